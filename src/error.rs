@@ -1,0 +1,48 @@
+//! Errors that carry the way out: a message for what went wrong and a hint for what to do.
+//!
+//! The command line prints `error: <chain of contexts>` and, when any error in the chain is a
+//! [`Hinted`], `hint: <its hint>`.
+
+use std::fmt::Display;
+
+/// An error with a hint that tells the user what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Hinted {
+    message: String,
+    hint: String,
+}
+
+/// Makes an error whose `hint` the command line prints on a line of its own.
+pub fn hinted(message: impl Display, hint: impl Display) -> anyhow::Error {
+    anyhow::Error::new(Hinted {
+        message: message.to_string(),
+        hint: hint.to_string(),
+    })
+}
+
+/// The hint of the outermost [`Hinted`] in the chain of `error`, if there is one.
+pub fn hint_of(error: &anyhow::Error) -> Option<&str> {
+    error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<Hinted>())
+        .map(|hinted| hinted.hint.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn a_hint_survives_added_context() {
+        let error = Err::<(), _>(hinted("tensor `fc.bias` is missing", "pass the whole file"))
+            .context("cannot load weights `x.safetensors`")
+            .unwrap_err();
+        assert_eq!(hint_of(&error), Some("pass the whole file"));
+        assert_eq!(
+            format!("{error:#}"),
+            "cannot load weights `x.safetensors`: tensor `fc.bias` is missing"
+        );
+    }
+}

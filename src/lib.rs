@@ -1,0 +1,8 @@
+//! The `ResNet` family on candle: describe any residual net, load any checkpoint, predict real pictures.
+
+pub mod data;
+pub mod error;
+pub mod hub;
+pub mod model;
+pub mod report;
+pub mod weights;

@@ -1,0 +1,2 @@
+//! The `resnet` binary.
+fn main() {}
