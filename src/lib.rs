@@ -3,6 +3,9 @@
 pub mod data;
 pub mod error;
 pub mod hub;
+pub mod kernels;
 pub mod model;
+pub mod nn;
+pub mod ops;
 pub mod report;
 pub mod weights;

@@ -1,9 +1,14 @@
 //! What a residual net is: configuration, blocks, parameter names, description, and the preprocessing it carries.
 
+pub mod block;
 pub mod config;
+mod describe;
 pub mod description;
 pub mod preprocess;
+pub mod resnet;
 
 pub use config::{BlockKind, ModelConfig, ShortcutKind, StemKind, StridePlacement};
+pub use describe::describe;
 pub use description::Description;
 pub use preprocess::{CropMode, Interpolation, Preprocess};
+pub use resnet::{ResNet, parameters};

@@ -1,0 +1,122 @@
+//! The shapes of a convolution and of a pooling, with what follows from them.
+
+/// A convolution's shapes. Images are `[N, C, H, W]`, weights `[C_out, C_in / groups, k, k]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConvGeometry {
+    /// Images.
+    pub batch: usize,
+    /// Channels of an input image.
+    pub in_channels: usize,
+    /// Channels of an output image.
+    pub out_channels: usize,
+    /// Groups of channels convolved apart.
+    pub groups: usize,
+    /// Height of an input image.
+    pub height: usize,
+    /// Width of an input image.
+    pub width: usize,
+    /// Height and width of the kernel.
+    pub kernel: usize,
+    /// Stride of both axes.
+    pub stride: usize,
+    /// Zeros added on each side of both axes.
+    pub padding: usize,
+    /// Distance of the kernel's taps on both axes.
+    pub dilation: usize,
+}
+
+impl ConvGeometry {
+    /// Height of an output image.
+    pub fn out_height(&self) -> usize {
+        self.out_length(self.height)
+    }
+
+    /// Width of an output image.
+    pub fn out_width(&self) -> usize {
+        self.out_length(self.width)
+    }
+
+    /// Pixels of an output image.
+    pub fn out_pixels(&self) -> usize {
+        self.out_height() * self.out_width()
+    }
+
+    /// Inputs of one output within a group: `C_in / groups * k * k`.
+    pub fn patch(&self) -> usize {
+        self.in_channels / self.groups * self.kernel * self.kernel
+    }
+
+    /// Numbers of one input image.
+    pub fn image(&self) -> usize {
+        self.in_channels * self.height * self.width
+    }
+
+    /// Numbers of one output image.
+    pub fn out_image(&self) -> usize {
+        self.out_channels * self.out_pixels()
+    }
+
+    /// Numbers of the weights.
+    pub fn weights(&self) -> usize {
+        self.out_channels * self.patch()
+    }
+
+    /// What the kernel reaches over on one axis, in input pixels.
+    pub fn reach(&self) -> usize {
+        self.dilation * (self.kernel - 1) + 1
+    }
+
+    /// Whether an image fits under the kernel at least once.
+    pub fn fits(&self) -> bool {
+        self.height.min(self.width) + 2 * self.padding >= self.reach()
+    }
+
+    /// Whether the patches of an image are the image itself: a 1x1 kernel of stride 1 without padding.
+    pub fn is_pointwise(&self) -> bool {
+        self.kernel == 1 && self.stride == 1 && self.padding == 0
+    }
+
+    fn out_length(&self, length: usize) -> usize {
+        (length + 2 * self.padding - self.reach()) / self.stride + 1
+    }
+
+    /// The outputs whose tap `tap` lies inside an input of `length` pixels, of `out_length` outputs.
+    pub fn inside(&self, tap: usize, length: usize, out_length: usize) -> std::ops::Range<usize> {
+        let offset = tap * self.dilation;
+        let first = self.padding.saturating_sub(offset).div_ceil(self.stride);
+        let end = (length + self.padding)
+            .saturating_sub(offset)
+            .div_ceil(self.stride);
+        let end = end.min(out_length);
+        first.min(end)..end
+    }
+}
+
+/// A pooling's shapes: `planes` images of one channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolGeometry {
+    /// Images times channels.
+    pub planes: usize,
+    /// Height of a plane.
+    pub height: usize,
+    /// Width of a plane.
+    pub width: usize,
+    /// Height and width of the window.
+    pub kernel: usize,
+    /// Stride of both axes.
+    pub stride: usize,
+    /// Padding of both axes, by which no maximum is ever won.
+    pub padding: usize,
+}
+
+impl PoolGeometry {
+    /// Height of an output plane.
+    pub fn out_height(&self) -> usize {
+        (self.height + 2 * self.padding - self.kernel) / self.stride + 1
+    }
+
+    /// Width of an output plane.
+    pub fn out_width(&self) -> usize {
+        (self.width + 2 * self.padding - self.kernel) / self.stride + 1
+    }
+}

@@ -1,0 +1,14 @@
+//! The arithmetic: slices, geometry and instruction sets, and no candle types.
+//!
+//! Every sum has an order that depends on shapes alone, never on the number of threads, so that the same inputs give
+//! the same bits with one thread and with many.
+
+pub mod batch_norm;
+pub mod convolution;
+pub mod geometry;
+pub mod isa;
+pub mod matmul;
+pub mod pool;
+pub mod relu;
+
+pub use geometry::{ConvGeometry, PoolGeometry};

@@ -1,0 +1,234 @@
+//! Residual blocks: two or three convolutions with batch norm, and a shortcut around them.
+
+use super::config::{
+    BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, BlockKind, ModelConfig, ShortcutKind, StridePlacement,
+};
+use crate::nn::conv::Conv2dConfig;
+use crate::nn::{BatchNorm2d, Conv2d};
+use crate::ops::relu::relu;
+use candle_core::{Result, Tensor};
+use candle_nn::VarBuilder;
+
+/// A convolution and the batch norm after it.
+#[derive(Debug, Clone)]
+pub struct ConvNorm {
+    /// The convolution.
+    pub conv: Conv2d,
+    /// The batch norm.
+    pub norm: BatchNorm2d,
+}
+
+impl ConvNorm {
+    /// Normalised convolution: `[N, C_in, H, W]` to `[N, C_out, H', W']`.
+    pub fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+        self.norm.forward_t(&self.conv.forward(x)?, train)
+    }
+}
+
+/// Where a block or the stem finds the shape of one [`ConvNorm`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ConvNormShape {
+    pub channels: [usize; 2],
+    pub kernel: usize,
+    pub stride: usize,
+    pub dilation: usize,
+    pub groups: usize,
+    /// What batch norm's weight starts at.
+    pub norm_start: f64,
+}
+
+impl ConvNormShape {
+    pub fn new(channels: [usize; 2], kernel: usize, stride: usize) -> Self {
+        Self {
+            channels,
+            kernel,
+            stride,
+            dilation: 1,
+            groups: 1,
+            norm_start: 1.0,
+        }
+    }
+
+    /// Builds it with the convolution's parameters under `conv` and the norm's under `norm`, padded so that stride 1 keeps
+    /// height and width.
+    pub fn build(self, conv: &VarBuilder, norm: &VarBuilder) -> Result<ConvNorm> {
+        let Self {
+            channels,
+            kernel,
+            stride,
+            dilation,
+            groups,
+            norm_start,
+        } = self;
+        let padding = dilation * (kernel - 1) / 2;
+        let config = Conv2dConfig {
+            stride,
+            padding,
+            dilation,
+            groups,
+        };
+        Ok(ConvNorm {
+            conv: Conv2d::new(channels, kernel, config, conv)?,
+            norm: BatchNorm2d::new(
+                channels[1],
+                norm_start,
+                BATCH_NORM_EPS,
+                BATCH_NORM_MOMENTUM,
+                norm,
+            )?,
+        })
+    }
+}
+
+/// How a block's input reaches its output.
+#[derive(Debug, Clone)]
+pub enum Shortcut {
+    /// Not at all: the plain net.
+    None,
+    /// As it is.
+    Identity,
+    /// By a 1x1 convolution and batch norm: `downsample` in torchvision's names.
+    Projection(ConvNorm),
+    /// Every `stride`-th pixel, with zero channels on both sides to make `channels[1]` of `channels[0]`.
+    Padded {
+        /// Channels in and out.
+        channels: [usize; 2],
+        /// Stride of both axes.
+        stride: usize,
+    },
+}
+
+impl Shortcut {
+    fn forward_t(&self, x: &Tensor, train: bool) -> Result<Option<Tensor>> {
+        match self {
+            Self::None => Ok(None),
+            Self::Identity => Ok(Some(x.clone())),
+            Self::Projection(projection) => projection.forward_t(x, train).map(Some),
+            Self::Padded { channels, stride } => sample_and_pad(x, *channels, *stride).map(Some),
+        }
+    }
+}
+
+/// Every `stride`-th pixel of `[N, C_in, H, W]`, between half the missing channels on each side (the smaller half first).
+fn sample_and_pad(x: &Tensor, [input, output]: [usize; 2], stride: usize) -> Result<Tensor> {
+    let mut x = x.clone();
+    if stride > 1 {
+        for dim in [2, 3] {
+            let kept = Tensor::arange_step(0, x.dim(dim)? as u32, stride as u32, x.device())?;
+            x = x.index_select(&kept, dim)?;
+        }
+    }
+    let missing = output - input;
+    x.pad_with_zeros(1, missing / 2, missing - missing / 2)
+}
+
+/// A residual block.
+#[derive(Debug, Clone)]
+pub struct Block {
+    /// Basic or bottleneck.
+    pub kind: BlockKind,
+    /// `conv1` with `bn1`, `conv2` with `bn2`, and in a bottleneck `conv3` with `bn3`. ReLU follows all but the last.
+    pub layers: Vec<ConvNorm>,
+    /// What is added before the last ReLU.
+    pub shortcut: Shortcut,
+}
+
+/// Where in a net a block stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub stage: usize,
+    pub in_channels: usize,
+    pub stride: usize,
+    /// Dilation of a basic block's first convolution.
+    pub first_dilation: usize,
+    /// Dilation of the block's other 3x3 convolutions.
+    pub dilation: usize,
+}
+
+impl Block {
+    pub(super) fn new(
+        config: &ModelConfig,
+        place: Place,
+        zero_init_residual: bool,
+        vb: &VarBuilder,
+    ) -> Result<Self> {
+        let out_channels = config.stage_channels(place.stage);
+        let mut shapes = match config.block {
+            BlockKind::Basic => basic(config, place),
+            BlockKind::Bottleneck => bottleneck(config, place),
+        };
+        if let (true, Some(last)) = (zero_init_residual, shapes.last_mut()) {
+            last.norm_start = 0.0;
+        }
+        let layers = shapes.into_iter().enumerate().map(|(i, shape)| {
+            let (conv, norm) = (format!("conv{}", i + 1), format!("bn{}", i + 1));
+            shape.build(&vb.pp(conv), &vb.pp(norm))
+        });
+        let layers = layers.collect::<Result<Vec<_>>>()?;
+        let channels = [place.in_channels, out_channels];
+        let shortcut = match config.shortcut {
+            ShortcutKind::None => Shortcut::None,
+            _ if place.stride == 1 && place.in_channels == out_channels => Shortcut::Identity,
+            ShortcutKind::Projection => {
+                let vb = vb.pp("downsample");
+                let shape = ConvNormShape::new(channels, 1, place.stride);
+                Shortcut::Projection(shape.build(&vb.pp("0"), &vb.pp("1"))?)
+            }
+            ShortcutKind::Padded => Shortcut::Padded {
+                channels,
+                stride: place.stride,
+            },
+        };
+        Ok(Self {
+            kind: config.block,
+            layers,
+            shortcut,
+        })
+    }
+
+    /// `[N, C_in, H, W]` to `[N, C_out, H', W']`.
+    pub fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+        let mut y = x.clone();
+        for (i, layer) in self.layers.iter().enumerate() {
+            y = layer.forward_t(&y, train)?;
+            if i + 1 < self.layers.len() {
+                y = relu(&y)?;
+            }
+        }
+        match self.shortcut.forward_t(x, train)? {
+            Some(shortcut) => relu(&(y + shortcut)?),
+            None => relu(&y),
+        }
+    }
+}
+
+fn basic(config: &ModelConfig, place: Place) -> Vec<ConvNormShape> {
+    let planes = config.planes[place.stage];
+    vec![
+        ConvNormShape {
+            dilation: place.first_dilation,
+            ..ConvNormShape::new([place.in_channels, planes], 3, place.stride)
+        },
+        ConvNormShape {
+            dilation: place.dilation,
+            ..ConvNormShape::new([planes, planes], 3, 1)
+        },
+    ]
+}
+
+fn bottleneck(config: &ModelConfig, place: Place) -> Vec<ConvNormShape> {
+    let inner = config.bottleneck_channels(place.stage);
+    let [first, second] = match config.stride_placement {
+        StridePlacement::V1 => [place.stride, 1],
+        StridePlacement::V15 => [1, place.stride],
+    };
+    vec![
+        ConvNormShape::new([place.in_channels, inner], 1, first),
+        ConvNormShape {
+            dilation: place.first_dilation,
+            groups: config.groups,
+            ..ConvNormShape::new([inner, inner], 3, second)
+        },
+        ConvNormShape::new([inner, config.stage_channels(place.stage)], 1, 1),
+    ]
+}

@@ -1,0 +1,231 @@
+//! Describes a net by walking the layers that it is built of.
+
+use super::block::{Block, ConvNorm, Shortcut};
+use super::config::{BlockKind, ModelConfig, StemKind};
+use super::description::{Call, Description, Module, ModuleKind};
+use super::resnet::{ResNet, STEM_POOL};
+use crate::nn::init::without_memory;
+use candle_core::{Result, bail};
+
+/// The net of `config` at input shape `[N, C, H, W]`, without memory for its parameters.
+///
+/// Fails on an architecture that cannot be built and on channels that are not the net's.
+pub fn describe(config: &ModelConfig, input: [usize; 4]) -> Result<Description> {
+    let (net, _) = without_memory(|vb| ResNet::new(config, &vb))?;
+    net.describe(input)
+}
+
+impl ResNet {
+    /// The net at input shape `[N, C, H, W]`.
+    pub fn describe(&self, input: [usize; 4]) -> Result<Description> {
+        let config = self.config();
+        if input[1] != config.in_channels {
+            bail!(
+                "this net takes pictures of {} channels, not {}",
+                config.in_channels,
+                input[1]
+            );
+        }
+        if input.contains(&0) {
+            bail!("an input of {input:?} holds no picture");
+        }
+        let mut walk = Walk {
+            shape: input.to_vec(),
+            calls: Vec::new(),
+        };
+        let mut children = walk.conv_norm(self.stem(), "", ["conv1", "bn1"]);
+        children.push(walk.leaf("relu", ModuleKind::Relu));
+        if config.stem == StemKind::Imagenet {
+            let [kernel, stride, padding] = STEM_POOL;
+            children.push(walk.leaf(
+                "maxpool",
+                ModuleKind::MaxPool2d {
+                    kernel,
+                    stride,
+                    padding,
+                },
+            ));
+        }
+        for (stage, blocks) in self.stages().iter().enumerate() {
+            let path = format!("layer{}", stage + 1);
+            let before = walk.shape.clone();
+            let blocks = blocks
+                .iter()
+                .enumerate()
+                .map(|(i, block)| walk.block(block, &format!("{path}.{i}")));
+            let blocks = blocks.collect();
+            children.push(walk.close(&path, ModuleKind::Sequential, blocks, before));
+        }
+        children.push(walk.leaf("avgpool", ModuleKind::AdaptiveAvgPool2d));
+        let features = [config.features(), config.classes];
+        children.push(walk.leaf("fc", ModuleKind::Linear { features }));
+        let net = walk.close("", ModuleKind::ResNet, children, input.to_vec());
+        let name = config.name().unwrap_or("resnet").to_owned();
+        Ok(Description {
+            name,
+            input,
+            net,
+            calls: walk.calls,
+        })
+    }
+}
+
+/// The shape that has been reached and the calls that have returned.
+struct Walk {
+    shape: Vec<usize>,
+    calls: Vec<Call>,
+}
+
+impl Walk {
+    /// Calls a module that calls no other.
+    fn leaf(&mut self, path: &str, kind: ModuleKind) -> Module {
+        let output = output_shape(kind, &self.shape);
+        let input = std::mem::replace(&mut self.shape, output.clone());
+        self.calls.push(Call {
+            path: path.to_owned(),
+            kind,
+            input,
+            output,
+        });
+        Module {
+            path: path.to_owned(),
+            kind,
+            children: Vec::new(),
+        }
+    }
+
+    /// Returns from a module that took `input` and called `children`.
+    fn close(
+        &mut self,
+        path: &str,
+        kind: ModuleKind,
+        children: Vec<Module>,
+        input: Vec<usize>,
+    ) -> Module {
+        self.calls.push(Call {
+            path: path.to_owned(),
+            kind,
+            input,
+            output: self.shape.clone(),
+        });
+        Module {
+            path: path.to_owned(),
+            kind,
+            children,
+        }
+    }
+
+    fn conv_norm(&mut self, layer: &ConvNorm, path: &str, [conv, norm]: [&str; 2]) -> Vec<Module> {
+        let join = |name: &str| {
+            if path.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{path}.{name}")
+            }
+        };
+        let (dims, config) = (layer.conv.weight().dims(), layer.conv.config());
+        let kind = ModuleKind::Conv2d {
+            channels: [dims[1] * config.groups, dims[0]],
+            kernel: dims[2],
+            stride: config.stride,
+            padding: config.padding,
+            dilation: config.dilation,
+            groups: config.groups,
+        };
+        let conv = self.leaf(&join(conv), kind);
+        let norm = self.leaf(
+            &join(norm),
+            ModuleKind::BatchNorm2d {
+                channels: layer.norm.channels(),
+            },
+        );
+        vec![conv, norm]
+    }
+
+    fn block(&mut self, block: &Block, path: &str) -> Module {
+        let input = self.shape.clone();
+        let mut children = Vec::new();
+        let relu = format!("{path}.relu");
+        for (i, layer) in block.layers.iter().enumerate() {
+            let names = [format!("conv{}", i + 1), format!("bn{}", i + 1)];
+            children.extend(self.conv_norm(layer, path, [&names[0], &names[1]]));
+            // torchvision calls one ReLU after each layer but the last, and once more after the shortcut is added.
+            if i + 1 < block.layers.len() {
+                self.leaf(&relu, ModuleKind::Relu);
+            }
+        }
+        let shortcut = self.shortcut(&block.shortcut, path, input.clone());
+        self.leaf(&relu, ModuleKind::Relu);
+        let relu = Module {
+            path: relu,
+            kind: ModuleKind::Relu,
+            children: Vec::new(),
+        };
+        // torchvision defines a basic block's ReLU after the first layer and a bottleneck's after the last.
+        let (kind, position) = match block.kind {
+            BlockKind::Basic => (ModuleKind::BasicBlock, 2),
+            BlockKind::Bottleneck => (ModuleKind::Bottleneck, children.len()),
+        };
+        children.insert(position, relu);
+        children.extend(shortcut);
+        self.close(path, kind, children, input)
+    }
+
+    fn shortcut(&mut self, shortcut: &Shortcut, path: &str, input: Vec<usize>) -> Option<Module> {
+        let path = format!("{path}.downsample");
+        let output = std::mem::replace(&mut self.shape, input.clone());
+        let module = match shortcut {
+            Shortcut::None | Shortcut::Identity => None,
+            Shortcut::Projection(layer) => {
+                let children = self.conv_norm(layer, &path, ["0", "1"]);
+                Some(self.close(&path, ModuleKind::Sequential, children, input))
+            }
+            Shortcut::Padded { channels, stride } => {
+                let kind = ModuleKind::PaddedShortcut {
+                    channels: *channels,
+                    stride: *stride,
+                };
+                Some(self.leaf(&path, kind))
+            }
+        };
+        self.shape = output;
+        module
+    }
+}
+
+fn output_shape(kind: ModuleKind, input: &[usize]) -> Vec<usize> {
+    let mut output = input.to_vec();
+    let mut set_pixels = |length: &dyn Fn(usize) -> usize| {
+        for pixels in &mut output[2..] {
+            *pixels = length(*pixels);
+        }
+    };
+    match kind {
+        ModuleKind::Conv2d {
+            channels,
+            kernel,
+            stride,
+            padding,
+            dilation,
+            ..
+        } => {
+            set_pixels(&|length| (length + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1);
+            output[1] = channels[1];
+        }
+        ModuleKind::MaxPool2d {
+            kernel,
+            stride,
+            padding,
+        } => {
+            set_pixels(&|length| (length + 2 * padding - kernel) / stride + 1);
+        }
+        ModuleKind::PaddedShortcut { channels, stride } => {
+            set_pixels(&|length| length.div_ceil(stride));
+            output[1] = channels[1];
+        }
+        ModuleKind::AdaptiveAvgPool2d => set_pixels(&|_| 1),
+        ModuleKind::Linear { features } => return vec![input[0], features[1]],
+        _ => {}
+    }
+    output
+}

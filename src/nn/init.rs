@@ -1,0 +1,263 @@
+//! Where a model's parameters come from: a seed, tensors that were read, or nowhere (names and shapes alone).
+//!
+//! Candle's CPU generator cannot be seeded, so the generator is ours: a tensor's numbers are a function of the seed and the
+//! tensor's name, whatever the order in which the layers are built.
+
+use candle_core::{DType, Device, Result, Shape, Tensor, Var, bail};
+use candle_nn::VarBuilder;
+use candle_nn::init::{Init, NormalOrUniform};
+use candle_nn::var_builder::SimpleBackend;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+/// The variables of a model that trains, by name and in the names' order.
+#[derive(Debug, Clone, Default)]
+pub struct Parameters {
+    variables: Arc<Mutex<BTreeMap<String, Var>>>,
+}
+
+impl Parameters {
+    /// A builder whose new tensors start from `seed`; they are kept here as variables.
+    pub fn seeded(&self, seed: u64, dtype: DType, device: &Device) -> VarBuilder<'static> {
+        let source = Seeded {
+            seed,
+            parameters: self.clone(),
+        };
+        VarBuilder::from_backend(Box::new(source), dtype, device.clone())
+    }
+
+    /// Every variable, running statistics among them, sorted by name.
+    pub fn all(&self) -> Vec<(String, Var)> {
+        let variables = self
+            .variables
+            .lock()
+            .expect("no holder of this lock panics");
+        variables
+            .iter()
+            .map(|(name, variable)| (name.clone(), variable.clone()))
+            .collect()
+    }
+
+    /// The variables that the optimiser moves: all but the running statistics.
+    pub fn trainable(&self) -> Vec<(String, Var)> {
+        let is_statistic =
+            |name: &str| name.ends_with(".running_mean") || name.ends_with(".running_var");
+        self.all()
+            .into_iter()
+            .filter(|(name, _)| !is_statistic(name))
+            .collect()
+    }
+
+    /// Sets every variable to the tensor of its name. Fails where one is missing or has another shape.
+    pub fn set_all(&self, tensors: &std::collections::HashMap<String, Tensor>) -> Result<()> {
+        for (name, variable) in self.all() {
+            let Some(tensor) = tensors.get(&name) else {
+                bail!("tensor `{name}` is missing")
+            };
+            variable.set(
+                &tensor
+                    .to_dtype(variable.dtype())?
+                    .to_device(variable.device())?,
+            )?;
+        }
+        Ok(())
+    }
+}
+
+struct Seeded {
+    seed: u64,
+    parameters: Parameters,
+}
+
+impl SimpleBackend for Seeded {
+    fn get(
+        &self,
+        shape: Shape,
+        name: &str,
+        init: Init,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Tensor> {
+        let mut variables = self
+            .parameters
+            .variables
+            .lock()
+            .expect("no holder of this lock panics");
+        if let Some(variable) = variables.get(name) {
+            if variable.shape() != &shape {
+                bail!(
+                    "tensor `{name}` has shape {:?}, not {shape:?}",
+                    variable.shape()
+                );
+            }
+            return Ok(variable.as_tensor().clone());
+        }
+        let values = draw(self.seed, name, &shape, init)?;
+        let tensor = Tensor::from_vec(values, shape, &Device::Cpu)?
+            .to_dtype(dtype)?
+            .to_device(device)?;
+        let variable = Var::from_tensor(&tensor)?;
+        variables.insert(name.to_owned(), variable.clone());
+        Ok(variable.as_tensor().clone())
+    }
+
+    fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> Result<Tensor> {
+        bail!("tensor `{name}` was asked for without a shape")
+    }
+
+    fn contains_tensor(&self, _: &str) -> bool {
+        true
+    }
+}
+
+/// The first numbers of the tensor `name`, f64 so that every dtype rounds the same ones.
+fn draw(seed: u64, name: &str, shape: &Shape, init: Init) -> Result<Vec<f64>> {
+    let count = shape.elem_count();
+    let mut generator = Generator::new(seed, name);
+    let values = match init {
+        Init::Const(value) => vec![value; count],
+        Init::Randn { mean, stdev } => (0..count)
+            .map(|_| mean + stdev * generator.normal())
+            .collect(),
+        Init::Uniform { lo, up } => (0..count)
+            .map(|_| lo + (up - lo) * generator.uniform())
+            .collect(),
+        Init::Kaiming {
+            dist: NormalOrUniform::Normal,
+            fan,
+            non_linearity,
+        } => {
+            // fan-out is C_out * k * k, groups or not, as PyTorch counts it
+            let deviation = non_linearity.gain() / (fan.for_shape(shape) as f64).sqrt();
+            (0..count).map(|_| deviation * generator.normal()).collect()
+        }
+        Init::Kaiming {
+            dist: NormalOrUniform::Uniform,
+            ..
+        } => bail!("`{name}`: no layer starts Kaiming uniform"),
+    };
+    Ok(values)
+}
+
+/// `SplitMix64`, started from a seed and a name. Fast Splittable Pseudorandom Number Generators,
+/// <https://doi.org/10.1145/2660193.2660195>
+#[derive(Debug, Clone)]
+struct Generator {
+    state: u64,
+}
+
+impl Generator {
+    fn new(seed: u64, name: &str) -> Self {
+        // FNV-1a spreads the name over the state.
+        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+        let mut generator = Self { state: seed };
+        generator.state = generator.next() ^ hash;
+        generator
+    }
+
+    fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Uniform in [0, 1).
+    fn uniform(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Normal of mean 0 and deviation 1, by Box and Muller.
+    fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.uniform()).cos()
+    }
+}
+
+/// Names and shapes of the tensors that a model asks for.
+pub type TensorShapes = Vec<(String, Vec<usize>)>;
+
+/// Runs `build` with a builder that gives out tensors without memory, and returns what it built with the names and shapes it
+/// asked for, in order.
+pub fn without_memory<T>(build: impl FnOnce(VarBuilder) -> Result<T>) -> Result<(T, TensorShapes)> {
+    let shapes = Arc::new(Mutex::new(Vec::new()));
+    let source = Shapes {
+        shapes: shapes.clone(),
+    };
+    let built = build(VarBuilder::from_backend(
+        Box::new(source),
+        DType::F32,
+        Device::Cpu,
+    ))?;
+    let shapes = std::mem::take(&mut *shapes.lock().expect("no holder of this lock panics"));
+    Ok((built, shapes))
+}
+
+struct Shapes {
+    shapes: Arc<Mutex<TensorShapes>>,
+}
+
+impl SimpleBackend for Shapes {
+    fn get(
+        &self,
+        shape: Shape,
+        name: &str,
+        _: Init,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Tensor> {
+        let mut shapes = self.shapes.lock().expect("no holder of this lock panics");
+        shapes.push((name.to_owned(), shape.dims().to_vec()));
+        Tensor::zeros((), dtype, device)?.broadcast_as(shape)
+    }
+
+    fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> Result<Tensor> {
+        bail!("tensor `{name}` was asked for without a shape")
+    }
+
+    fn contains_tensor(&self, _: &str) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_and_a_seed_give_the_same_numbers_in_any_order() {
+        let init = Init::Randn {
+            mean: 0.0,
+            stdev: 1.0,
+        };
+        let build = |names: [&str; 2]| {
+            let parameters = Parameters::default();
+            let vb = parameters.seeded(7, DType::F32, &Device::Cpu);
+            for name in names {
+                vb.get_with_hints(5, name, init).unwrap();
+            }
+            parameters
+                .all()
+                .iter()
+                .map(|(_, v)| v.to_vec1::<f32>().unwrap())
+                .collect::<Vec<_>>()
+        };
+        let values = build(["a", "b"]);
+        assert_eq!(values, build(["b", "a"]));
+        assert_ne!(values[0], values[1]);
+    }
+
+    #[test]
+    fn normal_numbers_have_mean_zero_and_deviation_one() {
+        let mut generator = Generator::new(1, "x");
+        let values: Vec<f64> = (0..100_000).map(|_| generator.normal()).collect();
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64;
+        assert!(
+            mean.abs() < 0.01 && (variance - 1.0).abs() < 0.02,
+            "{mean} {variance}"
+        );
+    }
+}

@@ -1,0 +1,190 @@
+//! Batch norm over `[N, C, H, W]`: with the batch's statistics in training, with fixed ones in evaluation.
+
+use super::record::{Computed, record3};
+use super::{Form, with_values};
+use crate::kernels::batch_norm::{self as kernel, BatchNormGeometry};
+use candle_core::{DType, Result, Tensor, bail};
+
+/// Mean and biased variance of a batch, `[C]` each.
+#[derive(Debug, Clone)]
+pub struct Statistics {
+    /// The mean of each channel.
+    pub mean: Tensor,
+    /// The variance of each channel, divided by the number of values.
+    pub variance: Tensor,
+}
+
+/// `(x - mean) / sqrt(variance + eps) * weight + bias` with the statistics of this batch, and those statistics.
+///
+/// Fails on a batch with one value a channel, whose normalised value would be 0 whatever it is.
+pub fn train(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<(Tensor, Statistics)> {
+    train_as(Form::of(x), x, weight, bias, eps)
+}
+
+/// [`train`] in the form asked for.
+pub fn train_as(
+    form: Form,
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    eps: f64,
+) -> Result<(Tensor, Statistics)> {
+    let (n, c, h, w) = x.dims4()?;
+    if n * h * w <= 1 {
+        bail!(
+            "batch norm cannot train on one value a channel (input [{n}, {c}, {h}, {w}]): use a larger batch or a larger input"
+        );
+    }
+    match form {
+        Form::Kernels => {
+            let geometry = BatchNormGeometry {
+                batch: n,
+                channels: c,
+                pixels: h * w,
+            };
+            train_with_kernels(x, weight, bias, eps, geometry)
+        }
+        Form::Portable => train_portable(x, weight, bias, eps),
+    }
+}
+
+fn train_with_kernels(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    eps: f64,
+    geometry: BatchNormGeometry,
+) -> Result<(Tensor, Statistics)> {
+    let (mean, variance) = with_values(x, |x| kernel::statistics(x, &geometry))?;
+    let inverse: Vec<f32> = variance
+        .iter()
+        .map(|&v| (1.0 / (f64::from(v) + eps).sqrt()) as f32)
+        .collect();
+    let scale: Vec<f32> = with_values(weight, |weight| {
+        weight.iter().zip(&inverse).map(|(w, i)| w * i).collect()
+    })?;
+    let shift: Vec<f32> = with_values(bias, |bias| {
+        let terms = bias.iter().zip(&mean).zip(&scale);
+        terms
+            .map(|((&bias, &mean), &scale)| {
+                (f64::from(bias) - f64::from(mean) * f64::from(scale)) as f32
+            })
+            .collect()
+    })?;
+    let output = with_values(x, |x| kernel::affine(x, &scale, &shift, &geometry))?;
+    let statistics = Statistics {
+        mean: Tensor::from_slice(&mean, geometry.channels, x.device())?,
+        variance: Tensor::from_vec(variance, geometry.channels, x.device())?,
+    };
+    let result = Computed::Values(output, x.shape().clone());
+    let output = record3(
+        "batch_norm",
+        [x, weight, bias],
+        result,
+        move |[x, weight, _], _, gradient| {
+            let gradients = with_values(x, |x| {
+                with_values(gradient, |gradient| {
+                    with_values(weight, |weight| {
+                        kernel::gradients(x, gradient, weight, &mean, &inverse, &geometry)
+                    })
+                })
+            })???;
+            Ok([
+                Some(Tensor::from_vec(gradients.input, x.shape(), x.device())?),
+                Some(Tensor::from_vec(
+                    gradients.weight,
+                    geometry.channels,
+                    x.device(),
+                )?),
+                Some(Tensor::from_vec(
+                    gradients.bias,
+                    geometry.channels,
+                    x.device(),
+                )?),
+            ])
+        },
+    )?;
+    Ok((output, statistics))
+}
+
+fn train_portable(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    eps: f64,
+) -> Result<(Tensor, Statistics)> {
+    let dtype = x.dtype();
+    // Half precision would lose the sums.
+    let wide = |t: &Tensor| match dtype {
+        DType::F16 | DType::BF16 => t.detach().to_dtype(DType::F32),
+        _ => Ok(t.detach()),
+    };
+    let fixed = wide(x)?;
+    let mean = channel_mean(&fixed)?; // [1, C, 1, 1]
+    let centred = fixed.broadcast_sub(&mean)?;
+    let variance = channel_mean(&centred.sqr()?)?;
+    let inverse = (&variance + eps)?.sqrt()?.recip()?;
+    let normalised = centred.broadcast_mul(&inverse)?; // [N, C, H, W]
+    let scaled = normalised.broadcast_mul(&as_channels(&wide(weight)?)?)?;
+    let output = scaled
+        .broadcast_add(&as_channels(&wide(bias)?)?)?
+        .to_dtype(dtype)?;
+    let statistics = Statistics {
+        mean: mean.flatten_all()?,
+        variance: variance.flatten_all()?,
+    };
+    let output = record3(
+        "batch_norm",
+        [x, weight, bias],
+        Computed::Tensor(output),
+        move |[_, weight, _], _, gradient| {
+            let gradient = gradient.detach().to_dtype(normalised.dtype())?;
+            let weight = weight.detach().to_dtype(normalised.dtype())?;
+            let plain = channel_mean(&gradient)?;
+            let product = (&gradient * &normalised)?;
+            let weighted = channel_mean(&product)?;
+            let count = (gradient.elem_count() / gradient.dim(1)?) as f64;
+            let residue = gradient
+                .broadcast_sub(&plain)?
+                .sub(&normalised.broadcast_mul(&weighted)?)?;
+            let input = residue.broadcast_mul(&(as_channels(&weight)? * &inverse)?)?;
+            let sum = |mean: Tensor| (mean * count)?.flatten_all()?.to_dtype(dtype);
+            Ok([
+                Some(input.to_dtype(dtype)?),
+                Some(sum(weighted)?),
+                Some(sum(plain)?),
+            ])
+        },
+    )?;
+    Ok((output, statistics))
+}
+
+/// `x * weight / sqrt(variance + eps) + (bias - mean * weight / sqrt(variance + eps))` with the statistics given; candle
+/// knows the gradients of `x`, weight and bias.
+pub fn eval(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    statistics: &Statistics,
+    eps: f64,
+) -> Result<Tensor> {
+    let inverse = (&statistics.variance.detach() + eps)?
+        .sqrt()?
+        .recip()?
+        .to_dtype(x.dtype())?;
+    let mean = statistics.mean.detach().to_dtype(x.dtype())?;
+    let scale = (weight * inverse)?;
+    let shift = (bias - (mean * &scale)?)?;
+    x.broadcast_mul(&as_channels(&scale)?)?
+        .broadcast_add(&as_channels(&shift)?)
+}
+
+/// `[C]` as `[1, C, 1, 1]`.
+fn as_channels(x: &Tensor) -> Result<Tensor> {
+    x.reshape((1, (), 1, 1))
+}
+
+/// The mean over batch and pixels, `[1, C, 1, 1]`.
+fn channel_mean(x: &Tensor) -> Result<Tensor> {
+    x.mean_keepdim(3)?.mean_keepdim(2)?.mean_keepdim(0)
+}

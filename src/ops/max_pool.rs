@@ -1,0 +1,112 @@
+//! Max-pooling with padding and overlapping windows, whose gradient candle does not have.
+//!
+//! Each output's gradient goes to one input, the first of equal maxima in row-major order of the window, as in PyTorch.
+
+use super::record::{Computed, record1};
+use super::{Form, with_values};
+use crate::kernels::{self, PoolGeometry};
+use candle_core::{D, DType, Result, Tensor, bail};
+
+/// `[N, C, H, W]` to `[N, C, H', W']` with `H' = (H + 2 padding - kernel) / stride + 1`.
+///
+/// Fails where the window does not fit or the padding is more than half of it.
+pub fn max_pool2d(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
+    max_pool2d_as(Form::of(x), x, kernel, stride, padding)
+}
+
+/// [`max_pool2d`] in the form asked for.
+pub fn max_pool2d_as(
+    form: Form,
+    x: &Tensor,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+) -> Result<Tensor> {
+    let (n, c, h, w) = x.dims4()?;
+    if h.min(w) + 2 * padding < kernel || 2 * padding > kernel || stride == 0 {
+        bail!(
+            "max-pooling of a {h}x{w} image with kernel {kernel}, stride {stride} and padding {padding}"
+        );
+    }
+    let geometry = PoolGeometry {
+        planes: n * c,
+        height: h,
+        width: w,
+        kernel,
+        stride,
+        padding,
+    };
+    match form {
+        Form::Kernels => {
+            let (maxima, places) =
+                with_values(x, |values| kernels::pool::forward(values, &geometry))?;
+            let shape = (n, c, geometry.out_height(), geometry.out_width()).into();
+            record1(
+                "max_pool2d",
+                x,
+                Computed::Values(maxima, shape),
+                move |_, _, gradient| {
+                    let values = with_values(gradient, |gradient| {
+                        kernels::pool::grad_input(gradient, &places, &geometry)
+                    })?;
+                    Ok([Some(Tensor::from_vec(
+                        values,
+                        (n, c, h, w),
+                        gradient.device(),
+                    )?)])
+                },
+            )
+        }
+        Form::Portable => portable(x, &geometry),
+    }
+}
+
+/// Windows along a dimension of their own, and the first maximum gathered from it; candle knows the gradients of all steps.
+fn portable(x: &Tensor, geometry: &PoolGeometry) -> Result<Tensor> {
+    let (n, c, h, w) = x.dims4()?;
+    let (out_height, out_width, kernel) =
+        (geometry.out_height(), geometry.out_width(), geometry.kernel);
+    let rows = taps(h, out_height, geometry)?;
+    let columns = taps(w, out_width, geometry)?;
+    let index = |taps: Vec<u32>| {
+        let count = taps.len();
+        Tensor::from_vec(taps, count, x.device())
+    };
+    let windows = x
+        .contiguous()?
+        .index_select(&index(rows)?, 2)? // [N, C, H' k, W]
+        .index_select(&index(columns)?, 3)? // [N, C, H' k, W' k]
+        .reshape(&[n, c, out_height, kernel, out_width, kernel][..])?
+        .permute([0, 1, 2, 4, 3, 5])?
+        .contiguous()?
+        .reshape((n, c, out_height, out_width, kernel * kernel))?;
+    let fixed = windows.detach();
+    let maximum = fixed.max_keepdim(D::Minus1)?;
+    let is_maximum = fixed.broadcast_eq(&maximum)?;
+    let is_nan = fixed.ne(&fixed)?;
+    let wins = (is_maximum + is_nan)?.gt(0u8)?;
+    let last = (kernel * kernel) as f32;
+    let places = Tensor::arange(0f32, last, x.device())?.broadcast_as(fixed.shape())?;
+    let beaten = Tensor::full(last, fixed.shape(), x.device())?;
+    let first = wins
+        .where_cond(&places, &beaten)?
+        .min_keepdim(D::Minus1)?
+        .to_dtype(DType::U32)?;
+    windows
+        .gather(&first.contiguous()?, D::Minus1)?
+        .squeeze(D::Minus1)
+}
+
+/// The input position of every tap of every window of one axis. A tap in the padding reads the image's nearest position,
+/// which the same window reads already: neither the maximum nor the order of equal ones changes.
+fn taps(length: usize, outputs: usize, geometry: &PoolGeometry) -> Result<Vec<u32>> {
+    let mut taps = Vec::with_capacity(outputs * geometry.kernel);
+    for output in 0..outputs {
+        for tap in 0..geometry.kernel {
+            let position =
+                (output * geometry.stride + tap).max(geometry.padding) - geometry.padding;
+            taps.push(u32::try_from(position.min(length - 1))?);
+        }
+    }
+    Ok(taps)
+}

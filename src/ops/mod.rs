@@ -1,0 +1,43 @@
+//! Operations with gradients, each in two forms that tests hold equal: one over [`crate::kernels`] for f32 on the CPU,
+//! and a *portable* one of candle's tensor operations for every device and dtype (f64, the reference, among them).
+
+pub mod batch_norm;
+pub mod conv2d;
+pub mod max_pool;
+mod record;
+pub mod relu;
+
+use candle_core::{CpuStorage, DType, Device, Result, Storage, Tensor, bail};
+
+/// Which of an operation's two forms runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Over [`crate::kernels`]: f32 on the CPU.
+    Kernels,
+    /// Of candle's tensor operations: any device, any dtype.
+    Portable,
+}
+
+impl Form {
+    /// The form for tensors like `x`.
+    pub fn of(x: &Tensor) -> Self {
+        match (x.device(), x.dtype()) {
+            (Device::Cpu, DType::F32) => Self::Kernels,
+            _ => Self::Portable,
+        }
+    }
+}
+
+/// Calls `read` with the values of a contiguous f32 tensor on the CPU, copied first where they are not contiguous.
+fn with_values<T>(x: &Tensor, read: impl FnOnce(&[f32]) -> T) -> Result<T> {
+    let x = x.contiguous()?;
+    let (storage, layout) = x.storage_and_layout();
+    let Storage::Cpu(CpuStorage::F32(values)) = &*storage else {
+        bail!(
+            "the kernels take f32 tensors on the CPU, not {:?}",
+            x.dtype()
+        );
+    };
+    let start = layout.start_offset();
+    Ok(read(&values[start..start + layout.shape().elem_count()]))
+}
