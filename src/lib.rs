@@ -3,6 +3,7 @@
 pub mod data;
 pub mod error;
 pub mod hub;
+pub mod infer;
 pub mod kernels;
 pub mod model;
 pub mod nn;

@@ -5,6 +5,7 @@
 
 pub mod batch_norm;
 pub mod convolution;
+pub mod epilogue;
 pub mod geometry;
 pub mod isa;
 pub mod matmul;

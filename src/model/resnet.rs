@@ -10,7 +10,7 @@ use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 /// The stem's max-pooling: kernel, stride, padding.
-pub(super) const STEM_POOL: [usize; 3] = [3, 2, 1];
+pub const STEM_POOL: [usize; 3] = [3, 2, 1];
 
 /// A residual net.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! Batch norm over the channels of `[N, C, H, W]`, with running statistics that are parts of the model.
 
 use crate::ops::batch_norm::{self, Statistics};
-use candle_core::{Result, Tensor, Var};
+use candle_core::{DType, Result, Tensor, Var};
 use candle_nn::{Init, VarBuilder};
 
 /// Batch norm.
@@ -72,11 +72,12 @@ impl BatchNorm2d {
         self.weight.elem_count()
     }
 
-    /// `(scale, shift)`, `[C]` each, with which evaluation is `x * scale + shift`.
-    pub fn scale_and_shift(&self) -> Result<(Tensor, Tensor)> {
-        let inverse = (&self.running_var.detach() + self.eps)?.sqrt()?.recip()?;
-        let scale = (self.weight.detach() * inverse)?;
-        let shift = (self.bias.detach() - (self.running_mean.detach() * &scale)?)?;
+    /// `(scale, shift)`, `[C]` each, with which evaluation is `x * scale + shift`, computed in `dtype`.
+    pub fn scale_and_shift(&self, dtype: DType) -> Result<(Tensor, Tensor)> {
+        let wide = |t: &Tensor| t.detach().to_dtype(dtype);
+        let inverse = (wide(&self.running_var)? + self.eps)?.sqrt()?.recip()?;
+        let scale = (wide(&self.weight)? * inverse)?;
+        let shift = (wide(&self.bias)? - (wide(&self.running_mean)? * &scale)?)?;
         Ok((scale, shift))
     }
 }

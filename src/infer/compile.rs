@@ -1,0 +1,253 @@
+//! From a net to its [`Plan`]: folds batch norm, fuses what follows a convolution, assigns buffers.
+
+use super::plan::{Operation, Plan, Slot, Step};
+use crate::kernels::{ConvGeometry, PoolGeometry};
+use crate::model::ResNet;
+use crate::model::block::{Block, ConvNorm, Shortcut};
+use crate::model::config::StemKind;
+use crate::model::resnet::STEM_POOL;
+use candle_core::{DType, Result, bail};
+
+pub(super) fn compile(net: &ResNet, height: usize, width: usize) -> Result<Plan> {
+    if height == 0 || width == 0 {
+        bail!("a picture of {height}x{width} has no pixel");
+    }
+    let config = net.config();
+    // The pictures stand in a buffer of the caller's; slot 0 is never read for them.
+    let mut compiler = Compiler {
+        steps: Vec::new(),
+        in_use: Vec::new(),
+        value: Value {
+            slot: 0,
+            channels: config.in_channels,
+            height,
+            width,
+        },
+    };
+    compiler.conv_norm("conv1", net.stem(), None, true, &[])?;
+    if config.stem == StemKind::Imagenet {
+        compiler.max_pool();
+    }
+    for (stage, blocks) in net.stages().iter().enumerate() {
+        for (i, block) in blocks.iter().enumerate() {
+            compiler.block(&format!("layer{}.{i}", stage + 1), block)?;
+        }
+    }
+    compiler.head(net)?;
+    let buffers = vec![Vec::new(); compiler.in_use.len()];
+    let picture = [config.in_channels, height, width];
+    Ok(Plan {
+        steps: compiler.steps,
+        buffers,
+        picture,
+        classes: config.classes,
+    })
+}
+
+/// A value that has been computed: where it stands and its shape, one picture.
+#[derive(Debug, Clone, Copy)]
+struct Value {
+    slot: Slot,
+    channels: usize,
+    height: usize,
+    width: usize,
+}
+
+struct Compiler {
+    steps: Vec<Step>,
+    /// Which buffers hold a value that is still to be read.
+    in_use: Vec<bool>,
+    /// The value that the next step reads.
+    value: Value,
+}
+
+impl Compiler {
+    /// A buffer that holds nothing, kept from now on.
+    fn free_slot(&mut self) -> Slot {
+        let slot = self
+            .in_use
+            .iter()
+            .position(|used| !used)
+            .unwrap_or_else(|| {
+                self.in_use.push(false);
+                self.in_use.len() - 1
+            });
+        self.in_use[slot] = true;
+        slot
+    }
+
+    /// Adds a step from the current value, which is then given up unless it is among `kept`.
+    fn push(&mut self, path: String, operation: Operation, shape: [usize; 3], kept: &[Slot]) {
+        let [channels, height, width] = shape;
+        let input = self.value.slot;
+        let output = self.free_slot();
+        if !self.steps.is_empty() && !kept.contains(&input) {
+            self.in_use[input] = false;
+        }
+        self.steps.push(Step {
+            path,
+            operation,
+            input,
+            output,
+            size: channels * height * width,
+        });
+        self.value = Value {
+            slot: output,
+            channels,
+            height,
+            width,
+        };
+    }
+
+    fn conv_norm(
+        &mut self,
+        path: &str,
+        layer: &ConvNorm,
+        residual: Option<Slot>,
+        relu: bool,
+        kept: &[Slot],
+    ) -> Result<()> {
+        let (weight, bias) = fold(layer)?;
+        let config = layer.conv.config();
+        let (out_channels, _, kernel, _) = layer.conv.weight().dims4()?;
+        let geometry = ConvGeometry {
+            batch: 1,
+            in_channels: self.value.channels,
+            out_channels,
+            groups: config.groups,
+            height: self.value.height,
+            width: self.value.width,
+            kernel,
+            stride: config.stride,
+            padding: config.padding,
+            dilation: config.dilation,
+        };
+        let shape = [out_channels, geometry.out_height(), geometry.out_width()];
+        let operation = Operation::Convolution {
+            weight,
+            bias,
+            geometry,
+            residual,
+            relu,
+        };
+        self.push(path.to_owned(), operation, shape, kept);
+        Ok(())
+    }
+
+    fn max_pool(&mut self) {
+        let [kernel, stride, padding] = STEM_POOL;
+        let Value {
+            channels,
+            height,
+            width,
+            ..
+        } = self.value;
+        let geometry = PoolGeometry {
+            planes: channels,
+            height,
+            width,
+            kernel,
+            stride,
+            padding,
+        };
+        let shape = [channels, geometry.out_height(), geometry.out_width()];
+        self.push(
+            "maxpool".to_owned(),
+            Operation::MaxPool(geometry),
+            shape,
+            &[],
+        );
+    }
+
+    fn block(&mut self, path: &str, block: &Block) -> Result<()> {
+        let input = self.value;
+        let residual = self.shortcut(path, &block.shortcut)?;
+        self.value = input;
+        // The block's input outlives its first step only where it is itself what is added.
+        let kept: Vec<Slot> = residual.into_iter().collect();
+        let last = block.layers.len() - 1;
+        for (i, layer) in block.layers.iter().enumerate() {
+            let residual = if i == last { residual } else { None };
+            self.conv_norm(
+                &format!("{path}.conv{}", i + 1),
+                layer,
+                residual,
+                true,
+                &kept,
+            )?;
+        }
+        for slot in kept {
+            self.in_use[slot] = false;
+        }
+        Ok(())
+    }
+
+    /// The buffer that holds what is added at the block's end.
+    fn shortcut(&mut self, path: &str, shortcut: &Shortcut) -> Result<Option<Slot>> {
+        let input = self.value;
+        let path = format!("{path}.downsample");
+        match shortcut {
+            Shortcut::None => return Ok(None),
+            Shortcut::Identity => {}
+            Shortcut::Projection(layer) => {
+                self.conv_norm(&format!("{path}.0"), layer, None, false, &[input.slot])?;
+            }
+            Shortcut::Padded { channels, stride } => {
+                let Value { height, width, .. } = input;
+                let operation = Operation::PaddedShortcut {
+                    channels: *channels,
+                    height,
+                    width,
+                    stride: *stride,
+                };
+                let shape = [
+                    channels[1],
+                    height.div_ceil(*stride),
+                    width.div_ceil(*stride),
+                ];
+                self.push(path, operation, shape, &[input.slot]);
+            }
+        }
+        Ok(Some(self.value.slot))
+    }
+
+    fn head(&mut self, net: &ResNet) -> Result<()> {
+        let Value {
+            channels,
+            height,
+            width,
+            ..
+        } = self.value;
+        let operation = Operation::AveragePool {
+            channels,
+            pixels: height * width,
+        };
+        self.push("avgpool".to_owned(), operation, [channels, 1, 1], &[]);
+        let weight = net
+            .head()
+            .weight()
+            .to_dtype(DType::F32)?
+            .flatten_all()?
+            .to_vec1()?;
+        let bias: Vec<f32> = net.head().bias().to_dtype(DType::F32)?.to_vec1()?;
+        let shape = [bias.len(), 1, 1];
+        self.push(
+            "fc".to_owned(),
+            Operation::Linear { weight, bias },
+            shape,
+            &[],
+        );
+        Ok(())
+    }
+}
+
+/// Weights and bias of a convolution that does its batch norm too, folded in f64.
+fn fold(layer: &ConvNorm) -> Result<(Vec<f32>, Vec<f32>)> {
+    let (scale, shift) = layer.norm.scale_and_shift(DType::F64)?;
+    let weight = layer.conv.weight().detach().to_dtype(DType::F64)?;
+    let weight = weight.broadcast_mul(&scale.reshape(((), 1, 1, 1))?)?;
+    Ok((
+        weight.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?,
+        shift.to_dtype(DType::F32)?.to_vec1()?,
+    ))
+}
