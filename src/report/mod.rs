@@ -1,1 +1,159 @@
 //! A described net as text and as data: torchsummary's table, torchinfo's tree, PyTorch's `print(model)`, JSON.
+//!
+//! Each style is one function from a [`Description`] to what is printed, final newline included. Nets that torchvision
+//! lacks (CIFAR stems, padded shortcuts, plain nets) come out in the same layouts.
+
+pub mod json;
+pub mod torchinfo;
+pub mod torchsummary;
+pub mod tree;
+
+use crate::model::Description;
+use crate::model::description::{Call, ModuleKind};
+
+/// How the batch stands in torchsummary's table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Batch {
+    /// As -1, and the sizes are those of one picture: torchsummary's default.
+    Any,
+    /// As the number of pictures in the description's input, and the sizes are those of all of them.
+    Given,
+}
+
+/// The calls that torchsummary gives a row: all but the net itself and the lists of modules.
+fn rows(description: &Description) -> impl Iterator<Item = &Call> {
+    description
+        .calls
+        .iter()
+        .filter(|call| !matches!(call.kind, ModuleKind::ResNet | ModuleKind::Sequential))
+}
+
+/// A number with a comma between thousands, as Python's `{:,}`.
+fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::description::Module;
+
+    /// A net of a stem, one basic block with a projection and a head; not a `ResNet` of the table, but all its parts.
+    pub(super) fn tiny(batch: usize) -> Description {
+        let convolution = |input, output, kernel, stride| ModuleKind::Conv2d {
+            channels: [input, output],
+            kernel,
+            stride,
+            padding: kernel / 2,
+            dilation: 1,
+            groups: 1,
+        };
+        let norm = |channels| ModuleKind::BatchNorm2d { channels };
+        let module = |path: &str, kind, children| Module {
+            path: path.to_owned(),
+            kind,
+            children,
+        };
+        let leaf = |path: &str, kind| module(path, kind, vec![]);
+        let pool = ModuleKind::MaxPool2d {
+            kernel: 3,
+            stride: 2,
+            padding: 1,
+        };
+        let linear = ModuleKind::Linear { features: [8, 10] };
+        let downsample = module(
+            "layer1.0.downsample",
+            ModuleKind::Sequential,
+            vec![
+                leaf("layer1.0.downsample.0", convolution(4, 8, 1, 2)),
+                leaf("layer1.0.downsample.1", norm(8)),
+            ],
+        );
+        let block = module(
+            "layer1.0",
+            ModuleKind::BasicBlock,
+            vec![
+                leaf("layer1.0.conv1", convolution(4, 8, 3, 2)),
+                leaf("layer1.0.relu", ModuleKind::Relu),
+                downsample,
+            ],
+        );
+        let net = module(
+            "",
+            ModuleKind::ResNet,
+            vec![
+                leaf("conv1", convolution(3, 4, 7, 2)),
+                leaf("maxpool", pool),
+                module("layer1", ModuleKind::Sequential, vec![block]),
+                leaf("avgpool", ModuleKind::AdaptiveAvgPool2d),
+                leaf("fc", linear),
+            ],
+        );
+        let call = |path: &str, kind, input: &[usize], output: &[usize]| Call {
+            path: path.to_owned(),
+            kind,
+            input: [&[batch], input].concat(),
+            output: [&[batch], output].concat(),
+        };
+        let (whole, half) = ([4, 8, 8], [8, 4, 4]);
+        let calls = vec![
+            call("conv1", convolution(3, 4, 7, 2), &[3, 32, 32], &[4, 16, 16]),
+            call("maxpool", pool, &[4, 16, 16], &whole),
+            call("layer1.0.conv1", convolution(4, 8, 3, 2), &whole, &half),
+            call("layer1.0.relu", ModuleKind::Relu, &half, &half),
+            call(
+                "layer1.0.downsample.0",
+                convolution(4, 8, 1, 2),
+                &whole,
+                &half,
+            ),
+            call("layer1.0.downsample.1", norm(8), &half, &half),
+            call("layer1.0.downsample", ModuleKind::Sequential, &whole, &half),
+            call("layer1.0.relu", ModuleKind::Relu, &half, &half),
+            call("layer1.0", ModuleKind::BasicBlock, &whole, &half),
+            call("layer1", ModuleKind::Sequential, &whole, &half),
+            call("avgpool", ModuleKind::AdaptiveAvgPool2d, &half, &[8, 1, 1]),
+            call("fc", linear, &[8], &[10]),
+            call("", ModuleKind::ResNet, &[3, 32, 32], &[10]),
+        ];
+        Description {
+            name: "resnet".to_owned(),
+            input: [batch, 3, 32, 32],
+            net,
+            calls,
+        }
+    }
+
+    #[test]
+    fn thousands_are_separated_as_python_separates_them() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (25_557_032, "25,557,032"),
+        ] {
+            assert_eq!(thousands(number), text);
+        }
+    }
+
+    #[test]
+    fn numbers_halfway_are_rounded_to_even_as_python_rounds_them() {
+        // Sizes in 1024 x 1024 bytes are multiples of a power of two, so that a third digit of 5 does end some.
+        for (number, text) in [
+            (0.125, "0.12"),
+            (0.375, "0.38"),
+            (0.625, "0.62"),
+            (2.5, "2.50"),
+        ] {
+            assert_eq!(format!("{number:.2}"), text);
+        }
+    }
+}
