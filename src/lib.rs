@@ -1,5 +1,6 @@
 //! The `ResNet` family on candle: describe any residual net, load any checkpoint, predict real pictures.
 
+pub mod cli;
 pub mod data;
 pub mod error;
 pub mod hub;

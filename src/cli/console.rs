@@ -1,0 +1,106 @@
+//! What people read, on stderr: errors with their hints, warnings, notes, and the progress of downloads.
+
+use crate::error::hint_of;
+use crate::hub::Progress;
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
+
+const RED: Style = AnsiColor::Red.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+const CYAN: Style = AnsiColor::Cyan.on_default().bold();
+
+/// The person's side of the program.
+#[derive(Debug)]
+pub struct Console {
+    quiet: bool,
+    verbose: bool,
+    download: Mutex<Option<ProgressBar>>,
+}
+
+impl Console {
+    pub fn new(quiet: bool, verbose: bool) -> Self {
+        Self {
+            quiet,
+            verbose,
+            download: Mutex::new(None),
+        }
+    }
+
+    /// An error with its causes, and the hint among them.
+    pub fn error(&self, error: &anyhow::Error) {
+        self.line(RED, "error", &format!("{error:#}"));
+        if let Some(hint) = hint_of(error) {
+            self.line(CYAN, "hint", &hint);
+        }
+    }
+
+    /// Something that went otherwise than asked for; not with `--quiet`.
+    pub fn warning(&self, text: impl Display) {
+        if !self.quiet {
+            self.line(YELLOW, "warning", &text);
+        }
+    }
+
+    /// Something to know; not with `--quiet`.
+    pub fn note(&self, text: impl Display) {
+        if !self.quiet {
+            self.line(CYAN, "note", &text);
+        }
+    }
+
+    /// Something to know with `--verbose`.
+    pub fn detail(&self, text: impl Display) {
+        if self.verbose {
+            self.line(CYAN, "note", &text);
+        }
+    }
+
+    fn line(&self, style: Style, kind: &str, text: &dyn Display) {
+        // A line that cannot be written to stderr has nowhere else to go.
+        let print = || {
+            let _ = writeln!(anstream::stderr(), "{style}{kind}{style:#}: {text}");
+        };
+        match self.download.lock().ok().as_deref() {
+            Some(Some(bar)) => bar.suspend(print),
+            _ => print(),
+        }
+    }
+}
+
+impl Progress for Console {
+    fn start(&self, file: &str, total_bytes: Option<u64>) {
+        if self.quiet {
+            return;
+        }
+        if !std::io::stderr().is_terminal() {
+            self.note(format_args!("downloading {file}"));
+            return;
+        }
+        let template = "{msg} [{bar:24}] {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+        let style =
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = total_bytes.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+        bar.set_style(style.progress_chars("=> "));
+        bar.set_message(file.to_owned());
+        if let Ok(mut download) = self.download.lock() {
+            *download = Some(bar);
+        }
+    }
+
+    fn advance(&self, bytes: u64) {
+        if let Ok(Some(bar)) = self.download.lock().as_deref() {
+            bar.set_position(bytes);
+        }
+    }
+
+    fn finish(&self) {
+        if let Ok(mut download) = self.download.lock() {
+            if let Some(bar) = download.take() {
+                bar.finish_and_clear();
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! `--device` and `--dtype`.
+
+use crate::error::hinted;
+use anyhow::{Context, Result};
+use candle_core::{DType, Device};
+use clap::ValueEnum;
+use std::str::FromStr;
+
+/// Where to compute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// A GPU where the binary was built for one and the machine has it, else the CPU.
+    Auto,
+    Cpu,
+    Cuda(usize),
+    Metal,
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            "metal" => Ok(Self::Metal),
+            _ => {
+                let number = text
+                    .strip_prefix("cuda:")
+                    .and_then(|number| number.parse().ok());
+                number
+                    .map(Self::Cuda)
+                    .ok_or_else(|| "it is auto, cpu, cuda, cuda:N or metal".to_owned())
+            }
+        }
+    }
+}
+
+impl DeviceChoice {
+    /// Opens the device.
+    pub fn open(self) -> Result<Device> {
+        match self {
+            Self::Cpu => Ok(Device::Cpu),
+            Self::Auto if cfg!(feature = "cuda") => Ok(Device::cuda_if_available(0)?),
+            Self::Auto if cfg!(feature = "metal") => Ok(Device::metal_if_available(0)?),
+            Self::Auto => Ok(Device::Cpu),
+            Self::Cuda(number) if cfg!(feature = "cuda") => Device::new_cuda(number)
+                .with_context(|| format!("cannot open device `cuda:{number}`")),
+            Self::Metal if cfg!(feature = "metal") => {
+                Device::new_metal(0).context("cannot open device `metal`")
+            }
+            Self::Cuda(_) => Err(not_built("cuda")),
+            Self::Metal => Err(not_built("metal")),
+        }
+    }
+}
+
+fn not_built(feature: &str) -> anyhow::Error {
+    hinted(
+        format!("cannot open device `{feature}`: this binary was built without it"),
+        format!("build it with `cargo build --release --features {feature}`, or pass --device cpu"),
+    )
+}
+
+/// The type of the numbers that are computed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DTypeChoice {
+    /// The fast path
+    F32,
+    /// The reference, slowly
+    F64,
+    /// Half precision, on GPUs
+    F16,
+    /// Half precision with f32's range, on GPUs
+    Bf16,
+}
+
+impl DTypeChoice {
+    /// The type, where the device can compute with it.
+    pub fn on(self, device: &Device) -> Result<DType> {
+        let dtype = match self {
+            Self::F32 => DType::F32,
+            Self::F64 => DType::F64,
+            Self::F16 => DType::F16,
+            Self::Bf16 => DType::BF16,
+        };
+        let name = dtype.as_str();
+        match (self, device) {
+            (Self::F16 | Self::Bf16, Device::Cpu) => Err(hinted(
+                format!("cannot compute in `{name}` on the cpu"),
+                "pass --dtype f32; half precision is for --device cuda and metal (weights saved in it run in f32)",
+            )),
+            (Self::F64, Device::Metal(_)) => Err(hinted(
+                format!("cannot compute in `{name}` on metal"),
+                "pass --dtype f32, or --device cpu",
+            )),
+            _ => Ok(dtype),
+        }
+    }
+}

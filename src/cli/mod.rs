@@ -1,0 +1,204 @@
+//! The command line: parses, runs a subcommand, turns its result into an exit status.
+//!
+//! stdout carries data, stderr what people read. Exit status: 0 done, 1 it ran and failed, 2 wrong usage.
+
+mod architecture;
+mod console;
+mod device;
+mod eval;
+mod predict;
+mod preprocess;
+mod summary;
+mod timing;
+mod train;
+mod version;
+
+use crate::kernels::isa;
+use anyhow::Result;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use console::Console;
+use device::DeviceChoice;
+use std::io;
+use std::process::ExitCode;
+
+/// Train, fine-tune, evaluate, run and describe residual nets
+#[derive(Debug, Parser)]
+#[command(name = "resnet", version = version::short(), long_version = version::long(), max_term_width = 100)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    /// Print a completion script for a shell
+    #[arg(long, value_name = "SHELL", exclusive = true)]
+    completions: Option<Shell>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Args)]
+struct Global {
+    /// Print errors only
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "verbose",
+        help_heading = "Global options"
+    )]
+    quiet: bool,
+    /// Say more
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    verbose: bool,
+    /// Threads that compute [default: physical cores]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Global options")]
+    threads: Option<u16>,
+    /// Where to compute: auto, cpu, cuda[:N] or metal
+    #[arg(
+        long,
+        global = true,
+        default_value = "auto",
+        hide_default_value = true,
+        value_name = "DEVICE",
+        help_heading = "Global options"
+    )]
+    device: DeviceChoice,
+    /// When to colour: auto, always or never
+    #[arg(
+        long,
+        global = true,
+        default_value = "auto",
+        hide_default_value = true,
+        hide_possible_values = true,
+        value_name = "WHEN",
+        help_heading = "Global options"
+    )]
+    color: ColorChoice,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train a net (not built yet)
+    Train(train::Args),
+    /// Evaluate a model on a data set (not built yet)
+    Eval(eval::Args),
+    /// Say what pictures show
+    Predict(predict::Args),
+    /// Describe a net layer by layer
+    Summary(summary::Args),
+}
+
+/// What a subcommand came to, when it did not fail as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// All of it was done.
+    Done,
+    /// Some inputs failed, each with its own message.
+    SomeFailed,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    if let Some(Err(error)) = std::env::var("RESNET_ISA")
+        .ok()
+        .map(|name| isa::select(&name))
+    {
+        let error = Cli::command().error(ErrorKind::InvalidValue, format!("RESNET_ISA: {error}"));
+        return usage(&error);
+    }
+    if let Some(script) = completions_asked_for() {
+        return script;
+    }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let console = Console::new(cli.global.quiet, cli.global.verbose);
+    match run(cli, &console) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::SomeFailed) => ExitCode::from(1),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            console.error(&error);
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn run(cli: Cli, console: &Console) -> Result<Outcome> {
+    match cli.global.color {
+        ColorChoice::Auto => {}
+        ColorChoice::Always => anstream::ColorChoice::Always.write_global(),
+        ColorChoice::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    let threads = threads(cli.global.threads);
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()?;
+    match cli.command {
+        Command::Train(args) => train::run(&args),
+        Command::Eval(args) => eval::run(&args),
+        Command::Predict(args) => predict::run(args, &cli.global.device, threads, console),
+        Command::Summary(args) => summary::run(&args, &cli.global.device, console),
+    }
+}
+
+/// `--threads`, else `RAYON_NUM_THREADS`, else the physical cores.
+fn threads(flag: Option<u16>) -> usize {
+    let from_environment = || {
+        std::env::var("RAYON_NUM_THREADS")
+            .ok()?
+            .parse()
+            .ok()
+            .filter(|&threads| threads > 0)
+    };
+    flag.map(usize::from)
+        .or_else(from_environment)
+        .unwrap_or_else(num_cpus::get_physical)
+}
+
+/// `--completions SHELL` stands alone, without a subcommand, so it is looked for before the rest is parsed.
+fn completions_asked_for() -> Option<ExitCode> {
+    let mut arguments = std::env::args().skip(1);
+    let first = arguments.next()?;
+    let shell = match first.split_once('=') {
+        Some(("--completions", shell)) => shell.to_owned(),
+        None if first == "--completions" => arguments.next()?,
+        _ => return None,
+    };
+    let shell = Shell::from_str(&shell, true).ok()?;
+    if arguments.next().is_some() {
+        return None;
+    }
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "resnet", &mut script);
+    let written = io::Write::write_all(&mut io::stdout().lock(), &script);
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Some(ExitCode::from(1)),
+        _ => Some(ExitCode::SUCCESS),
+    }
+}
+
+/// Prints help, version or a usage error as clap words them.
+fn usage(error: &clap::Error) -> ExitCode {
+    let code = u8::try_from(error.exit_code()).unwrap_or(2);
+    match error.print() {
+        Err(printing) if printing.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(1),
+        _ => ExitCode::from(code),
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,125 @@
+//! `resnet summary`: a net layer by layer, in the layouts that people know.
+
+use super::architecture::ArchitectureArgs;
+use super::console::Console;
+use super::device::{DTypeChoice, DeviceChoice};
+use super::{Outcome, timing};
+use crate::model::config::CIFAR_DEPTHS;
+use crate::model::{ModelConfig, StemKind, describe};
+use crate::report::{Batch, json, torchinfo, torchsummary, tree};
+use anyhow::Result;
+use clap::ValueEnum;
+use std::io::Write;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A model whose net to describe: a hub name (its configuration alone is fetched), a folder or a file
+    model: Option<String>,
+    #[command(flatten)]
+    architecture: ArchitectureArgs,
+    /// Channels, height and width of a picture [default: 3x224x224, 3x32x32 for the CIFAR nets]
+    #[arg(long, value_name = "CxHxW", value_parser = parse_input)]
+    input: Option<[usize; 3]>,
+    /// Pictures in a batch [default: 1, shown as -1 by torchsummary]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    batch_size: Option<u32>,
+    /// Outputs of the last layer [default: 1000, 10 for the CIFAR nets]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    classes: Option<u32>,
+    /// The layout
+    #[arg(long, value_enum, default_value = "torchsummary")]
+    style: Style,
+    /// Run the forward pass RUNS times, after three to warm up, and add the time of each layer
+    #[arg(long, value_name = "RUNS", num_args = 0..=1, default_missing_value = "10", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    time: Option<u32>,
+    /// The type of the numbers of a timed pass
+    #[arg(long, value_enum, default_value = "f32")]
+    dtype: DTypeChoice,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Style {
+    /// torchsummary's table
+    Torchsummary,
+    /// torchinfo's tree, with mult-adds
+    Torchinfo,
+    /// PyTorch's `print(model)`
+    Tree,
+    /// All of it as data
+    Json,
+}
+
+pub fn run(args: &Args, device: &DeviceChoice, console: &Console) -> Result<Outcome> {
+    let config = config(args, console)?;
+    let [channels, height, width] = args.input.unwrap_or_else(|| default_input(&config));
+    let batch = args.batch_size.unwrap_or(1) as usize;
+    let description = describe(&config, [batch, channels, height, width])?;
+    let timing = match args.time {
+        Some(runs) => Some(timing::measure(
+            &config,
+            &description,
+            runs as usize,
+            *device,
+            args.dtype,
+        )?),
+        None => None,
+    };
+    let mut text = match args.style {
+        Style::Torchsummary => {
+            let batch = if args.batch_size.is_some() {
+                Batch::Given
+            } else {
+                Batch::Any
+            };
+            torchsummary::render(&description, batch)
+        }
+        Style::Torchinfo => torchinfo::render(&description),
+        Style::Tree => tree::render(&description),
+        Style::Json => {
+            let timing = timing.as_ref().map(|timing| &timing.runs);
+            format!("{}\n", json::value(&description, timing))
+        }
+    };
+    if let (Some(timing), true) = (&timing, args.style != Style::Json) {
+        text.push_str(&timing.table());
+    }
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()?;
+    Ok(Outcome::Done)
+}
+
+/// The net that MODEL or the flags describe.
+fn config(args: &Args, _console: &Console) -> Result<ModelConfig> {
+    let mut config = match &args.model {
+        None => args.architecture.config()?,
+        Some(_) => anyhow::bail!("models come next"),
+    };
+    if let Some(classes) = args.classes {
+        config.classes = classes as usize;
+    }
+    if let (None, Some([channels, ..])) = (&args.model, args.input) {
+        config.in_channels = channels;
+    }
+    Ok(config)
+}
+
+fn default_input(config: &ModelConfig) -> [usize; 3] {
+    let is_cifar_net = config.stem == StemKind::Cifar
+        && CIFAR_DEPTHS.iter().any(|&depth| {
+            ModelConfig::from_depth(depth).is_some_and(|net| net.blocks == config.blocks)
+        });
+    let size = if is_cifar_net { 32 } else { 224 };
+    [config.in_channels, size, size]
+}
+
+/// Reads `3x224x224`.
+fn parse_input(text: &str) -> Result<[usize; 3], String> {
+    let sizes: Option<Vec<usize>> = text
+        .split('x')
+        .map(|size| size.parse().ok().filter(|size| (1..=65536).contains(size)))
+        .collect();
+    sizes
+        .and_then(|sizes| <[usize; 3]>::try_from(sizes).ok())
+        .ok_or_else(|| "it is channels, height and width, 1 to 65536 each: 3x224x224".to_owned())
+}

@@ -1,0 +1,35 @@
+//! What `--version` says: the release, the features built in and the instruction set in use.
+
+use crate::kernels::isa;
+use std::sync::LazyLock;
+
+/// The release.
+pub fn short() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
+
+/// The release, the features and the instruction set.
+pub fn long() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(text);
+    &TEXT
+}
+
+fn text() -> String {
+    let features: Vec<&str> = [
+        ("accelerate", cfg!(feature = "accelerate")),
+        ("cuda", cfg!(feature = "cuda")),
+        ("cudnn", cfg!(feature = "cudnn")),
+        ("metal", cfg!(feature = "metal")),
+        ("mkl", cfg!(feature = "mkl")),
+    ]
+    .into_iter()
+    .filter_map(|(name, built)| built.then_some(name))
+    .collect();
+    let features = if features.is_empty() {
+        "none".to_owned()
+    } else {
+        features.join(", ")
+    };
+    let isa = isa::current().name();
+    format!("{}\nfeatures: {features}\ninstruction set: {isa}", short())
+}
