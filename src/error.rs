@@ -29,6 +29,32 @@ pub fn hint_of(error: &anyhow::Error) -> Option<&str> {
         .map(|hinted| hinted.hint.as_str())
 }
 
+/// The causes of `error` in one line, outermost first, without the backtraces that candle's errors carry.
+pub fn one_line(error: &anyhow::Error) -> String {
+    let causes = error
+        .chain()
+        .map(|cause| match cause.downcast_ref::<candle_core::Error>() {
+            Some(error) => without_backtrace(error),
+            None => cause.to_string(),
+        });
+    // An error that passes its cause on says the same twice.
+    let mut line: Vec<String> = causes.collect();
+    line.dedup();
+    line.join(": ")
+}
+
+/// What a candle error says, without its backtrace.
+pub fn without_backtrace(error: &candle_core::Error) -> String {
+    match error {
+        candle_core::Error::WithBacktrace { inner, .. } => without_backtrace(inner),
+        candle_core::Error::Context { inner, context } => format!("{context}: {inner}"),
+        candle_core::Error::WithPath { inner, path } => {
+            format!("{}: {}", path.display(), without_backtrace(inner))
+        }
+        error => error.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,7 +67,7 @@ mod tests {
             .unwrap_err();
         assert_eq!(hint_of(&error), Some("pass the whole file"));
         assert_eq!(
-            format!("{error:#}"),
+            one_line(&error),
             "cannot load weights `x.safetensors`: tensor `fc.bias` is missing"
         );
     }

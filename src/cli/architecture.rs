@@ -1,6 +1,6 @@
 //! The flags that describe an architecture, the same in every command that builds a net.
 
-use crate::error::hinted;
+use crate::error::{hinted, without_backtrace};
 use crate::model::config::{CIFAR_DEPTHS, IMAGENET_DEPTHS};
 use crate::model::{ModelConfig, ShortcutKind, StemKind};
 use anyhow::Result;
@@ -93,7 +93,7 @@ impl ArchitectureArgs {
         }
         config.validate().map_err(|error| {
             hinted(
-                format!("cannot build that net: {error}"),
+                format!("cannot build that net: {}", without_backtrace(&error)),
                 "`resnet summary --help` lists the flags of an architecture",
             )
         })?;

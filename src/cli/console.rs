@@ -1,6 +1,6 @@
 //! What people read, on stderr: errors with their hints, warnings, notes, and the progress of downloads.
 
-use crate::error::hint_of;
+use crate::error::{hint_of, one_line};
 use crate::hub::Progress;
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -31,7 +31,7 @@ impl Console {
 
     /// An error with its causes, and the hint among them.
     pub fn error(&self, error: &anyhow::Error) {
-        self.line(RED, "error", &format!("{error:#}"));
+        self.line(RED, "error", &one_line(error));
         if let Some(hint) = hint_of(error) {
             self.line(CYAN, "hint", &hint);
         }

@@ -15,8 +15,6 @@ use std::io::Write;
 pub struct Args {
     /// A model whose net to describe: a hub name (its configuration alone is fetched), a folder or a file
     model: Option<String>,
-    #[command(flatten)]
-    architecture: ArchitectureArgs,
     /// Channels, height and width of a picture [default: 3x224x224, 3x32x32 for the CIFAR nets]
     #[arg(long, value_name = "CxHxW", value_parser = parse_input)]
     input: Option<[usize; 3]>,
@@ -35,6 +33,8 @@ pub struct Args {
     /// The type of the numbers of a timed pass
     #[arg(long, value_enum, default_value = "f32")]
     dtype: DTypeChoice,
+    #[command(flatten)]
+    architecture: ArchitectureArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
