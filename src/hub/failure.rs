@@ -1,0 +1,274 @@
+//! What can go wrong with a download, in words for people, each with the way out.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use hf_hub::HFError;
+
+use super::Settings;
+use super::name::Wanted;
+use crate::error::hinted;
+
+/// Why a download failed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// As `hf-hub` tells it.
+    Hub(HFError),
+    /// The cache could not be written.
+    Cache(io::Error),
+    /// `HF_ENDPOINT` is no address.
+    Endpoint,
+    /// The hub answered 404, and no reason by which a missing file could be told from the rest.
+    NotFound,
+    /// No byte came for so long.
+    Silence(Duration),
+    /// The body was not as long as announced; a hub that announces nothing announces 0.
+    WrongSize { announced: u64, received: u64 },
+    /// The thread that downloads ended without a word.
+    Died,
+}
+
+/// What was asked for and how: what the messages are made of.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub settings: &'a Settings,
+    pub wanted: &'a Wanted<'a>,
+}
+
+impl Failure {
+    /// Whether the connection broke in the middle, so that another attempt may succeed.
+    pub fn is_broken_transfer(&self) -> bool {
+        match self {
+            Self::Hub(HFError::Request { source, .. }) => {
+                !source.is_connect() && !source.is_timeout() && !source.is_builder()
+            }
+            Self::Hub(HFError::Xet { .. }) => true,
+            Self::WrongSize { announced, .. } => *announced > 0,
+            _ => false,
+        }
+    }
+
+    /// The message and the hint.
+    pub fn explain(self, asked: &Asked) -> anyhow::Error {
+        let Asked { settings, wanted } = *asked;
+        let Wanted { repo, file, .. } = *wanted;
+        let endpoint = settings.endpoint.trim_end_matches('/');
+        match self {
+            Self::Hub(error) => explain_hub(&error, asked),
+            Self::Cache(error) => unwritable_cache(&error, settings),
+            Self::Endpoint => bad_endpoint(settings),
+            Self::NotFound => no_repository(asked),
+            Self::Silence(patience) => hinted(
+                format!(
+                    "`{endpoint}` has sent nothing for {:?} while downloading `{file}` of `{repo}`",
+                    patience
+                ),
+                "try again later, or pass a local file",
+            ),
+            Self::WrongSize {
+                announced: 0,
+                received,
+            } => hinted(
+                format!(
+                    "`{endpoint}` does not say how long `{file}` of `{repo}` is: \
+                     the {received} bytes that came may not be all"
+                ),
+                "check HF_ENDPOINT, or download the file by other means and pass its path",
+            ),
+            Self::WrongSize {
+                announced,
+                received,
+            } => hinted(
+                format!(
+                    "the transfer of `{file}` of `{repo}` is broken: \
+                     {received} bytes came where {announced} were announced"
+                ),
+                "run the command again; nothing broken was kept",
+            ),
+            Self::Died => hinted(
+                format!("the download of `{file}` of `{repo}` ended unexpectedly"),
+                "run the command again",
+            ),
+        }
+    }
+}
+
+/// The error for a repository that has no such file.
+pub(super) fn no_file(asked: &Asked) -> anyhow::Error {
+    let Wanted {
+        repo,
+        revision,
+        file,
+    } = *asked.wanted;
+    hinted(
+        format!("`{repo}` has no file `{file}` at revision `{revision}`"),
+        format!("{} lists its files", page(asked, "/tree/", revision)),
+    )
+}
+
+/// The error for a repository that has no such revision.
+pub(super) fn no_revision(asked: &Asked) -> anyhow::Error {
+    let Wanted { repo, revision, .. } = *asked.wanted;
+    hinted(
+        format!("`{repo}` has no revision `{revision}`"),
+        format!(
+            "name a branch, a tag or a full commit hash; {} lists them",
+            page(asked, "/tree/", "main")
+        ),
+    )
+}
+
+/// The error for a file that is needed from the hub while requests are forbidden.
+pub(super) fn offline(asked: &Asked) -> anyhow::Error {
+    let Asked { settings, wanted } = *asked;
+    let Wanted {
+        repo,
+        revision,
+        file,
+    } = *wanted;
+    hinted(
+        format!(
+            "`{file}` of `{repo}` at revision `{revision}` is not in the cache `{}`, \
+             and HF_HUB_OFFLINE forbids requests",
+            settings.cache.display()
+        ),
+        "unset HF_HUB_OFFLINE to download it once, or pass a local file",
+    )
+}
+
+fn explain_hub(error: &HFError, asked: &Asked) -> anyhow::Error {
+    let Asked { settings, wanted } = *asked;
+    let Wanted { repo, file, .. } = *wanted;
+    let endpoint = settings.endpoint.trim_end_matches('/');
+    match error {
+        HFError::AuthRequired { context } | HFError::Forbidden { context } => {
+            let code = context.error_code.as_deref();
+            let said = said(context.server_message.as_deref());
+            match (code, settings.token.is_some(), context.status.as_u16()) {
+                (Some("GatedRepo"), has_token, _) => gated(asked, has_token),
+                (_, false, 401) => no_repository(asked),
+                (_, true, 401) => hinted(
+                    format!("`{endpoint}` refuses the token for `{repo}`{said}"),
+                    "check HF_TOKEN, or unset it for public repositories",
+                ),
+                _ => hinted(
+                    format!("`{endpoint}` refuses access to `{repo}`{said}"),
+                    "set HF_TOKEN to a token that may read the repository",
+                ),
+            }
+        }
+        HFError::RepoNotFound { .. } => no_repository(asked),
+        HFError::RateLimited {
+            retry_after,
+            context,
+        } => hinted(
+            format!(
+                "`{endpoint}` asks for fewer requests{}",
+                said(context.server_message.as_deref())
+            ),
+            match retry_after {
+                Some(pause) => format!("try again in {} s, or set HF_TOKEN", pause.as_secs()),
+                None => "try again later, or set HF_TOKEN".to_owned(),
+            },
+        ),
+        HFError::Http { context } => hinted(
+            format!(
+                "`{endpoint}` answered {} for `{file}` of `{repo}`{}",
+                context.status,
+                said(context.server_message.as_deref())
+            ),
+            "try again later, or pass a local file",
+        ),
+        HFError::Request { source, .. } if source.is_connect() || source.is_timeout() => hinted(
+            format!("cannot reach `{endpoint}`: {}", innermost(source)),
+            "check the network and HF_ENDPOINT, or pass a local file",
+        ),
+        HFError::Request { source, .. } if source.is_builder() => bad_endpoint(settings),
+        HFError::Request { source, .. } => broken_off(&innermost(source), asked),
+        HFError::Xet { source, .. } => broken_off(&innermost(source.as_ref()), asked),
+        HFError::Url(_) => bad_endpoint(settings),
+        HFError::Io(error) => unwritable_cache(error, settings),
+        HFError::MalformedResponse { what, .. } => hinted(
+            format!("`{endpoint}` does not answer as a hub does: {what}"),
+            "check HF_ENDPOINT; the public hub is `https://huggingface.co`",
+        ),
+        error => hinted(
+            format!("cannot download `{file}` of `{repo}`: {error}"),
+            "try again later, or pass a local file",
+        ),
+    }
+}
+
+/// The hub hides private repositories from strangers, so the two cases look alike.
+fn no_repository(asked: &Asked) -> anyhow::Error {
+    let repo = asked.wanted.repo;
+    let endpoint = asked.settings.endpoint.trim_end_matches('/');
+    let hint = if asked.settings.token.is_some() {
+        "check the name; if it is private, the token in HF_TOKEN must be allowed to read it"
+    } else {
+        "check the name; if it is private, set HF_TOKEN to a token that may read it"
+    };
+    hinted(format!("`{endpoint}` has no repository `{repo}`"), hint)
+}
+
+fn gated(asked: &Asked, has_token: bool) -> anyhow::Error {
+    let page = page(asked, "", "");
+    let way_out = if has_token {
+        format!("accept its conditions at {page} with the account of the token in HF_TOKEN")
+    } else {
+        format!("accept its conditions at {page} and set HF_TOKEN to a token of that account")
+    };
+    hinted(format!("`{}` is gated", asked.wanted.repo), way_out)
+}
+
+fn bad_endpoint(settings: &Settings) -> anyhow::Error {
+    hinted(
+        format!("HF_ENDPOINT is not a web address: `{}`", settings.endpoint),
+        "unset it, or set it to an address such as `https://huggingface.co`",
+    )
+}
+
+fn unwritable_cache(error: &io::Error, settings: &Settings) -> anyhow::Error {
+    let hint = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "free some space, or set HF_HUB_CACHE to a folder on another disk"
+        }
+        _ => "set HF_HUB_CACHE to a folder that can be written",
+    };
+    hinted(
+        format!(
+            "cannot write the cache `{}`: {error}",
+            settings.cache.display()
+        ),
+        hint,
+    )
+}
+
+fn broken_off(why: &str, asked: &Asked) -> anyhow::Error {
+    let Wanted { repo, file, .. } = *asked.wanted;
+    hinted(
+        format!("the transfer of `{file}` of `{repo}` broke off repeatedly: {why}"),
+        "run the command again; nothing broken was kept",
+    )
+}
+
+/// A page of the repository on the hub's site.
+fn page(asked: &Asked, part: &str, revision: &str) -> String {
+    let endpoint = asked.settings.endpoint.trim_end_matches('/');
+    format!("{endpoint}/{}{part}{revision}", asked.wanted.repo)
+}
+
+/// The hub's own words, to be put after ours.
+fn said(message: Option<&str>) -> String {
+    message.map_or_else(String::new, |message| format!(": {message}"))
+}
+
+/// The last cause: it says what happened, those above it say to whom.
+fn innermost(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}

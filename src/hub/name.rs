@@ -1,0 +1,135 @@
+//! The names of a request, checked before any path or address is made of them.
+
+use anyhow::Result;
+
+use crate::error::hinted;
+
+/// A file of a revision of a repository, by names that are safe in paths.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    /// `org/name`, or `name` for the few repositories without an owner.
+    pub repo: &'a str,
+    /// A branch, a tag or a commit hash.
+    pub revision: &'a str,
+    /// The path in the repository, with `/`.
+    pub file: &'a str,
+}
+
+impl<'a> Wanted<'a> {
+    /// Checks the names; the revision is `main` where none is given.
+    pub fn new(repo: &'a str, revision: Option<&'a str>, file: &'a str) -> Result<Self> {
+        if !is_repository(repo) {
+            return Err(hinted(
+                format!("`{repo}` is not the name of a repository"),
+                "a hub name is `org/name`, of letters, digits, `-`, `_` and `.`",
+            ));
+        }
+        let revision = revision.unwrap_or("main");
+        if !is_relative_path(revision) {
+            return Err(hinted(
+                format!("`{revision}` is not the name of a revision of `{repo}`"),
+                "a revision is a branch, a tag or a commit hash",
+            ));
+        }
+        if !is_relative_path(file) {
+            return Err(hinted(
+                format!("`{file}` is not the name of a file in `{repo}`"),
+                "name a file as the repository's page lists it, such as `model.safetensors`",
+            ));
+        }
+        Ok(Self {
+            repo,
+            revision,
+            file,
+        })
+    }
+
+    /// The owner, empty where there is none, and the name.
+    pub fn owner_and_name(&self) -> (&'a str, &'a str) {
+        self.repo.split_once('/').unwrap_or(("", self.repo))
+    }
+}
+
+/// Whether the hub could have a repository of that name: its own rules.
+fn is_repository(repo: &str) -> bool {
+    let parts: Vec<&str> = repo.split('/').collect();
+    parts.len() <= 2
+        && parts.iter().all(|part| is_repository_part(part))
+        && !repo.contains("--")
+        && !repo.contains("..")
+        && !repo.ends_with(".git")
+}
+
+fn is_repository_part(part: &str) -> bool {
+    let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    (1..=96).contains(&part.len())
+        && part
+            .chars()
+            .all(|letter| is_word(letter) || letter == '-' || letter == '.')
+        && part.starts_with(is_word)
+        && part.ends_with(is_word)
+}
+
+/// Whether the text, joined to a folder, stays below that folder on every system.
+fn is_relative_path(path: &str) -> bool {
+    path.split('/')
+        .all(|part| !part.is_empty() && part != "." && part != "..")
+        && !path
+            .chars()
+            .any(|letter| letter.is_control() || r#"\:*?"<>|"#.contains(letter))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_the_hub_could_have_are_taken() {
+        for repo in [
+            "timm/resnet50.a1_in1k",
+            "microsoft/resnet-50",
+            "gpt2",
+            "_a/b_",
+        ] {
+            assert!(Wanted::new(repo, None, "config.json").is_ok(), "{repo}");
+        }
+        for revision in ["main", "refs/pr/1", "v1.0", "feature/x"] {
+            assert!(Wanted::new("org/name", Some(revision), "a/b.safetensors").is_ok());
+        }
+    }
+
+    #[test]
+    fn names_that_would_leave_the_cache_or_are_no_names_are_refused() {
+        let long = "n".repeat(97);
+        for repo in [
+            "",
+            "/",
+            "org/",
+            "/name",
+            "../name",
+            "org/..",
+            "org/a..b",
+            "a/b/c",
+            "org/na me",
+            "org/na\\me",
+            "org/-name",
+            "org/name-",
+            "org/.name",
+            "org/a--b",
+            "org/name.git",
+            "örg/name",
+            "org/name\n",
+            "org/na%2Fme",
+            &long,
+        ] {
+            let error = Wanted::new(repo, None, "config.json").unwrap_err();
+            assert!(error.to_string().contains("repository"), "{repo}: {error}");
+        }
+        for path in [
+            "", "/etc", "..", "a/../b", "a//b", "./a", "a/", r"a\b", "c:a", "a\0",
+        ] {
+            assert!(Wanted::new("org/name", Some(path), "a").is_err(), "{path}");
+            assert!(Wanted::new("org/name", None, path).is_err(), "{path}");
+        }
+    }
+}

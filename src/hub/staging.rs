@@ -1,0 +1,150 @@
+//! A private folder beside the cache where downloads grow, so that the cache itself only ever
+//! receives whole files by a rename.
+//!
+//! It lies in `.locks/`, the one folder of the cache that no program takes for a repository, and
+//! on the cache's file system. A killed process leaves its folder behind; the next one that
+//! downloads finds it unlocked and removes it.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::cache::Folder;
+
+const PREFIX: &str = "resnet-";
+const LOCK: &str = "lock";
+
+/// The folder, laid out as a cache of its own; removed when dropped.
+#[derive(Debug)]
+pub(super) struct Staging {
+    /// Held as long as the process lives. Declared first: Windows removes no open file.
+    _lock: File,
+    folder: TempDir,
+}
+
+impl Staging {
+    /// Makes the folder, and the cache around it where there is none.
+    pub fn new(cache: &Path) -> io::Result<Self> {
+        let locks = cache.join(".locks");
+        fs::create_dir_all(&locks)?;
+        sweep(&locks);
+        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&locks)?;
+        // Locked before it gets its name, so that nobody sees it unlocked. Where a file system has
+        // no locks, leftovers stay.
+        let unnamed = folder.path().join("new");
+        let lock = File::create(&unnamed)?;
+        let _ = lock.try_lock();
+        fs::rename(unnamed, folder.path().join(LOCK))?;
+        Ok(Self {
+            _lock: lock,
+            folder,
+        })
+    }
+
+    /// The staged cache.
+    pub fn cache(&self) -> PathBuf {
+        self.folder.path().join("hub")
+    }
+
+    /// A free path for a file that is renamed away at once.
+    pub fn scratch(&self) -> PathBuf {
+        self.folder.path().join("scratch")
+    }
+
+    /// Forgets what is staged.
+    pub fn clear(&self) -> io::Result<()> {
+        match fs::remove_dir_all(self.cache()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives the staged cache second names of the contents that the real one has, so that a file
+    /// that two commits share is not downloaded twice. Without hard links it is.
+    #[cfg(unix)]
+    pub fn lend(&self, real: &Folder, staged: &Folder) -> io::Result<()> {
+        let Ok(entries) = fs::read_dir(real.blobs()) else {
+            return Ok(());
+        };
+        fs::create_dir_all(staged.blobs())?;
+        for entry in entries {
+            let entry = entry?;
+            // What is still incomplete belongs to another program.
+            if entry.path().extension().is_none() {
+                let _ = fs::hard_link(entry.path(), staged.blobs().join(entry.file_name()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a snapshot holds no links, its blob could not be told from the lent ones.
+    #[cfg(not(unix))]
+    pub fn lend(&self, _real: &Folder, _staged: &Folder) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The blob behind a staged file: the link says it, and where there are no links it is the only one.
+pub(super) fn blob_behind(file: &Path, staged: &Folder) -> io::Result<PathBuf> {
+    if let Ok(target) = fs::read_link(file)
+        && let Some(etag) = target.file_name()
+    {
+        return Ok(staged.blobs().join(etag));
+    }
+    let mut blobs = fs::read_dir(staged.blobs())?;
+    match (blobs.next(), blobs.next()) {
+        (Some(blob), None) => Ok(blob?.path()),
+        _ => Err(io::ErrorKind::NotFound.into()),
+    }
+}
+
+/// Removes the folders of processes that are gone.
+fn sweep(locks: &Path) {
+    let Ok(entries) = fs::read_dir(locks) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        // The lock is let go before the folder is removed, as Windows asks for it.
+        let is_abandoned = || {
+            let lock = File::open(entry.path().join(LOCK))?;
+            lock.try_lock().map_err(io::Error::from)
+        };
+        if is_ours && is_abandoned().is_ok() {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_left_by_a_killed_download_is_removed_and_a_living_one_is_not() {
+        let cache = tempfile::tempdir().unwrap();
+        let living = Staging::new(cache.path()).unwrap();
+        let abandoned = cache.path().join(".locks").join("resnet-gone");
+        fs::create_dir_all(&abandoned).unwrap();
+        fs::write(abandoned.join(LOCK), "").unwrap();
+        let foreign = cache.path().join(".locks").join("models--org--name");
+        fs::create_dir_all(&foreign).unwrap();
+
+        let second = Staging::new(cache.path()).unwrap();
+
+        assert!(!abandoned.exists());
+        assert!(foreign.exists());
+        assert!(living.folder.path().exists());
+        assert!(second.folder.path().exists());
+    }
+
+    #[test]
+    fn nothing_is_left_when_it_goes() {
+        let cache = tempfile::tempdir().unwrap();
+        drop(Staging::new(cache.path()).unwrap());
+        let left = fs::read_dir(cache.path().join(".locks")).unwrap().count();
+        assert_eq!(left, 0);
+    }
+}

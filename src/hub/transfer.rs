@@ -1,0 +1,289 @@
+//! Downloads by `hf-hub`, and what `hf-hub` 1.0 does not promise by itself:
+//!
+//! - It waits for ever for a hub that accepts a connection and says nothing. Here it works on a
+//!   thread of its own that is left behind once no byte has come for [`Settings::patience`].
+//! - It renames into the cache whatever a GET answered, an error page or a short body without a
+//!   length included. Here it fills a [`Staging`] folder, and a file moves from there into the
+//!   cache only when it is as long as the hub announced.
+//! - It gives up when a connection breaks in the middle of a body, and has no way to go on from
+//!   there. Here the download is started again, a few times.
+//! - It calls each 404 a missing file. Here the hub's `X-Error-Code` is asked for.
+//! - It keeps no token with a line break. Here tokens are trimmed when they are read.
+//!
+//! Files that the hub offers by its xet protocol (the `X-Xet-Hash` header) come that way, all
+//! others by plain HTTP: `hf-hub` chooses, file by file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use hf_hub::progress::{DownloadEvent, ProgressEvent, ProgressHandler};
+use hf_hub::repository::RepoTypeModel;
+use hf_hub::{HFClient, HFClientSync, HFError, HFRepositorySync, HFResult};
+
+use super::cache::Folder;
+use super::failure::Failure;
+use super::name::Wanted;
+use super::staging::{Staging, blob_behind};
+use super::{Progress, Settings};
+
+/// How often a transfer is begun before a broken one is an error.
+const ATTEMPTS: u32 = 3;
+/// The pause before the second attempt; it doubles each time.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// A client of the hub and the folder that it downloads into.
+#[derive(Debug)]
+pub(super) struct Connection {
+    client: HFClientSync,
+    staging: Staging,
+}
+
+/// What the hub said about a file.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// It is in the cache now, there.
+    File(PathBuf),
+    /// The repository has no such file at that revision.
+    NoFile,
+    /// The repository has no such revision.
+    NoRevision,
+}
+
+/// What the thread that downloads has to say.
+enum Message {
+    /// The transfer begins; bytes in all, 0 where the hub does not say.
+    Announced(u64),
+    /// Bytes so far.
+    Received(u64),
+    /// The path in the staged cache.
+    Ended(HFResult<PathBuf>),
+}
+
+impl Connection {
+    /// Prepares downloads; makes no request.
+    pub fn open(settings: &Settings) -> Result<Self, Failure> {
+        let endpoint = &settings.endpoint;
+        if !endpoint.starts_with("http://") && !endpoint.starts_with("https://") {
+            return Err(Failure::Endpoint);
+        }
+        let staging = Staging::new(&settings.cache).map_err(Failure::Cache)?;
+        let mut builder = HFClient::builder()
+            .endpoint(endpoint)
+            .cache_dir(staging.cache())
+            .user_agent(concat!("resnet/", env!("CARGO_PKG_VERSION")))
+            .retry_max_attempts(3);
+        if let Some(token) = &settings.token {
+            builder = builder.token(token);
+        }
+        let client = builder.build_sync().map_err(Failure::Hub)?;
+        Ok(Self { client, staging })
+    }
+
+    /// Downloads the file into `folder`, or learns that there is none and remembers it there.
+    pub fn fetch(
+        &self,
+        wanted: &Wanted,
+        folder: &Folder,
+        patience: Duration,
+        progress: &dyn Progress,
+    ) -> Result<Answer, Failure> {
+        let mut attempt = 1;
+        loop {
+            // What breaks twice may be a damaged blob that was lent: then do without.
+            let answer = self.attempt(wanted, folder, attempt == 1, patience, progress);
+            match answer {
+                Err(failure) if failure.is_broken_transfer() && attempt < ATTEMPTS => {
+                    std::thread::sleep(PAUSE * 2_u32.pow(attempt - 1));
+                    attempt += 1;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    fn attempt(
+        &self,
+        wanted: &Wanted,
+        folder: &Folder,
+        lend: bool,
+        patience: Duration,
+        progress: &dyn Progress,
+    ) -> Result<Answer, Failure> {
+        let staged = Folder::new(&self.staging.cache(), wanted.repo);
+        self.staging.clear().map_err(Failure::Cache)?;
+        if lend {
+            self.staging.lend(folder, &staged).map_err(Failure::Cache)?;
+        }
+
+        let messages = self.spawn(wanted, &staged);
+        let mut announced = None;
+        let outcome = watch(&messages, patience, wanted.file, &mut announced, progress);
+        if announced.is_some() {
+            progress.finish();
+        }
+        let announced = announced.unwrap_or(0);
+        match outcome {
+            Ok(file) => self
+                .keep(&file, announced, wanted, folder, &staged)
+                .map(Answer::File),
+            Err(Failure::Hub(HFError::EntryNotFound { context, .. })) => {
+                if let Some(commit) = absent_from(&staged) {
+                    self.remember_absence(&commit, wanted, folder)?;
+                    return Ok(Answer::NoFile);
+                }
+                match context.as_ref().and_then(|told| told.error_code.as_deref()) {
+                    Some("EntryNotFound") => Ok(Answer::NoFile),
+                    Some("RevisionNotFound") => Ok(Answer::NoRevision),
+                    _ => Err(Failure::NotFound),
+                }
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Starts the download on a thread of its own.
+    fn spawn(&self, wanted: &Wanted, staged: &Folder) -> Receiver<Message> {
+        let (sender, receiver) = mpsc::channel();
+        let (owner, name) = wanted.owner_and_name();
+        let repository = self.client.model(owner, name);
+        let (revision, file) = (wanted.revision.to_owned(), wanted.file.to_owned());
+        let absences = staged.absences();
+        std::thread::spawn(move || {
+            let mut outcome = repository
+                .download_file()
+                .filename(&file)
+                .revision(&revision)
+                .progress(Messenger(sender.clone()))
+                .send();
+            // Without a marker for the commit, only the hub's own words tell what is missing.
+            if matches!(outcome, Err(HFError::EntryNotFound { .. })) && !absences.exists() {
+                outcome = Err(ask_what_is_missing(&repository, &revision, &file));
+            }
+            // Nobody listens any more where the wait was given up.
+            let _ = sender.send(Message::Ended(outcome));
+        });
+        receiver
+    }
+
+    /// Moves a staged file into the cache if it is whole.
+    fn keep(
+        &self,
+        file: &Path,
+        announced: u64,
+        wanted: &Wanted,
+        folder: &Folder,
+        staged: &Folder,
+    ) -> Result<PathBuf, Failure> {
+        let blob = blob_behind(file, staged).map_err(Failure::Cache)?;
+        let received = fs::metadata(&blob).map_err(Failure::Cache)?.len();
+        if received != announced {
+            return Err(Failure::WrongSize {
+                announced,
+                received,
+            });
+        }
+        let commit = file
+            .strip_prefix(staged.snapshots())
+            .ok()
+            .and_then(|below| below.iter().next()?.to_str())
+            .ok_or_else(|| Failure::Cache(std::io::ErrorKind::InvalidData.into()))?;
+        let path = folder
+            .adopt(&blob, commit, wanted.file, &self.staging.scratch())
+            .map_err(Failure::Cache)?;
+        folder
+            .remember_commit(wanted.revision, commit, &self.staging.scratch())
+            .map_err(Failure::Cache)?;
+        Ok(path)
+    }
+
+    fn remember_absence(
+        &self,
+        commit: &str,
+        wanted: &Wanted,
+        folder: &Folder,
+    ) -> Result<(), Failure> {
+        folder
+            .remember_absence(commit, wanted.file)
+            .and_then(|()| folder.remember_commit(wanted.revision, commit, &self.staging.scratch()))
+            .map_err(Failure::Cache)
+    }
+}
+
+/// The commit for which `hf-hub` has just noted that it lacks the file.
+fn absent_from(staged: &Folder) -> Option<String> {
+    let commit = fs::read_dir(staged.absences()).ok()?.next()?.ok()?;
+    commit.file_name().into_string().ok()
+}
+
+/// The error of asking for the file's description, which keeps the words that the error of the
+/// download drops.
+fn ask_what_is_missing(
+    repository: &HFRepositorySync<RepoTypeModel>,
+    revision: &str,
+    file: &str,
+) -> HFError {
+    let description = repository
+        .get_file_metadata()
+        .filepath(file)
+        .revision(revision)
+        .send();
+    match description {
+        Err(error) => error,
+        Ok(_) => HFError::malformed_response("the file was not there a moment before"),
+    }
+}
+
+/// Passes on what the thread says until it has ended, or nothing has come for too long.
+fn watch(
+    messages: &Receiver<Message>,
+    patience: Duration,
+    file: &str,
+    announced: &mut Option<u64>,
+    progress: &dyn Progress,
+) -> Result<PathBuf, Failure> {
+    let mut received = 0;
+    let mut last_sign = Instant::now();
+    loop {
+        let left = patience.saturating_sub(last_sign.elapsed());
+        match messages.recv_timeout(left) {
+            Ok(Message::Announced(total)) => {
+                *announced = Some(total);
+                last_sign = Instant::now();
+                progress.start(file, (total > 0).then_some(total));
+            }
+            // The xet protocol reports ten times a second, whether bytes came or not.
+            Ok(Message::Received(bytes)) if bytes > received => {
+                received = bytes;
+                last_sign = Instant::now();
+                progress.advance(bytes);
+            }
+            Ok(Message::Received(_)) => {}
+            Ok(Message::Ended(outcome)) => return outcome.map_err(Failure::Hub),
+            Err(RecvTimeoutError::Timeout) => return Err(Failure::Silence(patience)),
+            Err(RecvTimeoutError::Disconnected) => return Err(Failure::Died),
+        }
+    }
+}
+
+/// Sends what `hf-hub` reports to the thread that waits.
+struct Messenger(Sender<Message>);
+
+impl ProgressHandler for Messenger {
+    fn on_progress(&self, event: &ProgressEvent) {
+        let message = match event {
+            ProgressEvent::Download(DownloadEvent::Start { total_bytes, .. }) => {
+                Message::Announced(*total_bytes)
+            }
+            ProgressEvent::Download(DownloadEvent::Progress { files }) => {
+                Message::Received(files.iter().map(|file| file.bytes_completed).sum())
+            }
+            ProgressEvent::Download(DownloadEvent::AggregateProgress {
+                bytes_completed, ..
+            }) => Message::Received(*bytes_completed),
+            ProgressEvent::Download(DownloadEvent::Complete) | ProgressEvent::Upload(_) => return,
+        };
+        let _ = self.0.send(message);
+    }
+}

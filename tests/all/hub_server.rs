@@ -1,0 +1,283 @@
+//! A hub on loopback: serves `/{org}/{name}/resolve/{revision}/{file}` as huggingface.co does, counts
+//! what it is asked, and can be told to misbehave.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+/// How the hub misbehaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Bodies end with the connection after so many bytes, the first so many times.
+    Cut { after: usize, times: usize },
+    /// Bodies are so much shorter than HEAD says, with a `content-length` that agrees with the body.
+    Shorter(usize),
+    /// HEAD is answered as it should be, GET with this status and a page in HTML.
+    PageForBody(u16),
+    /// Each request is answered with this status and `x-error-code`.
+    Status(u16, Option<&'static str>),
+    /// The connection is accepted and nothing is ever said.
+    Silence,
+    /// The head of a body comes and then nothing more.
+    SilenceInBody,
+    /// 404 says nothing of the commit, as some mirrors do.
+    ForgetsCommit,
+    /// Without the headers of a hub.
+    NoHub,
+    /// No fault: bodies come from another address, as the public hub sends its large files.
+    Redirect,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// By repository: the commit of each branch or tag.
+    revisions: HashMap<String, HashMap<String, String>>,
+    /// By repository and commit: the files.
+    files: HashMap<(String, String), HashMap<String, Vec<u8>>>,
+    token: Option<&'static str>,
+    gated: bool,
+    fault: Option<Fault>,
+    cuts: usize,
+    requests: Vec<String>,
+}
+
+/// The server; it stops with the process.
+#[derive(Debug, Clone)]
+pub struct HubServer {
+    address: String,
+    state: Arc<Mutex<State>>,
+}
+
+impl HubServer {
+    /// An empty hub on a free port.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let state = Arc::new(Mutex::new(State::default()));
+        let shared = Arc::clone(&state);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let state = Arc::clone(&shared);
+                // A client that goes away is no failure of the server.
+                std::thread::spawn(move || drop(answer(&stream, &state)));
+            }
+        });
+        Self { address, state }
+    }
+
+    /// What HF_ENDPOINT is to be.
+    pub fn endpoint(&self) -> &str {
+        &self.address
+    }
+
+    /// Publishes a commit with these files and points the revision at it.
+    pub fn publish(&self, repo: &str, revision: &str, commit: &str, files: &[(&str, &[u8])]) {
+        assert_eq!(commit.len(), 40, "a commit hash has 40 digits");
+        let mut state = self.state.lock().unwrap();
+        state
+            .revisions
+            .entry(repo.to_owned())
+            .or_default()
+            .insert(revision.to_owned(), commit.to_owned());
+        state.files.insert(
+            (repo.to_owned(), commit.to_owned()),
+            files
+                .iter()
+                .map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec()))
+                .collect(),
+        );
+    }
+
+    /// Answers only those who show this token.
+    pub fn require_token(&self, token: &'static str) {
+        self.state.lock().unwrap().token = Some(token);
+    }
+
+    /// The repositories are gated: without a token, the answer says so.
+    pub fn gate(&self) {
+        self.state.lock().unwrap().gated = true;
+    }
+
+    /// Misbehaves from now on, or behaves again.
+    pub fn misbehave(&self, fault: Option<Fault>) {
+        let mut state = self.state.lock().unwrap();
+        state.fault = fault;
+        state.cuts = 0;
+    }
+
+    /// What was asked so far, such as `GET /org/name/resolve/main/config.json`.
+    pub fn requests(&self) -> Vec<String> {
+        self.state.lock().unwrap().requests.clone()
+    }
+}
+
+/// An answer: status, further headers, and what HEAD announces or GET sends.
+struct Reply {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: Vec<u8>,
+}
+
+fn answer(mut stream: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream).lines();
+    let request = lines.next().transpose()?.unwrap_or_default();
+    let mut headers = HashMap::new();
+    for line in lines {
+        let line = line?;
+        let Some((name, value)) = line.split_once(':') else {
+            break;
+        };
+        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+    }
+    let mut parts = request.split(' ');
+    let (method, path) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
+
+    let (reply, fault, is_cut) = {
+        let mut state = state.lock().unwrap();
+        state.requests.push(format!("{method} {path}"));
+        let reply = reply(&state, path, &headers);
+        let fault = state.fault;
+        let is_cut = matches!(fault, Some(Fault::Cut { times, .. }) if state.cuts < times)
+            && method == "GET";
+        state.cuts += usize::from(is_cut);
+        (reply, fault, is_cut)
+    };
+    let Reply {
+        mut status,
+        headers,
+        mut body,
+    } = reply;
+    match fault {
+        Some(Fault::Silence) => loop {
+            std::thread::park();
+        },
+        Some(Fault::Shorter(by)) if method == "GET" => body.truncate(body.len() - by),
+        Some(Fault::PageForBody(code)) if method == "GET" => {
+            status = code;
+            body = b"<html>sorry</html>".to_vec();
+        }
+        _ => {}
+    }
+
+    let mut head = format!(
+        "HTTP/1.1 {status} Said\r\ncontent-length: {}\r\n",
+        body.len()
+    );
+    for (name, value) in headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    stream.write_all((head + "connection: close\r\n\r\n").as_bytes())?;
+    if method == "GET" {
+        match fault {
+            Some(Fault::Cut { after, .. }) if is_cut => stream.write_all(&body[..after])?,
+            Some(Fault::SilenceInBody) => loop {
+                std::thread::park();
+            },
+            _ => stream.write_all(&body)?,
+        }
+    }
+    stream.flush()?;
+    stream.shutdown(Shutdown::Write)
+}
+
+fn reply(state: &State, path: &str, request: &HashMap<String, String>) -> Reply {
+    if let Some(Fault::Status(status, code)) = state.fault {
+        return refusal(status, code, None);
+    }
+    let shown = request.get("authorization").map(String::as_str);
+    let asks = state.token.map(|token| format!("Bearer {token}"));
+    if asks.is_some() && shown != asks.as_deref() {
+        return refusal(401, state.gated.then_some("GatedRepo"), None);
+    }
+
+    let path = path.trim_start_matches('/').replace("%2F", "/");
+    if let Some(name) = path.strip_prefix("content/") {
+        let mut contents = state.files.values().flat_map(HashMap::values);
+        return match contents.find(|bytes| etag(bytes) == name) {
+            Some(bytes) => Reply {
+                status: 200,
+                headers: Vec::new(),
+                body: bytes.clone(),
+            },
+            None => refusal(404, None, None),
+        };
+    }
+    let Some((repo, rest)) = path.split_once("/resolve/") else {
+        return refusal(404, None, None);
+    };
+    let Some(revisions) = state.revisions.get(repo) else {
+        return refusal(404, Some("RepoNotFound"), None);
+    };
+    // A revision may contain slashes: the longest known one that fits.
+    let commits = revisions.values().map(|commit| (commit, commit));
+    let known = revisions
+        .iter()
+        .chain(commits)
+        .filter_map(|(name, commit)| Some((rest.strip_prefix(name)?.strip_prefix('/')?, commit)))
+        .min_by_key(|(file, _)| file.len());
+    let Some((file, commit)) = known else {
+        return refusal(404, Some("RevisionNotFound"), None);
+    };
+    let Some(bytes) = state.files[&(repo.to_owned(), commit.clone())].get(file) else {
+        let said = (state.fault != Some(Fault::ForgetsCommit)).then_some(commit);
+        return refusal(404, Some("EntryNotFound"), said);
+    };
+    if state.fault == Some(Fault::Redirect) {
+        return Reply {
+            status: 302,
+            headers: vec![
+                (
+                    "location",
+                    format!("http://{}/content/{}", request["host"], etag(bytes)),
+                ),
+                ("x-linked-etag", format!("\"{}\"", etag(bytes))),
+                ("x-linked-size", bytes.len().to_string()),
+                ("x-repo-commit", commit.clone()),
+            ],
+            body: b"elsewhere".to_vec(),
+        };
+    }
+    let mut reply = Reply {
+        status: 200,
+        headers: vec![
+            ("etag", format!("\"{}\"", etag(bytes))),
+            ("x-repo-commit", commit.clone()),
+            ("accept-ranges", "bytes".to_owned()),
+        ],
+        body: bytes.clone(),
+    };
+    if state.fault == Some(Fault::NoHub) {
+        reply.headers.clear();
+    }
+    let range = request.get("range").and_then(|range| {
+        let (start, _) = range.strip_prefix("bytes=")?.split_once('-')?;
+        start.parse::<usize>().ok()
+    });
+    if let Some(start) = range {
+        let last = bytes.len() - 1;
+        let extent = format!("bytes {start}-{last}/{}", bytes.len());
+        reply.status = 206;
+        reply.headers.push(("content-range", extent));
+        reply.body.drain(..start);
+    }
+    reply
+}
+
+fn refusal(status: u16, code: Option<&str>, commit: Option<&String>) -> Reply {
+    let code = code.map(|code| ("x-error-code", code.to_owned()));
+    let commit = commit.map(|commit| ("x-repo-commit", commit.clone()));
+    Reply {
+        status,
+        headers: code.into_iter().chain(commit).collect(),
+        body: Vec::new(),
+    }
+}
+
+/// A name for the contents that differs when they differ (FNV-1a, as long as a git hash).
+pub fn etag(bytes: &[u8]) -> String {
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{hash:040x}")
+}
