@@ -1,1 +1,24 @@
 //! Pictures: decoding, resizing and cropping as Pillow and timm do, normalising, and loading on all cores.
+//!
+//! A picture goes through [`decode()`] (a file becomes RGB, upright), [`Transform::apply`] (RGB becomes the model's
+//! size, still 8 bits a sample) and [`Transform::normalise_into`] (8 bits become the numbers that the model reads).
+//! [`Loader`] does all of it on worker threads and hands the results out in order.
+
+pub mod decode;
+mod format;
+mod gif;
+pub mod list;
+pub mod loader;
+pub mod ordered;
+mod orientation;
+pub mod picture;
+pub mod resize;
+mod rgb;
+pub mod transform;
+mod truncation;
+
+pub use decode::{DecodeOptions, decode, decode_bytes};
+pub use list::list_images;
+pub use loader::Loader;
+pub use picture::Picture;
+pub use transform::Transform;

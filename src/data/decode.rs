@@ -1,0 +1,187 @@
+//! A picture file as the RGB pixels that Pillow's `Image.open(path).convert("RGB")` gives, upright.
+//!
+//! The format is known by content, whatever the file is called. Everything but JPEG gives the same bytes as Pillow
+//! (16-bit BMP to within one level); JPEG is decoded by other arithmetic than libjpeg's and differs by a few levels.
+//!
+//! Where Pillow goes on, so does this; where it raises, this is an error that says what the file is. A truncated
+//! file is an error, and so is a picture of more pixels than the limit: a few kilobytes can claim gigabytes.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, Cursor, Read};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
+
+use super::{format, gif, orientation, rgb, truncation};
+use crate::error::hinted;
+
+/// What Pillow refuses to open (twice `Image.MAX_IMAGE_PIXELS`).
+const PILLOW_PIXELS: u64 = 178_956_970;
+/// The longest edge of a picture, in pixels.
+const LONGEST_EDGE: u32 = 1 << 20;
+/// The longest file, in bytes.
+const LONGEST_FILE: u64 = 1 << 30;
+/// Bytes a pixel of the widest samples decoded: 16 bits, four channels.
+const WIDEST_PIXEL: u64 = 8;
+
+/// How to decode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DecodeOptions {
+    /// Turns the picture as its EXIF orientation says. timm and torchvision leave it; TIFF pictures are turned in
+    /// any case, as Pillow does on loading them.
+    pub apply_exif: bool,
+    /// The most pixels that a picture may have.
+    pub max_pixels: u64,
+}
+
+impl Default for DecodeOptions {
+    /// Upright, and as many pixels as Pillow opens (about 179 million).
+    fn default() -> Self {
+        Self {
+            apply_exif: true,
+            max_pixels: PILLOW_PIXELS,
+        }
+    }
+}
+
+/// Decodes the PNG, JPEG, WebP, BMP, GIF (its first frame) or TIFF file at `path`.
+///
+/// # Errors
+/// A file that is missing, no picture, of another format, damaged, truncated or too large, with the path in front.
+pub fn decode(path: &Path, options: &DecodeOptions) -> Result<RgbImage> {
+    decode_file(path, options).with_context(|| format!("cannot read picture `{}`", path.display()))
+}
+
+/// [`decode`] whose error does not name the path.
+pub(super) fn decode_file(path: &Path, options: &DecodeOptions) -> Result<RgbImage> {
+    decode_bytes(&read(path)?, options)
+}
+
+/// Decodes a picture that is in memory as a file's content.
+///
+/// # Errors
+/// As [`decode`], without the path.
+pub fn decode_bytes(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage> {
+    let format = format::recognise(bytes)?;
+    let whole = match format {
+        ImageFormat::Jpeg => truncation::jpeg_is_whole(bytes),
+        ImageFormat::WebP => truncation::webp_is_whole(bytes),
+        _ => true,
+    };
+    if !whole {
+        return Err(truncated());
+    }
+    let frame = (format == ImageFormat::Gif)
+        .then(|| gif::FirstFrame::find(bytes))
+        .flatten();
+    let file = frame
+        .as_ref()
+        .map_or(Cow::Borrowed(bytes), |frame| frame.with_room(bytes));
+    let mut reader = ImageReader::with_format(Cursor::new(file.as_ref()), format);
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(options.max_pixels.saturating_mul(WIDEST_PIXEL));
+    reader.limits(limits);
+    let mut decoder = reader
+        .into_decoder()
+        .map_err(|error| explain(error, format))?;
+    check_size(decoder.dimensions(), options.max_pixels)?;
+    let orientation = (options.apply_exif || format == ImageFormat::Tiff)
+        .then(|| orientation::of(&mut decoder, bytes, format));
+    let image = DynamicImage::from_decoder(decoder).map_err(|error| explain(error, format))?;
+    let mut image = rgb::from_image(image, bytes, format)?;
+    if let Some(frame) = frame {
+        frame.paint_surround(&mut image);
+    }
+    let mut image = DynamicImage::ImageRgb8(image);
+    if let Some(orientation) = orientation {
+        image.apply_orientation(orientation);
+    }
+    Ok(image.into_rgb8())
+}
+
+/// The content of a file that may be a picture.
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        bail!("it is a folder");
+    }
+    // A file of another kind is refused before gigabytes of it are read.
+    let mut bytes = Vec::new();
+    let mut file = file.take(LONGEST_FILE + 1);
+    file.by_ref().take(format::HEAD).read_to_end(&mut bytes)?;
+    format::recognise(&bytes)?;
+    file.read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LONGEST_FILE {
+        return Err(hinted(
+            format!("the file is longer than {} MiB", LONGEST_FILE >> 20),
+            "save the picture smaller, or compressed",
+        ));
+    }
+    Ok(bytes)
+}
+
+/// Refuses a picture of no pixels or of too many.
+fn check_size((width, height): (u32, u32), max_pixels: u64) -> Result<()> {
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels == 0 {
+        bail!("it has {width}x{height} pixels");
+    }
+    if pixels > max_pixels {
+        return Err(hinted(
+            format!("it has {width}x{height} pixels, more than the limit of {max_pixels}"),
+            "if the file is to be trusted, reduce the picture first",
+        ));
+    }
+    if width.max(height) > LONGEST_EDGE {
+        return Err(hinted(
+            format!("it has {width}x{height} pixels, an edge longer than {LONGEST_EDGE}"),
+            "cut the picture into parts first",
+        ));
+    }
+    Ok(())
+}
+
+fn truncated() -> anyhow::Error {
+    hinted(
+        "the file is truncated",
+        "it was not copied or downloaded whole: fetch it again",
+    )
+}
+
+/// The error of a decoder in this program's words.
+fn explain(error: ImageError, format: ImageFormat) -> anyhow::Error {
+    let name = format::name(format);
+    match error {
+        error if is_unexpected_end(&error) => truncated(),
+        ImageError::Limits(_) => hinted(
+            format!("decoding this {name} takes more memory than the limit on pixels allows"),
+            "if the file is to be trusted, save it anew as PNG or JPEG",
+        ),
+        ImageError::Unsupported(error) => hinted(
+            format!("this kind of {name} is not supported: {}", one_line(&error)),
+            "convert it to an 8-bit PNG or JPEG",
+        ),
+        other => hinted(
+            format!("the {name} is damaged: {}", one_line(&other)),
+            "fetch it again, or open and save it in an image editor",
+        ),
+    }
+}
+
+/// Whether a decoder ran out of bytes.
+fn is_unexpected_end(error: &ImageError) -> bool {
+    match error {
+        ImageError::IoError(error) => error.kind() == io::ErrorKind::UnexpectedEof,
+        // The GIF decoder has words for it, but no kind.
+        ImageError::Decoding(error) => error.to_string().contains("Unexpected End of File"),
+        _ => false,
+    }
+}
+
+/// An error's message without line breaks.
+fn one_line(error: &impl std::fmt::Display) -> String {
+    let message = error.to_string();
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,182 @@
+//! What a file is, by its first bytes: a picture that can be decoded, or by name what it is instead.
+
+use anyhow::{Result, bail};
+use image::ImageFormat;
+
+use crate::error::hinted;
+
+/// How many bytes of a file [`recognise`] looks at.
+pub const HEAD: u64 = 1024;
+
+/// Formats that are decoded, by their first bytes.
+const DECODED: [(&[u8], ImageFormat); 8] = [
+    (b"\x89PNG\r\n\x1a\n", ImageFormat::Png),
+    (b"\xff\xd8\xff", ImageFormat::Jpeg),
+    (b"GIF87a", ImageFormat::Gif),
+    (b"GIF89a", ImageFormat::Gif),
+    (b"BM", ImageFormat::Bmp),
+    (b"II*\0", ImageFormat::Tiff),
+    (b"MM\0*", ImageFormat::Tiff),
+    (b"II+\0", ImageFormat::Tiff),
+];
+
+/// Formats of pictures that are not decoded, by their first bytes.
+const OTHER_PICTURES: [(&[u8], &str); 17] = [
+    (b"8BPS", "a Photoshop document"),
+    (b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
+    (b"\xff\x0a", "a JPEG XL picture"),
+    (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
+    (b"\0\0\x01\0", "a Windows icon"),
+    (b"DDS ", "a DDS texture"),
+    (b"\x76\x2f\x31\x01", "an OpenEXR picture"),
+    (b"#?RADIANCE", "a Radiance HDR picture"),
+    (b"qoif", "a QOI picture"),
+    (b"gimp xcf", "a GIMP project"),
+    (b"MM\0+", "a big-endian BigTIFF picture"),
+    (b"%PDF", "a PDF document"),
+    (b"%!PS", "a PostScript document"),
+    (b"farbfeld", "a farbfeld picture"),
+    (b"FLIF", "a FLIF picture"),
+    (b"\x8bJNG", "a JNG picture"),
+];
+
+/// The format of a picture file by its first bytes.
+///
+/// # Errors
+/// An empty file, a picture of a format that isn't decoded, and what is no picture, by name where it is known.
+pub fn recognise(bytes: &[u8]) -> Result<ImageFormat> {
+    if bytes.is_empty() {
+        bail!("the file is empty");
+    }
+    let starts = |magic: &[u8]| bytes.starts_with(magic);
+    if let Some((_, format)) = DECODED.iter().find(|(magic, _)| starts(magic)) {
+        return Ok(*format);
+    }
+    if starts(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
+        return Ok(ImageFormat::WebP);
+    }
+    if let Some(name) = other_picture(bytes) {
+        return Err(hinted(
+            format!("it is {name}, which is not supported"),
+            "convert it to PNG or JPEG",
+        ));
+    }
+    Err(hinted(
+        format!("it is {}, not a picture", what(bytes)),
+        "PNG, JPEG, WebP, BMP, GIF and TIFF pictures are supported",
+    ))
+}
+
+/// The name of a format that is decoded.
+pub fn name(format: ImageFormat) -> &'static str {
+    match format {
+        ImageFormat::Png => "PNG",
+        ImageFormat::Jpeg => "JPEG",
+        ImageFormat::WebP => "WebP",
+        ImageFormat::Bmp => "BMP",
+        ImageFormat::Gif => "GIF",
+        ImageFormat::Tiff => "TIFF",
+        _ => "picture",
+    }
+}
+
+/// The name of a picture format that isn't decoded.
+fn other_picture(bytes: &[u8]) -> Option<&'static str> {
+    if let Some((_, name)) = OTHER_PICTURES
+        .iter()
+        .find(|(magic, _)| bytes.starts_with(magic))
+    {
+        return Some(name);
+    }
+    if bytes.get(4..8) == Some(b"ftyp") {
+        return match bytes.get(8..12)? {
+            b"avif" | b"avis" => Some("an AVIF picture"),
+            b"heic" | b"heix" | b"hevc" | b"heim" | b"heis" | b"mif1" | b"msf1" => {
+                Some("a HEIC picture")
+            }
+            _ => None,
+        };
+    }
+    if let [b'P', b'1'..=b'7', b' ' | b'\n' | b'\r' | b'\t', ..] = bytes {
+        return Some("a PNM picture");
+    }
+    contains(bytes, "<svg").then_some("an SVG drawing")
+}
+
+/// What a file that is no picture is.
+fn what(bytes: &[u8]) -> &'static str {
+    let starts = |magic: &[u8]| bytes.starts_with(magic);
+    if contains(bytes, "<html") || contains(bytes, "<!doctype html") {
+        "an HTML page"
+    } else if starts(b"version https://git-lfs") {
+        "a Git LFS pointer"
+    } else if bytes.get(4..8) == Some(b"ftyp") {
+        "a video"
+    } else if starts(b"PK\x03\x04") || starts(b"\x1f\x8b") || starts(b"7z\xbc\xaf") {
+        "an archive"
+    } else if bytes.iter().all(|&byte| byte == 0) {
+        "a file of zeros"
+    } else if is_text(bytes) {
+        "a text file"
+    } else {
+        "a file of an unknown kind"
+    }
+}
+
+/// Whether the first bytes hold `text`, upper or lower case.
+fn contains(bytes: &[u8], text: &str) -> bool {
+    head(bytes)
+        .windows(text.len())
+        .any(|window| window.eq_ignore_ascii_case(text.as_bytes()))
+}
+
+/// Whether the first bytes are UTF-8 without control characters (a last character cut in two is let pass).
+fn is_text(bytes: &[u8]) -> bool {
+    let head = head(bytes);
+    let valid = match std::str::from_utf8(head) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default()
+        }
+        Err(_) => return false,
+    };
+    valid.chars().all(|c| !c.is_control() || c.is_whitespace())
+}
+
+fn head(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.len().min(HEAD as usize)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::hint_of;
+
+    #[test]
+    fn every_other_file_is_named_with_the_way_out() {
+        for (bytes, expected) in [
+            (&b"\0\0\0\x1cftypavif\0\0\0\0"[..], "AVIF"),
+            (b"\0\0\0\x1cftypheic\0\0\0\0", "HEIC"),
+            (b"\0\0\0\x1cftypisom\0\0\0\0", "a video, not a picture"),
+            (b"8BPS\0\x01", "Photoshop"),
+            (b"<?xml version=\"1.0\"?>\n<SVG xmlns=\"\">", "SVG"),
+            (b"<!DOCTYPE html><html>", "an HTML page, not a picture"),
+            (
+                b"version https://git-lfs.github.com/spec/v1\n",
+                "LFS pointer",
+            ),
+            (b"P6\n2 2\n255\n", "PNM"),
+            (b"%PDF-1.7", "PDF"),
+            (b"PK\x03\x04", "an archive"),
+            (b"hello, w\xc3\xb6rld \xc3", "a text file"),
+            (&[0; 64], "zeros"),
+            (b"\x7fELF\x02\x01\0", "unknown kind"),
+        ] {
+            let error = recognise(bytes).unwrap_err();
+            assert!(error.to_string().contains(expected), "{error}");
+            assert!(hint_of(&error).is_some(), "{error}");
+        }
+        assert_eq!(recognise(b"").unwrap_err().to_string(), "the file is empty");
+    }
+}

@@ -1,0 +1,76 @@
+//! How a picture is to be turned: the orientation tag of EXIF, or of XMP where EXIF has none, as Pillow's
+//! `ImageOps.exif_transpose` reads it.
+
+use image::metadata::Orientation;
+use image::{ImageDecoder, ImageFormat};
+
+/// The turn that makes the picture of `decoder`, a file of `bytes`, upright. Metadata that cannot be read turns
+/// nothing.
+pub fn of(decoder: &mut impl ImageDecoder, bytes: &[u8], format: ImageFormat) -> Orientation {
+    if format == ImageFormat::Tiff {
+        // The tag is one of the picture's own.
+        return decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    }
+    let exif = match format {
+        ImageFormat::Png => png_exif(bytes).map(<[u8]>::to_vec),
+        _ => decoder.exif_metadata().ok().flatten(),
+    };
+    let from_exif = exif.and_then(|exif| {
+        Orientation::from_exif_chunk(exif.strip_prefix(b"Exif\0\0").unwrap_or(&exif))
+    });
+    from_exif
+        .or_else(|| from_xmp(&decoder.xmp_metadata().ok().flatten()?))
+        .unwrap_or(Orientation::NoTransforms)
+}
+
+/// The `eXIf` chunk of a PNG file. It may lie behind the pixels, where a decoder that stops at the last one misses it.
+fn png_exif(mut bytes: &[u8]) -> Option<&[u8]> {
+    bytes = bytes.get(8..)?;
+    loop {
+        let (length, rest) = bytes.split_first_chunk::<4>()?;
+        let (kind, rest) = rest.split_first_chunk::<4>()?;
+        let length = u32::from_be_bytes(*length) as usize;
+        if kind == b"eXIf" {
+            return rest.get(..length);
+        }
+        bytes = rest.get(length.checked_add(4)?..)?;
+    }
+}
+
+/// The value of `tiff:Orientation`, an attribute or an element.
+fn from_xmp(xmp: &[u8]) -> Option<Orientation> {
+    const TAG: &[u8] = b"tiff:Orientation";
+    xmp.windows(TAG.len())
+        .enumerate()
+        .find_map(|(start, window)| {
+            let value = &xmp[start + TAG.len()..];
+            let value = value
+                .strip_prefix(b"=\"")
+                .or_else(|| value.strip_prefix(b">"))?;
+            let digit = value.first().filter(|byte| byte.is_ascii_digit())?;
+            (window == TAG).then(|| Orientation::from_exif(digit - b'0'))
+        })?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_orientation_of_xmp_is_an_attribute_or_an_element() {
+        let attribute = br#"<rdf:Description tiff:Orientation="6" />"#;
+        assert_eq!(from_xmp(attribute), Some(Orientation::Rotate90));
+        let element = b"<tiff:Orientation>3</tiff:Orientation>";
+        assert_eq!(from_xmp(element), Some(Orientation::Rotate180));
+        assert_eq!(from_xmp(br#"tiff:Orientation="x" tiff:Orientation"#), None);
+        assert_eq!(from_xmp(br#"tiff:Orientation="9""#), None);
+    }
+
+    #[test]
+    fn a_chunk_that_claims_more_than_the_file_holds_is_no_exif() {
+        let mut png = b"\x89PNG\r\n\x1a\n\xff\xff\xff\xffeXIfII".to_vec();
+        assert_eq!(png_exif(&png), None);
+        png[12..16].copy_from_slice(b"IDAT");
+        assert_eq!(png_exif(&png), None);
+    }
+}

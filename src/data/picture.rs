@@ -1,0 +1,79 @@
+//! A picture in memory: 8 bits a sample, channels last.
+
+/// A picture of 8-bit samples, `[height, width, channels]`, row by row from the top left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    size: [usize; 2],
+    channels: usize,
+    samples: Vec<u8>,
+}
+
+impl Picture {
+    /// A picture of `size` (height, width) from its samples.
+    ///
+    /// # Panics
+    /// When there are not height times width times channels samples.
+    pub fn new(size: [usize; 2], channels: usize, samples: Vec<u8>) -> Self {
+        assert_eq!(
+            samples.len(),
+            size[0] * size[1] * channels,
+            "samples of a picture of {size:?} and {channels} channels"
+        );
+        Self {
+            size,
+            channels,
+            samples,
+        }
+    }
+
+    /// A picture of one colour, a value a channel.
+    pub fn filled(size: [usize; 2], colour: &[u8]) -> Self {
+        let samples = colour.repeat(size[0] * size[1]);
+        Self::new(size, colour.len(), samples)
+    }
+
+    /// Height and width in pixels.
+    pub fn size(&self) -> [usize; 2] {
+        self.size
+    }
+
+    /// Samples a pixel.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// The samples, `[height, width, channels]`.
+    pub fn samples(&self) -> &[u8] {
+        &self.samples
+    }
+
+    /// The samples of row `y`, `[width, channels]`.
+    pub fn row(&self, y: usize) -> &[u8] {
+        let length = self.size[1] * self.channels;
+        &self.samples[y * length..][..length]
+    }
+
+    /// Puts `picture` on this one with its top left corner at row `top` and column `left`.
+    ///
+    /// # Panics
+    /// When it sticks out, or has another number of channels.
+    pub fn paste(&mut self, picture: &Self, [top, left]: [usize; 2]) {
+        assert_eq!(self.channels, picture.channels, "channels of both pictures");
+        assert!(
+            left + picture.size[1] <= self.size[1],
+            "the pasted picture is too wide"
+        );
+        let (length, inset) = (self.size[1] * self.channels, left * self.channels);
+        for y in 0..picture.size[0] {
+            let row = picture.row(y);
+            self.samples[(top + y) * length + inset..][..row.len()].copy_from_slice(row);
+        }
+    }
+}
+
+impl From<image::RgbImage> for Picture {
+    fn from(image: image::RgbImage) -> Self {
+        let size = [image.height() as usize, image.width() as usize];
+        Self::new(size, 3, image.into_raw())
+    }
+}

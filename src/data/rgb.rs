@@ -1,0 +1,73 @@
+//! Samples of every kind as 8-bit red, green and blue, by the rules of Pillow's `convert("RGB")`.
+//!
+//! | samples | becomes |
+//! |---|---|
+//! | grey | three times the same |
+//! | alpha | dropped: the colours stay as they are stored, nothing shines through |
+//! | palette | its colours |
+//! | 16-bit colour, and grey with alpha | the high byte |
+//! | 16-bit grey | clipped at 255 (what Pillow does: such pictures come out nearly white) |
+//! | floats | refused: what 1.0 means is not said |
+
+use anyhow::Result;
+use image::{DynamicImage, ImageFormat, RgbImage};
+
+use crate::error::hinted;
+
+/// The colour type of a PNG of grey and alpha, and where the file has it.
+const PNG_GREY_ALPHA: u8 = 4;
+const PNG_COLOUR_TYPE: usize = 25;
+
+/// `image`, decoded from a file of `bytes`, as red, green and blue.
+pub fn from_image(image: DynamicImage, bytes: &[u8], format: ImageFormat) -> Result<RgbImage> {
+    let size = (image.width(), image.height());
+    let samples = match image {
+        DynamicImage::ImageRgb8(image) => return Ok(image),
+        DynamicImage::ImageRgba8(image) => colours::<4, _>(&image, |sample| sample),
+        DynamicImage::ImageLuma8(image) => greys::<1, _>(&image, |sample| sample),
+        DynamicImage::ImageLumaA8(image) => greys::<2, _>(&image, |sample| sample),
+        DynamicImage::ImageRgb16(image) => colours::<3, _>(&image, high_byte),
+        DynamicImage::ImageRgba16(image) => colours::<4, _>(&image, high_byte),
+        DynamicImage::ImageLuma16(image) => greys::<1, _>(&image, clipped),
+        DynamicImage::ImageLumaA16(image) => {
+            // A PNG of plain grey that names one of its greys transparent comes with an alpha channel, too.
+            let has_alpha =
+                format != ImageFormat::Png || bytes.get(PNG_COLOUR_TYPE) == Some(&PNG_GREY_ALPHA);
+            greys::<2, _>(&image, if has_alpha { high_byte } else { clipped })
+        }
+        _ => {
+            return Err(hinted(
+                "its samples are floating-point numbers",
+                "convert it to an 8-bit PNG, so that black and white are known",
+            ));
+        }
+    };
+    RgbImage::from_raw(size.0, size.1, samples)
+        .ok_or_else(|| anyhow::anyhow!("a picture of {}x{} pixels is incomplete", size.0, size.1))
+}
+
+/// The first three of each `N` samples.
+fn colours<const N: usize, T: Copy>(samples: &[T], convert: fn(T) -> u8) -> Vec<u8> {
+    let (pixels, _) = samples.as_chunks::<N>();
+    let colours = pixels
+        .iter()
+        .flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]);
+    colours.map(convert).collect()
+}
+
+/// The first of each `N` samples three times.
+fn greys<const N: usize, T: Copy>(samples: &[T], convert: fn(T) -> u8) -> Vec<u8> {
+    let (pixels, _) = samples.as_chunks::<N>();
+    pixels
+        .iter()
+        .flat_map(|pixel| [convert(pixel[0]); 3])
+        .collect()
+}
+
+fn high_byte(sample: u16) -> u8 {
+    sample.to_be_bytes()[0]
+}
+
+fn clipped(sample: u16) -> u8 {
+    sample.min(255) as u8
+}

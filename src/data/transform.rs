@@ -1,0 +1,335 @@
+//! From a decoded picture to a model's input, as timm's `create_transform(is_training=False)` and torchvision do it.
+//!
+//! The sizes are timm's: the picture is resized so that the model's size divided by `crop_pct` fits its short edge
+//! (centre), both edges (squash) or its long edge (border), then the model's size is cut out of the middle; where the
+//! resized picture is smaller, black (centre, squash) or the mean colour (border) surrounds it.
+
+use anyhow::{Result, bail};
+use image::RgbImage;
+
+use super::picture::Picture;
+use super::resize::{Window, resize_window};
+use crate::error::hinted;
+use crate::model::{CropMode, Interpolation, Preprocess};
+
+/// The longest edge that a picture may be resized to before the crop.
+const LONGEST_SCALED_EDGE: f64 = 65_536.0;
+
+/// A model's preprocessing, checked and ready to run.
+#[derive(Debug, Clone)]
+pub struct Transform {
+    size: [usize; 2],
+    /// `size / crop_pct`, rounded down.
+    scaled: [usize; 2],
+    crop_mode: CropMode,
+    interpolation: Interpolation,
+    /// The colour around pictures that are smaller than the crop, a value a channel.
+    fill: Vec<u8>,
+    /// The model's number for each value of a sample, a table a channel.
+    normalised: Vec<[f32; 256]>,
+}
+
+impl Transform {
+    /// Checks `preprocess` and prepares its tables. The model's input channels are as many as its means: 3 (red,
+    /// green, blue) or 1 (grey).
+    ///
+    /// # Errors
+    /// A size of zero, a `crop_pct` outside (0, 1], a mean or deviation that is no number or a deviation of zero, not
+    /// as many means as deviations, and a number of channels that pictures don't have.
+    pub fn new(preprocess: &Preprocess) -> Result<Self> {
+        let Preprocess {
+            size,
+            crop_pct,
+            crop_mode,
+            interpolation,
+            mean,
+            std,
+            ..
+        } = preprocess;
+        if size.contains(&0) {
+            bail!("a picture of {}x{} pixels has none", size[0], size[1]);
+        }
+        if !(*crop_pct > 0.0 && *crop_pct <= 1.0) {
+            return Err(hinted(
+                format!("crop_pct is `{crop_pct}`, not a part of the picture"),
+                "it is the part of the resized picture that the crop keeps: above 0, at most 1",
+            ));
+        }
+        check_channels(mean, std)?;
+        let scaled = size.map(|edge| (edge as f64 / crop_pct).floor());
+        if let Some(edge) = scaled.into_iter().find(|&edge| edge > LONGEST_SCALED_EDGE) {
+            bail!(
+                "a size of {}x{} at crop_pct {crop_pct} resizes pictures to {edge:.0} pixels, more than {LONGEST_SCALED_EDGE}",
+                size[0],
+                size[1]
+            );
+        }
+        Ok(Self {
+            size: *size,
+            scaled: scaled.map(|edge| edge as usize),
+            crop_mode: *crop_mode,
+            interpolation: *interpolation,
+            fill: match crop_mode {
+                CropMode::Border => mean.iter().map(|&mean| sample_of(mean)).collect(),
+                CropMode::Center | CropMode::Squash => vec![0; mean.len()],
+            },
+            normalised: mean.iter().zip(std).map(|(&m, &s)| table(m, s)).collect(),
+        })
+    }
+
+    /// Height and width of the model's input.
+    pub fn size(&self) -> [usize; 2] {
+        self.size
+    }
+
+    /// Channels of the model's input: 3 or 1.
+    pub fn channels(&self) -> usize {
+        self.normalised.len()
+    }
+
+    /// Numbers in one picture of the model's input: channels times height times width.
+    pub fn input_len(&self) -> usize {
+        self.channels() * self.size[0] * self.size[1]
+    }
+
+    /// `picture` resized and cropped to the model's size, in the model's channels.
+    ///
+    /// The same bytes as timm's on the same RGB picture. (Where a very thin picture would be resized to no pixels at
+    /// all, which timm refuses, one row or column of pixels is kept.)
+    ///
+    /// # Errors
+    /// A picture without pixels.
+    pub fn apply(&self, picture: &RgbImage) -> Result<Picture> {
+        let source = [picture.height() as usize, picture.width() as usize];
+        if source.contains(&0) {
+            bail!("the picture has {}x{} pixels", source[0], source[1]);
+        }
+        let source = match self.channels() {
+            1 => Picture::new(source, 1, grey(picture)),
+            _ => Picture::new(source, 3, picture.as_raw().clone()),
+        };
+        let resized = self.resized_size(source.size());
+        let [vertical, horizontal] = [0, 1].map(|axis| Cut::new(resized[axis], self.size[axis]));
+        let window = Window {
+            start: [vertical.start, horizontal.start],
+            size: [vertical.length, horizontal.length],
+        };
+        let cut = resize_window(&source, resized, window, self.interpolation);
+        if window.size == self.size {
+            return Ok(cut);
+        }
+        let mut padded = Picture::filled(self.size, &self.fill);
+        padded.paste(&cut, [vertical.padding, horizontal.padding]);
+        Ok(padded)
+    }
+
+    /// Writes the numbers that the model reads of `picture`, `[channels, height, width]`: each sample divided by 255,
+    /// less the channel's mean, divided by its deviation, each step rounded to `f32` as torchvision's `ToTensor` and
+    /// `Normalize` round it.
+    ///
+    /// # Panics
+    /// When the picture is not one that [`Self::apply`] gives, or `input` is not [`Self::input_len`] long.
+    pub fn normalise_into(&self, picture: &Picture, input: &mut [f32]) {
+        assert_eq!(picture.size(), self.size, "size of the picture");
+        assert_eq!(
+            picture.channels(),
+            self.channels(),
+            "channels of the picture"
+        );
+        assert_eq!(input.len(), self.input_len(), "length of the model's input");
+        let planes = input.chunks_exact_mut(self.size[0] * self.size[1]);
+        for (channel, (plane, table)) in planes.zip(&self.normalised).enumerate() {
+            let samples = picture.samples()[channel..].iter().step_by(self.channels());
+            for (number, &sample) in plane.iter_mut().zip(samples) {
+                *number = table[usize::from(sample)];
+            }
+        }
+    }
+
+    /// Height and width that a picture of height and width `source` is resized to.
+    fn resized_size(&self, source: [usize; 2]) -> [usize; 2] {
+        let scaled = self.scaled;
+        match self.crop_mode {
+            CropMode::Squash => scaled,
+            // torchvision's `Resize` of one number: the short edge is exact, the long one rounded down.
+            CropMode::Center if scaled[0] == scaled[1] => {
+                let long =
+                    |long: usize, short: usize| ((scaled[0] * long) as f64 / short as f64) as usize;
+                if source[1] <= source[0] {
+                    [long(source[0], source[1]), scaled[0]]
+                } else {
+                    [scaled[0], long(source[1], source[0])]
+                }
+            }
+            // timm's `ResizeKeepRatio`: both edges divided by one ratio and rounded, halves to even.
+            CropMode::Center | CropMode::Border => {
+                let ratios = [0, 1].map(|axis| source[axis] as f64 / scaled[axis] as f64);
+                let ratio = if self.crop_mode == CropMode::Border {
+                    ratios[0].max(ratios[1])
+                } else {
+                    ratios[0].min(ratios[1])
+                };
+                source.map(|edge| ((edge as f64 / ratio).round_ties_even() as usize).max(1))
+            }
+        }
+    }
+}
+
+/// What a centred crop takes of one axis, and what it adds.
+#[derive(Debug, PartialEq, Eq)]
+struct Cut {
+    /// The first pixel taken.
+    start: usize,
+    /// Pixels taken.
+    length: usize,
+    /// Pixels of the fill colour before them.
+    padding: usize,
+}
+
+impl Cut {
+    /// A crop to `target` pixels of an axis of `length`: torchvision's `center_crop`, whose offset is rounded, halves
+    /// to even, and whose padding has the odd pixel at the end.
+    fn new(length: usize, target: usize) -> Self {
+        if length < target {
+            return Self {
+                start: 0,
+                length,
+                padding: (target - length) / 2,
+            };
+        }
+        Self {
+            start: ((length - target) as f64 / 2.0).round_ties_even() as usize,
+            length: target,
+            padding: 0,
+        }
+    }
+}
+
+/// Refuses means and deviations that pictures cannot be normalised with.
+fn check_channels(mean: &[f32], std: &[f32]) -> Result<()> {
+    if mean.len() != std.len() {
+        return Err(hinted(
+            format!("{} means for {} deviations", mean.len(), std.len()),
+            "give one mean and one standard deviation a channel",
+        ));
+    }
+    if ![1, 3].contains(&mean.len()) {
+        return Err(hinted(
+            format!("a model of {} input channels takes no pictures", mean.len()),
+            "pictures have 3 channels (colour) or 1 (grey)",
+        ));
+    }
+    if let Some(mean) = mean.iter().find(|mean| !mean.is_finite()) {
+        bail!("the mean `{mean}` is no finite number");
+    }
+    if let Some(std) = std.iter().find(|std| !(std.is_finite() && **std > 0.0)) {
+        bail!("the standard deviation `{std}` is not above zero");
+    }
+    Ok(())
+}
+
+/// The model's number for each value of a sample.
+fn table(mean: f32, std: f32) -> [f32; 256] {
+    std::array::from_fn(|sample| (sample as f32 / 255.0 - mean) / std)
+}
+
+/// A mean in 0..=1 as a sample: timm's `round(255 * mean)`, halves to even, of the number that the config has in
+/// decimals (the `f32` nearest to it may lie on the other side of a half).
+fn sample_of(mean: f32) -> u8 {
+    let decimal = mean.to_string().parse().unwrap_or_else(|_| f64::from(mean));
+    (255.0 * decimal).round_ties_even().clamp(0.0, 255.0) as u8
+}
+
+/// Brightness as Pillow's `convert("L")` computes it: ITU-R 601-2 in fixed point with 16 fractional bits.
+fn grey(picture: &RgbImage) -> Vec<u8> {
+    picture
+        .pixels()
+        .map(|pixel| {
+            let [red, green, blue] = pixel.0.map(u32::from);
+            ((red * 19_595 + green * 38_470 + blue * 7_471 + 0x8000) >> 16) as u8
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::hint_of;
+
+    fn preprocess(crop_mode: CropMode, size: [usize; 2], crop_pct: f64) -> Preprocess {
+        Preprocess {
+            size,
+            crop_pct,
+            crop_mode,
+            ..Preprocess::default()
+        }
+    }
+
+    #[test]
+    fn the_crop_offset_is_rounded_half_to_even_and_the_odd_pixel_of_padding_comes_last() {
+        let start = |length, target| Cut::new(length, target).start;
+        assert_eq!(
+            [start(10, 9), start(12, 9), start(14, 9), start(9, 9)],
+            [0, 2, 2, 0]
+        );
+        let expected = Cut {
+            start: 0,
+            length: 4,
+            padding: 2,
+        };
+        assert_eq!(Cut::new(4, 9), expected);
+    }
+
+    #[test]
+    fn the_border_is_the_mean_as_written_in_the_config() {
+        // 255 * 0.3 is 76.5 and 255 * 0.5 is 127.5: Python rounds both to even.
+        assert_eq!(
+            [0.3, 0.5, 0.485, 0.0, 1.0, 2.0].map(sample_of),
+            [76, 128, 124, 0, 255, 255]
+        );
+    }
+
+    #[test]
+    fn a_picture_long_beyond_measure_is_cropped_without_being_resized_whole() {
+        let picture = RgbImage::from_pixel(300_000, 1, image::Rgb([9, 8, 7]));
+        let transform = Transform::new(&preprocess(CropMode::Center, [224, 224], 0.875)).unwrap();
+        let expected = Picture::filled([224, 224], &[9, 8, 7]);
+        assert_eq!(transform.apply(&picture).unwrap(), expected);
+        let transform = Transform::new(&preprocess(CropMode::Border, [16, 16], 1.0)).unwrap();
+        assert_eq!(
+            transform.apply(&picture).unwrap().row(7),
+            [9, 8, 7].repeat(16)
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_refused_with_the_way_out() {
+        let refused = |change: fn(&mut Preprocess)| {
+            let mut preprocess = Preprocess::default();
+            change(&mut preprocess);
+            Transform::new(&preprocess).unwrap_err()
+        };
+        assert!(refused(|p| p.size = [0, 224]).to_string().contains("0x224"));
+        assert!(refused(|p| p.crop_pct = 1e-9).to_string().contains("65536"));
+        assert!(
+            refused(|p| p.std[1] = 0.0)
+                .to_string()
+                .contains("not above zero")
+        );
+        assert!(
+            refused(|p| p.mean[2] = f32::NAN)
+                .to_string()
+                .contains("NaN")
+        );
+        for change in [
+            (|p: &mut Preprocess| p.crop_pct = 0.0) as fn(&mut Preprocess),
+            |p| p.crop_pct = f64::NAN,
+            |p| p.crop_pct = 1.5,
+            |p| p.mean = vec![0.5],
+            |p| (p.mean, p.std) = (vec![0.5; 4], vec![0.5; 4]),
+            |p| (p.mean, p.std) = (vec![], vec![]),
+        ] {
+            assert!(hint_of(&refused(change)).is_some());
+        }
+    }
+}
