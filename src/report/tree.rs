@@ -1,4 +1,6 @@
 //! The module tree as PyTorch's `print(model)` gives it for torchvision's nets, byte for byte.
+//!
+//! The text is that of PyTorch 2.15, which writes batch norm's `bias=True`; older versions leave that out.
 
 use std::fmt::Write;
 
@@ -60,7 +62,7 @@ fn arguments(kind: ModuleKind) -> String {
         }
         ModuleKind::BatchNorm2d { channels } => {
             format!(
-                "{channels}, eps={}, momentum={BATCH_NORM_MOMENTUM}, affine=True, track_running_stats=True",
+                "{channels}, eps={}, momentum={BATCH_NORM_MOMENTUM}, affine=True, bias=True, track_running_stats=True",
                 python_exponent(BATCH_NORM_EPS)
             )
         }
@@ -113,7 +115,7 @@ ResNet(
       (relu): ReLU(inplace=True)
       (downsample): Sequential(
         (0): Conv2d(4, 8, kernel_size=(1, 1), stride=(2, 2), bias=False)
-        (1): BatchNorm2d(8, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+        (1): BatchNorm2d(8, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
       )
     )
   )

@@ -1,5 +1,7 @@
-//! The integration tests: one binary, so that linking is paid once.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+//! Every integration test is a module of this one binary, so that it is linked once.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may stop at what it does not expect"
+)]
 
-mod hub;
-mod hub_server;
+mod summary;

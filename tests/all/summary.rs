@@ -1,0 +1,164 @@
+//! The styles of `resnet summary` against what torchsummary, torchinfo and PyTorch printed (`fixtures/summary/make.py`).
+
+use resnet::model::{self, Description, ModelConfig};
+use resnet::report::{self, Batch};
+use serde_json::json;
+
+/// A golden text and what was asked for.
+struct Golden<'a> {
+    head: &'a str,
+    text: &'a str,
+}
+
+/// The texts of a fixture file; each stands under its head line.
+fn goldens(file: &str) -> impl Iterator<Item = Golden<'_>> {
+    let (_, texts) = file
+        .split_once("### ")
+        .expect("a golden file has a head line");
+    texts.split("### ").map(|part| {
+        let (head, text) = part.split_once('\n').expect("a head line ends");
+        Golden { head, text }
+    })
+}
+
+impl Golden<'_> {
+    fn value(&self, key: &str) -> Option<&str> {
+        self.head
+            .split(' ')
+            .find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
+    }
+
+    fn description(&self) -> Description {
+        let name = self.head.split(' ').next().unwrap();
+        let mut config = ModelConfig::named(name).unwrap();
+        config.classes = self.value("classes").unwrap().parse().unwrap();
+        let enumerated = |key| self.value(key).map(|value| json!(value));
+        if let Some(stem) = enumerated("stem") {
+            config.stem = serde_json::from_value(stem).unwrap();
+        }
+        if let Some(shortcut) = enumerated("shortcut") {
+            config.shortcut = serde_json::from_value(shortcut).unwrap();
+        }
+        if let Some(placement) = enumerated("stride_placement") {
+            config.stride_placement = serde_json::from_value(placement).unwrap();
+        }
+        if let Some(dilated) = self.value("dilated") {
+            let later = dilated.split(',').map(|word| word.parse().unwrap());
+            config.dilated = std::iter::once(false).chain(later).collect();
+        }
+        let sizes: Vec<usize> = self
+            .value("input")
+            .unwrap()
+            .split('x')
+            .map(|size| size.parse().unwrap())
+            .collect();
+        let batch = self
+            .value("batch")
+            .map_or(1, |batch| batch.parse().unwrap());
+        model::describe(&config, [batch, sizes[0], sizes[1], sizes[2]]).unwrap()
+    }
+
+    fn assert_equals(&self, printed: &str) {
+        for (number, (ours, theirs)) in printed.lines().zip(self.text.lines()).enumerate() {
+            assert_eq!(ours, theirs, "line {} of {}", number + 1, self.head);
+        }
+        assert_eq!(printed, self.text, "{}", self.head);
+    }
+}
+
+/// How many texts of each depth there must be at least, so that no test passes because its file is empty.
+fn assert_covers_all_depths(file: &str) {
+    for depth in [18, 34, 50, 101, 152] {
+        let name = format!("resnet{depth} ");
+        assert!(
+            goldens(file)
+                .filter(|golden| golden.head.starts_with(&name))
+                .count()
+                >= 2,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn torchsummarys_table_is_printed_byte_for_byte() {
+    let file = include_str!("../fixtures/summary/torchsummary.txt");
+    assert_covers_all_depths(file);
+    for golden in goldens(file) {
+        let batch = match golden.value("batch") {
+            Some(_) => Batch::Given,
+            None => Batch::Any,
+        };
+        golden.assert_equals(&report::torchsummary::render(&golden.description(), batch));
+    }
+}
+
+#[test]
+fn torchinfos_tree_is_printed_byte_for_byte() {
+    let file = include_str!("../fixtures/summary/torchinfo.txt");
+    assert_covers_all_depths(file);
+    for golden in goldens(file) {
+        golden.assert_equals(&report::torchinfo::render(&golden.description()));
+    }
+}
+
+#[test]
+fn pytorchs_module_tree_is_printed_byte_for_byte() {
+    let file = include_str!("../fixtures/summary/tree.txt");
+    assert_covers_all_depths(file);
+    for golden in goldens(file) {
+        golden.assert_equals(&report::tree::render(&golden.description()));
+    }
+}
+
+#[test]
+fn json_has_the_rows_and_the_totals_of_torchsummary() {
+    for golden in goldens(include_str!("../fixtures/summary/torchsummary.txt")) {
+        let value = report::json::value(&golden.description(), None);
+        // `  Conv2d-1   [-1, 64, 112, 112]   9,408`
+        let rows = golden
+            .text
+            .lines()
+            .filter(|line| line.contains(" [") && line.contains('-'));
+        let layers = value["layers"].as_array().unwrap();
+        assert_eq!(layers.len(), rows.clone().count(), "{}", golden.head);
+        for (layer, row) in layers.iter().zip(rows) {
+            let kind = row.trim_start().split('-').next().unwrap();
+            assert_eq!(layer["type"], kind);
+            let params = row.rsplit(' ').next().unwrap().replace(',', "");
+            assert_eq!(
+                layer["params"].to_string(),
+                params,
+                "{}: {row}",
+                golden.head
+            );
+        }
+        let total = golden
+            .text
+            .lines()
+            .find_map(|line| line.strip_prefix("Total params: "))
+            .unwrap();
+        assert_eq!(value["total_params"].to_string(), total.replace(',', ""));
+    }
+}
+
+#[test]
+fn json_counts_the_known_multiplications_and_parameters() {
+    let known = [
+        (18, 11_689_512, 1_814_073_344_u64),
+        (34, 21_797_672, 3_663_761_408),
+        (50, 25_557_032, 4_089_184_256),
+        (101, 44_549_160, 7_801_405_440),
+        (152, 60_192_808, 11_513_626_624),
+    ];
+    for (depth, params, mult_adds) in known {
+        let config = ModelConfig::from_depth(depth).unwrap();
+        let one = report::json::value(&model::describe(&config, [1, 3, 224, 224]).unwrap(), None);
+        assert_eq!(one["model"], format!("resnet{depth}"));
+        assert_eq!(one["total_params"], params);
+        assert_eq!(one["mult_adds"], mult_adds, "resnet{depth}");
+        let four = report::json::value(&model::describe(&config, [4, 3, 224, 224]).unwrap(), None);
+        assert_eq!(four["mult_adds"], 4 * mult_adds);
+        assert_eq!(four["input"], json!([4, 3, 224, 224]));
+    }
+}
