@@ -84,16 +84,18 @@ fn portable(x: &Tensor, geometry: &PoolGeometry) -> Result<Tensor> {
     let maximum = fixed.max_keepdim(D::Minus1)?;
     let is_maximum = fixed.broadcast_eq(&maximum)?;
     let is_nan = fixed.ne(&fixed)?;
-    let wins = (is_maximum + is_nan)?.gt(0u8)?;
     let last = (kernel * kernel) as f32;
     let places = Tensor::arange(0f32, last, x.device())?.broadcast_as(fixed.shape())?;
     let beaten = Tensor::full(last, fixed.shape(), x.device())?;
-    let first = wins
-        .where_cond(&places, &beaten)?
-        .min_keepdim(D::Minus1)?
+    // The lowest key wins: the first maximum, and before it the last NaN, whose key is -1 - place.
+    let keys = is_maximum.where_cond(&places, &beaten)?;
+    let keys = is_nan.where_cond(&places.affine(-1.0, -1.0)?, &keys)?;
+    let key = keys.min_keepdim(D::Minus1)?;
+    let winner = key
+        .maximum(&key.affine(-1.0, -1.0)?)?
         .to_dtype(DType::U32)?;
     windows
-        .gather(&first.contiguous()?, D::Minus1)?
+        .gather(&winner.contiguous()?, D::Minus1)?
         .squeeze(D::Minus1)
 }
 

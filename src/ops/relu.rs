@@ -18,7 +18,11 @@ pub fn relu_as(form: Form, x: &Tensor) -> Result<Tensor> {
             kernels::relu::forward(&mut values);
             Computed::Values(values, x.shape().clone())
         }
-        Form::Portable => Computed::Tensor(x.detach().relu()?),
+        // Candle's own ReLU turns NaN into 0 on the CPU and so hides a diverged training.
+        Form::Portable => {
+            let x = x.detach();
+            Computed::Tensor(x.lt(0.0)?.where_cond(&x.zeros_like()?, &x)?)
+        }
     };
     record1("relu", x, result, move |_, output, gradient| {
         let gradient = match form {

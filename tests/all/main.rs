@@ -4,4 +4,7 @@
     reason = "a test may stop at what it does not expect"
 )]
 
+mod fixture;
+mod operations;
+mod parity;
 mod summary;

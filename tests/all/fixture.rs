@@ -1,0 +1,72 @@
+//! Fixtures made by PyTorch: reading them, and how far a tensor of ours is from one of theirs.
+
+use candle_core::{DType, Device, Tensor};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// The tensors and the metadata of a safetensors file.
+pub struct Fixture {
+    pub name: String,
+    pub tensors: HashMap<String, Tensor>,
+    pub metadata: HashMap<String, String>,
+}
+
+/// The folder of the parity fixtures.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parity")
+}
+
+impl Fixture {
+    pub fn read(path: &Path) -> Self {
+        let bytes = std::fs::read(path).unwrap();
+        let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+        Self {
+            name: path.file_stem().unwrap().to_string_lossy().into_owned(),
+            tensors: candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).unwrap(),
+            metadata: header.metadata().clone().unwrap(),
+        }
+    }
+
+    pub fn get(&self, name: &str) -> &Tensor {
+        let tensor = self.tensors.get(name);
+        tensor.unwrap_or_else(|| panic!("`{}` holds no `{name}`", self.name))
+    }
+
+    /// The tensors whose names begin with `prefix`, without it.
+    pub fn under(&self, prefix: &str) -> HashMap<String, Tensor> {
+        let tensors = self.tensors.iter();
+        tensors
+            .filter_map(|(name, tensor)| {
+                Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone()))
+            })
+            .collect()
+    }
+}
+
+pub fn values(tensor: &Tensor) -> Vec<f64> {
+    let flat = tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap();
+    flat.to_vec1().unwrap()
+}
+
+fn norm(values: impl Iterator<Item = f64>) -> f64 {
+    values.map(|value| value * value).sum::<f64>().sqrt()
+}
+
+/// The norm of the difference over the norm of what is expected.
+pub fn distance(ours: &Tensor, expected: &Tensor) -> f64 {
+    assert_eq!(ours.dims(), expected.dims());
+    let (ours, expected) = (values(ours), values(expected));
+    let difference = norm(ours.iter().zip(&expected).map(|(a, b)| a - b));
+    difference / norm(expected.into_iter())
+}
+
+/// The largest difference over the largest number expected.
+pub fn largest_difference(ours: &Tensor, expected: &Tensor) -> f64 {
+    assert_eq!(ours.dims(), expected.dims());
+    let (ours, expected) = (values(ours), values(expected));
+    let largest = |values: &mut dyn Iterator<Item = f64>| {
+        values.fold(0.0, |a: f64, b| if b.is_nan() { b } else { a.max(b.abs()) })
+    };
+    largest(&mut ours.iter().zip(&expected).map(|(a, b)| a - b))
+        / largest(&mut expected.iter().copied())
+}

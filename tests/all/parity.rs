@@ -1,0 +1,174 @@
+//! Whole nets against PyTorch: logits, gradients and running statistics of each block kind, stem, stride placement,
+//! shortcut, grouping and dilation, in f32 and f64 (`fixtures/parity/make.py`).
+
+use crate::fixture::{Fixture, distance, folder, largest_difference};
+use candle_core::{D, DType, Device, Tensor};
+use resnet::infer::Plan;
+use resnet::model::{ModelConfig, ResNet};
+use resnet::nn::init::Parameters;
+
+/// A narrow net with PyTorch's answers.
+struct Case {
+    fixture: Fixture,
+    config: ModelConfig,
+}
+
+/// Every net of the folder.
+fn cases() -> Vec<Case> {
+    let files = std::fs::read_dir(folder())
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    let mut cases: Vec<Case> = files
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "safetensors")
+        })
+        .map(|path| Fixture::read(&path))
+        .filter_map(|fixture| {
+            let config = serde_json::from_str(fixture.metadata.get("config")?).unwrap();
+            Some(Case { fixture, config })
+        })
+        .collect();
+    cases.sort_by(|a, b| a.fixture.name.cmp(&b.fixture.name));
+    assert!(cases.len() >= 23, "only {} nets in the folder", cases.len());
+    cases
+}
+
+impl Case {
+    /// The net with the fixture's weights, as variables.
+    fn net(&self, dtype: DType) -> (ResNet, Parameters) {
+        let parameters = Parameters::default();
+        let net = ResNet::new(&self.config, &parameters.seeded(0, dtype, &Device::Cpu)).unwrap();
+        let weights = self.fixture.under("weights.");
+        assert_eq!(
+            parameters.all().len(),
+            weights.len(),
+            "{}",
+            self.fixture.name
+        );
+        parameters.set_all(&weights).unwrap();
+        (net, parameters)
+    }
+
+    fn input(&self, dtype: DType) -> Tensor {
+        self.fixture.get("input").to_dtype(dtype).unwrap()
+    }
+
+    /// The mean cross entropy of `logits`.
+    fn loss(&self, logits: &Tensor) -> Tensor {
+        let targets = self.fixture.get("targets").unsqueeze(1).unwrap();
+        let likelihoods = candle_nn::ops::log_softmax(logits, D::Minus1).unwrap();
+        likelihoods
+            .gather(&targets, 1)
+            .unwrap()
+            .mean_all()
+            .unwrap()
+            .neg()
+            .unwrap()
+    }
+
+    #[track_caller]
+    fn assert_within(&self, what: &str, difference: f64, limit: f64) {
+        // Written so that NaN fails.
+        assert!(
+            difference <= limit,
+            "{}: {what} differs by {difference:e}",
+            self.fixture.name
+        );
+    }
+
+    fn evaluates_within(&self, dtype: DType, limit: f64) {
+        let logits = self
+            .net(dtype)
+            .0
+            .forward_t(&self.input(dtype), false)
+            .unwrap();
+        self.assert_within(
+            "logits",
+            largest_difference(&logits, self.fixture.get("eval.logits")),
+            limit,
+        );
+    }
+
+    fn trains_within(&self, dtype: DType, logit_limit: f64, limit: f64) {
+        let (net, parameters) = self.net(dtype);
+        let logits = net.forward_t(&self.input(dtype), true).unwrap();
+        let loss = self.loss(&logits);
+        self.assert_within(
+            "logits",
+            largest_difference(&logits, self.fixture.get("train.logits")),
+            logit_limit,
+        );
+        self.assert_within(
+            "loss",
+            distance(&loss, self.fixture.get("train.loss")),
+            logit_limit,
+        );
+
+        let gradients = loss.backward().unwrap();
+        let expected = self.fixture.under("grad.");
+        assert_eq!(expected.len(), parameters.trainable().len());
+        for (name, variable) in parameters.trainable() {
+            let gradient = gradients
+                .get(&variable)
+                .unwrap_or_else(|| panic!("`{name}` has no gradient"));
+            self.assert_within(&name, distance(gradient, &expected[&name]), limit);
+        }
+
+        let after = self.fixture.under("after.");
+        let statistics = parameters
+            .all()
+            .into_iter()
+            .filter(|(name, _)| !expected.contains_key(name));
+        let mut compared = 0;
+        for (name, variable) in statistics {
+            self.assert_within(&name, distance(&variable, &after[&name]), limit);
+            compared += 1;
+        }
+        assert_eq!(compared, after.len());
+    }
+}
+
+#[test]
+fn logits_in_evaluation_are_pytorchs_in_f32() {
+    cases()
+        .iter()
+        .for_each(|case| case.evaluates_within(DType::F32, 1e-4));
+}
+
+#[test]
+fn logits_in_evaluation_are_pytorchs_in_f64() {
+    cases()
+        .iter()
+        .for_each(|case| case.evaluates_within(DType::F64, 1e-9));
+}
+
+#[test]
+fn gradients_and_running_statistics_are_pytorchs_in_f32() {
+    cases()
+        .iter()
+        .for_each(|case| case.trains_within(DType::F32, 1e-4, 1e-3));
+}
+
+#[test]
+fn gradients_and_running_statistics_are_pytorchs_in_f64() {
+    cases()
+        .iter()
+        .for_each(|case| case.trains_within(DType::F64, 1e-9, 1e-9));
+}
+
+#[test]
+fn the_compiled_pass_gives_pytorchs_logits() {
+    for case in cases() {
+        let input = case.input(DType::F32);
+        let [_, _, height, width] = *input.dims() else {
+            panic!("pictures have four axes")
+        };
+        let mut plan = Plan::new(&case.net(DType::F32).0, height, width).unwrap();
+        let pictures: Vec<f32> = input.flatten_all().unwrap().to_vec1().unwrap();
+        let expected = case.fixture.get("eval.logits");
+        let logits =
+            Tensor::from_vec(plan.run(&pictures).unwrap(), expected.shape(), &Device::Cpu).unwrap();
+        case.assert_within("logits", largest_difference(&logits, expected), 1e-4);
+    }
+}
