@@ -5,6 +5,9 @@
 )]
 
 mod fixture;
+mod kernels;
+mod layers;
 mod operations;
 mod parity;
 mod summary;
+mod training;

@@ -1,0 +1,170 @@
+//! The folders are the architecture: an import only ever points down.
+
+use std::path::{Path, PathBuf};
+
+/// The layers from the top, with the modules of each.
+const LAYERS: [(&str, &[&str]); 8] = [
+    ("command line", &["cli", "main"]),
+    ("work", &["predict", "report", "weights", "hub"]),
+    ("data", &["data"]),
+    ("inference", &["infer"]),
+    ("architecture", &["model"]),
+    ("layers", &["nn"]),
+    ("operations", &["ops"]),
+    ("kernels", &["kernels"]),
+];
+
+/// The preprocessing that a model carries and errors with hints are plain data, for every layer to see.
+const FOR_ALL: [&str; 1] = ["error"];
+
+fn layer_of(module: &str) -> Option<usize> {
+    LAYERS
+        .iter()
+        .position(|(_, modules)| modules.contains(&module))
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// The top-level modules that a line of code names after `crate::`, in braces too.
+fn imports(code: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        match rest.strip_prefix('{') {
+            None => names.push(
+                rest.chars()
+                    .take_while(|c| c.is_alphanumeric() || *c == '_')
+                    .collect(),
+            ),
+            Some(list) => {
+                let mut depth = 0;
+                let mut name = String::new();
+                for c in list.chars() {
+                    match c {
+                        '{' => depth += 1,
+                        '}' if depth == 0 => break,
+                        '}' => depth -= 1,
+                        ',' if depth == 0 => names.push(std::mem::take(&mut name)),
+                        c if depth == 0 => name.push(c),
+                        _ => {}
+                    }
+                }
+                names.push(name);
+            }
+        }
+    }
+    let first = |path: &String| {
+        path.trim()
+            .split("::")
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    names
+        .iter()
+        .map(first)
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+fn violations(module: &str, code: &str) -> Vec<String> {
+    let layer = layer_of(module);
+    // Links in documentation may point anywhere.
+    let lines = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    let code = lines.collect::<Vec<_>>().join("\n");
+    let above = imports(&code)
+        .into_iter()
+        .filter(|name| match (layer, layer_of(name)) {
+            (Some(own), Some(other)) => other < own,
+            _ => false,
+        });
+    above
+        .map(|name| format!("`{module}` imports `{name}`"))
+        .collect()
+}
+
+#[test]
+fn no_import_points_up() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    for file in sources(&root) {
+        let relative = file.strip_prefix(&root).unwrap();
+        let first = relative
+            .components()
+            .next()
+            .unwrap()
+            .as_os_str()
+            .to_string_lossy();
+        let module = first.trim_end_matches(".rs");
+        if module == "lib" || FOR_ALL.contains(&module) {
+            continue;
+        }
+        assert!(
+            layer_of(module).is_some(),
+            "`{module}` is in no layer: name its layer in this test"
+        );
+        let code = std::fs::read_to_string(&file).unwrap();
+        found.extend(
+            violations(module, &code)
+                .into_iter()
+                .map(|found| format!("{}: {found}", relative.display())),
+        );
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn an_import_that_points_up_is_found_in_every_spelling() {
+    assert_eq!(
+        violations("ops", "use crate::model::ResNet;"),
+        ["`ops` imports `model`"]
+    );
+    assert_eq!(
+        violations(
+            "nn",
+            "use crate::{ops::relu, data::{decode, Loader}, error};"
+        ),
+        ["`nn` imports `data`"]
+    );
+    assert_eq!(
+        violations("kernels", "let x = crate::nn::Linear::new();"),
+        ["`kernels` imports `nn`"]
+    );
+    assert!(violations("cli", "use crate::{model, predict::Predictor};").is_empty());
+}
+
+#[test]
+fn unsafe_stands_in_the_kernels_and_at_the_map_of_weights_alone() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut maps = 0;
+    for file in sources(&root) {
+        let relative = file.strip_prefix(&root).unwrap();
+        let code = std::fs::read_to_string(&file).unwrap();
+        let blocks = code
+            .lines()
+            .filter(|line| line.contains("unsafe {") && !line.trim_start().starts_with("//"))
+            .count();
+        if relative.starts_with("weights") {
+            maps += blocks;
+        } else if !relative.starts_with("kernels") {
+            assert_eq!(blocks, 0, "{}", relative.display());
+        }
+    }
+    assert!(
+        maps <= 1,
+        "{maps} unsafe blocks in weights/: one memory map is allowed"
+    );
+}

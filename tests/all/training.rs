@@ -1,0 +1,281 @@
+//! What `forward_t(x, true)` and its gradients promise beside PyTorch's numbers.
+
+use candle_core::{DType, Device, Tensor, Var};
+use resnet::model::{ModelConfig, ResNet, ShortcutKind, StemKind};
+use resnet::nn::Parameters;
+use resnet::ops::Form;
+use resnet::ops::conv2d::{Conv2dConfig, conv2d_as};
+use resnet::ops::max_pool::max_pool2d_as;
+use resnet::ops::{batch_norm, relu::relu_as};
+
+fn narrow(name: &str) -> ModelConfig {
+    ModelConfig {
+        classes: 4,
+        ..ModelConfig::named(name).unwrap().with_width(8)
+    }
+}
+
+fn pictures(batch: usize, size: usize) -> Tensor {
+    let values: Vec<f32> = (0..batch * 3 * size * size)
+        .map(|i| ((i * 31) % 97) as f32 / 48.0 - 1.0)
+        .collect();
+    Tensor::from_vec(values, (batch, 3, size, size), &Device::Cpu).unwrap()
+}
+
+/// One step's loss and the gradients of all parameters, as bits.
+fn step(config: &ModelConfig, batch: usize, size: usize) -> (u32, Vec<(String, Vec<u32>)>) {
+    let parameters = Parameters::default();
+    let net = ResNet::new(config, &parameters.seeded(5, DType::F32, &Device::Cpu)).unwrap();
+    let logits = net.forward_t(&pictures(batch, size), true).unwrap();
+    let targets: Vec<u32> = (0..batch as u32)
+        .map(|i| i % config.classes as u32)
+        .collect();
+    let targets = Tensor::from_vec(targets, batch, &Device::Cpu).unwrap();
+    let loss = candle_nn::loss::cross_entropy(&logits, &targets).unwrap();
+    let gradients = loss.backward().unwrap();
+    let bits = |tensor: &Tensor| -> Vec<u32> {
+        let values: Vec<f32> = tensor.flatten_all().unwrap().to_vec1().unwrap();
+        values.into_iter().map(f32::to_bits).collect()
+    };
+    let all = parameters.trainable().into_iter().map(|(name, variable)| {
+        let gradient = gradients
+            .get(&variable)
+            .unwrap_or_else(|| panic!("`{name}` has no gradient"));
+        (name, bits(gradient))
+    });
+    let all = all.collect();
+    (loss.to_scalar::<f32>().unwrap().to_bits(), all)
+}
+
+#[test]
+fn every_parameter_of_every_kind_of_net_gets_a_gradient() {
+    let configs = [
+        narrow("resnet18"),
+        narrow("resnet50"),
+        narrow("resnet20"),
+        ModelConfig {
+            shortcut: ShortcutKind::None,
+            ..narrow("resnet20")
+        },
+        ModelConfig {
+            stem: StemKind::Cifar,
+            ..narrow("resnet34")
+        },
+    ];
+    for config in configs {
+        step(&config, 3, 20);
+    }
+}
+
+#[test]
+fn one_two_and_three_threads_give_the_same_bits() {
+    let config = narrow("resnet18");
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| step(&config, 6, 40))
+    };
+    let one = run(1);
+    assert_eq!(one, run(2));
+    assert_eq!(one, run(3));
+}
+
+#[test]
+fn a_training_batch_of_one_value_a_channel_is_refused_and_evaluates() {
+    let config = narrow("resnet18");
+    let net = ResNet::new(
+        &config,
+        &Parameters::default().seeded(5, DType::F32, &Device::Cpu),
+    )
+    .unwrap();
+    // 32 px become one pixel in the last stage.
+    let error = net
+        .forward_t(&pictures(1, 32), true)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("one value a channel") && error.contains("larger batch"),
+        "{error}"
+    );
+    assert!(net.forward_t(&pictures(1, 64), true).is_ok());
+    assert_eq!(
+        net.forward_t(&pictures(1, 32), false).unwrap().dims(),
+        [1, 4]
+    );
+}
+
+#[test]
+fn pictures_of_other_channels_are_refused() {
+    let config = ModelConfig {
+        in_channels: 1,
+        ..narrow("resnet18")
+    };
+    let net = ResNet::new(
+        &config,
+        &Parameters::default().seeded(5, DType::F32, &Device::Cpu),
+    )
+    .unwrap();
+    let error = net
+        .forward_t(&pictures(1, 32), false)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("1 channels, not 3"), "{error}");
+}
+
+#[test]
+fn zero_init_residual_makes_every_block_its_shortcut() {
+    let config = narrow("resnet18");
+    let vb = Parameters::default().seeded(5, DType::F32, &Device::Cpu);
+    let net = ResNet::with_init(&config, true, &vb).unwrap();
+    let x = net
+        .stem()
+        .forward_t(&pictures(2, 32), false)
+        .unwrap()
+        .relu()
+        .unwrap();
+    let y = net.stages()[0][1].forward_t(&x, false).unwrap();
+    let difference = (x - y)
+        .unwrap()
+        .abs()
+        .unwrap()
+        .max_all()
+        .unwrap()
+        .to_scalar::<f32>()
+        .unwrap();
+    assert!(difference.abs() < f32::EPSILON, "{difference}");
+}
+
+/// Both forms of an operation on `inputs`: the largest difference of results and of gradients of a weighted sum.
+fn difference_of_forms(inputs: &[Tensor], run: impl Fn(Form, &[Tensor]) -> Tensor) -> f32 {
+    let results: Vec<Vec<Tensor>> = [Form::Kernels, Form::Portable]
+        .into_iter()
+        .map(|form| {
+            let variables: Vec<Var> = inputs
+                .iter()
+                .map(|input| Var::from_tensor(input).unwrap())
+                .collect();
+            let tensors: Vec<Tensor> = variables
+                .iter()
+                .map(|variable| variable.as_tensor().clone())
+                .collect();
+            let result = run(form, &tensors);
+            let weights = pictures(1, 64)
+                .flatten_all()
+                .unwrap()
+                .narrow(0, 0, result.elem_count())
+                .unwrap();
+            let sum = (result.flatten_all().unwrap() * weights)
+                .unwrap()
+                .sum_all()
+                .unwrap();
+            let gradients = sum.backward().unwrap();
+            let gradients = variables
+                .iter()
+                .map(|variable| gradients.get(variable).unwrap().clone());
+            std::iter::once(result.clone()).chain(gradients).collect()
+        })
+        .collect();
+    let pairs = results[0].iter().zip(&results[1]);
+    let differences = pairs.map(|(a, b)| {
+        (a - b)
+            .unwrap()
+            .abs()
+            .unwrap()
+            .max_all()
+            .unwrap()
+            .to_scalar()
+            .unwrap()
+    });
+    differences.fold(0.0, f32::max)
+}
+
+#[test]
+fn the_two_forms_of_every_operation_agree() {
+    let x = pictures(2, 11); // [2, 3, 11, 11]
+    let weight = |shape: (usize, usize, usize, usize)| {
+        let count = shape.0 * shape.1 * shape.2 * shape.3;
+        pictures(1, 32)
+            .flatten_all()
+            .unwrap()
+            .narrow(0, 5, count)
+            .unwrap()
+            .reshape(shape)
+            .unwrap()
+    };
+    for (kernel, stride, padding, dilation) in [
+        (1, 1, 0, 1),
+        (1, 2, 0, 1),
+        (3, 1, 1, 1),
+        (3, 2, 1, 1),
+        (3, 1, 2, 2),
+        (7, 2, 3, 1),
+    ] {
+        let config = Conv2dConfig {
+            stride,
+            padding,
+            dilation,
+            groups: 1,
+        };
+        let inputs = [x.clone(), weight((4, 3, kernel, kernel))];
+        let difference = difference_of_forms(&inputs, |form, t| {
+            conv2d_as(form, &t[0], &t[1], config).unwrap()
+        });
+        assert!(
+            difference < 2e-4,
+            "kernel {kernel} stride {stride}: {difference}"
+        );
+    }
+    let grouped = Conv2dConfig {
+        padding: 1,
+        groups: 3,
+        ..Conv2dConfig::default()
+    };
+    let inputs = [x.clone(), weight((6, 1, 3, 3))];
+    let difference = difference_of_forms(&inputs, |form, t| {
+        conv2d_as(form, &t[0], &t[1], grouped).unwrap()
+    });
+    assert!(difference < 1e-4, "groups: {difference}");
+    let difference = difference_of_forms(&[x.clone()], |form, t| {
+        max_pool2d_as(form, &t[0], 3, 2, 1).unwrap()
+    });
+    assert!(difference < 1e-6, "max-pooling: {difference}");
+    let difference = difference_of_forms(&[x.clone()], |form, t| relu_as(form, &t[0]).unwrap());
+    assert!(difference < 1e-6, "relu: {difference}");
+    let channels = |values: [f32; 3]| Tensor::new(&values, &Device::Cpu).unwrap();
+    let inputs = [x, channels([1.5, -0.5, 0.0]), channels([0.1, 0.0, -2.0])];
+    let difference = difference_of_forms(&inputs, |form, t| {
+        batch_norm::train_as(form, &t[0], &t[1], &t[2], 1e-5)
+            .unwrap()
+            .0
+    });
+    assert!(difference < 1e-4, "batch norm: {difference}");
+}
+
+#[test]
+fn batch_norm_keeps_its_precision_far_from_zero() {
+    let x = (pictures(4, 16) + 10_000.0).unwrap();
+    let ones = Tensor::ones(3, DType::F32, &Device::Cpu).unwrap();
+    let (y, statistics) = batch_norm::train(&x, &ones, &ones.zeros_like().unwrap(), 1e-5).unwrap();
+    let wide = x.to_dtype(DType::F64).unwrap();
+    let wide_ones = ones.to_dtype(DType::F64).unwrap();
+    let (_, expected) =
+        batch_norm::train(&wide, &wide_ones, &wide_ones.zeros_like().unwrap(), 1e-5).unwrap();
+    let variance: Vec<f32> = statistics.variance.to_vec1().unwrap();
+    let expected: Vec<f64> = expected.variance.to_vec1().unwrap();
+    for (variance, expected) in variance.iter().zip(expected) {
+        assert!(
+            (f64::from(*variance) - expected).abs() < 1e-6 * expected,
+            "{variance} {expected}"
+        );
+    }
+    let largest = y
+        .abs()
+        .unwrap()
+        .max_all()
+        .unwrap()
+        .to_scalar::<f32>()
+        .unwrap();
+    assert!(largest < 3.0, "{largest}");
+}
