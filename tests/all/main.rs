@@ -5,6 +5,8 @@
 )]
 
 mod fixture;
+mod hub;
+mod hub_server;
 mod kernels;
 mod layers;
 mod operations;
