@@ -1,1 +1,57 @@
 //! Weights from anywhere: files, folders and the hub, in torchvision's, timm's and transformers' names.
+//!
+//! What a user writes as MODEL becomes a [`Checkpoint`] (or, without its weights, a [`Card`]):
+//!
+//! | step | module |
+//! |---|---|
+//! | what was written: a path, a hub name, a short name | [`source`] |
+//! | the files that belong to it | `place` |
+//! | a file's tensors: safetensors, or `PyTorch`'s zip archive of a pickle | `file`, `archive`, [`pickle`] |
+//! | their names as torchvision's | `names` |
+//! | the architecture, preprocessing and labels that the configuration files give | `timm`, `transformers` |
+//! | the architecture that the tensors' shapes show | `shapes` |
+//! | nets that are refused by name | `foreign` |
+//! | every tensor of the architecture is there, in its shape, and no other | `check` |
+//!
+//! Nothing is left at an initial value: a file either holds the whole net or is refused.
+
+mod archive;
+mod card;
+mod check;
+mod checkpoint;
+mod configuration;
+mod file;
+mod foreign;
+mod labels;
+mod names;
+pub mod pickle;
+mod place;
+mod save;
+mod shapes;
+pub mod source;
+mod timm;
+mod transformers;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+pub use card::Card;
+pub use checkpoint::Checkpoint;
+pub use labels::imagenet_labels;
+pub use save::write_safetensors;
+pub use source::Source;
+
+/// How files of a hub's repository are had: from the cache or over the network.
+pub trait Fetch {
+    /// The local copy of `file`; an error where the repository or the file is not there.
+    fn file(&self, repository: &str, revision: Option<&str>, file: &str) -> Result<PathBuf>;
+
+    /// The local copy of `file`; nothing where the repository has no such file.
+    fn optional_file(
+        &self,
+        repository: &str,
+        revision: Option<&str>,
+        file: &str,
+    ) -> Result<Option<PathBuf>>;
+}

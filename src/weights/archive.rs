@@ -1,0 +1,494 @@
+//! A checkpoint saved by `torch.save`: a zip archive of one pickle, `data.pkl`, and one uncompressed entry a storage.
+//!
+//! A tensor is a view of a storage (offset, shape, strides), so transposed, channels-last, tied and sliced tensors are all
+//! read; every storage is read once and its checksum is tested. The state dict may lie in a dictionary of other things, as
+//! training scripts save it.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{BufReader, Read},
+    path::Path,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use candle_core::DType;
+use zip::{CompressionMethod, ZipArchive};
+
+use super::{
+    file::{Element, Info},
+    pickle::{Id, Object, Pickle},
+};
+use crate::error::hinted;
+
+/// Keys under which training scripts save a state dict, the likeliest first.
+const WRAPPERS: [&str; 9] = [
+    "state_dict",
+    "model_state_dict",
+    "model",
+    "net",
+    "module",
+    "network",
+    "weights",
+    "params",
+    "model_state",
+];
+/// How deep a state dict may lie in dictionaries.
+const DEEPEST: usize = 4;
+/// The longest pickle read, in bytes; a state dict's has some hundred thousand.
+const LONGEST_PICKLE: u64 = 1 << 25;
+/// The most elements of a tensor that is larger than its storage (an expanded one).
+const MOST_EXPANDED: usize = 1 << 24;
+const DAMAGED: &str = "the file is cut off or damaged: copy or download it again";
+const STATE_DICT: &str =
+    "in Python: `torch.save(model.state_dict(), \"weights.pth\")` with PyTorch 1.6 or later";
+
+/// An open checkpoint.
+pub struct Archive {
+    zip: ZipArchive<BufReader<File>>,
+    views: BTreeMap<String, View>,
+}
+
+/// A tensor: part of a storage.
+struct View {
+    info: Info,
+    /// Distance of neighbours on each axis, in elements.
+    strides: Vec<usize>,
+    /// The first element's place in the storage.
+    offset: usize,
+    /// The storage's entry in the archive.
+    entry: String,
+    /// Elements of the storage.
+    stored: usize,
+}
+
+impl Archive {
+    /// Reads what the checkpoint at `path` holds, without the data; gives notes on what was chosen.
+    pub fn open(path: &Path) -> Result<(Self, Vec<String>)> {
+        let reader = BufReader::new(File::open(path)?);
+        let mut zip = ZipArchive::new(reader)
+            .map_err(|error| hinted(format!("the zip archive cannot be read: {error}"), DAMAGED))?;
+        let names = zip
+            .file_names()
+            .map(|name| Ok(name?.into_owned()))
+            .collect::<Result<Vec<_>>>()?;
+        if names.iter().any(|name| name.ends_with("constants.pkl")) {
+            return Err(hinted(
+                "it is a TorchScript archive, a program with its weights",
+                "in Python: `torch.save(torch.jit.load(file).state_dict(), \"weights.pth\")`",
+            ));
+        }
+        let Some(folder) = names.iter().find_map(|name| name.strip_suffix("data.pkl")) else {
+            return Err(hinted(
+                "it is a zip archive without `data.pkl`, so not one of `torch.save`",
+                STATE_DICT,
+            ));
+        };
+        if names.contains(&format!("{folder}byteorder")) {
+            let order = read_entry(&mut zip, &format!("{folder}byteorder"), 16)?;
+            ensure!(order == b"little", "its numbers are in big-endian order");
+        }
+        let bytes = read_entry(&mut zip, &format!("{folder}data.pkl"), LONGEST_PICKLE)?;
+        let pickle = Pickle::parse(&bytes)?;
+        let (tensors, notes) = state_dict(&pickle)?;
+        let mut views = BTreeMap::new();
+        for (name, id) in tensors {
+            let view = view(&pickle, id, folder).with_context(|| format!("tensor `{name}`"))?;
+            // A key set twice keeps its last value, as in Python.
+            views.insert(name.to_owned(), view);
+        }
+        Ok((Self { zip, views }, notes))
+    }
+
+    /// The tensors it holds.
+    pub fn infos(&self) -> BTreeMap<String, Info> {
+        let infos = self.views.iter();
+        infos
+            .map(|(name, view)| (name.clone(), view.info.clone()))
+            .collect()
+    }
+
+    /// The data of the tensors `names`, each contiguous, row by row, little-endian.
+    pub fn read<'a>(
+        mut self,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Result<BTreeMap<String, Vec<u8>>> {
+        let mut by_storage: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for name in names {
+            let view = self.views.get(name).context("no such tensor")?;
+            by_storage.entry(&view.entry).or_default().push(name);
+        }
+        let mut data = BTreeMap::new();
+        for (entry, names) in by_storage {
+            let storage = read_entry(&mut self.zip, entry, u64::MAX)?;
+            for name in names {
+                let bytes = self.views[name]
+                    .gather(&storage)
+                    .with_context(|| format!("tensor `{name}`"))?;
+                data.insert(name.to_owned(), bytes);
+            }
+        }
+        Ok(data)
+    }
+}
+
+/// The bytes of an entry, at most `limit`.
+fn read_entry(zip: &mut ZipArchive<BufReader<File>>, name: &str, limit: u64) -> Result<Vec<u8>> {
+    let damaged = |what: String| hinted(format!("entry `{name}` of the archive {what}"), DAMAGED);
+    let entry = zip
+        .by_name(name)
+        .map_err(|error| damaged(format!("cannot be read: {error}")))?;
+    if entry.compression() != CompressionMethod::Stored {
+        bail!("entry `{name}` of the archive is compressed, which `torch.save` does not do");
+    }
+    let size = entry.size();
+    ensure!(
+        size <= limit,
+        "entry `{name}` of the archive has {size} bytes, more than the {limit} that are read"
+    );
+    let mut bytes = Vec::new();
+    entry
+        .take(size)
+        .read_to_end(&mut bytes)
+        .map_err(|error| damaged(format!("cannot be read: {error}")))?;
+    if bytes.len() as u64 != size {
+        return Err(damaged(format!("has {} of its {size} bytes", bytes.len())));
+    }
+    Ok(bytes)
+}
+
+/// The tensors of a checkpoint by name, and notes on what was left aside.
+fn state_dict(pickle: &Pickle) -> Result<(Vec<(&str, Id)>, Vec<String>)> {
+    let (tensors, key) = find(pickle, pickle.root(), DEEPEST)?;
+    let mut notes = Vec::new();
+    if let (Object::Dict(entries), Some(key)) = (pickle.get(pickle.root()), key) {
+        let average = entries.iter().find_map(|&(name, value)| {
+            let name = pickle.text(name)?;
+            let nested = matches!(pickle.get(value), Object::Dict(entries) if !entries.is_empty());
+            (nested && name != key && name.to_lowercase().contains("ema")).then_some(name)
+        });
+        if let Some(average) = average {
+            notes.push(format!(
+                "the checkpoint holds `{key}`, which is read, and `{average}`, which is not"
+            ));
+        }
+    }
+    Ok((tensors, notes))
+}
+
+/// The tensors of the state dict at `id` or in it, and the key that led there.
+#[expect(clippy::type_complexity, reason = "a pair used once")]
+fn find(pickle: &Pickle, id: Id, depth: usize) -> Result<(Vec<(&str, Id)>, Option<&str>)> {
+    let entries = match pickle.get(id) {
+        Object::Dict(entries) if depth > 0 => entries,
+        Object::Call { .. } if !is_tensor(pickle, id) => return Err(whole_module(pickle, id)),
+        _ => {
+            return Err(hinted("it holds no state dict", STATE_DICT));
+        }
+    };
+    let named = || {
+        entries
+            .iter()
+            .filter_map(|&(key, value)| Some((pickle.text(key)?, value)))
+    };
+    for wrapper in WRAPPERS {
+        let Some((key, value)) = named().filter(|(key, _)| *key == wrapper).last() else {
+            continue;
+        };
+        match pickle.get(value) {
+            Object::Dict(_) => {
+                if let Ok((tensors, _)) = find(pickle, value, depth - 1) {
+                    return Ok((tensors, Some(key)));
+                }
+            }
+            Object::Call { .. } if !is_tensor(pickle, value) => {
+                return Err(whole_module(pickle, value));
+            }
+            _ => {}
+        }
+    }
+    let tensors: Vec<_> = named()
+        .filter(|(_, value)| is_tensor(pickle, *value))
+        .collect();
+    if !tensors.is_empty() {
+        return Ok((tensors, None));
+    }
+    let mut nested = named()
+        .filter(|(_, value)| matches!(pickle.get(*value), Object::Dict(_)))
+        .filter_map(|(key, value)| Some((key, find(pickle, value, depth - 1).ok()?.0)));
+    match (nested.next(), nested.next()) {
+        (Some((key, tensors)), None) => Ok((tensors, Some(key))),
+        (Some((first, _)), Some((second, _))) => Err(hinted(
+            format!("it holds several state dicts, `{first}` and `{second}` among them"),
+            "save the one that you mean: `torch.save(checkpoint[\"..\"], \"weights.pth\")`",
+        )),
+        (None, _) => Err(hinted("it holds no state dict", STATE_DICT)),
+    }
+}
+
+fn is_tensor(pickle: &Pickle, id: Id) -> bool {
+    call(pickle, id).is_some_and(|(module, name, _)| {
+        module.starts_with("torch._") && name.starts_with("_rebuild")
+    })
+}
+
+/// Module and name of the function, and the arguments, of the call at `id`.
+fn call(pickle: &Pickle, id: Id) -> Option<(&str, &str, &[Id])> {
+    let Object::Call { callable, args } = pickle.get(id) else {
+        return None;
+    };
+    let (module, name) = pickle.global(*callable)?;
+    Some((module, name, pickle.tuple(*args)?))
+}
+
+fn whole_module(pickle: &Pickle, id: Id) -> anyhow::Error {
+    let class = call(pickle, id).map_or_else(String::new, |(module, name, args)| {
+        // Protocol 2 makes an object by its class, older ones by `copyreg._reconstructor(class, ..)`.
+        let (module, name) = match args.first().and_then(|id| pickle.global(*id)) {
+            Some(class) if module.starts_with("copy") => class,
+            _ => (module, name),
+        };
+        format!(" `{module}.{name}`")
+    });
+    hinted(
+        format!("it holds a whole pickled object{class}, which is a program, not weights"),
+        STATE_DICT,
+    )
+}
+
+/// What the call at `id` says of its tensor.
+fn view(pickle: &Pickle, id: Id, folder: &str) -> Result<View> {
+    let (mut id, mut depth) = (id, 0);
+    let args = loop {
+        let (_, name, args) = call(pickle, id).context("it is no tensor")?;
+        depth += 1;
+        match name {
+            "_rebuild_tensor" | "_rebuild_tensor_v2" => break args,
+            "_rebuild_parameter" | "_rebuild_parameter_with_state" if depth < 4 => {
+                id = *args.first().context("the parameter is empty")?;
+            }
+            "_rebuild_qtensor" => {
+                return Err(hinted(
+                    "it is quantised",
+                    "save the weights from before quantisation, in floating point",
+                ));
+            }
+            "_rebuild_from_type_v2" => {
+                // (function, type, its arguments, state)
+                let &[function, _, args, ..] = args else {
+                    bail!("the tensor of a subclass lacks arguments");
+                };
+                let plain = pickle
+                    .global(function)
+                    .is_some_and(|(_, name)| name.starts_with("_rebuild_tensor"));
+                ensure!(plain, "a tensor of its kind is not read");
+                break pickle.tuple(args).context("its arguments are no tuple")?;
+            }
+            other => bail!("a tensor made by `{other}` is not read"),
+        }
+    };
+    let &[storage, offset, shape, strides, ..] = args else {
+        bail!("it lacks arguments");
+    };
+    let sizes = |id| -> Option<Vec<usize>> {
+        let items = pickle.tuple(id)?;
+        items.iter().map(|&item| pickle.size(item)).collect()
+    };
+    let offset = pickle.size(offset).context("its offset is no size")?;
+    let shape = sizes(shape).context("its shape is no tuple of sizes")?;
+    let strides = sizes(strides).context("its strides are no tuple of sizes")?;
+    ensure!(
+        shape.len() == strides.len(),
+        "its shape {shape:?} and strides {strides:?} differ in length"
+    );
+    // ("storage", class, key, device, elements)
+    let storage = match pickle.get(storage) {
+        Object::Persistent(id) => pickle.tuple(*id),
+        _ => None,
+    };
+    let Some(&[_, class, key, _, stored, ..]) = storage else {
+        bail!("its storage is none of `torch.save`'s");
+    };
+    let (_, class) = pickle.global(class).context("its storage has no type")?;
+    let key = pickle.text(key).context("its storage has no name")?;
+    let view = View {
+        info: Info {
+            shape,
+            element: match class {
+                "HalfStorage" => Element::Float(DType::F16),
+                "BFloat16Storage" => Element::Float(DType::BF16),
+                "FloatStorage" => Element::Float(DType::F32),
+                "DoubleStorage" => Element::Float(DType::F64),
+                other => Element::Other(integer_type(other)),
+            },
+        },
+        strides,
+        offset,
+        entry: format!("{folder}data/{key}"),
+        stored: pickle.size(stored).context("its storage has no size")?,
+    };
+    view.validate()?;
+    Ok(view)
+}
+
+/// The name of a storage class's elements, as safetensors has it.
+fn integer_type(class: &str) -> String {
+    match class {
+        "LongStorage" => "i64".to_owned(),
+        "IntStorage" => "i32".to_owned(),
+        "ShortStorage" => "i16".to_owned(),
+        "CharStorage" => "i8".to_owned(),
+        "ByteStorage" => "u8".to_owned(),
+        other => other
+            .strip_suffix("Storage")
+            .unwrap_or(other)
+            .to_lowercase(),
+    }
+}
+
+impl View {
+    /// Refuses a view that reaches beyond its storage, or that is far larger.
+    fn validate(&self) -> Result<()> {
+        let shape = &self.info.shape;
+        let elements = shape.iter().try_fold(1usize, |all, &n| all.checked_mul(n));
+        let fits = match elements {
+            Some(0) => true,
+            Some(elements) => {
+                let mut axes = shape.iter().zip(&self.strides);
+                let last = axes.try_fold(self.offset, |last, (&size, &stride)| {
+                    last.checked_add((size - 1).checked_mul(stride)?)
+                });
+                last.is_some_and(|last| last < self.stored)
+                    && elements <= self.stored.max(MOST_EXPANDED)
+            }
+            None => false,
+        };
+        ensure!(
+            fits,
+            "its shape {shape:?} does not fit its storage of {} elements",
+            self.stored
+        );
+        Ok(())
+    }
+
+    /// The tensor's elements out of its storage's bytes, row by row.
+    fn gather(&self, storage: &[u8]) -> Result<Vec<u8>> {
+        let width = match &self.info.element {
+            Element::Float(dtype) => dtype.size_in_bytes(),
+            // Of these only counters are read, of type i64.
+            Element::Other(_) => 8,
+        };
+        let needed = self.stored.checked_mul(width);
+        if needed.is_none_or(|needed| storage.len() < needed) {
+            return Err(hinted(
+                format!(
+                    "its storage of {} elements has only {} bytes",
+                    self.stored,
+                    storage.len()
+                ),
+                DAMAGED,
+            ));
+        }
+        let shape = &self.info.shape;
+        let elements: usize = shape.iter().product();
+        let mut bytes = Vec::with_capacity(elements * width);
+        if elements > 0 {
+            self.gather_axis(storage, width, 0, self.offset, &mut bytes);
+        }
+        Ok(bytes)
+    }
+
+    fn gather_axis(
+        &self,
+        storage: &[u8],
+        width: usize,
+        axis: usize,
+        from: usize,
+        to: &mut Vec<u8>,
+    ) {
+        let shape = &self.info.shape[axis..];
+        let strides = &self.strides[axis..];
+        let mut expected = 1;
+        let contiguous = shape.iter().zip(strides).rev().all(|(&size, &stride)| {
+            let holds = size == 1 || stride == expected;
+            expected *= size;
+            holds
+        });
+        if contiguous {
+            to.extend(&storage[from * width..][..expected * width]);
+        } else if let [size] = shape {
+            for i in 0..*size {
+                to.extend(&storage[(from + i * strides[0]) * width..][..width]);
+            }
+        } else {
+            for i in 0..shape[0] {
+                self.gather_axis(storage, width, axis + 1, from + i * strides[0], to);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view_of(shape: &[usize], strides: &[usize], offset: usize, stored: usize) -> View {
+        View {
+            info: Info {
+                shape: shape.to_vec(),
+                element: Element::Float(DType::F16),
+            },
+            strides: strides.to_vec(),
+            offset,
+            entry: String::new(),
+            stored,
+        }
+    }
+
+    #[test]
+    fn views_are_gathered_row_by_row() {
+        let storage: Vec<u8> = (0..12).flat_map(|i| [i, 100 + i]).collect();
+        let gather = |shape: &[usize], strides: &[usize], offset| {
+            let view = view_of(shape, strides, offset, 12);
+            view.validate().unwrap();
+            let bytes = view.gather(&storage).unwrap();
+            bytes
+                .as_chunks::<2>()
+                .0
+                .iter()
+                .map(|[i, _]| *i)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(gather(&[2, 3], &[3, 1], 0), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(gather(&[3, 2], &[1, 3], 6), [6, 9, 7, 10, 8, 11]);
+        assert_eq!(
+            gather(&[2, 2, 1, 2], &[6, 1, 4, 2], 1),
+            [1, 3, 2, 4, 7, 9, 8, 10]
+        );
+        assert_eq!(gather(&[3], &[0], 5), [5, 5, 5]);
+        assert_eq!(gather(&[], &[], 11), [11]);
+        assert_eq!(gather(&[0, 4], &[4, 1], 12), [0; 0]);
+    }
+
+    #[test]
+    fn views_beyond_their_storage_are_refused() {
+        for (shape, strides, offset) in [
+            (&[3, 5][..], &[5, 1][..], 0),
+            (&[2, 3], &[3, 1], 7),
+            (&[2], &[usize::MAX], 0),
+            (&[usize::MAX, usize::MAX], &[0, 0], 0),
+            (&[1 << 40], &[0], 0),
+        ] {
+            assert!(view_of(shape, strides, offset, 12).validate().is_err());
+        }
+    }
+
+    #[test]
+    fn a_storage_shorter_than_it_says_is_refused() {
+        let error = view_of(&[4], &[1], 0, 12).gather(&[0; 23]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "its storage of 12 elements has only 23 bytes"
+        );
+    }
+}

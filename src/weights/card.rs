@@ -1,0 +1,183 @@
+//! A model without its weights: architecture, preprocessing, labels.
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use super::{
+    Fetch, check,
+    configuration::{self, Configuration},
+    file::WeightsFile,
+    foreign, labels,
+    names::{self, Tensors},
+    place::{Files, Place},
+    shapes, timm,
+};
+use crate::{
+    error::hinted,
+    model::{ModelConfig, Preprocess},
+};
+
+/// What is known of a model without its weights.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Card {
+    /// What the model is called: the path, or the repository of the hub.
+    pub name: String,
+    /// Its architecture.
+    pub config: ModelConfig,
+    /// What it expects of its pictures; mean and deviation have one value an input channel.
+    pub preprocess: Preprocess,
+    /// One name a class, or none where the model names none.
+    pub labels: Vec<String>,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+impl Card {
+    /// Describes what a user wrote as MODEL.
+    ///
+    /// Weights of the hub are downloaded only where no configuration names the architecture, and a file's tensors are read only
+    /// then.
+    ///
+    /// # Errors
+    /// Where there is no such model, or one that is not built.
+    pub fn open(model: &str, hub: &dyn Fetch) -> Result<Self> {
+        let place = Place::find(model, hub)?;
+        let configuration = place.configuration()?;
+        match configuration {
+            Some(configuration) if configuration.config.is_some() => {
+                Self::new(place.name, Some(configuration), None, Vec::new())
+            }
+            other => Ok(Opened::new(place, other)?.card),
+        }
+    }
+
+    /// The model as timm's `config.json` has it, with the key `resnet` for the whole architecture.
+    pub fn to_json(&self) -> Value {
+        timm::write(self)
+    }
+
+    /// Puts together what a configuration says and what `tensors` show.
+    fn new(
+        name: String,
+        configuration: Option<Configuration>,
+        tensors: Option<&Tensors>,
+        mut notes: Vec<String>,
+    ) -> Result<Self> {
+        let given = configuration.unwrap_or_else(|| Configuration {
+            source: "the configuration".to_owned(),
+            config: None,
+            knows_in_channels: true,
+            classes: None,
+            labels: Vec::new(),
+            preprocess: Preprocess::default(),
+            notes: Vec::new(),
+        });
+        let config = match (given.config, tensors) {
+            (Some(config), None) => config,
+            (Some(mut config), Some(tensors)) => {
+                let shown = shapes::infer(tensors);
+                if let (Ok(shown), false) = (&shown, given.knows_in_channels) {
+                    config.in_channels = shown.in_channels;
+                }
+                if let Err(incomplete) = check::complete(&config, tensors) {
+                    if let Ok(shown) = shown {
+                        check::agree(&config, &shown, &given.source)?;
+                    }
+                    return Err(incomplete);
+                }
+                config
+            }
+            (None, Some(tensors)) => {
+                let config = shapes::infer(tensors)?;
+                check::complete(&config, tensors)?;
+                if let Some(classes) = given.classes.filter(|classes| *classes != config.classes) {
+                    check::agree(
+                        &ModelConfig {
+                            classes,
+                            ..config.clone()
+                        },
+                        &config,
+                        &given.source,
+                    )?;
+                }
+                config
+            }
+            (None, None) => bail!("neither a configuration nor weights name the architecture"),
+        };
+        if !given.labels.is_empty() && given.labels.len() != config.classes {
+            return Err(hinted(
+                format!(
+                    "{} names {} classes, and the model has {}",
+                    given.source,
+                    given.labels.len(),
+                    config.classes
+                ),
+                "correct the labels, or remove them",
+            ));
+        }
+        let (preprocess, spread) = configuration::spread(given.preprocess, config.in_channels)?;
+        notes.extend(given.notes);
+        notes.extend(spread);
+        Ok(Self {
+            name,
+            labels: labels::or_imagenet(given.labels, config.classes),
+            config,
+            preprocess,
+            notes,
+        })
+    }
+}
+
+/// A model whose weights were opened and found whole, their data not yet read.
+pub struct Opened {
+    /// What is known of it.
+    pub card: Card,
+    /// Its tensors by torchvision's names.
+    pub tensors: Tensors,
+    /// The files that hold them.
+    pub files: Vec<WeightsFile>,
+    /// What to call the files in an error.
+    pub shown: String,
+}
+
+impl Opened {
+    /// Opens the weights at `place` under what its configuration says.
+    pub fn new(place: Place, configuration: Option<Configuration>) -> Result<Self> {
+        let Files { paths, shown } = place.weights()?;
+        let open = || -> Result<_> {
+            let files = paths
+                .iter()
+                .map(|path| WeightsFile::open(path))
+                .collect::<Result<Vec<_>>>()?;
+            let mut infos = std::collections::BTreeMap::new();
+            for (name, info) in files.iter().flat_map(|file| &file.infos) {
+                if infos.insert(name.clone(), info.clone()).is_some() {
+                    bail!("tensor `{name}` is in two of the weights' parts");
+                }
+            }
+            let tensors = names::canonical(&infos)?;
+            foreign::refuse(&tensors)?;
+            foreign::refuse_types(&tensors)?;
+            let configuration = match configuration {
+                Some(configuration) => Some(configuration),
+                None => files
+                    .iter()
+                    .find_map(|file| file.metadata.get("config")?.as_str())
+                    .map(configuration::from_metadata)
+                    .transpose()?
+                    .flatten(),
+            };
+            let notes = files.iter().flat_map(|file| file.notes.clone()).collect();
+            let card = Card::new(place.name, configuration, Some(&tensors), notes)?;
+            Ok((card, tensors, files))
+        };
+        let (card, tensors, files) =
+            open().with_context(|| format!("cannot load weights `{shown}`"))?;
+        Ok(Self {
+            card,
+            tensors,
+            files,
+            shown,
+        })
+    }
+}

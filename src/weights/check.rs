@@ -1,0 +1,195 @@
+//! Completeness: a file's tensors against those of an architecture.
+
+use anyhow::{Result, bail};
+
+use super::names::Tensors;
+use crate::{
+    error::hinted,
+    model::{BlockKind, ModelConfig, ShortcutKind},
+};
+
+/// Names told before the rest is counted.
+const TOLD: usize = 5;
+
+/// Refuses `tensors` that are not those of `config`: one is missing, has another shape, or is of no use.
+///
+/// `num_batches_tracked` may be there or not.
+pub fn complete(config: &ModelConfig, tensors: &Tensors) -> Result<()> {
+    let expected = expected_tensors(config)?;
+    let mut missing = Vec::new();
+    let mut misshapen = Vec::new();
+    for (name, shape) in &expected {
+        match tensors.get(name) {
+            None => missing.push(format!("`{name}`")),
+            Some(named) if named.info.shape != *shape => misshapen.push(format!(
+                "`{}` is {:?} and must be {shape:?}",
+                named.raw, named.info.shape
+            )),
+            Some(_) => {}
+        }
+    }
+    let expected: std::collections::HashSet<&str> =
+        expected.iter().map(|(name, _)| name.as_str()).collect();
+    let unknown: Vec<String> = tensors
+        .iter()
+        .filter(|(name, _)| !name.ends_with(".num_batches_tracked"))
+        .filter(|(name, _)| !expected.contains(name.as_str()))
+        .map(|(_, named)| format!("`{}`", named.raw))
+        .collect();
+    let found: Vec<String> = [(&missing, "missing"), (&unknown, "not part of the net")]
+        .into_iter()
+        .filter(|(names, _)| !names.is_empty())
+        .map(|(names, what)| match names.len() {
+            1 => format!("tensor {} is {what}", names[0]),
+            _ => format!("tensors {} are {what}", list(names)),
+        })
+        .chain((!misshapen.is_empty()).then(|| format!("tensor {}", list(&misshapen))))
+        .collect();
+    if found.is_empty() {
+        return Ok(());
+    }
+    let net = config.name().unwrap_or("net of this configuration");
+    Err(hinted(
+        found.join("; "),
+        format!("a whole {net} is needed: save all of the model's state dict, and only that"),
+    ))
+}
+
+/// The first names, and how many more there are.
+fn list(names: &[String]) -> String {
+    match names {
+        [one] => one.clone(),
+        [rest @ .., last] if names.len() <= TOLD => format!("{} and {last}", rest.join(", ")),
+        _ => format!(
+            "{} and {} more",
+            names[..TOLD].join(", "),
+            names.len() - TOLD
+        ),
+    }
+}
+
+/// Refuses a configuration, read from `source`, that `shown` (what the tensors show) contradicts; names both.
+pub fn agree(config: &ModelConfig, shown: &ModelConfig, source: &str) -> Result<()> {
+    let differences = [
+        (
+            "block",
+            format!("{:?}", config.block),
+            format!("{:?}", shown.block),
+        ),
+        (
+            "blocks a stage",
+            format!("{:?}", config.blocks),
+            format!("{:?}", shown.blocks),
+        ),
+        (
+            "planes a stage",
+            format!("{:?}", config.planes),
+            format!("{:?}", shown.planes),
+        ),
+        (
+            "stem",
+            format!("{:?}", config.stem),
+            format!("{:?}", shown.stem),
+        ),
+        (
+            "stem channels",
+            config.stem_channels.to_string(),
+            shown.stem_channels.to_string(),
+        ),
+        (
+            "input channels",
+            config.in_channels.to_string(),
+            shown.in_channels.to_string(),
+        ),
+        (
+            "groups",
+            config.groups.to_string(),
+            shown.groups.to_string(),
+        ),
+        (
+            "width a group",
+            config.width_per_group.to_string(),
+            shown.width_per_group.to_string(),
+        ),
+        (
+            "classes",
+            config.classes.to_string(),
+            shown.classes.to_string(),
+        ),
+    ];
+    let Some((what, said, seen)) = differences.into_iter().find(|(_, said, seen)| said != seen)
+    else {
+        return Ok(());
+    };
+    Err(hinted(
+        format!(
+            "{source} and the tensors disagree on {what}: {} against {}",
+            said.to_lowercase(),
+            seen.to_lowercase()
+        ),
+        "pass the weights together with their own configuration, or without one",
+    ))
+}
+
+/// Name and shape of every tensor of the net, batch norm's running statistics with them.
+fn expected_tensors(config: &ModelConfig) -> Result<Vec<(String, Vec<usize>)>> {
+    config.validate()?;
+    if config.blocks.iter().sum::<usize>() > 10_000 {
+        bail!("a net of {:?} blocks a stage is too deep", config.blocks);
+    }
+    let mut tensors = Vec::new();
+    let norm = |tensors: &mut Vec<_>, path: String, channels: usize| {
+        for name in ["weight", "bias", "running_mean", "running_var"] {
+            tensors.push((format!("{path}.{name}"), vec![channels]));
+        }
+    };
+    let kernel = match config.stem {
+        crate::model::StemKind::Imagenet => 7,
+        crate::model::StemKind::Cifar => 3,
+    };
+    tensors.push((
+        "conv1.weight".to_owned(),
+        vec![config.stem_channels, config.in_channels, kernel, kernel],
+    ));
+    norm(&mut tensors, "bn1".to_owned(), config.stem_channels);
+    let mut channels = config.stem_channels;
+    for (stage, &blocks) in config.blocks.iter().enumerate() {
+        let planes = config.planes[stage];
+        let out = config.stage_channels(stage);
+        let width = config.bottleneck_channels(stage);
+        for block in 0..blocks {
+            let path = format!("layer{}.{block}", stage + 1);
+            let convolutions = match config.block {
+                BlockKind::Basic => vec![[planes, channels, 3], [planes, planes, 3]],
+                BlockKind::Bottleneck => vec![
+                    [width, channels, 1],
+                    [width, width / config.groups, 3],
+                    [out, width, 1],
+                ],
+            };
+            for (i, [output, input, kernel]) in (1..).zip(convolutions) {
+                tensors.push((
+                    format!("{path}.conv{i}.weight"),
+                    vec![output, input, kernel, kernel],
+                ));
+                norm(&mut tensors, format!("{path}.bn{i}"), output);
+            }
+            let stride = match (block, stage) {
+                (0, 0) => config.first_stage_stride,
+                (0, _) if !config.dilated[stage] => 2,
+                _ => 1,
+            };
+            if config.shortcut == ShortcutKind::Projection && (stride != 1 || channels != out) {
+                tensors.push((
+                    format!("{path}.downsample.0.weight"),
+                    vec![out, channels, 1, 1],
+                ));
+                norm(&mut tensors, format!("{path}.downsample.1"), out);
+            }
+            channels = out;
+        }
+    }
+    tensors.push(("fc.weight".to_owned(), vec![config.classes, channels]));
+    tensors.push(("fc.bias".to_owned(), vec![config.classes]));
+    Ok(tensors)
+}

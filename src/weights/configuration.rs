@@ -1,0 +1,199 @@
+//! What the files beside the weights, or the metadata in them, say of a model.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use super::{timm, transformers};
+use crate::model::{ModelConfig, Preprocess, preprocess};
+
+/// The longest configuration read, in bytes.
+const LONGEST: u64 = 1 << 26;
+
+/// A model's configuration as far as it is given.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Configuration {
+    /// Where it was read: `config.json`, or the file's metadata.
+    pub source: String,
+    /// The architecture, where it is named.
+    pub config: Option<ModelConfig>,
+    /// Whether `config` says how many channels a picture has, or the usual three were taken.
+    pub knows_in_channels: bool,
+    /// Number of classes.
+    pub classes: Option<usize>,
+    /// Names of the classes, or none.
+    pub labels: Vec<String>,
+    /// Preprocessing; mean and deviation may have another number of channels than the model.
+    pub preprocess: Preprocess,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+/// Reads a `config.json` and, where there is one, a `preprocessor_config.json`; nothing where the former is no model's.
+pub fn read(config: &Path, preprocessor: Option<&Path>) -> Result<Option<Configuration>> {
+    let value = json(config)?;
+    let parse = || -> Result<_> {
+        if transformers::recognises(&value) {
+            let processor = preprocessor.map(json).transpose()?;
+            transformers::read(&value, processor.as_ref()).map(Some)
+        } else {
+            of_timm("config.json", &value)
+        }
+    };
+    parse().with_context(|| format!("cannot use `{}`", config.display()))
+}
+
+/// Reads the configuration that `resnet` writes into the metadata of safetensors.
+pub fn from_metadata(text: &str) -> Result<Option<Configuration>> {
+    let source = "the file's metadata";
+    let value = serde_json::from_str(text).with_context(|| format!("{source} is no JSON"))?;
+    of_timm(source, &value).with_context(|| format!("cannot use {source}"))
+}
+
+fn of_timm(source: &str, value: &Value) -> Result<Option<Configuration>> {
+    if timm::recognises(value) {
+        timm::read(source, value).map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
+fn json(path: &Path) -> Result<Value> {
+    let read = || -> Result<Value> {
+        let size = std::fs::metadata(path)?.len();
+        ensure!(
+            size <= LONGEST,
+            "it has {size} bytes, more than a configuration"
+        );
+        Ok(serde_json::from_slice(&std::fs::read(path)?)?)
+    };
+    read().with_context(|| format!("cannot read `{}`", path.display()))
+}
+
+/// `preprocess` with a mean and a deviation for each of `channels` channels, and a note where they had to be made up.
+pub fn spread(mut preprocess: Preprocess, channels: usize) -> Result<(Preprocess, Option<String>)> {
+    let given = preprocess.mean.len();
+    if given != preprocess.std.len() {
+        bail!(
+            "the configuration has {given} means and {} deviations",
+            preprocess.std.len()
+        );
+    }
+    if given == channels {
+        return Ok((preprocess, None));
+    }
+    for values in [&mut preprocess.mean, &mut preprocess.std] {
+        let average = values.iter().sum::<f32>() / values.len() as f32;
+        *values = vec![average; channels];
+    }
+    let note = (given != 1).then(|| {
+        format!(
+            "the model takes {channels} channels and its preprocessing has {given}: the average mean {} and deviation {} are used for each",
+            preprocess.mean[0], preprocess.std[0]
+        )
+    });
+    Ok((preprocess, note))
+}
+
+/// Refuses preprocessing that cannot be done.
+pub fn validate(preprocess: &Preprocess) -> Result<()> {
+    let sizes = preprocess
+        .size
+        .iter()
+        .chain(preprocess.test_size.iter().flatten());
+    ensure!(
+        sizes.clone().all(|size| (1..=65_536).contains(size)),
+        "a picture's size is {:?}",
+        preprocess.size
+    );
+    for crop in [Some(preprocess.crop_pct), preprocess.test_crop_pct]
+        .into_iter()
+        .flatten()
+    {
+        ensure!(
+            crop > 0.0 && crop <= 1.0,
+            "`crop_pct` is {crop}: it must be in (0, 1]"
+        );
+    }
+    ensure!(
+        !preprocess.mean.is_empty() && preprocess.mean.iter().all(|mean| mean.is_finite()),
+        "the mean is {:?}",
+        preprocess.mean
+    );
+    ensure!(
+        preprocess
+            .std
+            .iter()
+            .all(|std| std.is_finite() && *std > 0.0),
+        "the deviation is {:?}: it must be above 0",
+        preprocess.std
+    );
+    Ok(())
+}
+
+/// `ImageNet`'s mean and deviation of three channels.
+pub fn imagenet_statistics() -> [Vec<f32>; 2] {
+    [
+        preprocess::IMAGENET_MEAN.to_vec(),
+        preprocess::IMAGENET_STD.to_vec(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_value_or_the_average_serves_other_numbers_of_channels() {
+        let (spread_out, note) = spread(Preprocess::default(), 1).unwrap();
+        assert!((spread_out.mean[0] - 0.449).abs() < 1e-6);
+        assert!(note.unwrap().contains("1 channels"));
+        let one = Preprocess {
+            mean: vec![0.25],
+            std: vec![0.5],
+            ..Preprocess::default()
+        };
+        let (spread_out, note) = spread(one, 4).unwrap();
+        assert_eq!(spread_out.mean, [0.25; 4]);
+        assert_eq!(note, None);
+        assert_eq!(
+            spread(Preprocess::default(), 3).unwrap().0,
+            Preprocess::default()
+        );
+    }
+
+    #[test]
+    fn impossible_preprocessing_is_refused() {
+        let usual = Preprocess::default;
+        for wrong in [
+            Preprocess {
+                size: [0, 224],
+                ..usual()
+            },
+            Preprocess {
+                crop_pct: 0.0,
+                ..usual()
+            },
+            Preprocess {
+                crop_pct: 1.5,
+                ..usual()
+            },
+            Preprocess {
+                test_crop_pct: Some(f64::NAN),
+                ..usual()
+            },
+            Preprocess {
+                mean: vec![f32::NAN; 3],
+                ..usual()
+            },
+            Preprocess {
+                std: vec![0.0; 3],
+                ..usual()
+            },
+        ] {
+            assert!(validate(&wrong).is_err(), "{wrong:?}");
+        }
+        validate(&usual()).unwrap();
+    }
+}

@@ -1,0 +1,485 @@
+//! Pickle's stack machine, as far as data goes: no code of a file is ever run.
+//!
+//! `PyTorch` saves a checkpoint as a pickle that names tensors, and calls (`torch._utils._rebuild_tensor_v2(..)`) that
+//! would make them. Reading gives the objects and the calls as plain data; [`super::archive`] understands those of tensors.
+//! Candle's own reader is not used: it copies an object at every reference (a small file can make it use all memory), panics
+//! on short tuples, and leaves out tensors that are not contiguous.
+//!
+//! Every instruction makes at most one object, so memory is bounded by the file. The instructions are described in
+//! <https://github.com/python/cpython/blob/main/Lib/pickletools.py>; protocols 2 to 5 are read.
+
+use std::collections::HashMap;
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// Where an object lies in its [`Pickle`].
+pub type Id = usize;
+
+/// One object of a pickle; what it holds is named by [`Id`], so that shared objects stay shared.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Object {
+    /// `None`.
+    None,
+    /// `True` or `False`.
+    Bool(bool),
+    /// An integer of at most 64 bits.
+    Int(i64),
+    /// A string.
+    Text(String),
+    /// Something that no state dict needs: a float, bytes, a set, a large integer.
+    Opaque,
+    /// A tuple.
+    Tuple(Vec<Id>),
+    /// A list.
+    List(Vec<Id>),
+    /// A `dict` or `collections.OrderedDict`, in the order of insertion.
+    Dict(Vec<(Id, Id)>),
+    /// A class or function by its name.
+    Global(String, String),
+    /// An object that a call or a class would make.
+    Call {
+        /// The class or function.
+        callable: Id,
+        /// Its arguments, a tuple.
+        args: Id,
+    },
+    /// An object kept outside the pickle: a storage.
+    Persistent(Id),
+}
+
+/// The objects of a pickle.
+#[derive(Debug)]
+pub struct Pickle {
+    objects: Vec<Object>,
+    root: Id,
+}
+
+impl Pickle {
+    /// Reads the first pickle of `bytes`.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        let mut machine = Machine {
+            bytes,
+            position: 0,
+            objects: Vec::new(),
+            stack: Vec::new(),
+            marks: Vec::new(),
+            memo: HashMap::new(),
+        };
+        loop {
+            let position = machine.position;
+            let stop = machine
+                .step()
+                .with_context(|| format!("the pickle is damaged at byte {position}"))?;
+            if let Some(root) = stop {
+                return Ok(Self {
+                    objects: machine.objects,
+                    root,
+                });
+            }
+        }
+    }
+
+    /// The object that was pickled.
+    pub fn root(&self) -> Id {
+        self.root
+    }
+
+    /// The object at `id`.
+    pub fn get(&self, id: Id) -> &Object {
+        &self.objects[id]
+    }
+
+    /// The items of the tuple at `id`.
+    pub fn tuple(&self, id: Id) -> Option<&[Id]> {
+        match self.get(id) {
+            Object::Tuple(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The string at `id`.
+    pub fn text(&self, id: Id) -> Option<&str> {
+        match self.get(id) {
+            Object::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The non-negative integer at `id`.
+    pub fn size(&self, id: Id) -> Option<usize> {
+        match self.get(id) {
+            Object::Int(value) => usize::try_from(*value).ok(),
+            _ => None,
+        }
+    }
+
+    /// Module and name of the class or function at `id`.
+    pub fn global(&self, id: Id) -> Option<(&str, &str)> {
+        match self.get(id) {
+            Object::Global(module, name) => Some((module, name)),
+            _ => None,
+        }
+    }
+}
+
+struct Machine<'a> {
+    bytes: &'a [u8],
+    position: usize,
+    objects: Vec<Object>,
+    stack: Vec<Id>,
+    marks: Vec<usize>,
+    memo: HashMap<u32, Id>,
+}
+
+impl<'a> Machine<'a> {
+    /// Runs one instruction; gives the pickled object at the last one.
+    fn step(&mut self) -> Result<Option<Id>> {
+        match self.take(1)?[0] {
+            // PROTO
+            0x80 => {
+                let protocol = self.take(1)?[0];
+                ensure!(
+                    (2..=5).contains(&protocol),
+                    "protocol {protocol} is not read"
+                );
+            }
+            // FRAME
+            0x95 => drop(self.take(8)?),
+            b'.' => return self.pop().map(Some),
+            b'N' => self.push(Object::None),
+            0x88 => self.push(Object::Bool(true)),
+            0x89 => self.push(Object::Bool(false)),
+            b'K' => self.push_number(1)?,
+            b'M' => self.push_number(2)?,
+            b'J' => {
+                let number = i32::from_le_bytes(self.array()?);
+                self.push(Object::Int(number.into()));
+            }
+            0x8a => self.push_long(1)?,
+            0x8b => self.push_long(4)?,
+            // BINFLOAT
+            b'G' => {
+                self.take(8)?;
+                self.push(Object::Opaque);
+            }
+            0x8c | b'U' => self.push_text(1)?,
+            b'X' | b'T' => self.push_text(4)?,
+            0x8d => self.push_text(8)?,
+            b'C' => self.push_bytes(1)?,
+            b'B' => self.push_bytes(4)?,
+            0x8e | 0x96 => self.push_bytes(8)?,
+            b'(' => self.marks.push(self.stack.len()),
+            b')' => self.push(Object::Tuple(Vec::new())),
+            b't' => {
+                let items = self.pop_to_mark()?;
+                self.push(Object::Tuple(items));
+            }
+            count @ 0x85..=0x87 => {
+                let items = self.pop_many(usize::from(count - 0x84))?;
+                self.push(Object::Tuple(items));
+            }
+            b']' => self.push(Object::List(Vec::new())),
+            b'l' => {
+                let items = self.pop_to_mark()?;
+                self.push(Object::List(items));
+            }
+            b'a' => {
+                let items = self.pop_many(1)?;
+                self.append(&items)?;
+            }
+            b'e' => {
+                let items = self.pop_to_mark()?;
+                self.append(&items)?;
+            }
+            b'}' => self.push(Object::Dict(Vec::new())),
+            b'd' => {
+                let items = self.pop_to_mark()?;
+                self.push(Object::Dict(Vec::new()));
+                self.set(&items)?;
+            }
+            b's' => {
+                let items = self.pop_many(2)?;
+                self.set(&items)?;
+            }
+            b'u' => {
+                let items = self.pop_to_mark()?;
+                self.set(&items)?;
+            }
+            // EMPTY_SET; FROZENSET; ADDITEMS: a set's items are of no use here.
+            0x8f => self.push(Object::Opaque),
+            0x91 => {
+                self.pop_to_mark()?;
+                self.push(Object::Opaque);
+            }
+            0x90 => drop(self.pop_to_mark()?),
+            b'c' => {
+                let module = self.line()?;
+                let name = self.line()?;
+                self.push(Object::Global(module, name));
+            }
+            // STACK_GLOBAL
+            0x93 => {
+                let [module, name] = self.pop_array()?;
+                let text = |id| match &self.objects[id] {
+                    Object::Text(text) => Ok(text.clone()),
+                    _ => bail!("a class is named by something that is no string"),
+                };
+                let global = Object::Global(text(module)?, text(name)?);
+                self.push(global);
+            }
+            // REDUCE and NEWOBJ: a call is only noted.
+            b'R' | 0x81 => {
+                let [callable, args] = self.pop_array()?;
+                self.call(callable, args);
+            }
+            // NEWOBJ_EX
+            0x92 => {
+                let [callable, args, _] = self.pop_array()?;
+                self.call(callable, args);
+            }
+            // BUILD: attributes of the object on top (a state dict's `_metadata`), of no use here.
+            b'b' => drop(self.pop()?),
+            b'Q' => {
+                let id = self.pop()?;
+                self.push(Object::Persistent(id));
+            }
+            b'0' => drop(self.pop()?),
+            b'1' => drop(self.pop_to_mark()?),
+            b'2' => {
+                let top = self.top()?;
+                self.stack.push(top);
+            }
+            b'q' => {
+                let key = self.take(1)?[0].into();
+                self.memorise(key)?;
+            }
+            b'r' => {
+                let key = u32::from_le_bytes(self.array()?);
+                self.memorise(key)?;
+            }
+            0x94 => {
+                let key = u32::try_from(self.memo.len()).context("too many objects")?;
+                self.memorise(key)?;
+            }
+            b'h' => {
+                let key = self.take(1)?[0].into();
+                self.recall(key)?;
+            }
+            b'j' => {
+                let key = u32::from_le_bytes(self.array()?);
+                self.recall(key)?;
+            }
+            other => bail!("unknown instruction 0x{other:02x}"),
+        }
+        Ok(None)
+    }
+
+    fn take(&mut self, count: usize) -> Result<&'a [u8]> {
+        let taken = self
+            .bytes
+            .get(self.position..)
+            .and_then(|rest| rest.get(..count))
+            .context("the pickle ends too early")?;
+        self.position += count;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        Ok(self.take(N)?.try_into()?)
+    }
+
+    /// An unsigned little-endian number of `width` bytes.
+    fn number(&mut self, width: usize) -> Result<u64> {
+        let mut bytes = [0; 8];
+        bytes[..width].copy_from_slice(self.take(width)?);
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    /// As many bytes as the number of `width` bytes before them says.
+    fn counted(&mut self, width: usize) -> Result<&'a [u8]> {
+        let count = usize::try_from(self.number(width)?)?;
+        self.take(count)
+    }
+
+    fn line(&mut self) -> Result<String> {
+        let rest = &self.bytes[self.position..];
+        let end = rest.iter().position(|&byte| byte == b'\n');
+        let line = &rest[..end.context("the pickle ends too early")?];
+        self.position += line.len() + 1;
+        Ok(String::from_utf8_lossy(line).into_owned())
+    }
+
+    fn push(&mut self, object: Object) {
+        self.stack.push(self.objects.len());
+        self.objects.push(object);
+    }
+
+    fn push_number(&mut self, width: usize) -> Result<()> {
+        let number = i64::try_from(self.number(width)?)?;
+        self.push(Object::Int(number));
+        Ok(())
+    }
+
+    /// A signed little-endian integer, as long as the number of `width` bytes before it says.
+    fn push_long(&mut self, width: usize) -> Result<()> {
+        let digits = self.counted(width)?;
+        self.push(match digits.last() {
+            None => Object::Int(0),
+            Some(_) if digits.len() > 8 => Object::Opaque,
+            Some(last) => {
+                let mut bytes = [if *last < 0x80 { 0 } else { 0xff }; 8];
+                bytes[..digits.len()].copy_from_slice(digits);
+                Object::Int(i64::from_le_bytes(bytes))
+            }
+        });
+        Ok(())
+    }
+
+    fn push_text(&mut self, width: usize) -> Result<()> {
+        let text = String::from_utf8_lossy(self.counted(width)?).into_owned();
+        self.push(Object::Text(text));
+        Ok(())
+    }
+
+    fn push_bytes(&mut self, width: usize) -> Result<()> {
+        self.counted(width)?;
+        self.push(Object::Opaque);
+        Ok(())
+    }
+
+    /// Notes a call; `OrderedDict` and `defaultdict` are dictionaries.
+    fn call(&mut self, callable: Id, args: Id) {
+        let dictionary = matches!(&self.objects[callable], Object::Global(module, name)
+            if module == "collections" && (name == "OrderedDict" || name == "defaultdict"));
+        self.push(if dictionary {
+            Object::Dict(Vec::new())
+        } else {
+            Object::Call { callable, args }
+        });
+    }
+
+    fn top(&self) -> Result<Id> {
+        let floor = self.marks.last().copied().unwrap_or(0);
+        ensure!(self.stack.len() > floor, "an object is missing");
+        Ok(self.stack[self.stack.len() - 1])
+    }
+
+    fn pop(&mut self) -> Result<Id> {
+        let top = self.top()?;
+        self.stack.pop();
+        Ok(top)
+    }
+
+    fn pop_many(&mut self, count: usize) -> Result<Vec<Id>> {
+        let floor = self.marks.last().copied().unwrap_or(0);
+        ensure!(self.stack.len() >= floor + count, "an object is missing");
+        Ok(self.stack.split_off(self.stack.len() - count))
+    }
+
+    fn pop_array<const N: usize>(&mut self) -> Result<[Id; N]> {
+        let items = self.pop_many(N)?;
+        Ok(std::array::from_fn(|i| items[i]))
+    }
+
+    fn pop_to_mark(&mut self) -> Result<Vec<Id>> {
+        let mark = self.marks.pop().context("a mark is missing")?;
+        Ok(self.stack.split_off(mark))
+    }
+
+    /// Appends to the list on top; another class's items (a `deque`) are of no use here.
+    fn append(&mut self, items: &[Id]) -> Result<()> {
+        let top = self.top()?;
+        if let Object::List(list) = &mut self.objects[top] {
+            list.extend(items);
+        }
+        Ok(())
+    }
+
+    /// Sets keys and values of the dictionary on top; another class's are of no use here.
+    fn set(&mut self, items: &[Id]) -> Result<()> {
+        let (pairs, rest) = items.as_chunks::<2>();
+        ensure!(rest.is_empty(), "a dictionary's key has no value");
+        let top = self.top()?;
+        if let Object::Dict(entries) = &mut self.objects[top] {
+            entries.extend(pairs.iter().map(|&[key, value]| (key, value)));
+        }
+        Ok(())
+    }
+
+    fn memorise(&mut self, key: u32) -> Result<()> {
+        let top = self.top()?;
+        self.memo.insert(key, top);
+        Ok(())
+    }
+
+    fn recall(&mut self, key: u32) -> Result<()> {
+        let id = self.memo.get(&key).context("an unknown object is named")?;
+        self.stack.push(*id);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_named_twice_is_one_object_however_deep() {
+        // x = (); then x = (x, x) thirty times: 2^30 tuples if each reference were a copy.
+        let mut bytes = b"\x80\x02)q\x00".to_vec();
+        for _ in 0..30 {
+            bytes.extend(b"0h\x00h\x00\x86q\x00");
+        }
+        bytes.push(b'.');
+        let pickle = Pickle::parse(&bytes).unwrap();
+        let items = pickle.tuple(pickle.root()).unwrap();
+        assert_eq!(items[0], items[1]);
+    }
+
+    #[test]
+    fn a_dictionary_filled_after_it_was_memorised_is_recalled_full() {
+        let pickle = Pickle::parse(b"\x80\x02}q\x01X\x01\x00\x00\x00aK\x07s0h\x01.").unwrap();
+        let Object::Dict(entries) = pickle.get(pickle.root()) else {
+            panic!("not a dictionary");
+        };
+        assert_eq!(pickle.text(entries[0].0), Some("a"));
+        assert_eq!(pickle.size(entries[0].1), Some(7));
+    }
+
+    #[test]
+    fn integers_of_every_width_are_read() {
+        for (bytes, value) in [
+            (&b"\x80\x02K\xff."[..], 255),
+            (b"\x80\x02M\x00\x01.", 256),
+            (b"\x80\x02J\xff\xff\xff\xff.", -1),
+            (b"\x80\x02\x8a\x05\x00\x00\x00\x00\x01.", 1 << 32),
+            (b"\x80\x02\x8a\x01\xfe.", -2),
+            (b"\x80\x02\x8a\x00.", 0),
+        ] {
+            let pickle = Pickle::parse(bytes).unwrap();
+            assert_eq!(*pickle.get(pickle.root()), Object::Int(value));
+        }
+    }
+
+    #[test]
+    fn damaged_pickles_are_errors() {
+        for bytes in [
+            &b""[..],
+            b"\x80\x02",
+            b"\x80\x00.",
+            b".",
+            b"\x80\x02h\x00.",
+            b"\x80\x02X\xff\xff\xff\xffab.",
+            b"\x80\x02\x8d\xff\xff\xff\xff\xff\xff\xff\xffab.",
+            b"\x80\x02}(K\x01u.",
+            b"\x80\x02t.",
+            b"\x80\x02(\x85.",
+            b"\x80\x02\x86.",
+            b"\x80\x02cmodule",
+            b"\x80\x02K\x01K\x02\x93.",
+            b"\x80\x02\xff.",
+        ] {
+            assert!(Pickle::parse(bytes).is_err(), "{bytes:?}");
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! The files that belong to a model: its weights, and the configuration beside them.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use super::{
+    Fetch,
+    configuration::{self, Configuration},
+    source::{Source, has_weights_extension},
+};
+use crate::error::hinted;
+
+/// Names of weights in a folder or repository, in the order of preference; an index names the parts of weights in parts.
+const WEIGHTS: [&str; 4] = [
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+];
+const CONFIG: &str = "config.json";
+const PREPROCESSOR: &str = "preprocessor_config.json";
+
+/// Where a model's files are.
+pub struct Place<'a> {
+    /// The model's name, to be shown.
+    pub name: String,
+    hub: &'a dyn Fetch,
+    kind: Kind,
+}
+
+enum Kind {
+    /// A folder, and one file in it where that was named.
+    Local {
+        folder: PathBuf,
+        file: Option<PathBuf>,
+    },
+    /// A repository of the hub, and one file in it where that was named.
+    Hub {
+        repository: String,
+        revision: Option<String>,
+        file: Option<String>,
+    },
+}
+
+/// A model's weights as files.
+pub struct Files {
+    /// The files, more than one where the weights are in parts.
+    pub paths: Vec<PathBuf>,
+    /// What to call them in an error.
+    pub shown: String,
+}
+
+impl<'a> Place<'a> {
+    /// The place of what a user wrote as MODEL.
+    pub fn find(written: &str, hub: &'a dyn Fetch) -> Result<Self> {
+        let name = |repository: &str, revision: &Option<String>, file: &Option<String>| {
+            let revision = revision.iter().map(|revision| format!("@{revision}"));
+            let file = file.iter().map(|file| format!("/{file}"));
+            revision
+                .chain(file)
+                .fold(repository.to_owned(), |name, part| name + &part)
+        };
+        Ok(match Source::parse(written)? {
+            Source::Sample => {
+                return Err(hinted(
+                    "the bundled model `sample` is not there yet",
+                    "pass a file or folder of weights, or a name as `resnet50`",
+                ));
+            }
+            Source::Path(path) => Self {
+                name: written.to_owned(),
+                hub,
+                kind: if path.is_dir() {
+                    Kind::Local {
+                        folder: run_folder(path),
+                        file: None,
+                    }
+                } else {
+                    Kind::Local {
+                        folder: path.parent().unwrap_or(Path::new("")).to_owned(),
+                        file: Some(path),
+                    }
+                },
+            },
+            Source::Hub {
+                repository,
+                revision,
+                file,
+            } => Self {
+                name: name(&repository, &revision, &file),
+                hub,
+                kind: Kind::Hub {
+                    repository,
+                    revision,
+                    file,
+                },
+            },
+        })
+    }
+
+    /// What the configuration beside the weights says; nothing where there is none.
+    pub fn configuration(&self) -> Result<Option<Configuration>> {
+        let Some(config) = self.beside(CONFIG)? else {
+            return Ok(None);
+        };
+        let preprocessor = self.beside(PREPROCESSOR)?;
+        configuration::read(&config, preprocessor.as_deref())
+    }
+
+    /// The weights; of the hub's they are downloaded.
+    pub fn weights(&self) -> Result<Files> {
+        match &self.kind {
+            Kind::Local {
+                file: Some(file), ..
+            } => Ok(Files {
+                shown: file.display().to_string(),
+                paths: vec![file.clone()],
+            }),
+            Kind::Local { folder, file: None } => {
+                let chosen = in_folder(folder)?;
+                let shown = folder.join(&chosen).display().to_string();
+                self.parts(&chosen, shown)
+            }
+            Kind::Hub {
+                repository,
+                revision,
+                file,
+            } => {
+                let shown = self.name.clone();
+                if let Some(file) = file {
+                    let path = self.hub.file(repository, revision.as_deref(), file)?;
+                    return Ok(Files {
+                        paths: vec![path],
+                        shown,
+                    });
+                }
+                for name in WEIGHTS {
+                    let path = self
+                        .hub
+                        .optional_file(repository, revision.as_deref(), name)?;
+                    if path.is_some() {
+                        return self.parts(name, shown);
+                    }
+                }
+                Err(hinted(
+                    format!(
+                        "repository `{shown}` has no weights: neither `model.safetensors` nor `pytorch_model.bin`"
+                    ),
+                    format!("name a file of it, as `{repository}/FILE.safetensors`"),
+                ))
+            }
+        }
+    }
+
+    /// The file `name` beside the weights, where there is one.
+    fn beside(&self, name: &str) -> Result<Option<PathBuf>> {
+        match &self.kind {
+            Kind::Local { folder, .. } => {
+                let path = folder.join(name);
+                Ok(path.is_file().then_some(path))
+            }
+            Kind::Hub {
+                repository,
+                revision,
+                file,
+            } => {
+                let folder = file.as_ref().and_then(|file| file.rsplit_once('/'));
+                let name = match folder {
+                    Some((folder, _)) => format!("{folder}/{name}"),
+                    None => name.to_owned(),
+                };
+                self.hub
+                    .optional_file(repository, revision.as_deref(), &name)
+            }
+        }
+    }
+
+    /// The weights in the file `name`, or the parts of which it is the index.
+    fn parts(&self, name: &str, shown: String) -> Result<Files> {
+        let path = |name: &str| match &self.kind {
+            Kind::Local { folder, .. } => Ok(folder.join(name)),
+            Kind::Hub {
+                repository,
+                revision,
+                ..
+            } => self.hub.file(repository, revision.as_deref(), name),
+        };
+        let first = path(name)?;
+        if !name.ends_with(".index.json") {
+            return Ok(Files {
+                paths: vec![first],
+                shown,
+            });
+        }
+        let read = || -> Result<BTreeSet<String>> {
+            let index: Value = serde_json::from_slice(&std::fs::read(&first)?)?;
+            let map = index["weight_map"]
+                .as_object()
+                .context("`weight_map` is missing")?;
+            let parts: BTreeSet<String> = map
+                .values()
+                .map(|part| part.as_str().map(str::to_owned))
+                .collect::<Option<_>>()
+                .context("`weight_map` holds something that is no file name")?;
+            if let Some(part) = parts
+                .iter()
+                .find(|part| part.contains(['/', '\\']) || part.starts_with('.'))
+            {
+                bail!("`weight_map` names `{part}`, which is not beside it");
+            }
+            Ok(parts)
+        };
+        let parts = read().with_context(|| format!("cannot read `{}`", first.display()))?;
+        Ok(Files {
+            paths: parts.iter().map(|part| path(part)).collect::<Result<_>>()?,
+            shown,
+        })
+    }
+}
+
+/// The folder of the weights: of a training run its best model, or its last where nothing was evaluated yet.
+fn run_folder(folder: PathBuf) -> PathBuf {
+    let holds_model = |folder: &Path| {
+        [CONFIG]
+            .iter()
+            .chain(&WEIGHTS)
+            .any(|name| folder.join(name).is_file())
+    };
+    if holds_model(&folder) {
+        return folder;
+    }
+    ["best", "last"]
+        .iter()
+        .map(|name| folder.join(name))
+        .find(|inner| holds_model(inner))
+        .unwrap_or(folder)
+}
+
+/// The name of the weights in `folder`: one of the usual names, or the only file of weights.
+fn in_folder(folder: &Path) -> Result<String> {
+    if let Some(name) = WEIGHTS.iter().find(|name| folder.join(name).is_file()) {
+        return Ok((*name).to_owned());
+    }
+    let shown = folder.display();
+    let read =
+        std::fs::read_dir(folder).with_context(|| format!("cannot read folder `{shown}`"))?;
+    let mut found = BTreeSet::new();
+    for entry in read {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        // A run's whole state is more than a model's weights.
+        if has_weights_extension(&name) && name != "state.safetensors" {
+            found.insert(name);
+        }
+    }
+    let mut found = found.into_iter();
+    match (found.next(), found.next()) {
+        (Some(name), None) => Ok(name),
+        (Some(first), Some(second)) => Err(hinted(
+            format!(
+                "folder `{shown}` holds several files of weights: `{first}`, `{second}`{}",
+                if found.len() > 0 { " and more" } else { "" }
+            ),
+            "pass the path of the one that you mean",
+        )),
+        (None, _) => Err(hinted(
+            format!("folder `{shown}` holds no weights"),
+            "a model's folder has `model.safetensors` or `pytorch_model.bin`, a run's folder `best/`",
+        )),
+    }
+}

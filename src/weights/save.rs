@@ -1,0 +1,119 @@
+//! Writing safetensors: whole or not at all, and the same bytes for the same content.
+
+use std::{
+    io::{BufWriter, Write},
+    path::Path,
+};
+
+use anyhow::{Context, Result};
+use safetensors::View;
+use serde_json::{Map, Value, json};
+
+/// Writes `tensors`, and `metadata` in its order, to the safetensors file at `path`.
+///
+/// The file takes the place of an older one by a rename, after its bytes reached the disk. The crate's own writer is not used:
+/// it writes metadata in an order that differs from run to run.
+///
+/// # Errors
+/// Where the file cannot be written; then nothing is left behind.
+pub fn write_safetensors<V: View>(
+    path: &Path,
+    metadata: &[(&str, &str)],
+    tensors: &[(String, V)],
+) -> Result<()> {
+    let mut sorted: Vec<&(String, V)> = tensors.iter().collect();
+    // The format wants each tensor aligned to its type, so wide types first.
+    sorted.sort_by(|(name, tensor), (other_name, other)| {
+        other
+            .dtype()
+            .cmp(&tensor.dtype())
+            .then(name.cmp(other_name))
+    });
+    let mut header = Map::new();
+    if !metadata.is_empty() {
+        let metadata: Map<String, Value> = metadata
+            .iter()
+            .map(|&(key, value)| (key.to_owned(), json!(value)))
+            .collect();
+        header.insert("__metadata__".to_owned(), Value::Object(metadata));
+    }
+    let mut offset = 0;
+    for (name, tensor) in &sorted {
+        let end = offset + tensor.data_len();
+        let entry = json!({
+            "dtype": tensor.dtype(),
+            "shape": tensor.shape(),
+            "data_offsets": [offset, end],
+        });
+        header.insert(name.clone(), entry);
+        offset = end;
+    }
+    let mut header = serde_json::to_vec(&header)?;
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let write = || -> Result<()> {
+        let folder = match path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".").suffix(".part");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // As any other new file: the process's mask takes its part.
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let temporary = builder.tempfile_in(folder)?;
+        let mut writer = BufWriter::with_capacity(1 << 20, temporary.as_file());
+        writer.write_all(&(header.len() as u64).to_le_bytes())?;
+        writer.write_all(&header)?;
+        for (_, tensor) in &sorted {
+            writer.write_all(&tensor.data())?;
+        }
+        writer.flush()?;
+        drop(writer);
+        temporary.as_file().sync_all()?;
+        temporary.persist(path)?;
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::{DType, Device, Tensor};
+
+    #[test]
+    fn what_is_written_is_read_by_the_formats_own_library() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        let tensors = [
+            (
+                "half".to_owned(),
+                Tensor::ones(3, DType::F16, &Device::Cpu).unwrap(),
+            ),
+            (
+                "wide".to_owned(),
+                Tensor::ones((2, 2), DType::F64, &Device::Cpu).unwrap(),
+            ),
+        ];
+        let views: Vec<_> = tensors
+            .iter()
+            .map(|(name, tensor)| (name.clone(), tensor))
+            .collect();
+        write_safetensors(&path, &[("b", "1"), ("a", "2")], &views).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+        assert_eq!(metadata.metadata().as_ref().unwrap()["a"], "2");
+        let read = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
+        assert_eq!(
+            read["half"].to_vec1::<half::f16>().unwrap(),
+            [half::f16::ONE; 3]
+        );
+        assert_eq!(read["wide"].to_vec2::<f64>().unwrap(), [[1.0; 2]; 2]);
+        write_safetensors(&path, &[("b", "1"), ("a", "2")], &views).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), bytes);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,156 @@
+//! The architecture that the tensors' names and shapes show.
+//!
+//! They show all but three things, for which the usual is taken: strides are at v1.5's place, nothing is dilated, and the
+//! first stage does not stride. Shortcuts without parameters leave no trace, and whether a net has padded ones or none, and
+//! how they pad, cannot be seen: without a configuration such a net is refused rather than guessed.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, bail};
+
+use super::names::Tensors;
+use crate::{
+    error::hinted,
+    model::{BlockKind, ModelConfig, ShortcutKind, StemKind, StridePlacement},
+};
+
+/// The architecture of the net that `tensors` are the weights of.
+pub fn infer(tensors: &Tensors) -> Result<ModelConfig> {
+    let [stem_channels, in_channels, kernel, _] = shape::<4>(tensors, "conv1.weight")?;
+    let stem = match kernel {
+        7 => StemKind::Imagenet,
+        3 => StemKind::Cifar,
+        other => bail!(
+            "`{}` is a {other}x{other} convolution: a stem has 7x7 or 3x3",
+            tensors["conv1.weight"].raw
+        ),
+    };
+    let [classes, _] = shape::<2>(tensors, "fc.weight")?;
+    let blocks = blocks(tensors)?;
+    let bottleneck = tensors.contains_key("layer1.0.conv3.weight");
+    let mut config = ModelConfig {
+        block: if bottleneck {
+            BlockKind::Bottleneck
+        } else {
+            BlockKind::Basic
+        },
+        planes: Vec::with_capacity(blocks.len()),
+        dilated: vec![false; blocks.len()],
+        blocks,
+        stem,
+        stem_channels,
+        in_channels,
+        groups: 1,
+        width_per_group: 64,
+        stride_placement: StridePlacement::V15,
+        shortcut: ShortcutKind::Projection,
+        first_stage_stride: 1,
+        classes,
+    };
+    let mut widths = Vec::new();
+    for stage in 1..=config.blocks.len() {
+        let name = |convolution| format!("layer{stage}.0.{convolution}.weight");
+        let [width, group_width, ..] = shape::<4>(tensors, &name("conv2"))?;
+        if bottleneck {
+            let [channels, ..] = shape::<4>(tensors, &name("conv3"))?;
+            if channels % 4 != 0 {
+                bail!(
+                    "`{}` gives out {channels} channels: a bottleneck's are a multiple of 4",
+                    tensors[&name("conv3")].raw
+                );
+            }
+            config.planes.push(channels / 4);
+            widths.push([width, group_width]);
+        } else {
+            config.planes.push(width);
+        }
+    }
+    if bottleneck {
+        (config.groups, config.width_per_group) = groups(&config.planes, &widths)?;
+    }
+    let shaped = (0..config.blocks.len()).any(|stage| {
+        let before = stage
+            .checked_sub(1)
+            .map(|stage| config.stage_channels(stage));
+        stage > 0 || before.unwrap_or(stem_channels) != config.stage_channels(stage)
+    });
+    if shaped && !tensors.keys().any(|name| name.contains(".downsample.")) {
+        return Err(hinted(
+            "it has no projection shortcuts (`layer2.0.downsample.0.weight`), and tensors do not tell padded shortcuts from none",
+            "put a `config.json` beside it that says so: {\"resnet\": {\"shortcut\": \"padded\", ..}}, as `resnet train` writes it",
+        ));
+    }
+    config.validate()?;
+    Ok(config)
+}
+
+/// Blocks a stage: how many different `layerS.B` there are.
+fn blocks(tensors: &Tensors) -> Result<Vec<usize>> {
+    let mut stages: Vec<BTreeSet<usize>> = Vec::new();
+    let places: BTreeSet<(usize, usize)> = tensors
+        .keys()
+        .filter_map(|name| {
+            let mut parts = name.strip_prefix("layer")?.split('.');
+            let stage = parts.next()?.parse().ok()?;
+            Some((stage, parts.next()?.parse().ok()?))
+        })
+        .collect();
+    for (stage, block) in places {
+        if stage == stages.len() + 1 {
+            stages.push(BTreeSet::new());
+        }
+        if stage != stages.len() {
+            bail!("tensors of `layer{}` are missing", stages.len() + 1);
+        }
+        stages[stage - 1].insert(block);
+    }
+    if stages.is_empty() {
+        bail!("tensors of `layer1` are missing");
+    }
+    Ok(stages.iter().map(BTreeSet::len).collect())
+}
+
+/// Groups and width a group of bottlenecks of `planes`, whose 3x3 convolutions have `widths`: channels out, and channels in
+/// a group. Of the widths a group that make the same net, 64 is taken, else the least.
+fn groups(planes: &[usize], widths: &[[usize; 2]]) -> Result<(usize, usize)> {
+    let fit = || {
+        let [width, group_width] = *widths.first()?;
+        let groups = width.checked_div(group_width)?;
+        let (mut least, mut most) = (1, usize::MAX);
+        for (&planes, &[width, _]) in planes.iter().zip(widths) {
+            // width = floor(planes * width_per_group / 64) * groups
+            let a_group = width.checked_div(groups)?;
+            least = least.max(a_group.checked_mul(64)?.div_ceil(planes.max(1)));
+            most = most.min(((a_group + 1).checked_mul(64)? - 1) / planes.max(1));
+            if width % groups != 0 {
+                return None;
+            }
+        }
+        let width_per_group = if (least..=most).contains(&64) {
+            64
+        } else {
+            least
+        };
+        (least <= most).then_some((groups, width_per_group))
+    };
+    fit().with_context(|| {
+        let widths: Vec<usize> = widths.iter().map(|[width, _]| *width).collect();
+        format!(
+            "bottlenecks {widths:?} wide with {planes:?} planes a stage have no one width a group"
+        )
+    })
+}
+
+/// The shape of the tensor `name`, which has `N` axes.
+fn shape<const N: usize>(tensors: &Tensors, name: &str) -> Result<[usize; N]> {
+    let named = tensors
+        .get(name)
+        .with_context(|| format!("tensor `{name}` is missing"))?;
+    let shape = &named.info.shape;
+    shape.as_slice().try_into().map_err(|_| {
+        anyhow::anyhow!(
+            "tensor `{}` has shape {shape:?}: it must have {N} axes",
+            named.raw
+        )
+    })
+}

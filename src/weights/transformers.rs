@@ -1,0 +1,378 @@
+//! transformers' `config.json` of a `ResNet` and its `preprocessor_config.json`.
+
+use anyhow::{Result, bail, ensure};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::configuration::{Configuration, validate};
+use crate::{
+    error::hinted,
+    model::{
+        BlockKind, CropMode, Interpolation, ModelConfig, Preprocess, ShortcutKind, StemKind,
+        StridePlacement,
+    },
+};
+
+/// `ResNetConfig`, with its defaults.
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+struct Config {
+    num_channels: usize,
+    embedding_size: usize,
+    hidden_sizes: Vec<usize>,
+    depths: Vec<usize>,
+    layer_type: String,
+    hidden_act: String,
+    downsample_in_first_stage: bool,
+    downsample_in_bottleneck: bool,
+    id2label: Option<Map<String, Value>>,
+    num_labels: Option<usize>,
+    architectures: Option<Vec<String>>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            num_channels: 3,
+            embedding_size: 64,
+            hidden_sizes: vec![256, 512, 1024, 2048],
+            depths: vec![3, 4, 6, 3],
+            layer_type: "bottleneck".to_owned(),
+            hidden_act: "relu".to_owned(),
+            downsample_in_first_stage: false,
+            downsample_in_bottleneck: false,
+            id2label: None,
+            num_labels: None,
+            architectures: None,
+        }
+    }
+}
+
+/// Whether the JSON is a model's configuration in transformers' form.
+pub fn recognises(value: &Value) -> bool {
+    ["model_type", "architectures"]
+        .iter()
+        .any(|key| value.get(key).is_some())
+}
+
+/// Reads the configuration, with the preprocessor's where there is one.
+pub fn read(value: &Value, preprocessor: Option<&Value>) -> Result<Configuration> {
+    match value.get("model_type").and_then(Value::as_str) {
+        None | Some("resnet") => {}
+        Some(other) => {
+            return Err(hinted(
+                format!("it is the configuration of a `{other}`, not of a ResNet"),
+                "pass a model of type `resnet`, as `microsoft/resnet-50`",
+            ));
+        }
+    }
+    let given: Config = serde_json::from_value(value.clone())?;
+    if given
+        .architectures
+        .iter()
+        .flatten()
+        .any(|name| name == "ResNetModel")
+    {
+        return Err(hinted(
+            "it is the configuration of `ResNetModel`, a backbone without a classifier",
+            "save transformers' `ResNetForImageClassification`",
+        ));
+    }
+    let (classes, labels) = labels(&given)?;
+    let config = architecture(given, classes)?;
+    let mut notes = Vec::new();
+    let preprocess = match preprocessor {
+        Some(processor) => preprocess(processor, &mut notes)?,
+        None => Preprocess::default(),
+    };
+    Ok(Configuration {
+        source: "config.json".to_owned(),
+        config: Some(config),
+        knows_in_channels: true,
+        classes: Some(classes),
+        labels,
+        preprocess,
+        notes,
+    })
+}
+
+fn architecture(given: Config, classes: usize) -> Result<ModelConfig> {
+    ensure!(
+        given.hidden_act == "relu",
+        "`hidden_act` is `{}`: only `relu` is built",
+        given.hidden_act
+    );
+    let block = match given.layer_type.as_str() {
+        "basic" => BlockKind::Basic,
+        "bottleneck" => BlockKind::Bottleneck,
+        other => bail!("`layer_type` is `{other}`: it is basic or bottleneck"),
+    };
+    let expansion = block.expansion();
+    if let Some(size) = given
+        .hidden_sizes
+        .iter()
+        .find(|size| *size % expansion != 0)
+    {
+        bail!("`hidden_sizes` has {size}: a bottleneck's channels are a multiple of {expansion}");
+    }
+    let config = ModelConfig {
+        block,
+        planes: given
+            .hidden_sizes
+            .iter()
+            .map(|size| size / expansion)
+            .collect(),
+        dilated: vec![false; given.depths.len()],
+        blocks: given.depths,
+        stem: StemKind::Imagenet,
+        stem_channels: given.embedding_size,
+        in_channels: given.num_channels,
+        groups: 1,
+        width_per_group: 64,
+        stride_placement: if given.downsample_in_bottleneck {
+            StridePlacement::V1
+        } else {
+            StridePlacement::V15
+        },
+        shortcut: ShortcutKind::Projection,
+        first_stage_stride: if given.downsample_in_first_stage {
+            2
+        } else {
+            1
+        },
+        classes,
+    };
+    config.validate()?;
+    Ok(config)
+}
+
+/// Number and names of the classes; `LABEL_7` is what transformers writes where there is no name.
+fn labels(given: &Config) -> Result<(usize, Vec<String>)> {
+    let Some(named) = &given.id2label else {
+        // transformers leaves out two unnamed labels, its default.
+        return Ok((given.num_labels.unwrap_or(2), Vec::new()));
+    };
+    let labels: Option<Vec<String>> = (0..named.len())
+        .map(|class| Some(named.get(&class.to_string())?.as_str()?.to_owned()))
+        .collect();
+    let Some(labels) = labels else {
+        bail!(
+            "`id2label` has {} labels, whose classes are not 0 to {}",
+            named.len(),
+            named.len() - 1
+        );
+    };
+    let unnamed = (0..)
+        .zip(&labels)
+        .all(|(class, label)| *label == format!("LABEL_{class}"));
+    Ok((labels.len(), if unnamed { Vec::new() } else { labels }))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+struct Processor {
+    crop_pct: Option<f64>,
+    image_mean: Option<Vec<f32>>,
+    image_std: Option<Vec<f32>>,
+    resample: Option<u64>,
+    size: Value,
+    crop_size: Value,
+    do_center_crop: bool,
+    do_normalize: bool,
+}
+
+impl Default for Processor {
+    fn default() -> Self {
+        Self {
+            crop_pct: None,
+            image_mean: None,
+            image_std: None,
+            resample: None,
+            size: Value::Null,
+            crop_size: Value::Null,
+            do_center_crop: false,
+            do_normalize: true,
+        }
+    }
+}
+
+/// The preprocessing of a `preprocessor_config.json`: that of `ConvNextImageProcessor`, which resnets use (below 384 px the
+/// short edge is resized to `size / crop_pct` and the centre cut out, else the picture is warped), and of processors that
+/// resize and crop to sizes of their own, or warp to a height and width.
+fn preprocess(value: &Value, notes: &mut Vec<String>) -> Result<Preprocess> {
+    let given: Processor = serde_json::from_value(value.clone())?;
+    let usual = Preprocess::default();
+    let number = |value: &Value| value.as_u64().map(|number| number as usize);
+    let sides = |value: &Value| Some([number(&value["height"])?, number(&value["width"])?]);
+    let square = |value: &Value| {
+        let edge = number(value).or_else(|| number(&value["shortest_edge"]))?;
+        Some([edge, edge])
+    };
+    let (size, crop_pct, crop_mode) = if let Some(size) = sides(&given.size) {
+        (size, 1.0, CropMode::Squash)
+    } else {
+        let size = match &given.size {
+            Value::Null => usual.size,
+            size => square(size).ok_or_else(|| anyhow::anyhow!("`size` is {size}"))?,
+        };
+        let crop = sides(&given.crop_size).or_else(|| square(&given.crop_size));
+        match crop.filter(|_| given.do_center_crop) {
+            Some(crop) => (
+                crop,
+                crop[0] as f64 / size[0].max(1) as f64,
+                CropMode::Center,
+            ),
+            None if size[0] < 384 => (size, given.crop_pct.unwrap_or(0.875), CropMode::Center),
+            None => (size, 1.0, CropMode::Squash),
+        }
+    };
+    let interpolation = match given.resample {
+        None | Some(2) => Interpolation::Bilinear,
+        Some(3) => Interpolation::Bicubic,
+        Some(other) => {
+            notes.push(format!(
+                "the model asks for Pillow's filter {other}, which is not built: bicubic is used"
+            ));
+            Interpolation::Bicubic
+        }
+    };
+    let (mean, std) = if given.do_normalize {
+        (
+            given.image_mean.unwrap_or(usual.mean),
+            given.image_std.unwrap_or(usual.std),
+        )
+    } else {
+        (vec![0.0], vec![1.0])
+    };
+    let preprocess = Preprocess {
+        size,
+        crop_pct,
+        crop_mode,
+        interpolation,
+        mean,
+        std,
+        test_size: None,
+        test_crop_pct: None,
+    };
+    validate(&preprocess)?;
+    Ok(preprocess)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn transformers_defaults_are_resnet50_of_two_classes() {
+        let read = read(&json!({"model_type": "resnet"}), None).unwrap();
+        let config = read.config.unwrap();
+        assert_eq!(config.name(), Some("resnet50"));
+        assert_eq!(config.classes, 2);
+    }
+
+    #[test]
+    fn every_key_of_the_architecture_is_used() {
+        let value = json!({"model_type": "resnet", "architectures": ["ResNetForImageClassification"], "num_channels": 1,
+            "embedding_size": 10, "hidden_sizes": [10, 20, 30, 40], "depths": [1, 1, 2, 1], "layer_type": "basic",
+            "downsample_in_first_stage": true, "downsample_in_bottleneck": true, "id2label": {"0": "cat", "1": "dog", "2": "owl"}});
+        let read = read(&value, None).unwrap();
+        let config = read.config.unwrap();
+        assert_eq!(read.labels, ["cat", "dog", "owl"]);
+        assert_eq!(
+            config,
+            ModelConfig {
+                block: BlockKind::Basic,
+                blocks: vec![1, 1, 2, 1],
+                planes: vec![10, 20, 30, 40],
+                stem: StemKind::Imagenet,
+                stem_channels: 10,
+                in_channels: 1,
+                groups: 1,
+                width_per_group: 64,
+                stride_placement: StridePlacement::V1,
+                shortcut: ShortcutKind::Projection,
+                dilated: vec![false; 4],
+                first_stage_stride: 2,
+                classes: 3,
+            }
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_built_is_refused_by_name() {
+        for (key, given, message) in [
+            (
+                "hidden_act",
+                json!("gelu"),
+                "`hidden_act` is `gelu`: only `relu` is built",
+            ),
+            (
+                "layer_type",
+                json!("x"),
+                "`layer_type` is `x`: it is basic or bottleneck",
+            ),
+            (
+                "hidden_sizes",
+                json!([10, 20, 30, 40]),
+                "`hidden_sizes` has 10: a bottleneck's channels are a multiple of 4",
+            ),
+            (
+                "model_type",
+                json!("vit"),
+                "it is the configuration of a `vit`, not of a ResNet",
+            ),
+            (
+                "architectures",
+                json!(["ResNetModel"]),
+                "it is the configuration of `ResNetModel`, a backbone without a classifier",
+            ),
+            (
+                "id2label",
+                json!({"0": "a", "2": "b"}),
+                "`id2label` has 2 labels, whose classes are not 0 to 1",
+            ),
+        ] {
+            let mut value = json!({"model_type": "resnet"});
+            value[key] = given;
+            assert_eq!(read(&value, None).unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn unnamed_labels_are_counted_and_not_shown() {
+        let value = json!({"model_type": "resnet", "id2label": {"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2"}});
+        let read = read(&value, None).unwrap();
+        assert_eq!(read.classes, Some(3));
+        assert!(read.labels.is_empty());
+    }
+
+    #[test]
+    fn preprocessors_of_every_form_are_read() {
+        let read = |value: Value| preprocess(&value, &mut Vec::new()).unwrap();
+        let old = read(
+            json!({"feature_extractor_type": "ConvNextFeatureExtractor", "size": 224, "crop_pct": 0.875,
+            "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225], "resample": 3, "do_normalize": true}),
+        );
+        assert_eq!(old.size, [224, 224]);
+        assert_eq!(old.interpolation, Interpolation::Bicubic);
+        assert_eq!(old.crop_mode, CropMode::Center);
+        let large = read(json!({"size": {"shortest_edge": 384}, "crop_pct": 0.875}));
+        assert_eq!(
+            (large.size, large.crop_mode),
+            ([384, 384], CropMode::Squash)
+        );
+        assert!((large.crop_pct - 1.0).abs() < 1e-9);
+        let warped = read(json!({"size": {"height": 200, "width": 100}}));
+        assert_eq!(
+            (warped.size, warped.crop_mode),
+            ([200, 100], CropMode::Squash)
+        );
+        let cropped = read(
+            json!({"size": {"shortest_edge": 256}, "crop_size": {"height": 224, "width": 224}, "do_center_crop": true}),
+        );
+        assert_eq!((cropped.size, cropped.crop_pct), ([224, 224], 0.875));
+        let plain = read(json!({"do_normalize": false, "size": 32, "image_mean": [9.0, 9.0, 9.0]}));
+        assert_eq!((plain.mean, plain.std), (vec![0.0], vec![1.0]));
+    }
+}
