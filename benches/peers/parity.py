@@ -1,0 +1,235 @@
+"""Shows that `resnet predict` gives PyTorch's answers at full depth: the same weights, the same pictures, both sides' logits.
+
+usage: target/peers/bin/python benches/peers/parity.py [IMAGE...] [--resnet target/release/resnet] [--nets resnet18,...] [--output FILE]
+
+Nets of all five depths (and two relatives) with seeded random weights are saved as people save them: torchvision's state
+dict (`.pth`, and `.safetensors`), timm's folder (`model.safetensors` with `config.json`) and transformers' folder. Batch norm's
+statistics are first those of the pictures, so that activations keep their size over 152 layers, then randomised, as
+are its scales and shifts. `resnet predict` then runs on the pictures, and PyTorch on the same pictures read by Pillow and
+prepared by torchvision's or timm's own transforms. Pictures that are not PNG are first saved as PNG, since decoders of
+JPEG differ. All logits are compared, the first five classes in their order.
+
+Prints a table, writes it to `--output` (parity-result.md beside this file) and exits with 1 if any net fails: logits
+further apart than 1e-4 of the largest, or another top-5.
+"""
+
+import argparse
+import copy
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+import tempfile
+import warnings
+
+warnings.filterwarnings("ignore")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+import PIL.Image
+import safetensors.torch
+import timm
+import timm.data
+import timm.models
+import torch
+import torchvision
+import transformers
+
+transformers.utils.logging.disable_progress_bar()
+from torchvision import transforms
+
+HERE = pathlib.Path(__file__).parent
+PROJECT = HERE.parent.parent
+DEPTHS = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
+RELATIVES = ["resnext50_32x4d", "wide_resnet50_2"]
+TIMM_TAGS = {"resnet18": "a1_in1k", "resnet34": "a1_in1k", "resnet50": "a1_in1k", "resnet101": "a1h_in1k", "resnet152": "a1h_in1k"}
+LIMIT = 1e-4
+
+
+def short_edge_and_crop(resize, interpolation):
+    """torchvision's evaluation transform, on Pillow's picture: resize the short edge, cut out 224, ImageNet's statistics."""
+    return transforms.Compose(
+        [
+            transforms.Resize(resize, interpolation),
+            transforms.CenterCrop(224),
+            transforms.ToTensor(),
+            transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+        ]
+    )
+
+
+BILINEAR = short_edge_and_crop(256, transforms.InterpolationMode.BILINEAR)
+BICUBIC = short_edge_and_crop(256, transforms.InterpolationMode.BICUBIC)
+
+
+def answer(net, batch):
+    output = net(batch)
+    return getattr(output, "logits", output)
+
+
+def randomise(net, batch, seed):
+    """Seeded weights of everything, batch norm's statistics near those of `batch`, a tenth of its scales negative."""
+    generator = torch.Generator().manual_seed(seed)
+    normal = lambda like: torch.randn(like.shape, generator=generator)
+    uniform = lambda like: torch.rand(like.shape, generator=generator)
+    norms = [module for module in net.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    with torch.no_grad():
+        for module in net.modules():
+            if isinstance(module, torch.nn.Conv2d):
+                fan_out = module.out_channels * module.kernel_size[0] ** 2
+                module.weight.copy_(normal(module.weight) * (2.0 / fan_out) ** 0.5)
+            elif isinstance(module, torch.nn.Linear):
+                head = module
+                module.weight.copy_(normal(module.weight))
+                module.bias.copy_(normal(module.bias))
+        for norm in norms:
+            sign = torch.where(uniform(norm.weight) < 0.1, -1.0, 1.0)
+            norm.weight.copy_((uniform(norm.weight) + 0.3) * sign)
+            norm.bias.copy_(normal(norm.bias) * 0.2)
+            norm.momentum = 1.0
+        net.train()(batch)
+        for norm in norms:
+            norm.momentum = 0.1
+            norm.running_mean.add_(normal(norm.running_mean) * 0.2 * norm.running_var.sqrt())
+            norm.running_var.mul_(uniform(norm.running_var) + 0.5)
+        # Logits of a trained net's size, whatever has piled up over the depth.
+        logits = answer(net.eval(), batch)
+        head.weight.mul_(20 / logits.abs().max())
+    return net
+
+
+def torchvision_net(name, folder, batch):
+    """A state dict saved twice; neither says anything but names and shapes."""
+    net = randomise(getattr(torchvision.models, name)(), batch, 1)
+    torch.save(net.state_dict(), folder / f"{name}.pth")
+    yield "torchvision .pth", folder / f"{name}.pth", net, BILINEAR
+    safetensors.torch.save_file(net.state_dict(), folder / f"{name}.safetensors")
+    yield "torchvision .safetensors", folder / f"{name}.safetensors", net, BILINEAR
+
+
+def timm_net(name, folder, batch):
+    """timm's folder; its preprocessing is read from its config, bicubic at another crop than torchvision's."""
+    net = randomise(timm.create_model(f"{name}.{TIMM_TAGS[name]}", pretrained=False), batch, 2)
+    timm.models.save_for_hf(net, folder / "timm", safe_serialization=True)
+    transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=net), is_training=False)
+    yield "timm folder", folder / "timm", net, transform
+
+
+def transformers_net(name, folder, batch):
+    """transformers' folder: v1 strides at depth 50, the default v1.5 at the others."""
+    block, expansion = ("basic", 1) if name in ("resnet18", "resnet34") else ("bottleneck", 4)
+    depths = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3], 101: [3, 4, 23, 3], 152: [3, 8, 36, 3]}
+    config = transformers.ResNetConfig(
+        embedding_size=64,
+        hidden_sizes=[planes * expansion for planes in (64, 128, 256, 512)],
+        depths=depths[int(name.removeprefix("resnet"))],
+        layer_type=block,
+        downsample_in_bottleneck=name == "resnet50",
+        num_labels=1000,
+    )
+    net = randomise(transformers.ResNetForImageClassification(config), batch, 3)
+    net.save_pretrained(folder / "transformers")
+    preprocessor = {
+        "crop_pct": 0.875,
+        "do_normalize": True,
+        "do_resize": True,
+        "image_mean": [0.485, 0.456, 0.406],
+        "image_processor_type": "ConvNextImageProcessor",
+        "image_std": [0.229, 0.224, 0.225],
+        "resample": 3,
+        "size": {"shortest_edge": 224},
+    }
+    (folder / "transformers" / "preprocessor_config.json").write_text(json.dumps(preprocessor))
+    label = "transformers folder (v1)" if config.downsample_in_bottleneck else "transformers folder"
+    yield label, folder / "transformers", net, BICUBIC
+
+
+def as_png(paths, folder):
+    """The pictures as PNG files of the same pixels."""
+    for path in paths:
+        target = folder / f"{pathlib.Path(path).stem}.png"
+        PIL.Image.open(path).convert("RGB").save(target)
+        yield target
+
+
+def ours(binary, model, pictures):
+    command = [binary, "predict", *map(str, pictures), "-m", str(model), "-f", "json", "-k", "1000"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"})
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: status {done.returncode}: {done.stderr.strip()}")
+    answers = [json.loads(line)["predictions"] for line in done.stdout.splitlines()]
+    assert len(answers) == len(pictures), f"{len(answers)} lines for {len(pictures)} pictures"
+    return answers
+
+
+def theirs(net, transform, pictures):
+    batch = torch.stack([transform(PIL.Image.open(path)) for path in pictures])
+    with torch.no_grad():
+        return answer(copy.deepcopy(net).double(), batch.double())
+
+
+def compare(answers, logits):
+    """The largest difference over the largest logit, and how many pictures have the same five classes in the same order."""
+    worst, same = 0.0, 0
+    for answer, row in zip(answers, logits):
+        got = torch.full_like(row, float("nan"))
+        for prediction in answer:
+            got[prediction["class"]] = prediction["logit"]
+        worst = max(worst, ((got - row).abs().max() / row.abs().max()).nan_to_num(float("inf")).item())
+        same += [prediction["class"] for prediction in answer[:5]] == row.topk(5).indices.tolist()
+    return worst, same
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("images", nargs="*", help="pictures (default: those under assets/)")
+    parser.add_argument("--resnet", default=str(PROJECT / "target/release/resnet"))
+    parser.add_argument("--nets", default=",".join(DEPTHS + RELATIVES))
+    parser.add_argument("--output", default=str(HERE / "parity-result.md"))
+    arguments = parser.parse_args()
+    images = arguments.images or sorted(
+        path for path in (PROJECT / "assets").rglob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp")
+    )
+    if not images:
+        sys.exit("no pictures: name some, or put some under assets/")
+    version = subprocess.run([arguments.resnet, "--version"], capture_output=True, text=True).stdout.split("\n")[0]
+    lines = [
+        "# Parity with PyTorch at full depth",
+        "",
+        f"Made by `benches/peers/parity.py` on {len(images)} pictures with {version or 'resnet'}, torch {torch.__version__},",
+        f"torchvision {torchvision.__version__}, timm {timm.__version__}, transformers {transformers.__version__}, "
+        f"Pillow {PIL.__version__}, {platform.machine()}. PyTorch computed in f64 from the same f32 weights.",
+        "",
+        "| net | saved by | largest difference / largest logit | same top-5 |",
+        "|---|---|---|---|",
+    ]
+    print("\n".join(lines))
+    failed = False
+    with tempfile.TemporaryDirectory() as temporary:
+        pictures_folder = pathlib.Path(temporary) / "pictures"
+        pictures_folder.mkdir()
+        pictures = list(as_png(images, pictures_folder))
+        batch = torch.stack([BILINEAR(PIL.Image.open(path)) for path in pictures])
+        # Noise beside few pictures, so that statistics are those of more than a handful of values.
+        batch = torch.cat([batch[:4], torch.randn(4, 3, 224, 224, generator=torch.Generator().manual_seed(0))])
+        for name in arguments.nets.split(","):
+            sources = [torchvision_net] if name in RELATIVES else [torchvision_net, timm_net, transformers_net]
+            for source in sources:
+                with tempfile.TemporaryDirectory(dir=temporary) as folder:
+                    for label, path, net, transform in source(name, pathlib.Path(folder), batch):
+                        try:
+                            answers = ours(arguments.resnet, path, pictures)
+                            worst, same = compare(answers, theirs(net, transform, pictures))
+                            passed = worst <= LIMIT and same == len(pictures)
+                            cells = f"{worst:.1e} | {same} of {len(pictures)}"
+                        except RuntimeError as error:
+                            passed, cells = False, f"{error} |"
+                        failed |= not passed
+                        lines.append(f"| {name} | {label} | {cells}{'' if passed else ' **FAILED**'} |")
+                        print(lines[-1], flush=True)
+    pathlib.Path(arguments.output).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""One peer in one process: builds its model once, then answers `RUNS` on stdin with the times in milliseconds as JSON.
+
+usage: workers.py infer PEER DEPTH BATCH SIZE        PEER: torch, torch-cl, torch-bf16, onnxruntime, openvino, openvino-bf16
+       workers.py train PEER DEPTH BATCH SIZE        PEER: torch, torch-cl, torch-bf16
+"""
+import json
+import os
+import sys
+import tempfile
+import time
+import warnings
+
+warnings.filterwarnings("ignore")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+import torch
+import torchvision
+
+
+def model(depth, classes=1000):
+    torch.manual_seed(0)
+    return getattr(torchvision.models, f"resnet{depth}")(num_classes=classes)
+
+
+def infer(peer, depth, batch, size):
+    net, x = model(depth).eval(), torch.randn(batch, 3, size, size)
+    if peer == "torch":
+        return torch.no_grad()(lambda: net(x))
+    if peer == "torch-cl":
+        net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+        return torch.no_grad()(lambda: net(x))
+    if peer == "torch-bf16":
+        net = net.to(torch.bfloat16).to(memory_format=torch.channels_last)
+        x = x.to(torch.bfloat16).to(memory_format=torch.channels_last)
+        return torch.no_grad()(lambda: net(x))
+    path = os.path.join(tempfile.mkdtemp(), "net.onnx")
+    torch.onnx.export(net, x, path, input_names=["x"], output_names=["y"], dynamo=False)
+    array = x.numpy()
+    if peer == "onnxruntime":
+        import onnxruntime as ort
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return lambda: session.run(None, {"x": array})
+    if peer in ("openvino", "openvino-bf16"):
+        import openvino as ov
+        precision = "bf16" if peer.endswith("bf16") else "f32"
+        compiled = ov.Core().compile_model(path, "CPU", {
+            "INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": torch.get_num_threads()})
+        request = compiled.create_infer_request()
+        return lambda: request.infer({0: array})
+    raise SystemExit(f"unknown peer {peer}")
+
+
+def train(peer, depth, batch, size):
+    net = model(depth, 10).train()
+    x, y = torch.randn(batch, 3, size, size), torch.randint(0, 10, (batch,))
+    if peer != "torch":
+        net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+    opt = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-3)
+    loss_of = torch.nn.CrossEntropyLoss()
+
+    def step():
+        opt.zero_grad()
+        if peer == "torch-bf16":
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                loss = loss_of(net(x), y)
+        else:
+            loss = loss_of(net(x), y)
+        loss.backward()
+        opt.step()
+        return loss.item()
+    return step
+
+
+if __name__ == "__main__":
+    mode, peer, depth, batch, size = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:6])
+    run = {"infer": infer, "train": train}[mode](peer, depth, batch, size)
+    for _ in range(2):
+        run()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        times = []
+        for _ in range(int(line)):
+            start = time.perf_counter()
+            run()
+            times.append((time.perf_counter() - start) * 1e3)
+        print(json.dumps(times), flush=True)
