@@ -9,5 +9,6 @@ pub mod kernels;
 pub mod model;
 pub mod nn;
 pub mod ops;
+pub mod predict;
 pub mod report;
 pub mod weights;

@@ -51,6 +51,13 @@ impl Console {
         }
     }
 
+    /// Each of `notes` as a [`Console::note`].
+    pub fn notes(&self, notes: &[String]) {
+        for note in notes {
+            self.note(note);
+        }
+    }
+
     /// Something to know with `--verbose`.
     pub fn detail(&self, text: impl Display) {
         if self.verbose {

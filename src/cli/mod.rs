@@ -7,6 +7,7 @@ mod console;
 mod device;
 mod eval;
 mod predict;
+mod predictions;
 mod preprocess;
 mod summary;
 mod timing;
@@ -112,14 +113,14 @@ pub fn main() -> ExitCode {
         .map(|name| isa::select(&name))
     {
         let error = Cli::command().error(ErrorKind::InvalidValue, format!("RESNET_ISA: {error}"));
-        return usage(&error);
+        return print_usage(&error);
     }
     if let Some(script) = completions_asked_for() {
         return script;
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return print_usage(&error),
     };
     let console = Console::new(cli.global.quiet, cli.global.verbose);
     match run(cli, &console) {
@@ -128,7 +129,7 @@ pub fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             console.error(&error);
-            ExitCode::from(1)
+            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
         }
     }
 }
@@ -146,8 +147,8 @@ fn run(cli: Cli, console: &Console) -> Result<Outcome> {
     match cli.command {
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
-        Command::Predict(args) => predict::run(args, &cli.global.device, threads, console),
-        Command::Summary(args) => summary::run(&args, &cli.global.device, console),
+        Command::Predict(args) => predict::run(&args, cli.global.device, threads, console),
+        Command::Summary(args) => summary::run(&args, cli.global.device, console),
     }
 }
 
@@ -187,8 +188,17 @@ fn completions_asked_for() -> Option<ExitCode> {
     }
 }
 
+/// Flags that do not go together, found after parsing: exit status 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+fn usage(message: String) -> anyhow::Error {
+    Usage(message).into()
+}
+
 /// Prints help, version or a usage error as clap words them.
-fn usage(error: &clap::Error) -> ExitCode {
+fn print_usage(error: &clap::Error) -> ExitCode {
     let code = u8::try_from(error.exit_code()).unwrap_or(2);
     match error.print() {
         Err(printing) if printing.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(1),

@@ -1,12 +1,146 @@
-//! `resnet predict`.
+//! `resnet predict`: what pictures show.
+
 use super::Outcome;
 use super::console::Console;
-use super::device::DeviceChoice;
-use anyhow::Result;
+use super::device::{DTypeChoice, DeviceChoice};
+use super::predictions::{Format, Printer};
+use super::preprocess::PreprocessArgs;
+use crate::data::list_images;
+use crate::error::hinted;
+use crate::predict::Predictor;
+use crate::weights::{Checkpoint, Remote};
+use anyhow::{Context, Result, bail};
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
+
+/// Pictures that run together unless `--batch-size` says otherwise.
+const BATCH: usize = 16;
 
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Pictures, folders of pictures, or `-` for paths on stdin, one a line
+    #[arg(required = true, value_name = "IMAGE|DIR|-")]
+    inputs: Vec<PathBuf>,
+    /// The model: a hub name, a folder or a file of weights
+    #[arg(short, long, default_value = "resnet50")]
+    model: String,
+    /// Classes to name
+    #[arg(short = 'k', long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    top_k: u32,
+    /// What to print
+    #[arg(short, long, value_enum, default_value = "text")]
+    format: Format,
+    /// Pictures that run together [default: 16]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    batch_size: Option<u32>,
+    /// Names of the classes, one a line, in place of the model's
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// The type of the numbers
+    #[arg(long, value_enum, default_value = "f32")]
+    dtype: DTypeChoice,
+    #[command(flatten)]
+    preprocess: PreprocessArgs,
+}
 
-pub fn run(_: Args, _: &DeviceChoice, _: usize, _: &Console) -> Result<Outcome> {
-    anyhow::bail!("next")
+pub fn run(
+    args: &Args,
+    device: DeviceChoice,
+    threads: usize,
+    console: &Console,
+) -> Result<Outcome> {
+    let device = device.open()?;
+    let dtype = args.dtype.on(&device)?;
+    let (paths, mut failed) = pictures(&args.inputs, console)?;
+    let checkpoint = Checkpoint::open(&args.model, &Remote::new(console))?;
+    let card = checkpoint.card.clone();
+    console.notes(&card.notes);
+    let labels = match &args.labels {
+        Some(file) => read_labels(file, card.config.classes)?,
+        None => card.labels,
+    };
+    let preprocess = args.preprocess.apply(card.preprocess, console);
+    let net = checkpoint.build(dtype, &device)?;
+    drop(checkpoint);
+    let mut predictor = Predictor::new(net, &preprocess, args.preprocess.decoding(), labels)?;
+    let batch = args
+        .batch_size
+        .map_or(BATCH, |batch| batch as usize)
+        .min(paths.len().max(1));
+    let mut printer = Printer::new(args.format)?;
+    let names = paths.clone();
+    predictor.predict_all(
+        paths,
+        args.top_k as usize,
+        batch,
+        threads,
+        |index, result| {
+            let name = names[index].display().to_string();
+            match result {
+                Ok(predictions) => printer.predictions(&name, &predictions),
+                Err(error) => {
+                    failed = true;
+                    console.error(&error);
+                    printer.failure(&name, &error)
+                }
+            }
+        },
+    )?;
+    printer.finish()?;
+    Ok(if failed {
+        Outcome::SomeFailed
+    } else {
+        Outcome::Done
+    })
+}
+
+/// The pictures that the arguments name, in order, and whether a folder among them could not be read.
+fn pictures(inputs: &[PathBuf], console: &Console) -> Result<(Vec<PathBuf>, bool)> {
+    let (mut paths, mut failed) = (Vec::new(), false);
+    for input in inputs {
+        if input == Path::new("-") {
+            for line in std::io::stdin().lock().lines() {
+                let line = line.context("cannot read paths from stdin")?;
+                if !line.is_empty() {
+                    paths.push(PathBuf::from(line));
+                }
+            }
+        } else if input.is_dir() {
+            match list_images(input) {
+                Ok(found) if found.is_empty() => {
+                    failed = true;
+                    console.error(&hinted(
+                        format!("no picture in folder `{}`", input.display()),
+                        "pictures end in .png, .jpg, .jpeg, .webp, .bmp, .gif, .tif or .tiff",
+                    ));
+                }
+                Ok(found) => paths.extend(found),
+                Err(error) => {
+                    failed = true;
+                    console.error(&error);
+                }
+            }
+        } else {
+            paths.push(input.clone());
+        }
+    }
+    Ok((paths, failed))
+}
+
+/// Names of the classes, one a line.
+fn read_labels(file: &Path, classes: usize) -> Result<Vec<String>> {
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("cannot read labels `{}`", file.display()))?;
+    let labels: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
+    if labels.len() != classes {
+        bail!(hinted(
+            format!(
+                "cannot use labels `{}`: {} lines for {classes} classes",
+                file.display(),
+                labels.len()
+            ),
+            "give one name a line, in the order of the classes",
+        ));
+    }
+    Ok(labels)
 }

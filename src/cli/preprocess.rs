@@ -1,1 +1,135 @@
+//! The flags that override a model's preprocessing, the same in every command that reads pictures.
 
+use super::console::Console;
+use crate::data::DecodeOptions;
+use crate::model::{CropMode, Interpolation, Preprocess};
+use clap::ValueEnum;
+
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Preprocessing [default: the model's]")]
+pub struct PreprocessArgs {
+    /// Size of the model's input: N pixels, or HxW
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, conflicts_with = "test_size")]
+    image_size: Option<[usize; 2]>,
+    /// The size and crop that the model names for testing, in place of those for training
+    #[arg(long)]
+    test_size: bool,
+    /// The part of the resized picture that the crop keeps, above 0 and at most 1
+    #[arg(long, value_name = "PART", value_parser = parse_part)]
+    crop_pct: Option<f64>,
+    /// How the picture's shape becomes the input's
+    #[arg(long, value_enum, value_name = "MODE")]
+    crop_mode: Option<CropModeChoice>,
+    /// Filter of the resize
+    #[arg(long, value_enum, value_name = "FILTER")]
+    interpolation: Option<InterpolationChoice>,
+    /// Subtracted from each channel, scaled to 0..1
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',', allow_negative_numbers = true, value_parser = parse_finite)]
+    mean: Option<Vec<f32>>,
+    /// Divides each channel afterwards
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',', value_parser = parse_positive)]
+    std: Option<Vec<f32>>,
+    /// Leave pictures as they are stored, whatever their EXIF orientation
+    #[arg(long)]
+    no_exif: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum CropModeChoice {
+    /// Resize the short edge, cut out the centre
+    Center,
+    /// Resize both edges, cut out the centre
+    Squash,
+    /// Resize the long edge, pad with the mean colour
+    Border,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum InterpolationChoice {
+    Bilinear,
+    Bicubic,
+}
+
+impl PreprocessArgs {
+    /// The model's preprocessing with what the flags say.
+    pub fn apply(&self, model: Preprocess, console: &Console) -> Preprocess {
+        let differs = model.test_size.is_some_and(|size| size != model.size);
+        if differs && !self.test_size && self.image_size.is_none() {
+            let [height, width] = model.test_size.unwrap_or(model.size);
+            console.note(format_args!(
+                "pictures are {}x{}, as in the model's training; it names {height}x{width} for testing: --test-size",
+                model.size[0], model.size[1]
+            ));
+        }
+        let mut preprocess = if self.test_size {
+            model.at_test_size()
+        } else {
+            model
+        };
+        if let Some(size) = self.image_size {
+            preprocess.size = size;
+        }
+        if let Some(crop_pct) = self.crop_pct {
+            preprocess.crop_pct = crop_pct;
+        }
+        match self.crop_mode {
+            None => {}
+            Some(CropModeChoice::Center) => preprocess.crop_mode = CropMode::Center,
+            Some(CropModeChoice::Squash) => preprocess.crop_mode = CropMode::Squash,
+            Some(CropModeChoice::Border) => preprocess.crop_mode = CropMode::Border,
+        }
+        match self.interpolation {
+            None => {}
+            Some(InterpolationChoice::Bilinear) => {
+                preprocess.interpolation = Interpolation::Bilinear
+            }
+            Some(InterpolationChoice::Bicubic) => preprocess.interpolation = Interpolation::Bicubic,
+        }
+        if let Some(mean) = &self.mean {
+            preprocess.mean.clone_from(mean);
+        }
+        if let Some(std) = &self.std {
+            preprocess.std.clone_from(std);
+        }
+        preprocess
+    }
+
+    /// How picture files are read.
+    pub fn decoding(&self) -> DecodeOptions {
+        DecodeOptions {
+            apply_exif: !self.no_exif,
+            ..DecodeOptions::default()
+        }
+    }
+}
+
+/// Reads `224` or `192x256`.
+fn parse_size(text: &str) -> Result<[usize; 2], String> {
+    let (height, width) = text.split_once('x').unwrap_or((text, text));
+    let edge = |text: &str| text.parse().ok().filter(|edge| (1..=16384).contains(edge));
+    edge(height)
+        .zip(edge(width))
+        .map(|(height, width)| [height, width])
+        .ok_or_else(|| "it is pixels, 1 to 16384: 224, or 192x256 for height and width".to_owned())
+}
+
+fn parse_part(text: &str) -> Result<f64, String> {
+    let part = text.parse().ok().filter(|&part| part > 0.0 && part <= 1.0);
+    part.ok_or_else(|| "it is above 0 and at most 1".to_owned())
+}
+
+fn parse_finite(text: &str) -> Result<f32, String> {
+    text.parse()
+        .ok()
+        .filter(|number: &f32| number.is_finite())
+        .ok_or_else(|| "it is a number for each channel".to_owned())
+}
+
+fn parse_positive(text: &str) -> Result<f32, String> {
+    let number = parse_finite(text)?;
+    if number > 0.0 {
+        Ok(number)
+    } else {
+        Err("it is a number above 0 for each channel".to_owned())
+    }
+}

@@ -3,10 +3,11 @@
 use super::architecture::ArchitectureArgs;
 use super::console::Console;
 use super::device::{DTypeChoice, DeviceChoice};
-use super::{Outcome, timing};
+use super::{Outcome, timing, usage};
 use crate::model::config::CIFAR_DEPTHS;
 use crate::model::{ModelConfig, StemKind, describe};
 use crate::report::{Batch, json, torchinfo, torchsummary, tree};
+use crate::weights::{Card, Remote};
 use anyhow::Result;
 use clap::ValueEnum;
 use std::io::Write;
@@ -49,7 +50,7 @@ enum Style {
     Json,
 }
 
-pub fn run(args: &Args, device: &DeviceChoice, console: &Console) -> Result<Outcome> {
+pub fn run(args: &Args, device: DeviceChoice, console: &Console) -> Result<Outcome> {
     let config = config(args, console)?;
     let [channels, height, width] = args.input.unwrap_or_else(|| default_input(&config));
     let batch = args.batch_size.unwrap_or(1) as usize;
@@ -59,7 +60,7 @@ pub fn run(args: &Args, device: &DeviceChoice, console: &Console) -> Result<Outc
             &config,
             &description,
             runs as usize,
-            *device,
+            device,
             args.dtype,
         )?),
         None => None,
@@ -90,17 +91,30 @@ pub fn run(args: &Args, device: &DeviceChoice, console: &Console) -> Result<Outc
 }
 
 /// The net that MODEL or the flags describe.
-fn config(args: &Args, _console: &Console) -> Result<ModelConfig> {
+fn config(args: &Args, console: &Console) -> Result<ModelConfig> {
     let mut config = match &args.model {
-        None => args.architecture.config()?,
-        Some(_) => anyhow::bail!("models come next"),
+        None => {
+            let mut config = args.architecture.config()?;
+            config.in_channels = args
+                .input
+                .map_or(config.in_channels, |[channels, ..]| channels);
+            config
+        }
+        Some(model) => {
+            if let Some(flag) = args.architecture.settled_by_model() {
+                return Err(usage(format!(
+                    "{flag} cannot be used with MODEL, whose architecture is what it is"
+                )));
+            }
+            let card = Card::open(model, &Remote::new(console))?;
+            console.notes(&card.notes);
+            card.config
+        }
     };
-    if let Some(classes) = args.classes {
-        config.classes = classes as usize;
-    }
-    if let (None, Some([channels, ..])) = (&args.model, args.input) {
-        config.in_channels = channels;
-    }
+    config.stem = args.architecture.stem().unwrap_or(config.stem);
+    config.classes = args
+        .classes
+        .map_or(config.classes, |classes| classes as usize);
     Ok(config)
 }
 

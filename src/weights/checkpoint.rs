@@ -4,6 +4,7 @@ use std::{collections::HashMap, path::Path};
 
 use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
 use safetensors::Dtype;
 
 use super::{
@@ -13,6 +14,7 @@ use super::{
     place::Place,
     save,
 };
+use crate::model::ResNet;
 
 /// A model with all its weights, by torchvision's names.
 ///
@@ -127,6 +129,15 @@ impl Checkpoint {
                 Ok((weight.name.clone(), tensor))
             })
             .collect()
+    }
+
+    /// The net with these weights, computing in `dtype` on `device`.
+    ///
+    /// # Errors
+    /// Where the device lacks memory or the type.
+    pub fn build(&self, dtype: DType, device: &Device) -> Result<ResNet> {
+        let vb = VarBuilder::from_tensors(self.tensors(dtype, device)?, dtype, device);
+        Ok(ResNet::new(&self.card.config, &vb)?)
     }
 
     /// Names, shapes and types of the parameters and running statistics, by name.

@@ -26,6 +26,7 @@ mod labels;
 mod names;
 pub mod pickle;
 mod place;
+mod remote;
 mod save;
 mod shapes;
 pub mod source;
@@ -39,6 +40,7 @@ use anyhow::Result;
 pub use card::Card;
 pub use checkpoint::Checkpoint;
 pub use labels::imagenet_labels;
+pub use remote::Remote;
 pub use save::write_safetensors;
 pub use source::Source;
 

@@ -1,0 +1,164 @@
+//! Prints predictions: text with bars for people, JSON lines and CSV for programs.
+
+use crate::error::one_line;
+use crate::predict::Prediction;
+use anyhow::Result;
+use clap::ValueEnum;
+use console::{measure_text_width, truncate_str};
+use serde_json::json;
+use std::io::{BufWriter, IsTerminal, Stdout, Write};
+
+/// What to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people, with bars on a terminal
+    Text,
+    /// A line of JSON a picture
+    Json,
+    /// A line a prediction, with a header
+    Csv,
+}
+
+/// Cells of the longest bar.
+const BAR: usize = 24;
+/// Columns of a terminal that does not say.
+const COLUMNS: usize = 80;
+
+/// Prints one picture after the other to stdout.
+pub struct Printer {
+    format: Format,
+    stdout: BufWriter<Stdout>,
+    /// Columns of the terminal that stdout is, if it is one.
+    terminal: Option<usize>,
+}
+
+impl Printer {
+    pub fn new(format: Format) -> Result<Self> {
+        let stdout = std::io::stdout();
+        let terminal = stdout.is_terminal().then(|| {
+            console::Term::stdout()
+                .size_checked()
+                .map_or(COLUMNS, |(_, columns)| usize::from(columns))
+        });
+        let mut stdout = BufWriter::new(stdout);
+        if format == Format::Csv {
+            writeln!(stdout, "image,rank,class,label,probability,logit,error")?;
+        }
+        Ok(Self {
+            format,
+            stdout,
+            terminal,
+        })
+    }
+
+    /// One picture's predictions.
+    pub fn predictions(&mut self, image: &str, predictions: &[Prediction]) -> Result<()> {
+        match self.format {
+            Format::Json => writeln!(
+                self.stdout,
+                "{}",
+                json!({ "image": image, "predictions": predictions })
+            )?,
+            Format::Csv => {
+                for (rank, prediction) in predictions.iter().enumerate() {
+                    let Prediction {
+                        class,
+                        label,
+                        probability,
+                        logit,
+                    } = prediction;
+                    let (image, label) =
+                        (quoted(image), quoted(label.as_deref().unwrap_or_default()));
+                    writeln!(
+                        self.stdout,
+                        "{image},{},{class},{label},{probability},{logit},",
+                        rank + 1
+                    )?;
+                }
+            }
+            Format::Text => {
+                writeln!(self.stdout, "{image}")?;
+                for prediction in predictions {
+                    writeln!(self.stdout, "{}", self.text(prediction))?;
+                }
+            }
+        }
+        // People and programs downstream see each picture when it is done.
+        Ok(self.stdout.flush()?)
+    }
+
+    /// A picture that has none; text says so on stderr alone.
+    pub fn failure(&mut self, image: &str, error: &anyhow::Error) -> Result<()> {
+        match self.format {
+            Format::Json => writeln!(
+                self.stdout,
+                "{}",
+                json!({ "image": image, "error": one_line(error) })
+            )?,
+            Format::Csv => writeln!(
+                self.stdout,
+                "{},,,,,,{}",
+                quoted(image),
+                quoted(&one_line(error))
+            )?,
+            Format::Text => {}
+        }
+        Ok(self.stdout.flush()?)
+    }
+
+    /// Writes what is left.
+    pub fn finish(mut self) -> Result<()> {
+        Ok(self.stdout.flush()?)
+    }
+
+    fn text(&self, prediction: &Prediction) -> String {
+        let label = prediction
+            .label
+            .clone()
+            .unwrap_or_else(|| format!("class {}", prediction.class));
+        let percent = format!("  {:>5.1} %", 100.0 * prediction.probability);
+        match self.terminal {
+            None => format!("{percent}  {label}"),
+            Some(columns) => {
+                let line = format!("{percent}  {:<BAR$}", bar(prediction.probability));
+                let room = columns.saturating_sub(measure_text_width(&line) + 2);
+                format!("{line}  {}", truncate_str(&label, room.max(8), "…"))
+            }
+        }
+    }
+}
+
+/// A bar of `part` of [`BAR`] cells, in eighths of a cell.
+fn bar(part: f64) -> String {
+    let eighths = (part * 8.0 * BAR as f64).round() as usize;
+    let rest = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8];
+    format!("{}{rest}", "█".repeat(eighths / 8))
+}
+
+/// A field of CSV, quoted where it has to be (RFC 4180).
+fn quoted(field: &str) -> String {
+    if field.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_grow_by_eighths_of_a_cell_up_to_the_whole() {
+        assert_eq!(bar(0.0), "");
+        assert_eq!(bar(1.0), "█".repeat(BAR));
+        assert_eq!(bar(0.5 / BAR as f64), "▌");
+    }
+
+    #[test]
+    fn fields_with_commas_quotes_and_line_ends_are_quoted() {
+        assert_eq!(quoted("tabby"), "tabby");
+        assert_eq!(quoted("tabby, tabby cat"), "\"tabby, tabby cat\"");
+        assert_eq!(quoted("a \"b\"\n"), "\"a \"\"b\"\"\n\"");
+    }
+}

@@ -1,0 +1,211 @@
+//! What pictures show: a model with its preprocessing and labels, applied to picture files.
+
+use crate::data::{DecodeOptions, Loader, Transform, decode};
+use crate::infer::Plan;
+use crate::model::{Preprocess, ResNet};
+use anyhow::{Context, Result, bail};
+use candle_core::{DType, Device, Tensor};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// One class that a picture may show.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Prediction {
+    /// The class's number, from 0.
+    pub class: usize,
+    /// Its name, where the model has names.
+    pub label: Option<String>,
+    /// Softmax over all classes.
+    pub probability: f64,
+    /// What the last layer gave.
+    pub logit: f64,
+}
+
+/// A model ready to say what pictures show.
+#[derive(Debug)]
+pub struct Predictor {
+    engine: Engine,
+    transform: Transform,
+    decoding: DecodeOptions,
+    labels: Vec<String>,
+}
+
+/// Who computes the logits.
+#[derive(Debug)]
+enum Engine {
+    /// The compiled pass: f32 on the CPU.
+    Plan(Plan),
+    /// The net itself: any device, any dtype.
+    Net {
+        net: ResNet,
+        dtype: DType,
+        device: Device,
+    },
+}
+
+impl Predictor {
+    /// Prepares `net` for pictures read by `preprocess` and `decoding`. `labels` has a name for each class, or none.
+    ///
+    /// # Errors
+    /// Preprocessing that cannot be done or does not fit the net's input channels, and labels of another number than the
+    /// classes.
+    pub fn new(
+        net: ResNet,
+        preprocess: &Preprocess,
+        decoding: DecodeOptions,
+        labels: Vec<String>,
+    ) -> Result<Self> {
+        let classes = net.config().classes;
+        if !labels.is_empty() && labels.len() != classes {
+            bail!("{} labels for {classes} classes", labels.len());
+        }
+        let transform = Transform::new(preprocess)?;
+        let channels = net.config().in_channels;
+        if transform.channels() != channels {
+            bail!(
+                "the model takes {channels} channels, its mean and deviation have {}",
+                transform.channels()
+            );
+        }
+        let weight = net.stem().conv.weight();
+        let (dtype, device) = (weight.dtype(), weight.device().clone());
+        let engine = match (&device, dtype) {
+            (Device::Cpu, DType::F32) => {
+                let [height, width] = transform.size();
+                Engine::Plan(Plan::new(&net, height, width)?)
+            }
+            _ => Engine::Net { net, dtype, device },
+        };
+        Ok(Self {
+            engine,
+            transform,
+            decoding,
+            labels,
+        })
+    }
+
+    /// The `k` most probable classes of the picture at `path`, the most probable first.
+    ///
+    /// # Errors
+    /// A picture that cannot be read, or logits that are no numbers.
+    pub fn predict(&mut self, path: impl AsRef<Path>, k: usize) -> Result<Vec<Prediction>> {
+        let picture = decode(path.as_ref(), &self.decoding)?;
+        let mut input = vec![0.0; self.transform.input_len()];
+        self.transform
+            .normalise_into(&self.transform.apply(&picture)?, &mut input);
+        let logits = self.logits(input, 1)?;
+        top(&logits, k, &self.labels)
+    }
+
+    /// [`Predictor::predict`] for many pictures, `batch` at a time, decoded on `workers` threads meanwhile. `each` gets the
+    /// pictures' results in order, a picture that cannot be read as its error; an error of `each` ends the run.
+    ///
+    /// # Errors
+    /// Those of `each`, and a model that cannot run at all.
+    pub fn predict_all(
+        &mut self,
+        paths: Vec<PathBuf>,
+        k: usize,
+        batch: usize,
+        workers: usize,
+        mut each: impl FnMut(usize, Result<Vec<Prediction>>) -> Result<()>,
+    ) -> Result<()> {
+        let mut loader = Loader::new(paths, self.transform.clone(), self.decoding, workers)?
+            .enumerate()
+            .peekable();
+        while loader.peek().is_some() {
+            let mut inputs = Vec::with_capacity(batch * self.transform.input_len());
+            let mut outcomes = Vec::with_capacity(batch);
+            for (index, loaded) in loader.by_ref().take(batch) {
+                outcomes.push((index, loaded.map(|input| inputs.extend_from_slice(&input))));
+            }
+            let pictures = outcomes
+                .iter()
+                .filter(|(_, outcome)| outcome.is_ok())
+                .count();
+            let logits = if pictures == 0 {
+                Vec::new()
+            } else {
+                self.logits(inputs, pictures)?
+            };
+            let mut rows = logits.chunks_exact(logits.len().max(1) / pictures.max(1));
+            for (index, outcome) in outcomes {
+                let result = outcome.and_then(|()| {
+                    let row = rows.next().context("the model gave too few logits")?;
+                    top(row, k, &self.labels)
+                });
+                each(index, result)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Logits `[pictures, classes]`.
+    fn logits(&mut self, inputs: Vec<f32>, pictures: usize) -> Result<Vec<f64>> {
+        match &mut self.engine {
+            Engine::Plan(plan) => Ok(plan.run(&inputs)?.into_iter().map(f64::from).collect()),
+            Engine::Net { net, dtype, device } => {
+                let [height, width] = self.transform.size();
+                let shape = (pictures, self.transform.channels(), height, width);
+                let x = Tensor::from_vec(inputs, shape, device)?.to_dtype(*dtype)?;
+                Ok(net
+                    .forward_t(&x, false)?
+                    .flatten_all()?
+                    .to_dtype(DType::F64)?
+                    .to_vec1()?)
+            }
+        }
+    }
+}
+
+/// The `k` largest logits, the smaller class first where they are equal.
+fn top(logits: &[f64], k: usize, labels: &[String]) -> Result<Vec<Prediction>> {
+    if let Some(class) = logits.iter().position(|logit| !logit.is_finite()) {
+        bail!(
+            "the model gives no finite number for this picture (class {class}): its weights are damaged or overflow"
+        );
+    }
+    let mut classes: Vec<usize> = (0..logits.len()).collect();
+    classes.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
+    let largest = classes.first().map_or(0.0, |&class| logits[class]);
+    let sum: f64 = logits.iter().map(|logit| (logit - largest).exp()).sum();
+    let prediction = |class: usize| Prediction {
+        class,
+        label: labels.get(class).cloned(),
+        probability: (logits[class] - largest).exp() / sum,
+        logit: logits[class],
+    };
+    Ok(classes.into_iter().take(k).map(prediction).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_logits_come_first_and_their_probabilities_are_softmax() {
+        let labels = ["a", "b", "c"].map(str::to_owned);
+        let predictions = top(&[0.0, 2.0f64.ln(), 0.0], 2, &labels).unwrap();
+        assert_eq!(
+            predictions.iter().map(|p| p.class).collect::<Vec<_>>(),
+            [1, 0]
+        );
+        assert_eq!(predictions[0].label.as_deref(), Some("b"));
+        assert!((predictions[0].probability - 0.5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn fewer_classes_than_asked_for_gives_them_all() {
+        assert_eq!(top(&[1.0, 2.0], 5, &[]).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn logits_that_are_no_numbers_are_an_error() {
+        assert!(
+            top(&[1.0, f64::NAN], 1, &[])
+                .unwrap_err()
+                .to_string()
+                .contains("class 1")
+        );
+    }
+}

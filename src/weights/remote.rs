@@ -1,0 +1,47 @@
+//! The hub as a source of models' files, opened when the first of them is asked for.
+
+use super::Fetch;
+use crate::hub::{Hub, Progress};
+use anyhow::Result;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+/// Files from the hub that the environment names, with `progress` told of downloads.
+pub struct Remote<'a> {
+    hub: OnceLock<Hub>,
+    progress: &'a dyn Progress,
+}
+
+impl<'a> Remote<'a> {
+    /// A hub that is not touched until a file is asked for.
+    pub fn new(progress: &'a dyn Progress) -> Self {
+        Self {
+            hub: OnceLock::new(),
+            progress,
+        }
+    }
+
+    fn hub(&self) -> Result<&Hub> {
+        if let Some(hub) = self.hub.get() {
+            return Ok(hub);
+        }
+        let hub = Hub::from_env()?;
+        Ok(self.hub.get_or_init(|| hub))
+    }
+}
+
+impl Fetch for Remote<'_> {
+    fn file(&self, repository: &str, revision: Option<&str>, file: &str) -> Result<PathBuf> {
+        self.hub()?.file(repository, revision, file, self.progress)
+    }
+
+    fn optional_file(
+        &self,
+        repository: &str,
+        revision: Option<&str>,
+        file: &str,
+    ) -> Result<Option<PathBuf>> {
+        self.hub()?
+            .optional_file(repository, revision, file, self.progress)
+    }
+}
