@@ -103,10 +103,10 @@ pub fn decode_bytes(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage> {
 
 /// The content of a file that may be a picture.
 fn read(path: &Path) -> Result<Vec<u8>> {
-    let file = File::open(path)?;
-    if file.metadata()?.is_dir() {
+    if path.is_dir() {
         bail!("it is a folder");
     }
+    let file = File::open(path)?;
     // A file of another kind is refused before gigabytes of it are read.
     let mut bytes = Vec::new();
     let mut file = file.take(LONGEST_FILE + 1);

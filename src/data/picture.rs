@@ -49,8 +49,7 @@ impl Picture {
 
     /// The samples of row `y`, `[width, channels]`.
     pub fn row(&self, y: usize) -> &[u8] {
-        let length = self.size[1] * self.channels;
-        &self.samples[y * length..][..length]
+        View::from(self).row(y)
     }
 
     /// Puts `picture` on this one with its top left corner at row `top` and column `left`.
@@ -67,6 +66,45 @@ impl Picture {
         for y in 0..picture.size[0] {
             let row = picture.row(y);
             self.samples[(top + y) * length + inset..][..row.len()].copy_from_slice(row);
+        }
+    }
+}
+
+/// The samples of a picture that lies elsewhere, `[height, width, channels]`.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// Height and width in pixels.
+    pub size: [usize; 2],
+    /// Samples a pixel.
+    pub channels: usize,
+    /// The samples, row by row from the top left.
+    pub samples: &'a [u8],
+}
+
+impl<'a> View<'a> {
+    /// The samples of row `y`, `[width, channels]`.
+    pub fn row(&self, y: usize) -> &'a [u8] {
+        let length = self.size[1] * self.channels;
+        &self.samples[y * length..][..length]
+    }
+}
+
+impl<'a> From<&'a Picture> for View<'a> {
+    fn from(picture: &'a Picture) -> Self {
+        Self {
+            size: picture.size,
+            channels: picture.channels,
+            samples: &picture.samples,
+        }
+    }
+}
+
+impl<'a> From<&'a image::RgbImage> for View<'a> {
+    fn from(image: &'a image::RgbImage) -> Self {
+        Self {
+            size: [image.height() as usize, image.width() as usize],
+            channels: 3,
+            samples: image.as_raw(),
         }
     }
 }

@@ -2,14 +2,18 @@
 //!
 //! Each output sample is a weighted mean of the source samples under the filter, which is widened by the scale on
 //! reduction. Weights are computed in `f64`, normalised, and rounded to fixed point with 22 fractional bits; sums are
-//! 32-bit integers, rounded and clipped to 8 bits. Rows first, then columns, so a picture is rounded twice; an axis
-//! whose length does not change is left alone. This is `src/libImaging/Resample.c` of
-//! [Pillow](https://github.com/python-pillow/Pillow): no other order of these steps gives the same bits.
+//! 32-bit integers, rounded and clipped to 8 bits. One axis is filtered after the other, so a picture is rounded twice;
+//! an axis whose length does not change is left alone. The order matters: across the rows first, but down the columns
+//! first where the height loses more than twice as many pixels as the width. This is what `src/libImaging/Resample.c`
+//! of [Pillow](https://github.com/python-pillow/Pillow) 13.0 does (before 13, always across first): no other order of
+//! these steps gives the same bits.
 //!
 //! Only the [`Window`] asked for is computed. An output sample never depends on where the window lies, and what a
 //! centre crop would throw away costs nothing, however long and thin the picture is.
 
-use super::picture::Picture;
+use std::ops::Range;
+
+use super::picture::{Picture, View};
 use crate::model::Interpolation;
 
 /// Fractional bits of a weight: 8 bits of the result and 2 of head room (the cubic's weights overshoot) of 32 are kept.
@@ -26,30 +30,42 @@ pub struct Window {
     pub size: [usize; 2],
 }
 
-/// `picture` resized to `size` (height, width), neither of which may be zero.
-pub fn resize(picture: &Picture, size: [usize; 2], filter: Interpolation) -> Picture {
+/// `picture` resized to `size` (height, width).
+///
+/// # Panics
+/// As [`resize_window`].
+pub fn resize<'a>(
+    picture: impl Into<View<'a>>,
+    size: [usize; 2],
+    filter: Interpolation,
+) -> Picture {
     let whole = Window {
         start: [0, 0],
         size,
     };
-    resize_window(picture, size, whole, filter)
+    resize_window(picture.into(), size, whole, filter)
 }
 
-/// What `window` shows of `picture` resized to `size` (height, width), neither of which may be zero.
+/// What `window` shows of `picture` resized to `size` (height, width).
 ///
 /// # Panics
-/// When the window sticks out of `size`, or the picture has neither 1 nor 3 channels.
+/// When the window is empty or sticks out of `size`, and when the picture has no pixels or neither 1 nor 3 channels.
 pub fn resize_window(
-    picture: &Picture,
+    picture: View<'_>,
     size: [usize; 2],
     window: Window,
     filter: Interpolation,
 ) -> Picture {
     assert!(
+        !window.size.contains(&0) && !picture.size.contains(&0),
+        "{window:?} of a picture of {:?}",
+        picture.size
+    );
+    assert!(
         (0..2).all(|axis| window.start[axis] + window.size[axis] <= size[axis]),
         "{window:?} of a picture of {size:?}"
     );
-    match picture.channels() {
+    match picture.channels {
         1 => resize_channels::<1>(picture, size, window, filter),
         3 => resize_channels::<3>(picture, size, window, filter),
         channels => panic!("a picture of {channels} channels"),
@@ -58,53 +74,89 @@ pub fn resize_window(
 
 /// [`resize_window`] of a picture of `C` channels.
 fn resize_channels<const C: usize>(
-    picture: &Picture,
+    picture: View<'_>,
     size: [usize; 2],
     window: Window,
     filter: Interpolation,
 ) -> Picture {
-    let axis = |axis: usize| {
+    let [down, across] = [0, 1].map(|axis| {
         let outputs = window.start[axis]..window.start[axis] + window.size[axis];
-        Taps::new(picture.size()[axis], size[axis], outputs, filter)
-    };
-    let (vertical, horizontal) = (axis(0), axis(1));
-    let width = window.size[1];
+        Taps::new(picture.size[axis], size[axis], outputs, filter)
+    });
+    // Of the source only what the second pass reads goes through the first.
+    let whole = [0, 0];
+    if is_down_first(picture.size, size) {
+        let columns = across.reach();
+        let middle = filter_down::<C>(picture, columns.clone(), &down, whole);
+        filter_across::<C>(
+            (&middle).into(),
+            0..window.size[0],
+            &across,
+            [0, columns.start],
+        )
+    } else {
+        let rows = down.reach();
+        let middle = filter_across::<C>(picture, rows.clone(), &across, whole);
+        filter_down::<C>((&middle).into(), 0..window.size[1], &down, [rows.start, 0])
+    }
+}
 
-    // Of the source's rows only those that the second pass reads.
-    let (first_row, last_row) = vertical.reach();
-    let mut middle = vec![0; (last_row - first_row) * width * C];
-    for (y, output) in middle.chunks_exact_mut(width * C).enumerate() {
-        let row = picture.row(first_row + y);
-        if picture.size()[1] == size[1] {
-            output.copy_from_slice(&row[window.start[1] * C..][..width * C]);
-        } else {
-            horizontal.weigh_row::<C>(row, output);
+/// Whether Pillow filters down the columns first: the height loses pixels, and more than twice as many as the width.
+fn is_down_first(source: [usize; 2], target: [usize; 2]) -> bool {
+    let [height, width] = [0, 1].map(|axis| source[axis] as i64 - target[axis] as i64);
+    height > 0 && height > 2 * width
+}
+
+/// The `rows` of `picture` filtered across; `picture` begins at row and column `origin` of what the taps count in.
+fn filter_across<const C: usize>(
+    picture: View<'_>,
+    rows: Range<usize>,
+    taps: &Taps,
+    origin: [usize; 2],
+) -> Picture {
+    let size = [rows.len(), taps.spans.len()];
+    let mut samples = vec![0; size[0] * size[1] * C];
+    let rows = rows.map(|y| picture.row(y).as_chunks::<C>().0);
+    let outputs = samples.chunks_exact_mut(size[1] * C);
+    let outputs = outputs.map(|output| output.as_chunks_mut::<C>().0);
+    for (pixels, output) in rows.zip(outputs) {
+        for (output, span) in output.iter_mut().zip(&taps.spans) {
+            let mut sums = [HALF; C];
+            let pixels = &pixels[span.first - origin[1]..][..span.count];
+            for (pixel, &weight) in pixels.iter().zip(taps.weights_of(span)) {
+                for channel in 0..C {
+                    sums[channel] += i32::from(pixel[channel]) * weight;
+                }
+            }
+            *output = sums.map(round);
         }
     }
-    if picture.size()[0] == size[0] {
-        return Picture::new(window.size, C, middle);
-    }
+    Picture::new(size, C, samples)
+}
 
-    let mut samples = vec![0; window.size[0] * width * C];
-    let mut sums = vec![0; width * C];
-    for (output, span) in samples.chunks_exact_mut(width * C).zip(&vertical.spans) {
-        let rows = middle[(span.first - first_row) * width * C..].chunks_exact(width * C);
-        weigh_rows(rows, vertical.weights_of(span), &mut sums);
+/// The `columns` of `picture` filtered down; `picture` begins at row and column `origin` of what the taps count in.
+fn filter_down<const C: usize>(
+    picture: View<'_>,
+    columns: Range<usize>,
+    taps: &Taps,
+    origin: [usize; 2],
+) -> Picture {
+    let size = [taps.spans.len(), columns.len()];
+    let mut samples = vec![0; size[0] * size[1] * C];
+    let mut sums = vec![0; size[1] * C];
+    for (output, span) in samples.chunks_exact_mut(size[1] * C).zip(&taps.spans) {
+        sums.fill(HALF);
+        for (y, &weight) in (span.first - origin[0]..).zip(taps.weights_of(span)) {
+            let row = &picture.row(y)[columns.start * C..columns.end * C];
+            for (sum, &sample) in sums.iter_mut().zip(row) {
+                *sum += i32::from(sample) * weight;
+            }
+        }
         for (sample, &sum) in output.iter_mut().zip(&sums) {
             *sample = round(sum);
         }
     }
-    Picture::new(window.size, C, samples)
-}
-
-/// `sums[x]` is one half plus the weighted sum over the rows of their sample `x`.
-fn weigh_rows<'a>(rows: impl Iterator<Item = &'a [u8]>, weights: &[i32], sums: &mut [i32]) {
-    sums.fill(HALF);
-    for (row, &weight) in rows.zip(weights) {
-        for (sum, &sample) in sums.iter_mut().zip(row) {
-            *sum += i32::from(sample) * weight;
-        }
-    }
+    Picture::new(size, C, samples)
 }
 
 /// A sum in fixed point as a sample.
@@ -132,13 +184,9 @@ struct Taps {
 
 impl Taps {
     /// Weights for the output samples `outputs` of an axis resized from `source` to `target` samples
-    /// (`precompute_coeffs` and `normalize_coeffs_8bpc`). An axis that keeps its length has spans of one sample.
-    fn new(
-        source: usize,
-        target: usize,
-        outputs: std::ops::Range<usize>,
-        filter: Interpolation,
-    ) -> Self {
+    /// (`precompute_coeffs` and `normalize_coeffs_8bpc`). An axis that keeps its length has spans of one sample, whose
+    /// weight is exactly one.
+    fn new(source: usize, target: usize, outputs: Range<usize>, filter: Interpolation) -> Self {
         let mut taps = Self {
             spans: Vec::with_capacity(outputs.len()),
             weights: Vec::new(),
@@ -149,6 +197,7 @@ impl Taps {
                 count: 1,
                 weights: 0,
             }));
+            taps.weights.push(1 << FRACTION_BITS);
             return taps;
         }
         let scale = f64::from(source as f32) / target as f64;
@@ -179,32 +228,16 @@ impl Taps {
         taps
     }
 
-    /// The first source sample under any span, and the one after the last.
-    fn reach(&self) -> (usize, usize) {
+    /// The source samples under any span.
+    fn reach(&self) -> Range<usize> {
         match (self.spans.first(), self.spans.last()) {
-            (Some(first), Some(last)) => (first.first, last.first + last.count),
-            _ => (0, 0),
+            (Some(first), Some(last)) => first.first..last.first + last.count,
+            _ => 0..0,
         }
     }
 
     fn weights_of(&self, span: &Span) -> &[i32] {
         &self.weights[span.weights..][..span.count]
-    }
-
-    /// One row of `C` channels through the filter.
-    fn weigh_row<const C: usize>(&self, row: &[u8], output: &mut [u8]) {
-        let (pixels, _) = row.as_chunks::<C>();
-        let (output, _) = output.as_chunks_mut::<C>();
-        for (output, span) in output.iter_mut().zip(&self.spans) {
-            let mut sums = [HALF; C];
-            let pixels = &pixels[span.first..][..span.count];
-            for (pixel, &weight) in pixels.iter().zip(self.weights_of(span)) {
-                for channel in 0..C {
-                    sums[channel] += i32::from(pixel[channel]) * weight;
-                }
-            }
-            *output = sums.map(round);
-        }
     }
 }
 
@@ -257,14 +290,14 @@ mod tests {
     #[test]
     fn a_window_shows_the_same_pixels_as_the_whole() {
         for filter in [Interpolation::Bilinear, Interpolation::Bicubic] {
-            for size in [[40, 60], [11, 7], [31, 47], [31, 9], [90, 47]] {
+            for size in [[40, 60], [11, 7], [31, 47], [31, 9], [90, 47], [6, 40]] {
                 let picture = noise([31, 47], 3);
                 let whole = resize(&picture, size, filter);
                 let window = Window {
                     start: [3, 2],
                     size: [size[0] - 5, size[1] - 3],
                 };
-                let part = resize_window(&picture, size, window, filter);
+                let part = resize_window((&picture).into(), size, window, filter);
                 for y in 0..window.size[0] {
                     assert_eq!(part.row(y), &whole.row(y + 3)[6..][..part.row(y).len()]);
                 }

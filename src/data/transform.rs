@@ -7,7 +7,7 @@
 use anyhow::{Result, bail};
 use image::RgbImage;
 
-use super::picture::Picture;
+use super::picture::{Picture, View};
 use super::resize::{Window, resize_window};
 use crate::error::hinted;
 use crate::model::{CropMode, Interpolation, Preprocess};
@@ -100,21 +100,27 @@ impl Transform {
     /// # Errors
     /// A picture without pixels.
     pub fn apply(&self, picture: &RgbImage) -> Result<Picture> {
-        let source = [picture.height() as usize, picture.width() as usize];
-        if source.contains(&0) {
-            bail!("the picture has {}x{} pixels", source[0], source[1]);
+        let mut source = View::from(picture);
+        if source.size.contains(&0) {
+            bail!(
+                "the picture has {}x{} pixels",
+                source.size[0],
+                source.size[1]
+            );
         }
-        let source = match self.channels() {
-            1 => Picture::new(source, 1, grey(picture)),
-            _ => Picture::new(source, 3, picture.as_raw().clone()),
-        };
-        let resized = self.resized_size(source.size());
+        let greys;
+        if self.channels() == 1 {
+            greys = grey(picture);
+            source.channels = 1;
+            source.samples = &greys;
+        }
+        let resized = self.resized_size(source.size);
         let [vertical, horizontal] = [0, 1].map(|axis| Cut::new(resized[axis], self.size[axis]));
         let window = Window {
             start: [vertical.start, horizontal.start],
             size: [vertical.length, horizontal.length],
         };
-        let cut = resize_window(&source, resized, window, self.interpolation);
+        let cut = resize_window(source, resized, window, self.interpolation);
         if window.size == self.size {
             return Ok(cut);
         }

@@ -11,5 +11,6 @@ mod kernels;
 mod layers;
 mod operations;
 mod parity;
+mod preprocess;
 mod summary;
 mod training;
