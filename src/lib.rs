@@ -1,4 +1,36 @@
 //! The `ResNet` family on candle: describe any residual net, load any checkpoint, predict real pictures.
+//!
+//! ```
+//! use resnet::Predictor;
+//!
+//! # fn main() -> anyhow::Result<()> {
+//! # let model = "tests/fixtures/weights/bottleneck.safetensors";
+//! // A hub name such as `resnet50`, a folder, or a file of weights.
+//! let mut predictor = Predictor::load(model)?;
+//! for prediction in predictor.predict("assets/images/cat.png", 5)? {
+//!     let label = prediction.label.unwrap_or_default();
+//!     println!("{:6.2} % {} {label}", 100.0 * prediction.probability, prediction.class);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A `.pth` file becomes safetensors, with its preprocessing and labels inside, in one call:
+//!
+//! ```
+//! use resnet::hub::Silent;
+//! use resnet::weights::{Checkpoint, Remote};
+//!
+//! # fn main() -> anyhow::Result<()> {
+//! # let folder = tempfile::tempdir()?;
+//! # let new = folder.path().join("model.safetensors");
+//! Checkpoint::open("tests/fixtures/weights/basic.pth", &Remote::new(&Silent))?.save_safetensors(new)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The modules are layers, and an import only points down: `cli`; [`predict`], [`report`], [`weights`] and [`hub`];
+//! [`data`]; [`infer`]; [`model`]; [`nn`]; [`ops`]; [`kernels`].
 
 pub mod cli;
 pub mod data;
@@ -12,3 +44,5 @@ pub mod ops;
 pub mod predict;
 pub mod report;
 pub mod weights;
+
+pub use predict::{Prediction, Predictor};

@@ -1,8 +1,10 @@
 //! What pictures show: a model with its preprocessing and labels, applied to picture files.
 
 use crate::data::{DecodeOptions, Loader, Transform, decode};
+use crate::hub::Silent;
 use crate::infer::Plan;
 use crate::model::{Preprocess, ResNet};
+use crate::weights::{Card, Checkpoint, Remote};
 use anyhow::{Context, Result, bail};
 use candle_core::{DType, Device, Tensor};
 use serde::Serialize;
@@ -44,6 +46,20 @@ enum Engine {
 }
 
 impl Predictor {
+    /// Loads what the command line calls MODEL (a hub name, a folder, a file) for f32 on the CPU, with the preprocessing and
+    /// the labels that it carries.
+    ///
+    /// # Errors
+    /// Where there is no such model, or it is not a whole net of the family.
+    pub fn load(model: &str) -> Result<Self> {
+        let checkpoint = Checkpoint::open(model, &Remote::new(&Silent))?;
+        let net = checkpoint.build(DType::F32, &Device::Cpu)?;
+        let Card {
+            preprocess, labels, ..
+        } = checkpoint.card;
+        Self::new(net, &preprocess, DecodeOptions::default(), labels)
+    }
+
     /// Prepares `net` for pictures read by `preprocess` and `decoding`. `labels` has a name for each class, or none.
     ///
     /// # Errors

@@ -4,6 +4,8 @@
     reason = "a test may stop at what it does not expect"
 )]
 
+mod cli;
+mod command;
 mod fixture;
 mod hub;
 mod hub_server;

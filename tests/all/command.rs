@@ -1,0 +1,98 @@
+//! Runs the binary as a user would, in an environment that holds nothing of the machine's.
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What the binary printed and how it ended.
+#[derive(Debug)]
+pub struct Finished {
+    pub stdout: String,
+    pub stderr: String,
+    pub status: i32,
+}
+
+/// A run of the binary, from the repository's root.
+pub struct Resnet {
+    command: Command,
+    stdin: Vec<u8>,
+    cache: tempfile::TempDir,
+}
+
+impl Resnet {
+    /// With these arguments, an empty hub cache and no request allowed.
+    pub fn new<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
+        let cache = tempfile::tempdir().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_resnet"));
+        command.args(arguments).current_dir(root());
+        for variable in [
+            "HF_TOKEN",
+            "HF_TOKEN_PATH",
+            "HF_ENDPOINT",
+            "HF_HUB_CACHE",
+            "RESNET_ISA",
+            "NO_COLOR",
+            "RAYON_NUM_THREADS",
+        ] {
+            command.env_remove(variable);
+        }
+        command
+            .env("HF_HOME", cache.path())
+            .env("HF_HUB_OFFLINE", "1");
+        Self {
+            command,
+            stdin: Vec::new(),
+            cache,
+        }
+    }
+
+    /// The arguments of one line, split at spaces.
+    pub fn line(line: &str) -> Self {
+        Self::new(line.split_whitespace())
+    }
+
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
+    pub fn folder(mut self, folder: &Path) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
+    pub fn stdin(mut self, bytes: &[u8]) -> Self {
+        self.stdin = bytes.to_vec();
+        self
+    }
+
+    pub fn run(mut self) -> Finished {
+        let mut child = self
+            .command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A program that does not read its input may be gone already.
+        let _ = child.stdin.take().unwrap().write_all(&self.stdin);
+        let output = child.wait_with_output().unwrap();
+        drop(self.cache);
+        Finished {
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+            status: output.status.code().unwrap_or(-1),
+        }
+    }
+}
+
+/// The repository's root.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
