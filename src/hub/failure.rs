@@ -61,8 +61,7 @@ impl Failure {
             Self::NotFound => no_repository(asked),
             Self::Silence(patience) => hinted(
                 format!(
-                    "`{endpoint}` has sent nothing for {:?} while downloading `{file}` of `{repo}`",
-                    patience
+                    "`{endpoint}` has sent nothing for {patience:?} while downloading `{file}` of `{repo}`"
                 ),
                 "try again later, or pass a local file",
             ),

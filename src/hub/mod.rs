@@ -2,7 +2,7 @@
 //!
 //! What the cache holds is used without a request: neither a client nor a TLS configuration is
 //! made for it, so a warm start costs a few `stat` calls. The rest is downloaded by `hf-hub`,
-//! with the guarantees it lacks added in [`transfer`]: bounded waiting, a second try after a
+//! with the guarantees it lacks added in `transfer`: bounded waiting, a second try after a
 //! broken transfer, and no file under its final name unless all of it arrived.
 
 mod cache;

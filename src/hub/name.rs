@@ -57,7 +57,7 @@ fn is_repository(repo: &str) -> bool {
         && parts.iter().all(|part| is_repository_part(part))
         && !repo.contains("--")
         && !repo.contains("..")
-        && !repo.ends_with(".git")
+        && repo.strip_suffix(".git").is_none()
 }
 
 fn is_repository_part(part: &str) -> bool {

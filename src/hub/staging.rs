@@ -64,7 +64,7 @@ impl Staging {
     /// Gives the staged cache second names of the contents that the real one has, so that a file
     /// that two commits share is not downloaded twice. Without hard links it is.
     #[cfg(unix)]
-    pub fn lend(&self, real: &Folder, staged: &Folder) -> io::Result<()> {
+    pub fn lend(real: &Folder, staged: &Folder) -> io::Result<()> {
         let Ok(entries) = fs::read_dir(real.blobs()) else {
             return Ok(());
         };
@@ -81,7 +81,7 @@ impl Staging {
 
     /// Where a snapshot holds no links, its blob could not be told from the lent ones.
     #[cfg(not(unix))]
-    pub fn lend(&self, _real: &Folder, _staged: &Folder) -> io::Result<()> {
+    pub fn lend(_real: &Folder, _staged: &Folder) -> io::Result<()> {
         Ok(())
     }
 }

@@ -114,7 +114,7 @@ impl Connection {
         let staged = Folder::new(&self.staging.cache(), wanted.repo);
         self.staging.clear().map_err(Failure::Cache)?;
         if lend {
-            self.staging.lend(folder, &staged).map_err(Failure::Cache)?;
+            Staging::lend(folder, &staged).map_err(Failure::Cache)?;
         }
 
         let messages = self.spawn(wanted, &staged);

@@ -66,7 +66,7 @@ impl HubServer {
         Self { address, state }
     }
 
-    /// What HF_ENDPOINT is to be.
+    /// What `HF_ENDPOINT` is to be.
     pub fn endpoint(&self) -> &str {
         &self.address
     }
@@ -165,7 +165,7 @@ fn answer(mut stream: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         body.len()
     );
     for (name, value) in headers {
-        head += &format!("{name}: {value}\r\n");
+        head.extend([name, ": ", &value, "\r\n"]);
     }
     stream.write_all((head + "connection: close\r\n\r\n").as_bytes())?;
     if method == "GET" {
