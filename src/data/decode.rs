@@ -12,9 +12,10 @@ use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 
-use super::{format, gif, orientation, rgb, truncation};
+use super::{format, gif, orientation, rgb, tiff, truncation};
 use crate::error::hinted;
 
 /// What Pillow refuses to open (twice `Image.MAX_IMAGE_PIXELS`).
@@ -76,10 +77,34 @@ pub fn decode_bytes(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage> {
     let frame = (format == ImageFormat::Gif)
         .then(|| gif::FirstFrame::find(bytes))
         .flatten();
-    let file = frame
-        .as_ref()
-        .map_or(Cow::Borrowed(bytes), |frame| frame.with_room(bytes));
-    let mut reader = ImageReader::with_format(Cursor::new(file.as_ref()), format);
+    let palette = (format == ImageFormat::Tiff)
+        .then(|| tiff::Palette::find(bytes))
+        .flatten();
+    let file = match (&frame, &palette) {
+        (Some(frame), _) => frame.with_room(bytes),
+        (_, Some(palette)) => palette.as_grey(bytes).into(),
+        _ => Cow::Borrowed(bytes),
+    };
+    let (image, orientation) = run_decoder(&file, format, options)?;
+    let mut image = match (palette, image) {
+        (Some(palette), DynamicImage::ImageLuma8(indices)) => palette.apply(&indices),
+        (_, image) => rgb::from_image(image, bytes, format)?,
+    };
+    if let Some(frame) = frame {
+        frame.paint_surround(&mut image);
+    }
+    let mut image = DynamicImage::ImageRgb8(image);
+    image.apply_orientation(orientation);
+    Ok(image.into_rgb8())
+}
+
+/// The samples of a file as they are stored, and how the picture is to be turned.
+fn run_decoder(
+    file: &[u8],
+    format: ImageFormat,
+    options: &DecodeOptions,
+) -> Result<(DynamicImage, Orientation)> {
+    let mut reader = ImageReader::with_format(Cursor::new(file), format);
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(options.max_pixels.saturating_mul(WIDEST_PIXEL));
     reader.limits(limits);
@@ -87,18 +112,13 @@ pub fn decode_bytes(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage> {
         .into_decoder()
         .map_err(|error| explain(error, format))?;
     check_size(decoder.dimensions(), options.max_pixels)?;
-    let orientation = (options.apply_exif || format == ImageFormat::Tiff)
-        .then(|| orientation::of(&mut decoder, bytes, format));
+    let orientation = if options.apply_exif || format == ImageFormat::Tiff {
+        orientation::of(&mut decoder, file, format)
+    } else {
+        Orientation::NoTransforms
+    };
     let image = DynamicImage::from_decoder(decoder).map_err(|error| explain(error, format))?;
-    let mut image = rgb::from_image(image, bytes, format)?;
-    if let Some(frame) = frame {
-        frame.paint_surround(&mut image);
-    }
-    let mut image = DynamicImage::ImageRgb8(image);
-    if let Some(orientation) = orientation {
-        image.apply_orientation(orientation);
-    }
-    Ok(image.into_rgb8())
+    Ok((image, orientation))
 }
 
 /// The content of a file that may be a picture.

@@ -14,6 +14,7 @@ mod orientation;
 pub mod picture;
 pub mod resize;
 mod rgb;
+mod tiff;
 pub mod transform;
 mod truncation;
 

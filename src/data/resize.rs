@@ -124,8 +124,8 @@ fn filter_across<const C: usize>(
             let mut sums = [HALF; C];
             let pixels = &pixels[span.first - origin[1]..][..span.count];
             for (pixel, &weight) in pixels.iter().zip(taps.weights_of(span)) {
-                for channel in 0..C {
-                    sums[channel] += i32::from(pixel[channel]) * weight;
+                for (sum, &sample) in sums.iter_mut().zip(pixel) {
+                    *sum += i32::from(sample) * weight;
                 }
             }
             *output = sums.map(round);

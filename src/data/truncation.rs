@@ -43,11 +43,10 @@ pub fn webp_is_whole(bytes: &[u8]) -> bool {
 
 /// Where the byte behind the next `0xff` that makes a marker lies.
 fn find_marker(bytes: &[u8]) -> Option<usize> {
-    let pairs = bytes.windows(2).enumerate();
-    pairs
-        .filter(|(_, pair)| pair[0] == 0xff && pair[1] != 0xff && pair[1] != 0)
-        .map(|(start, _)| start + 1)
-        .next()
+    bytes
+        .windows(2)
+        .position(|pair| pair[0] == 0xff && pair[1] != 0xff && pair[1] != 0)
+        .map(|start| start + 1)
 }
 
 /// Where the first marker behind the entropy-coded data at `start` lies that is no restart.

@@ -1,0 +1,102 @@
+//! The palette of a TIFF file, which the decoder knows nothing of: it is told that the indices are greys.
+
+use image::{GrayImage, Rgb, RgbImage};
+
+/// Tags of a TIFF directory.
+const BITS_PER_SAMPLE: u16 = 258;
+const PHOTOMETRIC: u16 = 262;
+const SAMPLES_PER_PIXEL: u16 = 277;
+const COLOUR_MAP: u16 = 320;
+/// Values of the photometric interpretation.
+const BLACK_IS_ZERO: u16 = 1;
+const RGB_PALETTE: u16 = 3;
+/// Bytes of an entry of a directory.
+const ENTRY: usize = 12;
+
+/// The 256 colours of a TIFF file whose samples are 8-bit indices.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Palette {
+    colours: Vec<Rgb<u8>>,
+    /// Where the file has its photometric interpretation.
+    photometric: usize,
+    big_endian: bool,
+}
+
+impl Palette {
+    /// Reads the first directory of a classic TIFF file; none where it is damaged or has no such palette.
+    pub fn find(bytes: &[u8]) -> Option<Self> {
+        let big_endian = bytes.starts_with(b"MM");
+        let short = |at: usize| -> Option<u16> {
+            let number = bytes.get(at..)?.first_chunk()?;
+            Some(match big_endian {
+                true => u16::from_be_bytes(*number),
+                false => u16::from_le_bytes(*number),
+            })
+        };
+        let long = |at: usize| -> Option<usize> {
+            let (first, second) = (usize::from(short(at)?), usize::from(short(at + 2)?));
+            Some(match big_endian {
+                true => first << 16 | second,
+                false => second << 16 | first,
+            })
+        };
+        if short(2)? != 42 {
+            return None;
+        }
+        let directory = long(4)?;
+        let entries =
+            (0..usize::from(short(directory)?)).map(|entry| directory + 2 + entry * ENTRY);
+        let value_of = |tag| {
+            entries
+                .clone()
+                .find(|&entry| short(entry) == Some(tag))
+                .map(|entry| entry + 8)
+        };
+        let photometric = value_of(PHOTOMETRIC)?;
+        let samples = value_of(SAMPLES_PER_PIXEL).map_or(Some(1), short)?;
+        if (
+            short(photometric)?,
+            short(value_of(BITS_PER_SAMPLE)?)?,
+            samples,
+        ) != (RGB_PALETTE, 8, 1)
+        {
+            return None;
+        }
+        // 256 reds, then greens, then blues, 16 bits each, of which the high byte counts.
+        let map = long(value_of(COLOUR_MAP)?)?;
+        let sample = |at: usize| Some(short(map + 2 * at)?.to_be_bytes()[0]);
+        let colours = (0..256)
+            .map(|index| {
+                Some(Rgb([
+                    sample(index)?,
+                    sample(256 + index)?,
+                    sample(512 + index)?,
+                ]))
+            })
+            .collect::<Option<_>>()?;
+        Some(Self {
+            colours,
+            photometric,
+            big_endian,
+        })
+    }
+
+    /// The file of `bytes` with its indices called greys.
+    pub fn as_grey(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut file = bytes.to_vec();
+        let value = if self.big_endian {
+            BLACK_IS_ZERO.to_be_bytes()
+        } else {
+            BLACK_IS_ZERO.to_le_bytes()
+        };
+        file[self.photometric..][..2].copy_from_slice(&value);
+        file
+    }
+
+    /// The colours of the decoded `indices`.
+    pub fn apply(&self, indices: &GrayImage) -> RgbImage {
+        RgbImage::from_fn(indices.width(), indices.height(), |x, y| {
+            self.colours[usize::from(indices.get_pixel(x, y).0[0])]
+        })
+    }
+}
