@@ -9,7 +9,6 @@ use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
-const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
 
 /// The person's side of the program.
@@ -34,13 +33,6 @@ impl Console {
         self.line(RED, "error", &one_line(error));
         if let Some(hint) = hint_of(error) {
             self.line(CYAN, "hint", &hint);
-        }
-    }
-
-    /// Something that went otherwise than asked for; not with `--quiet`.
-    pub fn warning(&self, text: impl Display) {
-        if !self.quiet {
-            self.line(YELLOW, "warning", &text);
         }
     }
 
@@ -104,10 +96,13 @@ impl Progress for Console {
     }
 
     fn finish(&self) {
-        if let Ok(mut download) = self.download.lock() {
-            if let Some(bar) = download.take() {
-                bar.finish_and_clear();
-            }
+        if let Some(bar) = self
+            .download
+            .lock()
+            .ok()
+            .and_then(|mut download| download.take())
+        {
+            bar.finish_and_clear();
         }
     }
 }

@@ -41,10 +41,9 @@ impl DeviceChoice {
     /// Opens the device.
     pub fn open(self) -> Result<Device> {
         match self {
-            Self::Cpu => Ok(Device::Cpu),
             Self::Auto if cfg!(feature = "cuda") => Ok(Device::cuda_if_available(0)?),
             Self::Auto if cfg!(feature = "metal") => Ok(Device::metal_if_available(0)?),
-            Self::Auto => Ok(Device::Cpu),
+            Self::Auto | Self::Cpu => Ok(Device::Cpu),
             Self::Cuda(number) if cfg!(feature = "cuda") => Device::new_cuda(number)
                 .with_context(|| format!("cannot open device `cuda:{number}`")),
             Self::Metal if cfg!(feature = "metal") => {

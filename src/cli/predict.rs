@@ -60,6 +60,13 @@ pub fn run(
         None => card.labels,
     };
     let preprocess = args.preprocess.apply(card.preprocess, console);
+    console.detail(format_args!(
+        "model {}: {}, {} classes; {dtype:?} on {device:?}, {threads} threads",
+        card.name,
+        card.config.name().unwrap_or("a residual net"),
+        card.config.classes
+    ));
+    console.detail(format_args!("preprocessing: {preprocess:?}"));
     let net = checkpoint.build(dtype, &device)?;
     drop(checkpoint);
     let mut predictor = Predictor::new(net, &preprocess, args.preprocess.decoding(), labels)?;

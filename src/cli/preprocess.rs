@@ -8,7 +8,7 @@ use clap::ValueEnum;
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Preprocessing [default: the model's]")]
 pub struct PreprocessArgs {
-    /// Size of the model's input: N pixels, or HxW
+    /// Size of the model's input: N pixels, or `HxW`
     #[arg(long, value_name = "SIZE", value_parser = parse_size, conflicts_with = "test_size")]
     image_size: Option<[usize; 2]>,
     /// The size and crop that the model names for testing, in place of those for training
@@ -50,6 +50,25 @@ enum InterpolationChoice {
     Bicubic,
 }
 
+impl From<CropModeChoice> for CropMode {
+    fn from(choice: CropModeChoice) -> Self {
+        match choice {
+            CropModeChoice::Center => Self::Center,
+            CropModeChoice::Squash => Self::Squash,
+            CropModeChoice::Border => Self::Border,
+        }
+    }
+}
+
+impl From<InterpolationChoice> for Interpolation {
+    fn from(choice: InterpolationChoice) -> Self {
+        match choice {
+            InterpolationChoice::Bilinear => Self::Bilinear,
+            InterpolationChoice::Bicubic => Self::Bicubic,
+        }
+    }
+}
+
 impl PreprocessArgs {
     /// The model's preprocessing with what the flags say.
     pub fn apply(&self, model: Preprocess, console: &Console) -> Preprocess {
@@ -72,18 +91,11 @@ impl PreprocessArgs {
         if let Some(crop_pct) = self.crop_pct {
             preprocess.crop_pct = crop_pct;
         }
-        match self.crop_mode {
-            None => {}
-            Some(CropModeChoice::Center) => preprocess.crop_mode = CropMode::Center,
-            Some(CropModeChoice::Squash) => preprocess.crop_mode = CropMode::Squash,
-            Some(CropModeChoice::Border) => preprocess.crop_mode = CropMode::Border,
+        if let Some(mode) = self.crop_mode {
+            preprocess.crop_mode = mode.into();
         }
-        match self.interpolation {
-            None => {}
-            Some(InterpolationChoice::Bilinear) => {
-                preprocess.interpolation = Interpolation::Bilinear
-            }
-            Some(InterpolationChoice::Bicubic) => preprocess.interpolation = Interpolation::Bicubic,
+        if let Some(filter) = self.interpolation {
+            preprocess.interpolation = filter.into();
         }
         if let Some(mean) = &self.mean {
             preprocess.mean.clone_from(mean);

@@ -216,7 +216,9 @@ impl Taps {
             );
             let total: f64 = exact.iter().sum();
             if total != 0.0 {
-                exact.iter_mut().for_each(|weight| *weight /= total);
+                for weight in &mut exact {
+                    *weight /= total;
+                }
             }
             taps.spans.push(Span {
                 first,

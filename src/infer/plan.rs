@@ -91,7 +91,7 @@ impl Plan {
             times.push(StepTime {
                 path: path.to_owned(),
                 time,
-            })
+            });
         })?;
         Ok((logits, times))
     }

@@ -4,6 +4,9 @@ use rayon::prelude::*;
 
 /// Adds `bias[c]` to every plane of channel c and the residual where there is one; `relu` then cuts negative values.
 /// `output` and `residual` are `[N, C, pixels]`.
+///
+/// # Panics
+/// Where the residual is not as large as the output.
 pub fn finish(
     output: &mut [f32],
     bias: &[f32],
@@ -14,6 +17,7 @@ pub fn finish(
     let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
     // `max` would turn NaN into the floor.
     let cut = move |value: f32| if value < floor { floor } else { value };
+    let output_len = output.len();
     let planes = output.par_chunks_exact_mut(pixels).enumerate();
     match residual {
         None => planes.for_each(|(plane, values)| {
@@ -23,10 +27,7 @@ pub fn finish(
             }
         }),
         Some(residual) => {
-            assert!(
-                residual.len() >= pixels,
-                "a residual as large as the output"
-            );
+            assert_eq!(residual.len(), output_len, "the residual's size");
             planes.zip(residual.par_chunks_exact(pixels)).for_each(
                 |((plane, values), residual)| {
                     let bias = bias[plane % bias.len()];

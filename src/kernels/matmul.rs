@@ -17,6 +17,9 @@ pub struct Matrix<'a> {
 
 impl<'a> Matrix<'a> {
     /// `rows` times `columns` values, row after row, rows `row_stride` apart.
+    ///
+    /// # Panics
+    /// Where the slice is too short for them.
     pub fn strided(values: &'a [f32], rows: usize, columns: usize, row_stride: usize) -> Self {
         assert!(rows == 0 || columns == 0 || (rows - 1) * row_stride + columns <= values.len());
         Self {
@@ -65,6 +68,9 @@ pub enum Threads {
 }
 
 /// `C = A B` or `C += A B`, with `C` of `a.rows` rows that are `row_stride` apart in `c`.
+///
+/// # Panics
+/// Where the inner dimensions differ or `c` is too short.
 pub fn matmul(
     c: &mut [f32],
     row_stride: usize,

@@ -16,6 +16,9 @@ pub fn forward(values: &mut [f32]) {
 }
 
 /// `dx = dy` where `y > 0`, else 0, in place of `dy`.
+///
+/// # Panics
+/// Where the two are not as long.
 pub fn grad_input(gradient: &mut [f32], output: &[f32]) {
     assert_eq!(gradient.len(), output.len());
     gradient

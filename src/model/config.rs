@@ -276,7 +276,7 @@ impl ModelConfig {
             }
             BlockKind::Bottleneck => (0..self.blocks.len()).try_for_each(|stage| {
                 let channels = self.bottleneck_channels(stage);
-                if channels == 0 || channels % self.groups != 0 {
+                if channels == 0 || !channels.is_multiple_of(self.groups) {
                     bail!(
                         "{channels} channels in stage {} do not make {} groups",
                         stage + 1,

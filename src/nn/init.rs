@@ -8,12 +8,14 @@ use candle_nn::VarBuilder;
 use candle_nn::init::{Init, NormalOrUniform};
 use candle_nn::var_builder::SimpleBackend;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+type Variables = BTreeMap<String, Var>;
 
 /// The variables of a model that trains, by name and in the names' order.
 #[derive(Debug, Clone, Default)]
 pub struct Parameters {
-    variables: Arc<Mutex<BTreeMap<String, Var>>>,
+    variables: Arc<Mutex<Variables>>,
 }
 
 impl Parameters {
@@ -26,12 +28,13 @@ impl Parameters {
         VarBuilder::from_backend(Box::new(source), dtype, device.clone())
     }
 
+    fn lock(&self) -> MutexGuard<'_, Variables> {
+        unpoisoned(&self.variables)
+    }
+
     /// Every variable, running statistics among them, sorted by name.
     pub fn all(&self) -> Vec<(String, Var)> {
-        let variables = self
-            .variables
-            .lock()
-            .expect("no holder of this lock panics");
+        let variables = self.lock();
         variables
             .iter()
             .map(|(name, variable)| (name.clone(), variable.clone()))
@@ -64,6 +67,11 @@ impl Parameters {
     }
 }
 
+/// A map or a list that a panicking holder cannot have left half written.
+fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 struct Seeded {
     seed: u64,
     parameters: Parameters,
@@ -78,11 +86,7 @@ impl SimpleBackend for Seeded {
         dtype: DType,
         device: &Device,
     ) -> Result<Tensor> {
-        let mut variables = self
-            .parameters
-            .variables
-            .lock()
-            .expect("no holder of this lock panics");
+        let mut variables = self.parameters.lock();
         if let Some(variable) = variables.get(name) {
             if variable.shape() != &shape {
                 bail!(
@@ -191,7 +195,7 @@ pub fn without_memory<T>(build: impl FnOnce(VarBuilder) -> Result<T>) -> Result<
         DType::F32,
         Device::Cpu,
     ))?;
-    let shapes = std::mem::take(&mut *shapes.lock().expect("no holder of this lock panics"));
+    let shapes = std::mem::take(&mut *unpoisoned(&shapes));
     Ok((built, shapes))
 }
 
@@ -208,7 +212,7 @@ impl SimpleBackend for Shapes {
         dtype: DType,
         device: &Device,
     ) -> Result<Tensor> {
-        let mut shapes = self.shapes.lock().expect("no holder of this lock panics");
+        let mut shapes = unpoisoned(&self.shapes);
         shapes.push((name.to_owned(), shape.dims().to_vec()));
         Tensor::zeros((), dtype, device)?.broadcast_as(shape)
     }

@@ -29,7 +29,7 @@ pub fn relu_as(form: Form, x: &Tensor) -> Result<Tensor> {
             Form::Kernels => {
                 let mut values = with_values(gradient, <[f32]>::to_vec)?;
                 with_values(output, |output| {
-                    kernels::relu::grad_input(&mut values, output)
+                    kernels::relu::grad_input(&mut values, output);
                 })?;
                 Tensor::from_vec(values, gradient.shape(), gradient.device())?
             }
