@@ -4,18 +4,13 @@
 //! read; every storage is read once and its checksum is tested. The state dict may lie in a dictionary of other things, as
 //! training scripts save it.
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::{BufReader, Read},
-    path::Path,
-};
+use std::{collections::BTreeMap, fs::File};
 
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::DType;
-use zip::{CompressionMethod, ZipArchive};
 
 use super::{
+    directory::Directory,
     file::{Element, Info},
     pickle::{Id, Object, Pickle},
 };
@@ -45,7 +40,7 @@ const STATE_DICT: &str =
 
 /// An open checkpoint.
 pub struct Archive {
-    zip: ZipArchive<BufReader<File>>,
+    directory: Directory,
     views: BTreeMap<String, View>,
 }
 
@@ -63,32 +58,31 @@ struct View {
 }
 
 impl Archive {
-    /// Reads what the checkpoint at `path` holds, without the data; gives notes on what was chosen.
-    pub fn open(path: &Path) -> Result<(Self, Vec<String>)> {
-        let reader = BufReader::new(File::open(path)?);
-        let mut zip = ZipArchive::new(reader)
-            .map_err(|error| hinted(format!("the zip archive cannot be read: {error}"), DAMAGED))?;
-        let names = zip
-            .file_names()
-            .map(|name| Ok(name?.into_owned()))
-            .collect::<Result<Vec<_>>>()?;
-        if names.iter().any(|name| name.ends_with("constants.pkl")) {
+    /// Reads what the checkpoint in `file` holds, without the data; gives notes on what was chosen.
+    pub fn open(file: File) -> Result<(Self, Vec<String>)> {
+        let directory = Directory::read(file)?;
+        if directory
+            .names()
+            .any(|name| name.ends_with("constants.pkl"))
+        {
             return Err(hinted(
                 "it is a TorchScript archive, a program with its weights",
                 "in Python: `torch.save(torch.jit.load(file).state_dict(), \"weights.pth\")`",
             ));
         }
-        let Some(folder) = names.iter().find_map(|name| name.strip_suffix("data.pkl")) else {
+        let mut names = directory.names();
+        let Some(folder) = names.find_map(|name| name.strip_suffix("data.pkl")) else {
             return Err(hinted(
                 "it is a zip archive without `data.pkl`, so not one of `torch.save`",
                 STATE_DICT,
             ));
         };
-        if names.contains(&format!("{folder}byteorder")) {
-            let order = read_entry(&mut zip, &format!("{folder}byteorder"), 16)?;
-            ensure!(order == b"little", "its numbers are in big-endian order");
+        let order = format!("{folder}byteorder");
+        if directory.contains(&order) {
+            let little = directory.entry(&order, 16)? == b"little";
+            ensure!(little, "its numbers are in big-endian order");
         }
-        let bytes = read_entry(&mut zip, &format!("{folder}data.pkl"), LONGEST_PICKLE)?;
+        let bytes = directory.entry(&format!("{folder}data.pkl"), LONGEST_PICKLE)?;
         let pickle = Pickle::parse(&bytes)?;
         let (tensors, notes) = state_dict(&pickle)?;
         let mut views = BTreeMap::new();
@@ -97,7 +91,8 @@ impl Archive {
             // A key set twice keeps its last value, as in Python.
             views.insert(name.to_owned(), view);
         }
-        Ok((Self { zip, views }, notes))
+        drop(names);
+        Ok((Self { directory, views }, notes))
     }
 
     /// The tensors it holds.
@@ -110,7 +105,7 @@ impl Archive {
 
     /// The data of the tensors `names`, each contiguous, row by row, little-endian.
     pub fn read<'a>(
-        mut self,
+        self,
         names: impl Iterator<Item = &'a str>,
     ) -> Result<BTreeMap<String, Vec<u8>>> {
         let mut by_storage: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -120,7 +115,7 @@ impl Archive {
         }
         let mut data = BTreeMap::new();
         for (entry, names) in by_storage {
-            let storage = read_entry(&mut self.zip, entry, u64::MAX)?;
+            let storage = self.directory.entry(entry, u64::MAX)?;
             for name in names {
                 let bytes = self.views[name]
                     .gather(&storage)
@@ -130,31 +125,6 @@ impl Archive {
         }
         Ok(data)
     }
-}
-
-/// The bytes of an entry, at most `limit`.
-fn read_entry(zip: &mut ZipArchive<BufReader<File>>, name: &str, limit: u64) -> Result<Vec<u8>> {
-    let damaged = |what: String| hinted(format!("entry `{name}` of the archive {what}"), DAMAGED);
-    let entry = zip
-        .by_name(name)
-        .map_err(|error| damaged(format!("cannot be read: {error}")))?;
-    if entry.compression() != CompressionMethod::Stored {
-        bail!("entry `{name}` of the archive is compressed, which `torch.save` does not do");
-    }
-    let size = entry.size();
-    ensure!(
-        size <= limit,
-        "entry `{name}` of the archive has {size} bytes, more than the {limit} that are read"
-    );
-    let mut bytes = Vec::new();
-    entry
-        .take(size)
-        .read_to_end(&mut bytes)
-        .map_err(|error| damaged(format!("cannot be read: {error}")))?;
-    if bytes.len() as u64 != size {
-        return Err(damaged(format!("has {} of its {size} bytes", bytes.len())));
-    }
-    Ok(bytes)
 }
 
 /// The tensors of a checkpoint by name, and notes on what was left aside.
@@ -389,40 +359,52 @@ impl View {
                 DAMAGED,
             ));
         }
-        let shape = &self.info.shape;
-        let elements: usize = shape.iter().product();
+        let elements: usize = self.info.shape.iter().product();
         let mut bytes = Vec::with_capacity(elements * width);
         if elements > 0 {
-            self.gather_axis(storage, width, 0, self.offset, &mut bytes);
+            let axes: Vec<[usize; 2]> = std::iter::zip(&self.info.shape, &self.strides)
+                .map(|(&size, &stride)| [size, stride * width])
+                .collect();
+            let (run, outer) = contiguous(&axes, width);
+            gather(
+                storage,
+                self.offset * width,
+                &axes[..outer],
+                run,
+                &mut bytes,
+            );
         }
         Ok(bytes)
     }
+}
 
-    fn gather_axis(
-        &self,
-        storage: &[u8],
-        width: usize,
-        axis: usize,
-        from: usize,
-        to: &mut Vec<u8>,
-    ) {
-        let shape = &self.info.shape[axis..];
-        let strides = &self.strides[axis..];
-        let mut expected = 1;
-        let contiguous = shape.iter().zip(strides).rev().all(|(&size, &stride)| {
-            let holds = size == 1 || stride == expected;
-            expected *= size;
-            holds
-        });
-        if contiguous {
-            to.extend(&storage[from * width..][..expected * width]);
-        } else if let [size] = shape {
-            for i in 0..*size {
-                to.extend(&storage[(from + i * strides[0]) * width..][..width]);
+/// The bytes that the last axes (size and stride in bytes) cover without a gap, and how many axes stand before those.
+fn contiguous(axes: &[[usize; 2]], width: usize) -> (usize, usize) {
+    let mut run = width;
+    let mut outer = axes.len();
+    while let Some(&[size, stride]) = axes[..outer].last()
+        && (size == 1 || stride == run)
+    {
+        run *= size;
+        outer -= 1;
+    }
+    (run, outer)
+}
+
+/// Appends to `to` the runs of `run` bytes at each index of `axes`.
+fn gather(storage: &[u8], from: usize, axes: &[[usize; 2]], run: usize, to: &mut Vec<u8>) {
+    match *axes {
+        [] => to.extend(&storage[from..from + run]),
+        // The usual run of one f32, copied without a call.
+        [[size, stride]] if run == 4 => {
+            for i in 0..size {
+                let element = storage[from + i * stride..].first_chunk::<4>();
+                to.extend(element.expect("the view was tested to lie inside its storage"));
             }
-        } else {
-            for i in 0..shape[0] {
-                self.gather_axis(storage, width, axis + 1, from + i * strides[0], to);
+        }
+        [[size, stride], ref inner @ ..] => {
+            for i in 0..size {
+                gather(storage, from + i * stride, inner, run, to);
             }
         }
     }

@@ -5,11 +5,13 @@ use anyhow::{Result, bail};
 use super::names::Tensors;
 use crate::{
     error::hinted,
-    model::{BlockKind, ModelConfig, ShortcutKind},
+    model::{self, ModelConfig},
 };
 
 /// Names told before the rest is counted.
 const TOLD: usize = 5;
+/// The deepest net that a configuration may ask for; the paper's deepest, 1202 layers, has 600 blocks.
+const MOST_BLOCKS: usize = 10_000;
 
 /// Refuses `tensors` that are not those of `config`: one is missing, has another shape, or is of no use.
 ///
@@ -133,63 +135,9 @@ pub fn agree(config: &ModelConfig, shown: &ModelConfig, source: &str) -> Result<
 
 /// Name and shape of every tensor of the net, batch norm's running statistics with them.
 fn expected_tensors(config: &ModelConfig) -> Result<Vec<(String, Vec<usize>)>> {
-    config.validate()?;
-    if config.blocks.iter().sum::<usize>() > 10_000 {
-        bail!("a net of {:?} blocks a stage is too deep", config.blocks);
+    let blocks: usize = config.blocks.iter().sum();
+    if blocks > MOST_BLOCKS {
+        bail!("a net of {blocks} blocks is deeper than the {MOST_BLOCKS} that are read");
     }
-    let mut tensors = Vec::new();
-    let norm = |tensors: &mut Vec<_>, path: String, channels: usize| {
-        for name in ["weight", "bias", "running_mean", "running_var"] {
-            tensors.push((format!("{path}.{name}"), vec![channels]));
-        }
-    };
-    let kernel = match config.stem {
-        crate::model::StemKind::Imagenet => 7,
-        crate::model::StemKind::Cifar => 3,
-    };
-    tensors.push((
-        "conv1.weight".to_owned(),
-        vec![config.stem_channels, config.in_channels, kernel, kernel],
-    ));
-    norm(&mut tensors, "bn1".to_owned(), config.stem_channels);
-    let mut channels = config.stem_channels;
-    for (stage, &blocks) in config.blocks.iter().enumerate() {
-        let planes = config.planes[stage];
-        let out = config.stage_channels(stage);
-        let width = config.bottleneck_channels(stage);
-        for block in 0..blocks {
-            let path = format!("layer{}.{block}", stage + 1);
-            let convolutions = match config.block {
-                BlockKind::Basic => vec![[planes, channels, 3], [planes, planes, 3]],
-                BlockKind::Bottleneck => vec![
-                    [width, channels, 1],
-                    [width, width / config.groups, 3],
-                    [out, width, 1],
-                ],
-            };
-            for (i, [output, input, kernel]) in (1..).zip(convolutions) {
-                tensors.push((
-                    format!("{path}.conv{i}.weight"),
-                    vec![output, input, kernel, kernel],
-                ));
-                norm(&mut tensors, format!("{path}.bn{i}"), output);
-            }
-            let stride = match (block, stage) {
-                (0, 0) => config.first_stage_stride,
-                (0, _) if !config.dilated[stage] => 2,
-                _ => 1,
-            };
-            if config.shortcut == ShortcutKind::Projection && (stride != 1 || channels != out) {
-                tensors.push((
-                    format!("{path}.downsample.0.weight"),
-                    vec![out, channels, 1, 1],
-                ));
-                norm(&mut tensors, format!("{path}.downsample.1"), out);
-            }
-            channels = out;
-        }
-    }
-    tensors.push(("fc.weight".to_owned(), vec![config.classes, channels]));
-    tensors.push(("fc.bias".to_owned(), vec![config.classes]));
-    Ok(tensors)
+    Ok(model::parameters(config)?)
 }

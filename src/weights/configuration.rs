@@ -1,6 +1,6 @@
 //! What the files beside the weights, or the metadata in them, say of a model.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
@@ -30,12 +30,16 @@ pub struct Configuration {
     pub notes: Vec<String>,
 }
 
-/// Reads a `config.json` and, where there is one, a `preprocessor_config.json`; nothing where the former is no model's.
-pub fn read(config: &Path, preprocessor: Option<&Path>) -> Result<Option<Configuration>> {
+/// Reads a `config.json`, and the `preprocessor_config.json` that `preprocessor` finds where transformers wrote the former;
+/// nothing where it is no model's.
+pub fn read(
+    config: &Path,
+    preprocessor: impl FnOnce() -> Result<Option<PathBuf>>,
+) -> Result<Option<Configuration>> {
     let value = json(config)?;
     let parse = || -> Result<_> {
         if transformers::recognises(&value) {
-            let processor = preprocessor.map(json).transpose()?;
+            let processor = preprocessor()?.map(|path| json(&path)).transpose()?;
             transformers::read(&value, processor.as_ref()).map(Some)
         } else {
             of_timm("config.json", &value)

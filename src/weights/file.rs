@@ -67,7 +67,7 @@ impl WeightsFile {
         let length = file.metadata()?.len();
         file.take(512).read_to_end(&mut start)?;
         if start.starts_with(b"PK\x03\x04") {
-            let (archive, notes) = Archive::open(path)?;
+            let (archive, notes) = Archive::open(File::open(path)?)?;
             return Ok(Self {
                 infos: archive.infos(),
                 metadata: Map::new(),
@@ -82,8 +82,11 @@ impl WeightsFile {
         // SAFETY: the map is read only. That nobody changes the file while it is mapped cannot be enforced by any process;
         // every program that maps weights relies on it. Files of the hub's cache are never rewritten in place, and ours
         // are replaced by a rename, which leaves the mapped ones alone.
-        let mapped = unsafe { MmapedSafetensors::new(path) }
-            .map_err(|error| hinted(format!("its header is wrong: {}", error), DAMAGED))?;
+        let mapped = unsafe { MmapedSafetensors::new(path) }.map_err(|error| match error {
+            // The path is told by the caller.
+            candle_core::Error::WithPath { inner, .. } => wrong_header(&*inner),
+            other => wrong_header(&other),
+        })?;
         let infos = mapped.tensors().into_iter().map(|(name, tensor)| {
             let info = Info {
                 shape: tensor.shape().to_vec(),
@@ -125,6 +128,10 @@ impl Data {
                 .with_context(|| format!("tensor `{name}` was not read")),
         }
     }
+}
+
+fn wrong_header(error: &dyn std::fmt::Display) -> anyhow::Error {
+    hinted(format!("its header is wrong: {error}"), DAMAGED)
 }
 
 /// The error for bytes that are known and not weights that can be read; nothing for a safetensors file or unknown bytes.

@@ -1,4 +1,7 @@
 //! Nets that look like a `ResNet` and are none of ours, and nets that are none at all: refused by what gives them away.
+//!
+//! What leaves no trace in the tensors (timm's `resnetblur50`, whose filters are constants) only a configuration's
+//! `architecture` gives away: [`super::timm`] refuses it there.
 
 use anyhow::{Result, bail};
 
@@ -31,8 +34,8 @@ const NETWORKS: [(&str, &str); 17] = [
 
 /// Refuses tensors that are of another net than the family's.
 pub fn refuse(tensors: &Tensors) -> Result<()> {
-    let deep_stem = tensors.get("conv1.0.weight");
-    if let Some(named) = deep_stem {
+    let has_blocks = tensors.contains_key("layer1.0.conv1.weight");
+    if let (true, Some(named)) = (has_blocks, tensors.get("conv1.0.weight")) {
         return Err(hinted(
             format!(
                 "it is a ResNet-C or ResNet-D, whose stem is three convolutions (`{}`); only the 7x7 and the 3x3 stem are built",
@@ -60,6 +63,14 @@ pub fn refuse(tensors: &Tensors) -> Result<()> {
                     "it has blocks with attention, as SE and ECA nets (`{raw}`), which are not built"
                 ),
                 "pass the plain net, `resnet50` rather than `seresnet50` or `ecaresnet50d`",
+            ));
+        }
+        if name.contains(".convs.") {
+            return Err(hinted(
+                format!(
+                    "it is a Res2Net, whose blocks split their channels (`{raw}`), which are not built"
+                ),
+                "pass the plain net, `resnet50` rather than `res2net50_26w_4s`",
             ));
         }
         if name.ends_with(".filt") || name.contains(".aa.") {

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | what was written: a path, a hub name, a short name | [`source`] |
 //! | the files that belong to it | `place` |
-//! | a file's tensors: safetensors, or `PyTorch`'s zip archive of a pickle | `file`, `archive`, [`pickle`] |
+//! | a file's tensors: safetensors, or `PyTorch`'s zip archive of a pickle | `file`, `archive`, `directory`, `pickle` |
 //! | their names as torchvision's | `names` |
 //! | the architecture, preprocessing and labels that the configuration files give | `timm`, `transformers` |
 //! | the architecture that the tensors' shapes show | `shapes` |
@@ -20,11 +20,12 @@ mod card;
 mod check;
 mod checkpoint;
 mod configuration;
+mod directory;
 mod file;
 mod foreign;
 mod labels;
 mod names;
-pub mod pickle;
+mod pickle;
 mod place;
 mod remote;
 mod save;
@@ -36,6 +37,8 @@ mod transformers;
 use std::path::PathBuf;
 
 use anyhow::Result;
+
+use crate::hub::{Hub, Progress};
 
 pub use card::Card;
 pub use checkpoint::Checkpoint;
@@ -56,4 +59,28 @@ pub trait Fetch {
         revision: Option<&str>,
         file: &str,
     ) -> Result<Option<PathBuf>>;
+}
+
+/// A hub that tells `progress` of its downloads.
+pub struct Downloads<'a> {
+    /// The hub, and its cache.
+    pub hub: &'a Hub,
+    /// What is told of a download.
+    pub progress: &'a dyn Progress,
+}
+
+impl Fetch for Downloads<'_> {
+    fn file(&self, repository: &str, revision: Option<&str>, file: &str) -> Result<PathBuf> {
+        self.hub.file(repository, revision, file, self.progress)
+    }
+
+    fn optional_file(
+        &self,
+        repository: &str,
+        revision: Option<&str>,
+        file: &str,
+    ) -> Result<Option<PathBuf>> {
+        self.hub
+            .optional_file(repository, revision, file, self.progress)
+    }
 }

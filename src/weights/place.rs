@@ -108,8 +108,7 @@ impl<'a> Place<'a> {
         let Some(config) = self.beside(CONFIG)? else {
             return Ok(None);
         };
-        let preprocessor = self.beside(PREPROCESSOR)?;
-        configuration::read(&config, preprocessor.as_deref())
+        configuration::read(&config, || self.beside(PREPROCESSOR))
     }
 
     /// The weights; of the hub's they are downloaded.

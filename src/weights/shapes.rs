@@ -68,13 +68,8 @@ pub fn infer(tensors: &Tensors) -> Result<ModelConfig> {
     if bottleneck {
         (config.groups, config.width_per_group) = groups(&config.planes, &widths)?;
     }
-    let shaped = (0..config.blocks.len()).any(|stage| {
-        let before = stage
-            .checked_sub(1)
-            .map(|stage| config.stage_channels(stage));
-        stage > 0 || before.unwrap_or(stem_channels) != config.stage_channels(stage)
-    });
-    if shaped && !tensors.keys().any(|name| name.contains(".downsample.")) {
+    let needs_shortcuts = config.blocks.len() > 1 || stem_channels != config.stage_channels(0);
+    if needs_shortcuts && !tensors.keys().any(|name| name.contains(".downsample.")) {
         return Err(hinted(
             "it has no projection shortcuts (`layer2.0.downsample.0.weight`), and tensors do not tell padded shortcuts from none",
             "put a `config.json` beside it that says so: {\"resnet\": {\"shortcut\": \"padded\", ..}}, as `resnet train` writes it",
@@ -91,7 +86,7 @@ fn blocks(tensors: &Tensors) -> Result<Vec<usize>> {
         .keys()
         .filter_map(|name| {
             let mut parts = name.strip_prefix("layer")?.split('.');
-            let stage = parts.next()?.parse().ok()?;
+            let stage = parts.next()?.parse().ok().filter(|stage| *stage > 0)?;
             Some((stage, parts.next()?.parse().ok()?))
         })
         .collect();
@@ -143,9 +138,12 @@ fn groups(planes: &[usize], widths: &[[usize; 2]]) -> Result<(usize, usize)> {
 
 /// The shape of the tensor `name`, which has `N` axes.
 fn shape<const N: usize>(tensors: &Tensors, name: &str) -> Result<[usize; N]> {
-    let named = tensors
-        .get(name)
-        .with_context(|| format!("tensor `{name}` is missing"))?;
+    let named = tensors.get(name).ok_or_else(|| {
+        hinted(
+            format!("tensor `{name}` is missing"),
+            "a whole net is needed: save all of the model's state dict",
+        )
+    })?;
     let shape = &named.info.shape;
     shape.as_slice().try_into().map_err(|_| {
         anyhow::anyhow!(

@@ -15,10 +15,11 @@ use crate::{
 };
 
 /// Arguments of timm's models that change nothing in evaluation.
-const HARMLESS: [&str; 9] = [
+const HARMLESS: [&str; 10] = [
     "num_classes",
     "in_chans",
     "output_stride",
+    "global_pool",
     "drop_rate",
     "drop_path_rate",
     "drop_block_rate",
@@ -148,7 +149,8 @@ fn check_arguments(timm: &Timm, arguments: &Map<String, Value>) -> Result<()> {
     {
         bail!("`model_args` has `{key}`, under which timm builds a net that is not built here");
     }
-    match timm.global_pool.as_deref() {
+    let argument = arguments.get("global_pool").and_then(Value::as_str);
+    match argument.or(timm.global_pool.as_deref()) {
         None | Some("avg") => Ok(()),
         Some(other) => bail!("`global_pool` is `{other}`: only `avg` is built"),
     }
@@ -245,8 +247,8 @@ pub fn write(card: &Card) -> Value {
         "interpolation": interpolation,
         "crop_pct": crop_pct,
         "crop_mode": crop_mode,
-        "mean": mean,
-        "std": std,
+        "mean": decimals(mean),
+        "std": decimals(std),
         "num_classes": config.classes,
         "pool_size": [7, 7],
         "first_conv": "conv1",
@@ -273,6 +275,12 @@ pub fn write(card: &Card) -> Value {
     value["pretrained_cfg"] = pretrained;
     value["resnet"] = json!(config);
     value
+}
+
+/// The shortest decimals that mean the same numbers: .485 rather than .48500001430511475.
+fn decimals(values: &[f32]) -> Vec<f64> {
+    let decimal = |value: &f32| value.to_string().parse().unwrap_or(f64::from(*value));
+    values.iter().map(decimal).collect()
 }
 
 /// timm's name of the net; for a net that timm lacks one of our own, which timm does not know.
@@ -322,6 +330,10 @@ mod tests {
             assert_eq!(read.config.as_ref(), Some(&card.config));
             assert_eq!(read.labels, card.labels);
             assert_eq!(read.preprocess, card.preprocess);
+            assert_eq!(
+                write(&card)["pretrained_cfg"]["std"],
+                json!([0.229, 0.224, 0.225])
+            );
         }
     }
 

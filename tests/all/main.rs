@@ -16,3 +16,4 @@ mod parity;
 mod preprocess;
 mod summary;
 mod training;
+mod weights;
