@@ -28,17 +28,20 @@ impl Palette {
         let big_endian = bytes.starts_with(b"MM");
         let short = |at: usize| -> Option<u16> {
             let number = bytes.get(at..)?.first_chunk()?;
-            Some(match big_endian {
-                true => u16::from_be_bytes(*number),
-                false => u16::from_le_bytes(*number),
+            Some(if big_endian {
+                u16::from_be_bytes(*number)
+            } else {
+                u16::from_le_bytes(*number)
             })
         };
         let long = |at: usize| -> Option<usize> {
             let (first, second) = (usize::from(short(at)?), usize::from(short(at + 2)?));
-            Some(match big_endian {
-                true => first << 16 | second,
-                false => second << 16 | first,
-            })
+            let (high, low) = if big_endian {
+                (first, second)
+            } else {
+                (second, first)
+            };
+            Some(high << 16 | low)
         };
         if short(2)? != 42 {
             return None;

@@ -127,8 +127,13 @@ impl Archive {
     }
 }
 
+/// A state dict's tensors by name, and the key that led to it.
+type Found<'a> = (Named<'a>, Option<&'a str>);
+/// Objects by their names.
+type Named<'a> = Vec<(&'a str, Id)>;
+
 /// The tensors of a checkpoint by name, and notes on what was left aside.
-fn state_dict(pickle: &Pickle) -> Result<(Vec<(&str, Id)>, Vec<String>)> {
+fn state_dict(pickle: &Pickle) -> Result<(Named<'_>, Vec<String>)> {
     let (tensors, key) = find(pickle, pickle.root(), DEEPEST)?;
     let mut notes = Vec::new();
     if let (Object::Dict(entries), Some(key)) = (pickle.get(pickle.root()), key) {
@@ -147,8 +152,7 @@ fn state_dict(pickle: &Pickle) -> Result<(Vec<(&str, Id)>, Vec<String>)> {
 }
 
 /// The tensors of the state dict at `id` or in it, and the key that led there.
-#[expect(clippy::type_complexity, reason = "a pair used once")]
-fn find(pickle: &Pickle, id: Id, depth: usize) -> Result<(Vec<(&str, Id)>, Option<&str>)> {
+fn find(pickle: &Pickle, id: Id, depth: usize) -> Result<Found<'_>> {
     let entries = match pickle.get(id) {
         Object::Dict(entries) if depth > 0 => entries,
         Object::Call { .. } if !is_tensor(pickle, id) => return Err(whole_module(pickle, id)),
@@ -162,7 +166,7 @@ fn find(pickle: &Pickle, id: Id, depth: usize) -> Result<(Vec<(&str, Id)>, Optio
             .filter_map(|&(key, value)| Some((pickle.text(key)?, value)))
     };
     for wrapper in WRAPPERS {
-        let Some((key, value)) = named().filter(|(key, _)| *key == wrapper).last() else {
+        let Some((key, value)) = named().rfind(|(key, _)| *key == wrapper) else {
             continue;
         };
         match pickle.get(value) {

@@ -247,7 +247,9 @@ mod tests {
     #[test]
     fn entries_are_read_as_another_library_wrote_them() {
         let directory = archive(|writer| {
-            writer.set_comment("a comment with PK\x05\x06 in it, and more after it");
+            writer
+                .set_comment("a comment with PK\x05\x06 in it, and more after it")
+                .unwrap();
             writer.start_file("b/data", stored()).unwrap();
             writer.write_all(b"content").unwrap();
             writer

@@ -73,7 +73,7 @@ pub fn refuse(tensors: &Tensors) -> Result<()> {
                 "pass the plain net, `resnet50` rather than `res2net50_26w_4s`",
             ));
         }
-        if name.ends_with(".filt") || name.contains(".aa.") {
+        if name.rsplit('.').next() == Some("filt") || name.contains(".aa.") {
             return Err(hinted(
                 format!("it has anti-aliased strides (`{raw}`), which are not built"),
                 "pass the plain net, `resnet50` rather than `resnetblur50`",

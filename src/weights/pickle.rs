@@ -132,6 +132,7 @@ struct Machine<'a> {
 }
 
 impl<'a> Machine<'a> {
+    #[expect(clippy::too_many_lines, reason = "a table: one arm an instruction")]
     /// Runs one instruction; gives the pickled object at the last one.
     fn step(&mut self) -> Result<Option<Id>> {
         match self.take(1)?[0] {
@@ -205,13 +206,12 @@ impl<'a> Machine<'a> {
                 let items = self.pop_to_mark()?;
                 self.set(&items)?;
             }
-            // EMPTY_SET; FROZENSET; ADDITEMS: a set's items are of no use here.
+            // EMPTY_SET; FROZENSET: a set's items are of no use here.
             0x8f => self.push(Object::Opaque),
             0x91 => {
                 self.pop_to_mark()?;
                 self.push(Object::Opaque);
             }
-            0x90 => drop(self.pop_to_mark()?),
             b'c' => {
                 let module = self.line()?;
                 let name = self.line()?;
@@ -237,14 +237,14 @@ impl<'a> Machine<'a> {
                 let [callable, args, _] = self.pop_array()?;
                 self.call(callable, args);
             }
-            // BUILD: attributes of the object on top (a state dict's `_metadata`), of no use here.
-            b'b' => drop(self.pop()?),
             b'Q' => {
                 let id = self.pop()?;
                 self.push(Object::Persistent(id));
             }
-            b'0' => drop(self.pop()?),
-            b'1' => drop(self.pop_to_mark()?),
+            // POP; BUILD: attributes of the object below (a state dict's `_metadata`), of no use here.
+            b'0' | b'b' => drop(self.pop()?),
+            // POP_MARK; ADDITEMS to a set, whose items are of no use here.
+            b'1' | 0x90 => drop(self.pop_to_mark()?),
             b'2' => {
                 let top = self.top()?;
                 self.stack.push(top);
