@@ -11,14 +11,42 @@ use std::fmt::Display;
 pub struct Hinted {
     message: String,
     hint: String,
+    fault: Fault,
+}
+
+/// Whose doing an error is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// What was asked for is possible, and failed.
+    Failure,
+    /// What was asked for cannot be.
+    Misuse,
 }
 
 /// Makes an error whose `hint` the command line prints on a line of its own.
 pub fn hinted(message: impl Display, hint: impl Display) -> anyhow::Error {
+    with_fault(message, hint, Fault::Failure)
+}
+
+/// [`hinted`] for wrong usage, which has an exit status of its own.
+pub fn misuse(message: impl Display, hint: impl Display) -> anyhow::Error {
+    with_fault(message, hint, Fault::Misuse)
+}
+
+fn with_fault(message: impl Display, hint: impl Display, fault: Fault) -> anyhow::Error {
     anyhow::Error::new(Hinted {
         message: message.to_string(),
         hint: hint.to_string(),
+        fault,
     })
+}
+
+/// Whether any error in the chain is a [`misuse`].
+pub fn is_misuse(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<Hinted>())
+        .any(|hinted| hinted.fault == Fault::Misuse)
 }
 
 /// The hint of the outermost [`Hinted`] in the chain of `error`, if there is one.

@@ -1,6 +1,6 @@
 //! The flags that describe an architecture, the same in every command that builds a net.
 
-use crate::error::{hinted, without_backtrace};
+use crate::error::{misuse, without_backtrace};
 use crate::model::config::{CIFAR_DEPTHS, IMAGENET_DEPTHS};
 use crate::model::{ModelConfig, ShortcutKind, StemKind};
 use anyhow::Result;
@@ -92,7 +92,7 @@ impl ArchitectureArgs {
             config.shortcut = ShortcutKind::None;
         }
         config.validate().map_err(|error| {
-            hinted(
+            misuse(
                 format!("cannot build that net: {}", without_backtrace(&error)),
                 "`resnet summary --help` lists the flags of an architecture",
             )

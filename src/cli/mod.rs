@@ -14,6 +14,7 @@ mod timing;
 mod train;
 mod version;
 
+use crate::error::{hinted, is_misuse};
 use crate::kernels::isa;
 use anyhow::Result;
 use clap::error::ErrorKind;
@@ -21,7 +22,9 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use console::Console;
 use device::DeviceChoice;
+use std::any::Any;
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 /// Train, fine-tune, evaluate, run and describe residual nets
@@ -123,15 +126,38 @@ pub fn main() -> ExitCode {
         Err(error) => return print_usage(&error),
     };
     let console = Console::new(cli.global.quiet, cli.global.verbose);
-    match run(cli, &console) {
-        Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::SomeFailed) => ExitCode::from(1),
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
+    hold_panics();
+    match panic::catch_unwind(AssertUnwindSafe(|| run(cli, &console))) {
+        Ok(Ok(Outcome::Done)) => ExitCode::SUCCESS,
+        Ok(Ok(Outcome::SomeFailed)) => ExitCode::from(1),
+        Ok(Err(error)) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
             console.error(&error);
-            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+            ExitCode::from(if is_misuse(&error) { 2 } else { 1 })
+        }
+        Err(panic) => {
+            console.error(&internal_error(panic.as_ref()));
+            ExitCode::from(1)
         }
     }
+}
+
+/// Leaves it to who catches a panic to speak of it, unless the user wants to see where it came from.
+fn hold_panics() {
+    if std::env::var_os("RUST_BACKTRACE").is_none_or(|value| value == "0") {
+        panic::set_hook(Box::new(|_| ()));
+    }
+}
+
+fn internal_error(panic: &(dyn Any + Send)) -> anyhow::Error {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("a panic");
+    hinted(
+        format!("internal error: {text}"),
+        "this is a bug: please report it with what `RUST_BACKTRACE=1` adds",
+    )
 }
 
 fn run(cli: Cli, console: &Console) -> Result<Outcome> {
@@ -186,15 +212,6 @@ fn completions_asked_for() -> Option<ExitCode> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Some(ExitCode::from(1)),
         _ => Some(ExitCode::SUCCESS),
     }
-}
-
-/// Flags that do not go together, found after parsing: exit status 2.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Usage(String);
-
-fn usage(message: String) -> anyhow::Error {
-    Usage(message).into()
 }
 
 /// Prints help, version or a usage error as clap words them.

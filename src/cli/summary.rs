@@ -3,7 +3,8 @@
 use super::architecture::ArchitectureArgs;
 use super::console::Console;
 use super::device::{DTypeChoice, DeviceChoice};
-use super::{Outcome, timing, usage};
+use super::{Outcome, timing};
+use crate::error::misuse;
 use crate::model::config::CIFAR_DEPTHS;
 use crate::model::{ModelConfig, StemKind, describe};
 use crate::report::{Batch, json, torchinfo, torchsummary, tree};
@@ -102,9 +103,10 @@ fn config(args: &Args, console: &Console) -> Result<ModelConfig> {
         }
         Some(model) => {
             if let Some(flag) = args.architecture.settled_by_model() {
-                return Err(usage(format!(
-                    "{flag} cannot be used with MODEL, whose architecture is what it is"
-                )));
+                return Err(misuse(
+                    format!("{flag} cannot be used with MODEL, whose architecture is what it is"),
+                    "leave one of the two out",
+                ));
             }
             let card = Card::open(model, &Remote::new(console))?;
             console.notes(&card.notes);

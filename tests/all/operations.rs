@@ -50,7 +50,7 @@ impl Case<'_> {
         for (index, (ours, expected)) in ours.iter().zip(&expected).enumerate() {
             let same = match expected {
                 expected if expected.is_nan() => ours.is_nan(),
-                expected if expected.is_infinite() => ours == expected,
+                expected if expected.is_infinite() => ours.to_bits() == expected.to_bits(),
                 expected => (ours - expected).abs() <= limit * scale,
             };
             assert!(same, "{name}: {ours} instead of {expected} at {index}");

@@ -131,30 +131,30 @@ impl Case {
 
 #[test]
 fn logits_in_evaluation_are_pytorchs_in_f32() {
-    cases()
-        .iter()
-        .for_each(|case| case.evaluates_within(DType::F32, 1e-4));
+    for case in cases() {
+        case.evaluates_within(DType::F32, 1e-4);
+    }
 }
 
 #[test]
 fn logits_in_evaluation_are_pytorchs_in_f64() {
-    cases()
-        .iter()
-        .for_each(|case| case.evaluates_within(DType::F64, 1e-9));
+    for case in cases() {
+        case.evaluates_within(DType::F64, 1e-9);
+    }
 }
 
 #[test]
 fn gradients_and_running_statistics_are_pytorchs_in_f32() {
-    cases()
-        .iter()
-        .for_each(|case| case.trains_within(DType::F32, 1e-4, 1e-3));
+    for case in cases() {
+        case.trains_within(DType::F32, 1e-4, 1e-3);
+    }
 }
 
 #[test]
 fn gradients_and_running_statistics_are_pytorchs_in_f64() {
-    cases()
-        .iter()
-        .for_each(|case| case.trains_within(DType::F64, 1e-9, 1e-9));
+    for case in cases() {
+        case.trains_within(DType::F64, 1e-9, 1e-9);
+    }
 }
 
 #[test]

@@ -237,11 +237,13 @@ fn the_two_forms_of_every_operation_agree() {
         conv2d_as(form, &t[0], &t[1], grouped).unwrap()
     });
     assert!(difference < 1e-4, "groups: {difference}");
-    let difference = difference_of_forms(&[x.clone()], |form, t| {
+    let difference = difference_of_forms(std::slice::from_ref(&x), |form, t| {
         max_pool2d_as(form, &t[0], 3, 2, 1).unwrap()
     });
     assert!(difference < 1e-6, "max-pooling: {difference}");
-    let difference = difference_of_forms(&[x.clone()], |form, t| relu_as(form, &t[0]).unwrap());
+    let difference = difference_of_forms(std::slice::from_ref(&x), |form, t| {
+        relu_as(form, &t[0]).unwrap()
+    });
     assert!(difference < 1e-6, "relu: {difference}");
     let channels = |values: [f32; 3]| Tensor::new(&values, &Device::Cpu).unwrap();
     let inputs = [x, channels([1.5, -0.5, 0.0]), channels([0.1, 0.0, -2.0])];

@@ -703,7 +703,7 @@ fn configurations_that_cannot_be_used_are_refused_and_foreign_ones_ignored() {
     let path = folder.path().join("model.safetensors");
     let config = folder.path().join("config.json");
     fs::copy(fixture("expected/basic.safetensors"), &path).unwrap();
-    let mut refused = |text: &str| {
+    let refused = |text: &str| {
         fs::write(&config, text).unwrap();
         refusal(&path).0.replace(config.to_str().unwrap(), "CONFIG")
     };

@@ -1,0 +1,422 @@
+//! Bad command lines and bad files, each with the whole message and the exit status.
+
+use super::command::Resnet;
+use std::fs;
+use std::path::Path;
+
+const CAT: &str = "assets/images/cat.png";
+const MODEL: &str = "tests/fixtures/weights/bottleneck.safetensors";
+
+/// A command line (CAT, MODEL and DIR stand for a picture, a model and a folder of bad files), its status and stderr.
+type Case = (&'static str, i32, &'static str);
+
+/// Wrong usage that the parser finds: the first line of its message.
+const USAGE: [Case; 27] = [
+    ("nonsense", 2, "error: unrecognized subcommand 'nonsense'"),
+    (
+        "summary --nonsense",
+        2,
+        "error: unexpected argument '--nonsense' found",
+    ),
+    (
+        "summary --depth 19",
+        2,
+        "error: invalid value '19' for '--depth <DEPTH>': it is one of [18, 34, 50, 101, 152] or [20, 32, 44, 56, 110]",
+    ),
+    (
+        "summary --depth fifty",
+        2,
+        "error: invalid value 'fifty' for '--depth <DEPTH>': it is one of [18, 34, 50, 101, 152] or [20, 32, 44, 56, 110]",
+    ),
+    (
+        "summary --stem vit",
+        2,
+        "error: invalid value 'vit' for '--stem <STEM>'",
+    ),
+    (
+        "summary --input 3x224",
+        2,
+        "error: invalid value '3x224' for '--input <CxHxW>': it is channels, height and width, 1 to 65536 each: 3x224x224",
+    ),
+    (
+        "summary --input 0x1x1",
+        2,
+        "error: invalid value '0x1x1' for '--input <CxHxW>': it is channels, height and width, 1 to 65536 each: 3x224x224",
+    ),
+    (
+        "summary --input 3x224x99999999999999999999",
+        2,
+        "error: invalid value '3x224x99999999999999999999' for '--input <CxHxW>': it is channels, height and width, 1 to 65536 each: 3x224x224",
+    ),
+    (
+        "summary --style html",
+        2,
+        "error: invalid value 'html' for '--style <STYLE>'",
+    ),
+    (
+        "summary --time 0",
+        2,
+        "error: invalid value '0' for '--time [<RUNS>]': 0 is not in 1..=1000000",
+    ),
+    (
+        "summary --batch-size 0",
+        2,
+        "error: invalid value '0' for '--batch-size <N>': 0 is not in 1..=65536",
+    ),
+    (
+        "summary --classes 0",
+        2,
+        "error: invalid value '0' for '--classes <N>': 0 is not in 1..=1000000",
+    ),
+    (
+        "summary --device tpu",
+        2,
+        "error: invalid value 'tpu' for '--device <DEVICE>': it is auto, cpu, cuda, cuda:N or metal",
+    ),
+    (
+        "summary --threads 0",
+        2,
+        "error: invalid value '0' for '--threads <N>': 0 is not in 1..=1024",
+    ),
+    (
+        "summary -q -v",
+        2,
+        "error: the argument '--quiet' cannot be used with '--verbose'",
+    ),
+    (
+        "predict",
+        2,
+        "error: the following required arguments were not provided:",
+    ),
+    (
+        "predict CAT -m MODEL -k 0",
+        2,
+        "error: invalid value '0' for '--top-k <K>': 0 is not in 1..=4294967295",
+    ),
+    (
+        "predict CAT -m MODEL -b 0",
+        2,
+        "error: invalid value '0' for '--batch-size <N>': 0 is not in 1..=65536",
+    ),
+    (
+        "predict CAT -m MODEL -f xml",
+        2,
+        "error: invalid value 'xml' for '--format <FORMAT>'",
+    ),
+    (
+        "predict CAT -m MODEL --crop-pct 2",
+        2,
+        "error: invalid value '2' for '--crop-pct <PART>': it is above 0 and at most 1",
+    ),
+    (
+        "predict CAT -m MODEL --crop-mode corner",
+        2,
+        "error: invalid value 'corner' for '--crop-mode <MODE>'",
+    ),
+    (
+        "predict CAT -m MODEL --mean a,b,c",
+        2,
+        "error: invalid value 'a' for '--mean <A,B,C>': it is a number for each channel",
+    ),
+    (
+        "predict CAT -m MODEL --std 0,1,1",
+        2,
+        "error: invalid value '0' for '--std <A,B,C>': it is a number above 0 for each channel",
+    ),
+    (
+        "predict CAT -m MODEL --image-size 0",
+        2,
+        "error: invalid value '0' for '--image-size <SIZE>': it is pixels, 1 to 16384: 224, or 192x256 for height and width",
+    ),
+    (
+        "predict CAT -m MODEL --test-size --image-size 3",
+        2,
+        "error: the argument '--test-size' cannot be used with '--image-size <SIZE>'",
+    ),
+    (
+        "predict CAT -m MODEL --interpolation nearest",
+        2,
+        "error: invalid value 'nearest' for '--interpolation <FILTER>'",
+    ),
+    (
+        "--completions nosh",
+        2,
+        "error: invalid value 'nosh' for '--completions <SHELL>'",
+    ),
+];
+
+/// Everything else: the whole of stderr.
+const FAILURES: [Case; 37] = [
+    (
+        "summary --depth 18 --groups 2",
+        2,
+        "error: cannot build that net: a basic block takes one group of width 64: groups and width a group need a bottleneck (depth 50 and more)\nhint: `resnet summary --help` lists the flags of an architecture",
+    ),
+    (
+        "summary MODEL --depth 50",
+        2,
+        "error: --depth cannot be used with MODEL, whose architecture is what it is\nhint: leave one of the two out",
+    ),
+    (
+        "summary MODEL --input 1x32x32",
+        1,
+        "error: this net takes pictures of 3 channels, not 1",
+    ),
+    (
+        "summary nothere.pth",
+        1,
+        "error: cannot load weights `nothere.pth`: no such file or folder\nhint: pass a file or folder that exists, a name as `resnet50`, or a hub repository as `org/name`",
+    ),
+    (
+        "summary sample",
+        1,
+        "error: the bundled model `sample` is not there yet\nhint: pass a file or folder of weights, or a name as `resnet50`",
+    ),
+    (
+        "summary https://example.org/model",
+        1,
+        "error: `https://example.org/model` is an address, not a model\nhint: write the hub's repository as `org/name`, or download the file and pass its path",
+    ),
+    (
+        "summary --dtype f16 --time",
+        1,
+        "error: cannot compute in `f16` on the cpu\nhint: pass --dtype f32; half precision is for --device cuda and metal (weights saved in it run in f32)",
+    ),
+    (
+        "summary --input 3x65536x65536 --batch-size 60000 --time",
+        1,
+        "error: cannot time that forward pass: it takes more than 65970698 GB of memory\nhint: pass a smaller --input or --batch-size",
+    ),
+    (
+        "predict CAT -m resnet19",
+        1,
+        "error: there is no model `resnet19`\nhint: did you mean `resnet18`?",
+    ),
+    (
+        "predict CAT -m ResNet50",
+        1,
+        "error: there is no model `ResNet50`\nhint: did you mean `resnet50`?",
+    ),
+    (
+        "predict CAT -m org/name.git",
+        1,
+        "error: `org/name.git` is not the name of a repository\nhint: a hub name is `org/name`, of letters, digits, `-`, `_` and `.`",
+    ),
+    (
+        "predict CAT -m ../x/y",
+        1,
+        "error: cannot load weights `../x/y`: no such file or folder\nhint: pass a file or folder that exists, a name as `resnet50`, or a hub repository as `org/name`",
+    ),
+    (
+        "predict CAT -m DIR/page.safetensors",
+        1,
+        "error: cannot load weights `DIR/page.safetensors`: it is a web page saved as weights\nhint: download the file itself: on the hub the address has `/resolve/`, not `/blob/`",
+    ),
+    (
+        "predict CAT -m DIR/lfs.safetensors",
+        1,
+        "error: cannot load weights `DIR/lfs.safetensors`: it is a git-lfs pointer, not the weights it stands for\nhint: fetch the weights with `git lfs pull`, or name the hub's repository as `org/name`",
+    ),
+    (
+        "predict CAT -m DIR/empty.pth",
+        1,
+        "error: cannot load weights `DIR/empty.pth`: it is empty\nhint: the file is cut off or damaged: copy or download it again",
+    ),
+    (
+        "predict CAT -m DIR/cut.safetensors",
+        1,
+        "error: cannot load weights `DIR/cut.safetensors`: its header is said to be 6096 bytes long, and the file has 3000\nhint: the file is cut off or damaged: copy or download it again",
+    ),
+    (
+        "predict CAT -m DIR/nothing",
+        1,
+        "error: folder `DIR/nothing` holds no weights\nhint: a model's folder has `model.safetensors` or `pytorch_model.bin`, a run's folder `best/`",
+    ),
+    (
+        "predict CAT -m CAT",
+        1,
+        "error: cannot load weights `assets/images/cat.png`: it is neither safetensors nor a checkpoint of `torch.save`\nhint: pass a `.safetensors`, `.pth`, `.pt` or `.bin` file of weights",
+    ),
+    (
+        "predict DIR/text.png -m MODEL",
+        1,
+        "error: cannot read picture `DIR/text.png`: it is a text file, not a picture\nhint: PNG, JPEG, WebP, BMP, GIF and TIFF pictures are supported",
+    ),
+    (
+        "predict DIR/empty.pth -m MODEL",
+        1,
+        "error: cannot read picture `DIR/empty.pth`: the file is empty",
+    ),
+    (
+        "predict DIR/cut.png -m MODEL",
+        1,
+        "error: cannot read picture `DIR/cut.png`: the file is truncated\nhint: it was not copied or downloaded whole: fetch it again",
+    ),
+    (
+        "predict DIR/bomb.png -m MODEL",
+        1,
+        "error: cannot read picture `DIR/bomb.png`: it is 60000x60000, 3600000000 pixels: the limit is 178956970\nhint: make it smaller first",
+    ),
+    (
+        "predict DIR/nothing -m MODEL",
+        1,
+        "error: no picture in folder `DIR/nothing`\nhint: pictures end in .png, .jpg, .jpeg, .webp, .bmp, .gif, .tif or .tiff",
+    ),
+    (
+        "predict MODEL -m MODEL",
+        1,
+        "error: cannot read picture `tests/fixtures/weights/bottleneck.safetensors`: it is a file of an unknown kind, not a picture\nhint: PNG, JPEG, WebP, BMP, GIF and TIFF pictures are supported",
+    ),
+    (
+        "predict CAT -m MODEL --labels DIR/two.txt",
+        1,
+        "error: cannot use labels `DIR/two.txt`: 2 lines for 3 classes\nhint: give one name a line, in the order of the classes",
+    ),
+    (
+        "predict CAT -m MODEL --mean 1,2",
+        1,
+        "error: 2 means for 3 deviations\nhint: give one mean and one standard deviation a channel",
+    ),
+    (
+        "predict CAT -m MODEL --dtype bf16",
+        1,
+        "error: cannot compute in `bf16` on the cpu\nhint: pass --dtype f32; half precision is for --device cuda and metal (weights saved in it run in f32)",
+    ),
+    (
+        "predict CAT -m tests/fixtures/weights/five_channels.safetensors",
+        1,
+        "note: the model takes 5 channels and its preprocessing has 3: the average mean 0.449 and deviation 0.226 are used for each\nerror: a model of 5 input channels takes no pictures\nhint: pictures have 3 channels (colour) or 1 (grey)",
+    ),
+    (
+        "predict CAT -m tests/fixtures/weights/whole_module.pth",
+        1,
+        "error: cannot load weights `tests/fixtures/weights/whole_module.pth`: it holds a whole pickled object `__main__.Narrow`, which is a program, not weights\nhint: in Python: `torch.save(model.state_dict(), \"weights.pth\")` with PyTorch 1.6 or later",
+    ),
+    (
+        "predict CAT -m tests/fixtures/weights/legacy.pth",
+        1,
+        "error: cannot load weights `tests/fixtures/weights/legacy.pth`: it is in the format from before PyTorch 1.6\nhint: in Python: `torch.save(torch.load(file), \"weights.pth\")` with PyTorch 1.6 or later",
+    ),
+    (
+        "predict CAT -m tests/fixtures/weights/torchscript.pt",
+        1,
+        "error: cannot load weights `tests/fixtures/weights/torchscript.pt`: it is a TorchScript archive, a program with its weights\nhint: in Python: `torch.save(torch.jit.load(file).state_dict(), \"weights.pth\")`",
+    ),
+    (
+        "predict CAT -m tests/fixtures/weights/quantised.pth",
+        1,
+        "error: cannot load weights `tests/fixtures/weights/quantised.pth`: tensor `fc.weight`: it is quantised\nhint: save the weights from before quantisation, in floating point",
+    ),
+    (
+        "predict CAT -m tests/fixtures/weights/transformers_backbone",
+        1,
+        "error: cannot load weights `tests/fixtures/weights/transformers_backbone/model.safetensors`: the classifier (`fc.weight` and `fc.bias`) is missing\nhint: it is a bare backbone; save transformers' `ResNetForImageClassification`, not `ResNetModel`",
+    ),
+    (
+        "predict CAT -m tests/fixtures/weights/no_state_dict.pth",
+        1,
+        "error: cannot load weights `tests/fixtures/weights/no_state_dict.pth`: it holds no state dict\nhint: in Python: `torch.save(model.state_dict(), \"weights.pth\")` with PyTorch 1.6 or later",
+    ),
+    ("predict CAT -m DIR/nan.safetensors", 1, ""),
+    (
+        "train --depth 34",
+        1,
+        "error: `resnet train` is not built yet\nhint: `resnet summary` and `resnet predict` are",
+    ),
+    (
+        "eval -m x -d y",
+        1,
+        "error: `resnet eval` is not built yet\nhint: `resnet summary` and `resnet predict` are",
+    ),
+];
+
+/// The bad files that the cases name.
+fn bad_files(folder: &Path) {
+    let write = |name: &str, bytes: &[u8]| fs::write(folder.join(name), bytes).unwrap();
+    write(
+        "page.safetensors",
+        b"<!DOCTYPE html><html><body>Not found</body></html>",
+    );
+    write(
+        "lfs.safetensors",
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 44\n",
+    );
+    write("empty.pth", b"");
+    write("text.png", b"no picture\n");
+    write("two.txt", b"one\ntwo\n");
+    let model = fs::read(MODEL).unwrap();
+    write("cut.safetensors", &model[..3000]);
+    // The last tensor's last number becomes NaN.
+    let mut nan = model.clone();
+    let end = nan.len() - 4;
+    nan[end..].copy_from_slice(&f32::NAN.to_le_bytes());
+    write("nan.safetensors", &nan);
+    let picture = fs::read(CAT).unwrap();
+    write("cut.png", &picture[..5000]);
+    write("bomb.png", &bomb());
+    fs::create_dir(folder.join("nothing")).unwrap();
+}
+
+/// The header of a PNG of 60000x60000 pixels.
+fn bomb() -> Vec<u8> {
+    let mut header = b"IHDR".to_vec();
+    header.extend(60_000u32.to_be_bytes());
+    header.extend(60_000u32.to_be_bytes());
+    header.extend([8, 2, 0, 0, 0]);
+    let checksum = header.iter().fold(!0u32, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+            if crc & 1 == 1 {
+                (crc >> 1) ^ 0xedb8_8320
+            } else {
+                crc >> 1
+            }
+        })
+    });
+    let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\x0d".to_vec();
+    png.extend(&header);
+    png.extend((!checksum).to_be_bytes());
+    png.extend(b"\0\0\0\x08IDAT\x78\x9c\x03\0\0\0\0\x01");
+    png.extend([0; 4]);
+    png.extend(b"\0\0\0\0IEND\xae\x42\x60\x82");
+    png
+}
+
+#[test]
+fn wrong_usage_says_what_is_wrong_with_status_two() {
+    for (line, status, message) in USAGE {
+        let done = run(line, Path::new("."));
+        assert_eq!(
+            (done.0, done.1.lines().next().unwrap_or_default()),
+            (status, message),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn every_failure_says_what_where_and_the_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    bad_files(folder.path());
+    let mut wrong = Vec::new();
+    for (line, status, message) in FAILURES {
+        let (found, stderr) = run(line, folder.path());
+        let stderr = stderr
+            .replace(folder.path().to_str().unwrap(), "DIR")
+            .replace('\\', "/");
+        if (found, stderr.trim_end()) != (status, message) {
+            wrong.push(format!("{line}: {found}\n{stderr}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn run(line: &str, folder: &Path) -> (i32, String) {
+    let arguments = line.split_whitespace().map(|word| match word {
+        "CAT" => CAT.to_owned(),
+        "MODEL" => MODEL.to_owned(),
+        word => word.replace("DIR", folder.to_str().unwrap()),
+    });
+    // Backtraces that the surroundings ask for are no part of a message.
+    let done = Resnet::new(arguments).env("RUST_BACKTRACE", "0").run();
+    (done.status, done.stdout + &done.stderr)
+}
