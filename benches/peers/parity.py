@@ -156,7 +156,7 @@ def ours(binary, model, pictures):
     command = [binary, "predict", *map(str, pictures), "-m", str(model), "-f", "json", "-k", "1000"]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"})
     if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)}: status {done.returncode}: {done.stderr.strip()}")
+        raise RuntimeError(f"status {done.returncode}: {done.stderr.strip().splitlines()[0].replace(str(model), model.name)}")
     answers = [json.loads(line)["predictions"] for line in done.stdout.splitlines()]
     assert len(answers) == len(pictures), f"{len(answers)} lines for {len(pictures)} pictures"
     return answers
