@@ -156,7 +156,8 @@ def ours(binary, model, pictures):
     command = [binary, "predict", *map(str, pictures), "-m", str(model), "-f", "json", "-k", "1000"]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"})
     if done.returncode != 0:
-        raise RuntimeError(f"status {done.returncode}: {done.stderr.strip().splitlines()[0].replace(str(model), model.name)}")
+        message = done.stderr.strip().splitlines()[0].replace(str(model), model.name)
+        raise RuntimeError(f"status {done.returncode}: {message}")
     answers = [json.loads(line)["predictions"] for line in done.stdout.splitlines()]
     assert len(answers) == len(pictures), f"{len(answers)} lines for {len(pictures)} pictures"
     return answers
@@ -196,7 +197,7 @@ def main():
     lines = [
         "# Parity with PyTorch at full depth",
         "",
-        f"Made by `benches/peers/parity.py` on {len(images)} pictures with {version or 'resnet'}, torch {torch.__version__},",
+        f"Made by `benches/peers/parity.py` on {', '.join(pathlib.Path(path).name for path in images)} with {version or 'resnet'}, torch {torch.__version__},",
         f"torchvision {torchvision.__version__}, timm {timm.__version__}, transformers {transformers.__version__}, "
         f"Pillow {PIL.__version__}, {platform.machine()}. PyTorch computed in f64 from the same f32 weights.",
         "",
