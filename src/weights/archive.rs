@@ -4,15 +4,18 @@
 //! read; every storage is read once and its checksum is tested. The state dict may lie in a dictionary of other things, as
 //! training scripts save it.
 
-use std::{collections::BTreeMap, fs::File};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs::File,
+};
 
-use anyhow::{Context, Result, bail, ensure};
-use candle_core::DType;
+use anyhow::{Context, Result, ensure};
 
 use super::{
     directory::Directory,
-    file::{Element, Info},
+    file::Info,
     pickle::{Id, Object, Pickle},
+    view::{View, view},
 };
 use crate::error::hinted;
 
@@ -32,9 +35,6 @@ const WRAPPERS: [&str; 9] = [
 const DEEPEST: usize = 4;
 /// The longest pickle read, in bytes; a state dict's has some hundred thousand.
 const LONGEST_PICKLE: u64 = 1 << 25;
-/// The most elements of a tensor that is larger than its storage (an expanded one).
-const MOST_EXPANDED: usize = 1 << 24;
-const DAMAGED: &str = "the file is cut off or damaged: copy or download it again";
 const STATE_DICT: &str =
     "in Python: `torch.save(model.state_dict(), \"weights.pth\")` with PyTorch 1.6 or later";
 
@@ -42,19 +42,6 @@ const STATE_DICT: &str =
 pub struct Archive {
     directory: Directory,
     views: BTreeMap<String, View>,
-}
-
-/// A tensor: part of a storage.
-struct View {
-    info: Info,
-    /// Distance of neighbours on each axis, in elements.
-    strides: Vec<usize>,
-    /// The first element's place in the storage.
-    offset: usize,
-    /// The storage's entry in the archive.
-    entry: String,
-    /// Elements of the storage.
-    stored: usize,
 }
 
 impl Archive {
@@ -134,7 +121,7 @@ type Named<'a> = Vec<(&'a str, Id)>;
 
 /// The tensors of a checkpoint by name, and notes on what was left aside.
 fn state_dict(pickle: &Pickle) -> Result<(Named<'_>, Vec<String>)> {
-    let (tensors, key) = find(pickle, pickle.root(), DEEPEST)?;
+    let (tensors, key) = find(pickle, pickle.root(), DEEPEST, &mut HashSet::new())?;
     let mut notes = Vec::new();
     if let (Object::Dict(entries), Some(key)) = (pickle.get(pickle.root()), key) {
         let average = entries.iter().find_map(|&(name, value)| {
@@ -151,10 +138,16 @@ fn state_dict(pickle: &Pickle) -> Result<(Named<'_>, Vec<String>)> {
     Ok((tensors, notes))
 }
 
-/// The tensors of the state dict at `id` or in it, and the key that led there.
-fn find(pickle: &Pickle, id: Id, depth: usize) -> Result<Found<'_>> {
+/// The tensors of the state dict at `id` or in it, and the key that led there. No dictionary is looked into twice, however
+/// often it is named.
+fn find<'a>(
+    pickle: &'a Pickle,
+    id: Id,
+    depth: usize,
+    visited: &mut HashSet<Id>,
+) -> Result<Found<'a>> {
     let entries = match pickle.get(id) {
-        Object::Dict(entries) if depth > 0 => entries,
+        Object::Dict(entries) if depth > 0 && visited.insert(id) => entries,
         Object::Call { .. } if !is_tensor(pickle, id) => return Err(whole_module(pickle, id)),
         _ => {
             return Err(hinted("it holds no state dict", STATE_DICT));
@@ -171,7 +164,7 @@ fn find(pickle: &Pickle, id: Id, depth: usize) -> Result<Found<'_>> {
         };
         match pickle.get(value) {
             Object::Dict(_) => {
-                if let Ok((tensors, _)) = find(pickle, value, depth - 1) {
+                if let Ok((tensors, _)) = find(pickle, value, depth - 1, visited) {
                     return Ok((tensors, Some(key)));
                 }
             }
@@ -189,7 +182,7 @@ fn find(pickle: &Pickle, id: Id, depth: usize) -> Result<Found<'_>> {
     }
     let mut nested = named()
         .filter(|(_, value)| matches!(pickle.get(*value), Object::Dict(_)))
-        .filter_map(|(key, value)| Some((key, find(pickle, value, depth - 1).ok()?.0)));
+        .filter_map(|(key, value)| Some((key, find(pickle, value, depth - 1, visited).ok()?.0)));
     match (nested.next(), nested.next()) {
         (Some((key, tensors)), None) => Ok((tensors, Some(key))),
         (Some((first, _)), Some((second, _))) => Err(hinted(
@@ -207,7 +200,7 @@ fn is_tensor(pickle: &Pickle, id: Id) -> bool {
 }
 
 /// Module and name of the function, and the arguments, of the call at `id`.
-fn call(pickle: &Pickle, id: Id) -> Option<(&str, &str, &[Id])> {
+pub fn call(pickle: &Pickle, id: Id) -> Option<(&str, &str, &[Id])> {
     let Object::Call { callable, args } = pickle.get(id) else {
         return None;
     };
@@ -228,253 +221,4 @@ fn whole_module(pickle: &Pickle, id: Id) -> anyhow::Error {
         format!("it holds a whole pickled object{class}, which is a program, not weights"),
         STATE_DICT,
     )
-}
-
-/// What the call at `id` says of its tensor.
-fn view(pickle: &Pickle, id: Id, folder: &str) -> Result<View> {
-    let (mut id, mut depth) = (id, 0);
-    let args = loop {
-        let (_, name, args) = call(pickle, id).context("it is no tensor")?;
-        depth += 1;
-        match name {
-            "_rebuild_tensor" | "_rebuild_tensor_v2" => break args,
-            "_rebuild_parameter" | "_rebuild_parameter_with_state" if depth < 4 => {
-                id = *args.first().context("the parameter is empty")?;
-            }
-            "_rebuild_qtensor" => {
-                return Err(hinted(
-                    "it is quantised",
-                    "save the weights from before quantisation, in floating point",
-                ));
-            }
-            "_rebuild_from_type_v2" => {
-                // (function, type, its arguments, state)
-                let &[function, _, args, ..] = args else {
-                    bail!("the tensor of a subclass lacks arguments");
-                };
-                let plain = pickle
-                    .global(function)
-                    .is_some_and(|(_, name)| name.starts_with("_rebuild_tensor"));
-                ensure!(plain, "a tensor of its kind is not read");
-                break pickle.tuple(args).context("its arguments are no tuple")?;
-            }
-            other => bail!("a tensor made by `{other}` is not read"),
-        }
-    };
-    let &[storage, offset, shape, strides, ..] = args else {
-        bail!("it lacks arguments");
-    };
-    let sizes = |id| -> Option<Vec<usize>> {
-        let items = pickle.tuple(id)?;
-        items.iter().map(|&item| pickle.size(item)).collect()
-    };
-    let offset = pickle.size(offset).context("its offset is no size")?;
-    let shape = sizes(shape).context("its shape is no tuple of sizes")?;
-    let strides = sizes(strides).context("its strides are no tuple of sizes")?;
-    ensure!(
-        shape.len() == strides.len(),
-        "its shape {shape:?} and strides {strides:?} differ in length"
-    );
-    // ("storage", class, key, device, elements)
-    let storage = match pickle.get(storage) {
-        Object::Persistent(id) => pickle.tuple(*id),
-        _ => None,
-    };
-    let Some(&[_, class, key, _, stored, ..]) = storage else {
-        bail!("its storage is none of `torch.save`'s");
-    };
-    let (_, class) = pickle.global(class).context("its storage has no type")?;
-    let key = pickle.text(key).context("its storage has no name")?;
-    let view = View {
-        info: Info {
-            shape,
-            element: match class {
-                "HalfStorage" => Element::Float(DType::F16),
-                "BFloat16Storage" => Element::Float(DType::BF16),
-                "FloatStorage" => Element::Float(DType::F32),
-                "DoubleStorage" => Element::Float(DType::F64),
-                other => Element::Other(integer_type(other)),
-            },
-        },
-        strides,
-        offset,
-        entry: format!("{folder}data/{key}"),
-        stored: pickle.size(stored).context("its storage has no size")?,
-    };
-    view.validate()?;
-    Ok(view)
-}
-
-/// The name of a storage class's elements, as safetensors has it.
-fn integer_type(class: &str) -> String {
-    match class {
-        "LongStorage" => "i64".to_owned(),
-        "IntStorage" => "i32".to_owned(),
-        "ShortStorage" => "i16".to_owned(),
-        "CharStorage" => "i8".to_owned(),
-        "ByteStorage" => "u8".to_owned(),
-        other => other
-            .strip_suffix("Storage")
-            .unwrap_or(other)
-            .to_lowercase(),
-    }
-}
-
-impl View {
-    /// Refuses a view that reaches beyond its storage, or that is far larger.
-    fn validate(&self) -> Result<()> {
-        let shape = &self.info.shape;
-        let elements = shape.iter().try_fold(1usize, |all, &n| all.checked_mul(n));
-        let fits = match elements {
-            Some(0) => true,
-            Some(elements) => {
-                let mut axes = shape.iter().zip(&self.strides);
-                let last = axes.try_fold(self.offset, |last, (&size, &stride)| {
-                    last.checked_add((size - 1).checked_mul(stride)?)
-                });
-                last.is_some_and(|last| last < self.stored)
-                    && elements <= self.stored.max(MOST_EXPANDED)
-            }
-            None => false,
-        };
-        ensure!(
-            fits,
-            "its shape {shape:?} does not fit its storage of {} elements",
-            self.stored
-        );
-        Ok(())
-    }
-
-    /// The tensor's elements out of its storage's bytes, row by row.
-    fn gather(&self, storage: &[u8]) -> Result<Vec<u8>> {
-        let width = match &self.info.element {
-            Element::Float(dtype) => dtype.size_in_bytes(),
-            // Of these only counters are read, of type i64.
-            Element::Other(_) => 8,
-        };
-        let needed = self.stored.checked_mul(width);
-        if needed.is_none_or(|needed| storage.len() < needed) {
-            return Err(hinted(
-                format!(
-                    "its storage of {} elements has only {} bytes",
-                    self.stored,
-                    storage.len()
-                ),
-                DAMAGED,
-            ));
-        }
-        let elements: usize = self.info.shape.iter().product();
-        let mut bytes = Vec::with_capacity(elements * width);
-        if elements > 0 {
-            let axes: Vec<[usize; 2]> = std::iter::zip(&self.info.shape, &self.strides)
-                .map(|(&size, &stride)| [size, stride * width])
-                .collect();
-            let (run, outer) = contiguous(&axes, width);
-            gather(
-                storage,
-                self.offset * width,
-                &axes[..outer],
-                run,
-                &mut bytes,
-            );
-        }
-        Ok(bytes)
-    }
-}
-
-/// The bytes that the last axes (size and stride in bytes) cover without a gap, and how many axes stand before those.
-fn contiguous(axes: &[[usize; 2]], width: usize) -> (usize, usize) {
-    let mut run = width;
-    let mut outer = axes.len();
-    while let Some(&[size, stride]) = axes[..outer].last()
-        && (size == 1 || stride == run)
-    {
-        run *= size;
-        outer -= 1;
-    }
-    (run, outer)
-}
-
-/// Appends to `to` the runs of `run` bytes at each index of `axes`.
-fn gather(storage: &[u8], from: usize, axes: &[[usize; 2]], run: usize, to: &mut Vec<u8>) {
-    match *axes {
-        [] => to.extend(&storage[from..from + run]),
-        // The usual run of one f32, copied without a call.
-        [[size, stride]] if run == 4 => {
-            for i in 0..size {
-                let element = storage[from + i * stride..].first_chunk::<4>();
-                to.extend(element.expect("the view was tested to lie inside its storage"));
-            }
-        }
-        [[size, stride], ref inner @ ..] => {
-            for i in 0..size {
-                gather(storage, from + i * stride, inner, run, to);
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn view_of(shape: &[usize], strides: &[usize], offset: usize, stored: usize) -> View {
-        View {
-            info: Info {
-                shape: shape.to_vec(),
-                element: Element::Float(DType::F16),
-            },
-            strides: strides.to_vec(),
-            offset,
-            entry: String::new(),
-            stored,
-        }
-    }
-
-    #[test]
-    fn views_are_gathered_row_by_row() {
-        let storage: Vec<u8> = (0..12).flat_map(|i| [i, 100 + i]).collect();
-        let gather = |shape: &[usize], strides: &[usize], offset| {
-            let view = view_of(shape, strides, offset, 12);
-            view.validate().unwrap();
-            let bytes = view.gather(&storage).unwrap();
-            bytes
-                .as_chunks::<2>()
-                .0
-                .iter()
-                .map(|[i, _]| *i)
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(gather(&[2, 3], &[3, 1], 0), [0, 1, 2, 3, 4, 5]);
-        assert_eq!(gather(&[3, 2], &[1, 3], 6), [6, 9, 7, 10, 8, 11]);
-        assert_eq!(
-            gather(&[2, 2, 1, 2], &[6, 1, 4, 2], 1),
-            [1, 3, 2, 4, 7, 9, 8, 10]
-        );
-        assert_eq!(gather(&[3], &[0], 5), [5, 5, 5]);
-        assert_eq!(gather(&[], &[], 11), [11]);
-        assert_eq!(gather(&[0, 4], &[4, 1], 12), [0; 0]);
-    }
-
-    #[test]
-    fn views_beyond_their_storage_are_refused() {
-        for (shape, strides, offset) in [
-            (&[3, 5][..], &[5, 1][..], 0),
-            (&[2, 3], &[3, 1], 7),
-            (&[2], &[usize::MAX], 0),
-            (&[usize::MAX, usize::MAX], &[0, 0], 0),
-            (&[1 << 40], &[0], 0),
-        ] {
-            assert!(view_of(shape, strides, offset, 12).validate().is_err());
-        }
-    }
-
-    #[test]
-    fn a_storage_shorter_than_it_says_is_refused() {
-        let error = view_of(&[4], &[1], 0, 12).gather(&[0; 23]).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "its storage of 12 elements has only 23 bytes"
-        );
-    }
 }

@@ -12,11 +12,11 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+use super::file::DAMAGED;
 use crate::error::hinted;
 
 /// The record at the archive's end: how long it is without its comment, and the longest comment.
 const END: (usize, u64) = (22, 65_535);
-const DAMAGED: &str = "the file is cut off or damaged: copy or download it again";
 
 /// An open archive and where its entries are.
 pub struct Directory {

@@ -11,11 +11,12 @@ use safetensors::Dtype;
 use serde_json::{Map, Value};
 
 use super::archive::Archive;
-use crate::error::hinted;
+use crate::error::{hinted, without_backtrace};
 
 /// The longest safetensors header read, in bytes, as in the format's own library.
 const LONGEST_HEADER: u64 = 100_000_000;
-const DAMAGED: &str = "the file is cut off or damaged: copy or download it again";
+/// The hint for files that are not whole.
+pub const DAMAGED: &str = "the file is cut off or damaged: copy or download it again";
 
 /// What a tensor's elements are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +85,7 @@ impl WeightsFile {
         // are replaced by a rename, which leaves the mapped ones alone.
         let mapped = unsafe { MmapedSafetensors::new(path) }.map_err(|error| match error {
             // The path is told by the caller.
-            candle_core::Error::WithPath { inner, .. } => wrong_header(&*inner),
+            candle_core::Error::WithPath { inner, .. } => wrong_header(&inner),
             other => wrong_header(&other),
         })?;
         let infos = mapped.tensors().into_iter().map(|(name, tensor)| {
@@ -130,7 +131,8 @@ impl Data {
     }
 }
 
-fn wrong_header(error: &dyn std::fmt::Display) -> anyhow::Error {
+fn wrong_header(error: &candle_core::Error) -> anyhow::Error {
+    let error = without_backtrace(error);
     hinted(format!("its header is wrong: {error}"), DAMAGED)
 }
 

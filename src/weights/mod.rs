@@ -6,7 +6,7 @@
 //! |---|---|
 //! | what was written: a path, a hub name, a short name | [`source`] |
 //! | the files that belong to it | `place` |
-//! | a file's tensors: safetensors, or `PyTorch`'s zip archive of a pickle | `file`, `archive`, `directory`, `pickle` |
+//! | a file's tensors: safetensors, or `PyTorch`'s zip archive of a pickle | `file`, `archive`, `directory`, `pickle`, `view` |
 //! | their names as torchvision's | `names` |
 //! | the architecture, preprocessing and labels that the configuration files give | `timm`, `transformers` |
 //! | the architecture that the tensors' shapes show | `shapes` |
@@ -33,12 +33,11 @@ mod shapes;
 pub mod source;
 mod timm;
 mod transformers;
+mod view;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
-
-use crate::hub::{Hub, Progress};
 
 pub use card::Card;
 pub use checkpoint::Checkpoint;
@@ -59,28 +58,4 @@ pub trait Fetch {
         revision: Option<&str>,
         file: &str,
     ) -> Result<Option<PathBuf>>;
-}
-
-/// A hub that tells `progress` of its downloads.
-pub struct Downloads<'a> {
-    /// The hub, and its cache.
-    pub hub: &'a Hub,
-    /// What is told of a download.
-    pub progress: &'a dyn Progress,
-}
-
-impl Fetch for Downloads<'_> {
-    fn file(&self, repository: &str, revision: Option<&str>, file: &str) -> Result<PathBuf> {
-        self.hub.file(repository, revision, file, self.progress)
-    }
-
-    fn optional_file(
-        &self,
-        repository: &str,
-        revision: Option<&str>,
-        file: &str,
-    ) -> Result<Option<PathBuf>> {
-        self.hub
-            .optional_file(repository, revision, file, self.progress)
-    }
 }
