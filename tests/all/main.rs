@@ -15,6 +15,7 @@ mod layers;
 mod operations;
 mod parity;
 mod preprocess;
+mod readme;
 mod refusals;
 mod summary;
 mod training;
