@@ -134,6 +134,7 @@ fn what_the_hub_refuses_is_said_with_the_way_out() {
         assert!(done.stderr.contains("\nhint: "), "{}", done.stderr);
     }
     publish(&server, "org/gated", "main", "transformers_basic");
+    server.require_token("hf_right");
     server.gate();
     let done = predict("org/gated");
     assert_eq!(done.status, 1);
