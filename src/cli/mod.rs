@@ -5,13 +5,12 @@
 mod architecture;
 mod console;
 mod device;
-mod eval;
+mod not_built;
 mod predict;
 mod predictions;
 mod preprocess;
 mod summary;
 mod timing;
-mod train;
 mod version;
 
 use crate::error::{hinted, is_misuse};
@@ -91,9 +90,9 @@ enum ColorChoice {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Train a net (not built yet)
-    Train(train::Args),
+    Train(not_built::Args),
     /// Evaluate a model on a data set (not built yet)
-    Eval(eval::Args),
+    Eval(not_built::Args),
     /// Say what pictures show
     Predict(predict::Args),
     /// Describe a net layer by layer
@@ -171,8 +170,8 @@ fn run(cli: Cli, console: &Console) -> Result<Outcome> {
         .num_threads(threads)
         .build_global()?;
     match cli.command {
-        Command::Train(args) => train::run(&args),
-        Command::Eval(args) => eval::run(&args),
+        Command::Train(_) => not_built::run("train"),
+        Command::Eval(_) => not_built::run("eval"),
         Command::Predict(args) => predict::run(&args, cli.global.device, threads, console),
         Command::Summary(args) => summary::run(&args, cli.global.device, console),
     }

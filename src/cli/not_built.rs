@@ -1,19 +1,20 @@
-//! `resnet train`: not built yet.
+//! Subcommands that are in the help and not built yet: `train` and `eval`.
 
 use super::Outcome;
 use crate::error::hinted;
 use anyhow::Result;
 
-/// The arguments are taken whatever they are, so that the answer is always the same.
+/// Taken whatever they are, so that the answer is always the same.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
     rest: Vec<std::ffi::OsString>,
 }
 
-pub fn run(_: &Args) -> Result<Outcome> {
+/// Says so of `command`.
+pub fn run(command: &str) -> Result<Outcome> {
     Err(hinted(
-        "`resnet train` is not built yet",
+        format!("`resnet {command}` is not built yet"),
         "`resnet summary` and `resnet predict` are",
     ))
 }
