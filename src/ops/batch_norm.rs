@@ -114,20 +114,15 @@ fn train_portable(
     eps: f64,
 ) -> Result<(Tensor, Statistics)> {
     let dtype = x.dtype();
-    // Half precision would lose the sums.
-    let wide = |t: &Tensor| match dtype {
-        DType::F16 | DType::BF16 => t.detach().to_dtype(DType::F32),
-        _ => Ok(t.detach()),
-    };
-    let fixed = wide(x)?;
+    let fixed = wide(&x.detach())?;
     let mean = channel_mean(&fixed)?; // [1, C, 1, 1]
     let centred = fixed.broadcast_sub(&mean)?;
     let variance = channel_mean(&centred.sqr()?)?;
     let inverse = (&variance + eps)?.sqrt()?.recip()?;
     let normalised = centred.broadcast_mul(&inverse)?; // [N, C, H, W]
-    let scaled = normalised.broadcast_mul(&as_channels(&wide(weight)?)?)?;
+    let scaled = normalised.broadcast_mul(&as_channels(&wide(&weight.detach())?)?)?;
     let output = scaled
-        .broadcast_add(&as_channels(&wide(bias)?)?)?
+        .broadcast_add(&as_channels(&wide(&bias.detach())?)?)?
         .to_dtype(dtype)?;
     let statistics = Statistics {
         mean: mean.flatten_all()?,
@@ -168,15 +163,21 @@ pub fn eval(
     statistics: &Statistics,
     eps: f64,
 ) -> Result<Tensor> {
-    let inverse = (&statistics.variance.detach() + eps)?
-        .sqrt()?
-        .recip()?
-        .to_dtype(x.dtype())?;
-    let mean = statistics.mean.detach().to_dtype(x.dtype())?;
-    let scale = (weight * inverse)?;
-    let shift = (bias - (mean * &scale)?)?;
-    x.broadcast_mul(&as_channels(&scale)?)?
-        .broadcast_add(&as_channels(&shift)?)
+    let fixed = |t: &Tensor| wide(&t.detach());
+    let inverse = (fixed(&statistics.variance)? + eps)?.sqrt()?.recip()?;
+    let scale = (wide(weight)? * inverse)?;
+    let shift = (wide(bias)? - (fixed(&statistics.mean)? * &scale)?)?;
+    let channels = |t: Tensor| as_channels(&t.to_dtype(x.dtype())?);
+    x.broadcast_mul(&channels(scale)?)?
+        .broadcast_add(&channels(shift)?)
+}
+
+/// In f32 where it is in half precision, which would lose sums and small epsilons.
+fn wide(x: &Tensor) -> Result<Tensor> {
+    match x.dtype() {
+        DType::F16 | DType::BF16 => x.to_dtype(DType::F32),
+        _ => Ok(x.clone()),
+    }
 }
 
 /// `[C]` as `[1, C, 1, 1]`.

@@ -85,7 +85,9 @@ fn portable(x: &Tensor, geometry: &PoolGeometry) -> Result<Tensor> {
     let is_maximum = fixed.broadcast_eq(&maximum)?;
     let is_nan = fixed.ne(&fixed)?;
     let last = (kernel * kernel) as f32;
-    let places = Tensor::arange(0f32, last, x.device())?.broadcast_as(fixed.shape())?;
+    let places = Tensor::arange(0f32, last, x.device())?
+        .broadcast_as(fixed.shape())?
+        .contiguous()?;
     let beaten = Tensor::full(last, fixed.shape(), x.device())?;
     // The lowest key wins: the first maximum, and before it the last NaN, whose key is -1 - place.
     let keys = is_maximum.where_cond(&places, &beaten)?;
