@@ -52,10 +52,11 @@ enum Style {
 }
 
 pub fn run(args: &Args, device: DeviceChoice, console: &Console) -> Result<Outcome> {
-    let config = config(args, console)?;
+    let (name, config) = subject(args, console)?;
     let [channels, height, width] = args.input.unwrap_or_else(|| default_input(&config));
     let batch = args.batch_size.unwrap_or(1) as usize;
-    let description = describe(&config, [batch, channels, height, width])?;
+    let mut description = describe(&config, [batch, channels, height, width])?;
+    description.name = name.unwrap_or(description.name);
     let timing = match args.time {
         Some(runs) => Some(timing::measure(
             &config,
@@ -91,15 +92,15 @@ pub fn run(args: &Args, device: DeviceChoice, console: &Console) -> Result<Outco
     Ok(Outcome::Done)
 }
 
-/// The net that MODEL or the flags describe.
-fn config(args: &Args, console: &Console) -> Result<ModelConfig> {
-    let mut config = match &args.model {
+/// The net that MODEL or the flags describe, and the name of MODEL.
+fn subject(args: &Args, console: &Console) -> Result<(Option<String>, ModelConfig)> {
+    let (name, mut config) = match &args.model {
         None => {
             let mut config = args.architecture.config()?;
-            config.in_channels = args
-                .input
-                .map_or(config.in_channels, |[channels, ..]| channels);
-            config
+            if let Some([channels, ..]) = args.input {
+                config.in_channels = channels;
+            }
+            (None, config)
         }
         Some(model) => {
             if let Some(flag) = args.architecture.settled_by_model() {
@@ -110,14 +111,14 @@ fn config(args: &Args, console: &Console) -> Result<ModelConfig> {
             }
             let card = Card::open(model, &Remote::new(console))?;
             console.notes(&card.notes);
-            card.config
+            (Some(card.name), card.config)
         }
     };
     config.stem = args.architecture.stem().unwrap_or(config.stem);
     config.classes = args
         .classes
         .map_or(config.classes, |classes| classes as usize);
-    Ok(config)
+    Ok((name, config))
 }
 
 fn default_input(config: &ModelConfig) -> [usize; 3] {

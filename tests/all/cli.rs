@@ -29,6 +29,7 @@ fn summary_of_a_model_takes_its_architecture() {
             .iter()
             .any(|layer| layer["type"] == "Bottleneck")
     );
+    assert_eq!(value["model"], MODEL);
     assert!(value.get("timing").is_none());
 }
 
