@@ -80,6 +80,11 @@ impl ConvGeometry {
         (length + 2 * self.padding - self.reach()) / self.stride + 1
     }
 
+    /// The input position that tap `tap` of output `output` sees on one axis, where that is inside.
+    pub fn position(&self, output: usize, tap: usize) -> usize {
+        output * self.stride + tap * self.dilation - self.padding
+    }
+
     /// The outputs whose tap `tap` lies inside an input of `length` pixels, of `out_length` outputs.
     pub fn inside(&self, tap: usize, length: usize, out_length: usize) -> std::ops::Range<usize> {
         let offset = tap * self.dilation;

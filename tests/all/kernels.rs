@@ -84,7 +84,14 @@ fn convolution_and_its_gradients_equal_seven_loops_over_odd_shapes() {
         for stride in [1, 2, 3] {
             for dilation in [1, 2] {
                 for (groups, channels) in [(1, [3, 5]), (2, [4, 6]), (4, [4, 4])] {
-                    for (batch, height, width) in [(1, 1, 1), (1, 9, 4), (2, 5, 8), (9, 3, 3)] {
+                    for (batch, height, width) in [
+                        (1, 1, 1),
+                        (1, 9, 4),
+                        (2, 5, 8),
+                        (9, 3, 3),
+                        (13, 8, 8),
+                        (5, 17, 17),
+                    ] {
                         let geometry = ConvGeometry {
                             batch,
                             in_channels: channels[0],
@@ -177,4 +184,36 @@ fn max_pooling_gives_each_gradient_to_the_first_of_equal_maxima() {
     assert_eq!(places, [4, 4, 4, 4]);
     let gradient = pool::grad_input(&[1.0, 2.0, 3.0, 4.0], &places, &geometry);
     assert_eq!(gradient, [0.0, 0.0, 0.0, 0.0, 10.0, 0.0, 0.0, 0.0, 0.0]);
+}
+
+#[test]
+fn an_image_of_many_tiles_and_merged_images_equal_seven_loops_with_any_threads() {
+    let shapes = [
+        (1, 70, 45, 1, 3),
+        (2, 64, 64, 2, 3),
+        (5, 40, 33, 1, 3),
+        (3, 50, 41, 1, 1),
+        (21, 8, 8, 1, 3),
+    ];
+    for threads in [1, 2, 8] {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        for (batch, height, width, stride, kernel) in shapes {
+            let geometry = ConvGeometry {
+                batch,
+                in_channels: 4,
+                out_channels: 6,
+                groups: 2,
+                height,
+                width,
+                kernel,
+                stride,
+                padding: kernel / 2,
+                dilation: 1,
+            };
+            pool.install(|| check(&geometry));
+        }
+    }
 }
