@@ -75,7 +75,9 @@ pub fn one_line(error: &anyhow::Error) -> String {
 pub fn without_backtrace(error: &candle_core::Error) -> String {
     match error {
         candle_core::Error::WithBacktrace { inner, .. } => without_backtrace(inner),
-        candle_core::Error::Context { inner, context } => format!("{context}: {inner}"),
+        candle_core::Error::Context { inner, context } => {
+            format!("{context}: {}", without_backtrace(inner))
+        }
         candle_core::Error::WithPath { inner, path } => {
             format!("{}: {}", path.display(), without_backtrace(inner))
         }

@@ -32,6 +32,9 @@
 //! The modules are layers, and an import only points down: `cli`; [`predict`], [`report`], [`weights`] and [`hub`];
 //! [`data`]; [`infer`]; [`model`]; [`nn`]; [`ops`]; [`kernels`].
 
+#![deny(unsafe_code)]
+
+pub mod benchmark;
 pub mod cli;
 pub mod data;
 pub mod error;
@@ -46,3 +49,8 @@ pub mod report;
 pub mod weights;
 
 pub use predict::{Prediction, Predictor};
+
+/// The README's examples, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,5 +1,6 @@
 //! What pictures show: a model with its preprocessing and labels, applied to picture files.
 
+use crate::benchmark::ensure_memory;
 use crate::data::{DecodeOptions, Loader, Transform, decode};
 use crate::hub::Silent;
 use crate::infer::Plan;
@@ -120,37 +121,33 @@ impl Predictor {
     /// Those of `each`, and a model that cannot run at all.
     pub fn predict_all(
         &mut self,
-        paths: Vec<PathBuf>,
+        paths: &[PathBuf],
         k: usize,
         batch: usize,
         workers: usize,
-        mut each: impl FnMut(usize, Result<Vec<Prediction>>) -> Result<()>,
+        mut each: impl FnMut(&Path, Result<Vec<Prediction>>) -> Result<()>,
     ) -> Result<()> {
-        let mut loader = Loader::new(paths, self.transform.clone(), self.decoding, workers)?
-            .enumerate()
-            .peekable();
-        while loader.peek().is_some() {
-            let mut inputs = Vec::with_capacity(batch * self.transform.input_len());
-            let mut outcomes = Vec::with_capacity(batch);
-            for (index, loaded) in loader.by_ref().take(batch) {
-                outcomes.push((index, loaded.map(|input| inputs.extend_from_slice(&input))));
-            }
-            let pictures = outcomes
-                .iter()
-                .filter(|(_, outcome)| outcome.is_ok())
-                .count();
-            let logits = if pictures == 0 {
-                Vec::new()
-            } else {
-                self.logits(inputs, pictures)?
+        let transform = self.transform.clone();
+        let mut loader = Loader::new(paths.to_vec(), transform, self.decoding, workers)?;
+        for paths in paths.chunks(batch.max(1)) {
+            let mut inputs = Vec::with_capacity(paths.len() * self.transform.input_len());
+            let loaded = loader.by_ref().take(paths.len());
+            let outcomes: Vec<Result<()>> = loaded
+                .map(|loaded| loaded.map(|input| inputs.extend_from_slice(&input)))
+                .collect();
+            let pictures = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+            let logits = match pictures {
+                0 => Vec::new(),
+                _ => self.logits(inputs, pictures)?,
             };
             let mut rows = logits.chunks_exact(logits.len().max(1) / pictures.max(1));
-            for (index, outcome) in outcomes {
+            for (path, outcome) in paths.iter().zip(outcomes) {
                 let result = outcome.and_then(|()| {
                     let row = rows.next().context("the model gave too few logits")?;
                     top(row, k, &self.labels)
+                        .with_context(|| format!("cannot predict picture `{}`", path.display()))
                 });
-                each(index, result)?;
+                each(path, result)?;
             }
         }
         Ok(())
@@ -159,16 +156,20 @@ impl Predictor {
     /// Logits `[pictures, classes]`.
     fn logits(&mut self, inputs: Vec<f32>, pictures: usize) -> Result<Vec<f64>> {
         match &mut self.engine {
-            Engine::Plan(plan) => Ok(plan.run(&inputs)?.into_iter().map(f64::from).collect()),
+            Engine::Plan(plan) => {
+                ensure_memory(plan, pictures)?;
+                Ok(plan.run(&inputs)?.into_iter().map(f64::from).collect())
+            }
             Engine::Net { net, dtype, device } => {
                 let [height, width] = self.transform.size();
                 let shape = (pictures, self.transform.channels(), height, width);
                 let x = Tensor::from_vec(inputs, shape, device)?.to_dtype(*dtype)?;
-                Ok(net
+                // Not every device knows f64.
+                let logits = net
                     .forward_t(&x, false)?
                     .flatten_all()?
-                    .to_dtype(DType::F64)?
-                    .to_vec1()?)
+                    .to_device(&Device::Cpu)?;
+                Ok(logits.to_dtype(DType::F64)?.to_vec1()?)
             }
         }
     }

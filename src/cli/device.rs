@@ -1,6 +1,7 @@
 //! `--device` and `--dtype`.
 
-use crate::error::hinted;
+use super::console::Console;
+use crate::error::{hinted, one_line};
 use anyhow::{Context, Result};
 use candle_core::{DType, Device};
 use clap::ValueEnum;
@@ -38,21 +39,42 @@ impl FromStr for DeviceChoice {
 }
 
 impl DeviceChoice {
-    /// Opens the device.
-    pub fn open(self) -> Result<Device> {
-        match self {
-            Self::Auto if cfg!(feature = "cuda") => Ok(Device::cuda_if_available(0)?),
-            Self::Auto if cfg!(feature = "metal") => Ok(Device::metal_if_available(0)?),
-            Self::Auto | Self::Cpu => Ok(Device::Cpu),
+    /// Opens the device and says what `dtype` is there.
+    pub fn open(self, dtype: DTypeChoice, console: &Console) -> Result<(Device, DType)> {
+        let device = match self {
+            Self::Cpu => Device::Cpu,
+            Self::Auto => automatic(dtype, console),
             Self::Cuda(number) if cfg!(feature = "cuda") => Device::new_cuda(number)
-                .with_context(|| format!("cannot open device `cuda:{number}`")),
-            Self::Metal if cfg!(feature = "metal") => {
-                Device::new_metal(0).context("cannot open device `metal`")
-            }
-            Self::Cuda(_) => Err(not_built("cuda")),
-            Self::Metal => Err(not_built("metal")),
-        }
+                .with_context(|| format!("cannot open device `cuda:{number}`"))?,
+            Self::Metal if cfg!(feature = "metal") => metal()?,
+            Self::Cuda(_) => return Err(not_built("cuda")),
+            Self::Metal => return Err(not_built("metal")),
+        };
+        let dtype = dtype.on(&device)?;
+        Ok((device, dtype))
     }
+}
+
+/// The GPU that the binary was built for, where the machine has one that computes in `dtype`; else the CPU.
+fn automatic(dtype: DTypeChoice, console: &Console) -> Device {
+    let gpu = if cfg!(feature = "cuda") {
+        Device::new_cuda(0).map_err(anyhow::Error::from)
+    } else if cfg!(feature = "metal") && dtype != DTypeChoice::F64 {
+        metal()
+    } else {
+        return Device::Cpu;
+    };
+    gpu.unwrap_or_else(|error| {
+        console.note(format_args!("computing on the cpu: {}", one_line(&error)));
+        Device::Cpu
+    })
+}
+
+/// The first Metal device. Candle panics where there is none.
+fn metal() -> Result<Device> {
+    let opened = std::panic::catch_unwind(|| Device::new_metal(0));
+    let opened = opened.unwrap_or_else(|_| candle_core::bail!("this machine has no Metal device"));
+    opened.context("cannot open device `metal`")
 }
 
 fn not_built(feature: &str) -> anyhow::Error {
@@ -77,7 +99,7 @@ pub enum DTypeChoice {
 
 impl DTypeChoice {
     /// The type, where the device can compute with it.
-    pub fn on(self, device: &Device) -> Result<DType> {
+    fn on(self, device: &Device) -> Result<DType> {
         let dtype = match self {
             Self::F32 => DType::F32,
             Self::F64 => DType::F64,

@@ -15,14 +15,14 @@ mod version;
 
 use crate::error::{hinted, is_misuse};
 use crate::kernels::isa;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use console::Console;
 use device::DeviceChoice;
 use std::any::Any;
-use std::io;
+use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
@@ -110,10 +110,9 @@ enum Outcome {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    if let Some(Err(error)) = std::env::var("RESNET_ISA")
-        .ok()
-        .map(|name| isa::select(&name))
-    {
+    hold_panics();
+    let isa = std::env::var_os("RESNET_ISA").map(|name| isa::select(&name.to_string_lossy()));
+    if let Some(Err(error)) = isa {
         let error = Cli::command().error(ErrorKind::InvalidValue, format!("RESNET_ISA: {error}"));
         return print_usage(&error);
     }
@@ -125,7 +124,6 @@ pub fn main() -> ExitCode {
         Err(error) => return print_usage(&error),
     };
     let console = Console::new(cli.global.quiet, cli.global.verbose);
-    hold_panics();
     match panic::catch_unwind(AssertUnwindSafe(|| run(cli, &console))) {
         Ok(Ok(Outcome::Done)) => ExitCode::SUCCESS,
         Ok(Ok(Outcome::SomeFailed)) => ExitCode::from(1),
@@ -188,12 +186,19 @@ fn threads(flag: Option<u16>) -> usize {
     };
     flag.map(usize::from)
         .or_else(from_environment)
-        .unwrap_or_else(num_cpus::get_physical)
+        .unwrap_or_else(available_cores)
+}
+
+/// The physical cores, or the fewer that this process may use.
+fn available_cores() -> usize {
+    num_cpus::get_physical().min(num_cpus::get())
 }
 
 /// `--completions SHELL` stands alone, without a subcommand, so it is looked for before the rest is parsed.
 fn completions_asked_for() -> Option<ExitCode> {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args_os()
+        .skip(1)
+        .map_while(|argument| argument.into_string().ok());
     let first = arguments.next()?;
     let shell = match first.split_once('=') {
         Some(("--completions", shell)) => shell.to_owned(),
@@ -206,9 +211,8 @@ fn completions_asked_for() -> Option<ExitCode> {
     }
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "resnet", &mut script);
-    let written = io::Write::write_all(&mut io::stdout().lock(), &script);
-    match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Some(ExitCode::from(1)),
+    match print(&String::from_utf8_lossy(&script)) {
+        Err(error) if !is_broken_pipe(&error) => Some(ExitCode::from(1)),
         _ => Some(ExitCode::SUCCESS),
     }
 }
@@ -222,9 +226,25 @@ fn print_usage(error: &clap::Error) -> ExitCode {
     }
 }
 
+/// Marks what went wrong in writing to stdout.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to standard output")]
+struct Stdout;
+
+/// Writes to stdout, whole.
+fn print(text: &str) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    let written = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+    written.context(Stdout)
+}
+
+/// Whether whoever read stdout has had enough.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+    error.is::<Stdout>()
+        && error
+            .chain()
+            .filter_map(|cause| cause.downcast_ref::<io::Error>())
+            .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }

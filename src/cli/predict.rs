@@ -49,8 +49,7 @@ pub fn run(
     threads: usize,
     console: &Console,
 ) -> Result<Outcome> {
-    let device = device.open()?;
-    let dtype = args.dtype.on(&device)?;
+    let (device, dtype) = device.open(args.dtype, console)?;
     let (paths, mut failed) = pictures(&args.inputs, console)?;
     let checkpoint = Checkpoint::open(&args.model, &Remote::new(console))?;
     let card = checkpoint.card.clone();
@@ -59,7 +58,7 @@ pub fn run(
         Some(file) => read_labels(file, card.config.classes)?,
         None => card.labels,
     };
-    let preprocess = args.preprocess.apply(card.preprocess, console);
+    let preprocess = args.preprocess.apply(card.preprocess, console)?;
     console.detail(format_args!(
         "model {}: {}, {} classes; {dtype:?} on {device:?}, {threads} threads",
         card.name,
@@ -74,15 +73,14 @@ pub fn run(
         .batch_size
         .map_or(BATCH, |batch| batch as usize)
         .min(paths.len().max(1));
-    let mut printer = Printer::new(args.format)?;
-    let names = paths.clone();
+    let printer = Printer::new(args.format)?;
     predictor.predict_all(
-        paths,
+        &paths,
         args.top_k as usize,
         batch,
         threads,
-        |index, result| {
-            let name = names[index].display().to_string();
+        |path, result| {
+            let name = path.display().to_string();
             match result {
                 Ok(predictions) => printer.predictions(&name, &predictions),
                 Err(error) => {
@@ -93,7 +91,6 @@ pub fn run(
             }
         },
     )?;
-    printer.finish()?;
     Ok(if failed {
         Outcome::SomeFailed
     } else {
@@ -106,10 +103,16 @@ fn pictures(inputs: &[PathBuf], console: &Console) -> Result<(Vec<PathBuf>, bool
     let (mut paths, mut failed) = (Vec::new(), false);
     for input in inputs {
         if input == Path::new("-") {
-            for line in std::io::stdin().lock().lines() {
+            for line in std::io::stdin().lock().split(b'\n') {
                 let line = line.context("cannot read paths from stdin")?;
+                let line = line
+                    .strip_suffix(
+                        b"
+",
+                    )
+                    .unwrap_or(&line);
                 if !line.is_empty() {
-                    paths.push(PathBuf::from(line));
+                    paths.push(path_of(line));
                 }
             }
         } else if input.is_dir() {
@@ -132,6 +135,19 @@ fn pictures(inputs: &[PathBuf], console: &Console) -> Result<(Vec<PathBuf>, bool
         }
     }
     Ok((paths, failed))
+}
+
+/// The path that a line of stdin names, whatever its encoding where the system allows it.
+#[cfg(unix)]
+fn path_of(line: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt;
+    std::ffi::OsStr::from_bytes(line).into()
+}
+
+/// The path that a line of stdin names; what is not UTF-8 becomes a path that is not there.
+#[cfg(not(unix))]
+fn path_of(line: &[u8]) -> PathBuf {
+    String::from_utf8_lossy(line).into_owned().into()
 }
 
 /// Names of the classes, one a line.

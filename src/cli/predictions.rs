@@ -1,12 +1,13 @@
 //! Prints predictions: text with bars for people, JSON lines and CSV for programs.
 
+use super::print;
 use crate::error::one_line;
 use crate::predict::Prediction;
 use anyhow::Result;
 use clap::ValueEnum;
 use console::{measure_text_width, truncate_str};
 use serde_json::json;
-use std::io::{BufWriter, IsTerminal, Stdout, Write};
+use std::io::{self, IsTerminal};
 
 /// What to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -24,91 +25,53 @@ const BAR: usize = 24;
 /// Columns of a terminal that does not say.
 const COLUMNS: usize = 80;
 
-/// Prints one picture after the other to stdout.
+/// Prints one picture after the other to stdout, each when it is done.
 pub struct Printer {
     format: Format,
-    stdout: BufWriter<Stdout>,
     /// Columns of the terminal that stdout is, if it is one.
     terminal: Option<usize>,
 }
 
 impl Printer {
+    /// Prints what stands before the first picture.
     pub fn new(format: Format) -> Result<Self> {
-        let stdout = std::io::stdout();
-        let terminal = stdout.is_terminal().then(|| {
-            console::Term::stdout()
-                .size_checked()
-                .map_or(COLUMNS, |(_, columns)| usize::from(columns))
+        let terminal = io::stdout().is_terminal().then(|| {
+            let size = console::Term::stdout().size_checked();
+            size.map_or(COLUMNS, |(_, columns)| usize::from(columns))
         });
-        let mut stdout = BufWriter::new(stdout);
         if format == Format::Csv {
-            writeln!(stdout, "image,rank,class,label,probability,logit,error")?;
+            print("image,rank,class,label,probability,logit,error\n")?;
         }
-        Ok(Self {
-            format,
-            stdout,
-            terminal,
-        })
+        Ok(Self { format, terminal })
     }
 
     /// One picture's predictions.
-    pub fn predictions(&mut self, image: &str, predictions: &[Prediction]) -> Result<()> {
-        match self.format {
-            Format::Json => writeln!(
-                self.stdout,
-                "{}",
-                json!({ "image": image, "predictions": predictions })
-            )?,
+    pub fn predictions(&self, image: &str, predictions: &[Prediction]) -> Result<()> {
+        let lines: Vec<String> = match self.format {
+            Format::Json => vec![json!({ "image": image, "predictions": predictions }).to_string()],
             Format::Csv => {
-                for (rank, prediction) in predictions.iter().enumerate() {
-                    let Prediction {
-                        class,
-                        label,
-                        probability,
-                        logit,
-                    } = prediction;
-                    let (image, label) =
-                        (quoted(image), quoted(label.as_deref().unwrap_or_default()));
-                    writeln!(
-                        self.stdout,
-                        "{image},{},{class},{label},{probability},{logit},",
-                        rank + 1
-                    )?;
-                }
+                let ranked = predictions.iter().zip(1..);
+                ranked
+                    .map(|(prediction, rank)| csv(image, rank, prediction))
+                    .collect()
             }
             Format::Text => {
-                writeln!(self.stdout, "{image}")?;
-                for prediction in predictions {
-                    writeln!(self.stdout, "{}", self.text(prediction))?;
-                }
+                let name = std::iter::once(image.to_owned());
+                name.chain(predictions.iter().map(|prediction| self.text(prediction)))
+                    .collect()
             }
-        }
-        // People and programs downstream see each picture when it is done.
-        Ok(self.stdout.flush()?)
+        };
+        print(&(lines.join("\n") + "\n"))
     }
 
     /// A picture that has none; text says so on stderr alone.
-    pub fn failure(&mut self, image: &str, error: &anyhow::Error) -> Result<()> {
+    pub fn failure(&self, image: &str, error: &anyhow::Error) -> Result<()> {
+        let error = one_line(error);
         match self.format {
-            Format::Json => writeln!(
-                self.stdout,
-                "{}",
-                json!({ "image": image, "error": one_line(error) })
-            )?,
-            Format::Csv => writeln!(
-                self.stdout,
-                "{},,,,,,{}",
-                quoted(image),
-                quoted(&one_line(error))
-            )?,
-            Format::Text => {}
+            Format::Json => print(&format!("{}\n", json!({ "image": image, "error": error }))),
+            Format::Csv => print(&format!("{},,,,,,{}\n", quoted(image), quoted(&error))),
+            Format::Text => Ok(()),
         }
-        Ok(self.stdout.flush()?)
-    }
-
-    /// Writes what is left.
-    pub fn finish(mut self) -> Result<()> {
-        Ok(self.stdout.flush()?)
     }
 
     fn text(&self, prediction: &Prediction) -> String {
@@ -126,6 +89,17 @@ impl Printer {
             }
         }
     }
+}
+
+fn csv(image: &str, rank: usize, prediction: &Prediction) -> String {
+    let Prediction {
+        class,
+        label,
+        probability,
+        logit,
+    } = prediction;
+    let (image, label) = (quoted(image), quoted(label.as_deref().unwrap_or_default()));
+    format!("{image},{rank},{class},{label},{probability},{logit},")
 }
 
 /// A bar of `part` of [`BAR`] cells, in eighths of a cell.

@@ -2,7 +2,9 @@
 
 use super::console::Console;
 use crate::data::DecodeOptions;
+use crate::error::misuse;
 use crate::model::{CropMode, Interpolation, Preprocess};
+use anyhow::Result;
 use clap::ValueEnum;
 
 #[derive(Debug, Clone, clap::Args)]
@@ -71,7 +73,20 @@ impl From<InterpolationChoice> for Interpolation {
 
 impl PreprocessArgs {
     /// The model's preprocessing with what the flags say.
-    pub fn apply(&self, model: Preprocess, console: &Console) -> Preprocess {
+    ///
+    /// # Errors
+    /// Means or deviations that are not as many as the model's channels.
+    pub fn apply(&self, model: Preprocess, console: &Console) -> Result<Preprocess> {
+        let channels = model.mean.len();
+        for (flag, numbers) in [("--mean", &self.mean), ("--std", &self.std)] {
+            let count = numbers.as_ref().map_or(channels, Vec::len);
+            if count != channels {
+                return Err(misuse(
+                    format!("{flag} has {count} numbers for {channels} channels"),
+                    "give one a channel, with commas between",
+                ));
+            }
+        }
         let differs = model.test_size.is_some_and(|size| size != model.size);
         if differs && !self.test_size && self.image_size.is_none() {
             let [height, width] = model.test_size.unwrap_or(model.size);
@@ -103,7 +118,7 @@ impl PreprocessArgs {
         if let Some(std) = &self.std {
             preprocess.std.clone_from(std);
         }
-        preprocess
+        Ok(preprocess)
     }
 
     /// How picture files are read.
@@ -118,11 +133,11 @@ impl PreprocessArgs {
 /// Reads `224` or `192x256`.
 fn parse_size(text: &str) -> Result<[usize; 2], String> {
     let (height, width) = text.split_once('x').unwrap_or((text, text));
-    let edge = |text: &str| text.parse().ok().filter(|edge| (1..=16384).contains(edge));
+    let edge = |text: &str| text.parse().ok().filter(|edge| (1..=4096).contains(edge));
     edge(height)
         .zip(edge(width))
         .map(|(height, width)| [height, width])
-        .ok_or_else(|| "it is pixels, 1 to 16384: 224, or 192x256 for height and width".to_owned())
+        .ok_or_else(|| "it is pixels, 1 to 4096: 224, or 192x256 for height and width".to_owned())
 }
 
 fn parse_part(text: &str) -> Result<f64, String> {

@@ -3,15 +3,16 @@
 use super::architecture::ArchitectureArgs;
 use super::console::Console;
 use super::device::{DTypeChoice, DeviceChoice};
-use super::{Outcome, timing};
+use super::{Outcome, print, timing};
+use crate::benchmark::time_forward;
 use crate::error::misuse;
 use crate::model::config::CIFAR_DEPTHS;
 use crate::model::{ModelConfig, StemKind, describe};
+use crate::report::json::Timing;
 use crate::report::{Batch, json, torchinfo, torchsummary, tree};
 use crate::weights::{Card, Remote};
 use anyhow::Result;
 use clap::ValueEnum;
-use std::io::Write;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -55,17 +56,25 @@ pub fn run(args: &Args, device: DeviceChoice, console: &Console) -> Result<Outco
     let (name, config) = subject(args, console)?;
     let [channels, height, width] = args.input.unwrap_or_else(|| default_input(&config));
     let batch = args.batch_size.unwrap_or(1) as usize;
+    if channels != config.in_channels {
+        return Err(misuse(
+            format!(
+                "--input has {channels} channels, and the model takes {}",
+                config.in_channels
+            ),
+            "give the model's channels, then height and width",
+        ));
+    }
     let mut description = describe(&config, [batch, channels, height, width])?;
     description.name = name.unwrap_or(description.name);
-    let timing = match args.time {
-        Some(runs) => Some(timing::measure(
-            &config,
-            &description,
-            runs as usize,
-            device,
-            args.dtype,
-        )?),
+    let timed = match args.time {
         None => None,
+        Some(runs) => {
+            let (device, dtype) = device.open(args.dtype, console)?;
+            let times = time_forward(&config, &description, runs as usize, dtype, &device)?;
+            let threads = rayon::current_num_threads();
+            Some((times, format!("{}, {threads} threads", dtype.as_str())))
+        }
     };
     let mut text = match args.style {
         Style::Torchsummary => {
@@ -79,16 +88,21 @@ pub fn run(args: &Args, device: DeviceChoice, console: &Console) -> Result<Outco
         Style::Torchinfo => torchinfo::render(&description),
         Style::Tree => tree::render(&description),
         Style::Json => {
-            let timing = timing.as_ref().map(|timing| &timing.runs);
-            format!("{}\n", json::value(&description, timing))
+            let timing = timed.as_ref().map(|(times, _)| Timing {
+                images_per_second: batch as f64 / times.median() * 1e3,
+                forward_ms: times.passes.clone(),
+            });
+            format!(
+                "{}
+",
+                json::value(&description, timing.as_ref())
+            )
         }
     };
-    if let (Some(timing), true) = (&timing, args.style != Style::Json) {
-        text.push_str(&timing.table());
+    if let (Some((times, what)), true) = (&timed, args.style != Style::Json) {
+        text.push_str(&timing::table(times, &description, what));
     }
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
-    stdout.flush()?;
+    print(&text)?;
     Ok(Outcome::Done)
 }
 

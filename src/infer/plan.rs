@@ -79,6 +79,19 @@ impl Plan {
         self.picture
     }
 
+    /// Memory that a pass over `batch` pictures takes beside the weights, in bytes.
+    pub fn bytes(&self, batch: usize) -> usize {
+        let mut sizes = vec![0; self.buffers.len()];
+        for step in &self.steps {
+            sizes[step.output] = step.size.max(sizes[step.output]);
+        }
+        let picture: usize = self.picture.iter().product();
+        let numbers = sizes.iter().sum::<usize>() + picture;
+        numbers
+            .saturating_mul(batch)
+            .saturating_mul(size_of::<f32>())
+    }
+
     /// Logits `[N, classes]` of pictures `[N, C, H, W]`.
     pub fn run(&mut self, pictures: &[f32]) -> Result<Vec<f32>> {
         self.run_observed(pictures, |_, _| ())
@@ -159,8 +172,7 @@ impl Operation {
                     ..*geometry
                 };
                 let input = &input[..geometry.planes * geometry.height * geometry.width];
-                let (maxima, _) = pool::forward(input, &geometry);
-                output.copy_from_slice(&maxima);
+                pool::maxima_into(input, &geometry, output);
             }
             Self::PaddedShortcut {
                 channels: [from, to],

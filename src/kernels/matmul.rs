@@ -91,6 +91,7 @@ pub fn matmul(
     }
 }
 
+#[expect(unsafe_code, reason = "the product of `gemm` takes pointers")]
 fn fast(c: &mut [f32], row_stride: usize, a: Matrix, b: Matrix, store: Store, threads: Threads) {
     let parallelism = match threads {
         Threads::One => gemm::Parallelism::None,

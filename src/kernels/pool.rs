@@ -4,41 +4,69 @@
 
 use super::PoolGeometry;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// `[planes, out_height, out_width]` maxima of `[planes, height, width]`, and the place of each in its input plane.
 pub fn forward(input: &[f32], geometry: &PoolGeometry) -> (Vec<f32>, Vec<u32>) {
-    let (out_height, out_width) = (geometry.out_height(), geometry.out_width());
-    let outputs = out_height * out_width;
+    let outputs = geometry.out_height() * geometry.out_width();
     let mut maxima = vec![0.0; geometry.planes * outputs];
     let mut places = vec![0; geometry.planes * outputs];
     let planes = input.par_chunks(geometry.height * geometry.width);
+    let results = maxima
+        .par_chunks_mut(outputs)
+        .zip(places.par_chunks_mut(outputs));
+    results.zip(planes).for_each(|((maxima, places), plane)| {
+        let windows = windows(geometry).zip(maxima.iter_mut().zip(places));
+        for ((rows, columns), (maximum, place)) in windows {
+            let (value, at) = first_maximum(plane, rows, columns, geometry.width);
+            (*maximum, *place) = (value, at as u32);
+        }
+    });
+    (maxima, places)
+}
+
+/// The maxima of [`forward`] alone.
+pub fn maxima_into(input: &[f32], geometry: &PoolGeometry, maxima: &mut [f32]) {
+    let planes = input.par_chunks(geometry.height * geometry.width);
+    let outputs = geometry.out_height() * geometry.out_width();
     maxima
         .par_chunks_mut(outputs)
-        .zip(places.par_chunks_mut(outputs))
         .zip(planes)
-        .for_each(|((maxima, places), plane)| {
-            for out_row in 0..out_height {
-                let rows = window(out_row, geometry, geometry.height);
-                for out_column in 0..out_width {
-                    let columns = window(out_column, geometry, geometry.width);
-                    let (mut maximum, mut place) = (
-                        f32::NEG_INFINITY,
-                        rows.start * geometry.width + columns.start,
-                    );
-                    for row in rows.clone() {
-                        for column in columns.clone() {
-                            let at = row * geometry.width + column;
-                            if plane[at] > maximum || plane[at].is_nan() {
-                                (maximum, place) = (plane[at], at);
-                            }
-                        }
-                    }
-                    maxima[out_row * out_width + out_column] = maximum;
-                    places[out_row * out_width + out_column] = place as u32;
-                }
+        .for_each(|(maxima, plane)| {
+            for ((rows, columns), maximum) in windows(geometry).zip(maxima) {
+                *maximum = first_maximum(plane, rows, columns, geometry.width).0;
             }
         });
-    (maxima, places)
+}
+
+/// The input rows and columns of every window, in the outputs' order.
+fn windows(geometry: &PoolGeometry) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+    (0..geometry.out_height()).flat_map(move |row| {
+        let rows = window(row, geometry, geometry.height);
+        (0..geometry.out_width())
+            .map(move |column| (rows.clone(), window(column, geometry, geometry.width)))
+    })
+}
+
+/// The first of the largest values of a window in row-major order, and its place; the last NaN where there is one.
+fn first_maximum(
+    plane: &[f32],
+    rows: Range<usize>,
+    columns: Range<usize>,
+    width: usize,
+) -> (f32, usize) {
+    let mut maximum = (f32::NEG_INFINITY, rows.start * width + columns.start);
+    for row in rows {
+        for (value, at) in plane[row * width..][columns.clone()]
+            .iter()
+            .zip(row * width + columns.start..)
+        {
+            if *value > maximum.0 || value.is_nan() {
+                maximum = (*value, at);
+            }
+        }
+    }
+    maximum
 }
 
 /// `[planes, height, width]`: each output's gradient added at the place of its maximum.
@@ -58,7 +86,7 @@ pub fn grad_input(gradient: &[f32], places: &[u32], geometry: &PoolGeometry) -> 
 }
 
 /// The input positions under output `position` of one axis.
-fn window(position: usize, geometry: &PoolGeometry, length: usize) -> std::ops::Range<usize> {
+fn window(position: usize, geometry: &PoolGeometry, length: usize) -> Range<usize> {
     let start = position * geometry.stride;
     let end = (start + geometry.kernel)
         .saturating_sub(geometry.padding)

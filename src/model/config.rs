@@ -100,6 +100,12 @@ pub struct ModelConfig {
     pub classes: usize,
 }
 
+/// The most channels, classes, groups or channels a group that a net may have: far above any real net, and small enough
+/// that no product of two of them overflows.
+const LARGEST: usize = 1 << 20;
+/// The most blocks of a stage.
+const MOST_BLOCKS: usize = 1000;
+
 /// Depths of the `ImageNet` nets.
 pub const IMAGENET_DEPTHS: [usize; 5] = [18, 34, 50, 101, 152];
 /// Depths of the paper's CIFAR nets.
@@ -259,14 +265,34 @@ impl ModelConfig {
             self.groups,
             self.width_per_group,
         ];
-        if sizes.contains(&0) || self.planes.contains(&0) {
+        let sizes = || sizes.iter().chain(&self.planes);
+        if sizes().any(|&size| size == 0) {
             bail!("channels, classes, groups and widths must be at least 1");
+        }
+        if sizes().any(|&size| size > LARGEST)
+            || self.blocks.iter().any(|&blocks| blocks > MOST_BLOCKS)
+        {
+            bail!(
+                "channels, classes, groups and widths end at {LARGEST}, blocks a stage at {MOST_BLOCKS}"
+            );
         }
         if !(1..=2).contains(&self.first_stage_stride) {
             bail!(
                 "the first stage's stride is 1 or 2, not {}",
                 self.first_stage_stride
             );
+        }
+        if self.shortcut == ShortcutKind::Padded {
+            let mut before = self.stem_channels;
+            for stage in 0..self.blocks.len() {
+                if self.stage_channels(stage) < before {
+                    bail!(
+                        "stage {} has fewer channels than come in: a padded shortcut cannot take any away",
+                        stage + 1
+                    );
+                }
+                before = self.stage_channels(stage);
+            }
         }
         match self.block {
             BlockKind::Basic if self.groups != 1 || self.width_per_group != 64 => {
@@ -312,6 +338,39 @@ mod tests {
         config.stem = StemKind::Cifar;
         assert_eq!(config.name(), Some("resnet18"));
         assert_eq!(config.with_width(32).name(), None);
+    }
+
+    #[test]
+    fn what_would_overflow_or_lose_channels_is_refused() {
+        let base = ModelConfig::named("resnet20").unwrap();
+        for (config, part) in [
+            (
+                ModelConfig {
+                    planes: vec![8, 16, 32],
+                    ..base.clone()
+                },
+                "fewer channels",
+            ),
+            (
+                ModelConfig {
+                    planes: vec![16, 32, 1 << 40],
+                    ..base.clone()
+                },
+                "end at",
+            ),
+            (
+                ModelConfig {
+                    blocks: vec![3, 1_000_000_000, 3],
+                    ..base.clone()
+                },
+                "blocks a stage",
+            ),
+        ] {
+            assert!(
+                config.validate().unwrap_err().to_string().contains(part),
+                "{part}"
+            );
+        }
     }
 
     #[test]

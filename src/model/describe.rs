@@ -29,6 +29,14 @@ impl ResNet {
         if input.contains(&0) {
             bail!("an input of {input:?} holds no picture");
         }
+        // No layer's output has more than this many times the numbers of the input.
+        let most_channels = config
+            .features()
+            .max(config.bottleneck_channels(config.planes.len() - 1));
+        let numbers: u128 = input.iter().map(|&size| size as u128).product();
+        if numbers * most_channels as u128 > u128::from(u64::MAX >> 16) {
+            bail!("an input of {input:?} is too large to count");
+        }
         let mut walk = Walk {
             shape: input.to_vec(),
             calls: Vec::new(),

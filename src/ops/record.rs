@@ -33,7 +33,13 @@ impl Computed {
             Self::Values(values, shape) => Ok((Storage::Cpu(CpuStorage::F32(values)), shape)),
             Self::Tensor(tensor) => {
                 // A view of a larger storage must not hand the whole of it on.
-                let tensor = tensor.force_contiguous()?;
+                let starts_inside = tensor.layout().start_offset() != 0;
+                let whole = tensor.is_contiguous() && !starts_inside;
+                let tensor = if whole {
+                    tensor
+                } else {
+                    tensor.force_contiguous()?
+                };
                 let (storage, layout) = tensor.storage_and_layout();
                 Ok((storage.try_clone(layout)?, layout.shape().clone()))
             }

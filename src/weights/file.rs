@@ -83,6 +83,7 @@ impl WeightsFile {
         // SAFETY: the map is read only. That nobody changes the file while it is mapped cannot be enforced by any process;
         // every program that maps weights relies on it. Files of the hub's cache are never rewritten in place, and ours
         // are replaced by a rename, which leaves the mapped ones alone.
+        #[expect(unsafe_code, reason = "the one map of weights")]
         let mapped = unsafe { MmapedSafetensors::new(path) }.map_err(|error| match error {
             // The path is told by the caller.
             candle_core::Error::WithPath { inner, .. } => wrong_header(&inner),

@@ -277,6 +277,63 @@ fn preprocessing_flags_change_what_the_model_sees() {
     );
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_under_stdout_is_an_error() {
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    for line in [
+        "summary --depth 18",
+        &format!("predict {CAT} -m {MODEL} -f json"),
+    ] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_resnet"))
+            .args(line.split_whitespace())
+            .args(["--device", "cpu"])
+            .current_dir(root())
+            .stdout(full.try_clone().unwrap())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            stderr.starts_with("error: cannot write to standard output: "),
+            "{stderr}"
+        );
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn names_that_are_no_utf8_are_taken_as_they_are() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let name = OsStr::from_bytes(b"cat \xff.png");
+    std::fs::copy(root().join(CAT), folder.path().join(name)).unwrap();
+    let path = folder.path().join(name);
+    let by_argument = [
+        OsStr::new("predict"),
+        path.as_os_str(),
+        OsStr::new("-m"),
+        OsStr::new(MODEL),
+    ];
+    assert_eq!(Resnet::new(by_argument).run().status, 0);
+    let mut stdin = path.as_os_str().as_bytes().to_vec();
+    stdin.extend(b"\nmissing\xff.png\n");
+    let done = Resnet::line(&format!("predict - -m {MODEL} -f csv -k 1"))
+        .stdin(&stdin)
+        .run();
+    assert_eq!(
+        (done.status, done.stdout.lines().count()),
+        (1, 3),
+        "{}",
+        done.stdout
+    );
+    assert_eq!(Resnet::new([OsStr::from_bytes(b"\xff")]).run().status, 2);
+}
+
 #[test]
 fn a_closed_pipe_is_success() {
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_resnet"))
@@ -326,8 +383,8 @@ fn version_names_features_and_instruction_set() {
 }
 
 #[test]
-fn help_fits_eighty_columns_and_names_what_is_not_built_yet() {
-    let done = Resnet::line("--help").env("COLUMNS", "80").run();
+fn help_names_what_is_not_built_yet_and_keeps_to_a_hundred_columns() {
+    let done = Resnet::line("--help").run();
     assert!(
         done.stdout.contains("train    Train a net (not built yet)"),
         "{}",
@@ -338,32 +395,92 @@ fn help_fits_eighty_columns_and_names_what_is_not_built_yet() {
             .contains("eval     Evaluate a model on a data set (not built yet)")
     );
     assert!(!done.stdout.contains("sample"));
-    for line in ["--help", "summary --help", "predict --help", "predict -h"] {
-        let done = Resnet::line(line).env("COLUMNS", "80").run();
-        let longest = done.stdout.lines().map(|line| line.chars().count()).max();
+    for line in [
+        "--help",
+        "summary --help",
+        "summary -h",
+        "predict --help",
+        "predict -h",
+    ] {
+        let help = Resnet::new(line.split_whitespace()).run().stdout;
+        assert!(help.contains("Usage: resnet"), "{line}: {help}");
+        let longest = help.lines().map(|line| line.chars().count()).max();
         assert!(longest <= Some(100), "{line}: {longest:?}");
     }
 }
 
 #[test]
 fn colours_come_when_asked_for_and_not_otherwise() {
-    let coloured = |line: &str, variable: Option<&str>| {
-        let run = Resnet::line(line);
-        let run = match variable {
-            Some(name) => run.env(name, "1"),
-            None => run,
-        };
-        run.run().stderr.contains('\u{1b}')
+    let coloured = |flag: &str| {
+        let line = format!("predict missing.png -m missing.pth {flag}");
+        Resnet::line(&line).run().stderr.contains('\u{1b}')
     };
-    assert!(!coloured("predict missing.png -m missing.pth", None));
-    assert!(coloured(
-        "predict missing.png -m missing.pth --color always",
-        None
-    ));
-    assert!(!coloured(
-        "predict missing.png -m missing.pth --color never",
-        None
-    ));
+    assert!(!coloured(""));
+    assert!(coloured("--color always"));
+    assert!(!coloured("--color never"));
+    let line = "predict missing.png -m missing.pth --color auto";
+    let forced = Resnet::line(line).env("CLICOLOR_FORCE", "1");
+    assert!(forced.run().stderr.contains('\u{1b}'));
+    let forced = Resnet::line(line)
+        .env("CLICOLOR_FORCE", "1")
+        .env("NO_COLOR", "1");
+    assert!(!forced.run().stderr.contains('\u{1b}'));
+}
+
+#[test]
+fn quiet_keeps_errors_and_verbose_adds_notes() {
+    let model = "tests/fixtures/weights/five_channels.safetensors";
+    let stderr = |flag: &str| {
+        Resnet::line(&format!("predict {CAT} -m {model} {flag}"))
+            .run()
+            .stderr
+    };
+    assert!(stderr("").contains("note: ") && stderr("").contains("error: "));
+    assert!(!stderr("-q").contains("note: ") && stderr("-q").contains("error: "));
+    let done = Resnet::line(&format!("predict {CAT} -m {MODEL} -v")).run();
+    assert!(
+        done.stderr.contains("note: model ") && done.stderr.contains("3 classes"),
+        "{}",
+        done.stderr
+    );
+}
+
+#[test]
+fn a_device_that_was_not_built_in_is_refused_with_the_way_out() {
+    for (device, built) in [
+        ("cuda", cfg!(feature = "cuda")),
+        ("metal", cfg!(feature = "metal")),
+    ] {
+        if built {
+            continue;
+        }
+        let done = Resnet::line(&format!("predict {CAT} -m {MODEL} --device {device}")).run();
+        assert_eq!(done.status, 1);
+        let expected = format!(
+            "error: cannot open device `{device}`: this binary was built without it\nhint: build it with `cargo build --release --features {device}`, or pass --device cpu\n"
+        );
+        assert_eq!(done.stderr, expected);
+    }
+}
+
+/// On a machine with a GPU that the binary was built for, the GPU's answer is the CPU's.
+#[test]
+fn the_automatic_device_gives_the_cpus_answer() {
+    let logits = |device: &str| {
+        let done = Resnet::line(&format!(
+            "predict {CAT} -m {MODEL} -f json --device {device}"
+        ))
+        .run();
+        assert_eq!(done.status, 0, "{}", done.stderr);
+        let value: Value = serde_json::from_str(&done.stdout).unwrap();
+        let predictions = value["predictions"].as_array().unwrap().iter();
+        predictions
+            .map(|prediction| prediction["logit"].as_f64().unwrap())
+            .collect::<Vec<_>>()
+    };
+    for (automatic, cpu) in logits("auto").iter().zip(logits("cpu")) {
+        assert!((automatic - cpu).abs() < 1e-4, "{automatic} {cpu}");
+    }
 }
 
 #[test]

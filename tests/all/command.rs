@@ -25,12 +25,26 @@ impl Resnet {
     pub fn new<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
         let cache = tempfile::tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_resnet"));
-        command.args(arguments).current_dir(root());
+        let arguments: Vec<A> = arguments.into_iter().collect();
+        command.args(&arguments).current_dir(root());
+        // The messages and numbers that are expected are the CPU's, whatever the binary was built for.
+        let first = arguments
+            .first()
+            .map(|first| first.as_ref().to_string_lossy().into_owned());
+        let has_device = arguments
+            .iter()
+            .any(|argument| argument.as_ref() == "--device");
+        if matches!(first.as_deref(), Some("summary" | "predict")) && !has_device {
+            command.args(["--device", "cpu"]);
+        }
         for variable in [
             "HF_TOKEN",
             "HF_TOKEN_PATH",
             "HF_ENDPOINT",
             "HF_HUB_CACHE",
+            "HUGGINGFACE_HUB_CACHE",
+            "HTTP_PROXY",
+            "http_proxy",
             "RESNET_ISA",
             "NO_COLOR",
             "RAYON_NUM_THREADS",

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 /// The layers from the top, with the modules of each.
 const LAYERS: [(&str, &[&str]); 8] = [
     ("command line", &["cli", "main"]),
-    ("work", &["predict", "report", "weights", "hub"]),
+    (
+        "work",
+        &["benchmark", "predict", "report", "weights", "hub"],
+    ),
     ("data", &["data"]),
     ("inference", &["infer"]),
     ("architecture", &["model"]),
@@ -14,7 +17,7 @@ const LAYERS: [(&str, &[&str]); 8] = [
     ("kernels", &["kernels"]),
 ];
 
-/// The preprocessing that a model carries and errors with hints are plain data, for every layer to see.
+/// Errors with hints are for every layer.
 const FOR_ALL: [&str; 1] = ["error"];
 
 fn layer_of(module: &str) -> Option<usize> {
@@ -146,25 +149,52 @@ fn an_import_that_points_up_is_found_in_every_spelling() {
     assert!(violations("cli", "use crate::{model, predict::Predictor};").is_empty());
 }
 
-#[test]
-fn unsafe_stands_in_the_kernels_and_at_the_map_of_weights_alone() {
+/// The lines of code of every file, comments left out, with the file's path below `src/`.
+fn code_lines() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut maps = 0;
+    let mut lines = Vec::new();
     for file in sources(&root) {
-        let relative = file.strip_prefix(&root).unwrap();
+        let relative = file.strip_prefix(&root).unwrap().to_owned();
         let code = std::fs::read_to_string(&file).unwrap();
-        let blocks = code
+        let code = code
             .lines()
-            .filter(|line| line.contains("unsafe {") && !line.trim_start().starts_with("//"))
-            .count();
-        if relative.starts_with("weights") {
-            maps += blocks;
-        } else if !relative.starts_with("kernels") {
-            assert_eq!(blocks, 0, "{}", relative.display());
+            .filter(|line| !line.trim_start().starts_with("//"));
+        lines.extend(code.map(|line| (relative.clone(), line.to_owned())));
+    }
+    lines
+}
+
+#[test]
+fn kernels_know_no_tensors_and_the_command_line_alone_knows_clap_and_prints() {
+    for (file, line) in code_lines() {
+        let at = file.display();
+        if file.starts_with("kernels") {
+            assert!(!line.contains("candle"), "{at}: {line}");
+        }
+        if !file.starts_with("cli") {
+            for word in ["clap", "println!", "print!(", "io::stdout", "io::stderr"] {
+                assert!(!line.contains(word), "{at}: {line}");
+            }
         }
     }
+}
+
+/// `deny(unsafe_code)` holds everywhere but where it is expected.
+#[test]
+fn unsafe_stands_in_the_kernels_and_at_the_map_of_weights_alone() {
+    let expects = code_lines()
+        .into_iter()
+        .filter(|(_, line)| line.contains("unsafe_code"));
+    let files: Vec<String> = expects
+        .map(|(file, _)| file.display().to_string().replace('\\', "/"))
+        .collect();
+    assert!(files.contains(&"lib.rs".to_owned()));
+    let outside = files
+        .iter()
+        .filter(|file| !file.starts_with("kernels/") && *file != "lib.rs");
+    let outside: Vec<_> = outside.collect();
     assert!(
-        maps <= 1,
-        "{maps} unsafe blocks in weights/: one memory map is allowed"
+        outside.len() <= 1 && outside.iter().all(|file| file.starts_with("weights/")),
+        "{outside:?}"
     );
 }

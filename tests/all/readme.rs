@@ -73,14 +73,14 @@ fn the_first_command_runs() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let command = readme
         .lines()
-        .find_map(|line| line.strip_prefix("    cargo run --release -- "))
+        .find_map(|line| line.strip_prefix("cargo run --release -- "))
         .unwrap();
     let done = Resnet::line(command).run();
     assert_eq!((done.status, done.stderr.as_str()), (0, ""));
     assert!(
         done.stdout.contains("Total params: 21,797,672") && done.stdout.contains("layer4.2.conv2")
     );
-    assert!(readme.contains("\n    cargo test --release\n"));
+    assert!(readme.contains("\ncargo test --release\n"));
     let ci = std::fs::read_to_string(root().join(".ci/run")).unwrap();
     assert!(ci.contains("cargo test --release"));
 }

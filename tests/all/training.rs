@@ -281,3 +281,48 @@ fn batch_norm_keeps_its_precision_far_from_zero() {
         .unwrap();
     assert!(largest < 3.0, "{largest}");
 }
+
+/// The portable operations in half precision against f64: what runs on a GPU, run here on the CPU (where candle multiplies
+/// no bf16 matrices).
+#[test]
+fn half_precision_trains_and_evaluates_near_f64() {
+    let config = narrow("resnet18");
+    let run = |dtype: DType| {
+        let parameters = Parameters::default();
+        let vb = parameters.seeded(5, dtype, &Device::Cpu);
+        let net = ResNet::new(&config, &vb).unwrap();
+        let x = pictures(4, 40).to_dtype(dtype).unwrap();
+        let trained = net.forward_t(&x, true).unwrap();
+        let gradients = trained
+            .sqr()
+            .unwrap()
+            .mean_all()
+            .unwrap()
+            .backward()
+            .unwrap();
+        let weight = parameters
+            .all()
+            .into_iter()
+            .find(|(name, _)| name == "fc.weight")
+            .unwrap()
+            .1;
+        let gradient = gradients.get(&weight).unwrap().clone();
+        let evaluated = net.forward_t(&x, false).unwrap();
+        [trained, evaluated, gradient].map(|tensor| tensor.to_dtype(DType::F64).unwrap())
+    };
+    let reference = run(DType::F64);
+    for (half, reference) in run(DType::F16).iter().zip(&reference) {
+        let norm = |tensor: &Tensor| -> f64 {
+            tensor
+                .sqr()
+                .unwrap()
+                .sum_all()
+                .unwrap()
+                .to_scalar::<f64>()
+                .unwrap()
+                .sqrt()
+        };
+        let distance = norm(&(half - reference).unwrap()) / norm(reference);
+        assert!(distance < 0.02, "{distance}");
+    }
+}

@@ -1,0 +1,162 @@
+//! Times a net's forward pass, whole and by layer.
+
+use crate::error::hinted;
+use crate::infer::Plan;
+use crate::model::{Description, ModelConfig, ResNet};
+use crate::nn::Parameters;
+use anyhow::Result;
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// Passes before those that count.
+const WARM_UP: usize = 3;
+
+/// The times of a forward pass, in milliseconds.
+#[derive(Debug, Clone, Default)]
+pub struct ForwardTimes {
+    /// Each whole pass, in order.
+    pub passes: Vec<f64>,
+    /// The median of each step, where the pass is compiled (f32 on the CPU).
+    pub layers: Vec<LayerTime>,
+}
+
+/// The time of one step of a compiled pass.
+#[derive(Debug, Clone)]
+pub struct LayerTime {
+    /// The module's dotted path; a convolution's time holds what is fused into it.
+    pub path: String,
+    /// The median over the passes, in milliseconds.
+    pub milliseconds: f64,
+    /// Multiplications of the module, the whole batch.
+    pub mult_adds: u64,
+}
+
+impl ForwardTimes {
+    /// The median pass, in milliseconds.
+    pub fn median(&self) -> f64 {
+        median(&self.passes)
+    }
+}
+
+/// Runs the pass that `description` describes on seeded weights and pictures of one value: `WARM_UP` times, then `runs`
+/// times that count.
+///
+/// # Errors
+/// A net that cannot be built, a device that cannot compute it, or not enough memory.
+pub fn time_forward(
+    config: &ModelConfig,
+    description: &Description,
+    runs: usize,
+    dtype: DType,
+    device: &Device,
+) -> Result<ForwardTimes> {
+    let parameters = Parameters::default();
+    // Tensors without a graph behind them: nothing is recorded for a gradient.
+    let tensors: HashMap<String, Tensor> = {
+        ResNet::new(config, &parameters.seeded(0, dtype, device))?;
+        let all = parameters.all().into_iter();
+        all.map(|(name, variable)| (name, variable.as_detached_tensor()))
+            .collect()
+    };
+    let net = ResNet::new(config, &VarBuilder::from_tensors(tensors, dtype, device))?;
+    drop(parameters);
+    match (device, dtype) {
+        (Device::Cpu, DType::F32) => time_plan(net, description, runs),
+        _ => time_net(&net, description, runs, dtype, device),
+    }
+}
+
+fn time_plan(net: ResNet, description: &Description, runs: usize) -> Result<ForwardTimes> {
+    let [batch, channels, height, width] = description.input;
+    let mut plan = Plan::new(&net, height, width)?;
+    drop(net);
+    ensure_memory(&plan, batch)?;
+    let pictures = vec![0.5; batch * channels * height * width];
+    let mut times = ForwardTimes::default();
+    let mut steps: Vec<Vec<f64>> = Vec::new();
+    for pass in 0..WARM_UP + runs {
+        let start = Instant::now();
+        let (_, observed) = plan.run_timed(&pictures)?;
+        let whole = start.elapsed();
+        if pass < WARM_UP {
+            continue;
+        }
+        times.passes.push(milliseconds(whole));
+        steps.resize_with(observed.len(), Vec::new);
+        for (step, observed) in steps.iter_mut().zip(&observed) {
+            step.push(milliseconds(observed.time));
+        }
+        if times.layers.is_empty() {
+            let layer = |path: String| LayerTime {
+                mult_adds: mult_adds(description, &path),
+                path,
+                milliseconds: 0.0,
+            };
+            times.layers = observed.into_iter().map(|step| layer(step.path)).collect();
+        }
+    }
+    for (layer, step) in times.layers.iter_mut().zip(&steps) {
+        layer.milliseconds = median(step);
+    }
+    Ok(times)
+}
+
+fn time_net(
+    net: &ResNet,
+    description: &Description,
+    runs: usize,
+    dtype: DType,
+    device: &Device,
+) -> Result<ForwardTimes> {
+    let pictures = Tensor::full(0.5f32, &description.input, &Device::Cpu)?
+        .to_dtype(dtype)?
+        .to_device(device)?;
+    let mut times = ForwardTimes::default();
+    for pass in 0..WARM_UP + runs {
+        let start = Instant::now();
+        // Reading the logits back waits for the device.
+        net.forward_t(&pictures, false)?.to_device(&Device::Cpu)?;
+        if pass >= WARM_UP {
+            times.passes.push(milliseconds(start.elapsed()));
+        }
+    }
+    Ok(times)
+}
+
+/// Refuses a pass that the machine has no memory for before it is begun.
+pub(crate) fn ensure_memory(plan: &Plan, batch: usize) -> Result<()> {
+    let bytes = plan.bytes(batch);
+    let Err(_) = Vec::<u8>::new().try_reserve_exact(bytes) else {
+        return Ok(());
+    };
+    let [channels, height, width] = plan.picture();
+    Err(hinted(
+        format!(
+            "a forward pass of {batch}x{channels}x{height}x{width} takes {:.0} GB of memory, more than there is",
+            bytes as f64 / 1e9
+        ),
+        "make the batch or the pictures smaller",
+    ))
+}
+
+fn mult_adds(description: &Description, path: &str) -> u64 {
+    let calls = description.calls.iter().filter(|call| call.path == path);
+    calls.map(crate::model::description::Call::mult_adds).sum()
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 {
+        values[middle]
+    } else {
+        f64::midpoint(values[middle - 1], values[middle])
+    }
+}
