@@ -37,15 +37,20 @@ pub fn read(
     preprocessor: impl FnOnce() -> Result<Option<PathBuf>>,
 ) -> Result<Option<Configuration>> {
     let value = json(config)?;
-    let parse = || -> Result<_> {
-        if transformers::recognises(&value) {
-            let processor = preprocessor()?.map(|path| json(&path)).transpose()?;
-            transformers::read(&value, processor.as_ref()).map(Some)
-        } else {
-            of_timm("config.json", &value)
-        }
-    };
-    parse().with_context(|| format!("cannot use `{}`", config.display()))
+    if !transformers::recognises(&value) {
+        return in_file(config, of_timm("config.json", &value));
+    }
+    let mut read = in_file(config, transformers::read(&value))?;
+    if let Some(path) = preprocessor()? {
+        let preprocess = transformers::preprocess(&json(&path)?, &mut read.notes);
+        read.preprocess = in_file(&path, preprocess)?;
+    }
+    Ok(Some(read))
+}
+
+/// `result`, its error told of the file at `path`.
+fn in_file<T>(path: &Path, result: Result<T>) -> Result<T> {
+    result.with_context(|| format!("cannot use `{}`", path.display()))
 }
 
 /// Reads the configuration that `resnet` writes into the metadata of safetensors.

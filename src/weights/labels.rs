@@ -8,6 +8,16 @@ pub fn imagenet_labels() -> Vec<String> {
     IMAGENET.lines().map(str::to_owned).collect()
 }
 
+/// `labels`, or none where all of them are transformers' `LABEL_7`, which it writes where there is no name.
+pub fn named(labels: Vec<String>) -> Vec<String> {
+    let mut numbered = (0..).zip(&labels);
+    if numbered.all(|(class, label)| *label == format!("LABEL_{class}")) {
+        Vec::new()
+    } else {
+        labels
+    }
+}
+
 /// The labels to show for a net of `classes` classes whose configuration names `named`.
 pub fn or_imagenet(named: Vec<String>, classes: usize) -> Vec<String> {
     if named.is_empty() && classes == 1000 {

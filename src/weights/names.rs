@@ -2,7 +2,8 @@
 //!
 //! timm's names are torchvision's. Transformers', and the `shortcut` and `linear` of
 //! [kuangliu/pytorch-cifar](https://github.com/kuangliu/pytorch-cifar), are translated; the prefixes that wrapping a model
-//! leaves (`module.` of data parallelism, `_orig_mod.` of `torch.compile`, the attribute of a surrounding module) go.
+//! leaves (`module.` of data parallelism, `_orig_mod.` of `torch.compile`, `timm_model.` of timm's models in transformers, the
+//! attribute of a surrounding module) go.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +12,11 @@ use anyhow::{Result, bail};
 use super::file::Info;
 
 /// Prefixes that say nothing of the net.
-const PREFIXES: [&str; 7] = [
+const PREFIXES: [&str; 8] = [
     "module.",
     "_orig_mod.",
     "model.",
+    "timm_model.",
     "net.",
     "network.",
     "backbone.",
@@ -120,6 +122,7 @@ mod tests {
         for (raw, name) in [
             ("layer1.0.conv1.weight", "layer1.0.conv1.weight"),
             ("module.bn1.running_var", "bn1.running_var"),
+            ("timm_model.layer1.0.bn1.bias", "layer1.0.bn1.bias"),
             ("module._orig_mod.model.fc.bias", "fc.bias"),
             ("layer1._orig_mod.0.conv1.weight", "layer1.0.conv1.weight"),
             (

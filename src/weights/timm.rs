@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     card::Card,
     configuration::{Configuration, imagenet_statistics, validate},
+    labels,
 };
 use crate::{
     error::hinted,
@@ -97,7 +98,7 @@ pub fn read(source: &str, value: &Value) -> Result<Configuration> {
         config,
         knows_in_channels,
         classes,
-        labels: labels(
+        labels: shown(
             timm.label_names.unwrap_or_default(),
             timm.label_descriptions,
         ),
@@ -206,7 +207,7 @@ fn preprocess(given: Pretrained, notes: &mut Vec<String>) -> Result<Preprocess> 
 
 /// The names to show: a label's description where there is one. `ImageNet`'s synsets name nothing that people read, so without
 /// descriptions they count as no names.
-fn labels(names: Vec<String>, descriptions: Option<Map<String, Value>>) -> Vec<String> {
+fn shown(names: Vec<String>, descriptions: Option<Map<String, Value>>) -> Vec<String> {
     let descriptions = descriptions.unwrap_or_default();
     let synset = |name: &String| {
         let digits = name.strip_prefix('n').unwrap_or_default();
@@ -219,7 +220,7 @@ fn labels(names: Vec<String>, descriptions: Option<Map<String, Value>>) -> Vec<S
     {
         return Vec::new();
     }
-    names
+    labels::named(names)
         .into_iter()
         .map(|name| {
             let described = descriptions.get(&name).and_then(Value::as_str);
@@ -372,13 +373,24 @@ mod tests {
 
     #[test]
     fn descriptions_are_shown_and_bare_synsets_are_not() {
-        let described = labels(
+        let described = shown(
             vec!["n1".into(), "n2".into()],
             json!({"n1": "tench"}).as_object().cloned(),
         );
         assert_eq!(described, ["tench", "n2"]);
         let synsets = (0..1000).map(|i| format!("n{i:08}")).collect();
-        assert!(labels(synsets, None).is_empty());
+        assert!(shown(synsets, None).is_empty());
+    }
+
+    #[test]
+    fn the_form_of_timms_models_in_transformers_is_read() {
+        let value = json!({"architecture": "resnet18", "architectures": ["TimmWrapperForImageClassification"],
+            "do_pooling": true, "dtype": "float32", "initializer_range": 0.02, "label_names": ["LABEL_0", "LABEL_1", "LABEL_2"],
+            "model_args": null, "model_type": "timm_wrapper", "num_classes": 3, "transformers_version": "5.23.0"});
+        let read = read("config.json", &value).unwrap();
+        assert_eq!(read.config.unwrap().name(), Some("resnet18"));
+        assert_eq!(read.classes, Some(3));
+        assert!(read.labels.is_empty());
     }
 
     #[test]

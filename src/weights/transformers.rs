@@ -4,7 +4,10 @@ use anyhow::{Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::configuration::{Configuration, validate};
+use super::{
+    configuration::{Configuration, validate},
+    labels,
+};
 use crate::{
     error::hinted,
     model::{
@@ -48,15 +51,15 @@ impl Default for Config {
     }
 }
 
-/// Whether the JSON is a model's configuration in transformers' form.
+/// Whether the JSON is a model's configuration in transformers' form; that of timm's models in transformers is in timm's.
 pub fn recognises(value: &Value) -> bool {
-    ["model_type", "architectures"]
-        .iter()
-        .any(|key| value.get(key).is_some())
+    let holds = |key| value.get(key).is_some();
+    let timm = value.get("model_type").and_then(Value::as_str) == Some("timm_wrapper");
+    !timm && (holds("model_type") || holds("architectures"))
 }
 
-/// Reads the configuration, with the preprocessor's where there is one.
-pub fn read(value: &Value, preprocessor: Option<&Value>) -> Result<Configuration> {
+/// Reads the configuration; the preprocessing is the usual one.
+pub fn read(value: &Value) -> Result<Configuration> {
     match value.get("model_type").and_then(Value::as_str) {
         None | Some("resnet") => {}
         Some(other) => {
@@ -78,21 +81,16 @@ pub fn read(value: &Value, preprocessor: Option<&Value>) -> Result<Configuration
             "save transformers' `ResNetForImageClassification`",
         ));
     }
-    let (classes, labels) = labels(&given)?;
+    let (classes, labels) = classes(&given)?;
     let config = architecture(given, classes)?;
-    let mut notes = Vec::new();
-    let preprocess = match preprocessor {
-        Some(processor) => preprocess(processor, &mut notes)?,
-        None => Preprocess::default(),
-    };
     Ok(Configuration {
         source: "config.json".to_owned(),
         config: Some(config),
         knows_in_channels: true,
         classes: Some(classes),
         labels,
-        preprocess,
-        notes,
+        preprocess: Preprocess::default(),
+        notes: Vec::new(),
     })
 }
 
@@ -146,8 +144,8 @@ fn architecture(given: Config, classes: usize) -> Result<ModelConfig> {
     Ok(config)
 }
 
-/// Number and names of the classes; `LABEL_7` is what transformers writes where there is no name.
-fn labels(given: &Config) -> Result<(usize, Vec<String>)> {
+/// Number and names of the classes.
+fn classes(given: &Config) -> Result<(usize, Vec<String>)> {
     let Some(named) = &given.id2label else {
         // transformers leaves out two unnamed labels, its default.
         return Ok((given.num_labels.unwrap_or(2), Vec::new()));
@@ -162,36 +160,36 @@ fn labels(given: &Config) -> Result<(usize, Vec<String>)> {
             named.len() - 1
         );
     };
-    let unnamed = (0..)
-        .zip(&labels)
-        .all(|(class, label)| *label == format!("LABEL_{class}"));
-    Ok((labels.len(), if unnamed { Vec::new() } else { labels }))
+    Ok((labels.len(), labels::named(labels)))
 }
 
-#[derive(Debug, Deserialize)]
+/// An image processor; transformers writes `null` for what is at its class's default.
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Processor {
     crop_pct: Option<f64>,
-    image_mean: Option<Vec<f32>>,
-    image_std: Option<Vec<f32>>,
+    image_mean: Option<Statistic>,
+    image_std: Option<Statistic>,
     resample: Option<u64>,
     size: Value,
     crop_size: Value,
-    do_center_crop: bool,
-    do_normalize: bool,
+    do_center_crop: Option<bool>,
+    do_normalize: Option<bool>,
 }
 
-impl Default for Processor {
-    fn default() -> Self {
-        Self {
-            crop_pct: None,
-            image_mean: None,
-            image_std: None,
-            resample: None,
-            size: Value::Null,
-            crop_size: Value::Null,
-            do_center_crop: false,
-            do_normalize: true,
+/// One value for all channels, or one a channel.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Statistic {
+    One(f32),
+    Each(Vec<f32>),
+}
+
+impl Statistic {
+    fn values(self) -> Vec<f32> {
+        match self {
+            Self::One(value) => vec![value],
+            Self::Each(values) => values,
         }
     }
 }
@@ -199,7 +197,7 @@ impl Default for Processor {
 /// The preprocessing of a `preprocessor_config.json`: that of `ConvNextImageProcessor`, which resnets use (below 384 px the
 /// short edge is resized to `size / crop_pct` and the centre cut out, else the picture is warped), and of processors that
 /// resize and crop to sizes of their own, or warp to a height and width.
-fn preprocess(value: &Value, notes: &mut Vec<String>) -> Result<Preprocess> {
+pub fn preprocess(value: &Value, notes: &mut Vec<String>) -> Result<Preprocess> {
     let given: Processor = serde_json::from_value(value.clone())?;
     let usual = Preprocess::default();
     let number = |value: &Value| value.as_u64().map(|number| number as usize);
@@ -216,7 +214,7 @@ fn preprocess(value: &Value, notes: &mut Vec<String>) -> Result<Preprocess> {
             size => square(size).ok_or_else(|| anyhow::anyhow!("`size` is {size}"))?,
         };
         let crop = sides(&given.crop_size).or_else(|| square(&given.crop_size));
-        match crop.filter(|_| given.do_center_crop) {
+        match crop.filter(|_| given.do_center_crop == Some(true)) {
             Some(crop) => (
                 crop,
                 crop[0] as f64 / size[0].max(1) as f64,
@@ -236,10 +234,10 @@ fn preprocess(value: &Value, notes: &mut Vec<String>) -> Result<Preprocess> {
             Interpolation::Bicubic
         }
     };
-    let (mean, std) = if given.do_normalize {
+    let (mean, std) = if given.do_normalize != Some(false) {
         (
-            given.image_mean.unwrap_or(usual.mean),
-            given.image_std.unwrap_or(usual.std),
+            given.image_mean.map_or(usual.mean, Statistic::values),
+            given.image_std.map_or(usual.std, Statistic::values),
         )
     } else {
         (vec![0.0], vec![1.0])
@@ -265,7 +263,7 @@ mod tests {
 
     #[test]
     fn transformers_defaults_are_resnet50_of_two_classes() {
-        let read = read(&json!({"model_type": "resnet"}), None).unwrap();
+        let read = read(&json!({"model_type": "resnet"})).unwrap();
         let config = read.config.unwrap();
         assert_eq!(config.name(), Some("resnet50"));
         assert_eq!(config.classes, 2);
@@ -276,7 +274,7 @@ mod tests {
         let value = json!({"model_type": "resnet", "architectures": ["ResNetForImageClassification"], "num_channels": 1,
             "embedding_size": 10, "hidden_sizes": [10, 20, 30, 40], "depths": [1, 1, 2, 1], "layer_type": "basic",
             "downsample_in_first_stage": true, "downsample_in_bottleneck": true, "id2label": {"0": "cat", "1": "dog", "2": "owl"}});
-        let read = read(&value, None).unwrap();
+        let read = read(&value).unwrap();
         let config = read.config.unwrap();
         assert_eq!(read.labels, ["cat", "dog", "owl"]);
         assert_eq!(
@@ -335,14 +333,14 @@ mod tests {
         ] {
             let mut value = json!({"model_type": "resnet"});
             value[key] = given;
-            assert_eq!(read(&value, None).unwrap_err().to_string(), message);
+            assert_eq!(read(&value).unwrap_err().to_string(), message);
         }
     }
 
     #[test]
     fn unnamed_labels_are_counted_and_not_shown() {
         let value = json!({"model_type": "resnet", "id2label": {"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2"}});
-        let read = read(&value, None).unwrap();
+        let read = read(&value).unwrap();
         assert_eq!(read.classes, Some(3));
         assert!(read.labels.is_empty());
     }
@@ -374,5 +372,19 @@ mod tests {
         assert_eq!((cropped.size, cropped.crop_pct), ([224, 224], 0.875));
         let plain = read(json!({"do_normalize": false, "size": 32, "image_mean": [9.0, 9.0, 9.0]}));
         assert_eq!((plain.mean, plain.std), (vec![0.0], vec![1.0]));
+    }
+
+    #[test]
+    fn nulls_are_the_defaults_and_one_number_serves_all_channels() {
+        let value = json!({"image_processor_type": "ConvNextImageProcessorFast", "crop_pct": null, "crop_size": null,
+            "do_center_crop": null, "do_convert_rgb": null, "do_normalize": null, "do_rescale": null, "do_resize": null,
+            "image_mean": null, "image_std": null, "resample": null, "rescale_factor": null, "size": null});
+        let read = |value: &Value| preprocess(value, &mut Vec::new()).unwrap();
+        assert_eq!(read(&value), Preprocess::default());
+        let mut scalar = value;
+        scalar["image_mean"] = json!(0.5);
+        scalar["image_std"] = json!(0.25);
+        let scalar = read(&scalar);
+        assert_eq!((scalar.mean, scalar.std), (vec![0.5], vec![0.25]));
     }
 }

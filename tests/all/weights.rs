@@ -302,6 +302,56 @@ fn transformers_preprocessing_is_read_from_beside_the_config() {
 }
 
 #[test]
+fn timms_models_in_transformers_are_read_as_timms() {
+    let folder = tempfile::tempdir().unwrap();
+    let tensors = whole()
+        .into_iter()
+        .map(|(name, tensor)| (format!("timm_model.{name}"), tensor))
+        .collect();
+    let config = |value: Value| {
+        fs::write(folder.path().join("config.json"), value.to_string()).unwrap();
+        Checkpoint::open(folder.path().to_str().unwrap(), &Offline)
+    };
+    fs::write(
+        folder.path().join("model.safetensors"),
+        serialised(&tensors),
+    )
+    .unwrap();
+    let wrapper = json!({"model_type": "timm_wrapper", "architectures": ["TimmWrapperForImageClassification"],
+        "label_names": ["a", "b", "c"], "pretrained_cfg": {"input_size": [3, 96, 96]}});
+    let card = config(wrapper.clone()).unwrap().card;
+    assert_eq!(card.preprocess.size, [96, 96]);
+    assert_eq!(card.labels, ["a", "b", "c"]);
+    // Without anything of timm's it is timm's all the same, and the wrapper of another net is refused by its name.
+    assert!(config(json!({"model_type": "timm_wrapper"})).is_ok());
+    let mut other = wrapper;
+    other["architecture"] = json!("vit_base_patch16_224");
+    let error = config(other).err().unwrap();
+    assert!(
+        one_line(&error).ends_with("architecture `vit_base_patch16_224` is not one of the family")
+    );
+}
+
+#[test]
+fn a_preprocessor_that_cannot_be_used_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["model.safetensors", "config.json"] {
+        let from = fixture("transformers_bottleneck").join(name);
+        fs::copy(from, folder.path().join(name)).unwrap();
+    }
+    let preprocessor = folder.path().join("preprocessor_config.json");
+    fs::write(&preprocessor, "{\"crop_pct\": -1, \"size\": 224}").unwrap();
+    assert_eq!(
+        refusal(folder.path()).0,
+        format!(
+            "cannot use `{}`: `crop_pct` is -1: it must be in (0, 1]",
+            preprocessor.display()
+        )
+        .replace(folder.path().to_str().unwrap(), "FILE")
+    );
+}
+
+#[test]
 fn timms_own_configuration_describes_a_net_without_its_weights() {
     let hub = Folders::new(fixture(""));
     let card = Card::open("timm/timm_resnet50", &hub).unwrap();
