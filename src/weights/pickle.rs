@@ -5,12 +5,18 @@
 //! Candle's own reader is not used: it copies an object at every reference (a small file can make it use all memory), panics
 //! on short tuples, and leaves out tensors that are not contiguous.
 //!
-//! Every instruction makes at most one object, so memory is bounded by the file. The instructions are described in
+//! An instruction makes at most three objects and copies no text, and no more than [`MOST_INSTRUCTIONS`] are run, so memory is
+//! bounded: some 400 MB for the worst that a file can ask, some MB for a checkpoint. The instructions are described in
 //! <https://github.com/python/cpython/blob/main/Lib/pickletools.py>; protocols 2 to 5 are read.
 
 use std::collections::HashMap;
 
 use anyhow::{Context, Result, bail, ensure};
+
+use crate::error::hinted;
+
+/// The most instructions that are run; a checkpoint of resnet152 with its optimiser has some fifty thousand.
+const MOST_INSTRUCTIONS: usize = 1 << 22;
 
 /// Where an object lies in its [`Pickle`].
 pub type Id = usize;
@@ -34,8 +40,8 @@ pub enum Object {
     List(Vec<Id>),
     /// A `dict` or `collections.OrderedDict`, in the order of insertion.
     Dict(Vec<(Id, Id)>),
-    /// A class or function by its name.
-    Global(String, String),
+    /// A class or function: its module and its name, both texts.
+    Global(Id, Id),
     /// An object that a call or a class would make.
     Call {
         /// The class or function.
@@ -65,7 +71,7 @@ impl Pickle {
             marks: Vec::new(),
             memo: HashMap::new(),
         };
-        loop {
+        for _ in 0..MOST_INSTRUCTIONS {
             let position = machine.position;
             let stop = machine
                 .step()
@@ -77,6 +83,10 @@ impl Pickle {
                 });
             }
         }
+        Err(hinted(
+            format!("the pickle has more than the {MOST_INSTRUCTIONS} instructions that are run"),
+            "save the weights alone: `torch.save(model.state_dict(), \"weights.pth\")`",
+        ))
     }
 
     /// The object that was pickled.
@@ -116,7 +126,7 @@ impl Pickle {
     /// Module and name of the class or function at `id`.
     pub fn global(&self, id: Id) -> Option<(&str, &str)> {
         match self.get(id) {
-            Object::Global(module, name) => Some((module, name)),
+            &Object::Global(module, name) => Some((self.text(module)?, self.text(name)?)),
             _ => None,
         }
     }
@@ -213,19 +223,18 @@ impl<'a> Machine<'a> {
                 self.push(Object::Opaque);
             }
             b'c' => {
-                let module = self.line()?;
-                let name = self.line()?;
+                let [module, name] =
+                    [self.line()?, self.line()?].map(|text| self.add(Object::Text(text)));
                 self.push(Object::Global(module, name));
             }
             // STACK_GLOBAL
             0x93 => {
                 let [module, name] = self.pop_array()?;
-                let text = |id| match &self.objects[id] {
-                    Object::Text(text) => Ok(text.clone()),
-                    _ => bail!("a class is named by something that is no string"),
-                };
-                let global = Object::Global(text(module)?, text(name)?);
-                self.push(global);
+                ensure!(
+                    self.text(module).is_some() && self.text(name).is_some(),
+                    "a class is named by something that is no string"
+                );
+                self.push(Object::Global(module, name));
             }
             // REDUCE and NEWOBJ: a call is only noted.
             b'R' | 0x81 => {
@@ -310,8 +319,14 @@ impl<'a> Machine<'a> {
     }
 
     fn push(&mut self, object: Object) {
-        self.stack.push(self.objects.len());
+        let id = self.add(object);
+        self.stack.push(id);
+    }
+
+    /// Keeps an object that is not on the stack.
+    fn add(&mut self, object: Object) -> Id {
         self.objects.push(object);
+        self.objects.len() - 1
     }
 
     fn push_number(&mut self, width: usize) -> Result<()> {
@@ -349,13 +364,21 @@ impl<'a> Machine<'a> {
 
     /// Notes a call; `OrderedDict` and `defaultdict` are dictionaries.
     fn call(&mut self, callable: Id, args: Id) {
-        let dictionary = matches!(&self.objects[callable], Object::Global(module, name)
-            if module == "collections" && (name == "OrderedDict" || name == "defaultdict"));
+        let dictionary = matches!(self.objects[callable], Object::Global(module, name)
+            if self.text(module) == Some("collections")
+                && matches!(self.text(name), Some("OrderedDict" | "defaultdict")));
         self.push(if dictionary {
             Object::Dict(Vec::new())
         } else {
             Object::Call { callable, args }
         });
+    }
+
+    fn text(&self, id: Id) -> Option<&str> {
+        match &self.objects[id] {
+            Object::Text(text) => Some(text),
+            _ => None,
+        }
     }
 
     fn top(&self) -> Result<Id> {
@@ -444,6 +467,39 @@ mod tests {
         };
         assert_eq!(pickle.text(entries[0].0), Some("a"));
         assert_eq!(pickle.size(entries[0].1), Some(7));
+    }
+
+    #[test]
+    fn a_long_class_name_taken_over_and_over_is_kept_once() {
+        // A text of 1 MB names the module and the name of ten thousand classes.
+        let mut bytes = b"\x80\x02X\x00\x00\x10\x00".to_vec();
+        bytes.resize(bytes.len() + (1 << 20), b'a');
+        bytes.extend(b"q\x00");
+        for _ in 0..10_000 {
+            bytes.extend(b"h\x00h\x00\x930");
+        }
+        bytes.push(b'.');
+        let pickle = Pickle::parse(&bytes).unwrap();
+        let texts = pickle.objects.iter().filter_map(|object| match object {
+            Object::Text(text) => Some(text.len()),
+            _ => None,
+        });
+        assert_eq!(texts.sum::<usize>(), 1 << 20);
+        assert_eq!(pickle.objects.len(), 10_001);
+    }
+
+    #[test]
+    fn endless_instructions_are_refused() {
+        for instruction in [&b"("[..], b"N", b")2", b"N\x94", b"]"] {
+            let mut bytes = b"\x80\x02N".to_vec();
+            bytes.extend(instruction.repeat(MOST_INSTRUCTIONS + 1));
+            bytes.extend(b"N.");
+            let error = Pickle::parse(&bytes).unwrap_err();
+            assert!(
+                error.to_string().contains("more than the 4194304"),
+                "{error}"
+            );
+        }
     }
 
     #[test]
