@@ -15,7 +15,7 @@ const MOST_BLOCKS: usize = 10_000;
 
 /// Refuses `tensors` that are not those of `config`: one is missing, has another shape, or is of no use.
 ///
-/// `num_batches_tracked` may be there or not.
+/// The counter `num_batches_tracked`, one element, may be there or not beside each `running_mean`.
 pub fn complete(config: &ModelConfig, tensors: &Tensors) -> Result<()> {
     let expected = expected_tensors(config)?;
     let mut missing = Vec::new();
@@ -34,8 +34,13 @@ pub fn complete(config: &ModelConfig, tensors: &Tensors) -> Result<()> {
         expected.iter().map(|(name, _)| name.as_str()).collect();
     let unknown: Vec<String> = tensors
         .iter()
-        .filter(|(name, _)| !name.ends_with(".num_batches_tracked"))
-        .filter(|(name, _)| !expected.contains(name.as_str()))
+        .filter(|(name, named)| {
+            let counter = name
+                .strip_suffix("num_batches_tracked")
+                .is_some_and(|norm| expected.contains(format!("{norm}running_mean").as_str()));
+            let one = named.info.shape.iter().all(|size| *size <= 1);
+            !(expected.contains(name.as_str()) || counter && one)
+        })
         .map(|(_, named)| format!("`{}`", named.raw))
         .collect();
     let found: Vec<String> = [(&missing, "missing"), (&unknown, "not part of the net")]
