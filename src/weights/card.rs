@@ -1,5 +1,7 @@
 //! A model without its weights: architecture, preprocessing, labels.
 
+use std::{collections::BTreeMap, path::PathBuf};
+
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
@@ -16,6 +18,9 @@ use crate::{
     error::hinted,
     model::{ModelConfig, Preprocess},
 };
+
+/// The key of a safetensors file's metadata under which `resnet` writes a model's configuration.
+pub const METADATA_KEY: &str = "resnet.config";
 
 /// What is known of a model without its weights.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,16 +40,16 @@ pub struct Card {
 impl Card {
     /// Describes what a user wrote as MODEL.
     ///
-    /// Weights of the hub are downloaded only where no configuration names the architecture, and a file's tensors are read only
-    /// then.
+    /// Weights of the hub are downloaded only where no configuration names the architecture; of a local file the names and
+    /// shapes of the tensors are read and compared with the configuration.
     ///
     /// # Errors
     /// Where there is no such model, or one that is not built.
     pub fn open(model: &str, hub: &dyn Fetch) -> Result<Self> {
         let place = Place::find(model, hub)?;
-        let configuration = place.configuration()?;
+        let configuration = place.configuration();
         match configuration {
-            Some(configuration) if configuration.config.is_some() => {
+            Ok(Some(configuration)) if configuration.config.is_some() && place.is_hub() => {
                 Self::new(place.name, Some(configuration), None, Vec::new())
             }
             other => Ok(Opened::new(place, other)?.card),
@@ -141,43 +146,76 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Opens the weights at `place` under what its configuration says.
-    pub fn new(place: Place, configuration: Option<Configuration>) -> Result<Self> {
+    /// Opens the weights at `place` under what `beside`, the configuration that lies there, says; the file's own metadata wins
+    /// over it.
+    ///
+    /// A configuration that cannot be used is an error before anything is downloaded.
+    pub fn new(place: Place, beside: Result<Option<Configuration>>) -> Result<Self> {
+        let beside = if place.is_hub() { Ok(beside?) } else { beside };
         let Files { paths, shown } = place.weights()?;
-        let open = || -> Result<_> {
-            let files = paths
-                .iter()
-                .map(|path| WeightsFile::open(path))
-                .collect::<Result<Vec<_>>>()?;
-            let mut infos = std::collections::BTreeMap::new();
-            for (name, info) in files.iter().flat_map(|file| &file.infos) {
-                if infos.insert(name.clone(), info.clone()).is_some() {
-                    bail!("tensor `{name}` is in two of the weights' parts");
-                }
+        let context = || format!("cannot load weights `{shown}`");
+        let (tensors, files) = open(&paths).with_context(context)?;
+        let mut notes: Vec<String> = files.iter().flat_map(|file| file.notes.clone()).collect();
+        let own = own_configuration(&files).with_context(context)?;
+        let configuration = match (own, beside) {
+            (None, beside) => beside?,
+            (Some(own), Ok(Some(beside))) => {
+                notes.extend((!own.means_the_same(&beside)).then(|| {
+                    "the file's own metadata is used, not `config.json` beside it, which differs".to_owned()
+                }));
+                Some(own)
             }
-            let tensors = names::canonical(&infos)?;
-            foreign::refuse(&tensors)?;
-            foreign::refuse_types(&tensors)?;
-            let configuration = match configuration {
-                Some(configuration) => Some(configuration),
-                None => files
-                    .iter()
-                    .find_map(|file| file.metadata.get("config")?.as_str())
-                    .map(configuration::from_metadata)
-                    .transpose()?
-                    .flatten(),
-            };
-            let notes = files.iter().flat_map(|file| file.notes.clone()).collect();
-            let card = Card::new(place.name, configuration, Some(&tensors), notes)?;
-            Ok((card, tensors, files))
+            (own, _) => own,
         };
-        let (card, tensors, files) =
-            open().with_context(|| format!("cannot load weights `{shown}`"))?;
+        let card =
+            Card::new(place.name, configuration, Some(&tensors), notes).with_context(context)?;
         Ok(Self {
             card,
             tensors,
             files,
             shown,
         })
+    }
+}
+
+/// Opens the parts of a model's weights: all tensors, and the files that hold them.
+fn open(paths: &[PathBuf]) -> Result<(Tensors, Vec<WeightsFile>)> {
+    let mut files = Vec::with_capacity(paths.len());
+    for path in paths {
+        let file = WeightsFile::open(path);
+        files.push(match paths {
+            [_] => file?,
+            _ => file.with_context(|| format!("part `{}`", path.display()))?,
+        });
+    }
+    let mut infos = BTreeMap::new();
+    for (name, info) in files.iter().flat_map(|file| &file.infos) {
+        if infos.insert(name.clone(), info.clone()).is_some() {
+            return Err(hinted(
+                format!("tensor `{name}` is in two of the weights' parts"),
+                "download all parts and their index again, from one revision",
+            ));
+        }
+    }
+    let tensors = names::canonical(&infos)?;
+    foreign::refuse(&tensors)?;
+    foreign::refuse_types(&tensors)?;
+    Ok((tensors, files))
+}
+
+/// The configuration that `resnet` wrote into the files' metadata: under a key of its own, or under `config`, which others
+/// write as well.
+fn own_configuration(files: &[WeightsFile]) -> Result<Option<Configuration>> {
+    let text = |key| {
+        files
+            .iter()
+            .find_map(|file| file.metadata.get(key)?.as_str())
+    };
+    if let Some(text) = text(METADATA_KEY) {
+        return configuration::from_metadata(text).map(Some);
+    }
+    match text("config") {
+        Some(text) if configuration::is_own(text) => configuration::from_metadata(text).map(Some),
+        _ => Ok(None),
     }
 }

@@ -9,7 +9,7 @@ use safetensors::Dtype;
 
 use super::{
     Fetch,
-    card::{Card, Opened},
+    card::{Card, METADATA_KEY, Opened},
     file::{Data, Element, Stored, has_not_finite},
     place::Place,
     save,
@@ -46,7 +46,7 @@ impl Checkpoint {
     /// Where there is no such model, it is not one of the family, or its weights are not whole.
     pub fn open(model: &str, hub: &dyn Fetch) -> Result<Self> {
         let place = Place::find(model, hub)?;
-        let configuration = place.configuration()?;
+        let configuration = place.configuration();
         let opened = Opened::new(place, configuration)?;
         let shown = opened.shown.clone();
         Self::new(opened).with_context(|| format!("cannot load weights `{shown}`"))
@@ -166,7 +166,7 @@ impl Checkpoint {
             })
             .collect::<Result<Vec<_>>>()?;
         let config = serde_json::to_string(&self.card.to_json())?;
-        let metadata = [("format", "pt"), ("config", config.as_str())];
+        let metadata = [("format", "pt"), (METADATA_KEY, config.as_str())];
         save::write_safetensors(path.as_ref(), &metadata, &views)
     }
 }

@@ -53,11 +53,35 @@ fn in_file<T>(path: &Path, result: Result<T>) -> Result<T> {
     result.with_context(|| format!("cannot use `{}`", path.display()))
 }
 
+impl Configuration {
+    /// Whether `other`, found elsewhere, says the same.
+    pub fn means_the_same(&self, other: &Self) -> bool {
+        let Self {
+            source: _,
+            config,
+            knows_in_channels: _,
+            classes,
+            labels,
+            preprocess,
+            notes: _,
+        } = self;
+        *config == other.config
+            && *classes == other.classes
+            && *labels == other.labels
+            && *preprocess == other.preprocess
+    }
+}
+
+/// Whether `text` is a configuration that `resnet` wrote, not another program's.
+pub fn is_own(text: &str) -> bool {
+    serde_json::from_str::<Value>(text).is_ok_and(|value| value["resnet"].is_object())
+}
+
 /// Reads the configuration that `resnet` writes into the metadata of safetensors.
-pub fn from_metadata(text: &str) -> Result<Option<Configuration>> {
+pub fn from_metadata(text: &str) -> Result<Configuration> {
     let source = "the file's metadata";
     let value = serde_json::from_str(text).with_context(|| format!("{source} is no JSON"))?;
-    of_timm(source, &value).with_context(|| format!("cannot use {source}"))
+    timm::read(source, &value).with_context(|| format!("cannot use {source}"))
 }
 
 fn of_timm(source: &str, value: &Value) -> Result<Option<Configuration>> {

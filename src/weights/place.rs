@@ -103,6 +103,11 @@ impl<'a> Place<'a> {
         })
     }
 
+    /// Whether the model is a repository of the hub, whose weights may have to be downloaded.
+    pub fn is_hub(&self) -> bool {
+        matches!(self.kind, Kind::Hub { .. })
+    }
+
     /// What the configuration beside the weights says; nothing where there is none.
     pub fn configuration(&self) -> Result<Option<Configuration>> {
         let Some(config) = self.beside(CONFIG)? else {

@@ -234,13 +234,13 @@ pub fn preprocess(value: &Value, notes: &mut Vec<String>) -> Result<Preprocess> 
             Interpolation::Bicubic
         }
     };
-    let (mean, std) = if given.do_normalize != Some(false) {
+    let (mean, std) = if given.do_normalize == Some(false) {
+        (vec![0.0], vec![1.0])
+    } else {
         (
             given.image_mean.map_or(usual.mean, Statistic::values),
             given.image_std.map_or(usual.std, Statistic::values),
         )
-    } else {
-        (vec![0.0], vec![1.0])
     };
     let preprocess = Preprocess {
         size,

@@ -672,6 +672,8 @@ fn malformed_and_foreign_files_are_refused_by_name() {
         ("stem of 5x5", reshaped("conv1.weight", Dtype::F32, &[8, 3, 5, 5]), "`conv1.weight` is a 5x5 convolution: a stem has 7x7 or 3x3".into()),
         ("axes", reshaped("conv1.weight", Dtype::F32, &[8, 3]), "tensor `conv1.weight` has shape [8, 3]: it must have 4 axes".into()),
         ("no channels", reshaped("conv1.weight", Dtype::F32, &[8, 0, 7, 7]), "channels, classes, groups and widths must be at least 1".into()),
+        ("a counter of nothing", added("x.num_batches_tracked", &[1]), "tensor `x.num_batches_tracked` is not part of the net".into()),
+        ("a counter with many elements", reshaped("bn1.num_batches_tracked", Dtype::I64, &[1 << 12]), "tensor `bn1.num_batches_tracked` is not part of the net".into()),
         ("unexpected", added("extra.weight", &[1]), "tensor `extra.weight` is not part of the net".into()),
         ("named twice", added("module.conv1.weight", &[8, 3, 7, 7]), "tensors `conv1.weight` and `module.conv1.weight` would both be `conv1.weight`".into()),
         ("integers", reshaped("fc.weight", Dtype::I8, &[3, 12]), "tensor `fc.weight` has elements of type `i8`: weights must be f16, bf16, f32 or f64".into()),
@@ -723,7 +725,7 @@ fn a_configuration_that_contradicts_the_tensors_is_refused_with_both() {
         ),
         (
             own("shortcut", json!("padded")),
-            "tensors `layer2.0.downsample.0.weight`, `layer2.0.downsample.1.bias`, `layer2.0.downsample.1.running_mean`, `layer2.0.downsample.1.running_var` and `layer2.0.downsample.1.weight` are not part of the net",
+            "tensors `layer2.0.downsample.0.weight`, `layer2.0.downsample.1.bias`, `layer2.0.downsample.1.num_batches_tracked`, `layer2.0.downsample.1.running_mean`, `layer2.0.downsample.1.running_var` and 1 more are not part of the net",
         ),
         (
             json!({"resnet": null, "num_classes": 7}),
@@ -797,6 +799,78 @@ fn a_plain_net_and_a_padded_one_are_told_by_their_configuration() {
         let card = open(folder.path()).unwrap().card;
         assert_eq!(json!(card.config.shortcut), shortcut);
     }
+}
+
+#[test]
+fn a_local_file_is_compared_with_the_configuration_beside_it_though_only_described() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    let describe = || Card::open(path.to_str().unwrap(), &Offline);
+    fs::write(
+        folder.path().join("config.json"),
+        "{\"architecture\": \"resnet50\"}",
+    )
+    .unwrap();
+    fs::write(&path, "these are not the weights you want").unwrap();
+    let junk = one_line(&describe().unwrap_err());
+    assert!(junk.contains("it is neither safetensors nor"), "{junk}");
+    fs::copy(fixture("expected/basic.safetensors"), &path).unwrap();
+    let other = one_line(&describe().unwrap_err());
+    assert!(
+        other.contains("config.json and the tensors disagree"),
+        "{other}"
+    );
+}
+
+/// A whole narrow net as safetensors with that metadata.
+fn with_metadata(key: &str, text: &str) -> Vec<u8> {
+    let tensors = whole();
+    let views = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor));
+    let metadata = [(key.to_owned(), text.to_owned())];
+    safetensors::serialize(views, Some(metadata.into())).unwrap()
+}
+
+#[test]
+fn metadata_of_other_programs_is_ignored_and_our_own_wins_over_a_config_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    for foreign in [
+        "not json",
+        "{\"architecture\": \"vit\"}",
+        "[1]",
+        "{\"lr\": 1}",
+    ] {
+        fs::write(&path, with_metadata("config", foreign)).unwrap();
+        assert_eq!(open(&path).unwrap().card.config.classes, 3, "{foreign}");
+    }
+    let mut own = open(&path).unwrap().card.to_json();
+    own["label_names"] = json!(["a", "b", "c"]);
+    for key in ["config", "resnet.config"] {
+        fs::write(&path, with_metadata(key, &own.to_string())).unwrap();
+        assert_eq!(open(&path).unwrap().card.labels, ["a", "b", "c"], "{key}");
+    }
+    let config = folder.path().join("config.json");
+    fs::write(&config, own.to_string()).unwrap();
+    assert!(open(&path).unwrap().card.notes.is_empty());
+    for other in [
+        "{\"num_classes\": 3, \"label_names\": [\"x\", \"y\", \"z\"], \"resnet\": null}",
+        "{\"model_type\": \"vit\"}",
+    ] {
+        fs::write(&config, other).unwrap();
+        let card = open(&path).unwrap().card;
+        assert_eq!(card.labels, ["a", "b", "c"]);
+        assert_eq!(
+            card.notes.len(),
+            usize::from(other.contains('x')),
+            "{other}"
+        );
+    }
+    fs::write(&path, with_metadata("resnet.config", "{")).unwrap();
+    assert!(
+        refusal(&path)
+            .0
+            .starts_with("the file's metadata is no JSON")
+    );
 }
 
 #[test]
