@@ -1,7 +1,8 @@
-//! A checkpoint saved by `torch.save`: a zip archive of one pickle, `data.pkl`, and one uncompressed entry a storage.
+//! A checkpoint saved by `torch.save`: a zip archive of one pickle, `data.pkl`, and one uncompressed entry a storage; or the
+//! format from before `PyTorch` 1.6, [`super::legacy`].
 //!
 //! A tensor is a view of a storage (offset, shape, strides), so transposed, channels-last, tied and sliced tensors are all
-//! read; every storage is read once and its checksum is tested. The state dict may lie in a dictionary of other things, as
+//! read; every storage is read once and its checksum, where it has one, is tested. The state dict may lie in a dictionary of other things, as
 //! training scripts save it.
 
 use std::{
@@ -9,13 +10,14 @@ use std::{
     fs::File,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use super::{
     directory::Directory,
     file::Info,
-    pickle::{Id, Object, Pickle},
-    view::{View, view},
+    legacy::Legacy,
+    pickle::{Id, LONGEST, Object, Pickle},
+    view::{BIG_ENDIAN, View, view},
 };
 use crate::error::hinted;
 
@@ -33,19 +35,27 @@ const WRAPPERS: [&str; 9] = [
 ];
 /// How deep a state dict may lie in dictionaries.
 const DEEPEST: usize = 4;
-/// The longest pickle read, in bytes; a state dict's has some hundred thousand.
-const LONGEST_PICKLE: u64 = 1 << 25;
 const STATE_DICT: &str =
     "in Python: `torch.save(model.state_dict(), \"weights.pth\")` with PyTorch 1.6 or later";
 
 /// An open checkpoint.
 pub struct Archive {
-    directory: Directory,
+    storages: Storages,
     views: BTreeMap<String, View>,
 }
 
+/// Where the data of the tensors is.
+enum Storages {
+    Zip {
+        directory: Directory,
+        /// The folder of its entries.
+        folder: String,
+    },
+    Legacy(Legacy),
+}
+
 impl Archive {
-    /// Reads what the checkpoint in `file` holds, without the data; gives notes on what was chosen.
+    /// Reads what the zip archive in `file` holds, without the data; gives notes on what was chosen.
     pub fn open(file: File) -> Result<(Self, Vec<String>)> {
         let directory = Directory::read(file)?;
         if directory
@@ -58,7 +68,8 @@ impl Archive {
             ));
         }
         let mut names = directory.names();
-        let Some(folder) = names.find_map(|name| name.strip_suffix("data.pkl")) else {
+        let Some(folder) = names.find_map(|name| Some(name.strip_suffix("data.pkl")?.to_owned()))
+        else {
             return Err(hinted(
                 "it is a zip archive without `data.pkl`, so not one of `torch.save`",
                 STATE_DICT,
@@ -67,19 +78,31 @@ impl Archive {
         let order = format!("{folder}byteorder");
         if directory.contains(&order) {
             let little = directory.entry(&order, 16)? == b"little";
-            ensure!(little, "its numbers are in big-endian order");
+            if !little {
+                return Err(hinted("its numbers are in big-endian order", BIG_ENDIAN));
+            }
         }
-        let bytes = directory.entry(&format!("{folder}data.pkl"), LONGEST_PICKLE)?;
+        let bytes = directory.entry(&format!("{folder}data.pkl"), LONGEST)?;
+        drop(names);
         let pickle = Pickle::parse(&bytes)?;
-        let (tensors, notes) = state_dict(&pickle)?;
+        Self::of(&pickle, Storages::Zip { directory, folder })
+    }
+
+    /// Reads what the checkpoint in `file`, of the format from before `PyTorch` 1.6, holds.
+    pub fn open_legacy(file: File) -> Result<(Self, Vec<String>)> {
+        let (legacy, pickle) = Legacy::open(file)?;
+        Self::of(&pickle, Storages::Legacy(legacy))
+    }
+
+    fn of(pickle: &Pickle, storages: Storages) -> Result<(Self, Vec<String>)> {
+        let (tensors, notes) = state_dict(pickle)?;
         let mut views = BTreeMap::new();
         for (name, id) in tensors {
-            let view = view(&pickle, id, folder).with_context(|| format!("tensor `{name}`"))?;
+            let view = view(pickle, id).with_context(|| format!("tensor `{name}`"))?;
             // A key set twice keeps its last value, as in Python.
             views.insert(name.to_owned(), view);
         }
-        drop(names);
-        Ok((Self { directory, views }, notes))
+        Ok((Self { storages, views }, notes))
     }
 
     /// The tensors it holds.
@@ -98,11 +121,16 @@ impl Archive {
         let mut by_storage: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for name in names {
             let view = self.views.get(name).context("no such tensor")?;
-            by_storage.entry(&view.entry).or_default().push(name);
+            by_storage.entry(&view.storage).or_default().push(name);
         }
         let mut data = BTreeMap::new();
-        for (entry, names) in by_storage {
-            let storage = self.directory.entry(entry, u64::MAX)?;
+        for (name, names) in by_storage {
+            let storage = match &self.storages {
+                Storages::Zip { directory, folder } => {
+                    directory.entry(&format!("{folder}data/{name}"), u64::MAX)?
+                }
+                Storages::Legacy(legacy) => legacy.storage(name)?,
+            };
             for name in names {
                 let bytes = self.views[name]
                     .gather(&storage)

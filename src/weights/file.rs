@@ -10,7 +10,7 @@ use candle_core::{DType, safetensors::MmapedSafetensors};
 use safetensors::Dtype;
 use serde_json::{Map, Value};
 
-use super::archive::Archive;
+use super::{archive::Archive, legacy};
 use crate::error::{hinted, without_backtrace};
 
 /// The longest safetensors header read, in bytes, as in the format's own library.
@@ -67,8 +67,14 @@ impl WeightsFile {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
         file.take(512).read_to_end(&mut start)?;
-        if start.starts_with(b"PK\x03\x04") {
-            let (archive, notes) = Archive::open(File::open(path)?)?;
+        let zip = start.starts_with(b"PK\x03\x04");
+        if zip || legacy::recognises(&start) {
+            let file = File::open(path)?;
+            let (archive, notes) = if zip {
+                Archive::open(file)?
+            } else {
+                Archive::open_legacy(file)?
+            };
             return Ok(Self {
                 infos: archive.infos(),
                 metadata: Map::new(),
@@ -156,10 +162,10 @@ fn mistaken(start: &[u8]) -> Option<anyhow::Error> {
             "it is a web page saved as weights",
             "download the file itself: on the hub the address has `/resolve/`, not `/blob/`",
         )
-    } else if tar || start.starts_with(b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19") {
+    } else if tar {
         (
-            "it is in the format from before PyTorch 1.6",
-            "in Python: `torch.save(torch.load(file), \"weights.pth\")` with PyTorch 1.6 or later",
+            "it is a tar archive: files packed together, or PyTorch's first format",
+            "unpack it (`tar -xf`); weights of the first format: `torch.save(torch.load(file), \"weights.pth\")`",
         )
     } else if matches!(start, [0x80, 2..=5, ..]) {
         (

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | what was written: a path, a hub name, a short name | [`source`] |
 //! | the files that belong to it | `place` |
-//! | a file's tensors: safetensors, or `PyTorch`'s zip archive of a pickle | `file`, `archive`, `directory`, `pickle`, `view` |
+//! | a file's tensors: safetensors, or `PyTorch`'s zip archive of a pickle, or its older pickles | `file`, `archive`, `directory`, `legacy`, `pickle`, `view` |
 //! | their names as torchvision's | `names` |
 //! | the architecture, preprocessing and labels that the configuration files give | `timm`, `transformers` |
 //! | the architecture that the tensors' shapes show | `shapes` |
@@ -24,6 +24,7 @@ mod directory;
 mod file;
 mod foreign;
 mod labels;
+mod legacy;
 mod names;
 mod pickle;
 mod place;

@@ -13,8 +13,11 @@ use std::collections::HashMap;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::file::DAMAGED;
 use crate::error::hinted;
 
+/// The longest pickle read, in bytes; a state dict's has some hundred thousand.
+pub const LONGEST: u64 = 1 << 25;
 /// The most instructions that are run; a checkpoint of resnet152 with its optimiser has some fifty thousand.
 const MOST_INSTRUCTIONS: usize = 1 << 22;
 
@@ -61,8 +64,13 @@ pub struct Pickle {
 }
 
 impl Pickle {
-    /// Reads the first pickle of `bytes`.
+    /// Reads the pickle that `bytes` begin with.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
+        Ok(Self::parse_first(bytes)?.0)
+    }
+
+    /// Reads the pickle that `bytes` begin with, and tells its length.
+    pub fn parse_first(bytes: &[u8]) -> Result<(Self, usize)> {
         let mut machine = Machine {
             bytes,
             position: 0,
@@ -73,14 +81,16 @@ impl Pickle {
         };
         for _ in 0..MOST_INSTRUCTIONS {
             let position = machine.position;
-            let stop = machine
-                .step()
-                .with_context(|| format!("the pickle is damaged at byte {position}"))?;
+            let stop = machine.step().map_err(|error| {
+                let message = format!("the pickle is damaged at byte {position}: {error:#}");
+                hinted(message, DAMAGED)
+            })?;
             if let Some(root) = stop {
-                return Ok(Self {
+                let pickle = Self {
                     objects: machine.objects,
                     root,
-                });
+                };
+                return Ok((pickle, machine.position));
             }
         }
         Err(hinted(
@@ -92,6 +102,11 @@ impl Pickle {
     /// The object that was pickled.
     pub fn root(&self) -> Id {
         self.root
+    }
+
+    /// All objects, in the order in which they were made.
+    pub fn objects(&self) -> impl Iterator<Item = &Object> {
+        self.objects.iter()
     }
 
     /// The object at `id`.

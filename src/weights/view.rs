@@ -13,6 +13,9 @@ use crate::error::hinted;
 /// The most elements of a tensor that is larger than its storage (an expanded one).
 const MOST_EXPANDED: usize = 1 << 24;
 
+/// The way out for numbers in the other order.
+pub const BIG_ENDIAN: &str = "save it again on a usual machine, whose numbers are little-endian: `torch.save(torch.load(file), \"weights.pth\")`";
+
 /// A tensor: part of a storage.
 pub struct View {
     /// Shape and type.
@@ -21,14 +24,14 @@ pub struct View {
     strides: Vec<usize>,
     /// The first element's place in the storage.
     offset: usize,
-    /// The storage's entry in the archive.
-    pub entry: String,
+    /// The storage's name.
+    pub storage: String,
     /// Elements of the storage.
     stored: usize,
 }
 
 /// What the call at `id` says of its tensor.
-pub fn view(pickle: &Pickle, id: Id, folder: &str) -> Result<View> {
+pub fn view(pickle: &Pickle, id: Id) -> Result<View> {
     let (mut id, mut depth) = (id, 0);
     let args = loop {
         let (_, name, args) = call(pickle, id).context("it is no tensor")?;
@@ -72,14 +75,20 @@ pub fn view(pickle: &Pickle, id: Id, folder: &str) -> Result<View> {
         shape.len() == strides.len(),
         "its shape {shape:?} and strides {strides:?} differ in length"
     );
-    // ("storage", class, key, device, elements)
+    // ("storage", class, key, device, elements), and in the old format the part of another storage, or none.
     let storage = match pickle.get(storage) {
         Object::Persistent(id) => pickle.tuple(*id),
         _ => None,
     };
-    let Some(&[_, class, key, _, stored, ..]) = storage else {
+    let Some(&[_, class, key, _, stored, ref rest @ ..]) = storage else {
         bail!("its storage is none of `torch.save`'s");
     };
+    if rest.iter().any(|&part| *pickle.get(part) != Object::None) {
+        return Err(hinted(
+            "its storage is part of another, as `torch.save` wrote before PyTorch 0.4",
+            "in Python: `torch.save(torch.load(file), \"weights.pth\")` with PyTorch 1.6 or later",
+        ));
+    }
     let (_, class) = pickle.global(class).context("its storage has no type")?;
     let key = pickle.text(key).context("its storage has no name")?;
     let view = View {
@@ -95,11 +104,23 @@ pub fn view(pickle: &Pickle, id: Id, folder: &str) -> Result<View> {
         },
         strides,
         offset,
-        entry: format!("{folder}data/{key}"),
+        storage: key.to_owned(),
         stored: pickle.size(stored).context("its storage has no size")?,
     };
     view.validate()?;
     Ok(view)
+}
+
+/// Bytes of an element in a storage of that class, where the class is known.
+pub fn element_size(class: &str) -> Option<u64> {
+    Some(match class.strip_suffix("Storage")? {
+        "Byte" | "Char" | "Bool" | "QInt8" | "QUInt8" => 1,
+        "Half" | "BFloat16" | "Short" => 2,
+        "Float" | "Int" | "QInt32" => 4,
+        "Double" | "Long" | "ComplexFloat" => 8,
+        "ComplexDouble" => 16,
+        _ => return None,
+    })
 }
 
 /// The name of a storage class's elements, as safetensors has it.
@@ -223,7 +244,7 @@ mod tests {
             },
             strides: strides.to_vec(),
             offset,
-            entry: String::new(),
+            storage: String::new(),
             stored,
         }
     }

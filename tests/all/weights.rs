@@ -135,6 +135,9 @@ fn every_form_of_torch_save_gives_the_tensors_that_were_saved() {
         ("float16.safetensors", "float16"),
         ("bfloat16.safetensors", "bfloat16"),
         ("kuangliu.pth", "kuangliu"),
+        ("legacy.pth", "basic"),
+        ("legacy_protocol_4.pth", "basic"),
+        ("legacy_tied.pth", "tied"),
     ] {
         let checkpoint = open(&fixture(file)).unwrap();
         assert_equals(&checkpoint, expected, file);
@@ -466,7 +469,6 @@ fn a_runs_folder_is_its_best_model_and_a_lone_file_needs_no_name() {
 #[test]
 fn what_torch_saves_beside_state_dicts_is_refused_by_name() {
     for (file, message) in [
-        ("legacy.pth", "it is in the format from before PyTorch 1.6"),
         (
             "torchscript.pt",
             "it is a TorchScript archive, a program with its weights",
@@ -624,7 +626,7 @@ fn malformed_and_foreign_files_are_refused_by_name() {
         ("html", b"\n<!DOCTYPE html><html>Sign in</html>".to_vec(), "it is a web page saved as weights".into()),
         ("html, no doctype", b"<HTML><body>404</body></HTML>".to_vec(), "it is a web page saved as weights".into()),
         ("xml", b"<?xml version=\"1.0\"?><Error/>".to_vec(), "it is a web page saved as weights".into()),
-        ("tar", tar(), "it is in the format from before PyTorch 1.6".into()),
+        ("tar", tar(), "it is a tar archive: files packed together, or PyTorch's first format".into()),
         ("pickle", b"\x80\x04}.".to_vec(), "it is a plain pickle, not one of `torch.save`".into()),
         ("gzip", b"\x1f\x8b\x08\0".to_vec(), "it is compressed with gzip".into()),
         ("hdf5", b"\x89HDF\r\n".to_vec(), "it is an HDF5 file (Keras), which is not read".into()),
@@ -915,18 +917,58 @@ fn flipped<'a>(bytes: &'a [u8], changes: &'a [u8]) -> impl Iterator<Item = Vec<u
 
 #[test]
 fn a_pth_cut_off_anywhere_is_refused() {
-    let bytes = fs::read(fixture("smallest.pth")).unwrap();
-    assert!(open(&fixture("smallest.pth")).is_ok());
-    let [refused, all] = refused((0..bytes.len()).map(|length| bytes[..length].into()));
-    assert_eq!(refused, all);
+    for name in ["smallest.pth", "smallest_legacy.pth"] {
+        let bytes = fs::read(fixture(name)).unwrap();
+        assert!(open(&fixture(name)).is_ok());
+        let [refused, all] = refused((0..bytes.len()).map(|length| bytes[..length].into()));
+        assert_eq!(refused, all, "{name}");
+    }
 }
 
 #[test]
 fn a_pth_with_any_byte_changed_does_not_panic() {
-    let bytes = fs::read(fixture("smallest.pth")).unwrap();
-    let [refused, all] = refused(flipped(&bytes, &[0x81]).map(Into::into));
-    // What may change unseen is padding, dates and the entries that are not read.
-    assert!(refused * 3 > all, "{refused} of {all} were refused");
+    for (name, changes) in [
+        // What may change unseen is padding, dates and the entries that are not read.
+        ("smallest.pth", &[0x81][..]),
+        // Here it is the weights themselves, which have no checksum.
+        ("smallest_legacy.pth", &[0x01, 0x10, 0x80, 0xff]),
+    ] {
+        let bytes = fs::read(fixture(name)).unwrap();
+        let [refused, all] = refused(flipped(&bytes, changes).map(Into::into));
+        assert!(refused * 3 > all, "{name}: {refused} of {all} were refused");
+    }
+}
+
+#[test]
+fn an_old_checkpoint_whose_storages_are_not_what_its_object_says_is_refused() {
+    let bytes = fs::read(fixture("smallest_legacy.pth")).unwrap();
+    let last = bytes.len() - 12;
+    assert_eq!(
+        bytes[last..last + 8],
+        1u64.to_le_bytes(),
+        "one f32 stands last"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.pth");
+    for (count, message) in [
+        (2, " has 2 elements, and 1 are wanted"),
+        (
+            u64::MAX,
+            " has 18446744073709551615 elements, and 1 are wanted",
+        ),
+    ] {
+        let mut changed = bytes.clone();
+        changed[last..last + 8].copy_from_slice(&u64::to_le_bytes(count));
+        fs::write(&path, changed).unwrap();
+        let (refused, hint) = refusal(&path);
+        assert!(refused.ends_with(message), "{refused}");
+        assert_eq!(
+            hint,
+            "the file is cut off or damaged: copy or download it again"
+        );
+    }
+    fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+    assert!(refusal(&path).0.contains(" reaches beyond the file's "));
 }
 
 #[test]
