@@ -1,7 +1,7 @@
 //! A picture file as the RGB pixels that Pillow's `Image.open(path).convert("RGB")` gives, upright.
 //!
-//! The format is known by content, whatever the file is called. Everything but JPEG gives the same bytes as Pillow
-//! (16-bit BMP to within one level); JPEG is decoded by other arithmetic than libjpeg's and differs by a few levels.
+//! The format is known by content, whatever the file is called. Every one gives the same bytes as Pillow (16-bit BMP
+//! to within one level), JPEG too, which has a decoder of its own for that.
 //!
 //! Where Pillow goes on, so does this; where it raises, this is an error that says what the file is. A truncated
 //! file is an error, and so is a picture of more pixels than the limit: a few kilobytes can claim gigabytes.
@@ -15,6 +15,7 @@ use anyhow::{Context, Result, bail};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 
+use super::jpeg::{Jpeg, JpegError};
 use super::{format, gif, orientation, rgb, tiff, truncation};
 use crate::error::hinted;
 
@@ -66,12 +67,10 @@ pub(super) fn decode_file(path: &Path, options: &DecodeOptions) -> Result<RgbIma
 /// As [`decode`], without the path.
 pub fn decode_bytes(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage> {
     let format = format::recognise(bytes)?;
-    let whole = match format {
-        ImageFormat::Jpeg => truncation::jpeg_is_whole(bytes),
-        ImageFormat::WebP => truncation::webp_is_whole(bytes),
-        _ => true,
-    };
-    if !whole {
+    if format == ImageFormat::Jpeg {
+        return decode_jpeg(bytes, options);
+    }
+    if format == ImageFormat::WebP && !truncation::webp_is_whole(bytes) {
         return Err(truncated());
     }
     let frame = (format == ImageFormat::Gif)
@@ -93,9 +92,27 @@ pub fn decode_bytes(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage> {
     if let Some(frame) = frame {
         frame.paint_surround(&mut image);
     }
+    Ok(turned(image, orientation))
+}
+
+/// [`decode_bytes`] of a JPEG file.
+fn decode_jpeg(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage> {
+    let jpeg = Jpeg::open(bytes).map_err(explain_jpeg)?;
+    check_size(jpeg.dimensions(), options.max_pixels)?;
+    let orientation = if options.apply_exif {
+        orientation::from_metadata(jpeg.exif(), jpeg.xmp())
+    } else {
+        Orientation::NoTransforms
+    };
+    let image = jpeg.decode().map_err(explain_jpeg)?;
+    Ok(turned(image, orientation))
+}
+
+/// The picture upright.
+fn turned(image: RgbImage, orientation: Orientation) -> RgbImage {
     let mut image = DynamicImage::ImageRgb8(image);
     image.apply_orientation(orientation);
-    Ok(image.into_rgb8())
+    image.into_rgb8()
 }
 
 /// The samples of a file as they are stored, and how the picture is to be turned.
@@ -179,15 +196,32 @@ fn explain(error: ImageError, format: ImageFormat) -> anyhow::Error {
             format!("decoding this {name} takes more memory than the limit on pixels allows"),
             "if the file is to be trusted, save it anew as PNG or JPEG",
         ),
-        ImageError::Unsupported(error) => hinted(
-            format!("this kind of {name} is not supported: {}", one_line(&error)),
-            "convert it to an 8-bit PNG or JPEG",
-        ),
-        other => hinted(
-            format!("the {name} is damaged: {}", one_line(&other)),
-            "fetch it again, or open and save it in an image editor",
-        ),
+        ImageError::Unsupported(error) => unsupported(name, &one_line(&error)),
+        other => damaged(name, &one_line(&other)),
     }
+}
+
+/// The error of the JPEG decoder in this program's words.
+fn explain_jpeg(error: JpegError) -> anyhow::Error {
+    match error {
+        JpegError::Truncated => truncated(),
+        JpegError::Unsupported(what) => unsupported("JPEG", what),
+        JpegError::Damaged(what) => damaged("JPEG", &what),
+    }
+}
+
+fn unsupported(name: &str, what: &str) -> anyhow::Error {
+    hinted(
+        format!("this kind of {name} is not supported: {what}"),
+        "convert it to an 8-bit PNG or JPEG",
+    )
+}
+
+fn damaged(name: &str, what: &str) -> anyhow::Error {
+    hinted(
+        format!("the {name} is damaged: {what}"),
+        "fetch it again, or open and save it in an image editor",
+    )
 }
 
 /// Whether a decoder ran out of bytes.

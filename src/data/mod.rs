@@ -7,6 +7,7 @@
 pub mod decode;
 mod format;
 mod gif;
+mod jpeg;
 pub mod list;
 pub mod loader;
 pub mod ordered;

@@ -15,11 +15,17 @@ pub fn of(decoder: &mut impl ImageDecoder, bytes: &[u8], format: ImageFormat) ->
         ImageFormat::Png => png_exif(bytes).map(<[u8]>::to_vec),
         _ => decoder.exif_metadata().ok().flatten(),
     };
+    let xmp = decoder.xmp_metadata().ok().flatten();
+    from_metadata(exif.as_deref(), xmp.as_deref())
+}
+
+/// The turn that EXIF says, or else XMP.
+pub fn from_metadata(exif: Option<&[u8]>, xmp: Option<&[u8]>) -> Orientation {
     let from_exif = exif.and_then(|exif| {
-        Orientation::from_exif_chunk(exif.strip_prefix(b"Exif\0\0").unwrap_or(&exif))
+        Orientation::from_exif_chunk(exif.strip_prefix(b"Exif\0\0").unwrap_or(exif))
     });
     from_exif
-        .or_else(|| from_xmp(&decoder.xmp_metadata().ok().flatten()?))
+        .or_else(|| from_xmp(xmp?))
         .unwrap_or(Orientation::NoTransforms)
 }
 

@@ -1,0 +1,184 @@
+//! The shape of a picture: its components, their sampling and the blocks they consist of (T.81, A.1 and A.2).
+
+use super::error::{JpegError, Result, damaged};
+
+/// Samples along the edge of a block.
+pub const BLOCK: usize = 8;
+/// Coefficients of a block.
+pub const COEFFICIENTS: usize = BLOCK * BLOCK;
+/// The most blocks that an MCU of several components may have.
+const MAX_BLOCKS: usize = 10;
+
+/// One of the planes that a picture is made of.
+#[derive(Debug, Clone)]
+pub struct Component {
+    /// What scans call it by.
+    pub id: u8,
+    /// Its samples a row and column for each `max_h` and `max_v` of the picture's.
+    pub h: usize,
+    pub v: usize,
+    /// Its size in samples.
+    pub width: usize,
+    pub height: usize,
+    /// Its size in blocks.
+    pub blocks_wide: usize,
+    pub blocks_high: usize,
+    /// The number of its quantisation table.
+    pub table: usize,
+    /// That table, in rows, as it was at the first scan of the component.
+    pub quantisation: Option<[u16; COEFFICIENTS]>,
+}
+
+/// What a frame header says.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    pub is_progressive: bool,
+    /// The picture's size in pixels.
+    pub width: usize,
+    pub height: usize,
+    pub components: Vec<Component>,
+    /// The largest sampling factors of its components.
+    pub max_h: usize,
+    pub max_v: usize,
+}
+
+impl Frame {
+    /// Reads the segment of a frame header, without its length.
+    ///
+    /// # Errors
+    /// A segment of a wrong length, no pixels, sampling factors out of range or not integral to each other, and
+    /// pictures of other than 8 bits and 1, 3 or 4 components, as Pillow refuses them.
+    pub fn new(segment: &[u8], is_progressive: bool) -> Result<Self> {
+        let (&[bits, h1, h0, w1, w0, count], parameters) = segment
+            .split_first_chunk::<6>()
+            .ok_or_else(|| damaged("its frame header is too short"))?;
+        let height = usize::from(u16::from_be_bytes([h1, h0]));
+        let width = usize::from(u16::from_be_bytes([w1, w0]));
+        if bits != 8 {
+            return Err(JpegError::Unsupported("samples of other than 8 bits"));
+        }
+        if !matches!(count, 1 | 3 | 4) {
+            return Err(JpegError::Unsupported("other than 1, 3 or 4 components"));
+        }
+        let (parameters, rest) = parameters.as_chunks::<3>();
+        if parameters.len() != usize::from(count) || !rest.is_empty() {
+            return Err(damaged("its frame header is of a wrong length"));
+        }
+        let factors = |byte: u8| (usize::from(byte >> 4), usize::from(byte & 15));
+        let all = || parameters.iter().map(|&[_, byte, _]| factors(byte));
+        let in_range = |factor: usize| (1..=4).contains(&factor);
+        if !all().all(|(h, v)| in_range(h) && in_range(v)) {
+            return Err(damaged("its sampling factors are out of range"));
+        }
+        let max_h = all().map(|(h, _)| h).max().unwrap_or(1);
+        let max_v = all().map(|(_, v)| v).max().unwrap_or(1);
+        if !all().all(|(h, v)| max_h % h == 0 && max_v % v == 0) {
+            return Err(JpegError::Unsupported("sampling factors of no whole ratio"));
+        }
+        let components = parameters.iter().map(|&[id, byte, table]| {
+            let (h, v) = factors(byte);
+            Component {
+                id,
+                h,
+                v,
+                width: (width * h).div_ceil(max_h),
+                height: (height * v).div_ceil(max_v),
+                blocks_wide: (width * h).div_ceil(max_h * BLOCK),
+                blocks_high: (height * v).div_ceil(max_v * BLOCK),
+                table: usize::from(table),
+                quantisation: None,
+            }
+        });
+        Ok(Self {
+            is_progressive,
+            width,
+            height,
+            components: components.collect(),
+            max_h,
+            max_v,
+        })
+    }
+
+    /// How many MCUs of all components a row of them has.
+    pub fn mcus_wide(&self) -> usize {
+        self.width.div_ceil(self.max_h * BLOCK)
+    }
+
+    /// How many rows of MCUs of all components there are.
+    pub fn mcus_high(&self) -> usize {
+        self.height.div_ceil(self.max_v * BLOCK)
+    }
+}
+
+/// A component of a scan, with its tables.
+#[derive(Debug, Clone, Copy)]
+pub struct Member {
+    /// Its place in the frame.
+    pub component: usize,
+    /// The numbers of its Huffman tables.
+    pub dc: usize,
+    pub ac: usize,
+}
+
+/// What a scan header says.
+#[derive(Debug, Clone)]
+pub struct Scan {
+    pub members: Vec<Member>,
+    /// The first and last coefficient, in zigzag order.
+    pub first: usize,
+    pub last: usize,
+    /// How many low bits were left out before this scan, and are still after it; 0 before the first scan.
+    pub high: u32,
+    pub low: u32,
+}
+
+impl Scan {
+    /// Reads the segment of a scan header, without its length.
+    ///
+    /// # Errors
+    /// A segment of a wrong length, components that the frame does not have or that are named twice, and too many
+    /// blocks.
+    pub fn new(segment: &[u8], frame: &Frame) -> Result<Self> {
+        let wrong_length = || damaged("its scan header is of a wrong length");
+        let (&count, rest) = segment.split_first().ok_or_else(wrong_length)?;
+        let (named, rest) = rest
+            .split_at_checked(2 * usize::from(count))
+            .ok_or_else(wrong_length)?;
+        let (&[first, last, approximation], &[]) =
+            rest.split_first_chunk::<3>().ok_or_else(wrong_length)?
+        else {
+            return Err(wrong_length());
+        };
+        if !(1..=4).contains(&count) {
+            return Err(damaged(format!("a scan has {count} components")));
+        }
+        let mut members: Vec<Member> = Vec::new();
+        for &[id, tables] in named.as_chunks::<2>().0 {
+            // As libjpeg does where components share a name: the first whose place no member of the scan has yet.
+            let mut components = frame.components.iter().enumerate();
+            let found = components.find(|(place, one)| one.id == id && *place >= members.len());
+            let component = found.map(|(place, _)| place);
+            let component = component.filter(|&place| members.iter().all(|m| m.component != place));
+            members.push(Member {
+                component: component
+                    .ok_or_else(|| damaged(format!("a scan names component {id} wrongly")))?,
+                dc: usize::from(tables >> 4),
+                ac: usize::from(tables & 15),
+            });
+        }
+        let blocks = members.iter().map(|member| {
+            let component = &frame.components[member.component];
+            component.h * component.v
+        });
+        if members.len() > 1 && blocks.sum::<usize>() > MAX_BLOCKS {
+            return Err(damaged("its scans have too many blocks at once"));
+        }
+        Ok(Self {
+            members,
+            first: usize::from(first),
+            last: usize::from(last),
+            high: u32::from(approximation >> 4),
+            low: u32::from(approximation & 15),
+        })
+    }
+}

@@ -1,0 +1,229 @@
+//! JPEG pictures, decoded to the pixels that Pillow gives, bit for bit.
+//!
+//! Pillow decodes with libjpeg-turbo's accurate transform and "fancy" upsampling. The same arithmetic is here:
+//! baseline, extended sequential and progressive Huffman coding of 8 bits; grey, YCbCr, RGB, CMYK and YCCK; every
+//! whole ratio of sampling factors; restarts; several scans. Arithmetic and lossless coding and 12 bits are refused.
+//! Damaged data are passed over as libjpeg does, but a file that ends before its end-of-image marker is truncated.
+//!
+//! A file goes through [`markers`] (its segments), [`entropy`] (bits of MCUs, restarts), [`scan`] or [`progressive`]
+//! (coefficients), [`idct`] (samples), and [`strips`], which calls [`upsample`] and [`colour`] for rows of pixels.
+
+mod bits;
+mod coefficients;
+mod colour;
+mod entropy;
+mod error;
+mod frame;
+mod huffman;
+mod idct;
+mod markers;
+mod progressive;
+mod scan;
+mod strips;
+mod upsample;
+
+use image::RgbImage;
+
+use coefficients::Coefficients;
+use entropy::Entropy;
+use error::{Result, damaged};
+use frame::{COEFFICIENTS, Frame, Scan};
+use idct::{Kernel, Portable, Quantisation};
+use markers::{Event, Markers};
+use scan::Tables;
+use strips::Strips;
+
+pub use error::JpegError;
+
+/// The most scans that a file may have. Each takes time, however little data it has.
+const MAX_SCANS: usize = 1000;
+
+/// A JPEG file read up to its first scan.
+#[derive(Debug)]
+pub struct Jpeg<'a> {
+    markers: Markers<'a>,
+    frame: Frame,
+    scan: Scan,
+}
+
+impl<'a> Jpeg<'a> {
+    /// Reads a file that begins with a start of image.
+    ///
+    /// # Errors
+    /// A damaged or truncated header, and kinds of JPEG that are not decoded.
+    pub fn open(bytes: &'a [u8]) -> Result<Self> {
+        let mut markers = Markers::new(bytes);
+        match (markers.read()?, markers.frame.clone()) {
+            (Event::Scan(scan), Some(frame)) => Ok(Self {
+                markers,
+                frame,
+                scan,
+            }),
+            _ => Err(damaged("it has no picture")),
+        }
+    }
+
+    /// Width and height in pixels.
+    pub fn dimensions(&self) -> (u32, u32) {
+        (self.frame.width as u32, self.frame.height as u32)
+    }
+
+    /// The EXIF data, without their name.
+    pub fn exif(&self) -> Option<&[u8]> {
+        let exif = &self.markers.exif;
+        (!exif.is_empty()).then_some(exif)
+    }
+
+    /// The XMP data, without their name.
+    pub fn xmp(&self) -> Option<&[u8]> {
+        self.markers.xmp
+    }
+
+    /// Decodes the picture, as it is stored.
+    ///
+    /// # Errors
+    /// A truncated file, missing tables, and scans that libjpeg refuses.
+    pub fn decode(self) -> Result<RgbImage> {
+        let (width, height) = self.dimensions();
+        let mut image = RgbImage::new(width, height);
+        // The whole of it is compiled for newer processors, too: reading bits gains as much from that as arithmetic.
+        #[cfg(target_arch = "x86_64")]
+        if let Some(simd) = pulp::x86::V3::try_new() {
+            simd.vectorize(|| self.decode_into(&mut image, simd))?;
+            return Ok(image);
+        }
+        self.decode_into(&mut image, Portable)?;
+        Ok(image)
+    }
+
+    #[inline(always)]
+    fn decode_into(self, pixels: &mut [u8], kernel: impl Kernel) -> Result<()> {
+        let is_one_scan = self.scan.members.len() == self.frame.components.len();
+        if is_one_scan && !self.frame.is_progressive {
+            self.decode_one_scan(pixels, kernel)
+        } else {
+            self.decode_scans(pixels, kernel)
+        }
+    }
+
+    /// Decodes a file whose one scan has all of every block, row by row.
+    #[inline(always)]
+    fn decode_one_scan(mut self, pixels: &mut [u8], kernel: impl Kernel) -> Result<()> {
+        let (frame, scan) = (&self.frame, &self.scan);
+        self.markers.latch_quantisation(scan)?;
+        self.markers.default_tables();
+        let tables = Tables::of(scan, &self.markers)?;
+        let quantisation = quantisation(&self.markers);
+        let mut strips = Strips::new(frame, self.markers.transform(), pixels);
+        // Blocks of a component alone come row by row, whatever its sampling factors.
+        let is_alone = scan.members.len() == 1;
+        let shape = |component: usize| {
+            let component = &frame.components[component];
+            if is_alone {
+                (1, 1)
+            } else {
+                (component.h, component.v)
+            }
+        };
+        let (mcus, runs) = if is_alone {
+            (frame.components[0].blocks_wide, frame.components[0].v)
+        } else {
+            (frame.mcus_wide(), 1)
+        };
+        let mut entropy = Entropy::new(&mut self.markers)?;
+        let mut block = [0; COEFFICIENTS];
+        for mcu_row in 0..frame.mcus_high() {
+            for run in 0..runs {
+                if is_alone && mcu_row * runs + run >= frame.components[0].blocks_high {
+                    break;
+                }
+                entropy.for_each_mcu(mcus, |mcu, mut reader, carry| {
+                    for (place, member) in scan.members.iter().enumerate() {
+                        let component = &frame.components[member.component];
+                        let (h, v) = shape(member.component);
+                        for row in 0..v {
+                            for column in mcu * h..(mcu + 1) * h {
+                                let places = match &mut reader {
+                                    Some(reader) => {
+                                        let dc = &mut carry.dc[place & 3];
+                                        tables[place].decode(reader, dc, &mut block)
+                                    }
+                                    None => 0,
+                                };
+                                if column < component.blocks_wide {
+                                    let quantisation = &quantisation[member.component];
+                                    let samples =
+                                        idct::transform(kernel, &block, quantisation, places);
+                                    strips.put(member.component, run + row, column, &samples);
+                                }
+                                block = [0; COEFFICIENTS];
+                            }
+                        }
+                    }
+                })?;
+            }
+            strips.finish(mcu_row);
+        }
+        match self.markers.read()? {
+            Event::End => Ok(()),
+            Event::Scan(_) => Err(damaged("it has more scans than one")),
+        }
+    }
+
+    /// Decodes a file whose scans each have a part of every block.
+    #[inline(always)]
+    fn decode_scans(mut self, pixels: &mut [u8], kernel: impl Kernel) -> Result<()> {
+        let frame = &self.frame;
+        let mut coefficients = Coefficients::new(frame);
+        if !frame.is_progressive {
+            self.markers.default_tables();
+        }
+        let mut scan = self.scan;
+        for number in 1.. {
+            self.markers.latch_quantisation(&scan)?;
+            if frame.is_progressive {
+                progressive::decode(&scan, frame, &mut self.markers, &mut coefficients)?;
+            } else {
+                let tables = Tables::of(&scan, &self.markers)?;
+                let entropy = Entropy::new(&mut self.markers)?;
+                coefficients.decode(&scan, frame, entropy, |member, reader, carry, block| {
+                    tables[member].decode(reader, &mut carry.dc[member & 3], block);
+                })?;
+            }
+            match self.markers.read()? {
+                Event::End => break,
+                Event::Scan(next) => scan = next,
+            }
+            if number == MAX_SCANS {
+                return Err(damaged(format!("it has more than {MAX_SCANS} scans")));
+            }
+        }
+        let quantisation = quantisation(&self.markers);
+        let mut strips = Strips::new(frame, self.markers.transform(), pixels);
+        for mcu_row in 0..frame.mcus_high() {
+            for (place, component) in frame.components.iter().enumerate() {
+                for row in 0..component.v {
+                    let blocks = coefficients.row(place, mcu_row * component.v + row);
+                    for (column, block) in blocks[..component.blocks_wide].iter().enumerate() {
+                        let places = idct::places(block);
+                        let samples = idct::transform(kernel, block, &quantisation[place], places);
+                        strips.put(place, row, column, &samples);
+                    }
+                }
+            }
+            strips.finish(mcu_row);
+        }
+        Ok(())
+    }
+}
+
+/// The quantisation table of each component; zeros where no scan has used it.
+fn quantisation(markers: &Markers) -> Vec<Quantisation> {
+    let components = markers.frame.iter().flat_map(|frame| &frame.components);
+    components
+        .map(|component| {
+            let table = component.quantisation.unwrap_or([0; COEFFICIENTS]);
+            table.map(|value| value as i16)
+        })
+        .collect()
+}
