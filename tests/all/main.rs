@@ -10,6 +10,7 @@ mod fixture;
 mod hub;
 mod hub_models;
 mod hub_server;
+mod jpeg;
 mod kernels;
 mod layers;
 mod operations;

@@ -5,6 +5,12 @@ use super::error::Result;
 use super::frame::{Frame, Scan};
 use super::scan::Block;
 
+/// Decodes the blocks of a kind of scan.
+pub trait BlockDecoder {
+    /// Adds what the scan has to `block`, of the component at place `member` of the scan.
+    fn decode(&self, member: usize, reader: &mut BitReader, carry: &mut Carry, block: &mut Block);
+}
+
 /// The blocks of one component, row by row, up to whole MCUs.
 #[derive(Debug)]
 struct Plane {
@@ -40,8 +46,7 @@ impl Coefficients {
         &plane.blocks[row * plane.stride..][..plane.stride]
     }
 
-    /// Calls `decode` with each block of a scan and the place of its component in the scan, as long as there are
-    /// data.
+    /// Decodes each block of a scan, as long as there are data.
     ///
     /// # Errors
     /// A truncated file.
@@ -51,40 +56,40 @@ impl Coefficients {
         scan: &Scan,
         frame: &Frame,
         mut entropy: Entropy,
-        mut decode: impl FnMut(usize, &mut BitReader, &mut Carry, &mut Block),
+        decoder: &impl BlockDecoder,
     ) -> Result<()> {
-        if let [member] = scan.members[..] {
-            let component = &frame.components[member.component];
-            let plane = &mut self.planes[member.component];
-            let rows = plane.blocks.chunks_exact_mut(plane.stride);
-            for row in rows.take(component.blocks_high) {
-                let blocks = &mut row[..component.blocks_wide];
-                entropy.for_each_mcu(component.blocks_wide, |mcu, reader, carry| {
-                    if let Some(reader) = reader {
-                        decode(0, reader, carry, &mut blocks[mcu]);
-                    }
-                })?;
-                if entropy.is_over() {
-                    break;
-                }
-            }
-            return Ok(());
-        }
-        for mcu_row in 0..frame.mcus_high() {
-            entropy.for_each_mcu(frame.mcus_wide(), |mcu, reader, carry| {
-                let Some(reader) = reader else { return };
-                for (place, member) in scan.members.iter().enumerate() {
-                    let component = &frame.components[member.component];
-                    let plane = &mut self.planes[member.component];
-                    for row in 0..component.v {
-                        let start = (mcu_row * component.v + row) * plane.stride;
-                        let blocks = &mut plane.blocks[start + mcu * component.h..][..component.h];
-                        for block in blocks {
-                            decode(place, reader, carry, block);
+        // A component alone has one block an MCU, and none beyond its edges.
+        let alone = match scan.members[..] {
+            [member] => Some(&frame.components[member.component]),
+            _ => None,
+        };
+        let (rows, mcus) = alone.map_or((frame.mcus_high(), frame.mcus_wide()), |component| {
+            (component.blocks_high, component.blocks_wide)
+        });
+        for mcu_row in 0..rows {
+            let mut next = 0;
+            while next < mcus {
+                let mut run = entropy.run(next..mcus)?;
+                for mcu in run.mcus.clone() {
+                    for (place, member) in scan.members.iter().enumerate() {
+                        let component = &frame.components[member.component];
+                        let plane = &mut self.planes[member.component];
+                        let (h, v) = alone.map_or((component.h, component.v), |_| (1, 1));
+                        for row in 0..v {
+                            let start = (mcu_row * v + row) * plane.stride;
+                            for block in &mut plane.blocks[start + mcu * h..][..h] {
+                                if let Some((reader, carry)) = run.data() {
+                                    decoder.decode(place, reader, carry, block);
+                                }
+                            }
                         }
                     }
+                    run.end_mcu();
                 }
-            })?;
+                next = run.mcus.end;
+                let end = run.end();
+                entropy.go_on(end);
+            }
             if entropy.is_over() {
                 break;
             }

@@ -32,6 +32,7 @@ const GREEN_CR: i16 = 18734;
 const BLUE_CB: i16 = -14942;
 
 /// Converts a row of samples of each component into a row of red, green and blue.
+#[inline(always)]
 pub fn convert(transform: Transform, rows: &[&[u8]], pixels: &mut [u8]) {
     match (transform, rows) {
         (Transform::Grey, [grey]) => {
@@ -66,12 +67,14 @@ pub fn convert(transform: Transform, rows: &[&[u8]], pixels: &mut [u8]) {
 }
 
 /// The light that is left of white by inverted ink over inverted black: Pillow's `cmyk2rgb`.
+#[inline(always)]
 fn under_black(ink: u8, black: u8) -> u8 {
     let product = (255 - u32::from(ink)) * u32::from(black) + 128;
     let absorbed = (product + (product >> 8)) >> 8;
     black.saturating_sub(absorbed as u8)
 }
 
+#[inline(always)]
 fn ycbcr(y: &[u8], cb: &[u8], cr: &[u8], pixels: &mut [u8]) {
     let (chunks, rest) = pixels.as_chunks_mut::<{ 3 * CHUNK }>();
     let samples = y

@@ -4,6 +4,8 @@
 //! where a segment has no more bits, the MCU begun reads zeros and the others up to the next restart are left as
 //! they are; a restart marker that is not the next one in turn is taken, skipped or waited for.
 
+use std::ops::Range;
+
 use super::bits::{Place, Segment};
 use super::error::{JpegError, Result};
 use super::markers::Markers;
@@ -25,12 +27,47 @@ pub struct Entropy<'m, 'a> {
     markers: &'m mut Markers<'a>,
     segment: Segment,
     place: Place,
-    carry: Carry,
+    state: State,
     /// MCUs up to the next restart.
     to_restart: usize,
     /// The number of the next restart.
     next_restart: u8,
-    has_run_out: bool,
+}
+
+/// What is carried through a scan.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct State {
+    carry: Carry,
+    /// Whether there are no more bits up to the next restart.
+    is_over: bool,
+}
+
+/// MCUs that no restart separates.
+#[derive(Debug)]
+pub struct Run<'s> {
+    pub mcus: Range<usize>,
+    reader: BitReader<'s>,
+    state: State,
+}
+
+impl<'s> Run<'s> {
+    /// The bits of the next block, unless there are none.
+    #[inline(always)]
+    pub fn data(&mut self) -> Option<(&mut BitReader<'s>, &mut Carry)> {
+        (!self.state.is_over).then_some((&mut self.reader, &mut self.state.carry))
+    }
+
+    /// Ends an MCU.
+    #[inline(always)]
+    pub fn end_mcu(&mut self) {
+        self.state.is_over |= self.reader.ran_out();
+    }
+
+    /// What [`Entropy::go_on`] takes.
+    #[inline(always)]
+    pub fn end(&self) -> (Place, State) {
+        (self.reader.place(), self.state)
+    }
 }
 
 impl<'m, 'a> Entropy<'m, 'a> {
@@ -44,55 +81,44 @@ impl<'m, 'a> Entropy<'m, 'a> {
             markers,
             segment: Segment::default(),
             place: Place::default(),
-            carry: Carry::default(),
+            state: State::default(),
             next_restart: 0,
-            has_run_out: false,
         };
         entropy.load()?;
         Ok(entropy)
     }
 
-    /// Decodes `count` MCUs: calls `decode` with the number of each and a reader, or none where its data are missing.
+    /// The MCUs of `mcus` up to the next restart, of which one is due first where its turn has come.
     ///
     /// # Errors
     /// A truncated file.
     #[inline(always)]
-    pub fn for_each_mcu(
-        &mut self,
-        count: usize,
-        mut decode: impl FnMut(usize, Option<&mut BitReader>, &mut Carry),
-    ) -> Result<()> {
-        let mut done = 0;
-        while done < count {
-            let end = if self.markers.restart_interval == 0 {
-                count
-            } else {
-                if self.to_restart == 0 {
-                    self.restart()?;
-                }
-                count.min(done + self.to_restart)
-            };
-            self.to_restart = self.to_restart.saturating_sub(end - done);
-            let mut reader = self.segment.reader(self.place);
-            let mut carry = self.carry;
-            for mcu in done..end {
-                if self.has_run_out {
-                    decode(mcu, None, &mut carry);
-                } else {
-                    decode(mcu, Some(&mut reader), &mut carry);
-                    self.has_run_out = reader.ran_out();
-                }
+    pub fn run(&mut self, mcus: Range<usize>) -> Result<Run<'_>> {
+        let mut end = mcus.end;
+        if self.markers.restart_interval > 0 {
+            if self.to_restart == 0 {
+                self.restart()?;
             }
-            self.place = reader.place();
-            self.carry = carry;
-            done = end;
+            end = end.min(mcus.start + self.to_restart);
+            self.to_restart -= end - mcus.start;
         }
-        Ok(())
+        Ok(Run {
+            mcus: mcus.start..end,
+            reader: self.segment.reader(self.place),
+            state: self.state,
+        })
+    }
+
+    /// Takes the state in which a run has ended.
+    #[inline(always)]
+    pub fn go_on(&mut self, (place, state): (Place, State)) {
+        self.place = place;
+        self.state = state;
     }
 
     /// Whether nothing more comes, so that the rest of the scan can be passed over.
     pub fn is_over(&self) -> bool {
-        self.has_run_out && self.markers.restart_interval == 0
+        self.state.is_over && self.markers.restart_interval == 0
     }
 
     /// Reads the segment up to the next marker.
@@ -111,7 +137,7 @@ impl<'m, 'a> Entropy<'m, 'a> {
         let expected = self.next_restart;
         self.next_restart = (expected + 1) & 7;
         self.to_restart = self.markers.restart_interval;
-        self.carry = Carry::default();
+        self.state.carry = Carry::default();
         loop {
             let marker = self.markers.next_marker()?;
             // How far behind the expected one it stands in the cycle of eight.
@@ -125,7 +151,7 @@ impl<'m, 'a> Entropy<'m, 'a> {
                     return Ok(());
                 }
                 (0xd0..=0xd7, 0 | 3..=5) => {
-                    self.has_run_out = false;
+                    self.state.is_over = false;
                     return self.load();
                 }
                 // One that has been, or no marker that there is: the next may be better.

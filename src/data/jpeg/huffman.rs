@@ -150,26 +150,28 @@ impl Table {
     pub fn next(&self, reader: &mut BitReader) -> Entry {
         let entry = self.lookup[reader.peek::<LOOKAHEAD>()];
         if entry.0 == 0 {
-            return self.next_long(reader);
+            // By value, so that the reader can stay in registers.
+            let (entry, length) = self.find_long(reader.peek::<16>() as u32);
+            reader.skip(length);
+            return entry;
         }
         reader.skip(entry.length());
         entry
     }
 
-    /// [`Table::next`] of a code longer than the lookup. One that does not exist counts as 0, as in libjpeg.
+    /// The symbol and length of a code longer than the lookup, the first of `bits`, which are 16. One that does not
+    /// exist counts as 0, as in libjpeg.
     #[cold]
-    fn next_long(&self, reader: &mut BitReader) -> Entry {
-        let bits = reader.peek::<16>() as u32;
+    #[inline(never)]
+    fn find_long(&self, bits: u32) -> (Entry, u32) {
         for length in LOOKAHEAD + 1..=16 {
             let code = bits >> (16 - length);
             if code < self.ends[length as usize] {
-                reader.skip(length);
                 let place = code as i32 + self.offsets[length as usize];
-                return Entry::of(self.symbols[place as usize & 255], 0);
+                return (Entry::of(self.symbols[place as usize & 255], 0), length);
             }
         }
-        reader.skip(17);
-        Entry::of(0, 0)
+        (Entry::of(0, 0), 17)
     }
 }
 

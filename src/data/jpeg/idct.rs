@@ -41,6 +41,9 @@ const SHIFT_2: u32 = FACTOR_BITS + PASS_BITS + 3;
 pub trait Kernel: Copy {
     /// The samples of a block. `SMALL`: only its first four rows and columns hold anything.
     fn transform<const SMALL: bool>(self, block: &Block, quantisation: &Quantisation) -> Samples;
+
+    /// The second pass alone, on rows that are all this one.
+    fn repeat_row(self, row: [i16; BLOCK]) -> Samples;
 }
 
 /// What the compiler makes of plain loops.
@@ -56,10 +59,18 @@ pub fn transform(
     quantisation: &Quantisation,
     places: usize,
 ) -> Samples {
-    // Rows and columns 4 to 7 have this bit in their place.
+    // Rows and columns 4 to 7 have these bits in their place, and rows but the first these.
     const BEYOND_FOUR: usize = 0b10_0100;
+    const BEYOND_FIRST: usize = 0b11_1000;
     if places == 0 {
         flat(block[0].wrapping_mul(quantisation[0]))
+    } else if places & BEYOND_FIRST == 0 {
+        // The first pass only scales, and libjpeg-turbo lets it wrap.
+        let mut row = [0; BLOCK];
+        for ((value, coefficient), factor) in row.iter_mut().zip(block).zip(quantisation) {
+            *value = coefficient.wrapping_mul(*factor) << PASS_BITS;
+        }
+        kernel.repeat_row(row)
     } else if places & BEYOND_FOUR == 0 {
         kernel.transform::<true>(block, quantisation)
     } else {
@@ -67,25 +78,19 @@ pub fn transform(
     }
 }
 
-/// What [`transform`] has to know about the places of a block: 0 if there is only the first coefficient, and no
-/// place beyond the first four rows and columns unless there are such.
+/// What [`transform`] has to know of a block's places: 0 if there is only the first coefficient, and otherwise one
+/// place of each half or row that makes a difference to it.
 #[inline]
 pub fn places(block: &Block) -> usize {
     let (rows, _) = block.as_chunks::<BLOCK>();
+    let any = |values: &[i16]| values.iter().fold(0, |all, &one| all | one) != 0;
+    let place = |values: &[i16], place: usize| if any(values) { place } else { 0 };
     let (upper, lower) = rows.split_at(BLOCK / 2);
-    let (mut left, mut beyond) = (0, 0);
-    for row in upper {
-        let (here, right) = row.split_at(BLOCK / 2);
-        left |= here[1] | here[2] | here[3];
-        beyond |= right.iter().fold(0, |all, &one| all | one);
+    let mut places = place(&upper[0][1..], 1) | place(lower.as_flattened(), 32);
+    for (at, row) in upper.iter().enumerate() {
+        places |= place(&row[BLOCK / 2..], 4) | place(row, if at > 0 { 8 } else { 0 });
     }
-    beyond |= lower.as_flattened().iter().fold(0, |all, &one| all | one);
-    left |= upper[1][0] | upper[2][0] | upper[3][0];
-    if beyond != 0 {
-        COEFFICIENTS - 1
-    } else {
-        usize::from(left != 0)
-    }
+    places
 }
 
 /// A block of one coefficient.
@@ -116,6 +121,12 @@ mod vector {
             quantisation: &Quantisation,
         ) -> Samples {
             transform::<SMALL>(self, block, quantisation)
+        }
+
+        #[inline(always)]
+        fn repeat_row(self, row: [i16; BLOCK]) -> Samples {
+            let columns = row.map(|value| self.sse2._mm_set1_epi16(value));
+            store(self, pass::<false, { SHIFT_2 as i32 }>(self, columns))
         }
     }
 
@@ -343,6 +354,10 @@ mod portable {
         ) -> Samples {
             transform(block, quantisation)
         }
+
+        fn repeat_row(self, row: [i16; BLOCK]) -> Samples {
+            second_pass(&[row; BLOCK])
+        }
     }
 
     fn transform(block: &Block, quantisation: &Quantisation) -> Samples {
@@ -350,8 +365,11 @@ mod portable {
         for (at, value) in rows.as_flattened_mut().iter_mut().enumerate() {
             *value = block[at].wrapping_mul(quantisation[at]);
         }
-        let columns = transpose(&pass::<SHIFT_1>(&rows));
-        let rows = transpose(&pass::<SHIFT_2>(&columns));
+        second_pass(&pass::<SHIFT_1>(&rows))
+    }
+
+    fn second_pass(rows: &[[i16; BLOCK]; BLOCK]) -> Samples {
+        let rows = transpose(&pass::<SHIFT_2>(&transpose(rows)));
         rows.map(|row| row.map(|sample| (sample.clamp(-128, 127) + 128) as u8))
     }
 

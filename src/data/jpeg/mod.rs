@@ -30,7 +30,7 @@ use error::{Result, damaged};
 use frame::{COEFFICIENTS, Frame, Scan};
 use idct::{Kernel, Portable, Quantisation};
 use markers::{Event, Markers};
-use scan::Tables;
+use scan::{Sequential, Tables};
 use strips::Strips;
 
 pub use error::JpegError;
@@ -89,7 +89,11 @@ impl<'a> Jpeg<'a> {
         // The whole of it is compiled for newer processors, too: reading bits gains as much from that as arithmetic.
         #[cfg(target_arch = "x86_64")]
         if let Some(simd) = pulp::x86::V3::try_new() {
-            simd.vectorize(|| self.decode_into(&mut image, simd))?;
+            simd.vectorize(Vectorized {
+                jpeg: self,
+                pixels: &mut image,
+                simd,
+            })?;
             return Ok(image);
         }
         self.decode_into(&mut image, Portable)?;
@@ -137,30 +141,38 @@ impl<'a> Jpeg<'a> {
                 if is_alone && mcu_row * runs + run >= frame.components[0].blocks_high {
                     break;
                 }
-                entropy.for_each_mcu(mcus, |mcu, mut reader, carry| {
-                    for (place, member) in scan.members.iter().enumerate() {
-                        let component = &frame.components[member.component];
-                        let (h, v) = shape(member.component);
-                        for row in 0..v {
-                            for column in mcu * h..(mcu + 1) * h {
-                                let places = match &mut reader {
-                                    Some(reader) => {
-                                        let dc = &mut carry.dc[place & 3];
-                                        tables[place].decode(reader, dc, &mut block)
+                let mut next = 0;
+                while next < mcus {
+                    let mut run_of = entropy.run(next..mcus)?;
+                    for mcu in run_of.mcus.clone() {
+                        for (place, member) in scan.members.iter().enumerate() {
+                            let component = &frame.components[member.component];
+                            let quantisation = &quantisation[member.component];
+                            let (h, v) = shape(member.component);
+                            for row in 0..v {
+                                for column in mcu * h..(mcu + 1) * h {
+                                    let places = match run_of.data() {
+                                        Some((reader, carry)) => {
+                                            let dc = &mut carry.dc[place & 3];
+                                            tables[place].decode_block(reader, dc, &mut block)
+                                        }
+                                        None => 0,
+                                    };
+                                    if column < component.blocks_wide {
+                                        let samples =
+                                            idct::transform(kernel, &block, quantisation, places);
+                                        strips.put(member.component, run + row, column, &samples);
                                     }
-                                    None => 0,
-                                };
-                                if column < component.blocks_wide {
-                                    let quantisation = &quantisation[member.component];
-                                    let samples =
-                                        idct::transform(kernel, &block, quantisation, places);
-                                    strips.put(member.component, run + row, column, &samples);
+                                    block = [0; COEFFICIENTS];
                                 }
-                                block = [0; COEFFICIENTS];
                             }
                         }
+                        run_of.end_mcu();
                     }
-                })?;
+                    next = run_of.mcus.end;
+                    let end = run_of.end();
+                    entropy.go_on(end);
+                }
             }
             strips.finish(mcu_row);
         }
@@ -184,11 +196,9 @@ impl<'a> Jpeg<'a> {
             if frame.is_progressive {
                 progressive::decode(&scan, frame, &mut self.markers, &mut coefficients)?;
             } else {
-                let tables = Tables::of(&scan, &self.markers)?;
+                let decoder = Sequential(Tables::of(&scan, &self.markers)?);
                 let entropy = Entropy::new(&mut self.markers)?;
-                coefficients.decode(&scan, frame, entropy, |member, reader, carry, block| {
-                    tables[member].decode(reader, &mut carry.dc[member & 3], block);
-                })?;
+                coefficients.decode(&scan, frame, entropy, &decoder)?;
             }
             match self.markers.read()? {
                 Event::End => break,
@@ -214,6 +224,24 @@ impl<'a> Jpeg<'a> {
             strips.finish(mcu_row);
         }
         Ok(())
+    }
+}
+
+/// A call of [`Jpeg::decode_into`] that is compiled for newer processors.
+#[cfg(target_arch = "x86_64")]
+struct Vectorized<'a, 'p> {
+    jpeg: Jpeg<'a>,
+    pixels: &'p mut [u8],
+    simd: pulp::x86::V3,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl pulp::NullaryFnOnce for Vectorized<'_, '_> {
+    type Output = Result<()>;
+
+    #[inline(always)]
+    fn call(self) -> Result<()> {
+        self.jpeg.decode_into(self.pixels, self.simd)
     }
 }
 

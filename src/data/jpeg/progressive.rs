@@ -1,6 +1,8 @@
 //! Progressive scans (T.81, G.1.2): some bits of some coefficients, added to what earlier scans have given.
 
-use super::coefficients::Coefficients;
+use std::ops::Range;
+
+use super::coefficients::{BlockDecoder, Coefficients};
 use super::entropy::{BitReader, Carry, Entropy};
 use super::error::{Result, damaged};
 use super::frame::{COEFFICIENTS, Frame, Scan};
@@ -15,6 +17,7 @@ const MAX_LOW: u32 = 13;
 ///
 /// # Errors
 /// A truncated file, scans that the format does not have, and tables that are missing or impossible.
+#[inline(always)]
 pub fn decode(
     scan: &Scan,
     frame: &Frame,
@@ -41,140 +44,154 @@ pub fn decode(
                 Table::new(definition, Use::Dc)
             });
             let tables = tables.collect::<Result<Vec<_>>>()?;
-            let entropy = Entropy::new(markers)?;
-            coefficients.decode(scan, frame, entropy, |member, reader, carry, block| {
-                dc_first(
-                    &tables[member],
-                    low,
-                    reader,
-                    &mut carry.dc[member & 3],
-                    block,
-                );
-            })
+            let decoder = DcFirst { tables, low };
+            coefficients.decode(scan, frame, Entropy::new(markers)?, &decoder)
         }
         (true, _) => {
-            let entropy = Entropy::new(markers)?;
-            coefficients.decode(scan, frame, entropy, |_, reader, _, block| {
-                block[0] |= i16::from(reader.take_bit()) << low;
-            })
+            let decoder = DcRefinement { bit: 1 << low };
+            coefficients.decode(scan, frame, Entropy::new(markers)?, &decoder)
         }
         (false, 0) => {
             let table = Table::new(markers.ac_table(scan.members[0].ac)?, Use::Ac)?;
-            let entropy = Entropy::new(markers)?;
-            coefficients.decode(scan, frame, entropy, |_, reader, carry, block| {
-                ac_first(&table, first..last + 1, low, reader, carry, block);
-            })
+            let band = first..last + 1;
+            let decoder = AcFirst { table, band, low };
+            coefficients.decode(scan, frame, Entropy::new(markers)?, &decoder)
         }
         (false, _) => {
             let table = Table::new(markers.ac_table(scan.members[0].ac)?, Use::Refinement)?;
-            let entropy = Entropy::new(markers)?;
-            coefficients.decode(scan, frame, entropy, |_, reader, carry, block| {
-                ac_refine(&table, first..last + 1, 1 << low, reader, carry, block);
-            })
+            let (band, bit) = (first..last + 1, 1 << low);
+            let decoder = AcRefinement { table, band, bit };
+            coefficients.decode(scan, frame, Entropy::new(markers)?, &decoder)
         }
     }
 }
 
 /// The high bits of the coefficient of index 0.
-#[inline(always)]
-fn dc_first(table: &Table, low: u32, reader: &mut BitReader, last_dc: &mut i32, block: &mut Block) {
-    reader.refill();
-    let entry = table.next(reader);
-    let difference = if entry.is_whole() {
-        i32::from(entry.coefficient())
-    } else if entry.size() > 0 {
-        reader.take_signed(entry.size())
-    } else {
-        0
-    };
-    *last_dc = last_dc.wrapping_add(difference);
-    block[0] = (*last_dc << low) as i16;
+struct DcFirst {
+    /// Of each component of the scan.
+    tables: Vec<Table>,
+    low: u32,
 }
 
-/// The high bits of the coefficients of a band.
-#[inline(always)]
-fn ac_first(
-    table: &Table,
-    band: std::ops::Range<usize>,
-    low: u32,
-    reader: &mut BitReader,
-    carry: &mut Carry,
-    block: &mut Block,
-) {
-    if carry.ended_blocks > 0 {
-        carry.ended_blocks -= 1;
-        return;
-    }
-    let mut index = band.start;
-    while index < band.end {
+impl BlockDecoder for DcFirst {
+    #[inline(always)]
+    fn decode(&self, member: usize, reader: &mut BitReader, carry: &mut Carry, block: &mut Block) {
+        let last_dc = &mut carry.dc[member & 3];
         reader.refill();
-        let entry = table.next(reader);
-        let coefficient = if entry.is_whole() {
+        let entry = self.tables[member].next(reader);
+        let difference = if entry.is_whole() {
             i32::from(entry.coefficient())
         } else if entry.size() > 0 {
             reader.take_signed(entry.size())
-        } else if entry.run() == 15 {
-            index += 16;
-            continue;
         } else {
-            carry.ended_blocks = end_of_band(entry.run(), reader) - 1;
-            break;
+            0
         };
-        index += entry.run();
-        block[usize::from(ZIGZAG[index & 127]) & 63] = (coefficient << low) as i16;
-        index += 1;
+        *last_dc = last_dc.wrapping_add(difference);
+        block[0] = (*last_dc << self.low) as i16;
+    }
+}
+
+/// One more bit of the coefficient of index 0.
+struct DcRefinement {
+    bit: i16,
+}
+
+impl BlockDecoder for DcRefinement {
+    #[inline(always)]
+    fn decode(&self, _: usize, reader: &mut BitReader, _: &mut Carry, block: &mut Block) {
+        if reader.take_bit() {
+            block[0] |= self.bit;
+        }
+    }
+}
+
+/// The high bits of the coefficients of a band.
+struct AcFirst {
+    table: Table,
+    band: Range<usize>,
+    low: u32,
+}
+
+impl BlockDecoder for AcFirst {
+    #[inline(always)]
+    fn decode(&self, _: usize, reader: &mut BitReader, carry: &mut Carry, block: &mut Block) {
+        if carry.ended_blocks > 0 {
+            carry.ended_blocks -= 1;
+            return;
+        }
+        let mut index = self.band.start;
+        while index < self.band.end {
+            reader.refill();
+            let entry = self.table.next(reader);
+            let coefficient = if entry.is_whole() {
+                i32::from(entry.coefficient())
+            } else if entry.size() > 0 {
+                reader.take_signed(entry.size())
+            } else if entry.run() == 15 {
+                index += 16;
+                continue;
+            } else {
+                carry.ended_blocks = end_of_band(entry.run(), reader) - 1;
+                break;
+            };
+            index += entry.run();
+            block[usize::from(ZIGZAG[index & 127]) & 63] = (coefficient << self.low) as i16;
+            index += 1;
+        }
     }
 }
 
 /// One more bit of the coefficients of a band that are not zero, and those that become so with it.
-#[inline(always)]
-fn ac_refine(
-    table: &Table,
-    band: std::ops::Range<usize>,
+struct AcRefinement {
+    table: Table,
+    band: Range<usize>,
     bit: i16,
-    reader: &mut BitReader,
-    carry: &mut Carry,
-    block: &mut Block,
-) {
-    let mut index = band.start;
-    if carry.ended_blocks == 0 {
-        while index < band.end {
-            reader.refill();
-            let entry = table.next(reader);
-            let mut zeros = entry.run();
-            let mut new = 0;
-            if entry.size() > 0 {
-                new = if reader.take(1) == 1 { bit } else { -bit };
-            } else if zeros != 15 {
-                carry.ended_blocks = end_of_band(zeros, reader);
-                break;
-            }
-            // Past the zeros of the run, and the coefficients between them, to the zero that becomes the new one.
+}
+
+impl BlockDecoder for AcRefinement {
+    #[inline(always)]
+    fn decode(&self, _: usize, reader: &mut BitReader, carry: &mut Carry, block: &mut Block) {
+        let (band, bit) = (&self.band, self.bit);
+        let mut index = band.start;
+        if carry.ended_blocks == 0 {
             while index < band.end {
-                let coefficient = &mut block[usize::from(ZIGZAG[index & 127]) & 63];
-                if *coefficient != 0 {
-                    refine(coefficient, bit, reader);
-                } else if zeros == 0 {
+                reader.refill();
+                let entry = self.table.next(reader);
+                let mut zeros = entry.run();
+                let mut new = 0;
+                if entry.size() > 0 {
+                    new = if reader.take(1) == 1 { bit } else { -bit };
+                } else if zeros != 15 {
+                    carry.ended_blocks = end_of_band(zeros, reader);
                     break;
-                } else {
-                    zeros -= 1;
+                }
+                // Past the zeros of the run, and the coefficients between, to the zero that becomes the new one.
+                while index < band.end {
+                    let coefficient = &mut block[usize::from(ZIGZAG[index & 127]) & 63];
+                    if *coefficient != 0 {
+                        refine(coefficient, bit, reader);
+                    } else if zeros == 0 {
+                        break;
+                    } else {
+                        zeros -= 1;
+                    }
+                    index += 1;
+                }
+                if new != 0 {
+                    block[usize::from(ZIGZAG[index & 127]) & 63] = new;
                 }
                 index += 1;
             }
-            if new != 0 {
-                block[usize::from(ZIGZAG[index & 127]) & 63] = new;
-            }
-            index += 1;
         }
-    }
-    if carry.ended_blocks > 0 {
-        for &place in ZIGZAG.get(index..band.end).unwrap_or_default() {
-            let coefficient = &mut block[usize::from(place) & 63];
-            if *coefficient != 0 {
-                refine(coefficient, bit, reader);
+        if carry.ended_blocks > 0 {
+            for &place in ZIGZAG.get(index..band.end).unwrap_or_default() {
+                let coefficient = &mut block[usize::from(place) & 63];
+                if *coefficient != 0 {
+                    refine(coefficient, bit, reader);
+                }
             }
+            carry.ended_blocks -= 1;
         }
-        carry.ended_blocks -= 1;
     }
 }
 

@@ -1,6 +1,7 @@
 //! Sequential scans (T.81, F.2.2): all bits of all coefficients of a block at once.
 
-use super::entropy::BitReader;
+use super::coefficients::BlockDecoder;
+use super::entropy::{BitReader, Carry};
 use super::error::Result;
 use super::frame::{COEFFICIENTS, Scan};
 use super::huffman::{Table, Use};
@@ -8,6 +9,17 @@ use super::markers::{Markers, ZIGZAG};
 
 /// The coefficients of a block in rows, not yet multiplied by the quantisation table.
 pub type Block = [i16; COEFFICIENTS];
+
+/// The decoder of a sequential scan: the tables of each of its components.
+#[derive(Debug)]
+pub struct Sequential(pub Vec<Tables>);
+
+impl BlockDecoder for Sequential {
+    #[inline(always)]
+    fn decode(&self, member: usize, reader: &mut BitReader, carry: &mut Carry, block: &mut Block) {
+        self.0[member].decode_block(reader, &mut carry.dc[member & 3], block);
+    }
+}
 
 /// The tables of a component of a scan.
 #[derive(Debug)]
@@ -34,7 +46,12 @@ impl Tables {
     /// Decodes a block into `block`, which may hold older coefficients. Returns the places of the new ones, all
     /// but the first, or-ed together: 0 if there is only the first.
     #[inline(always)]
-    pub fn decode(&self, reader: &mut BitReader, last_dc: &mut i32, block: &mut Block) -> usize {
+    pub fn decode_block(
+        &self,
+        reader: &mut BitReader,
+        last_dc: &mut i32,
+        block: &mut Block,
+    ) -> usize {
         reader.refill();
         let entry = self.dc.next(reader);
         let difference = if entry.is_whole() {

@@ -84,6 +84,7 @@ impl<'a> Strips<'a> {
 
     /// Makes the pixels of row `mcu_row` of MCUs, once all its blocks are there, but for the last ones, which wait
     /// for the next row unless there is none.
+    #[inline(always)]
     pub fn finish(&mut self, mcu_row: usize) {
         let below = (mcu_row + 1) * self.mcu_height;
         let end = if below >= self.height {
@@ -100,6 +101,7 @@ impl<'a> Strips<'a> {
         }
     }
 
+    #[inline(always)]
     fn make_row(&mut self, mcu_row: usize) {
         for strip in &mut self.strips {
             if strip.upsampling == Upsampling::Whole {

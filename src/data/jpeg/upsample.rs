@@ -53,6 +53,7 @@ impl Upsampling {
     }
 
     /// Fills `row` from the rows of [`Upsampling::rows`], cut to the width of the component. `sums` is for its use.
+    #[inline(always)]
     pub fn fill(self, y: usize, near: &[u8], far: &[u8], sums: &mut Vec<u16>, row: &mut [u8]) {
         match self {
             Self::Whole => row.copy_from_slice(&near[..row.len()]),
@@ -82,6 +83,7 @@ impl Upsampling {
 }
 
 /// Twice as many samples.
+#[inline(always)]
 fn widen(samples: &[u8], row: &mut [u8]) {
     let wide = |sample: u8| u16::from(sample);
     double(samples, row, |left, here, right| {
@@ -91,6 +93,7 @@ fn widen(samples: &[u8], row: &mut [u8]) {
 }
 
 /// Twice as many samples of sums of four.
+#[inline(always)]
 fn widen_sums(sums: &[u16], row: &mut [u8]) {
     double(sums, row, |left, here, right| {
         let here = 3 * here;
