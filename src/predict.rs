@@ -127,9 +127,13 @@ impl Predictor {
         workers: usize,
         mut each: impl FnMut(&Path, Result<Vec<Prediction>>) -> Result<()>,
     ) -> Result<()> {
+        let batch = batch.clamp(1, paths.len().max(1));
+        if let Engine::Plan(plan) = &self.engine {
+            ensure_memory(plan, batch)?;
+        }
         let transform = self.transform.clone();
         let mut loader = Loader::new(paths.to_vec(), transform, self.decoding, workers)?;
-        for paths in paths.chunks(batch.max(1)) {
+        for paths in paths.chunks(batch) {
             let mut inputs = Vec::with_capacity(paths.len() * self.transform.input_len());
             let loaded = loader.by_ref().take(paths.len());
             let outcomes: Vec<Result<()>> = loaded

@@ -17,7 +17,7 @@ use crate::error::{hinted, is_misuse};
 use crate::kernels::isa;
 use anyhow::{Context, Result};
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use console::Console;
 use device::DeviceChoice;
@@ -29,7 +29,11 @@ use std::process::ExitCode;
 /// Train, fine-tune, evaluate, run and describe residual nets
 #[derive(Debug, Parser)]
 #[command(name = "resnet", version = version::short(), long_version = version::long(), max_term_width = 100)]
-#[command(subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    subcommand_required = true,
+    arg_required_else_help = true,
+    args_override_self = true
+)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -119,7 +123,9 @@ pub fn main() -> ExitCode {
     if let Some(script) = completions_asked_for() {
         return script;
     }
-    let cli = match Cli::try_parse() {
+    let command = Cli::command().color(colour_asked_for().into());
+    let matches = command.try_get_matches();
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return print_usage(&error),
     };
@@ -135,6 +141,34 @@ pub fn main() -> ExitCode {
         Err(panic) => {
             console.error(&internal_error(panic.as_ref()));
             ExitCode::from(1)
+        }
+    }
+}
+
+/// `--color`, looked for before the rest is parsed, so that help and usage errors obey it too.
+fn colour_asked_for() -> ColorChoice {
+    let mut arguments = std::env::args_os().map_while(|argument| argument.into_string().ok());
+    let mut choice = None;
+    while let Some(argument) = arguments.next() {
+        match argument.split_once('=') {
+            Some(("--color", value)) => choice = ColorChoice::from_str(value, true).ok(),
+            None if argument == "--color" => {
+                choice = arguments
+                    .next()
+                    .and_then(|value| ColorChoice::from_str(&value, true).ok());
+            }
+            _ => {}
+        }
+    }
+    choice.unwrap_or(ColorChoice::Auto)
+}
+
+impl From<ColorChoice> for clap::ColorChoice {
+    fn from(choice: ColorChoice) -> Self {
+        match choice {
+            ColorChoice::Auto => Self::Auto,
+            ColorChoice::Always => Self::Always,
+            ColorChoice::Never => Self::Never,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Outcome;
 use super::console::Console;
-use super::device::{DTypeChoice, DeviceChoice};
+use super::device::{DTypeChoice, DeviceChoice, device_name};
 use super::predictions::{Format, Printer};
 use super::preprocess::PreprocessArgs;
 use crate::data::list_images;
@@ -25,13 +25,13 @@ pub struct Args {
     #[arg(short, long, default_value = "resnet50")]
     model: String,
     /// Classes to name
-    #[arg(short = 'k', long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(short = 'k', long, value_name = "K", default_value_t = 5, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     top_k: u32,
     /// What to print
     #[arg(short, long, value_enum, default_value = "text")]
     format: Format,
     /// Pictures that run together [default: 16]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=65536))]
     batch_size: Option<u32>,
     /// Names of the classes, one a line, in place of the model's
     #[arg(long, value_name = "FILE")]
@@ -60,12 +60,23 @@ pub fn run(
     };
     let preprocess = args.preprocess.apply(card.preprocess, console)?;
     console.detail(format_args!(
-        "model {}: {}, {} classes; {dtype:?} on {device:?}, {threads} threads",
+        "model {}: {}, {} classes, in {} on {}",
         card.name,
         card.config.name().unwrap_or("a residual net"),
-        card.config.classes
+        card.config.classes,
+        dtype.as_str(),
+        device_name(&device)
     ));
-    console.detail(format_args!("preprocessing: {preprocess:?}"));
+    console.detail(format_args!(
+        "pictures: {}x{}, crop {} ({:?}), {:?}, mean {:?}, deviation {:?}",
+        preprocess.size[0],
+        preprocess.size[1],
+        preprocess.crop_pct,
+        preprocess.crop_mode,
+        preprocess.interpolation,
+        preprocess.mean,
+        preprocess.std
+    ));
     let net = checkpoint.build(dtype, &device)?;
     drop(checkpoint);
     let mut predictor = Predictor::new(net, &preprocess, args.preprocess.decoding(), labels)?;
@@ -154,7 +165,11 @@ fn path_of(line: &[u8]) -> PathBuf {
 fn read_labels(file: &Path, classes: usize) -> Result<Vec<String>> {
     let text = std::fs::read_to_string(file)
         .with_context(|| format!("cannot read labels `{}`", file.display()))?;
-    let labels: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
+    let labels: Vec<String> = text
+        .trim_start_matches('\u{feff}')
+        .lines()
+        .map(|line| line.trim().to_owned())
+        .collect();
     if labels.len() != classes {
         bail!(hinted(
             format!(

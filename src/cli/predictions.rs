@@ -37,7 +37,10 @@ impl Printer {
     pub fn new(format: Format) -> Result<Self> {
         let terminal = io::stdout().is_terminal().then(|| {
             let size = console::Term::stdout().size_checked();
-            size.map_or(COLUMNS, |(_, columns)| usize::from(columns))
+            let said = || std::env::var("COLUMNS").ok()?.parse().ok();
+            size.map(|(_, columns)| usize::from(columns))
+                .or_else(said)
+                .unwrap_or(COLUMNS)
         });
         if format == Format::Csv {
             print("image,rank,class,label,probability,logit,error\n")?;
@@ -56,7 +59,7 @@ impl Printer {
                     .collect()
             }
             Format::Text => {
-                let name = std::iter::once(image.to_owned());
+                let name = std::iter::once(printable(image));
                 name.chain(predictions.iter().map(|prediction| self.text(prediction)))
                     .collect()
             }
@@ -83,7 +86,8 @@ impl Printer {
         match self.terminal {
             None => format!("{percent}  {label}"),
             Some(columns) => {
-                let line = format!("{percent}  {:<BAR$}", bar(prediction.probability));
+                let cells = BAR.min(columns / 3);
+                let line = format!("{percent}  {:<cells$}", bar(prediction.probability, cells));
                 let room = columns.saturating_sub(measure_text_width(&line) + 2);
                 format!("{line}  {}", truncate_str(&label, room.max(8), "…"))
             }
@@ -102,11 +106,23 @@ fn csv(image: &str, rank: usize, prediction: &Prediction) -> String {
     format!("{image},{rank},{class},{label},{probability},{logit},")
 }
 
-/// A bar of `part` of [`BAR`] cells, in eighths of a cell.
-fn bar(part: f64) -> String {
-    let eighths = (part * 8.0 * BAR as f64).round() as usize;
+/// A bar of `part` of so many cells, in eighths of a cell.
+fn bar(part: f64, cells: usize) -> String {
+    let eighths = (part * 8.0 * cells as f64).round() as usize;
     let rest = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8];
     format!("{}{rest}", "█".repeat(eighths / 8))
+}
+
+/// A file's name without what would steer a terminal.
+fn printable(name: &str) -> String {
+    let escape = |c: char| {
+        if c.is_control() {
+            c.escape_default().to_string()
+        } else {
+            c.to_string()
+        }
+    };
+    name.chars().map(escape).collect()
 }
 
 /// A field of CSV, quoted where it has to be (RFC 4180).
@@ -124,9 +140,17 @@ mod tests {
 
     #[test]
     fn bars_grow_by_eighths_of_a_cell_up_to_the_whole() {
-        assert_eq!(bar(0.0), "");
-        assert_eq!(bar(1.0), "█".repeat(BAR));
-        assert_eq!(bar(0.5 / BAR as f64), "▌");
+        assert_eq!(bar(0.0, BAR), "");
+        assert_eq!(bar(1.0, BAR), "█".repeat(BAR));
+        assert_eq!(bar(0.5 / BAR as f64, BAR), "▌");
+    }
+
+    #[test]
+    fn names_cannot_steer_a_terminal() {
+        assert_eq!(
+            printable("a\u{1b}[31m\n고양이.png"),
+            "a\\u{1b}[31m\\n고양이.png"
+        );
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub struct PreprocessArgs {
     #[arg(long, value_name = "A,B,C", value_delimiter = ',', allow_negative_numbers = true, value_parser = parse_finite)]
     mean: Option<Vec<f32>>,
     /// Divides each channel afterwards
-    #[arg(long, value_name = "A,B,C", value_delimiter = ',', value_parser = parse_positive)]
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',', allow_negative_numbers = true, value_parser = parse_positive)]
     std: Option<Vec<f32>>,
     /// Leave pictures as they are stored, whatever their EXIF orientation
     #[arg(long)]
@@ -94,6 +94,9 @@ impl PreprocessArgs {
                 "pictures are {}x{}, as in the model's training; it names {height}x{width} for testing: --test-size",
                 model.size[0], model.size[1]
             ));
+        }
+        if self.test_size && model.test_size.is_none() && model.test_crop_pct.is_none() {
+            console.note("the model names no size for testing: --test-size changes nothing");
         }
         let mut preprocess = if self.test_size {
             model.at_test_size()

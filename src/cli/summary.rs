@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "torchsummary")]
     style: Style,
     /// Run the forward pass RUNS times, after three to warm up, and add the time of each layer
-    #[arg(long, value_name = "RUNS", num_args = 0..=1, default_missing_value = "10", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "RUNS", num_args = 0..=1, default_missing_value = "10", value_parser = parse_runs)]
     time: Option<u32>,
     /// The type of the numbers of a timed pass
     #[arg(long, value_enum, default_value = "f32")]
@@ -128,6 +128,9 @@ fn subject(args: &Args, console: &Console) -> Result<(Option<String>, ModelConfi
             (Some(card.name), card.config)
         }
     };
+    if name.is_some() && (args.classes.is_some() || args.architecture.stem().is_some()) {
+        console.note("this is the model's net with what the flags change, not the model's own");
+    }
     config.stem = args.architecture.stem().unwrap_or(config.stem);
     config.classes = args
         .classes
@@ -142,6 +145,16 @@ fn default_input(config: &ModelConfig) -> [usize; 3] {
         });
     let size = if is_cifar_net { 32 } else { 224 };
     [config.in_channels, size, size]
+}
+
+fn parse_runs(text: &str) -> Result<u32, String> {
+    let runs = text
+        .parse()
+        .ok()
+        .filter(|runs| (1..=1_000_000).contains(runs));
+    runs.ok_or_else(|| {
+        "it is a number of runs, 1 to 1000000; MODEL stands before --time".to_owned()
+    })
 }
 
 /// Reads `3x224x224`.

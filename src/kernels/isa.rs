@@ -44,11 +44,12 @@ pub fn current() -> Isa {
 pub fn select(name: &str) -> Result<Isa, String> {
     let best = detect();
     let wanted = match name {
+        "" => best,
         "portable" => Isa::Portable,
         name if best.name() == name => best,
         _ => {
             return Err(format!(
-                "`{name}` is not available: this processor has `portable` and `{}`",
+                "`{name}` cannot be chosen: it is `portable` or this processor's `{}`",
                 best.name()
             ));
         }

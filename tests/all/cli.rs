@@ -428,6 +428,25 @@ fn colours_come_when_asked_for_and_not_otherwise() {
 }
 
 #[test]
+fn help_and_usage_errors_obey_the_colour_flag() {
+    for line in ["--color always --help", "--color=always nonsense"] {
+        let done = Resnet::line(line).run();
+        assert!((done.stdout + &done.stderr).contains('\u{1b}'), "{line}");
+    }
+    let done = Resnet::line("--color never nonsense")
+        .env("CLICOLOR_FORCE", "1")
+        .run();
+    assert!(!done.stderr.contains('\u{1b}'));
+}
+
+#[test]
+fn the_last_of_a_repeated_option_counts() {
+    let done = Resnet::line(&format!("predict {CAT} -m {MODEL} -f json -k 1 -k 2")).run();
+    let value: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(value["predictions"].as_array().unwrap().len(), 2);
+}
+
+#[test]
 fn quiet_keeps_errors_and_verbose_adds_notes() {
     let model = "tests/fixtures/weights/five_channels.safetensors";
     let stderr = |flag: &str| {
