@@ -19,7 +19,7 @@ use super::{
     pickle::{Id, LONGEST, Object, Pickle},
     view::{BIG_ENDIAN, View, view},
 };
-use crate::error::hinted;
+use crate::error::{hint_of, hinted};
 
 /// Keys under which training scripts save a state dict, the likeliest first.
 const WRAPPERS: [&str; 9] = [
@@ -98,7 +98,12 @@ impl Archive {
         let (tensors, notes) = state_dict(pickle)?;
         let mut views = BTreeMap::new();
         for (name, id) in tensors {
-            let view = view(pickle, id).with_context(|| format!("tensor `{name}`"))?;
+            let view = view(pickle, id)
+                .map_err(|error| match hint_of(&error) {
+                    Some(_) => error,
+                    None => hinted(format!("{error:#}"), STATE_DICT),
+                })
+                .with_context(|| format!("tensor `{name}`"))?;
             // A key set twice keeps its last value, as in Python.
             views.insert(name.to_owned(), view);
         }

@@ -71,6 +71,7 @@ impl Card {
         let given = configuration.unwrap_or_else(|| Configuration {
             source: "the configuration".to_owned(),
             config: None,
+            known: serde_json::Map::new(),
             knows_in_channels: true,
             classes: None,
             labels: Vec::new(),
@@ -93,7 +94,7 @@ impl Card {
                 config
             }
             (None, Some(tensors)) => {
-                let config = shapes::infer(tensors)?;
+                let config = shapes::complete(tensors, &given.known)?;
                 check::complete(&config, tensors)?;
                 if let Some(classes) = given.classes.filter(|classes| *classes != config.classes) {
                     check::agree(

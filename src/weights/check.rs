@@ -1,6 +1,6 @@
 //! Completeness: a file's tensors against those of an architecture.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::names::Tensors;
 use crate::{
@@ -142,7 +142,10 @@ pub fn agree(config: &ModelConfig, shown: &ModelConfig, source: &str) -> Result<
 fn expected_tensors(config: &ModelConfig) -> Result<Vec<(String, Vec<usize>)>> {
     let blocks: usize = config.blocks.iter().sum();
     if blocks > MOST_BLOCKS {
-        bail!("a net of {blocks} blocks is deeper than the {MOST_BLOCKS} that are read");
+        return Err(hinted(
+            format!("a net of {blocks} blocks is deeper than the {MOST_BLOCKS} that are read"),
+            "correct the number of blocks in the configuration",
+        ));
     }
     Ok(model::parameters(config)?)
 }

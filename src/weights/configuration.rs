@@ -2,12 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
+use anyhow::{Context, Result, ensure};
+use serde_json::{Map, Value};
 
 use super::{timm, transformers};
-use crate::model::{ModelConfig, Preprocess, preprocess};
+use crate::{
+    error::{hinted, without_backtrace},
+    model::{ModelConfig, Preprocess, preprocess},
+};
 
+/// The way out of a configuration that is wrong.
+pub const CORRECT: &str = "correct it, or pass the weights from a folder without it";
 /// The longest configuration read, in bytes.
 const LONGEST: u64 = 1 << 26;
 
@@ -18,6 +23,8 @@ pub struct Configuration {
     pub source: String,
     /// The architecture, where it is named.
     pub config: Option<ModelConfig>,
+    /// Keys of the architecture that are known where it is not named; the tensors tell the others.
+    pub known: Map<String, Value>,
     /// Whether `config` says how many channels a picture has, or the usual three were taken.
     pub knows_in_channels: bool,
     /// Number of classes.
@@ -59,6 +66,7 @@ impl Configuration {
         let Self {
             source: _,
             config,
+            known,
             knows_in_channels: _,
             classes,
             labels,
@@ -66,6 +74,7 @@ impl Configuration {
             notes: _,
         } = self;
         *config == other.config
+            && *known == other.known
             && *classes == other.classes
             && *labels == other.labels
             && *preprocess == other.preprocess
@@ -80,7 +89,8 @@ pub fn is_own(text: &str) -> bool {
 /// Reads the configuration that `resnet` writes into the metadata of safetensors.
 pub fn from_metadata(text: &str) -> Result<Configuration> {
     let source = "the file's metadata";
-    let value = serde_json::from_str(text).with_context(|| format!("{source} is no JSON"))?;
+    let value = serde_json::from_str(text)
+        .map_err(|error| hinted(format!("{source} is no JSON: {error}"), CORRECT))?;
     timm::read(source, &value).with_context(|| format!("cannot use {source}"))
 }
 
@@ -92,14 +102,23 @@ fn of_timm(source: &str, value: &Value) -> Result<Option<Configuration>> {
     }
 }
 
-fn json(path: &Path) -> Result<Value> {
+/// `value` as a `T`.
+pub fn typed<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T> {
+    T::deserialize(value).map_err(|error| hinted(error, CORRECT))
+}
+
+/// The JSON in the file at `path`, which is not longer than a configuration.
+pub fn json(path: &Path) -> Result<Value> {
     let read = || -> Result<Value> {
         let size = std::fs::metadata(path)?.len();
-        ensure!(
-            size <= LONGEST,
-            "it has {size} bytes, more than a configuration"
-        );
-        Ok(serde_json::from_slice(&std::fs::read(path)?)?)
+        if size > LONGEST {
+            return Err(hinted(
+                format!("it has {size} bytes, more than a configuration"),
+                CORRECT,
+            ));
+        }
+        let bytes = std::fs::read(path)?;
+        serde_json::from_slice(&bytes).map_err(|error| hinted(error, CORRECT))
     };
     read().with_context(|| format!("cannot read `{}`", path.display()))
 }
@@ -108,10 +127,13 @@ fn json(path: &Path) -> Result<Value> {
 pub fn spread(mut preprocess: Preprocess, channels: usize) -> Result<(Preprocess, Option<String>)> {
     let given = preprocess.mean.len();
     if given != preprocess.std.len() {
-        bail!(
-            "the configuration has {given} means and {} deviations",
-            preprocess.std.len()
-        );
+        return Err(hinted(
+            format!(
+                "the configuration has {given} means and {} deviations",
+                preprocess.std.len()
+            ),
+            CORRECT,
+        ));
     }
     if given == channels {
         return Ok((preprocess, None));
@@ -131,6 +153,16 @@ pub fn spread(mut preprocess: Preprocess, channels: usize) -> Result<(Preprocess
 
 /// Refuses preprocessing that cannot be done.
 pub fn validate(preprocess: &Preprocess) -> Result<()> {
+    possible(preprocess).map_err(|error| hinted(error, CORRECT))
+}
+
+/// Refuses an architecture that cannot be built.
+pub fn buildable(config: &ModelConfig) -> Result<()> {
+    let built = config.validate();
+    built.map_err(|error| hinted(without_backtrace(&error), CORRECT))
+}
+
+fn possible(preprocess: &Preprocess) -> Result<()> {
     let sizes = preprocess
         .size
         .iter()

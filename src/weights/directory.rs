@@ -74,15 +74,21 @@ impl Directory {
             ));
         };
         if !entry.plain {
-            bail!(
-                "entry `{name}` of its archive is compressed or encrypted, as `torch.save` does not"
-            );
+            return Err(hinted(
+                format!(
+                    "entry `{name}` of its archive is compressed or encrypted, as `torch.save` does not"
+                ),
+                "unpack it where it holds weights, or save them again with `torch.save`",
+            ));
         }
         if entry.size > limit {
-            bail!(
-                "entry `{name}` of its archive has {} bytes, more than the {limit} that are read",
-                entry.size
-            );
+            return Err(hinted(
+                format!(
+                    "entry `{name}` of its archive has {} bytes, more than the {limit} that are read",
+                    entry.size
+                ),
+                "save the weights alone: `torch.save(model.state_dict(), \"weights.pth\")`",
+            ));
         }
         let content = self.content(entry).map_err(|error| {
             hinted(format!("entry `{name}` of its archive: {error:#}"), DAMAGED)

@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fs::File, io::Read, path::Path};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use candle_core::{DType, safetensors::MmapedSafetensors};
 use safetensors::Dtype;
 use serde_json::{Map, Value};
@@ -240,7 +240,7 @@ fn header(path: &Path, start: &[u8], length: u64) -> Result<Map<String, Value>> 
     match header.get("__metadata__") {
         None => Ok(Map::new()),
         Some(Value::Object(metadata)) => Ok(metadata.clone()),
-        Some(_) => bail!("its header's metadata is no table"),
+        Some(_) => Err(hinted("its header's metadata is no table", DAMAGED)),
     }
 }
 

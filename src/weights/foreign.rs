@@ -3,7 +3,7 @@
 //! What leaves no trace in the tensors (timm's `resnetblur50`, whose filters are constants) only a configuration's
 //! `architecture` gives away: [`super::timm`] refuses it there.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::names::Tensors;
 use crate::error::hinted;
@@ -138,10 +138,15 @@ pub fn refuse_types(tensors: &Tensors) -> Result<()> {
                 "tensor `{}` has elements of type `{other}`: weights must be f16, bf16, f32 or f64",
                 named.raw
             );
-            if other.starts_with('q') || matches!(other.as_str(), "i8" | "u8") {
-                return Err(hinted(message, "pass the weights from before quantisation"));
-            }
-            bail!(message);
+            let quantised = other.starts_with('q') || matches!(other.as_str(), "i8" | "u8");
+            return Err(hinted(
+                message,
+                if quantised {
+                    "pass the weights from before quantisation"
+                } else {
+                    "save the weights in one of these: `model.float().state_dict()`"
+                },
+            ));
         }
     }
     Ok(())

@@ -1,4 +1,10 @@
-//! `ImageNet`'s thousand class names, for models that name none of theirs.
+//! The names of the classes: as configurations give them, and `ImageNet`'s thousand for models that name none of theirs.
+
+use anyhow::Result;
+use serde_json::Value;
+
+use super::configuration::CORRECT;
+use crate::error::hinted;
 
 /// One name a class, in the order of the classes, as transformers and timm write them: `tabby, tabby cat`.
 const IMAGENET: &str = include_str!("../../assets/imagenet_classes.txt");
@@ -8,8 +14,64 @@ pub fn imagenet_labels() -> Vec<String> {
     IMAGENET.lines().map(str::to_owned).collect()
 }
 
+/// The labels that a configuration gives under `key`: a sequence, or a table from each class's number to its name. Names may be
+/// numbers.
+pub fn listed(key: &str, value: &Value) -> Result<Vec<String>> {
+    let wrong = |what: &str| Err(hinted(format!("`{key}` {what}"), CORRECT));
+    let names: Vec<&Value> = match value {
+        Value::Array(names) => names.iter().collect(),
+        Value::Object(named) => {
+            let names: Option<_> = (0..named.len())
+                .map(|class| named.get(&class.to_string()))
+                .collect();
+            let Some(names) = names else {
+                let last = named.len() - 1;
+                return wrong(&format!(
+                    "has {} labels, whose classes are not 0 to {last}",
+                    named.len()
+                ));
+            };
+            names
+        }
+        _ => return wrong(&format!("is {value}: it is a list of labels")),
+    };
+    let mut labels = Vec::with_capacity(names.len());
+    for name in names {
+        labels.push(match name {
+            Value::String(text) => text.clone(),
+            Value::Number(_) | Value::Bool(_) => name.to_string(),
+            _ => return wrong(&format!("has {name}, which is no label")),
+        });
+    }
+    Ok(named(labels))
+}
+
+/// The names to show: a label's description where there is one. `ImageNet`'s synsets name nothing that people read, so without
+/// descriptions they count as no names.
+pub fn described(names: &[String], descriptions: Option<&Value>) -> Vec<String> {
+    let synset = |name: &String| {
+        let digits = name.strip_prefix('n').unwrap_or_default();
+        digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let described = |class: usize, name: &str| match descriptions? {
+        Value::Object(by_name) => by_name.get(name)?.as_str(),
+        Value::Array(by_class) => by_class.get(class)?.as_str(),
+        _ => None,
+    };
+    let bare = (0..)
+        .zip(names)
+        .all(|(class, name)| described(class, name).is_none());
+    if names.len() == 1000 && bare && names.is_sorted() && names.iter().all(synset) {
+        return Vec::new();
+    }
+    let shown = (0..).zip(names);
+    shown
+        .map(|(class, name)| described(class, name).unwrap_or(name).to_owned())
+        .collect()
+}
+
 /// `labels`, or none where all of them are transformers' `LABEL_7`, which it writes where there is no name.
-pub fn named(labels: Vec<String>) -> Vec<String> {
+fn named(labels: Vec<String>) -> Vec<String> {
     let mut numbered = (0..).zip(&labels);
     if numbered.all(|(class, label)| *label == format!("LABEL_{class}")) {
         Vec::new()
@@ -30,6 +92,7 @@ pub fn or_imagenet(named: Vec<String>, classes: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn imagenets_classes_are_a_thousand_in_their_order() {
@@ -46,5 +109,13 @@ mod tests {
         assert_eq!(or_imagenet(Vec::new(), 1000).len(), 1000);
         assert!(or_imagenet(Vec::new(), 10).is_empty());
         assert_eq!(or_imagenet(vec!["a".into()], 1000), ["a"]);
+    }
+
+    #[test]
+    fn descriptions_are_shown_and_bare_synsets_are_not() {
+        let shown = described(&["n1".into(), "n2".into()], Some(&json!({"n1": "tench"})));
+        assert_eq!(shown, ["tench", "n2"]);
+        let synsets: Vec<String> = (0..1000).map(|i| format!("n{i:08}")).collect();
+        assert!(described(&synsets, None).is_empty());
     }
 }

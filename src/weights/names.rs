@@ -7,9 +7,10 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::file::Info;
+use crate::error::hinted;
 
 /// Prefixes that say nothing of the net.
 const PREFIXES: [&str; 8] = [
@@ -45,7 +46,10 @@ pub fn canonical(infos: &BTreeMap<String, Info>) -> Result<Tensors> {
             info: info.clone(),
         };
         if let Some(other) = tensors.insert(name.clone(), named) {
-            bail!("tensors `{}` and `{raw}` would both be `{name}`", other.raw);
+            return Err(hinted(
+                format!("tensors `{}` and `{raw}` would both be `{name}`", other.raw),
+                "save one net alone: `torch.save(model.state_dict(), \"weights.pth\")`",
+            ));
         }
     }
     Ok(tensors)

@@ -6,14 +6,13 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
 
 use super::{
     Fetch,
     configuration::{self, Configuration},
     source::{Source, has_weights_extension},
 };
-use crate::error::hinted;
+use crate::error::{hint_of, hinted};
 
 /// Names of weights in a folder or repository, in the order of preference; an index names the parts of weights in parts.
 const WEIGHTS: [&str; 4] = [
@@ -202,7 +201,7 @@ impl<'a> Place<'a> {
             });
         }
         let read = || -> Result<BTreeSet<String>> {
-            let index: Value = serde_json::from_slice(&std::fs::read(&first)?)?;
+            let index = configuration::json(&first)?;
             let map = index["weight_map"]
                 .as_object()
                 .context("`weight_map` is missing")?;
@@ -213,17 +212,31 @@ impl<'a> Place<'a> {
                 .context("`weight_map` holds something that is no file name")?;
             if let Some(part) = parts
                 .iter()
-                .find(|part| part.contains(['/', '\\']) || part.starts_with('.'))
+                .find(|part| part.contains(['/', '\\', ':']) || part.starts_with('.'))
             {
                 bail!("`weight_map` names `{part}`, which is not beside it");
             }
             Ok(parts)
         };
-        let parts = read().with_context(|| format!("cannot read `{}`", first.display()))?;
-        Ok(Files {
-            paths: parts.iter().map(|part| path(part)).collect::<Result<_>>()?,
-            shown,
-        })
+        let parts = read().map_err(|error| match hint_of(&error) {
+            Some(_) => error,
+            None => hinted(
+                format!("cannot read `{}`: {error:#}", first.display()),
+                "download the index and its parts again, from one revision",
+            ),
+        })?;
+        let mut paths = Vec::with_capacity(parts.len());
+        for part in parts {
+            let path = path(&part)?;
+            if !path.is_file() {
+                return Err(hinted(
+                    format!("cannot load weights `{shown}`: its part `{part}` is missing"),
+                    format!("put it beside `{name}`"),
+                ));
+            }
+            paths.push(path);
+        }
+        Ok(Files { paths, shown })
     }
 }
 

@@ -6,24 +6,61 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use serde_json::{Map, Value, json};
 
-use super::names::Tensors;
+use super::{
+    configuration::{buildable, typed},
+    file::DAMAGED,
+    names::Tensors,
+};
 use crate::{
-    error::hinted,
+    error::{hinted, without_backtrace},
     model::{BlockKind, ModelConfig, ShortcutKind, StemKind, StridePlacement},
 };
 
+const WHOLE: &str = "a whole net is needed: save all of the model's state dict";
+
+/// The architecture of the net that `tensors` are the weights of, with the keys of it that are `known` from elsewhere.
+pub fn complete(tensors: &Tensors, known: &Map<String, Value>) -> Result<ModelConfig> {
+    if known.is_empty() {
+        return infer(tensors);
+    }
+    let shown = shown(tensors)?;
+    if !known.contains_key("shortcut") {
+        tell_shortcuts(&shown, tensors)?;
+    }
+    let mut keys = json!(shown);
+    for (key, value) in known {
+        keys[key] = value.clone();
+    }
+    let config: ModelConfig = typed(&keys).context("key `resnet`")?;
+    buildable(&config).context("key `resnet`")?;
+    Ok(config)
+}
+
 /// The architecture of the net that `tensors` are the weights of.
 pub fn infer(tensors: &Tensors) -> Result<ModelConfig> {
+    let config = shown(tensors)?;
+    tell_shortcuts(&config, tensors)?;
+    Ok(config)
+}
+
+/// What the tensors show, their shortcuts taken for projections.
+fn shown(tensors: &Tensors) -> Result<ModelConfig> {
     let [stem_channels, in_channels, kernel, _] = shape::<4>(tensors, "conv1.weight")?;
     let stem = match kernel {
         7 => StemKind::Imagenet,
         3 => StemKind::Cifar,
-        other => bail!(
-            "`{}` is a {other}x{other} convolution: a stem has 7x7 or 3x3",
-            tensors["conv1.weight"].raw
-        ),
+        other => {
+            return Err(hinted(
+                format!(
+                    "`{}` is a {other}x{other} convolution: a stem has 7x7 or 3x3",
+                    tensors["conv1.weight"].raw
+                ),
+                "pass a net with the stem of ImageNet's nets or of the CIFAR nets",
+            ));
+        }
     };
     let [classes, _] = shape::<2>(tensors, "fc.weight")?;
     let blocks = blocks(tensors)?;
@@ -54,10 +91,13 @@ pub fn infer(tensors: &Tensors) -> Result<ModelConfig> {
         if bottleneck {
             let [channels, ..] = shape::<4>(tensors, &name("conv3"))?;
             if channels % 4 != 0 {
-                bail!(
-                    "`{}` gives out {channels} channels: a bottleneck's are a multiple of 4",
-                    tensors[&name("conv3")].raw
-                );
+                return Err(hinted(
+                    format!(
+                        "`{}` gives out {channels} channels: a bottleneck's are a multiple of 4",
+                        tensors[&name("conv3")].raw
+                    ),
+                    "pass a net whose bottlenecks give out four times their planes",
+                ));
             }
             config.planes.push(channels / 4);
             widths.push([width, group_width]);
@@ -68,15 +108,22 @@ pub fn infer(tensors: &Tensors) -> Result<ModelConfig> {
     if bottleneck {
         (config.groups, config.width_per_group) = groups(&config.planes, &widths)?;
     }
-    let needs_shortcuts = config.blocks.len() > 1 || stem_channels != config.stage_channels(0);
-    if needs_shortcuts && !tensors.keys().any(|name| name.contains(".downsample.")) {
+    config
+        .validate()
+        .map_err(|error| hinted(without_backtrace(&error), DAMAGED))?;
+    Ok(config)
+}
+
+/// Refuses tensors that do not tell what the shortcuts of the net of `config` are.
+fn tell_shortcuts(config: &ModelConfig, tensors: &Tensors) -> Result<()> {
+    let needed = config.blocks.len() > 1 || config.stem_channels != config.stage_channels(0);
+    if needed && !tensors.keys().any(|name| name.contains(".downsample.")) {
         return Err(hinted(
             "it has no projection shortcuts (`layer2.0.downsample.0.weight`), and tensors do not tell padded shortcuts from none",
-            "put a `config.json` beside it that says so: {\"resnet\": {\"shortcut\": \"padded\", ..}}, as `resnet train` writes it",
+            "put a `config.json` beside it that says which: {\"resnet\": {\"shortcut\": \"padded\"}}, or \"none\"",
         ));
     }
-    config.validate()?;
-    Ok(config)
+    Ok(())
 }
 
 /// Blocks a stage: how many different `layerS.B` there are.
@@ -95,14 +142,18 @@ fn blocks(tensors: &Tensors) -> Result<Vec<usize>> {
             stages.push(BTreeSet::new());
         }
         if stage != stages.len() {
-            bail!("tensors of `layer{}` are missing", stages.len() + 1);
+            return Err(missing_stage(stages.len() + 1));
         }
         stages[stage - 1].insert(block);
     }
     if stages.is_empty() {
-        bail!("tensors of `layer1` are missing");
+        return Err(missing_stage(1));
     }
     Ok(stages.iter().map(BTreeSet::len).collect())
+}
+
+fn missing_stage(stage: usize) -> anyhow::Error {
+    hinted(format!("tensors of `layer{stage}` are missing"), WHOLE)
 }
 
 /// Groups and width a group of bottlenecks of `planes`, whose 3x3 convolutions have `widths`: channels out, and channels in
@@ -128,27 +179,30 @@ fn groups(planes: &[usize], widths: &[[usize; 2]]) -> Result<(usize, usize)> {
         };
         (least <= most).then_some((groups, width_per_group))
     };
-    fit().with_context(|| {
+    fit().ok_or_else(|| {
         let widths: Vec<usize> = widths.iter().map(|[width, _]| *width).collect();
-        format!(
-            "bottlenecks {widths:?} wide with {planes:?} planes a stage have no one width a group"
+        hinted(
+            format!(
+                "bottlenecks {widths:?} wide with {planes:?} planes a stage have no one width a group"
+            ),
+            "pass a net whose stages have one width a group, as ResNeXt and wide ResNets",
         )
     })
 }
 
 /// The shape of the tensor `name`, which has `N` axes.
 fn shape<const N: usize>(tensors: &Tensors, name: &str) -> Result<[usize; N]> {
-    let named = tensors.get(name).ok_or_else(|| {
-        hinted(
-            format!("tensor `{name}` is missing"),
-            "a whole net is needed: save all of the model's state dict",
-        )
-    })?;
+    let named = tensors
+        .get(name)
+        .ok_or_else(|| hinted(format!("tensor `{name}` is missing"), WHOLE))?;
     let shape = &named.info.shape;
     shape.as_slice().try_into().map_err(|_| {
-        anyhow::anyhow!(
-            "tensor `{}` has shape {shape:?}: it must have {N} axes",
-            named.raw
+        hinted(
+            format!(
+                "tensor `{}` has shape {shape:?}: it must have {N} axes",
+                named.raw
+            ),
+            WHOLE,
         )
     })
 }

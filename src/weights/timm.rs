@@ -1,33 +1,24 @@
 //! timm's `config.json`: `pretrained_cfg`, the older flat form, and the form that `resnet` writes, which adds the key
-//! `resnet` with the whole [`ModelConfig`].
+//! `resnet` with the whole [`ModelConfig`], or with what tensors do not tell of it.
 
-use anyhow::{Context, Result, bail};
+mod architecture;
+mod write;
+
+use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    card::Card,
-    configuration::{Configuration, imagenet_statistics, validate},
+    configuration::{CORRECT, Configuration, buildable, imagenet_statistics, typed, validate},
     labels,
 };
 use crate::{
     error::hinted,
-    model::{BlockKind, CropMode, Interpolation, ModelConfig, Preprocess, StemKind},
+    model::{CropMode, Interpolation, ModelConfig, Preprocess},
 };
-
-/// Arguments of timm's models that change nothing in evaluation.
-const HARMLESS: [&str; 10] = [
-    "num_classes",
-    "in_chans",
-    "output_stride",
-    "global_pool",
-    "drop_rate",
-    "drop_path_rate",
-    "drop_block_rate",
-    "zero_init_last",
-    "pretrained",
-    "checkpoint_path",
-];
+pub use architecture::architecture;
+use architecture::{check_arguments, dilate, unknown};
+pub use write::write;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -48,11 +39,8 @@ struct Timm {
     num_classes: Option<usize>,
     global_pool: Option<String>,
     model_args: Option<Map<String, Value>>,
-    #[serde(alias = "labels")]
-    label_names: Option<Vec<String>>,
-    label_descriptions: Option<Map<String, Value>>,
     pretrained_cfg: Option<Pretrained>,
-    resnet: Option<ModelConfig>,
+    resnet: Option<Map<String, Value>>,
     #[serde(flatten)]
     flat: Pretrained,
 }
@@ -66,106 +54,111 @@ pub fn recognises(value: &Value) -> bool {
 
 /// Reads the configuration, found in `source`.
 pub fn read(source: &str, value: &Value) -> Result<Configuration> {
-    let timm: Timm = serde_json::from_value(value.clone())?;
+    let timm: Timm = typed(value)?;
     let arguments = timm.model_args.clone().unwrap_or_default();
     let number = |key: &str| arguments.get(key).and_then(Value::as_u64);
     let mut classes = timm
         .num_classes
         .or(number("num_classes").map(|n| n as usize));
+    if classes == Some(0) {
+        return Err(hinted(
+            "`num_classes` is 0: the net has no classifier",
+            "pass a model that was saved with its classifier",
+        ));
+    }
     let mut knows_in_channels = true;
-    let config = if let Some(config) = &timm.resnet {
-        config.validate().context("key `resnet`")?;
-        classes = Some(config.classes);
-        Some(config.clone())
-    } else if let Some(name) = &timm.architecture {
+    let own = timm.resnet.map(own_keys).transpose()?;
+    let (config, known) = match own {
+        Some(Own::Whole(config)) => {
+            classes = Some(config.classes);
+            (Some(config), None)
+        }
+        Some(Own::Part(known)) => (None, Some(known)),
+        None => (None, None),
+    };
+    let config = if let (None, None, Some(name)) = (&config, &known, &timm.architecture) {
         let mut config = architecture(name).ok_or_else(|| unknown(name))?;
-        check_arguments(&timm, &arguments)?;
+        check_arguments(&arguments, timm.global_pool.as_deref())?;
         if let Some(classes) = classes {
             config.classes = classes;
         }
         knows_in_channels = number("in_chans").is_some();
         config.in_channels = number("in_chans").map_or(3, |channels| channels as usize);
         dilate(&mut config, number("output_stride"))?;
-        config.validate()?;
+        buildable(&config)?;
         Some(config)
     } else {
-        None
+        config
     };
     let mut notes = Vec::new();
     let preprocess = preprocess(timm.pretrained_cfg.unwrap_or(timm.flat), &mut notes)?;
     Ok(Configuration {
         source: source.to_owned(),
         config,
+        known: known.unwrap_or_default(),
         knows_in_channels,
         classes,
-        labels: shown(
-            timm.label_names.unwrap_or_default(),
-            timm.label_descriptions,
-        ),
+        labels: labels(value)?,
         preprocess,
         notes,
     })
 }
 
-/// The net that timm builds under `name` (without a tag), where it is one of the family.
-pub fn architecture(name: &str) -> Option<ModelConfig> {
-    let name = name.split('.').next()?;
-    let name = ["tv_", "ssl_", "swsl_", "ig_"]
+/// What the key `resnet` gives.
+enum Own {
+    /// All keys of an architecture.
+    Whole(ModelConfig),
+    /// Some of them; the tensors tell the rest.
+    Part(Map<String, Value>),
+}
+
+fn own_keys(given: Map<String, Value>) -> Result<Own> {
+    let any = ModelConfig::named("resnet18").map(|config| json!(config));
+    let keys: Vec<&String> = any
         .iter()
-        .find_map(|prefix| name.strip_prefix(prefix))
-        .unwrap_or(name);
-    let with_blocks = |blocks: [usize; 4]| {
-        ModelConfig::from_depth(50).map(|config| ModelConfig {
-            blocks: blocks.to_vec(),
-            ..config
-        })
+        .filter_map(Value::as_object)
+        .flat_map(Map::keys)
+        .collect();
+    if let Some(unknown) = given.keys().find(|key| !keys.contains(key)) {
+        return Err(hinted(
+            format!("key `resnet` has `{unknown}`, which no architecture has"),
+            format!(
+                "the keys are {}",
+                keys.iter()
+                    .map(|key| format!("`{key}`"))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
+        ));
+    }
+    if given.len() < keys.len() {
+        return Ok(Own::Part(given));
+    }
+    let config: ModelConfig = typed(&Value::Object(given)).context("key `resnet`")?;
+    buildable(&config).context("key `resnet`")?;
+    Ok(Own::Whole(config))
+}
+
+/// The names of the classes: at the root, or in `pretrained_cfg`.
+fn labels(value: &Value) -> Result<Vec<String>> {
+    let places = [value, &value["pretrained_cfg"]];
+    let given = |key: &str| {
+        let found = places
+            .iter()
+            .find_map(|place| place.get(key).filter(|found| !found.is_null()));
+        found.cloned()
     };
-    match name {
-        "resnet26" => with_blocks([2, 2, 2, 2]),
-        "resnet200" => with_blocks([3, 24, 36, 3]),
-        "resnext101_32x4d" | "resnext101_32x16d" | "resnext101_32x32d" | "resnext101_32x48d" => {
-            let width = name.strip_prefix("resnext101_32x")?.strip_suffix('d')?;
-            Some(ModelConfig {
-                width_per_group: width.parse().ok()?,
-                ..ModelConfig::named("resnext101_32x8d")?
-            })
-        }
-        // timm has none of the paper's CIFAR nets.
-        _ => ModelConfig::named(name).filter(|config| config.stem == StemKind::Imagenet),
-    }
-}
-
-fn unknown(name: &str) -> anyhow::Error {
-    hinted(
-        format!("architecture `{name}` is not one of the family"),
-        "the nets are resnet18, 26, 34, 50, 101, 152 and 200, resnext50_32x4d, resnext101_32x8d, resnext101_64x4d, wide_resnet50_2 and wide_resnet101_2",
-    )
-}
-
-/// Refuses arguments under which timm builds another net.
-fn check_arguments(timm: &Timm, arguments: &Map<String, Value>) -> Result<()> {
-    if let Some(key) = arguments
-        .keys()
-        .find(|key| !HARMLESS.contains(&key.as_str()))
-    {
-        bail!("`model_args` has `{key}`, under which timm builds a net that is not built here");
-    }
-    let argument = arguments.get("global_pool").and_then(Value::as_str);
-    match argument.or(timm.global_pool.as_deref()) {
-        None | Some("avg") => Ok(()),
-        Some(other) => bail!("`global_pool` is `{other}`: only `avg` is built"),
-    }
-}
-
-/// Replaces strides by dilation so that features are `output_stride` times smaller than the picture.
-fn dilate(config: &mut ModelConfig, output_stride: Option<u64>) -> Result<()> {
-    match output_stride {
-        None | Some(32) => {}
-        Some(16) => config.dilated = vec![false, false, false, true],
-        Some(8) => config.dilated = vec![false, false, true, true],
-        Some(other) => bail!("`output_stride` is {other}: it is 8, 16 or 32"),
-    }
-    Ok(())
+    let names = match given("label_names") {
+        Some(names) => labels::listed("label_names", &names)?,
+        None => match given("labels").filter(|names| names.is_array() || names.is_object()) {
+            Some(names) => labels::listed("labels", &names)?,
+            None => Vec::new(),
+        },
+    };
+    Ok(labels::described(
+        &names,
+        given("label_descriptions").as_ref(),
+    ))
 }
 
 /// timm's preprocessing; what is absent is bicubic, .875, centre and `ImageNet`'s statistics.
@@ -184,7 +177,12 @@ fn preprocess(given: Pretrained, notes: &mut Vec<String>) -> Result<Preprocess> 
             None | Some("center") => CropMode::Center,
             Some("squash") => CropMode::Squash,
             Some("border") => CropMode::Border,
-            Some(other) => bail!("`crop_mode` is `{other}`: it is center, squash or border"),
+            Some(other) => {
+                return Err(hinted(
+                    format!("`crop_mode` is `{other}`: it is center, squash or border"),
+                    CORRECT,
+                ));
+            }
         },
         interpolation: match given.interpolation.as_deref() {
             None | Some("bicubic" | "random" | "") => Interpolation::Bicubic,
@@ -205,106 +203,10 @@ fn preprocess(given: Pretrained, notes: &mut Vec<String>) -> Result<Preprocess> 
     Ok(preprocess)
 }
 
-/// The names to show: a label's description where there is one. `ImageNet`'s synsets name nothing that people read, so without
-/// descriptions they count as no names.
-fn shown(names: Vec<String>, descriptions: Option<Map<String, Value>>) -> Vec<String> {
-    let descriptions = descriptions.unwrap_or_default();
-    let synset = |name: &String| {
-        let digits = name.strip_prefix('n').unwrap_or_default();
-        digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_digit())
-    };
-    if names.len() == 1000
-        && descriptions.is_empty()
-        && names.is_sorted()
-        && names.iter().all(synset)
-    {
-        return Vec::new();
-    }
-    labels::named(names)
-        .into_iter()
-        .map(|name| {
-            let described = descriptions.get(&name).and_then(Value::as_str);
-            described.map_or(name, str::to_owned)
-        })
-        .collect()
-}
-
-/// `card` in timm's form, so that timm loads the nets that it has, with the key `resnet` for all of them.
-pub fn write(card: &Card) -> Value {
-    let Preprocess {
-        size,
-        crop_pct,
-        crop_mode,
-        interpolation,
-        mean,
-        std,
-        test_size,
-        test_crop_pct,
-    } = &card.preprocess;
-    let config = &card.config;
-    let sized = |[height, width]: &[usize; 2]| json!([config.in_channels, height, width]);
-    let mut pretrained = json!({
-        "input_size": sized(size),
-        "interpolation": interpolation,
-        "crop_pct": crop_pct,
-        "crop_mode": crop_mode,
-        "mean": decimals(mean),
-        "std": decimals(std),
-        "num_classes": config.classes,
-        "pool_size": [7, 7],
-        "first_conv": "conv1",
-        "classifier": "fc",
-    });
-    if let Some(size) = test_size {
-        pretrained["test_input_size"] = sized(size);
-    }
-    if let Some(crop) = test_crop_pct {
-        pretrained["test_crop_pct"] = json!(crop);
-    }
-    let mut value = json!({
-        "architecture": architecture_name(config),
-        "num_classes": config.classes,
-        "num_features": config.features(),
-        "global_pool": "avg",
-    });
-    if config.in_channels != 3 {
-        value["model_args"] = json!({ "in_chans": config.in_channels });
-    }
-    if !card.labels.is_empty() {
-        value["label_names"] = json!(card.labels);
-    }
-    value["pretrained_cfg"] = pretrained;
-    value["resnet"] = json!(config);
-    value
-}
-
-/// The shortest decimals that mean the same numbers: .485 rather than .48500001430511475.
-fn decimals(values: &[f32]) -> Vec<f64> {
-    let decimal = |value: &f32| value.to_string().parse().unwrap_or(f64::from(*value));
-    values.iter().map(decimal).collect()
-}
-
-/// timm's name of the net; for a net that timm lacks one of our own, which timm does not know.
-fn architecture_name(config: &ModelConfig) -> String {
-    let Some(name) = config.name() else {
-        let layers = match config.block {
-            BlockKind::Basic => 2,
-            BlockKind::Bottleneck => 3,
-        };
-        let depth = 2 + layers * config.blocks.iter().sum::<usize>();
-        return format!("resnet{depth}_custom");
-    };
-    let usual = ModelConfig::named(name).is_some_and(|named| named.stem == config.stem);
-    match config.stem {
-        _ if usual => name.to_owned(),
-        StemKind::Cifar => format!("{name}_cifar"),
-        StemKind::Imagenet => format!("{name}_imagenet"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{model::StemKind, weights::card::Card};
 
     fn card(config: ModelConfig) -> Card {
         Card {
@@ -372,17 +274,6 @@ mod tests {
     }
 
     #[test]
-    fn descriptions_are_shown_and_bare_synsets_are_not() {
-        let described = shown(
-            vec!["n1".into(), "n2".into()],
-            json!({"n1": "tench"}).as_object().cloned(),
-        );
-        assert_eq!(described, ["tench", "n2"]);
-        let synsets = (0..1000).map(|i| format!("n{i:08}")).collect();
-        assert!(shown(synsets, None).is_empty());
-    }
-
-    #[test]
     fn the_form_of_timms_models_in_transformers_is_read() {
         let value = json!({"architecture": "resnet18", "architectures": ["TimmWrapperForImageClassification"],
             "do_pooling": true, "dtype": "float32", "initializer_range": 0.02, "label_names": ["LABEL_0", "LABEL_1", "LABEL_2"],
@@ -391,6 +282,72 @@ mod tests {
         assert_eq!(read.config.unwrap().name(), Some("resnet18"));
         assert_eq!(read.classes, Some(3));
         assert!(read.labels.is_empty());
+    }
+
+    #[test]
+    fn labels_of_every_form_are_read_and_the_roots_win() {
+        for (value, expected) in [
+            (json!({"label_names": ["a", "b"]}), ["a", "b"]),
+            (json!({"labels": ["a", "b"]}), ["a", "b"]),
+            (json!({"label_names": {"1": "b", "0": "a"}}), ["a", "b"]),
+            (json!({"label_names": [3, 7]}), ["3", "7"]),
+            (
+                json!({"label_names": null, "pretrained_cfg": {"label_names": ["a", "b"]}}),
+                ["a", "b"],
+            ),
+            (
+                json!({"label_names": ["a", "b"], "pretrained_cfg": {"label_names": ["x"]}}),
+                ["a", "b"],
+            ),
+            (
+                json!({"label_names": ["n1", "n2"], "label_descriptions": {"n1": "tench"}}),
+                ["tench", "n2"],
+            ),
+            (
+                json!({"pretrained_cfg": {"label_names": ["n1", "n2"], "label_descriptions": ["tench", "goldfish"]}}),
+                ["tench", "goldfish"],
+            ),
+        ] {
+            let mut value = value;
+            value["architecture"] = json!("resnet18");
+            assert_eq!(
+                read("config.json", &value).unwrap().labels,
+                expected,
+                "{value}"
+            );
+        }
+        for wrong in [
+            json!({"0": "a", "2": "b"}),
+            json!([["a"]]),
+            json!("a"),
+            json!({"cat": 0}),
+        ] {
+            let value = json!({"architecture": "resnet18", "label_names": wrong});
+            let error = read("config.json", &value).unwrap_err();
+            assert!(error.to_string().starts_with("`label_names` "), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_net_without_a_classifier_is_said_to_be_one() {
+        let value = json!({"architecture": "resnet18", "num_classes": 0});
+        let error = read("config.json", &value).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`num_classes` is 0: the net has no classifier"
+        );
+    }
+
+    #[test]
+    fn part_of_our_own_key_is_kept_for_the_tensors_to_complete() {
+        let part = read("config.json", &json!({"resnet": {"shortcut": "padded"}})).unwrap();
+        assert_eq!(part.config, None);
+        assert_eq!(part.known["shortcut"], "padded");
+        let wrong = read("config.json", &json!({"resnet": {"shortcuts": "padded"}})).unwrap_err();
+        assert_eq!(
+            wrong.to_string(),
+            "key `resnet` has `shortcuts`, which no architecture has"
+        );
     }
 
     #[test]
@@ -426,17 +383,5 @@ mod tests {
         let config = read("config.json", &value).unwrap().config.unwrap();
         assert_eq!(config.dilated, [false, false, true, true]);
         assert_eq!(config.in_channels, 1);
-    }
-
-    #[test]
-    fn old_prefixes_and_tags_are_dropped() {
-        for name in [
-            "resnext101_32x8d",
-            "ig_resnext101_32x8d",
-            "resnext101_32x8d.tv_in1k",
-        ] {
-            assert_eq!(architecture(name), ModelConfig::named("resnext101_32x8d"));
-        }
-        assert_eq!(architecture("resnext101_32x4d").unwrap().width_per_group, 4);
     }
 }

@@ -1,11 +1,11 @@
 //! transformers' `config.json` of a `ResNet` and its `preprocessor_config.json`.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::Result;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    configuration::{Configuration, validate},
+    configuration::{CORRECT, Configuration, buildable, typed, validate},
     labels,
 };
 use crate::{
@@ -69,7 +69,7 @@ pub fn read(value: &Value) -> Result<Configuration> {
             ));
         }
     }
-    let given: Config = serde_json::from_value(value.clone())?;
+    let given: Config = typed(value)?;
     if given
         .architectures
         .iter()
@@ -86,6 +86,7 @@ pub fn read(value: &Value) -> Result<Configuration> {
     Ok(Configuration {
         source: "config.json".to_owned(),
         config: Some(config),
+        known: Map::new(),
         knows_in_channels: true,
         classes: Some(classes),
         labels,
@@ -95,15 +96,24 @@ pub fn read(value: &Value) -> Result<Configuration> {
 }
 
 fn architecture(given: Config, classes: usize) -> Result<ModelConfig> {
-    ensure!(
-        given.hidden_act == "relu",
-        "`hidden_act` is `{}`: only `relu` is built",
-        given.hidden_act
-    );
+    if given.hidden_act != "relu" {
+        return Err(hinted(
+            format!(
+                "`hidden_act` is `{}`: only `relu` is built",
+                given.hidden_act
+            ),
+            "pass a model whose activation is ReLU, as `microsoft/resnet-50`",
+        ));
+    }
     let block = match given.layer_type.as_str() {
         "basic" => BlockKind::Basic,
         "bottleneck" => BlockKind::Bottleneck,
-        other => bail!("`layer_type` is `{other}`: it is basic or bottleneck"),
+        other => {
+            return Err(hinted(
+                format!("`layer_type` is `{other}`: it is basic or bottleneck"),
+                CORRECT,
+            ));
+        }
     };
     let expansion = block.expansion();
     if let Some(size) = given
@@ -111,7 +121,12 @@ fn architecture(given: Config, classes: usize) -> Result<ModelConfig> {
         .iter()
         .find(|size| *size % expansion != 0)
     {
-        bail!("`hidden_sizes` has {size}: a bottleneck's channels are a multiple of {expansion}");
+        return Err(hinted(
+            format!(
+                "`hidden_sizes` has {size}: a bottleneck's channels are a multiple of {expansion}"
+            ),
+            CORRECT,
+        ));
     }
     let config = ModelConfig {
         block,
@@ -140,7 +155,7 @@ fn architecture(given: Config, classes: usize) -> Result<ModelConfig> {
         },
         classes,
     };
-    config.validate()?;
+    buildable(&config)?;
     Ok(config)
 }
 
@@ -150,17 +165,10 @@ fn classes(given: &Config) -> Result<(usize, Vec<String>)> {
         // transformers leaves out two unnamed labels, its default.
         return Ok((given.num_labels.unwrap_or(2), Vec::new()));
     };
-    let labels: Option<Vec<String>> = (0..named.len())
-        .map(|class| Some(named.get(&class.to_string())?.as_str()?.to_owned()))
-        .collect();
-    let Some(labels) = labels else {
-        bail!(
-            "`id2label` has {} labels, whose classes are not 0 to {}",
-            named.len(),
-            named.len() - 1
-        );
-    };
-    Ok((labels.len(), labels::named(labels)))
+    Ok((
+        named.len(),
+        labels::listed("id2label", &Value::Object(named.clone()))?,
+    ))
 }
 
 /// An image processor; transformers writes `null` for what is at its class's default.
@@ -198,7 +206,7 @@ impl Statistic {
 /// short edge is resized to `size / crop_pct` and the centre cut out, else the picture is warped), and of processors that
 /// resize and crop to sizes of their own, or warp to a height and width.
 pub fn preprocess(value: &Value, notes: &mut Vec<String>) -> Result<Preprocess> {
-    let given: Processor = serde_json::from_value(value.clone())?;
+    let given: Processor = typed(value)?;
     let usual = Preprocess::default();
     let number = |value: &Value| value.as_u64().map(|number| number as usize);
     let sides = |value: &Value| Some([number(&value["height"])?, number(&value["width"])?]);
@@ -335,6 +343,12 @@ mod tests {
             value[key] = given;
             assert_eq!(read(&value).unwrap_err().to_string(), message);
         }
+    }
+
+    #[test]
+    fn labels_may_be_numbers() {
+        let value = json!({"model_type": "resnet", "id2label": {"0": 3, "1": "7"}});
+        assert_eq!(read(&value).unwrap().labels, ["3", "7"]);
     }
 
     #[test]

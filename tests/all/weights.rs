@@ -336,6 +336,42 @@ fn timms_models_in_transformers_are_read_as_timms() {
 }
 
 #[test]
+fn a_part_that_is_missing_or_damaged_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut parts = Vec::new();
+    for entry in fs::read_dir(fixture("transformers_parts")).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        fs::copy(entry.path(), folder.path().join(&name)).unwrap();
+        if name.starts_with("model-") {
+            parts.push(name);
+        }
+    }
+    let damaged = |part: &str, message: &str| {
+        let (refused, hint) = refusal(folder.path());
+        assert!(
+            refused.contains(part) && refused.ends_with(message),
+            "{refused}"
+        );
+        assert!(!hint.is_empty());
+    };
+    fs::write(folder.path().join(&parts[0]), "x").unwrap();
+    damaged(
+        &parts[0],
+        "it is neither safetensors nor a checkpoint of `torch.save`",
+    );
+    fs::remove_file(folder.path().join(&parts[0])).unwrap();
+    damaged(&parts[0], " is missing");
+    let index = folder.path().join("model.safetensors.index.json");
+    for part in ["../x.safetensors", ".x", "c:x.safetensors", "a\\b"] {
+        fs::write(&index, json!({"weight_map": {"a": part}}).to_string()).unwrap();
+        damaged(part, "which is not beside it");
+    }
+    fs::File::create(&index).unwrap().set_len(1 << 27).unwrap();
+    damaged("index.json", "more than a configuration");
+}
+
+#[test]
 fn a_preprocessor_that_cannot_be_used_is_named() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["model.safetensors", "config.json"] {
@@ -687,7 +723,7 @@ fn malformed_and_foreign_files_are_refused_by_name() {
         fs::write(&path, bytes).unwrap();
         let (refused, hint) = refusal(&path);
         assert_eq!(refused, message, "{what}");
-        assert!(!hint.contains("FILE"), "{what}");
+        assert!(!hint.is_empty() && !hint.contains("FILE"), "{what}: {hint}");
     }
 }
 
@@ -757,7 +793,9 @@ fn configurations_that_cannot_be_used_are_refused_and_foreign_ones_ignored() {
     fs::copy(fixture("expected/basic.safetensors"), &path).unwrap();
     let refused = |text: &str| {
         fs::write(&config, text).unwrap();
-        refusal(&path).0.replace(config.to_str().unwrap(), "CONFIG")
+        let (message, hint) = refusal(&path);
+        assert!(!hint.is_empty(), "{message}");
+        message.replace(config.to_str().unwrap(), "CONFIG")
     };
     assert_eq!(
         refused("{"),
@@ -775,6 +813,34 @@ fn configurations_that_cannot_be_used_are_refused_and_foreign_ones_ignored() {
         refused("{\"architecture\": \"resnet50\", \"pretrained_cfg\": {\"crop_pct\": 0}}"),
         "cannot use `CONFIG`: `crop_pct` is 0: it must be in (0, 1]"
     );
+    for (text, message) in [
+        (
+            "{\"architecture\": 7}",
+            "cannot use `CONFIG`: invalid type: integer `7`, expected a string",
+        ),
+        (
+            "{\"architecture\": \"resnet50\", \"model_args\": {\"stem_width\": 32}}",
+            "cannot use `CONFIG`: `model_args` has `stem_width`, under which timm builds a net that is not built here",
+        ),
+        (
+            "{\"architecture\": \"resnet50\", \"pretrained_cfg\": {\"crop_mode\": \"x\"}}",
+            "cannot use `CONFIG`: `crop_mode` is `x`: it is center, squash or border",
+        ),
+        (
+            "{\"architecture\": \"resnet50\", \"num_classes\": 0}",
+            "cannot use `CONFIG`: `num_classes` is 0: the net has no classifier",
+        ),
+        (
+            "{\"model_type\": \"resnet\", \"embedding_size\": 0}",
+            "cannot use `CONFIG`: channels, classes, groups and widths must be at least 1",
+        ),
+        (
+            "{\"model_type\": \"resnet\", \"depths\": \"x\"}",
+            "cannot use `CONFIG`: invalid type: string \"x\", expected a sequence",
+        ),
+    ] {
+        assert_eq!(refused(text), message);
+    }
     fs::write(&config, "{\"learning_rate\": 0.1}").unwrap();
     assert_equals(&open(&path).unwrap(), "basic", "a foreign config.json");
 }
@@ -800,6 +866,10 @@ fn a_plain_net_and_a_padded_one_are_told_by_their_configuration() {
         fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
         let card = open(folder.path()).unwrap().card;
         assert_eq!(json!(card.config.shortcut), shortcut);
+        // The tensors tell all the rest.
+        let least = json!({"resnet": {"shortcut": shortcut}}).to_string();
+        fs::write(folder.path().join("config.json"), least).unwrap();
+        assert_eq!(open(folder.path()).unwrap().card.config, card.config);
     }
 }
 

@@ -1,0 +1,114 @@
+//! The nets that timm builds, by name and arguments.
+
+use anyhow::Result;
+use serde_json::{Map, Value};
+
+use crate::{
+    error::hinted,
+    model::{ModelConfig, StemKind},
+};
+
+/// Arguments of timm's models that change nothing in evaluation.
+const HARMLESS: [&str; 10] = [
+    "num_classes",
+    "in_chans",
+    "output_stride",
+    "global_pool",
+    "drop_rate",
+    "drop_path_rate",
+    "drop_block_rate",
+    "zero_init_last",
+    "pretrained",
+    "checkpoint_path",
+];
+
+/// The net that timm builds under `name` (without a tag), where it is one of the family.
+pub fn architecture(name: &str) -> Option<ModelConfig> {
+    let name = name.split('.').next()?;
+    let name = ["tv_", "ssl_", "swsl_", "ig_"]
+        .iter()
+        .find_map(|prefix| name.strip_prefix(prefix))
+        .unwrap_or(name);
+    let with_blocks = |blocks: [usize; 4]| {
+        ModelConfig::from_depth(50).map(|config| ModelConfig {
+            blocks: blocks.to_vec(),
+            ..config
+        })
+    };
+    match name {
+        "resnet26" => with_blocks([2, 2, 2, 2]),
+        "resnet200" => with_blocks([3, 24, 36, 3]),
+        "resnext101_32x4d" | "resnext101_32x16d" | "resnext101_32x32d" | "resnext101_32x48d" => {
+            let width = name.strip_prefix("resnext101_32x")?.strip_suffix('d')?;
+            Some(ModelConfig {
+                width_per_group: width.parse().ok()?,
+                ..ModelConfig::named("resnext101_32x8d")?
+            })
+        }
+        // timm has none of the paper's CIFAR nets.
+        _ => ModelConfig::named(name).filter(|config| config.stem == StemKind::Imagenet),
+    }
+}
+
+pub fn unknown(name: &str) -> anyhow::Error {
+    hinted(
+        format!("architecture `{name}` is not one of the family"),
+        "the nets are resnet18, 26, 34, 50, 101, 152 and 200, resnext50_32x4d, resnext101_32x8d, resnext101_64x4d, wide_resnet50_2 and wide_resnet101_2",
+    )
+}
+
+/// Refuses arguments under which timm builds another net.
+pub fn check_arguments(arguments: &Map<String, Value>, global_pool: Option<&str>) -> Result<()> {
+    if let Some(key) = arguments
+        .keys()
+        .find(|key| !HARMLESS.contains(&key.as_str()))
+    {
+        return Err(hinted(
+            format!(
+                "`model_args` has `{key}`, under which timm builds a net that is not built here"
+            ),
+            "pass a model that timm built with its usual arguments",
+        ));
+    }
+    let argument = arguments.get("global_pool").and_then(Value::as_str);
+    match argument.or(global_pool) {
+        None | Some("avg") => Ok(()),
+        Some(other) => Err(hinted(
+            format!("`global_pool` is `{other}`: only `avg` is built"),
+            "pass a model with average pooling, timm's default",
+        )),
+    }
+}
+
+/// Replaces strides by dilation so that features are `output_stride` times smaller than the picture.
+pub fn dilate(config: &mut ModelConfig, output_stride: Option<u64>) -> Result<()> {
+    match output_stride {
+        None | Some(32) => {}
+        Some(16) => config.dilated = vec![false, false, false, true],
+        Some(8) => config.dilated = vec![false, false, true, true],
+        Some(other) => {
+            return Err(hinted(
+                format!("`output_stride` is {other}: it is 8, 16 or 32"),
+                "pass a model with one of these",
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_prefixes_and_tags_are_dropped() {
+        for name in [
+            "resnext101_32x8d",
+            "ig_resnext101_32x8d",
+            "resnext101_32x8d.tv_in1k",
+        ] {
+            assert_eq!(architecture(name), ModelConfig::named("resnext101_32x8d"));
+        }
+        assert_eq!(architecture("resnext101_32x4d").unwrap().width_per_group, 4);
+    }
+}
