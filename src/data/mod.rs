@@ -2,6 +2,7 @@
 //!
 //! A picture goes through [`decode()`] (a file becomes RGB, upright), [`Transform::apply`] (RGB becomes the model's
 //! size, still 8 bits a sample) and [`Transform::normalise_into`] (8 bits become the numbers that the model reads).
+//! Every step gives the bits that Pillow and PyTorch give, JPEG pictures included.
 //! [`Loader`] does all of it on worker threads and hands the results out in order.
 
 pub mod decode;

@@ -101,7 +101,8 @@ impl BitReader<'_> {
             self.place.bits |= u64::from_be_bytes(*next) >> self.place.count;
         }
         self.place.position += ((63 - self.place.count) >> 3) as usize;
-        self.place.count |= 56;
+        // To 56 at least: whole bytes have come.
+        self.place.count |= 0b11_1000;
     }
 
     /// The next `N` bits, which stay.

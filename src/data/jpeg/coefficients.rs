@@ -46,7 +46,7 @@ impl Coefficients {
         &plane.blocks[row * plane.stride..][..plane.stride]
     }
 
-    /// Decodes each block of a scan, as long as there are data.
+    /// Decodes each block of a scan, as long as there are data. Returns the last row of MCUs that has any.
     ///
     /// # Errors
     /// A truncated file.
@@ -57,7 +57,7 @@ impl Coefficients {
         frame: &Frame,
         mut entropy: Entropy,
         decoder: &impl BlockDecoder,
-    ) -> Result<()> {
+    ) -> Result<usize> {
         // A component alone has one block an MCU, and none beyond its edges.
         let alone = match scan.members[..] {
             [member] => Some(&frame.components[member.component]),
@@ -66,11 +66,15 @@ impl Coefficients {
         let (rows, mcus) = alone.map_or((frame.mcus_high(), frame.mcus_wide()), |component| {
             (component.blocks_high, component.blocks_wide)
         });
+        let mut last_row = 0;
         for mcu_row in 0..rows {
             let mut next = 0;
             while next < mcus {
                 let mut run = entropy.run(next..mcus)?;
                 for mcu in run.mcus.clone() {
+                    if run.data().is_some() {
+                        last_row = mcu_row;
+                    }
                     for (place, member) in scan.members.iter().enumerate() {
                         let component = &frame.components[member.component];
                         let plane = &mut self.planes[member.component];
@@ -94,6 +98,6 @@ impl Coefficients {
                 break;
             }
         }
-        Ok(())
+        Ok(last_row / alone.map_or(1, |component| component.v))
     }
 }

@@ -121,8 +121,12 @@ fn ycbcr_chunk(y: &[u8; CHUNK], cb: &[u8; CHUNK], cr: &[u8; CHUNK]) -> [u8; 3 * 
         .iter_mut()
         .zip(colours.as_chunks::<4>().0)
     {
-        let [a, b, c, d] = colours;
-        let words = [a | b << 24, b >> 8 | c << 16, c >> 16 | d << 8];
+        let [first, second, third, fourth] = colours;
+        let words = [
+            first | second << 24,
+            second >> 8 | third << 16,
+            third >> 16 | fourth << 8,
+        ];
         for (bytes, word) in pixels.as_chunks_mut::<4>().0.iter_mut().zip(words) {
             *bytes = word.to_le_bytes();
         }

@@ -29,6 +29,15 @@ pub struct Component {
     pub quantisation: Option<[u16; COEFFICIENTS]>,
 }
 
+impl Component {
+    /// The row in a row of MCUs, and the column, of each of the component's blocks in an MCU.
+    #[inline(always)]
+    pub fn blocks_of(&self, mcu: usize) -> impl Iterator<Item = (usize, usize)> {
+        let columns = mcu * self.h..(mcu + 1) * self.h;
+        (0..self.v).flat_map(move |row| columns.clone().map(move |column| (row, column)))
+    }
+}
+
 /// What a frame header says.
 #[derive(Debug, Clone)]
 pub struct Frame {
@@ -65,29 +74,29 @@ impl Frame {
             return Err(damaged("its frame header is of a wrong length"));
         }
         let factors = |byte: u8| (usize::from(byte >> 4), usize::from(byte & 15));
-        let all = || parameters.iter().map(|&[_, byte, _]| factors(byte));
+        let given = || parameters.iter().map(|&[_, byte, _]| factors(byte));
         let in_range = |factor: usize| (1..=4).contains(&factor);
-        if !all().all(|(h, v)| in_range(h) && in_range(v)) {
+        if !given().all(|(h, v)| in_range(h) && in_range(v)) {
             return Err(damaged("its sampling factors are out of range"));
         }
+        // Those of a component alone say nothing: its blocks come row by row.
+        let all = || given().map(|factors| if count == 1 { (1, 1) } else { factors });
         let max_h = all().map(|(h, _)| h).max().unwrap_or(1);
         let max_v = all().map(|(_, v)| v).max().unwrap_or(1);
         if !all().all(|(h, v)| max_h % h == 0 && max_v % v == 0) {
             return Err(JpegError::Unsupported("sampling factors of no whole ratio"));
         }
-        let components = parameters.iter().map(|&[id, byte, table]| {
-            let (h, v) = factors(byte);
-            Component {
-                id,
-                h,
-                v,
-                width: (width * h).div_ceil(max_h),
-                height: (height * v).div_ceil(max_v),
-                blocks_wide: (width * h).div_ceil(max_h * BLOCK),
-                blocks_high: (height * v).div_ceil(max_v * BLOCK),
-                table: usize::from(table),
-                quantisation: None,
-            }
+        let components = parameters.iter().zip(all());
+        let components = components.map(|(&[id, _, table], (h, v))| Component {
+            id,
+            h,
+            v,
+            width: (width * h).div_ceil(max_h),
+            height: (height * v).div_ceil(max_v),
+            blocks_wide: (width * h).div_ceil(max_h * BLOCK),
+            blocks_high: (height * v).div_ceil(max_v * BLOCK),
+            table: usize::from(table),
+            quantisation: None,
         });
         Ok(Self {
             is_progressive,

@@ -7,6 +7,12 @@
 //!
 //! A file goes through [`markers`] (its segments), [`entropy`] (bits of MCUs, restarts), [`scan`] or [`progressive`]
 //! (coefficients), [`idct`] (samples), and [`strips`], which calls [`upsample`] and [`colour`] for rows of pixels.
+//! Progressive files that leave something out are [`smoothing`]'s.
+
+#![expect(
+    clippy::inline_always,
+    reason = "what is not inlined into `Vectorized` is not compiled for newer processors"
+)]
 
 mod bits;
 mod coefficients;
@@ -19,6 +25,7 @@ mod idct;
 mod markers;
 mod progressive;
 mod scan;
+mod smoothing;
 mod strips;
 mod upsample;
 
@@ -31,6 +38,7 @@ use frame::{COEFFICIENTS, Frame, Scan};
 use idct::{Kernel, Portable, Quantisation};
 use markers::{Event, Markers};
 use scan::{Sequential, Tables};
+use smoothing::Progress;
 use strips::Strips;
 
 pub use error::JpegError;
@@ -119,60 +127,37 @@ impl<'a> Jpeg<'a> {
         let tables = Tables::of(scan, &self.markers)?;
         let quantisation = quantisation(&self.markers);
         let mut strips = Strips::new(frame, self.markers.transform(), pixels);
-        // Blocks of a component alone come row by row, whatever its sampling factors.
-        let is_alone = scan.members.len() == 1;
-        let shape = |component: usize| {
-            let component = &frame.components[component];
-            if is_alone {
-                (1, 1)
-            } else {
-                (component.h, component.v)
-            }
-        };
-        let (mcus, runs) = if is_alone {
-            (frame.components[0].blocks_wide, frame.components[0].v)
-        } else {
-            (frame.mcus_wide(), 1)
-        };
+        let mcus = frame.mcus_wide();
         let mut entropy = Entropy::new(&mut self.markers)?;
         let mut block = [0; COEFFICIENTS];
         for mcu_row in 0..frame.mcus_high() {
-            for run in 0..runs {
-                if is_alone && mcu_row * runs + run >= frame.components[0].blocks_high {
-                    break;
-                }
-                let mut next = 0;
-                while next < mcus {
-                    let mut run_of = entropy.run(next..mcus)?;
-                    for mcu in run_of.mcus.clone() {
-                        for (place, member) in scan.members.iter().enumerate() {
-                            let component = &frame.components[member.component];
-                            let quantisation = &quantisation[member.component];
-                            let (h, v) = shape(member.component);
-                            for row in 0..v {
-                                for column in mcu * h..(mcu + 1) * h {
-                                    let places = match run_of.data() {
-                                        Some((reader, carry)) => {
-                                            let dc = &mut carry.dc[place & 3];
-                                            tables[place].decode_block(reader, dc, &mut block)
-                                        }
-                                        None => 0,
-                                    };
-                                    if column < component.blocks_wide {
-                                        let samples =
-                                            idct::transform(kernel, &block, quantisation, places);
-                                        strips.put(member.component, run + row, column, &samples);
-                                    }
-                                    block = [0; COEFFICIENTS];
+            let mut next = 0;
+            while next < mcus {
+                let mut run = entropy.run(next..mcus)?;
+                for mcu in run.mcus.clone() {
+                    for (place, member) in scan.members.iter().enumerate() {
+                        let component = &frame.components[member.component];
+                        let quantisation = &quantisation[member.component];
+                        for (row, column) in component.blocks_of(mcu) {
+                            let places = match run.data() {
+                                Some((reader, carry)) => {
+                                    let dc = &mut carry.dc[place & 3];
+                                    tables[place].decode_block(reader, dc, &mut block)
                                 }
+                                None => 0,
+                            };
+                            if column < component.blocks_wide {
+                                let samples = idct::transform(kernel, &block, quantisation, places);
+                                strips.put(member.component, row, column, &samples);
                             }
+                            block = [0; COEFFICIENTS];
                         }
-                        run_of.end_mcu();
                     }
-                    next = run_of.mcus.end;
-                    let end = run_of.end();
-                    entropy.go_on(end);
+                    run.end_mcu();
                 }
+                next = run.mcus.end;
+                let end = run.end();
+                entropy.go_on(end);
             }
             strips.finish(mcu_row);
         }
@@ -190,11 +175,14 @@ impl<'a> Jpeg<'a> {
         if !frame.is_progressive {
             self.markers.default_tables();
         }
+        let mut progress = Progress::new(frame);
         let mut scan = self.scan;
         for number in 1.. {
             self.markers.latch_quantisation(&scan)?;
             if frame.is_progressive {
-                progressive::decode(&scan, frame, &mut self.markers, &mut coefficients)?;
+                progress.last_row =
+                    progressive::decode(&scan, frame, &mut self.markers, &mut coefficients)?;
+                progress.add(&scan);
             } else {
                 let decoder = Sequential(Tables::of(&scan, &self.markers)?);
                 let entropy = Entropy::new(&mut self.markers)?;
@@ -209,11 +197,26 @@ impl<'a> Jpeg<'a> {
             }
         }
         let quantisation = quantisation(&self.markers);
+        // The frame with its quantisation tables, if something is missing.
+        let latched = self.markers.frame.clone();
+        let latched = latched.filter(|frame| frame.is_progressive && progress.is_partial(frame));
+        let mut smoothed = Vec::new();
         let mut strips = Strips::new(frame, self.markers.transform(), pixels);
         for mcu_row in 0..frame.mcus_high() {
             for (place, component) in frame.components.iter().enumerate() {
-                for row in 0..component.v {
-                    let blocks = coefficients.row(place, mcu_row * component.v + row);
+                let first_row = mcu_row * component.v;
+                for row in 0..component.v.min(component.blocks_high - first_row) {
+                    let mut blocks = coefficients.row(place, first_row + row);
+                    if let Some(latched) = &latched {
+                        progress.smooth(
+                            &coefficients,
+                            latched,
+                            place,
+                            (mcu_row, row),
+                            &mut smoothed,
+                        );
+                        blocks = &smoothed;
+                    }
                     for (column, block) in blocks[..component.blocks_wide].iter().enumerate() {
                         let places = idct::places(block);
                         let samples = idct::transform(kernel, block, &quantisation[place], places);

@@ -13,7 +13,7 @@ use super::scan::Block;
 /// The most low bits that may be left out.
 const MAX_LOW: u32 = 13;
 
-/// Decodes a scan into `coefficients`.
+/// Decodes a scan into `coefficients`. Returns the last row of MCUs that has data.
 ///
 /// # Errors
 /// A truncated file, scans that the format does not have, and tables that are missing or impossible.
@@ -23,7 +23,7 @@ pub fn decode(
     frame: &Frame,
     markers: &mut Markers,
     coefficients: &mut Coefficients,
-) -> Result<()> {
+) -> Result<usize> {
     let (first, last, low) = (scan.first, scan.last, scan.low);
     let is_dc = first == 0;
     let band_is_right = if is_dc {

@@ -28,7 +28,7 @@ struct Strip {
 /// Turns samples into the rows of a picture.
 #[derive(Debug)]
 pub struct Strips<'a> {
-    strips: Vec<Strip>,
+    components: Vec<Strip>,
     transform: Transform,
     /// Rows of pixels that are still to be made, and how many bytes each has.
     pixels: &'a mut [u8],
@@ -59,7 +59,7 @@ impl<'a> Strips<'a> {
             }
         });
         Self {
-            strips: strips.collect(),
+            components: strips.collect(),
             transform,
             pixels,
             pitch: 3 * frame.width,
@@ -74,7 +74,7 @@ impl<'a> Strips<'a> {
     /// Puts a block of samples at a row and column of blocks of the row of MCUs here.
     #[inline(always)]
     pub fn put(&mut self, component: usize, row: usize, column: usize, samples: &Samples) {
-        let strip = &mut self.strips[component];
+        let strip = &mut self.components[component];
         let start = (strip.kept + row * BLOCK) * strip.stride + column * BLOCK;
         let rows = strip.samples[start..].chunks_mut(strip.stride);
         for (row, samples) in rows.zip(samples) {
@@ -96,14 +96,14 @@ impl<'a> Strips<'a> {
             self.make_row(mcu_row);
             self.y += 1;
         }
-        for strip in &mut self.strips {
+        for strip in &mut self.components {
             strip.samples.copy_within(strip.rows * strip.stride.., 0);
         }
     }
 
     #[inline(always)]
     fn make_row(&mut self, mcu_row: usize) {
-        for strip in &mut self.strips {
+        for strip in &mut self.components {
             if strip.upsampling == Upsampling::Whole {
                 continue;
             }
@@ -119,7 +119,7 @@ impl<'a> Strips<'a> {
                 .fill(self.y, near, far, &mut self.sums, &mut strip.wide);
         }
         let mut rows: [&[u8]; 4] = [&[]; 4];
-        for (row, strip) in rows.iter_mut().zip(&self.strips) {
+        for (row, strip) in rows.iter_mut().zip(&self.components) {
             *row = if strip.upsampling == Upsampling::Whole {
                 let start = (strip.kept + self.y - mcu_row * strip.rows) * strip.stride;
                 &strip.samples[start..][..strip.width]
@@ -128,6 +128,6 @@ impl<'a> Strips<'a> {
             };
         }
         let pixels = &mut self.pixels[self.y * self.pitch..][..self.pitch];
-        colour::convert(self.transform, &rows[..self.strips.len()], pixels);
+        colour::convert(self.transform, &rows[..self.components.len()], pixels);
     }
 }
