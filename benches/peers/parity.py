@@ -6,8 +6,7 @@ Nets of all five depths (and two relatives) with seeded random weights are saved
 dict (`.pth`, and `.safetensors`), timm's folder (`model.safetensors` with `config.json`) and transformers' folder. Batch norm's
 statistics are first those of the pictures, so that activations keep their size over 152 layers, then randomised, as
 are its scales and shifts. `resnet predict` then runs on the pictures, and PyTorch on the same pictures read by Pillow and
-prepared by torchvision's or timm's own transforms. Pictures that are not PNG are first saved as PNG, since decoders of
-JPEG differ. All logits are compared, the first five classes in their order.
+prepared by torchvision's or timm's own transforms. All logits are compared, the first five classes in their order.
 
 Prints a table, writes it to `--output` (parity-result.md beside this file) and exits with 1 if any net fails: logits
 further apart than 1e-4 of the largest, or another top-5.
@@ -144,12 +143,8 @@ def transformers_net(name, folder, batch):
     yield label, folder / "transformers", net, BICUBIC
 
 
-def as_png(paths, folder):
-    """The pictures as PNG files of the same pixels."""
-    for path in paths:
-        target = folder / f"{pathlib.Path(path).stem}.png"
-        PIL.Image.open(path).convert("RGB").save(target)
-        yield target
+def read(path):
+    return PIL.Image.open(path).convert("RGB")
 
 
 def ours(binary, model, pictures):
@@ -164,7 +159,7 @@ def ours(binary, model, pictures):
 
 
 def theirs(net, transform, pictures):
-    batch = torch.stack([transform(PIL.Image.open(path)) for path in pictures])
+    batch = torch.stack([transform(read(path)) for path in pictures])
     with torch.no_grad():
         return answer(copy.deepcopy(net).double(), batch.double())
 
@@ -207,10 +202,7 @@ def main():
     print("\n".join(lines))
     failed = False
     with tempfile.TemporaryDirectory() as temporary:
-        pictures_folder = pathlib.Path(temporary) / "pictures"
-        pictures_folder.mkdir()
-        pictures = list(as_png(images, pictures_folder))
-        batch = torch.stack([BILINEAR(PIL.Image.open(path)) for path in pictures])
+        batch = torch.stack([BILINEAR(read(path)) for path in images])
         # Noise beside few pictures, so that statistics are those of more than a handful of values.
         batch = torch.cat([batch[:4], torch.randn(4, 3, 224, 224, generator=torch.Generator().manual_seed(0))])
         for name in arguments.nets.split(","):
@@ -219,10 +211,10 @@ def main():
                 with tempfile.TemporaryDirectory(dir=temporary) as folder:
                     for label, path, net, transform in source(name, pathlib.Path(folder), batch):
                         try:
-                            answers = ours(arguments.resnet, path, pictures)
-                            worst, same = compare(answers, theirs(net, transform, pictures))
-                            passed = worst <= LIMIT and same == len(pictures)
-                            cells = f"{worst:.1e} | {same} of {len(pictures)}"
+                            answers = ours(arguments.resnet, path, images)
+                            worst, same = compare(answers, theirs(net, transform, images))
+                            passed = worst <= LIMIT and same == len(images)
+                            cells = f"{worst:.1e} | {same} of {len(images)}"
                         except RuntimeError as error:
                             passed, cells = False, f"{error} |"
                         failed |= not passed
