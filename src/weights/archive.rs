@@ -164,7 +164,7 @@ fn state_dict(pickle: &Pickle) -> Result<(Named<'_>, Vec<String>)> {
         });
         if let Some(average) = average {
             notes.push(format!(
-                "the checkpoint holds `{key}`, which is read, and `{average}`, which is not"
+                "the checkpoint holds `{key}`, which is read, and `{average}`, which is not; to read that: `torch.save(torch.load(file)[\"{average}\"], \"average.pth\")`"
             ));
         }
     }

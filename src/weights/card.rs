@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     error::hinted,
-    model::{ModelConfig, Preprocess},
+    model::{ModelConfig, Preprocess, StemKind},
 };
 
 /// The key of a safetensors file's metadata under which `resnet` writes a model's configuration.
@@ -68,6 +68,7 @@ impl Card {
         tensors: Option<&Tensors>,
         mut notes: Vec<String>,
     ) -> Result<Self> {
+        let unknown = configuration.is_none();
         let given = configuration.unwrap_or_else(|| Configuration {
             source: "the configuration".to_owned(),
             config: None,
@@ -123,6 +124,9 @@ impl Card {
         }
         let (preprocess, spread) = configuration::spread(given.preprocess, config.in_channels)?;
         notes.extend(given.notes);
+        notes.extend((unknown && config.stem == StemKind::Cifar).then(|| {
+            "nothing says how pictures are prepared: it is done as for ImageNet, at 224x224; `--image-size 32 --crop-pct 1 --mean .. --std ..` set it".to_owned()
+        }));
         notes.extend(spread);
         Ok(Self {
             name,

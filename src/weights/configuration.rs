@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value};
 
-use super::{timm, transformers};
+use super::{processor, timm, transformers};
 use crate::{
     error::{hinted, without_backtrace},
     model::{ModelConfig, Preprocess, preprocess},
@@ -49,7 +49,7 @@ pub fn read(
     }
     let mut read = in_file(config, transformers::read(&value))?;
     if let Some(path) = preprocessor()? {
-        let preprocess = transformers::preprocess(&json(&path)?, &mut read.notes);
+        let preprocess = processor::preprocess(&json(&path)?, &mut read.notes);
         read.preprocess = in_file(&path, preprocess)?;
     }
     Ok(Some(read))

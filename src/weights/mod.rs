@@ -8,7 +8,7 @@
 //! | the files that belong to it | `place` |
 //! | a file's tensors: safetensors, or `PyTorch`'s zip archive of a pickle, or its older pickles | `file`, `archive`, `directory`, `legacy`, `pickle`, `view` |
 //! | their names as torchvision's | `names` |
-//! | the architecture, preprocessing and labels that the configuration files give | `timm`, `transformers` |
+//! | the architecture, preprocessing and labels that the configuration files give | `timm`, `transformers`, `processor` |
 //! | the architecture that the tensors' shapes show | `shapes` |
 //! | nets that are refused by name | `foreign` |
 //! | every tensor of the architecture is there, in its shape, and no other | `check` |
@@ -28,6 +28,7 @@ mod legacy;
 mod names;
 mod pickle;
 mod place;
+mod processor;
 mod remote;
 mod save;
 mod shapes;

@@ -1,19 +1,16 @@
-//! transformers' `config.json` of a `ResNet` and its `preprocessor_config.json`.
+//! transformers' `config.json` of a `ResNet`.
 
 use anyhow::Result;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    configuration::{CORRECT, Configuration, buildable, typed, validate},
+    configuration::{CORRECT, Configuration, buildable, typed},
     labels,
 };
 use crate::{
     error::hinted,
-    model::{
-        BlockKind, CropMode, Interpolation, ModelConfig, Preprocess, ShortcutKind, StemKind,
-        StridePlacement,
-    },
+    model::{BlockKind, ModelConfig, Preprocess, ShortcutKind, StemKind, StridePlacement},
 };
 
 /// `ResNetConfig`, with its defaults.
@@ -171,99 +168,6 @@ fn classes(given: &Config) -> Result<(usize, Vec<String>)> {
     ))
 }
 
-/// An image processor; transformers writes `null` for what is at its class's default.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Processor {
-    crop_pct: Option<f64>,
-    image_mean: Option<Statistic>,
-    image_std: Option<Statistic>,
-    resample: Option<u64>,
-    size: Value,
-    crop_size: Value,
-    do_center_crop: Option<bool>,
-    do_normalize: Option<bool>,
-}
-
-/// One value for all channels, or one a channel.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Statistic {
-    One(f32),
-    Each(Vec<f32>),
-}
-
-impl Statistic {
-    fn values(self) -> Vec<f32> {
-        match self {
-            Self::One(value) => vec![value],
-            Self::Each(values) => values,
-        }
-    }
-}
-
-/// The preprocessing of a `preprocessor_config.json`: that of `ConvNextImageProcessor`, which resnets use (below 384 px the
-/// short edge is resized to `size / crop_pct` and the centre cut out, else the picture is warped), and of processors that
-/// resize and crop to sizes of their own, or warp to a height and width.
-pub fn preprocess(value: &Value, notes: &mut Vec<String>) -> Result<Preprocess> {
-    let given: Processor = typed(value)?;
-    let usual = Preprocess::default();
-    let number = |value: &Value| value.as_u64().map(|number| number as usize);
-    let sides = |value: &Value| Some([number(&value["height"])?, number(&value["width"])?]);
-    let square = |value: &Value| {
-        let edge = number(value).or_else(|| number(&value["shortest_edge"]))?;
-        Some([edge, edge])
-    };
-    let (size, crop_pct, crop_mode) = if let Some(size) = sides(&given.size) {
-        (size, 1.0, CropMode::Squash)
-    } else {
-        let size = match &given.size {
-            Value::Null => usual.size,
-            size => square(size).ok_or_else(|| anyhow::anyhow!("`size` is {size}"))?,
-        };
-        let crop = sides(&given.crop_size).or_else(|| square(&given.crop_size));
-        match crop.filter(|_| given.do_center_crop == Some(true)) {
-            Some(crop) => (
-                crop,
-                crop[0] as f64 / size[0].max(1) as f64,
-                CropMode::Center,
-            ),
-            None if size[0] < 384 => (size, given.crop_pct.unwrap_or(0.875), CropMode::Center),
-            None => (size, 1.0, CropMode::Squash),
-        }
-    };
-    let interpolation = match given.resample {
-        None | Some(2) => Interpolation::Bilinear,
-        Some(3) => Interpolation::Bicubic,
-        Some(other) => {
-            notes.push(format!(
-                "the model asks for Pillow's filter {other}, which is not built: bicubic is used"
-            ));
-            Interpolation::Bicubic
-        }
-    };
-    let (mean, std) = if given.do_normalize == Some(false) {
-        (vec![0.0], vec![1.0])
-    } else {
-        (
-            given.image_mean.map_or(usual.mean, Statistic::values),
-            given.image_std.map_or(usual.std, Statistic::values),
-        )
-    };
-    let preprocess = Preprocess {
-        size,
-        crop_pct,
-        crop_mode,
-        interpolation,
-        mean,
-        std,
-        test_size: None,
-        test_crop_pct: None,
-    };
-    validate(&preprocess)?;
-    Ok(preprocess)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -357,48 +261,5 @@ mod tests {
         let read = read(&value).unwrap();
         assert_eq!(read.classes, Some(3));
         assert!(read.labels.is_empty());
-    }
-
-    #[test]
-    fn preprocessors_of_every_form_are_read() {
-        let read = |value: Value| preprocess(&value, &mut Vec::new()).unwrap();
-        let old = read(
-            json!({"feature_extractor_type": "ConvNextFeatureExtractor", "size": 224, "crop_pct": 0.875,
-            "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225], "resample": 3, "do_normalize": true}),
-        );
-        assert_eq!(old.size, [224, 224]);
-        assert_eq!(old.interpolation, Interpolation::Bicubic);
-        assert_eq!(old.crop_mode, CropMode::Center);
-        let large = read(json!({"size": {"shortest_edge": 384}, "crop_pct": 0.875}));
-        assert_eq!(
-            (large.size, large.crop_mode),
-            ([384, 384], CropMode::Squash)
-        );
-        assert!((large.crop_pct - 1.0).abs() < 1e-9);
-        let warped = read(json!({"size": {"height": 200, "width": 100}}));
-        assert_eq!(
-            (warped.size, warped.crop_mode),
-            ([200, 100], CropMode::Squash)
-        );
-        let cropped = read(
-            json!({"size": {"shortest_edge": 256}, "crop_size": {"height": 224, "width": 224}, "do_center_crop": true}),
-        );
-        assert_eq!((cropped.size, cropped.crop_pct), ([224, 224], 0.875));
-        let plain = read(json!({"do_normalize": false, "size": 32, "image_mean": [9.0, 9.0, 9.0]}));
-        assert_eq!((plain.mean, plain.std), (vec![0.0], vec![1.0]));
-    }
-
-    #[test]
-    fn nulls_are_the_defaults_and_one_number_serves_all_channels() {
-        let value = json!({"image_processor_type": "ConvNextImageProcessorFast", "crop_pct": null, "crop_size": null,
-            "do_center_crop": null, "do_convert_rgb": null, "do_normalize": null, "do_rescale": null, "do_resize": null,
-            "image_mean": null, "image_std": null, "resample": null, "rescale_factor": null, "size": null});
-        let read = |value: &Value| preprocess(value, &mut Vec::new()).unwrap();
-        assert_eq!(read(&value), Preprocess::default());
-        let mut scalar = value;
-        scalar["image_mean"] = json!(0.5);
-        scalar["image_std"] = json!(0.25);
-        let scalar = read(&scalar);
-        assert_eq!((scalar.mean, scalar.std), (vec![0.5], vec![0.25]));
     }
 }

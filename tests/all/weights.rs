@@ -168,7 +168,9 @@ fn a_moving_average_beside_the_weights_is_noted() {
         .notes;
     assert_eq!(
         notes,
-        ["the checkpoint holds `model`, which is read, and `model_ema`, which is not"]
+        [
+            "the checkpoint holds `model`, which is read, and `model_ema`, which is not; to read that: `torch.save(torch.load(file)[\"model_ema\"], \"average.pth\")`"
+        ]
     );
     assert!(open(&fixture("basic.pth")).unwrap().card.notes.is_empty());
 }
@@ -253,6 +255,11 @@ fn the_architecture_is_read_from_the_tensors() {
     }
     let cifar = open(&fixture("kuangliu.pth")).unwrap();
     assert_eq!(cifar.card.config.stem, StemKind::Cifar);
+    let notes = cifar.card.notes;
+    assert!(
+        notes.len() == 1 && notes[0].contains("`--image-size 32 "),
+        "{notes:?}"
+    );
 }
 
 #[test]
