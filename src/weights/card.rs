@@ -159,8 +159,9 @@ impl Opened {
         let beside = if place.is_hub() { Ok(beside?) } else { beside };
         let Files { paths, shown } = place.weights()?;
         let context = || format!("cannot load weights `{shown}`");
-        let (tensors, files) = open(&paths).with_context(context)?;
+        let (tensors, files, left_aside) = open(&paths).with_context(context)?;
         let mut notes: Vec<String> = files.iter().flat_map(|file| file.notes.clone()).collect();
+        notes.extend(left_aside);
         let own = own_configuration(&files).with_context(context)?;
         let configuration = match (own, beside) {
             (None, beside) => beside?,
@@ -183,8 +184,8 @@ impl Opened {
     }
 }
 
-/// Opens the parts of a model's weights: all tensors, and the files that hold them.
-fn open(paths: &[PathBuf]) -> Result<(Tensors, Vec<WeightsFile>)> {
+/// Opens the parts of a model's weights: all tensors, the files that hold them, and notes.
+fn open(paths: &[PathBuf]) -> Result<(Tensors, Vec<WeightsFile>, Vec<String>)> {
     let mut files = Vec::with_capacity(paths.len());
     for path in paths {
         let file = WeightsFile::open(path);
@@ -202,10 +203,10 @@ fn open(paths: &[PathBuf]) -> Result<(Tensors, Vec<WeightsFile>)> {
             ));
         }
     }
-    let tensors = names::canonical(&infos)?;
+    let (tensors, notes) = names::canonical(&infos)?;
     foreign::refuse(&tensors)?;
     foreign::refuse_types(&tensors)?;
-    Ok((tensors, files))
+    Ok((tensors, files, notes))
 }
 
 /// The configuration that `resnet` wrote into the files' metadata: under a key of its own, or under `config`, which others

@@ -87,6 +87,18 @@ pub fn refuse(tensors: &Tensors) -> Result<()> {
             "pass a net with batch norm, `resnet50` rather than `resnet50_gn`",
         ));
     }
+    let branches = |name: &&String| name.starts_with("stage2.") || name.starts_with("transition1.");
+    if let (true, Some(name)) = (
+        tensors.contains_key("conv2.weight"),
+        tensors.keys().find(branches),
+    ) {
+        return Err(hinted(
+            format!(
+                "it is an HRNet, whose branches keep several sizes (`{name}`), which are not built"
+            ),
+            "pass a plain net, `resnet50` rather than `hrnet_w18`",
+        ));
+    }
     if !tensors.contains_key("fc.weight") {
         let bare = tensors["conv1.weight"].raw.contains("embedder");
         return Err(hinted(

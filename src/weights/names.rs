@@ -36,11 +36,28 @@ pub struct Named {
 /// Tensors by torchvision's names.
 pub type Tensors = BTreeMap<String, Named>;
 
-/// The tensors of a file by torchvision's names; those that are unknown keep theirs.
-pub fn canonical(infos: &BTreeMap<String, Info>) -> Result<Tensors> {
+/// The tensors of a file by torchvision's names, those that are unknown under their own, and notes on what was left aside.
+pub fn canonical(infos: &BTreeMap<String, Info>) -> Result<(Tensors, Vec<String>)> {
     let mut tensors = Tensors::new();
+    let mut notes = Vec::new();
+    let openmmlab = infos.keys().any(|name| name.starts_with("backbone."));
+    let head = only_linear(infos);
     for (raw, info) in infos {
-        let name = translate(raw);
+        if raw.starts_with("criterion.") && infos.len() > 1 {
+            notes.push(format!("`{raw}`, part of a loss, is left aside"));
+            continue;
+        }
+        // How many models PyTorch's `AveragedModel` averaged.
+        if raw == "n_averaged" && info.shape.is_empty() {
+            continue;
+        }
+        let mut name = translate(raw);
+        if let Some(rest) = name.strip_prefix("head.fc.").filter(|_| openmmlab) {
+            name = format!("fc.{rest}");
+        }
+        if let Some(rest) = head.as_ref().and_then(|head| name.strip_prefix(head)) {
+            name = format!("fc.{rest}");
+        }
         let named = Named {
             raw: raw.clone(),
             info: info.clone(),
@@ -52,7 +69,26 @@ pub fn canonical(infos: &BTreeMap<String, Info>) -> Result<Tensors> {
             ));
         }
     }
-    Ok(tensors)
+    if openmmlab && tensors.contains_key("layer1.0.conv3.weight") {
+        notes.push(
+            "its names are OpenMMLab's: if its style is `caffe`, put a `config.json` beside it, {\"resnet\": {\"stride_placement\": \"v1\"}}".to_owned(),
+        );
+    }
+    Ok((tensors, notes))
+}
+
+/// `fc.1.`, where that is the only linear layer of a classifier in parts, as `Sequential(Dropout, Linear)`.
+fn only_linear(infos: &BTreeMap<String, Info>) -> Option<String> {
+    let mut linear = infos.iter().filter_map(|(raw, info)| {
+        let name = translate(raw);
+        let number = name.strip_prefix("fc.")?.strip_suffix(".weight")?;
+        number
+            .parse::<usize>()
+            .ok()
+            .filter(|_| info.shape.len() == 2)?;
+        Some(format!("fc.{number}."))
+    });
+    linear.next().filter(|_| linear.next().is_none())
 }
 
 /// torchvision's name of the tensor that a file calls `raw`.
@@ -168,6 +204,59 @@ mod tests {
         ] {
             assert_eq!(translate(raw), name);
         }
+    }
+
+    fn names_of(shapes: &[(&str, &[usize])]) -> (Vec<String>, Vec<String>) {
+        let infos = shapes.iter().map(|&(name, shape)| {
+            let info = Info {
+                shape: shape.to_vec(),
+                element: Element::Float(candle_core::DType::F32),
+            };
+            (name.to_owned(), info)
+        });
+        let (tensors, notes) = canonical(&infos.collect()).unwrap();
+        (tensors.into_keys().collect(), notes)
+    }
+
+    #[test]
+    fn a_classifier_of_one_linear_layer_is_that_layer() {
+        let (names, notes) =
+            names_of(&[("module.fc.1.weight", &[3, 8]), ("module.fc.1.bias", &[3])]);
+        assert_eq!(names, ["fc.bias", "fc.weight"]);
+        assert!(notes.is_empty());
+        let (names, _) = names_of(&[("fc.0.weight", &[8, 8]), ("fc.2.weight", &[3, 8])]);
+        assert_eq!(names, ["fc.0.weight", "fc.2.weight"]);
+        let (names, _) = names_of(&[("fc.0.weight", &[8]), ("fc.1.weight", &[3, 8])]);
+        assert_eq!(names, ["fc.0.weight", "fc.weight"]);
+    }
+
+    #[test]
+    fn openmmlabs_head_is_the_classifier_and_its_style_is_asked_after() {
+        let (names, notes) = names_of(&[
+            ("backbone.conv1.weight", &[1]),
+            ("backbone.layer1.0.conv3.weight", &[1]),
+            ("head.fc.weight", &[3, 8]),
+        ]);
+        assert_eq!(
+            names,
+            ["conv1.weight", "fc.weight", "layer1.0.conv3.weight"]
+        );
+        assert!(notes.len() == 1 && notes[0].contains("caffe"), "{notes:?}");
+        assert_eq!(
+            names_of(&[("head.fc.weight", &[3, 8])]).0,
+            ["head.fc.weight"]
+        );
+    }
+
+    #[test]
+    fn a_loss_and_the_count_of_an_average_are_left_aside() {
+        let (names, notes) = names_of(&[
+            ("criterion.weight", &[3]),
+            ("model.conv1.weight", &[1]),
+            ("n_averaged", &[]),
+        ]);
+        assert_eq!(names, ["conv1.weight"]);
+        assert_eq!(notes, ["`criterion.weight`, part of a loss, is left aside"]);
     }
 
     #[test]

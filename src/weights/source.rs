@@ -10,14 +10,18 @@ use crate::{error::hinted, model::config::NAMES};
 pub const WEIGHTS_EXTENSIONS: [&str; 4] = ["safetensors", "pth", "pt", "bin"];
 
 /// timm's default weights of each name.
-const DEFAULT_TAGS: [(&str, &str); 10] = [
+const DEFAULT_TAGS: [(&str, &str); 14] = [
     ("resnet18", "a1_in1k"),
+    ("resnet26", "bt_in1k"),
     ("resnet34", "a1_in1k"),
     ("resnet50", "a1_in1k"),
     ("resnet101", "a1h_in1k"),
     ("resnet152", "a1h_in1k"),
     ("resnext50_32x4d", "a1h_in1k"),
+    ("resnext101_32x4d", "fb_ssl_yfcc100m_ft_in1k"),
     ("resnext101_32x8d", "tv_in1k"),
+    ("resnext101_32x16d", "fb_wsl_ig1b_ft_in1k"),
+    ("resnext101_32x32d", "fb_wsl_ig1b_ft_in1k"),
     ("resnext101_64x4d", "c1_in1k"),
     ("wide_resnet50_2", "racm_in1k"),
     ("wide_resnet101_2", "tv_in1k"),
@@ -69,11 +73,11 @@ impl Source {
             ));
         }
         let components = written.split('/').count();
-        let is_weights = has_weights_extension(written);
+        let is_file = has_weights_extension(written) || has_file_extension(written);
         let cannot_be_a_name = written.contains('\\')
             || path.is_absolute()
             || written.starts_with(['.', '~'])
-            || (is_weights && components < 3 && !written.contains('@'));
+            || (is_file && components < 3 && !written.contains('@'));
         if cannot_be_a_name {
             return Err(missing(written));
         }
@@ -90,6 +94,21 @@ pub fn has_weights_extension(file: &str) -> bool {
         .extension()
         .and_then(|extension| extension.to_str())
         .is_some_and(|extension| WEIGHTS_EXTENSIONS.contains(&extension))
+}
+
+/// Whether `file` ends as files do that people take for weights or that hold some, in upper or lower case.
+fn has_file_extension(file: &str) -> bool {
+    let extension = Path::new(file)
+        .extension()
+        .and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| {
+        WEIGHTS_EXTENSIONS
+            .iter()
+            .chain(&[
+                "ckpt", "tar", "zip", "gz", "h5", "onnx", "gguf", "npz", "pkl", "json",
+            ])
+            .any(|known| known.eq_ignore_ascii_case(extension))
+    })
 }
 
 fn missing(written: &str) -> anyhow::Error {
@@ -231,6 +250,11 @@ mod tests {
             ("sample", Source::Sample),
             ("runs/one", Source::Path("runs/one".into())),
             ("resnet18", repository("timm/resnet18.a1_in1k", None, None)),
+            ("resnet26", repository("timm/resnet26.bt_in1k", None, None)),
+            (
+                "resnext101_32x16d",
+                repository("timm/resnext101_32x16d.fb_wsl_ig1b_ft_in1k", None, None),
+            ),
             (
                 "resnet152",
                 repository("timm/resnet152.a1h_in1k", None, None),
@@ -284,6 +308,10 @@ mod tests {
         for written in [
             "x.pth",
             "folder/x.safetensors",
+            "x.ckpt",
+            "folder/x.pth.tar",
+            "X.PTH",
+            "folder/X.SafeTensors",
             "./resnet50",
             "../a/b",
             "/a/b",

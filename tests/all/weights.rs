@@ -700,6 +700,12 @@ fn malformed_and_foreign_files_are_refused_by_name() {
         ("ShuffleNet", only(&["conv1.0.weight", "stage2.0.branch1.0.weight"]), "it is not a ResNet that is known: it has `conv1.0.weight` and no `conv1.weight`".into()),
         ("attention", added("layer1.0.se.fc1.weight", &[4]), "it has blocks with attention, as SE and ECA nets (`layer1.0.se.fc1.weight`), which are not built".into()),
         ("anti-aliasing", added("layer2.0.conv2.1.filt", &[4]), "it has anti-aliased strides (`layer2.0.conv2.1.filt`), which are not built".into()),
+        ("HRNet", changed(|tensors| {
+            tensors.retain(|(name, _)| !name.starts_with("fc"));
+            for name in ["conv2.weight", "stage2.0.branches.0.0.conv1.weight", "transition1.0.0.weight"] {
+                tensors.push((name.into(), Zeros(Dtype::F32, vec![4])));
+            }
+        }), "it is an HRNet, whose branches keep several sizes (`stage2.0.branches.0.0.conv1.weight`), which are not built".into()),
         ("group norm", changed(|tensors| tensors.retain(|(name, _)| !name.contains("running_"))), "it has no running statistics (`bn1.running_mean`): its norm is GroupNorm or another, and only batch norm is built".into()),
         ("no classifier", changed(|tensors| tensors.retain(|(name, _)| !name.starts_with("fc"))), "the classifier (`fc.weight` and `fc.bias`) is missing".into()),
         ("VGG", only(&["features.0.weight", "classifier.0.weight"]), "it is not a ResNet: it has `features.0.weight`, as VGG or AlexNet, and no `conv1.weight`".into()),
