@@ -127,20 +127,18 @@ fn pictures(inputs: &[PathBuf], console: &Console) -> Result<(Vec<PathBuf>, bool
                 }
             }
         } else if input.is_dir() {
-            match list_images(input) {
-                Ok(found) if found.is_empty() => {
-                    failed = true;
-                    console.error(&hinted(
-                        format!("no picture in folder `{}`", input.display()),
-                        "pictures end in .png, .jpg, .jpeg, .webp, .bmp, .gif, .tif or .tiff",
-                    ));
-                }
-                Ok(found) => paths.extend(found),
-                Err(error) => {
-                    failed = true;
-                    console.error(&error);
-                }
+            let (found, errors) = list_images(input);
+            failed |= found.is_empty() || !errors.is_empty();
+            for error in &errors {
+                console.error(error);
             }
+            if found.is_empty() && errors.is_empty() {
+                console.error(&hinted(
+                    format!("no picture in folder `{}`", input.display()),
+                    "pictures end in .png, .jpg, .jpeg, .webp, .bmp, .gif, .tif or .tiff",
+                ));
+            }
+            paths.extend(found);
         } else {
             paths.push(input.clone());
         }

@@ -1,9 +1,9 @@
 //! The pictures of a folder.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-use anyhow::{Context, Result};
+use anyhow::Error;
 
 /// Extensions of files that are taken for pictures, in lower case.
 pub const EXTENSIONS: [&str; 11] = [
@@ -13,38 +13,53 @@ pub const EXTENSIONS: [&str; 11] = [
 /// The pictures in `folder` and the folders in it, sorted by path: files with one of the [`EXTENSIONS`], upper or lower
 /// case. Hidden files and folders (`.name`) are left out. Links are followed, but not back into a folder above.
 ///
-/// # Errors
-/// A folder that cannot be read, with its path.
-pub fn list_images(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut images = Vec::new();
-    let mut above = Vec::new();
-    collect(folder, &mut above, &mut images)?;
-    images.sort();
-    Ok(images)
+/// With them come the errors of the folders that cannot be read, each with its path; the others' pictures are there.
+pub fn list_images(folder: &Path) -> (Vec<PathBuf>, Vec<Error>) {
+    let mut found = Found::default();
+    found.collect(folder);
+    found.images.sort();
+    (found.images, found.errors)
 }
 
-/// Adds the pictures under `folder` to `images`; `above` holds the true paths of the folders that lead here.
-fn collect(folder: &Path, above: &mut Vec<PathBuf>, images: &mut Vec<PathBuf>) -> Result<()> {
-    let context = || format!("cannot read folder `{}`", folder.display());
-    let true_path = fs::canonicalize(folder).with_context(context)?;
-    if above.contains(&true_path) {
-        return Ok(());
-    }
-    above.push(true_path);
-    for entry in fs::read_dir(folder).with_context(context)? {
-        let entry = entry.with_context(context)?;
-        if entry.file_name().as_encoded_bytes().starts_with(b".") {
-            continue;
+#[derive(Default)]
+struct Found {
+    images: Vec<PathBuf>,
+    errors: Vec<Error>,
+    /// The true paths of the folders that lead to the one being read.
+    above: Vec<PathBuf>,
+}
+
+impl Found {
+    /// Adds the pictures under `folder`, or why it cannot be read.
+    fn collect(&mut self, folder: &Path) {
+        let depth = self.above.len();
+        if let Err(error) = self.read(folder) {
+            let context = format!("cannot read folder `{}`", folder.display());
+            self.errors.push(Error::new(error).context(context));
         }
-        let path = entry.path();
-        if path.is_dir() {
-            collect(&path, above, images)?;
-        } else if is_image_name(&path) {
-            images.push(path);
-        }
+        self.above.truncate(depth);
     }
-    above.pop();
-    Ok(())
+
+    fn read(&mut self, folder: &Path) -> io::Result<()> {
+        let true_path = fs::canonicalize(folder)?;
+        if self.above.contains(&true_path) {
+            return Ok(());
+        }
+        self.above.push(true_path);
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
+            let path = entry.path();
+            if path.is_dir() {
+                self.collect(&path);
+            } else if is_image_name(&path) {
+                self.images.push(path);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Whether the extension is a picture's.
@@ -61,7 +76,7 @@ fn is_image_name(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anyhow::Result;
+    use anyhow::{Context, Result};
 
     fn touch(path: PathBuf) -> Result<()> {
         fs::create_dir_all(path.parent().context("a parent")?)?;
@@ -83,14 +98,48 @@ mod tests {
             touch(folder.path().join(name))?;
         }
         let expected = ["a.png", "b/10.jpeg", "b/2.JPG"].map(|name| folder.path().join(name));
-        assert_eq!(list_images(folder.path())?, expected);
+        let (images, errors) = list_images(folder.path());
+        assert_eq!(images, expected);
+        assert!(errors.is_empty());
         Ok(())
     }
 
     #[test]
     fn a_missing_folder_is_named() {
-        let error = list_images(Path::new("no/such/folder")).unwrap_err();
-        assert!(error.to_string().contains("`no/such/folder`"), "{error}");
+        let (images, errors) = list_images(Path::new("no/such/folder"));
+        assert!(images.is_empty() && errors.len() == 1);
+        assert!(errors[0].to_string().contains("`no/such/folder`"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_cannot_be_read_leaves_the_others_pictures() -> Result<()> {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir()?;
+        for name in ["a.png", "b/1.png", "c/2.png"] {
+            touch(folder.path().join(name))?;
+        }
+        let closed = folder.path().join("b");
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o000))?;
+        let readable = fs::read_dir(&closed).is_ok();
+        let (images, errors) = list_images(folder.path());
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o700))?;
+        // Root may read any folder.
+        assert_eq!(errors.len(), usize::from(!readable));
+        assert_eq!(images.len(), 2 + usize::from(readable));
+        assert!(images.contains(&folder.path().join("c/2.png")));
+        Ok(())
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_nowhere_is_left_out() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        touch(folder.path().join("a.png"))?;
+        std::os::unix::fs::symlink("no/such/folder", folder.path().join("gone"))?;
+        let (images, errors) = list_images(folder.path());
+        assert_eq!((images.len(), errors.len()), (1, 0));
+        Ok(())
     }
 
     #[cfg(unix)]
@@ -101,7 +150,9 @@ mod tests {
         std::os::unix::fs::symlink(folder.path(), folder.path().join("class/up"))?;
         std::os::unix::fs::symlink(folder.path().join("class"), folder.path().join("again"))?;
         let expected = ["again/1.png", "class/1.png"].map(|name| folder.path().join(name));
-        assert_eq!(list_images(folder.path())?, expected);
+        let (images, errors) = list_images(folder.path());
+        assert_eq!(images, expected);
+        assert!(errors.is_empty());
         Ok(())
     }
 }
