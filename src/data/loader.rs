@@ -7,11 +7,12 @@ use anyhow::{Context, Result};
 use super::decode::{DecodeOptions, decode_file};
 use super::ordered::Ordered;
 use super::transform::Transform;
+use super::turns::{Turns, pixels};
 
 /// The inputs of a model for a list of pictures: an iterator over one result a picture, in the order of the list.
 ///
 /// Each result is a whole input, `[channels, height, width]`, or the error of a picture that cannot be read, with its
-/// path; the others go on. A few pictures a worker are kept ahead, however many there are. Dropping the loader early
+/// path; the others go on. A few pictures a worker are kept ahead, however many there are; large ones are decoded one at a time. Dropping the loader early
 /// ends its threads.
 pub struct Loader {
     inputs: Ordered<Vec<f32>>,
@@ -31,9 +32,15 @@ impl Loader {
         workers: usize,
     ) -> Result<Self> {
         let remaining = paths.clone().into_iter();
+        let turns = Turns::default();
         let inputs = Ordered::new(paths.len(), workers, move |item| {
-            let image = decode_file(&paths[item], &options)?;
+            let path = &paths[item];
+            // Held until the picture is resized and its large form gone.
+            let turn = turns.wait(pixels(path));
+            let image = decode_file(path, &options)?;
             let picture = transform.apply(&image)?;
+            drop(image);
+            drop(turn);
             let mut input = vec![0.0; transform.input_len()];
             transform.normalise_into(&picture, &mut input);
             Ok(input)

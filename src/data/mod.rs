@@ -19,6 +19,7 @@ mod rgb;
 mod tiff;
 pub mod transform;
 mod truncation;
+mod turns;
 
 pub use decode::{DecodeOptions, decode, decode_bytes};
 pub use list::list_images;

@@ -1,0 +1,85 @@
+//! Large pictures decoded one at a time, so that memory does not grow with the threads.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use image::ImageReader;
+
+/// Pixels above which a picture waits for its turn: decoded at 16 bits and four channels, with its copy as RGB, it takes some
+/// 350 MB.
+const LARGE: u64 = 30_000_000;
+
+/// Whose turn it is among large pictures.
+#[derive(Debug, Default)]
+pub struct Turns(Mutex<()>);
+
+impl Turns {
+    /// Waits until no other large picture is in work, where one of so many pixels is large; the turn ends when what is
+    /// given is dropped. Who holds a turn waits for nobody, so turns end.
+    pub fn wait(&self, pixels: u64) -> Option<MutexGuard<'_, ()>> {
+        // The lock guards no data that a panic could leave half changed.
+        (pixels > LARGE).then(|| self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The pixels of the picture at `path`, by its header alone; 0 where that does not tell.
+pub fn pixels(path: &Path) -> u64 {
+    let size = || {
+        let reader = ImageReader::open(path).ok()?.with_guessed_format().ok()?;
+        reader.into_dimensions().ok()
+    };
+    size().map_or(0, |(width, height)| u64::from(width) * u64::from(height))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ordered::Ordered;
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    #[test]
+    fn large_items_take_turns_and_small_ones_go_on_beside_them_in_order() {
+        let turns = Turns::default();
+        // In work now, and the most at once: small, large.
+        let (now, most) = (
+            Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]),
+            Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]),
+        );
+        let seen = Arc::clone(&most);
+        let items = Ordered::new(60, 4, move |item| {
+            let large = usize::from(item % 3 == 0);
+            let _turn = turns.wait([LARGE, LARGE + 1][large]);
+            let running = now[large].fetch_add(1, Ordering::SeqCst) + 1;
+            most[large].fetch_max(running, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(2));
+            now[large].fetch_sub(1, Ordering::SeqCst);
+            assert!(item != 30, "an item that panics gives its turn back");
+            Ok(item)
+        });
+        let items: Vec<_> = items.unwrap().collect();
+        for (item, result) in items.into_iter().enumerate() {
+            match result {
+                Ok(value) => assert_eq!(value, item),
+                Err(_) => assert_eq!(item, 30),
+            }
+        }
+        assert_eq!(seen[1].load(Ordering::SeqCst), 1);
+        assert!(seen[0].load(Ordering::SeqCst) > 1);
+    }
+
+    #[test]
+    fn a_pictures_pixels_are_read_from_its_header() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.png");
+        image::RgbImage::new(31, 7).save(&path).unwrap();
+        assert_eq!(pixels(&path), 217);
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..40]).unwrap();
+        assert!([0, 217].contains(&pixels(&path)));
+        std::fs::write(&path, "no picture").unwrap();
+        assert_eq!(pixels(&path), 0);
+        assert_eq!(pixels(Path::new("no/such.png")), 0);
+    }
+}
