@@ -1,5 +1,6 @@
 //! Weights in every form that people save: what is read equals what PyTorch saved. The fixtures are made by `tests/fixtures/weights/make.py`.
 
+mod configured;
 mod damaged;
 mod refused;
 
@@ -278,94 +279,6 @@ fn other_numbers_of_channels_get_a_mean_for_each_and_a_note() {
 }
 
 #[test]
-fn transformers_folders_give_torchvisions_names() {
-    for name in ["basic", "bottleneck", "v1"].map(|name| format!("transformers_{name}")) {
-        let checkpoint = open(&fixture(&name)).unwrap();
-        assert_equals(&checkpoint, &name, &name);
-        assert_eq!(checkpoint.card.labels, ["cat", "dog", "owl"]);
-        let placement = checkpoint.card.config.stride_placement;
-        assert_eq!(placement == StridePlacement::V1, name.ends_with("v1"));
-    }
-    for name in ["transformers_parts", "transformers_binary"] {
-        assert_equals(
-            &open(&fixture(name)).unwrap(),
-            "transformers_bottleneck",
-            name,
-        );
-    }
-    let file = fixture("transformers_bottleneck/model.safetensors");
-    assert_equals(
-        &open(&file).unwrap(),
-        "transformers_bottleneck",
-        "the file itself",
-    );
-}
-
-#[test]
-fn transformers_preprocessing_is_read_from_beside_the_config() {
-    let preprocess = open(&fixture("transformers_bottleneck"))
-        .unwrap()
-        .card
-        .preprocess;
-    assert_eq!(preprocess.size, [224, 224]);
-    assert!((preprocess.crop_pct - 0.9).abs() < 1e-9);
-    assert_eq!(preprocess.interpolation, Interpolation::Bicubic);
-    assert_eq!(preprocess.crop_mode, CropMode::Center);
-}
-
-#[test]
-fn timms_models_in_transformers_are_read_as_timms() {
-    let folder = tempfile::tempdir().unwrap();
-    let tensors = whole()
-        .into_iter()
-        .map(|(name, tensor)| (format!("timm_model.{name}"), tensor))
-        .collect();
-    let config = |value: Value| {
-        fs::write(folder.path().join("config.json"), value.to_string()).unwrap();
-        Checkpoint::open(folder.path().to_str().unwrap(), &Offline)
-    };
-    fs::write(
-        folder.path().join("model.safetensors"),
-        serialised(&tensors),
-    )
-    .unwrap();
-    let wrapper = json!({"model_type": "timm_wrapper", "architectures": ["TimmWrapperForImageClassification"],
-        "label_names": ["a", "b", "c"], "pretrained_cfg": {"input_size": [3, 96, 96]}});
-    let card = config(wrapper.clone()).unwrap().card;
-    assert_eq!(card.preprocess.size, [96, 96]);
-    assert_eq!(card.labels, ["a", "b", "c"]);
-    // Without anything of timm's it is timm's all the same, and the wrapper of another net is refused by its name.
-    assert!(config(json!({"model_type": "timm_wrapper"})).is_ok());
-    let mut other = wrapper;
-    other["architecture"] = json!("vit_base_patch16_224");
-    let error = config(other).err().unwrap();
-    assert!(
-        one_line(&error).ends_with("architecture `vit_base_patch16_224` is not one of the family")
-    );
-}
-
-#[test]
-fn timms_own_configuration_describes_a_net_without_its_weights() {
-    let hub = Folders::new(fixture(""));
-    let card = Card::open("timm/timm_resnet50", &hub).unwrap();
-    assert_eq!(card.config, ModelConfig::named("resnet50").unwrap());
-    assert_eq!(card.preprocess.size, [176, 176]);
-    assert_eq!(card.preprocess.test_size, Some([224, 224]));
-    assert_eq!(card.labels.len(), 1000);
-    let card = Card::open("timm/timm_resnext50_32x4d@v2", &hub).unwrap();
-    assert_eq!(card.name, "timm/timm_resnext50_32x4d@v2");
-    assert_eq!(card.config.name(), Some("resnext50_32x4d"));
-    assert_eq!((card.config.classes, card.config.in_channels), (10, 1));
-    assert_eq!(card.preprocess.mean, [0.449]);
-    assert!(card.notes.is_empty());
-    let asked = hub.asked.borrow();
-    assert!(
-        asked.iter().all(|asked| asked.ends_with(" config.json")),
-        "{asked:?}"
-    );
-}
-
-#[test]
 fn the_hubs_weights_are_found_under_their_usual_names() {
     let hub = Folders::new(fixture(""));
     for name in ["bottleneck", "parts", "binary"] {
@@ -518,106 +431,6 @@ fn zipped(entries: &[(&str, &[u8])]) -> Vec<u8> {
         writer.write_all(bytes).unwrap();
     }
     writer.finish().unwrap().into_inner()
-}
-
-#[test]
-fn a_plain_net_and_a_padded_one_are_told_by_their_configuration() {
-    let tensors: Shapes = whole()
-        .into_iter()
-        .filter(|(name, _)| !name.contains("downsample"))
-        .collect();
-    for shortcut in ["padded", "none"] {
-        let folder = tempfile::tempdir().unwrap();
-        let mut config = open(&fixture("expected/basic.safetensors"))
-            .unwrap()
-            .card
-            .to_json();
-        config["resnet"]["shortcut"] = json!(shortcut);
-        fs::write(
-            folder.path().join("model.safetensors"),
-            serialised(&tensors),
-        )
-        .unwrap();
-        fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
-        let card = open(folder.path()).unwrap().card;
-        assert_eq!(json!(card.config.shortcut), shortcut);
-        // The tensors tell all the rest.
-        let least = json!({"resnet": {"shortcut": shortcut}}).to_string();
-        fs::write(folder.path().join("config.json"), least).unwrap();
-        assert_eq!(open(folder.path()).unwrap().card.config, card.config);
-    }
-}
-
-#[test]
-fn a_local_file_is_compared_with_the_configuration_beside_it_though_only_described() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("model.safetensors");
-    let describe = || Card::open(path.to_str().unwrap(), &Offline);
-    fs::write(
-        folder.path().join("config.json"),
-        "{\"architecture\": \"resnet50\"}",
-    )
-    .unwrap();
-    fs::write(&path, "these are not the weights you want").unwrap();
-    let junk = one_line(&describe().unwrap_err());
-    assert!(junk.contains("it is neither safetensors nor"), "{junk}");
-    fs::copy(fixture("expected/basic.safetensors"), &path).unwrap();
-    let other = one_line(&describe().unwrap_err());
-    assert!(
-        other.contains("config.json and the tensors disagree"),
-        "{other}"
-    );
-}
-
-/// A whole narrow net as safetensors with that metadata.
-fn with_metadata(key: &str, text: &str) -> Vec<u8> {
-    let tensors = whole();
-    let views = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor));
-    let metadata = [(key.to_owned(), text.to_owned())];
-    safetensors::serialize(views, Some(metadata.into())).unwrap()
-}
-
-#[test]
-fn metadata_of_other_programs_is_ignored_and_our_own_wins_over_a_config_json() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("model.safetensors");
-    for foreign in [
-        "not json",
-        "{\"architecture\": \"vit\"}",
-        "[1]",
-        "{\"lr\": 1}",
-    ] {
-        fs::write(&path, with_metadata("config", foreign)).unwrap();
-        assert_eq!(open(&path).unwrap().card.config.classes, 3, "{foreign}");
-    }
-    let mut own = open(&path).unwrap().card.to_json();
-    own["label_names"] = json!(["a", "b", "c"]);
-    for key in ["config", "resnet.config"] {
-        fs::write(&path, with_metadata(key, &own.to_string())).unwrap();
-        assert_eq!(open(&path).unwrap().card.labels, ["a", "b", "c"], "{key}");
-    }
-    let config = folder.path().join("config.json");
-    fs::write(&config, own.to_string()).unwrap();
-    assert!(open(&path).unwrap().card.notes.is_empty());
-    for other in [
-        "{\"num_classes\": 3, \"label_names\": [\"x\", \"y\", \"z\"], \"resnet\": null}",
-        "{\"model_type\": \"vit\"}",
-    ] {
-        fs::write(&config, other).unwrap();
-        let card = open(&path).unwrap().card;
-        assert_eq!(card.labels, ["a", "b", "c"]);
-        assert_eq!(
-            card.notes.len(),
-            usize::from(other.contains('x')),
-            "{other}"
-        );
-    }
-    fs::write(&path, with_metadata("resnet.config", "{")).unwrap();
-    assert!(
-        refusal(&path)
-            .0
-            .starts_with("the file's metadata is no JSON")
-    );
 }
 
 #[test]
