@@ -54,12 +54,17 @@ impl Found {
             let path = entry.path();
             if path.is_dir() {
                 self.collect(&path);
-            } else if is_image_name(&path) {
+            } else if is_image_name(&path) && is_readable_kind(&path) {
                 self.images.push(path);
             }
         }
         Ok(())
     }
+}
+
+/// Whether reading would end: pipes and devices are left out, and what cannot be looked at is left to the reader's error.
+fn is_readable_kind(path: &Path) -> bool {
+    fs::metadata(path).map_or(true, |metadata| metadata.is_file())
 }
 
 /// Whether the extension is a picture's.
@@ -81,6 +86,18 @@ mod tests {
     fn touch(path: PathBuf) -> Result<()> {
         fs::create_dir_all(path.parent().context("a parent")?)?;
         Ok(fs::write(path, b"")?)
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_that_nobody_writes_to_is_left_out() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        touch(folder.path().join("a.png"))?;
+        let pipe = folder.path().join("pipe.png");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status()?;
+        assert!(made.success());
+        assert_eq!(list_images(folder.path()).0, [folder.path().join("a.png")]);
+        Ok(())
     }
 
     #[test]

@@ -63,6 +63,12 @@ impl Hub {
         }
     }
 
+    /// Whether the settings forbid every request.
+    #[must_use]
+    pub fn is_offline(&self) -> bool {
+        self.settings.offline
+    }
+
     /// The path in the cache of `file` in the model repository `repo` (`org/name`), downloaded
     /// where it is not there yet.
     ///

@@ -53,6 +53,11 @@ pub trait Fetch {
     /// The local copy of `file`; an error where the repository or the file is not there.
     fn file(&self, repository: &str, revision: Option<&str>, file: &str) -> Result<PathBuf>;
 
+    /// Whether only what is cached can be had, so that a file not found may yet exist.
+    fn is_offline(&self) -> bool {
+        false
+    }
+
     /// The local copy of `file`; nothing where the repository has no such file.
     fn optional_file(
         &self,

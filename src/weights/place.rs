@@ -150,6 +150,10 @@ impl<'a> Place<'a> {
                         return self.parts(name, shown);
                     }
                 }
+                if self.hub.is_offline() {
+                    // The error that says so.
+                    self.hub.file(repository, revision.as_deref(), WEIGHTS[0])?;
+                }
                 Err(hinted(
                     format!(
                         "repository `{shown}` has no weights: neither `model.safetensors` nor `pytorch_model.bin`"

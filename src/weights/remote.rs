@@ -35,6 +35,10 @@ impl Fetch for Remote<'_> {
         self.hub()?.file(repository, revision, file, self.progress)
     }
 
+    fn is_offline(&self) -> bool {
+        self.hub().is_ok_and(Hub::is_offline)
+    }
+
     fn optional_file(
         &self,
         repository: &str,

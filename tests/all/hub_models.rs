@@ -79,6 +79,21 @@ fn summary_downloads_the_configuration_and_no_weights() {
 }
 
 #[test]
+fn offline_with_the_configuration_alone_says_that_the_weights_are_not_cached() {
+    let (server, home) = (HubServer::start(), tempfile::tempdir().unwrap());
+    publish(&server, "org/tiny", "main", "transformers_basic");
+    assert_eq!(run(&server, home.path(), "summary org/tiny").status, 0);
+    let line = format!("predict {CAT} -m org/tiny");
+    let done = Resnet::line(&line).env("HF_HOME", home.path()).run();
+    assert_eq!(done.status, 1);
+    assert!(
+        done.stderr.contains("`model.safetensors`") && done.stderr.contains("HF_HUB_OFFLINE"),
+        "{}",
+        done.stderr
+    );
+}
+
+#[test]
 fn a_revision_and_a_file_are_asked_for_by_name() {
     let (server, home) = (HubServer::start(), tempfile::tempdir().unwrap());
     publish(&server, "org/tiny", "v2", "transformers_basic");
