@@ -53,7 +53,7 @@ pub fn architecture(name: &str) -> Option<ModelConfig> {
 pub fn unknown(name: &str) -> anyhow::Error {
     hinted(
         format!("architecture `{name}` is not one of the family"),
-        "the nets are resnet18, 26, 34, 50, 101, 152 and 200, resnext50_32x4d, resnext101_32x8d, resnext101_64x4d, wide_resnet50_2 and wide_resnet101_2",
+        "the nets are resnet18, 26, 34, 50, 101, 152 and 200, resnext50_32x4d, resnext101_32x4d, 32x8d, 32x16d, 32x32d, 32x48d and 64x4d, wide_resnet50_2 and wide_resnet101_2",
     )
 }
 
