@@ -88,12 +88,15 @@ impl Source {
     }
 }
 
-/// Whether `file` ends as weights do.
+/// Whether `file` ends as weights do, in upper or lower case.
 pub fn has_weights_extension(file: &str) -> bool {
     Path::new(file)
         .extension()
         .and_then(|extension| extension.to_str())
-        .is_some_and(|extension| WEIGHTS_EXTENSIONS.contains(&extension))
+        .is_some_and(|extension| {
+            let mut known = WEIGHTS_EXTENSIONS.iter();
+            known.any(|known| known.eq_ignore_ascii_case(extension))
+        })
 }
 
 /// Whether `file` ends as files do that people take for weights or that hold some, in upper or lower case.
@@ -288,6 +291,12 @@ mod tests {
         ] {
             assert_eq!(parse(written).unwrap(), source, "{written}");
         }
+    }
+
+    #[test]
+    fn endings_count_in_upper_case_too() {
+        assert!(has_weights_extension("X.PTH") && has_weights_extension("x.SafeTensors"));
+        assert!(!has_weights_extension("x.txt") && !has_weights_extension("pth"));
     }
 
     #[test]
