@@ -106,6 +106,7 @@ impl Predictor {
     /// # Errors
     /// A picture that cannot be read, or logits that are no numbers.
     pub fn predict(&mut self, path: impl AsRef<Path>, k: usize) -> Result<Vec<Prediction>> {
+        self.ensure_memory(1)?;
         let picture = decode(path.as_ref(), &self.decoding)?;
         let mut input = vec![0.0; self.transform.input_len()];
         self.transform
@@ -128,9 +129,7 @@ impl Predictor {
         mut each: impl FnMut(&Path, Result<Vec<Prediction>>) -> Result<()>,
     ) -> Result<()> {
         let batch = batch.clamp(1, paths.len().max(1));
-        if let Engine::Plan(plan) = &self.engine {
-            ensure_memory(plan, batch)?;
-        }
+        self.ensure_memory(batch)?;
         let transform = self.transform.clone();
         let mut loader = Loader::new(paths.to_vec(), transform, self.decoding, workers)?;
         for paths in paths.chunks(batch) {
@@ -157,13 +156,17 @@ impl Predictor {
         Ok(())
     }
 
+    fn ensure_memory(&self, batch: usize) -> Result<()> {
+        match &self.engine {
+            Engine::Plan(plan) => ensure_memory(plan, batch),
+            Engine::Net { .. } => Ok(()),
+        }
+    }
+
     /// Logits `[pictures, classes]`.
     fn logits(&mut self, inputs: Vec<f32>, pictures: usize) -> Result<Vec<f64>> {
         match &mut self.engine {
-            Engine::Plan(plan) => {
-                ensure_memory(plan, pictures)?;
-                Ok(plan.run(&inputs)?.into_iter().map(f64::from).collect())
-            }
+            Engine::Plan(plan) => Ok(plan.run(&inputs)?.into_iter().map(f64::from).collect()),
             Engine::Net { net, dtype, device } => {
                 let [height, width] = self.transform.size();
                 let shape = (pictures, self.transform.channels(), height, width);
