@@ -1,12 +1,14 @@
 //! Downloads from a hub on loopback, and the cache that they leave.
 
+mod cached;
+mod progress;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use resnet::error::hint_of;
-use resnet::hub::{Hub, Progress, Settings, Silent};
+use resnet::hub::{Hub, Settings, Silent};
 use tempfile::TempDir;
 
 use crate::hub_server::{Fault, HubServer, etag};
@@ -58,6 +60,12 @@ impl Scene {
         let mut settings = self.settings();
         settings.token = Some(token.to_owned());
         Hub::new(settings)
+    }
+
+    /// The weights' bytes, from a hub that is made anew.
+    fn download(&self) -> Vec<u8> {
+        let path = self.hub().file(REPO, None, "model.safetensors", &Silent);
+        fs::read(path.unwrap()).unwrap()
     }
 
     fn request_count(&self) -> usize {
@@ -235,11 +243,7 @@ fn a_damaged_blob_is_replaced() {
     let blobs = scene.repository().join("blobs");
     fs::create_dir_all(&blobs).unwrap();
     fs::write(blobs.join(etag(&weights())), b"half").unwrap();
-    let path = scene
-        .hub()
-        .file(REPO, None, "model.safetensors", &Silent)
-        .unwrap();
-    assert_eq!(fs::read(path).unwrap(), weights());
+    assert_eq!(scene.download(), weights());
 }
 
 #[test]
@@ -420,11 +424,7 @@ fn refusals_and_failures_of_the_hub_are_passed_on() {
 fn a_file_that_the_hub_keeps_elsewhere_is_fetched_there() {
     let scene = Scene::new();
     scene.server.misbehave(Some(Fault::Redirect));
-    let path = scene
-        .hub()
-        .file(REPO, None, "model.safetensors", &Silent)
-        .unwrap();
-    assert_eq!(fs::read(path).unwrap(), weights());
+    assert_eq!(scene.download(), weights());
     let last = scene.server.requests().pop().unwrap();
     assert_eq!(last, format!("GET /content/{}", etag(&weights())));
 }
@@ -434,11 +434,7 @@ fn a_transfer_that_breaks_once_is_begun_again() {
     for after in [0, 100_000] {
         let scene = Scene::new();
         scene.server.misbehave(Some(Fault::Cut { after, times: 1 }));
-        let path = scene
-            .hub()
-            .file(REPO, None, "model.safetensors", &Silent)
-            .unwrap();
-        assert_eq!(fs::read(path).unwrap(), weights());
+        assert_eq!(scene.download(), weights());
     }
 }
 
@@ -478,11 +474,7 @@ fn a_transfer_that_always_breaks_is_an_error_and_leaves_nothing() {
         assert_eq!(scene.cached_files(), [""; 0], "{fault:?}");
     }
     scene.server.misbehave(None);
-    let path = scene
-        .hub()
-        .file(REPO, None, "model.safetensors", &Silent)
-        .unwrap();
-    assert_eq!(fs::read(path).unwrap(), weights());
+    assert_eq!(scene.download(), weights());
 }
 
 #[test]
@@ -586,144 +578,6 @@ fn a_server_that_is_no_hub_is_refused() {
 }
 
 #[test]
-fn offline_nothing_is_requested_and_the_cache_is_used() {
-    let scene = Scene::new();
-    let online = scene.hub();
-    let path = online.file(REPO, None, "config.json", &Silent).unwrap();
-    online
-        .optional_file(REPO, None, "labels.txt", &Silent)
-        .unwrap();
-    let before = scene.request_count();
-
-    let hub = scene.offline_hub();
-    assert_eq!(hub.file(REPO, None, "config.json", &Silent).unwrap(), path);
-    assert_eq!(
-        hub.file(REPO, Some(MAIN), "config.json", &Silent).unwrap(),
-        path
-    );
-    assert_eq!(
-        hub.optional_file(REPO, None, "labels.txt", &Silent)
-            .unwrap(),
-        None
-    );
-    // Never asked for, but the commit is here: what is not counts as absent.
-    assert_eq!(
-        hub.optional_file(REPO, None, "preprocessor_config.json", &Silent)
-            .unwrap(),
-        None
-    );
-    assert_eq!(scene.request_count(), before);
-}
-
-#[test]
-fn offline_a_file_that_is_not_in_the_cache_is_an_error_with_a_way_out() {
-    let scene = Scene::new();
-    let hub = scene.offline_hub();
-    for answer in [
-        hub.file(REPO, None, "config.json", &Silent),
-        hub.file(REPO, Some(MAIN), "config.json", &Silent),
-        hub.optional_file(REPO, None, "config.json", &Silent)
-            .map(Option::unwrap),
-        hub.optional_file(REPO, Some(MAIN), "config.json", &Silent)
-            .map(Option::unwrap),
-    ] {
-        let error = answer.unwrap_err();
-        let (message, hint) = message_and_hint(&error);
-        assert!(message.contains("`config.json` of `org/name`"), "{message}");
-        assert!(
-            message.contains(scene.cache.path().to_str().unwrap()),
-            "{message}"
-        );
-        assert!(hint.contains("unset HF_HUB_OFFLINE"), "{hint}");
-    }
-    assert_eq!(scene.request_count(), 0);
-    assert_eq!(fs::read_dir(scene.cache.path()).unwrap().count(), 0);
-}
-
-#[test]
-fn a_cache_made_by_python_is_read() {
-    let scene = Scene::new();
-    let repository = scene.repository();
-    let snapshot = repository.join("snapshots").join(OTHER);
-    for folder in [
-        &repository.join("refs"),
-        &repository.join("blobs"),
-        &snapshot,
-    ] {
-        fs::create_dir_all(folder).unwrap();
-    }
-    fs::write(repository.join("refs/main"), OTHER).unwrap();
-    let blob = repository.join("blobs/d00d");
-    fs::write(&blob, b"from Python").unwrap();
-    let pointer = snapshot.join("model.safetensors");
-    #[cfg(unix)]
-    std::os::unix::fs::symlink("../../blobs/d00d", &pointer).unwrap();
-    // Without the right to make links, Python moves the file itself there.
-    #[cfg(not(unix))]
-    fs::rename(&blob, &pointer).unwrap();
-    let absent = repository.join(".no_exist").join(OTHER);
-    fs::create_dir_all(&absent).unwrap();
-    fs::write(absent.join("config.json"), b"").unwrap();
-
-    for hub in [scene.hub(), scene.offline_hub()] {
-        let path = hub.file(REPO, None, "model.safetensors", &Silent).unwrap();
-        assert_eq!(fs::read(path).unwrap(), b"from Python");
-        assert_eq!(
-            hub.optional_file(REPO, None, "config.json", &Silent)
-                .unwrap(),
-            None
-        );
-    }
-    assert_eq!(scene.request_count(), 0);
-}
-
-#[cfg(unix)]
-#[test]
-fn a_link_to_a_blob_that_was_deleted_is_downloaded_again() {
-    let scene = Scene::new();
-    let path = scene
-        .hub()
-        .file(REPO, None, "config.json", &Silent)
-        .unwrap();
-    fs::remove_file(fs::canonicalize(&path).unwrap()).unwrap();
-    let again = scene
-        .hub()
-        .file(REPO, None, "config.json", &Silent)
-        .unwrap();
-    assert_eq!(again, path);
-    assert_eq!(fs::read(again).unwrap(), CONFIG);
-}
-
-#[test]
-fn a_cache_that_cannot_be_written_is_an_error_before_any_request() {
-    let scene = Scene::new();
-    let blocked = scene.cache.path().join("file");
-    fs::write(&blocked, b"").unwrap();
-    let mut settings = scene.settings();
-    settings.cache = blocked.join("hub");
-    let error = Hub::new(settings)
-        .file(REPO, None, "config.json", &Silent)
-        .unwrap_err();
-    let (message, hint) = message_and_hint(&error);
-    assert!(message.starts_with("cannot write the cache `"), "{message}");
-    assert!(hint.contains("HF_HUB_CACHE"), "{hint}");
-    assert_eq!(scene.request_count(), 0);
-}
-
-#[test]
-fn a_cache_that_cannot_take_the_file_is_an_error() {
-    let scene = Scene::new();
-    fs::create_dir_all(scene.repository()).unwrap();
-    fs::write(scene.repository().join("snapshots"), b"in the way").unwrap();
-    let error = scene
-        .hub()
-        .file(REPO, None, "config.json", &Silent)
-        .unwrap_err();
-    let (message, _) = message_and_hint(&error);
-    assert!(message.starts_with("cannot write the cache `"), "{message}");
-}
-
-#[test]
 fn names_that_are_none_are_refused_before_anything_happens() {
     let scene = Scene::new();
     let hub = scene.hub();
@@ -740,67 +594,6 @@ fn names_that_are_none_are_refused_before_anything_happens() {
     }
     assert_eq!(scene.request_count(), 0);
     assert_eq!(fs::read_dir(scene.cache.path()).unwrap().count(), 0);
-}
-
-#[derive(Default)]
-struct Recorder(Mutex<Vec<String>>);
-
-impl Progress for Recorder {
-    fn start(&self, file: &str, total_bytes: Option<u64>) {
-        let line = format!("start {file} {total_bytes:?}");
-        self.0.lock().unwrap().push(line);
-    }
-    fn advance(&self, bytes: u64) {
-        self.0.lock().unwrap().push(bytes.to_string());
-    }
-    fn finish(&self) {
-        self.0.lock().unwrap().push("finish".to_owned());
-    }
-}
-
-#[test]
-fn progress_is_reported_up_to_the_last_byte_and_not_for_cached_files() {
-    let scene = Scene::new();
-    let recorder = Recorder::default();
-    scene
-        .hub()
-        .file(REPO, None, "model.safetensors", &recorder)
-        .unwrap();
-    let told = std::mem::take(&mut *recorder.0.lock().unwrap());
-    assert_eq!(
-        told.first().unwrap(),
-        "start model.safetensors Some(300000)"
-    );
-    assert_eq!(told[told.len() - 2..], ["300000", "finish"]);
-    let steps: Vec<u64> = told[1..told.len() - 1]
-        .iter()
-        .map(|step| step.parse().unwrap())
-        .collect();
-    assert!(steps.is_sorted(), "{steps:?}");
-
-    scene
-        .hub()
-        .file(REPO, None, "model.safetensors", &recorder)
-        .unwrap();
-    assert!(recorder.0.lock().unwrap().is_empty());
-}
-
-#[test]
-fn each_attempt_of_a_broken_transfer_is_started_and_finished() {
-    let scene = Scene::new();
-    scene.server.misbehave(Some(Fault::Cut {
-        after: 1000,
-        times: 2,
-    }));
-    let recorder = Recorder::default();
-    scene
-        .hub()
-        .file(REPO, None, "model.safetensors", &recorder)
-        .unwrap();
-    let told = recorder.0.lock().unwrap();
-    for word in ["start", "finish"] {
-        assert_eq!(told.iter().filter(|line| line.starts_with(word)).count(), 3);
-    }
 }
 
 #[test]
