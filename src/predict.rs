@@ -8,6 +8,7 @@ use crate::model::{Preprocess, ResNet};
 use crate::weights::{Card, Checkpoint, Remote};
 use anyhow::{Context, Result, bail};
 use candle_core::{DType, Device, Tensor};
+use image::RgbImage;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -106,13 +107,25 @@ impl Predictor {
     /// # Errors
     /// A picture that cannot be read, or logits that are no numbers.
     pub fn predict(&mut self, path: impl AsRef<Path>, k: usize) -> Result<Vec<Prediction>> {
+        self.predict_image(&decode(path.as_ref(), &self.decoding)?, k)
+    }
+
+    /// [`Predictor::predict`] for a picture in memory, such as [`decode_bytes`](crate::data::decode_bytes) gives.
+    ///
+    /// # Errors
+    /// A picture without pixels, or logits that are no numbers.
+    pub fn predict_image(&mut self, picture: &RgbImage, k: usize) -> Result<Vec<Prediction>> {
         self.ensure_memory(1)?;
-        let picture = decode(path.as_ref(), &self.decoding)?;
         let mut input = vec![0.0; self.transform.input_len()];
-        self.transform
-            .normalise_into(&self.transform.apply(&picture)?, &mut input);
+        let picture = self.transform.apply(picture)?;
+        self.transform.normalise_into(&picture, &mut input);
         let logits = self.logits(input, 1)?;
         top(&logits, k, &self.labels)
+    }
+
+    /// The names of the classes, or none where the model names none.
+    pub fn labels(&self) -> &[String] {
+        &self.labels
     }
 
     /// [`Predictor::predict`] for many pictures, `batch` at a time, decoded on `workers` threads meanwhile. `each` gets the
