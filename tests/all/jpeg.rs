@@ -8,6 +8,8 @@ use image::RgbImage;
 use resnet::data::{DecodeOptions, decode, decode_bytes};
 use resnet::error::hint_of;
 
+use crate::hostile::random;
+
 /// The JPEG files of the fixtures, sorted.
 fn files() -> Result<Vec<PathBuf>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/jpeg");
@@ -94,13 +96,7 @@ fn a_file_cut_anywhere_is_truncated() -> Result<()> {
 
 #[test]
 fn no_damage_makes_the_decoder_panic() -> Result<()> {
-    let mut state = 11_u64;
-    let mut random = move || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        (state >> 33) as usize
-    };
+    let mut random = random(11);
     let options = DecodeOptions {
         max_pixels: 1 << 16,
         ..DecodeOptions::default()

@@ -7,6 +7,7 @@
 mod cli;
 mod command;
 mod fixture;
+mod hostile;
 mod hub;
 mod hub_models;
 mod hub_server;

@@ -10,6 +10,8 @@ use resnet::error::hint_of;
 use resnet::model::{CropMode, Interpolation, Preprocess};
 use safetensors::{Dtype, SafeTensors};
 
+use crate::hostile::{png_header, random};
+
 /// An array of a fixture: its shape and values.
 struct Array<T> {
     shape: Vec<usize>,
@@ -294,13 +296,7 @@ fn a_file_cut_in_the_middle_is_truncated_whatever_its_format() -> Result<()> {
 
 #[test]
 fn damaged_files_never_panic() -> Result<()> {
-    let mut state = 7_u64;
-    let mut random = move || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        (state >> 33) as usize
-    };
+    let mut random = random(7);
     let options = DecodeOptions {
         max_pixels: 1 << 20,
         ..DecodeOptions::default()
@@ -320,24 +316,6 @@ fn damaged_files_never_panic() -> Result<()> {
     }
     assert!(failed > 0);
     Ok(())
-}
-
-/// A PNG header that claims `width` x `height` pixels, with a good checksum, and no pixels.
-fn png_header(width: u32, height: u32) -> Vec<u8> {
-    let mut chunk = b"IHDR".to_vec();
-    chunk.extend(width.to_be_bytes());
-    chunk.extend(height.to_be_bytes());
-    chunk.extend([8, 2, 0, 0, 0]);
-    let checksum = chunk.iter().fold(u32::MAX, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
-            (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
-        })
-    });
-    let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\x0d".to_vec();
-    png.extend(chunk);
-    png.extend((!checksum).to_be_bytes());
-    png.extend(b"\0\0\0\0IDAT\x35\xaf\x06\x1e");
-    png
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Bad command lines and bad files, each with the whole message and the exit status.
 
 use super::command::Resnet;
+use super::hostile::png_header;
 use std::fs;
 use std::path::Path;
 
@@ -357,32 +358,8 @@ fn bad_files(folder: &Path) {
     write("nan.safetensors", &nan);
     let picture = fs::read(CAT).unwrap();
     write("cut.png", &picture[..5000]);
-    write("bomb.png", &bomb());
+    write("bomb.png", &png_header(60_000, 60_000));
     fs::create_dir(folder.join("nothing")).unwrap();
-}
-
-/// The header of a PNG of 60000x60000 pixels.
-fn bomb() -> Vec<u8> {
-    let mut header = b"IHDR".to_vec();
-    header.extend(60_000u32.to_be_bytes());
-    header.extend(60_000u32.to_be_bytes());
-    header.extend([8, 2, 0, 0, 0]);
-    let checksum = header.iter().fold(!0u32, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
-            if crc & 1 == 1 {
-                (crc >> 1) ^ 0xedb8_8320
-            } else {
-                crc >> 1
-            }
-        })
-    });
-    let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\x0d".to_vec();
-    png.extend(&header);
-    png.extend((!checksum).to_be_bytes());
-    png.extend(b"\0\0\0\x08IDAT\x78\x9c\x03\0\0\0\0\x01");
-    png.extend([0; 4]);
-    png.extend(b"\0\0\0\0IEND\xae\x42\x60\x82");
-    png
 }
 
 #[test]

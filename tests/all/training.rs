@@ -22,6 +22,11 @@ fn pictures(batch: usize, size: usize) -> Tensor {
     Tensor::from_vec(values, (batch, 3, size, size), &Device::Cpu).unwrap()
 }
 
+fn net(config: &ModelConfig) -> ResNet {
+    let vb = Parameters::default().seeded(5, DType::F32, &Device::Cpu);
+    ResNet::new(config, &vb).unwrap()
+}
+
 /// One step's loss and the gradients of all parameters, as bits.
 fn step(config: &ModelConfig, batch: usize, size: usize) -> (u32, Vec<(String, Vec<u32>)>) {
     let parameters = Parameters::default();
@@ -85,11 +90,7 @@ fn one_two_and_three_threads_give_the_same_bits() {
 #[test]
 fn a_training_batch_of_one_value_a_channel_is_refused_and_evaluates() {
     let config = narrow("resnet18");
-    let net = ResNet::new(
-        &config,
-        &Parameters::default().seeded(5, DType::F32, &Device::Cpu),
-    )
-    .unwrap();
+    let net = net(&config);
     // 32 px become one pixel in the last stage.
     let error = net
         .forward_t(&pictures(1, 32), true)
@@ -112,11 +113,7 @@ fn pictures_of_other_channels_are_refused() {
         in_channels: 1,
         ..narrow("resnet18")
     };
-    let net = ResNet::new(
-        &config,
-        &Parameters::default().seeded(5, DType::F32, &Device::Cpu),
-    )
-    .unwrap();
+    let net = net(&config);
     let error = net
         .forward_t(&pictures(1, 32), false)
         .unwrap_err()
