@@ -1,6 +1,5 @@
 //! Times a net's forward pass, whole and by layer.
 
-use crate::error::hinted;
 use crate::infer::Plan;
 use crate::model::{Description, ModelConfig, ResNet};
 use crate::nn::Parameters;
@@ -72,7 +71,7 @@ fn time_plan(net: ResNet, description: &Description, runs: usize) -> Result<Forw
     let [batch, channels, height, width] = description.input;
     let mut plan = Plan::new(&net, height, width)?;
     drop(net);
-    ensure_memory(&plan, batch)?;
+    plan.ensure_memory(batch)?;
     let pictures = vec![0.5; batch * channels * height * width];
     let mut times = ForwardTimes::default();
     let mut steps: Vec<Vec<f64>> = Vec::new();
@@ -123,22 +122,6 @@ fn time_net(
         }
     }
     Ok(times)
-}
-
-/// Refuses a pass that the machine has no memory for before it is begun.
-pub(crate) fn ensure_memory(plan: &Plan, batch: usize) -> Result<()> {
-    let bytes = plan.bytes(batch);
-    let Err(_) = Vec::<u8>::new().try_reserve_exact(bytes) else {
-        return Ok(());
-    };
-    let [channels, height, width] = plan.picture();
-    Err(hinted(
-        format!(
-            "a forward pass of {batch}x{channels}x{height}x{width} takes {:.0} GB of memory, more than there is",
-            bytes as f64 / 1e9
-        ),
-        "make the batch or the pictures smaller",
-    ))
 }
 
 fn mult_adds(description: &Description, path: &str) -> u64 {

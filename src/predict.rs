@@ -1,6 +1,5 @@
 //! What pictures show: a model with its preprocessing and labels, applied to picture files.
 
-use crate::benchmark::ensure_memory;
 use crate::data::{DecodeOptions, Loader, Transform, decode};
 use crate::hub::Silent;
 use crate::infer::Plan;
@@ -171,7 +170,7 @@ impl Predictor {
 
     fn ensure_memory(&self, batch: usize) -> Result<()> {
         match &self.engine {
-            Engine::Plan(plan) => ensure_memory(plan, batch),
+            Engine::Plan(plan) => plan.ensure_memory(batch),
             Engine::Net { .. } => Ok(()),
         }
     }

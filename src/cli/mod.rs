@@ -145,9 +145,16 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The arguments up to the first that is no UTF-8, for what is looked at before the parser has its turn.
+fn arguments() -> impl Iterator<Item = String> {
+    std::env::args_os()
+        .skip(1)
+        .map_while(|argument| argument.into_string().ok())
+}
+
 /// `--color`, looked for before the rest is parsed, so that help and usage errors obey it too.
 fn colour_asked_for() -> ColorChoice {
-    let mut arguments = std::env::args_os().map_while(|argument| argument.into_string().ok());
+    let mut arguments = arguments();
     let mut choice = None;
     while let Some(argument) = arguments.next() {
         match argument.split_once('=') {
@@ -230,9 +237,7 @@ fn available_cores() -> usize {
 
 /// `--completions SHELL` stands alone, without a subcommand, so it is looked for before the rest is parsed.
 fn completions_asked_for() -> Option<ExitCode> {
-    let mut arguments = std::env::args_os()
-        .skip(1)
-        .map_while(|argument| argument.into_string().ok());
+    let mut arguments = arguments();
     let first = arguments.next()?;
     let shell = match first.split_once('=') {
         Some(("--completions", shell)) => shell.to_owned(),

@@ -1,5 +1,6 @@
 //! A compiled forward pass: steps over numbered buffers.
 
+use crate::error::hinted;
 use crate::kernels::matmul::{Matrix, Store, Threads, matmul};
 use crate::kernels::{ConvGeometry, PoolGeometry, convolution, epilogue, pool};
 use crate::model::ResNet;
@@ -90,6 +91,25 @@ impl Plan {
         numbers
             .saturating_mul(batch)
             .saturating_mul(size_of::<f32>())
+    }
+
+    /// Refuses a pass over `batch` pictures that the machine has no memory for, before it is begun.
+    ///
+    /// # Errors
+    /// Where the allocator would not give [`Plan::bytes`].
+    pub fn ensure_memory(&self, batch: usize) -> anyhow::Result<()> {
+        let bytes = self.bytes(batch);
+        let Err(_) = Vec::<u8>::new().try_reserve_exact(bytes) else {
+            return Ok(());
+        };
+        let [channels, height, width] = self.picture;
+        Err(hinted(
+            format!(
+                "a forward pass of {batch}x{channels}x{height}x{width} takes {:.0} GB of memory, more than there is",
+                bytes as f64 / 1e9
+            ),
+            "make the batch or the pictures smaller",
+        ))
     }
 
     /// Logits `[N, classes]` of pictures `[N, C, H, W]`.

@@ -75,9 +75,10 @@ impl BatchNorm2d {
     /// `(scale, shift)`, `[C]` each, with which evaluation is `x * scale + shift`, computed in `dtype`.
     pub fn scale_and_shift(&self, dtype: DType) -> Result<(Tensor, Tensor)> {
         let wide = |t: &Tensor| t.detach().to_dtype(dtype);
-        let inverse = (wide(&self.running_var)? + self.eps)?.sqrt()?.recip()?;
-        let scale = (wide(&self.weight)? * inverse)?;
-        let shift = (wide(&self.bias)? - (wide(&self.running_mean)? * &scale)?)?;
-        Ok((scale, shift))
+        let running = Statistics {
+            mean: wide(&self.running_mean)?,
+            variance: wide(&self.running_var)?,
+        };
+        batch_norm::scale_and_shift(&wide(&self.weight)?, &wide(&self.bias)?, &running, self.eps)
     }
 }

@@ -154,8 +154,7 @@ fn train_portable(
     Ok((output, statistics))
 }
 
-/// `x * weight / sqrt(variance + eps) + (bias - mean * weight / sqrt(variance + eps))` with the statistics given; candle
-/// knows the gradients of `x`, weight and bias.
+/// `x * scale + shift` by [`scale_and_shift`] with the statistics given; candle knows the gradients of `x`, weight and bias.
 pub fn eval(
     x: &Tensor,
     weight: &Tensor,
@@ -163,13 +162,28 @@ pub fn eval(
     statistics: &Statistics,
     eps: f64,
 ) -> Result<Tensor> {
-    let fixed = |t: &Tensor| wide(&t.detach());
-    let inverse = (fixed(&statistics.variance)? + eps)?.sqrt()?.recip()?;
-    let scale = (wide(weight)? * inverse)?;
-    let shift = (wide(bias)? - (fixed(&statistics.mean)? * &scale)?)?;
+    let statistics = Statistics {
+        mean: wide(&statistics.mean.detach())?,
+        variance: wide(&statistics.variance.detach())?,
+    };
+    let (scale, shift) = scale_and_shift(&wide(weight)?, &wide(bias)?, &statistics, eps)?;
     let channels = |t: Tensor| as_channels(&t.to_dtype(x.dtype())?);
     x.broadcast_mul(&channels(scale)?)?
         .broadcast_add(&channels(shift)?)
+}
+
+/// `weight / sqrt(variance + eps)` and `bias - mean * weight / sqrt(variance + eps)`, `[C]` each: what batch norm with fixed
+/// statistics multiplies by and adds.
+pub fn scale_and_shift(
+    weight: &Tensor,
+    bias: &Tensor,
+    statistics: &Statistics,
+    eps: f64,
+) -> Result<(Tensor, Tensor)> {
+    let inverse = (&statistics.variance + eps)?.sqrt()?.recip()?;
+    let scale = (weight * inverse)?;
+    let shift = (bias - (&statistics.mean * &scale)?)?;
+    Ok((scale, shift))
 }
 
 /// In f32 where it is in half precision, which would lose sums and small epsilons.

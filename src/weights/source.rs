@@ -150,7 +150,7 @@ fn unknown(name: &str) -> anyhow::Error {
     let known = DEFAULT_TAGS.map(|(name, _)| name).into_iter();
     let nearest = known
         .chain(["sample"])
-        .map(|known| (distance(name, known), known))
+        .map(|known| (strsim::levenshtein(name, known), known))
         .min();
     let hint = match nearest {
         Some((0..=3, known)) => format!("did you mean `{known}`?"),
@@ -212,22 +212,6 @@ fn checked(
         revision,
         file,
     })
-}
-
-/// How many letters must be put in, taken out or changed to make `b` of `a` (Levenshtein's distance).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, letter) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, other) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != *other);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(row[j + 1] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
