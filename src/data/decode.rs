@@ -53,12 +53,21 @@ impl Default for DecodeOptions {
 /// # Errors
 /// A file that is missing, no picture, of another format, damaged, truncated or too large, with the path in front.
 pub fn decode(path: &Path, options: &DecodeOptions) -> Result<RgbImage> {
-    decode_file(path, options).with_context(|| format!("cannot read picture `{}`", path.display()))
+    read(path)
+        .and_then(|bytes| decode_bytes(&bytes, options))
+        .with_context(|| format!("cannot read picture `{}`", path.display()))
 }
 
-/// [`decode`] whose error does not name the path.
-pub(super) fn decode_file(path: &Path, options: &DecodeOptions) -> Result<RgbImage> {
-    decode_bytes(&read(path)?, options)
+/// The pixels that the header of a picture names; 0 where it does not tell.
+pub(super) fn pixels(bytes: &[u8]) -> u64 {
+    let size = match format::recognise(bytes) {
+        Ok(ImageFormat::Jpeg) => Jpeg::open(bytes).ok().map(|jpeg| jpeg.dimensions()),
+        Ok(format) => ImageReader::with_format(Cursor::new(bytes), format)
+            .into_dimensions()
+            .ok(),
+        Err(_) => None,
+    };
+    size.map_or(0, |(width, height)| u64::from(width) * u64::from(height))
 }
 
 /// Decodes a picture that is in memory as a file's content.
@@ -139,7 +148,7 @@ fn run_decoder(
 }
 
 /// The content of a file that may be a picture.
-fn read(path: &Path) -> Result<Vec<u8>> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     if path.is_dir() {
         bail!("it is a folder");
     }
@@ -238,4 +247,24 @@ fn is_unexpected_end(error: &ImageError) -> bool {
 fn one_line(error: &impl std::fmt::Display) -> String {
     let message = error.to_string();
     message.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pictures_pixels_are_read_from_its_header() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.png");
+        RgbImage::new(31, 7).save(&path).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        assert_eq!(pixels(&whole), 217);
+        assert!([0, 217].contains(&pixels(&whole[..40])));
+        assert_eq!(pixels(b"no picture"), 0);
+        assert_eq!(pixels(b""), 0);
+        let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/images");
+        let jpeg = std::fs::read(assets.join("rocket.jpg")).unwrap();
+        assert_eq!(pixels(&jpeg), 640 * 427);
+    }
 }

@@ -4,16 +4,16 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use super::decode::{DecodeOptions, decode_file};
+use super::decode::{DecodeOptions, decode_bytes, pixels, read};
 use super::ordered::Ordered;
 use super::transform::Transform;
-use super::turns::{Turns, pixels};
+use super::turns::Turns;
 
 /// The inputs of a model for a list of pictures: an iterator over one result a picture, in the order of the list.
 ///
 /// Each result is a whole input, `[channels, height, width]`, or the error of a picture that cannot be read, with its
-/// path; the others go on. A few pictures a worker are kept ahead, however many there are; large ones are decoded one at a time. Dropping the loader early
-/// ends its threads.
+/// path; the others go on. A few pictures a worker are kept ahead, however many there are; large ones are decoded one at
+/// a time. Dropping the loader early ends its threads.
 pub struct Loader {
     inputs: Ordered<Vec<f32>>,
     /// The pictures from the next result on.
@@ -34,10 +34,10 @@ impl Loader {
         let remaining = paths.clone().into_iter();
         let turns = Turns::default();
         let inputs = Ordered::new(paths.len(), workers, move |item| {
-            let path = &paths[item];
+            let bytes = read(&paths[item])?;
             // Held until the picture is resized and its large form gone.
-            let turn = turns.wait(pixels(path));
-            let image = decode_file(path, &options)?;
+            let turn = turns.wait(pixels(&bytes));
+            let image = decode_bytes(&bytes, &options)?;
             let picture = transform.apply(&image)?;
             drop(image);
             drop(turn);

@@ -1,9 +1,6 @@
 //! Large pictures decoded one at a time, so that memory does not grow with the threads.
 
-use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use image::ImageReader;
 
 /// Pixels above which a picture waits for its turn: decoded at 16 bits and four channels, with its copy as RGB, it takes some
 /// 350 MB.
@@ -20,15 +17,6 @@ impl Turns {
         // The lock guards no data that a panic could leave half changed.
         (pixels > LARGE).then(|| self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
-}
-
-/// The pixels of the picture at `path`, by its header alone; 0 where that does not tell.
-pub fn pixels(path: &Path) -> u64 {
-    let size = || {
-        let reader = ImageReader::open(path).ok()?.with_guessed_format().ok()?;
-        reader.into_dimensions().ok()
-    };
-    size().map_or(0, |(width, height)| u64::from(width) * u64::from(height))
 }
 
 #[cfg(test)]
@@ -67,19 +55,5 @@ mod tests {
         }
         assert_eq!(seen[1].load(Ordering::SeqCst), 1);
         assert!(seen[0].load(Ordering::SeqCst) > 1);
-    }
-
-    #[test]
-    fn a_pictures_pixels_are_read_from_its_header() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("x.png");
-        image::RgbImage::new(31, 7).save(&path).unwrap();
-        assert_eq!(pixels(&path), 217);
-        let whole = std::fs::read(&path).unwrap();
-        std::fs::write(&path, &whole[..40]).unwrap();
-        assert!([0, 217].contains(&pixels(&path)));
-        std::fs::write(&path, "no picture").unwrap();
-        assert_eq!(pixels(&path), 0);
-        assert_eq!(pixels(Path::new("no/such.png")), 0);
     }
 }
