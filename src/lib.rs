@@ -45,7 +45,9 @@ pub mod model;
 pub mod nn;
 pub mod ops;
 pub mod predict;
+pub mod random;
 pub mod report;
+pub mod train;
 pub mod weights;
 
 pub use predict::{Prediction, Predictor};

@@ -2,11 +2,11 @@
 
 use crate::data::{DecodeOptions, Loader, Transform, decode};
 use crate::hub::Silent;
-use crate::infer::Plan;
+use crate::infer::Engine;
 use crate::model::{Preprocess, ResNet};
 use crate::weights::{Card, Checkpoint, Remote};
 use anyhow::{Context, Result, bail};
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device};
 use image::RgbImage;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -31,19 +31,6 @@ pub struct Predictor {
     transform: Transform,
     decoding: DecodeOptions,
     labels: Vec<String>,
-}
-
-/// Who computes the logits.
-#[derive(Debug)]
-enum Engine {
-    /// The compiled pass: f32 on the CPU.
-    Plan(Plan),
-    /// The net itself: any device, any dtype.
-    Net {
-        net: ResNet,
-        dtype: DType,
-        device: Device,
-    },
 }
 
 impl Predictor {
@@ -84,15 +71,7 @@ impl Predictor {
                 transform.channels()
             );
         }
-        let weight = net.stem().conv.weight();
-        let (dtype, device) = (weight.dtype(), weight.device().clone());
-        let engine = match (&device, dtype) {
-            (Device::Cpu, DType::F32) => {
-                let [height, width] = transform.size();
-                Engine::Plan(Plan::new(&net, height, width)?)
-            }
-            _ => Engine::Net { net, dtype, device },
-        };
+        let engine = Engine::new(net, transform.size())?;
         Ok(Self {
             engine,
             transform,
@@ -114,11 +93,11 @@ impl Predictor {
     /// # Errors
     /// A picture without pixels, or logits that are no numbers.
     pub fn predict_image(&mut self, picture: &RgbImage, k: usize) -> Result<Vec<Prediction>> {
-        self.ensure_memory(1)?;
+        self.engine.ensure_memory(1)?;
         let mut input = vec![0.0; self.transform.input_len()];
         let picture = self.transform.apply(picture)?;
         self.transform.normalise_into(&picture, &mut input);
-        let logits = self.logits(input, 1)?;
+        let logits = self.engine.logits(input, 1)?;
         top(&logits, k, &self.labels)
     }
 
@@ -141,7 +120,7 @@ impl Predictor {
         mut each: impl FnMut(&Path, Result<Vec<Prediction>>) -> Result<()>,
     ) -> Result<()> {
         let batch = batch.clamp(1, paths.len().max(1));
-        self.ensure_memory(batch)?;
+        self.engine.ensure_memory(batch)?;
         let transform = self.transform.clone();
         let mut loader = Loader::new(paths.to_vec(), transform, self.decoding, workers)?;
         for paths in paths.chunks(batch) {
@@ -153,7 +132,7 @@ impl Predictor {
             let pictures = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
             let logits = match pictures {
                 0 => Vec::new(),
-                _ => self.logits(inputs, pictures)?,
+                _ => self.engine.logits(inputs, pictures)?,
             };
             let mut rows = logits.chunks_exact(logits.len().max(1) / pictures.max(1));
             for (path, outcome) in paths.iter().zip(outcomes) {
@@ -166,31 +145,6 @@ impl Predictor {
             }
         }
         Ok(())
-    }
-
-    fn ensure_memory(&self, batch: usize) -> Result<()> {
-        match &self.engine {
-            Engine::Plan(plan) => plan.ensure_memory(batch),
-            Engine::Net { .. } => Ok(()),
-        }
-    }
-
-    /// Logits `[pictures, classes]`.
-    fn logits(&mut self, inputs: Vec<f32>, pictures: usize) -> Result<Vec<f64>> {
-        match &mut self.engine {
-            Engine::Plan(plan) => Ok(plan.run(&inputs)?.into_iter().map(f64::from).collect()),
-            Engine::Net { net, dtype, device } => {
-                let [height, width] = self.transform.size();
-                let shape = (pictures, self.transform.channels(), height, width);
-                let x = Tensor::from_vec(inputs, shape, device)?.to_dtype(*dtype)?;
-                // Not every device knows f64.
-                let logits = net
-                    .forward_t(&x, false)?
-                    .flatten_all()?
-                    .to_device(&Device::Cpu)?;
-                Ok(logits.to_dtype(DType::F64)?.to_vec1()?)
-            }
-        }
     }
 }
 

@@ -16,10 +16,11 @@ mod orientation;
 pub mod picture;
 pub mod resize;
 mod rgb;
+pub mod sets;
 mod tiff;
 pub mod transform;
 mod truncation;
-mod turns;
+pub mod turns;
 
 pub use decode::{DecodeOptions, decode, decode_bytes};
 pub use list::list_images;

@@ -2,8 +2,10 @@
 //! ReLU in one sweep after each convolution, and buffers that one pass after the other reuses.
 
 mod compile;
+mod engine;
 mod plan;
 
+pub use engine::Engine;
 pub use plan::{Plan, StepTime};
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Where a model's parameters come from: a seed, tensors that were read, or nowhere (names and shapes alone).
 //!
-//! Candle's CPU generator cannot be seeded, so the generator is ours: a tensor's numbers are a function of the seed and the
+//! Candle's CPU generator cannot be seeded, so [`crate::random`] is used: a tensor's numbers are a function of the seed and the
 //! tensor's name, whatever the order in which the layers are built.
 
+use crate::random::Random;
 use candle_core::{DType, Device, Result, Shape, Tensor, Var, bail};
 use candle_nn::VarBuilder;
 use candle_nn::init::{Init, NormalOrUniform};
@@ -117,14 +118,12 @@ impl SimpleBackend for Seeded {
 /// The first numbers of the tensor `name`, f64 so that every dtype rounds the same ones.
 fn draw(seed: u64, name: &str, shape: &Shape, init: Init) -> Result<Vec<f64>> {
     let count = shape.elem_count();
-    let mut generator = Generator::new(seed, name);
+    let mut random = Random::new(seed, name);
     let values = match init {
         Init::Const(value) => vec![value; count],
-        Init::Randn { mean, stdev } => (0..count)
-            .map(|_| mean + stdev * generator.normal())
-            .collect(),
+        Init::Randn { mean, stdev } => (0..count).map(|_| mean + stdev * random.normal()).collect(),
         Init::Uniform { lo, up } => (0..count)
-            .map(|_| lo + (up - lo) * generator.uniform())
+            .map(|_| lo + (up - lo) * random.uniform())
             .collect(),
         Init::Kaiming {
             dist: NormalOrUniform::Normal,
@@ -133,7 +132,7 @@ fn draw(seed: u64, name: &str, shape: &Shape, init: Init) -> Result<Vec<f64>> {
         } => {
             // fan-out is C_out * k * k, groups or not, as PyTorch counts it
             let deviation = non_linearity.gain() / (fan.for_shape(shape) as f64).sqrt();
-            (0..count).map(|_| deviation * generator.normal()).collect()
+            (0..count).map(|_| deviation * random.normal()).collect()
         }
         Init::Kaiming {
             dist: NormalOrUniform::Uniform,
@@ -141,43 +140,6 @@ fn draw(seed: u64, name: &str, shape: &Shape, init: Init) -> Result<Vec<f64>> {
         } => bail!("`{name}`: no layer starts Kaiming uniform"),
     };
     Ok(values)
-}
-
-/// `SplitMix64`, started from a seed and a name. Fast Splittable Pseudorandom Number Generators,
-/// <https://doi.org/10.1145/2660193.2660195>
-#[derive(Debug, Clone)]
-struct Generator {
-    state: u64,
-}
-
-impl Generator {
-    fn new(seed: u64, name: &str) -> Self {
-        // FNV-1a spreads the name over the state.
-        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
-        let mut generator = Self { state: seed };
-        generator.state = generator.next() ^ hash;
-        generator
-    }
-
-    fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Uniform in [0, 1).
-    fn uniform(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    /// Normal of mean 0 and deviation 1, by Box and Muller.
-    fn normal(&mut self) -> f64 {
-        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
-        radius * (std::f64::consts::TAU * self.uniform()).cos()
-    }
 }
 
 /// Names and shapes of the tensors that a model asks for.
@@ -251,17 +213,5 @@ mod tests {
         let values = build(["a", "b"]);
         assert_eq!(values, build(["b", "a"]));
         assert_ne!(values[0], values[1]);
-    }
-
-    #[test]
-    fn normal_numbers_have_mean_zero_and_deviation_one() {
-        let mut generator = Generator::new(1, "x");
-        let values: Vec<f64> = (0..100_000).map(|_| generator.normal()).collect();
-        let mean = values.iter().sum::<f64>() / values.len() as f64;
-        let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64;
-        assert!(
-            mean.abs() < 0.01 && (variance - 1.0).abs() < 0.02,
-            "{mean} {variance}"
-        );
     }
 }

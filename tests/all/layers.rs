@@ -7,7 +7,16 @@ const LAYERS: [(&str, &[&str]); 8] = [
     ("command line", &["cli", "main"]),
     (
         "work",
-        &["benchmark", "predict", "report", "weights", "hub"],
+        &[
+            "benchmark",
+            "datasets",
+            "eval",
+            "hub",
+            "predict",
+            "report",
+            "train",
+            "weights",
+        ],
     ),
     ("data", &["data"]),
     ("inference", &["infer"]),
@@ -17,8 +26,8 @@ const LAYERS: [(&str, &[&str]); 8] = [
     ("kernels", &["kernels"]),
 ];
 
-/// Errors with hints are for every layer.
-const FOR_ALL: [&str; 1] = ["error"];
+/// Errors with hints and random numbers are for every layer.
+const FOR_ALL: [&str; 2] = ["error", "random"];
 
 fn layer_of(module: &str) -> Option<usize> {
     LAYERS

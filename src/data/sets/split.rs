@@ -1,0 +1,164 @@
+//! A part of a data set: pictures in an order, each with its class.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use image::RgbImage;
+
+use crate::data::decode::{DecodeOptions, decode_bytes, pixels, read};
+use crate::data::turns::Turns;
+
+/// Where the pictures of a split are.
+#[derive(Debug)]
+pub enum Pictures {
+    /// Files, read whenever a picture is asked for.
+    Files(Vec<PathBuf>),
+    /// Pictures of one size in memory.
+    Memory {
+        /// What to call them in a message, such as `cifar10 train`.
+        name: String,
+        /// Height and width.
+        size: [usize; 2],
+        /// 3 (red, green, blue) or 1 (grey).
+        channels: usize,
+        /// `[pictures, height, width, channels]`, 8 bits each.
+        samples: Vec<u8>,
+    },
+    /// A model's inputs as they are: nothing is decoded, resized or augmented.
+    Inputs {
+        /// Numbers in one input.
+        length: usize,
+        /// `[pictures, length]`.
+        values: Vec<f32>,
+    },
+}
+
+/// Pictures in an order, each with its class. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Split {
+    pictures: Arc<Pictures>,
+    /// For each example, which of the pictures it is.
+    places: Arc<[u32]>,
+    /// For each example, its class.
+    classes: Arc<[u32]>,
+}
+
+impl Split {
+    /// All `pictures` in their order, `classes` one a picture.
+    ///
+    /// # Panics
+    /// When there are not as many classes as pictures.
+    pub fn new(pictures: Pictures, classes: Vec<u32>) -> Self {
+        let count = match &pictures {
+            Pictures::Files(paths) => paths.len(),
+            Pictures::Memory {
+                size,
+                channels,
+                samples,
+                ..
+            } => samples.len() / (size[0] * size[1] * channels),
+            Pictures::Inputs { length, values } => values.len() / length,
+        };
+        assert_eq!(count, classes.len(), "classes of {count} pictures");
+        Self {
+            pictures: Arc::new(pictures),
+            places: (0..count as u32).collect(),
+            classes: classes.into(),
+        }
+    }
+
+    /// The examples at `indices`, in that order.
+    ///
+    /// # Panics
+    /// When an index is out of range.
+    #[must_use]
+    pub fn select(&self, indices: &[usize]) -> Self {
+        Self {
+            pictures: Arc::clone(&self.pictures),
+            places: indices.iter().map(|&index| self.places[index]).collect(),
+            classes: indices.iter().map(|&index| self.classes[index]).collect(),
+        }
+    }
+
+    /// Examples.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether there is no example.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// The class of each example.
+    pub fn classes(&self) -> &[u32] {
+        &self.classes
+    }
+
+    /// What to call an example: its file, or its number in the data set.
+    pub fn name(&self, index: usize) -> String {
+        let place = self.places[index] as usize;
+        match &*self.pictures {
+            Pictures::Files(paths) => paths[place].display().to_string(),
+            Pictures::Memory { name, .. } => format!("{name} {place}"),
+            Pictures::Inputs { .. } => format!("fake {place}"),
+        }
+    }
+
+    /// The model's input where an example is one already.
+    pub fn input(&self, index: usize) -> Option<&[f32]> {
+        match &*self.pictures {
+            Pictures::Inputs { length, values } => {
+                let place = self.places[index] as usize;
+                Some(&values[place * length..][..*length])
+            }
+            _ => None,
+        }
+    }
+
+    /// Decodes an example and gives it to `work`, large pictures one at a time by `turns`; grey pictures become colour.
+    ///
+    /// # Errors
+    /// A picture that cannot be read, with its name, and the errors of `work`.
+    pub fn with_picture<T>(
+        &self,
+        index: usize,
+        options: &DecodeOptions,
+        turns: &Turns,
+        work: impl FnOnce(&RgbImage) -> Result<T>,
+    ) -> Result<T> {
+        let place = self.places[index] as usize;
+        match &*self.pictures {
+            Pictures::Files(paths) => {
+                let run = || {
+                    let bytes = read(&paths[place])?;
+                    // Held until the picture's large form is gone.
+                    let _turn = turns.wait(pixels(&bytes));
+                    let image = decode_bytes(&bytes, options)?;
+                    drop(bytes);
+                    work(&image)
+                };
+                run().with_context(|| format!("cannot read picture `{}`", paths[place].display()))
+            }
+            Pictures::Memory {
+                size,
+                channels,
+                samples,
+                ..
+            } => {
+                let length = size[0] * size[1] * channels;
+                let samples = &samples[place * length..][..length];
+                let colour = if *channels == 1 {
+                    samples.iter().flat_map(|&grey| [grey; 3]).collect()
+                } else {
+                    samples.to_vec()
+                };
+                let image = RgbImage::from_raw(size[1] as u32, size[0] as u32, colour)
+                    .context("a picture in memory has another size")?;
+                work(&image)
+            }
+            Pictures::Inputs { .. } => anyhow::bail!("noise is no picture"),
+        }
+    }
+}

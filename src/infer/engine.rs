@@ -1,0 +1,74 @@
+//! Whatever computes logits fastest: the compiled pass where it runs, else the net itself.
+
+use super::Plan;
+use crate::model::ResNet;
+use anyhow::Result;
+use candle_core::{DType, Device, Tensor};
+
+/// A net ready to give logits for pictures of one size.
+#[derive(Debug)]
+pub struct Engine {
+    /// Height and width of a picture.
+    size: [usize; 2],
+    runner: Runner,
+}
+
+#[derive(Debug)]
+enum Runner {
+    /// The compiled pass: f32 on the CPU.
+    Plan(Plan),
+    /// The net itself: any device, any dtype.
+    Net {
+        net: ResNet,
+        dtype: DType,
+        device: Device,
+    },
+}
+
+impl Engine {
+    /// Prepares `net`, with the numbers it has now, for pictures of height and width `size`.
+    ///
+    /// # Errors
+    /// Pictures too small for the net.
+    pub fn new(net: ResNet, size: [usize; 2]) -> Result<Self> {
+        let weight = net.stem().conv.weight();
+        let (dtype, device) = (weight.dtype(), weight.device().clone());
+        let runner = match (&device, dtype) {
+            (Device::Cpu, DType::F32) => Runner::Plan(Plan::new(&net, size[0], size[1])?),
+            _ => Runner::Net { net, dtype, device },
+        };
+        Ok(Self { size, runner })
+    }
+
+    /// Refuses batches for which there is no memory.
+    ///
+    /// # Errors
+    /// When a batch of so many pictures does not fit.
+    pub fn ensure_memory(&self, batch: usize) -> Result<()> {
+        match &self.runner {
+            Runner::Plan(plan) => plan.ensure_memory(batch),
+            Runner::Net { .. } => Ok(()),
+        }
+    }
+
+    /// Logits `[pictures, classes]` of inputs `[pictures, C, H, W]`.
+    ///
+    /// # Errors
+    /// Where the device lacks memory.
+    pub fn logits(&mut self, inputs: Vec<f32>, pictures: usize) -> Result<Vec<f64>> {
+        match &mut self.runner {
+            Runner::Plan(plan) => Ok(plan.run(&inputs)?.into_iter().map(f64::from).collect()),
+            Runner::Net { net, dtype, device } => {
+                let [height, width] = self.size;
+                let shape = (pictures, net.config().in_channels, height, width);
+                let x = Tensor::from_vec(inputs, shape, device)?.to_dtype(*dtype)?;
+                // Not every device knows f64.
+                let logits = net
+                    .forward_t(&x, false)?
+                    .flatten_all()?
+                    .to_device(&Device::Cpu)?;
+                Ok(logits.to_dtype(DType::F64)?.to_vec1()?)
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Random numbers that are a function of a seed and a purpose, so that a run can be repeated and resumed.
+//!
+//! Candle's CPU generator cannot be seeded, so this one is ours: `SplitMix64`, Fast Splittable Pseudorandom Number
+//! Generators, <https://doi.org/10.1145/2660193.2660195>. Every use draws from a stream of its own, named by what it is
+//! for and by numbers such as epoch and picture: no draw depends on what was drawn before elsewhere.
+
+/// A stream of random numbers.
+#[derive(Debug, Clone)]
+pub struct Random {
+    state: u64,
+}
+
+impl Random {
+    /// The stream of `purpose` under `seed`.
+    pub fn new(seed: u64, purpose: &str) -> Self {
+        // FNV-1a spreads the name over the state.
+        let hash = purpose
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+            });
+        let mut random = Self { state: seed };
+        random.state = random.next() ^ hash;
+        random
+    }
+
+    /// The stream of `purpose` for one place in a run, such as `[epoch, picture]`.
+    pub fn at(seed: u64, purpose: &str, place: &[u64]) -> Self {
+        let mut random = Self::new(seed, purpose);
+        for &number in place {
+            random.state = random.next() ^ number;
+        }
+        random
+    }
+
+    /// 64 random bits.
+    pub fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Uniform in [0, 1).
+    pub fn uniform(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Uniform in [low, high).
+    pub fn between(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.uniform()
+    }
+
+    /// A whole number below `bound`, each as likely as the others to 2^-64.
+    ///
+    /// # Panics
+    /// When `bound` is 0.
+    pub fn below(&mut self, bound: usize) -> usize {
+        assert!(bound > 0, "no number is below 0");
+        ((u128::from(self.next()) * bound as u128) >> 64) as usize
+    }
+
+    /// Whether something of probability `probability` happens.
+    pub fn chance(&mut self, probability: f64) -> bool {
+        self.uniform() < probability
+    }
+
+    /// Normal of mean 0 and deviation 1, by Box and Muller.
+    pub fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.uniform()).cos()
+    }
+
+    /// Puts `items` in a random order (Fisher and Yates).
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last + 1));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn normal_numbers_have_mean_zero_and_deviation_one() {
+        let mut random = Random::new(1, "x");
+        let values: Vec<f64> = (0..100_000).map(|_| random.normal()).collect();
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64;
+        assert!(
+            mean.abs() < 0.01 && (variance - 1.0).abs() < 0.02,
+            "{mean} {variance}"
+        );
+    }
+
+    #[test]
+    fn places_purposes_and_seeds_have_streams_of_their_own() {
+        let mut firsts = vec![
+            Random::new(0, "a").next(),
+            Random::new(1, "a").next(),
+            Random::new(0, "b").next(),
+            Random::at(0, "a", &[0]).next(),
+            Random::at(0, "a", &[1]).next(),
+            Random::at(0, "a", &[0, 1]).next(),
+            Random::at(0, "a", &[1, 0]).next(),
+        ];
+        assert_eq!(firsts[0], Random::new(0, "a").next());
+        firsts.sort_unstable();
+        firsts.dedup();
+        assert_eq!(firsts.len(), 7);
+    }
+
+    #[test]
+    fn a_shuffle_keeps_every_item_and_numbers_stay_below_their_bound() {
+        let mut random = Random::new(3, "x");
+        let mut items: Vec<usize> = (0..100).collect();
+        random.shuffle(&mut items);
+        assert!(!items.is_sorted());
+        items.sort_unstable();
+        assert!(items.into_iter().eq(0..100));
+        let mut counts = [0; 5];
+        for _ in 0..5000 {
+            counts[random.below(5)] += 1;
+        }
+        assert!(counts.iter().all(|count| (850..1150).contains(count)));
+    }
+}
