@@ -20,7 +20,7 @@ impl Random {
                 (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
             });
         let mut random = Self { state: seed };
-        random.state = random.next() ^ hash;
+        random.state = random.bits() ^ hash;
         random
     }
 
@@ -28,13 +28,13 @@ impl Random {
     pub fn at(seed: u64, purpose: &str, place: &[u64]) -> Self {
         let mut random = Self::new(seed, purpose);
         for &number in place {
-            random.state = random.next() ^ number;
+            random.state = random.bits() ^ number;
         }
         random
     }
 
     /// 64 random bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -43,7 +43,7 @@ impl Random {
 
     /// Uniform in [0, 1).
     pub fn uniform(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+        (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// Uniform in [low, high).
@@ -57,7 +57,7 @@ impl Random {
     /// When `bound` is 0.
     pub fn below(&mut self, bound: usize) -> usize {
         assert!(bound > 0, "no number is below 0");
-        ((u128::from(self.next()) * bound as u128) >> 64) as usize
+        ((u128::from(self.bits()) * bound as u128) >> 64) as usize
     }
 
     /// Whether something of probability `probability` happens.
@@ -98,15 +98,15 @@ mod tests {
     #[test]
     fn places_purposes_and_seeds_have_streams_of_their_own() {
         let mut firsts = vec![
-            Random::new(0, "a").next(),
-            Random::new(1, "a").next(),
-            Random::new(0, "b").next(),
-            Random::at(0, "a", &[0]).next(),
-            Random::at(0, "a", &[1]).next(),
-            Random::at(0, "a", &[0, 1]).next(),
-            Random::at(0, "a", &[1, 0]).next(),
+            Random::new(0, "a").bits(),
+            Random::new(1, "a").bits(),
+            Random::new(0, "b").bits(),
+            Random::at(0, "a", &[0]).bits(),
+            Random::at(0, "a", &[1]).bits(),
+            Random::at(0, "a", &[0, 1]).bits(),
+            Random::at(0, "a", &[1, 0]).bits(),
         ];
-        assert_eq!(firsts[0], Random::new(0, "a").next());
+        assert_eq!(firsts[0], Random::new(0, "a").bits());
         firsts.sort_unstable();
         firsts.dedup();
         assert_eq!(firsts.len(), 7);
