@@ -121,8 +121,7 @@ impl Predictor {
     ) -> Result<()> {
         let batch = batch.clamp(1, paths.len().max(1));
         self.engine.ensure_memory(batch)?;
-        let transform = self.transform.clone();
-        let mut loader = Loader::new(paths.to_vec(), transform, self.decoding, workers)?;
+        let mut loader = Loader::new(paths.to_vec(), &self.transform, self.decoding, workers)?;
         for paths in paths.chunks(batch) {
             let mut inputs = Vec::with_capacity(paths.len() * self.transform.input_len());
             let loaded = loader.by_ref().take(paths.len());

@@ -8,13 +8,13 @@ use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, Result, anyhow};
 
-/// Items a worker that may be in work, or done and not yet taken.
+/// Items a worker that may be in work, or done and not yet taken, where nothing else is asked for.
 const AHEAD_PER_WORKER: usize = 4;
 
 /// An iterator over `work(0)`, `work(1)`, … up to `count` of them, each computed on one of several threads.
 ///
-/// No more than four items a worker are ahead of the one to be taken next, so memory is bounded. A panic of `work` is
-/// that item's error. Dropping the iterator waits for the items in work and ends the threads.
+/// No more items than a bound are ahead of the one to be taken next, so memory is bounded. A panic of `work` is that
+/// item's error. Dropping the iterator waits for the items in work and ends the threads.
 pub struct Ordered<T> {
     shared: Arc<Shared<T>>,
     workers: Vec<JoinHandle<()>>,
@@ -44,13 +44,28 @@ struct State<T> {
 }
 
 impl<T: Send + 'static> Ordered<T> {
-    /// Begins the work on `workers` threads: at least one, and not more than there are items.
+    /// Begins the work on `workers` threads: at least one, and not more than there are items; four items a worker are
+    /// ahead.
     ///
     /// # Errors
     /// When the system gives not one thread.
     pub fn new(
         count: usize,
         workers: usize,
+        work: impl Fn(usize) -> Result<T> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let ahead = workers.max(1).saturating_mul(AHEAD_PER_WORKER);
+        Self::with_look_ahead(count, workers, ahead, work)
+    }
+
+    /// [`Ordered::new`] with `ahead` items (at least one) in work, or done and not yet taken.
+    ///
+    /// # Errors
+    /// When the system gives not one thread.
+    pub fn with_look_ahead(
+        count: usize,
+        workers: usize,
+        ahead: usize,
         work: impl Fn(usize) -> Result<T> + Send + Sync + 'static,
     ) -> Result<Self> {
         let workers = workers.max(1).min(count);
@@ -64,7 +79,7 @@ impl<T: Send + 'static> Ordered<T> {
             done: Condvar::new(),
             room: Condvar::new(),
             count,
-            ahead: workers * AHEAD_PER_WORKER,
+            ahead: ahead.max(1),
         });
         let work = Arc::new(work);
         let mut ordered = Self {
@@ -98,8 +113,7 @@ impl<T> Shared<T> {
     /// A worker: takes items until none is left.
     fn run(&self, work: &impl Fn(usize) -> Result<T>) {
         while let Some(item) = self.begin() {
-            let result = catch_unwind(AssertUnwindSafe(|| work(item)))
-                .unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
+            let result = caught(|| work(item));
             self.state().results.insert(item, result);
             self.done.notify_one();
         }
@@ -160,6 +174,11 @@ impl<T> Drop for Ordered<T> {
             let _ = worker.join();
         }
     }
+}
+
+/// What `work` gives; a panic is an error that says what it said.
+pub(in crate::data) fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
 }
 
 /// The error of an item whose work panicked.
@@ -229,6 +248,23 @@ mod tests {
         assert_eq!(begun.load(Ordering::SeqCst), 300);
         // One more: an item is out of the window a moment before it is counted as taken here.
         assert!(most.load(Ordering::SeqCst) <= 2 * AHEAD_PER_WORKER + 1);
+    }
+
+    #[test]
+    fn the_look_ahead_is_what_was_asked_for() {
+        let begun = Arc::new(AtomicUsize::new(0));
+        let counter = begun.clone();
+        let work = move |item| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            Ok(item)
+        };
+        let mut ordered = Ordered::with_look_ahead(1000, 3, 50, work).unwrap();
+        assert_eq!(ordered.next().unwrap().unwrap(), 0);
+        while begun.load(Ordering::SeqCst) < 51 {
+            thread::sleep(Duration::from_millis(1));
+        }
+        thread::sleep(Duration::from_millis(20));
+        assert_eq!(begun.load(Ordering::SeqCst), 51);
     }
 
     #[test]

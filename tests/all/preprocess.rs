@@ -235,7 +235,7 @@ fn a_loader_gives_what_the_steps_give_in_order_and_errors_in_their_place() -> Re
     })?;
     let options = DecodeOptions::default();
     for workers in [1, 4] {
-        let loader = Loader::new(paths.clone(), transform.clone(), options, workers)?;
+        let loader = Loader::new(paths.clone(), &transform, options, workers)?;
         assert_eq!(loader.len(), paths.len());
         for (path, result) in paths.iter().zip(loader) {
             if [&bad, &missing].contains(&path) {

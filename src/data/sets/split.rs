@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use image::RgbImage;
 
 use crate::data::decode::{DecodeOptions, decode_bytes, pixels, read};
+use crate::data::ordered::caught;
 use crate::data::turns::Turns;
 
 /// Where the pictures of a split are.
@@ -120,7 +121,7 @@ impl Split {
     /// Decodes an example and gives it to `work`, large pictures one at a time by `turns`; grey pictures become colour.
     ///
     /// # Errors
-    /// A picture that cannot be read, with its name, and the errors of `work`.
+    /// A picture that cannot be read and the errors of `work`, a panic among them, with the picture's name.
     pub fn with_picture<T>(
         &self,
         index: usize,
@@ -129,17 +130,14 @@ impl Split {
         work: impl FnOnce(&RgbImage) -> Result<T>,
     ) -> Result<T> {
         let place = self.places[index] as usize;
-        match &*self.pictures {
+        caught(|| match &*self.pictures {
             Pictures::Files(paths) => {
-                let run = || {
-                    let bytes = read(&paths[place])?;
-                    // Held until the picture's large form is gone.
-                    let _turn = turns.wait(pixels(&bytes));
-                    let image = decode_bytes(&bytes, options)?;
-                    drop(bytes);
-                    work(&image)
-                };
-                run().with_context(|| format!("cannot read picture `{}`", paths[place].display()))
+                let bytes = read(&paths[place])?;
+                // Held until the picture's large form is gone.
+                let _turn = turns.wait(pixels(&bytes));
+                let image = decode_bytes(&bytes, options)?;
+                drop(bytes);
+                work(&image)
             }
             Pictures::Memory {
                 size,
@@ -159,6 +157,7 @@ impl Split {
                 work(&image)
             }
             Pictures::Inputs { .. } => anyhow::bail!("noise is no picture"),
-        }
+        })
+        .with_context(|| format!("cannot read picture `{}`", self.name(index)))
     }
 }
