@@ -71,6 +71,32 @@ impl Random {
         radius * (std::f64::consts::TAU * self.uniform()).cos()
     }
 
+    /// Beta of shapes `a` and `b`, both above 0: in 0..=1 with a mean of a / (a + b).
+    pub fn beta(&mut self, a: f64, b: f64) -> f64 {
+        // Of two gamma numbers the share of the first; of their logarithms, since those of small shapes are no numbers.
+        let difference = self.log_gamma(b) - self.log_gamma(a);
+        1.0 / (1.0 + difference.exp())
+    }
+
+    /// The logarithm of a gamma number of shape `a`: A Simple Method for Generating Gamma Variables (Marsaglia and Tsang),
+    /// <https://doi.org/10.1145/358407.358414>.
+    fn log_gamma(&mut self, a: f64) -> f64 {
+        if a < 1.0 {
+            let above = self.log_gamma(a + 1.0);
+            return above + (1.0 - self.uniform()).ln() / a;
+        }
+        let d = a - 1.0 / 3.0;
+        let c = 1.0 / (9.0 * d).sqrt();
+        loop {
+            let x = self.normal();
+            let v = (1.0 + c * x).powi(3);
+            let u = 1.0 - self.uniform();
+            if v > 0.0 && u.ln() < 0.5 * x * x + d - d * v + d * v.ln() {
+                return (d * v).ln();
+            }
+        }
+    }
+
     /// Puts `items` in a random order (Fisher and Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
@@ -93,6 +119,23 @@ mod tests {
             mean.abs() < 0.01 && (variance - 1.0).abs() < 0.02,
             "{mean} {variance}"
         );
+    }
+
+    #[test]
+    fn beta_numbers_have_the_mean_and_the_variance_of_their_shapes() {
+        for (a, b) in [(1.0, 1.0), (0.2, 0.2), (2.0, 5.0), (0.5, 3.0)] {
+            let mut random = Random::new(1, "x");
+            let values: Vec<f64> = (0..50_000).map(|_| random.beta(a, b)).collect();
+            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            let variance =
+                values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64;
+            let expected = a * b / ((a + b) * (a + b) * (a + b + 1.0));
+            assert!((mean - a / (a + b)).abs() < 0.005, "{a} {b}: {mean}");
+            assert!((variance - expected).abs() < 0.003, "{a} {b}: {variance}");
+        }
+        let mut random = Random::new(1, "x");
+        let ends = (0..1000).map(|_| random.beta(1e-9, 1e-9));
+        assert!(ends.into_iter().all(|v| v == 0.0 || v == 1.0));
     }
 
     #[test]

@@ -3,14 +3,18 @@
 //! A picture goes through [`decode()`] (a file becomes RGB, upright), [`Transform::apply`] (RGB becomes the model's
 //! size, still 8 bits a sample) and [`Transform::normalise_into`] (8 bits become the numbers that the model reads).
 //! Every step gives the bits that Pillow and PyTorch give, JPEG pictures included.
-//! [`Loader`] does all of it on worker threads and hands the results out in order.
+//! [`Loader`] does all of it on worker threads and hands the results out in order; [`Batches`] does it for training,
+//! with augmentation.
 
+pub mod augment;
+pub mod batches;
 pub mod decode;
 mod format;
 mod gif;
 mod jpeg;
 pub mod list;
 pub mod loader;
+pub mod order;
 pub mod ordered;
 mod orientation;
 pub mod picture;
@@ -22,6 +26,8 @@ pub mod transform;
 mod truncation;
 pub mod turns;
 
+pub use augment::{Augmentation, Policy, TrainTransform};
+pub use batches::{Batch, BatchOptions, Batches};
 pub use decode::{DecodeOptions, decode, decode_bytes};
 pub use list::list_images;
 pub use loader::Loader;

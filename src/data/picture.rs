@@ -47,6 +47,11 @@ impl Picture {
         &self.samples
     }
 
+    /// The samples, to be changed in place.
+    pub fn samples_mut(&mut self) -> &mut [u8] {
+        &mut self.samples
+    }
+
     /// The samples of row `y`, `[width, channels]`.
     pub fn row(&self, y: usize) -> &[u8] {
         View::from(self).row(y)

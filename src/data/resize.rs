@@ -65,11 +65,28 @@ pub fn resize_window(
         (0..2).all(|axis| window.start[axis] + window.size[axis] <= size[axis]),
         "{window:?} of a picture of {size:?}"
     );
+    if picture.size == size {
+        return cut(picture, window);
+    }
     match picture.channels {
         1 => resize_channels::<1>(picture, size, window, filter),
         3 => resize_channels::<3>(picture, size, window, filter),
         channels => panic!("a picture of {channels} channels"),
     }
+}
+
+/// `window` of `picture` as it is.
+///
+/// # Panics
+/// When the window sticks out.
+pub fn cut(picture: View<'_>, window: Window) -> Picture {
+    let (channels, [top, left]) = (picture.channels, window.start);
+    let mut samples = Vec::with_capacity(window.size[0] * window.size[1] * channels);
+    for y in top..top + window.size[0] {
+        let row = &picture.row(y)[left * channels..][..window.size[1] * channels];
+        samples.extend_from_slice(row);
+    }
+    Picture::new(window.size, channels, samples)
 }
 
 /// [`resize_window`] of a picture of `C` channels.

@@ -87,6 +87,11 @@ impl Transform {
         self.normalised.len()
     }
 
+    /// The filter that pictures are resized by.
+    pub fn interpolation(&self) -> Interpolation {
+        self.interpolation
+    }
+
     /// Numbers in one picture of the model's input: channels times height times width.
     pub fn input_len(&self) -> usize {
         self.channels() * self.size[0] * self.size[1]
@@ -110,7 +115,7 @@ impl Transform {
         }
         let greys;
         if self.channels() == 1 {
-            greys = grey(picture);
+            greys = grey(picture.as_raw());
             source.channels = 1;
             source.samples = &greys;
         }
@@ -127,6 +132,14 @@ impl Transform {
         let mut padded = Picture::filled(self.size, &self.fill);
         padded.paste(&cut, [vertical.padding, horizontal.padding]);
         Ok(padded)
+    }
+
+    /// A colour `picture` in the model's channels.
+    pub(super) fn in_channels(&self, picture: Picture) -> Picture {
+        if self.channels() == picture.channels() {
+            return picture;
+        }
+        Picture::new(picture.size(), 1, grey(picture.samples()))
     }
 
     /// Writes the numbers that the model reads of `picture`, `[channels, height, width]`: each sample divided by 255,
@@ -246,12 +259,13 @@ fn sample_of(mean: f32) -> u8 {
     (255.0 * decimal).round_ties_even().clamp(0.0, 255.0) as u8
 }
 
-/// Brightness as Pillow's `convert("L")` computes it: ITU-R 601-2 in fixed point with 16 fractional bits.
-fn grey(picture: &RgbImage) -> Vec<u8> {
-    picture
-        .pixels()
+/// Brightness of red, green and blue samples as Pillow's `convert("L")` computes it: ITU-R 601-2 in fixed point with 16 fractional bits.
+pub(super) fn grey(samples: &[u8]) -> Vec<u8> {
+    let (pixels, _) = samples.as_chunks::<3>();
+    pixels
+        .iter()
         .map(|pixel| {
-            let [red, green, blue] = pixel.0.map(u32::from);
+            let [red, green, blue] = pixel.map(u32::from);
             ((red * 19_595 + green * 38_470 + blue * 7_471 + 0x8000) >> 16) as u8
         })
         .collect()

@@ -1,0 +1,325 @@
+//! Batches to learn from: pictures decoded and augmented on worker threads, put together a batch ahead of the step.
+//!
+//! What a batch holds is a function of the seed, the epoch and its number alone: never of the threads, of their number, or
+//! of the batch that a run is resumed from. No more than the look-ahead is in memory, so a data set may be larger.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use super::augment::TrainTransform;
+use super::augment::mix::Mix;
+use super::decode::DecodeOptions;
+use super::order::epoch_order;
+use super::ordered::Ordered;
+use super::sets::Split;
+use super::turns::Turns;
+use crate::error::misuse;
+use crate::nn::Targets;
+use crate::random::Random;
+
+/// The most small pictures that a worker takes at a time: handing one over takes longer than making it.
+const LARGEST_CHUNK: usize = 16;
+/// Numbers of the inputs in such a chunk.
+const CHUNK_NUMBERS: usize = 1 << 16;
+/// Numbers of the inputs that wait to be put together, at most (half a GiB).
+const AHEAD_NUMBERS: usize = 1 << 27;
+
+/// Which batches, and how they are made.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchOptions {
+    /// Pictures a batch.
+    pub batch_size: usize,
+    /// The run's seed.
+    pub seed: u64,
+    /// The epoch, which has an order and augmentation of its own.
+    pub epoch: u64,
+    /// Whether the examples come in random order.
+    pub shuffle: bool,
+    /// Whether a last batch of fewer pictures is left out.
+    pub drop_last: bool,
+    /// The first batch that is made, from 0: those before it are never decoded.
+    pub first_batch: usize,
+    /// Threads that decode and augment; 0 is 1.
+    pub workers: usize,
+    /// How pictures are decoded.
+    pub decoding: DecodeOptions,
+    /// Classes that the model tells apart.
+    pub classes: usize,
+}
+
+/// Some pictures with what they should be recognised as.
+#[derive(Debug)]
+pub struct Batch {
+    /// From 0 in the epoch.
+    pub number: usize,
+    /// `[N, C, H, W]`, augmented and normalised.
+    pub inputs: Vec<f32>,
+    /// Of those N pictures; none where no picture of the batch could be read.
+    pub targets: Targets,
+    /// Which examples of the split they are.
+    pub indices: Vec<usize>,
+    /// An error with its name for each picture that could not be read and was left out.
+    pub unreadable: Vec<anyhow::Error>,
+}
+
+/// An iterator over the batches of an epoch. Dropping it early ends its threads.
+#[derive(Debug)]
+pub struct Batches {
+    /// Gone once the threads are to end.
+    batches: Option<Receiver<Batch>>,
+    stopped: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+    /// Batches to come.
+    left: usize,
+}
+
+impl Batches {
+    /// Begins to make the batches of an epoch over `split`.
+    ///
+    /// # Errors
+    /// A batch size of 0, a class that is none of the model's, inputs of another length than the model's, and a system
+    /// that gives no thread.
+    pub fn new(split: &Split, transform: &TrainTransform, options: BatchOptions) -> Result<Self> {
+        check(split, transform, &options)?;
+        let count = Self::count(split.len(), options.batch_size, options.drop_last);
+        let maker = Maker::new(split, transform, options, count);
+        let left = count - maker.first_batch;
+        let (sender, receiver) = sync_channel(1);
+        let stopped = Arc::new(AtomicBool::new(false));
+        let examples = maker.examples()?;
+        let stop = Arc::clone(&stopped);
+        let thread = thread::Builder::new()
+            .name("batches".to_owned())
+            .spawn(move || maker.run(examples, &sender, &stop))
+            .context("cannot start a thread to make batches")?;
+        Ok(Self {
+            batches: Some(receiver),
+            stopped,
+            thread: Some(thread),
+            left,
+        })
+    }
+
+    /// Batches in an epoch over `length` examples.
+    pub fn count(length: usize, batch_size: usize, drop_last: bool) -> usize {
+        let batch_size = batch_size.max(1);
+        if drop_last {
+            length / batch_size
+        } else {
+            length.div_ceil(batch_size)
+        }
+    }
+}
+
+impl Iterator for Batches {
+    type Item = Result<Batch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left == 0 {
+            return None;
+        }
+        let batch = self.batches.as_ref()?.recv();
+        if batch.is_ok() {
+            self.left -= 1;
+        } else {
+            self.left = 0;
+        }
+        Some(batch.map_err(|_| anyhow!("the thread that makes batches has failed")))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Batches {}
+
+impl Drop for Batches {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        // A thread that waits for room gives up.
+        self.batches = None;
+        if let Some(thread) = self.thread.take() {
+            // If it panicked, the iterator has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Refuses what no batch can be made of.
+fn check(split: &Split, transform: &TrainTransform, options: &BatchOptions) -> Result<()> {
+    if options.batch_size == 0 {
+        return Err(misuse("a batch of 0 pictures", "give 1 or more"));
+    }
+    let classes = split.classes().iter().enumerate();
+    if let Some((index, class)) = classes
+        .into_iter()
+        .find(|(_, class)| **class as usize >= options.classes)
+    {
+        bail!(
+            "`{}` is of class {class}, the model tells {} apart",
+            split.name(index),
+            options.classes
+        );
+    }
+    if let Some(input) = (!split.is_empty()).then(|| split.input(0)).flatten()
+        && input.len() != transform.input_len()
+    {
+        bail!(
+            "inputs of {} numbers for a model that takes {}",
+            input.len(),
+            transform.input_len()
+        );
+    }
+    Ok(())
+}
+
+/// An example of a chunk: which one it is, and its input.
+type Example = (usize, Result<Vec<f32>>);
+
+/// What makes the batches.
+struct Maker {
+    split: Split,
+    transform: TrainTransform,
+    options: BatchOptions,
+    first_batch: usize,
+    /// Batches of the whole epoch.
+    count: usize,
+    /// The epoch's examples from the first batch to the last.
+    order: Vec<u32>,
+}
+
+impl Maker {
+    fn new(split: &Split, transform: &TrainTransform, options: BatchOptions, count: usize) -> Self {
+        let first_batch = options.first_batch.min(count);
+        let mut order = epoch_order(split.len(), options.seed, options.epoch, options.shuffle);
+        order.truncate(count.saturating_mul(options.batch_size));
+        order.drain(..(first_batch * options.batch_size).min(order.len()));
+        Self {
+            split: split.clone(),
+            transform: transform.clone(),
+            options,
+            first_batch,
+            count,
+            order,
+        }
+    }
+
+    /// The examples in order, chunk by chunk, made on worker threads.
+    fn examples(&self) -> Result<Ordered<Vec<Example>>> {
+        let BatchOptions {
+            seed,
+            epoch,
+            workers,
+            decoding,
+            batch_size,
+            ..
+        } = self.options;
+        let numbers = self.transform.input_len();
+        let chunk = (CHUNK_NUMBERS / numbers).clamp(1, LARGEST_CHUNK);
+        // Two batches of pictures, as far as memory goes; every worker has something to do in any case.
+        let pictures = batch_size.saturating_mul(2).min(AHEAD_NUMBERS / numbers);
+        let ahead = pictures.div_ceil(chunk).max(workers + 1);
+        let (split, transform) = (self.split.clone(), self.transform.clone());
+        let order = self.order.clone();
+        let turns = Turns::default();
+        let chunks = order.len().div_ceil(chunk);
+        Ordered::with_look_ahead(chunks, workers, ahead, move |number| {
+            let examples = order[number * chunk..].iter().take(chunk);
+            let example = |&index: &u32| {
+                let index = index as usize;
+                if let Some(input) = split.input(index) {
+                    return (index, Ok(input.to_vec()));
+                }
+                let mut random = Random::at(seed, "augment", &[epoch, index as u64]);
+                let apply = |image: &_| transform.input(image, &mut random);
+                (index, split.with_picture(index, &decoding, &turns, apply))
+            };
+            Ok(examples.map(example).collect())
+        })
+    }
+
+    /// Puts the batches together until all are sent, or nobody wants them.
+    fn run(&self, examples: Ordered<Vec<Example>>, batches: &SyncSender<Batch>, stop: &AtomicBool) {
+        // The work catches its panics picture by picture: a chunk is never an error.
+        let mut examples = examples.flatten().flatten();
+        for number in self.first_batch..self.count {
+            let start = (number - self.first_batch) * self.options.batch_size;
+            let length = self.options.batch_size.min(self.order.len() - start);
+            let mut batch = Parts::with_capacity(length, self.transform.input_len());
+            for example in examples.by_ref().take(length) {
+                batch.add(example);
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+            if batches.send(self.finish(number, batch)).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The batch of some examples, mixed.
+    fn finish(&self, number: usize, parts: Parts) -> Batch {
+        let BatchOptions { seed, epoch, .. } = self.options;
+        let Parts {
+            mut inputs,
+            indices,
+            unreadable,
+        } = parts;
+        let classes = indices.iter().map(|&index| self.split.classes()[index]);
+        let first: Vec<u32> = classes.collect();
+        let mut random = Random::at(seed, "mix", &[epoch, number as u64]);
+        let size = self.transform.size();
+        let mix = Mix::draw(self.transform.augmentation(), size, &mut random);
+        let targets = match mix {
+            Some(mix) => {
+                mix.apply(&mut inputs, self.transform.input_len(), size);
+                Targets::Mixed {
+                    second: first.iter().rev().copied().collect(),
+                    first,
+                    share: mix.share(),
+                }
+            }
+            None => Targets::Classes(first),
+        };
+        Batch {
+            number,
+            inputs,
+            targets,
+            indices,
+            unreadable,
+        }
+    }
+}
+
+/// A batch that is being put together.
+struct Parts {
+    inputs: Vec<f32>,
+    indices: Vec<usize>,
+    unreadable: Vec<anyhow::Error>,
+}
+
+impl Parts {
+    fn with_capacity(pictures: usize, numbers: usize) -> Self {
+        Self {
+            inputs: Vec::with_capacity(pictures * numbers),
+            indices: Vec::with_capacity(pictures),
+            unreadable: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, (index, input): Example) {
+        match input {
+            Ok(input) => {
+                self.inputs.extend_from_slice(&input);
+                self.indices.push(index);
+            }
+            Err(error) => self.unreadable.push(error),
+        }
+    }
+}
