@@ -70,7 +70,7 @@ pub struct Batch {
 #[derive(Debug)]
 pub struct Batches {
     /// Gone once the threads are to end.
-    batches: Option<Receiver<Batch>>,
+    ready: Option<Receiver<Batch>>,
     stopped: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     /// Batches to come.
@@ -97,7 +97,7 @@ impl Batches {
             .spawn(move || maker.run(examples, &sender, &stop))
             .context("cannot start a thread to make batches")?;
         Ok(Self {
-            batches: Some(receiver),
+            ready: Some(receiver),
             stopped,
             thread: Some(thread),
             left,
@@ -122,7 +122,7 @@ impl Iterator for Batches {
         if self.left == 0 {
             return None;
         }
-        let batch = self.batches.as_ref()?.recv();
+        let batch = self.ready.as_ref()?.recv();
         if batch.is_ok() {
             self.left -= 1;
         } else {
@@ -142,7 +142,7 @@ impl Drop for Batches {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::Relaxed);
         // A thread that waits for room gives up.
-        self.batches = None;
+        self.ready = None;
         if let Some(thread) = self.thread.take() {
             // If it panicked, the iterator has said so.
             let _ = thread.join();
@@ -190,7 +190,7 @@ struct Maker {
     /// Batches of the whole epoch.
     count: usize,
     /// The epoch's examples from the first batch to the last.
-    order: Vec<u32>,
+    order: Arc<[u32]>,
 }
 
 impl Maker {
@@ -205,7 +205,7 @@ impl Maker {
             options,
             first_batch,
             count,
-            order,
+            order: order.into(),
         }
     }
 
@@ -225,7 +225,7 @@ impl Maker {
         let pictures = batch_size.saturating_mul(2).min(AHEAD_NUMBERS / numbers);
         let ahead = pictures.div_ceil(chunk).max(workers + 1);
         let (split, transform) = (self.split.clone(), self.transform.clone());
-        let order = self.order.clone();
+        let order = Arc::clone(&self.order);
         let turns = Turns::default();
         let chunks = order.len().div_ceil(chunk);
         Ordered::with_look_ahead(chunks, workers, ahead, move |number| {

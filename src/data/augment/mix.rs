@@ -50,9 +50,9 @@ impl Mix {
     /// and width `size`; the share becomes what is really left.
     pub fn cut_around(centre: [usize; 2], size: [usize; 2], share: f64) -> Self {
         let [rows, columns] = [0, 1].map(|axis| {
-            let half = (size[axis] as f64 * (1.0 - share).sqrt()) as usize / 2;
-            let start = centre[axis].saturating_sub(half);
-            start..(centre[axis] + half).min(size[axis])
+            let length = (size[axis] as f64 * (1.0 - share).sqrt()) as usize;
+            let start = centre[axis].saturating_sub(length / 2);
+            start..(centre[axis] + length.div_ceil(2)).min(size[axis])
         });
         let window = Window {
             start: [rows.start, columns.start],
