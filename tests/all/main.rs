@@ -4,6 +4,7 @@
     reason = "a test may stop at what it does not expect"
 )]
 
+mod augment;
 mod batches;
 mod cli;
 mod command;

@@ -1,12 +1,16 @@
 //! Augmentation: what training does to a picture so that no epoch sees the same one twice.
 //!
-//! The crops and RandAugment's operations give torchvision's bytes on PIL images; each is a function of explicit
+//! The crops and `RandAugment`'s operations give torchvision's bytes on PIL images; each is a function of explicit
 //! parameters. What they are given is drawn from a [`Random`] that is a function of the picture's place in the run.
 //! A model of one channel reads grey pictures: a picture becomes grey before anything else, as for evaluation.
 
+pub mod affine;
 pub mod crop;
+pub mod enhance;
 pub mod erase;
+pub mod levels;
 pub mod mix;
+pub mod randaugment;
 
 use anyhow::{Result, bail};
 use image::RgbImage;
@@ -35,7 +39,7 @@ pub enum Policy {
     CropFlip,
     /// A random part (area .08 to 1, ratio 3/4 to 4/3) resized to the model's size, and a flip: for photographs.
     ResizedCrop,
-    /// The crop that suits the pictures, a flip, then RandAugment: two random operations of magnitude 9.
+    /// The crop that suits the pictures, a flip, then `RandAugment`: two random operations of magnitude 9.
     Randaugment,
 }
 
@@ -44,7 +48,7 @@ pub enum Policy {
 pub struct Augmentation {
     /// Crops and changes.
     pub policy: Policy,
-    /// Whether the pictures are small: RandAugment then goes with the padded crop, else with the resized one.
+    /// Whether the pictures are small: `RandAugment` then goes with the padded crop, else with the resized one.
     pub small: bool,
     /// The probability that a rectangle of a picture is erased.
     pub erase: f64,
@@ -165,6 +169,9 @@ impl TrainTransform {
         };
         if policy != Policy::None && random.chance(0.5) {
             crop::flip(&mut augmented);
+        }
+        if policy == Policy::Randaugment {
+            augmented = randaugment::randaugment(augmented, random);
         }
         Ok(augmented)
     }
