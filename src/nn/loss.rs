@@ -1,0 +1,200 @@
+//! Cross entropy with label smoothing and class weights, as PyTorch's `F.cross_entropy` computes it.
+//!
+//! With p the softmax of the logits, t a picture's target shares, ε the smoothing, K the classes and w their weights, the
+//! loss of a batch is `-Σ_n Σ_c w_c ((1 - ε) t_nc + ε / K) log p_nc / Z`. For one class a picture Z is the sum of the
+//! pictures' weights `w_{y_n}`; for mixed pictures, whose targets are probabilities, Z is the number of pictures.
+//! Label smoothing: Rethinking the Inception Architecture, <https://arxiv.org/abs/1512.00567>, section 7.
+
+use super::Targets;
+use candle_core::{D, Device, Result, Tensor, bail};
+
+/// Cross entropy of logits against classes.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CrossEntropy {
+    /// The share of a target that is spread over all classes, in 0..=1.
+    pub label_smoothing: f64,
+    /// What a picture of each class counts; all count 1 without.
+    pub class_weights: Option<Vec<f64>>,
+}
+
+impl CrossEntropy {
+    /// The mean loss, a scalar, of `logits` `[N, K]`, in their dtype. A batch whose pictures all weigh 0 has loss 0.
+    ///
+    /// # Errors
+    /// Targets of another number of pictures, a class that is none of the K, weights of another number of classes.
+    pub fn loss(&self, logits: &Tensor, targets: &Targets) -> Result<Tensor> {
+        let (pictures, classes) = logits.dims2()?;
+        let shares = self.shares(pictures, classes, targets)?;
+        // Not every device knows f64.
+        let shares = Tensor::from_vec(shares, (pictures, classes), &Device::Cpu)?
+            .to_dtype(logits.dtype())?
+            .to_device(logits.device())?;
+        // The largest logit cancels: it is taken away so that no exponential overflows.
+        let largest = logits.detach().max_keepdim(D::Minus1)?; // [N, 1]
+        let shifted = logits.broadcast_sub(&largest)?;
+        let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
+        let log_probabilities = shifted.broadcast_sub(&log_sum)?; // [N, K]
+        (log_probabilities * shares)?.sum_all()?.neg()
+    }
+
+    /// What each log probability counts in the loss: `[N, K]`, row by row.
+    fn shares(&self, pictures: usize, classes: usize, targets: &Targets) -> Result<Vec<f64>> {
+        if let Some(weights) = &self.class_weights
+            && weights.len() != classes
+        {
+            bail!(
+                "{} class weights do not fit {classes} classes",
+                weights.len()
+            );
+        }
+        let mut shares = vec![self.label_smoothing / classes as f64; pictures * classes];
+        let mut give = |targets: &[u32], share: f64| {
+            if targets.len() != pictures {
+                bail!(
+                    "{} targets do not fit logits of {pictures} pictures",
+                    targets.len()
+                );
+            }
+            for (row, &class) in shares.chunks_exact_mut(classes).zip(targets) {
+                let Some(place) = row.get_mut(class as usize) else {
+                    bail!("class {class} is none of the {classes} classes of the logits")
+                };
+                *place += (1.0 - self.label_smoothing) * share;
+            }
+            Ok(())
+        };
+        let weight = |class: usize| self.class_weights.as_ref().map_or(1.0, |all| all[class]);
+        let total = match targets {
+            Targets::Classes(targets) => {
+                give(targets, 1.0)?;
+                targets.iter().map(|&class| weight(class as usize)).sum()
+            }
+            Targets::Mixed {
+                first,
+                second,
+                share,
+            } => {
+                give(first, *share)?;
+                give(second, 1.0 - share)?;
+                pictures as f64
+            }
+        };
+        for row in shares.chunks_exact_mut(classes) {
+            for (class, share) in row.iter_mut().enumerate() {
+                *share = if total > 0.0 {
+                    *share * weight(class) / total
+                } else {
+                    0.0
+                };
+            }
+        }
+        Ok(shares)
+    }
+}
+
+/// Weights that make every class count alike whatever its number of pictures: `N / (K n_c)` for a class with n_c of the N
+/// pictures, K the classes that have any, as scikit-learn's `compute_class_weight("balanced")`. Their mean over the
+/// pictures is 1. A class without a picture gets 0 (scikit-learn refuses it): nothing can be learnt of it, and no batch
+/// holds it.
+///
+/// # Panics
+/// When one of `classes` is not below `count`.
+pub fn balanced(classes: &[u32], count: usize) -> Vec<f64> {
+    let mut pictures = vec![0_usize; count];
+    for &class in classes {
+        pictures[class as usize] += 1;
+    }
+    let present = pictures.iter().filter(|&&pictures| pictures > 0).count();
+    let weight = |&pictures: &usize| match pictures {
+        0 => 0.0,
+        pictures => classes.len() as f64 / (present * pictures) as f64,
+    };
+    pictures.iter().map(weight).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::{DType, Var};
+
+    fn logits() -> Tensor {
+        let values = [[1.5, -0.5, 0.25], [0.0, 2.0, -1.0]];
+        Tensor::new(&values, &Device::Cpu).unwrap()
+    }
+
+    #[test]
+    fn balanced_weights_have_mean_one_over_the_pictures_and_skip_empty_classes() {
+        let classes = [0, 0, 0, 2];
+        let weights = balanced(&classes, 3);
+        assert_eq!(weights[1].to_bits(), 0.0_f64.to_bits());
+        assert!((weights[0] - 4.0 / 6.0).abs() < 1e-15 && (weights[2] - 2.0).abs() < 1e-15);
+        let sum: f64 = classes.iter().map(|&class| weights[class as usize]).sum();
+        assert!((sum / 4.0 - 1.0).abs() < 1e-15);
+        assert!(balanced(&[], 2).iter().all(|weight| weight.abs() < 1e-300));
+    }
+
+    #[test]
+    fn huge_logits_give_a_finite_loss_and_gradient() {
+        let logits = Var::from_tensor(&(logits() * 1e30).unwrap().to_dtype(DType::F32).unwrap());
+        let logits = logits.unwrap();
+        let entropy = CrossEntropy {
+            label_smoothing: 0.1,
+            class_weights: None,
+        };
+        let loss = entropy
+            .loss(&logits, &Targets::Classes(vec![1, 1]))
+            .unwrap();
+        assert!(loss.to_scalar::<f32>().unwrap().is_finite());
+        let gradient = loss.backward().unwrap().get(&logits).unwrap().clone();
+        let gradient: Vec<f32> = gradient.flatten_all().unwrap().to_vec1().unwrap();
+        assert!(
+            gradient.iter().all(|value| value.is_finite()),
+            "{gradient:?}"
+        );
+    }
+
+    #[test]
+    fn a_nan_among_the_logits_reaches_the_loss() {
+        let values = [[f32::NAN, 0.0], [1.0, 0.0]];
+        let logits = Tensor::new(&values, &Device::Cpu).unwrap();
+        let loss = CrossEntropy::default().loss(&logits, &Targets::Classes(vec![1, 1]));
+        assert!(loss.unwrap().to_scalar::<f32>().unwrap().is_nan());
+    }
+
+    #[test]
+    fn pictures_without_weight_have_no_loss() {
+        let entropy = CrossEntropy {
+            label_smoothing: 0.0,
+            class_weights: Some(vec![0.0, 1.0, 1.0]),
+        };
+        let loss = entropy
+            .loss(&logits(), &Targets::Classes(vec![0, 0]))
+            .unwrap();
+        assert!(loss.to_scalar::<f64>().unwrap().abs() < 1e-300);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let refusal = |entropy: &CrossEntropy, targets| {
+            let error = entropy.loss(&logits(), &targets).unwrap_err();
+            crate::error::without_backtrace(&error)
+        };
+        let entropy = CrossEntropy::default();
+        assert_eq!(
+            refusal(&entropy, Targets::Classes(vec![0, 3])),
+            "class 3 is none of the 3 classes of the logits"
+        );
+        assert_eq!(
+            refusal(&entropy, Targets::Classes(vec![0])),
+            "1 targets do not fit logits of 2 pictures"
+        );
+        let weighted = CrossEntropy {
+            label_smoothing: 0.0,
+            class_weights: Some(vec![1.0; 4]),
+        };
+        assert_eq!(
+            refusal(&weighted, Targets::Classes(vec![0, 0])),
+            "4 class weights do not fit 3 classes"
+        );
+    }
+}
