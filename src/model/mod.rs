@@ -4,11 +4,13 @@ pub mod block;
 pub mod config;
 mod describe;
 pub mod description;
+mod frozen;
 pub mod preprocess;
 pub mod resnet;
 
 pub use config::{BlockKind, ModelConfig, ShortcutKind, StemKind, StridePlacement};
 pub use describe::describe;
 pub use description::Description;
+pub use frozen::Frozen;
 pub use preprocess::{CropMode, Interpolation, Preprocess};
 pub use resnet::{ResNet, parameters};

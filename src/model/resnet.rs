@@ -2,6 +2,7 @@
 
 use super::block::{Block, ConvNorm, ConvNormShape, Place};
 use super::config::{ModelConfig, StemKind};
+use super::frozen::Frozen;
 use crate::nn::Linear;
 use crate::nn::init::{TensorShapes, without_memory};
 use crate::ops::max_pool::max_pool2d;
@@ -91,13 +92,23 @@ impl ResNet {
     ///
     /// Fails on pictures that do not fit the net and, in training, where batch norm would see one value a channel.
     pub fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        let x = self.features(x, train)?; // [N, features, H/32, W/32]
-        let x = x.flatten_from(2)?.mean(2)?; // [N, features]
-        self.head.forward(&x)
+        self.forward_frozen(x, Frozen::Nothing, train)
+    }
+
+    /// [`ResNet::forward_t`] with a part of the net `frozen`: that part evaluates even in training, its running statistics
+    /// stay, and no gradient reaches it.
+    pub fn forward_frozen(&self, x: &Tensor, frozen: Frozen, train: bool) -> Result<Tensor> {
+        let x = self.features(x, frozen, train)?; // [N, features, H/32, W/32]
+        self.head.forward(&pool(&x)?)
+    }
+
+    /// The head's input `[N, features]` as evaluation computes it, with no gradient: what a linear probe learns from.
+    pub fn pooled(&self, x: &Tensor) -> Result<Tensor> {
+        pool(&self.features(x, Frozen::Backbone, false)?)
     }
 
     /// What the last stage gives out, before pooling: `[N, features, H/32, W/32]` with the `ImageNet` stem.
-    pub fn features(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+    fn features(&self, x: &Tensor, frozen: Frozen, train: bool) -> Result<Tensor> {
         let (_, channels, height, width) = x.dims4()?;
         if channels != self.config.in_channels {
             bail!(
@@ -108,13 +119,20 @@ impl ResNet {
         if height == 0 || width == 0 {
             bail!("this net takes pictures of at least one pixel, not {height}x{width}");
         }
-        let mut x = relu(&self.stem.forward_t(x, train)?)?; // [N, stem_channels, H/2, W/2]
+        // Detached a part at a time, so that a frozen part's intermediate results go at once.
+        let cut = |x: Tensor, frozen: bool| if frozen { x.detach() } else { x };
+        let is_frozen = frozen.stages() > 0;
+        let mut x = relu(&self.stem.forward_t(x, train && !is_frozen)?)?; // [N, stem_channels, H/2, W/2]
         if self.config.stem == StemKind::Imagenet {
             let [kernel, stride, padding] = STEM_POOL;
             x = max_pool2d(&x, kernel, stride, padding)?; // [N, stem_channels, H/4, W/4]
         }
-        for block in self.stages.iter().flatten() {
-            x = block.forward_t(&x, train)?;
+        x = cut(x, is_frozen);
+        for (stage, blocks) in self.stages.iter().enumerate() {
+            let is_frozen = frozen.stages() > stage + 1;
+            for block in blocks {
+                x = cut(block.forward_t(&x, train && !is_frozen)?, is_frozen);
+            }
         }
         Ok(x)
     }
@@ -138,6 +156,11 @@ impl ResNet {
     pub fn head(&self) -> &Linear {
         &self.head
     }
+}
+
+/// The mean over the pixels: `[N, C, H, W]` to `[N, C]`.
+fn pool(x: &Tensor) -> Result<Tensor> {
+    x.flatten_from(2)?.mean(2)
 }
 
 /// Names and shapes of all tensors that a net of this architecture holds, in the order in which it is built.
