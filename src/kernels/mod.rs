@@ -9,6 +9,7 @@ pub mod epilogue;
 pub mod geometry;
 pub mod isa;
 pub mod matmul;
+pub mod optimiser;
 mod patches;
 pub mod pool;
 pub mod relu;

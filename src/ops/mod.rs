@@ -4,6 +4,7 @@
 pub mod batch_norm;
 pub mod conv2d;
 pub mod max_pool;
+pub mod optimiser;
 mod record;
 pub mod relu;
 

@@ -16,6 +16,7 @@ mod hub_server;
 mod jpeg;
 mod kernels;
 mod layers;
+mod learning;
 mod operations;
 mod parity;
 mod preprocess;

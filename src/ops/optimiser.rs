@@ -1,0 +1,210 @@
+//! What an optimiser does to variables in place, in two forms: over [`crate::kernels::optimiser`], whose formulas these
+//! are, and of candle's tensor operations.
+
+use super::{Form, with_values};
+use crate::kernels::optimiser as kernel;
+pub use crate::kernels::optimiser::{Adam, Sgd};
+use candle_core::{CpuStorage, DType, Device, InplaceOp1, Layout, Result, Tensor, Var, bail};
+use std::cell::Cell;
+
+/// One step of SGD on `parameter`; `momentum` is its buffer, which starts at 0, where there is momentum.
+pub fn sgd(parameter: &Var, gradient: &Tensor, momentum: Option<&Var>, step: &Sgd) -> Result<()> {
+    sgd_as(Form::of(parameter), parameter, gradient, momentum, step)
+}
+
+/// [`sgd`] in the form asked for.
+pub fn sgd_as(
+    form: Form,
+    parameter: &Var,
+    gradient: &Tensor,
+    momentum: Option<&Var>,
+    step: &Sgd,
+) -> Result<()> {
+    same_shape(parameter, gradient)?;
+    match (form, momentum) {
+        (Form::Kernels, None) => with_values(gradient, |gradient| {
+            with_values_mut(parameter, |parameter| {
+                kernel::sgd(parameter, gradient, step)
+            })
+        })?,
+        (Form::Kernels, Some(momentum)) => with_values(gradient, |gradient| {
+            with_values_mut(momentum, |momentum| {
+                with_values_mut(parameter, |parameter| {
+                    kernel::sgd_with_momentum(parameter, gradient, momentum, step);
+                })
+            })?
+        })?,
+        (Form::Portable, momentum) => {
+            let old = parameter.as_detached_tensor();
+            let mut change = (gradient.detach() + (&old * step.weight_decay)?)?;
+            if let Some(momentum) = momentum {
+                let moved = ((momentum.as_detached_tensor() * step.momentum)? + &change)?;
+                momentum.set(&moved)?;
+                change = if step.nesterov {
+                    (change + (moved * step.momentum)?)?
+                } else {
+                    moved
+                };
+            }
+            parameter.set(&(old - (change * step.lr)?)?)
+        }
+    }
+}
+
+/// One step of Adam or `AdamW` on `parameter`; `mean` and `square` are the averages of its gradients and of their squares, which
+/// start at 0.
+pub fn adam(
+    parameter: &Var,
+    gradient: &Tensor,
+    mean: &Var,
+    square: &Var,
+    step: &Adam,
+) -> Result<()> {
+    adam_as(
+        Form::of(parameter),
+        parameter,
+        gradient,
+        [mean, square],
+        step,
+    )
+}
+
+/// [`adam`] in the form asked for, with `[mean, square]`.
+pub fn adam_as(
+    form: Form,
+    parameter: &Var,
+    gradient: &Tensor,
+    [mean, square]: [&Var; 2],
+    step: &Adam,
+) -> Result<()> {
+    same_shape(parameter, gradient)?;
+    match form {
+        Form::Kernels => with_values(gradient, |gradient| {
+            with_values_mut(mean, |mean| {
+                with_values_mut(square, |square| {
+                    with_values_mut(parameter, |parameter| {
+                        kernel::adam(parameter, gradient, mean, square, step);
+                    })
+                })?
+            })?
+        })?,
+        Form::Portable => {
+            let old = parameter.as_detached_tensor();
+            let gradient = (gradient.detach() + (&old * step.coupled_decay())?)?;
+            let moved = |average: &Var, value: &Tensor, beta: f64| {
+                let new = ((average.as_detached_tensor() * beta)? + (value * (1.0 - beta))?)?;
+                average.set(&new)?;
+                Ok::<_, candle_core::Error>(new)
+            };
+            let [first, second] = step.betas;
+            let mean = moved(mean, &gradient, first)?;
+            let square = moved(square, &gradient.sqr()?, second)?;
+            let root = ((square.sqrt()? / step.second_correction())? + step.eps)?;
+            let change = ((mean * step.step_size())? / root)?;
+            parameter.set(&((old * step.shrink())? - change)?)
+        }
+    }
+}
+
+/// `average = keep * average + (1 - keep) * value`.
+pub fn move_average(average: &Var, value: &Tensor, keep: f64) -> Result<()> {
+    move_average_as(Form::of(average), average, value, keep)
+}
+
+/// [`move_average`] in the form asked for.
+pub fn move_average_as(form: Form, average: &Var, value: &Tensor, keep: f64) -> Result<()> {
+    same_shape(average, value)?;
+    match form {
+        Form::Kernels => with_values(value, |value| {
+            with_values_mut(average, |average| {
+                kernel::move_average(average, value, keep)
+            })
+        })?,
+        Form::Portable => {
+            let old = average.as_detached_tensor();
+            let part = ((value.detach() - &old)? * (1.0 - keep))?;
+            average.set(&(old + part)?)
+        }
+    }
+}
+
+/// `x * factor`; not part of any graph.
+pub fn scaled(x: &Tensor, factor: f64) -> Result<Tensor> {
+    match Form::of(x) {
+        Form::Kernels => {
+            let mut values = with_values(x, <[f32]>::to_vec)?;
+            kernel::scale(&mut values, factor);
+            Tensor::from_vec(values, x.shape(), x.device())
+        }
+        Form::Portable => x.detach() * factor,
+    }
+}
+
+/// The sum of the squares of `x`: the same bits whatever the number of threads.
+pub fn sum_of_squares(x: &Tensor) -> Result<f64> {
+    sum_of_squares_as(Form::of(x), x)
+}
+
+/// [`sum_of_squares`] in the form asked for.
+pub fn sum_of_squares_as(form: Form, x: &Tensor) -> Result<f64> {
+    match form {
+        Form::Kernels => with_values(x, kernel::sum_of_squares),
+        Form::Portable => {
+            // Half precision would overflow, and not every device knows f64.
+            let wide = match x.dtype() {
+                DType::F64 => x.detach(),
+                _ => x.detach().to_dtype(DType::F32)?,
+            };
+            let sum = wide.sqr()?.sum_all()?.to_device(&Device::Cpu)?;
+            sum.to_dtype(DType::F64)?.to_scalar()
+        }
+    }
+}
+
+fn same_shape(variable: &Var, other: &Tensor) -> Result<()> {
+    if variable.dims() != other.dims() || variable.dtype() != other.dtype() {
+        bail!(
+            "a variable of {:?} {:?} cannot take part with one of {:?} {:?}",
+            variable.dtype(),
+            variable.dims(),
+            other.dtype(),
+            other.dims()
+        );
+    }
+    Ok(())
+}
+
+/// Calls `write` with the values of a contiguous f32 variable on the CPU, in place.
+fn with_values_mut<T>(variable: &Var, write: impl FnOnce(&mut [f32]) -> T) -> Result<T> {
+    let written = Written {
+        write: Cell::new(Some(write)),
+        result: Cell::new(None),
+    };
+    variable.inplace_op1(&written)?;
+    match written.result.into_inner() {
+        Some(result) => Ok(result),
+        None => bail!("a variable was not written"),
+    }
+}
+
+/// Candle lends a tensor's numbers for writing to such an operation alone.
+struct Written<F, T> {
+    write: Cell<Option<F>>,
+    result: Cell<Option<T>>,
+}
+
+impl<T, F: FnOnce(&mut [f32]) -> T> InplaceOp1 for Written<F, T> {
+    fn name(&self) -> &'static str {
+        "optimiser"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        let (CpuStorage::F32(values), Some((start, end)), Some(write)) =
+            (storage, layout.contiguous_offsets(), self.write.take())
+        else {
+            bail!("the kernels write contiguous f32 variables on the CPU alone")
+        };
+        self.result.set(Some(write(&mut values[start..end])));
+        Ok(())
+    }
+}
