@@ -17,6 +17,11 @@ pub fn folder() -> PathBuf {
 }
 
 impl Fixture {
+    /// The tensors alone of a file without metadata.
+    pub fn read_tensors(path: &Path) -> HashMap<String, Tensor> {
+        candle_core::safetensors::load(path, &Device::Cpu).unwrap()
+    }
+
     pub fn read(path: &Path) -> Self {
         let bytes = std::fs::read(path).unwrap();
         let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
