@@ -2,7 +2,7 @@
 //! (<https://huggingface.co/docs/huggingface_hub/guides/manage-cache>):
 //!
 //! ```text
-//! models--org--name/
+//! models--org--name/            datasets--org--name/ where it holds data
 //!   refs/main                   the commit hash that a branch or tag stands for
 //!   blobs/<etag>                contents
 //!   snapshots/<commit>/<file>   links into blobs, or the files themselves where links can't be made
@@ -12,6 +12,8 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+
+use super::name::Holds;
 
 /// The cached part of a repository.
 #[derive(Debug)]
@@ -32,8 +34,8 @@ pub(super) enum Entry {
 
 impl Folder {
     /// The folder of the repository `org/name` below the cache; it need not exist.
-    pub fn new(cache: &Path, repo: &str) -> Self {
-        let name = format!("models--{}", repo.replace('/', "--"));
+    pub fn new(cache: &Path, holds: Holds, repo: &str) -> Self {
+        let name = format!("{}--{}", holds.folder(), repo.replace('/', "--"));
         Self {
             path: cache.join(name),
         }

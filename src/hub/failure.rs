@@ -53,6 +53,7 @@ impl Failure {
     pub fn explain(self, asked: &Asked) -> anyhow::Error {
         let Asked { settings, wanted } = *asked;
         let Wanted { repo, file, .. } = *wanted;
+        let instead = wanted.holds.instead();
         let endpoint = settings.endpoint.trim_end_matches('/');
         match self {
             Self::Hub(error) => explain_hub(&error, asked),
@@ -63,7 +64,7 @@ impl Failure {
                 format!(
                     "`{endpoint}` has sent nothing for {patience:?} while downloading `{file}` of `{repo}`"
                 ),
-                "try again later, or pass a local file",
+                format!("try again later, or {instead}"),
             ),
             Self::WrongSize {
                 announced: 0,
@@ -99,6 +100,7 @@ pub(super) fn no_file(asked: &Asked) -> anyhow::Error {
         repo,
         revision,
         file,
+        ..
     } = *asked.wanted;
     hinted(
         format!("`{repo}` has no file `{file}` at revision `{revision}`"),
@@ -122,23 +124,26 @@ pub(super) fn no_revision(asked: &Asked) -> anyhow::Error {
 pub(super) fn offline(asked: &Asked) -> anyhow::Error {
     let Asked { settings, wanted } = *asked;
     let Wanted {
+        holds,
         repo,
         revision,
         file,
     } = *wanted;
+    let instead = holds.instead();
     hinted(
         format!(
             "`{file}` of `{repo}` at revision `{revision}` is not in the cache `{}`, \
              and HF_HUB_OFFLINE forbids requests",
             settings.cache.display()
         ),
-        "unset HF_HUB_OFFLINE to download it once, or pass a local file",
+        format!("unset HF_HUB_OFFLINE to download it once, or {instead}"),
     )
 }
 
 fn explain_hub(error: &HFError, asked: &Asked) -> anyhow::Error {
     let Asked { settings, wanted } = *asked;
     let Wanted { repo, file, .. } = *wanted;
+    let instead = wanted.holds.instead();
     let endpoint = settings.endpoint.trim_end_matches('/');
     match error {
         HFError::AuthRequired { context } | HFError::Forbidden { context } => {
@@ -177,11 +182,11 @@ fn explain_hub(error: &HFError, asked: &Asked) -> anyhow::Error {
                 context.status,
                 said(context.server_message.as_deref())
             ),
-            "try again later, or pass a local file",
+            format!("try again later, or {instead}"),
         ),
         HFError::Request { source, .. } if source.is_connect() || source.is_timeout() => hinted(
             format!("cannot reach `{endpoint}`: {}", innermost(source)),
-            "check the network and HF_ENDPOINT, or pass a local file",
+            format!("check the network and HF_ENDPOINT, or {instead}"),
         ),
         HFError::Request { source, .. } if source.is_builder() => bad_endpoint(settings),
         HFError::Request { source, .. } => broken_off(&innermost(source), asked),
@@ -194,21 +199,22 @@ fn explain_hub(error: &HFError, asked: &Asked) -> anyhow::Error {
         ),
         error => hinted(
             format!("cannot download `{file}` of `{repo}`: {error}"),
-            "try again later, or pass a local file",
+            format!("try again later, or {instead}"),
         ),
     }
 }
 
 /// The hub hides private repositories from strangers, so the two cases look alike.
 fn no_repository(asked: &Asked) -> anyhow::Error {
-    let repo = asked.wanted.repo;
+    let Wanted { holds, repo, .. } = *asked.wanted;
+    let noun = holds.noun();
     let endpoint = asked.settings.endpoint.trim_end_matches('/');
     let hint = if asked.settings.token.is_some() {
         "check the name; if it is private, the token in HF_TOKEN must be allowed to read it"
     } else {
         "check the name; if it is private, set HF_TOKEN to a token that may read it"
     };
-    hinted(format!("`{endpoint}` has no repository `{repo}`"), hint)
+    hinted(format!("`{endpoint}` has no {noun} `{repo}`"), hint)
 }
 
 fn gated(asked: &Asked, has_token: bool) -> anyhow::Error {
@@ -255,7 +261,8 @@ fn broken_off(why: &str, asked: &Asked) -> anyhow::Error {
 /// A page of the repository on the hub's site.
 fn page(asked: &Asked, part: &str, revision: &str) -> String {
     let endpoint = asked.settings.endpoint.trim_end_matches('/');
-    format!("{endpoint}/{}{part}{revision}", asked.wanted.repo)
+    let Wanted { holds, repo, .. } = *asked.wanted;
+    format!("{endpoint}/{}{repo}{part}{revision}", holds.address())
 }
 
 /// The hub's own words, to be put after ours.

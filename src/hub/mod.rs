@@ -24,10 +24,10 @@ use anyhow::Result;
 use crate::error::hinted;
 use cache::{Entry, Folder};
 use failure::Asked;
-use name::Wanted;
+use name::{Holds, Wanted};
 use transfer::{Answer, Connection};
 
-/// Access to the files of model repositories: the cache first, then the hub.
+/// Access to the files of repositories of models and data sets: the cache first, then the hub.
 ///
 /// One value serves a whole run, from any thread; downloads happen one after the other.
 #[derive(Debug)]
@@ -89,9 +89,25 @@ impl Hub {
         file: &str,
         progress: &dyn Progress,
     ) -> Result<PathBuf> {
-        let wanted = Wanted::new(repo, revision, file)?;
-        let found = self.find(&wanted, Need::Required, progress)?;
-        found.ok_or_else(|| failure::no_file(&self.asked(&wanted)))
+        self.required(&Wanted::new(Holds::Model, repo, revision, file)?, progress)
+    }
+
+    /// [`Hub::file`] of the data set repository `repo`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Hub::file`].
+    pub fn data_file(
+        &self,
+        repo: &str,
+        revision: Option<&str>,
+        file: &str,
+        progress: &dyn Progress,
+    ) -> Result<PathBuf> {
+        self.required(
+            &Wanted::new(Holds::DataSet, repo, revision, file)?,
+            progress,
+        )
     }
 
     /// The same as [`Hub::file`], or `None` where the repository exists but has no such file,
@@ -110,8 +126,14 @@ impl Hub {
         file: &str,
         progress: &dyn Progress,
     ) -> Result<Option<PathBuf>> {
-        let wanted = Wanted::new(repo, revision, file)?;
+        let wanted = Wanted::new(Holds::Model, repo, revision, file)?;
         self.find(&wanted, Need::Optional, progress)
+    }
+
+    /// The file, which must be there.
+    fn required(&self, wanted: &Wanted, progress: &dyn Progress) -> Result<PathBuf> {
+        let found = self.find(wanted, Need::Required, progress)?;
+        found.ok_or_else(|| failure::no_file(&self.asked(wanted)))
     }
 
     /// The file from the cache, else from the hub; `None` where the repository has no such file.
@@ -121,7 +143,7 @@ impl Hub {
         need: Need,
         progress: &dyn Progress,
     ) -> Result<Option<PathBuf>> {
-        let folder = Folder::new(&self.settings.cache, wanted.repo);
+        let folder = Folder::new(&self.settings.cache, wanted.holds, wanted.repo);
         // Held until the answer is in the cache: who waits here finds the file there.
         let mut connection = self
             .connection

@@ -4,9 +4,54 @@ use anyhow::Result;
 
 use crate::error::hinted;
 
+/// What a repository holds: the hub has names, addresses and cache folders of their own for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holds {
+    Model,
+    DataSet,
+}
+
+impl Holds {
+    /// How the name of its folder in the cache begins.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Model => "models",
+            Self::DataSet => "datasets",
+        }
+    }
+
+    /// What stands before its name in an address.
+    pub fn address(self) -> &'static str {
+        match self {
+            Self::Model => "",
+            Self::DataSet => "datasets/",
+        }
+    }
+
+    /// What people call it.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Model => "repository",
+            Self::DataSet => "data set",
+        }
+    }
+
+    /// The way without the hub.
+    pub fn instead(self) -> &'static str {
+        match self {
+            Self::Model => "pass a local file",
+            Self::DataSet => {
+                "fetch the original files by other means and pass their folder as `cifar10:DIR`, or use `sample`"
+            }
+        }
+    }
+}
+
 /// A file of a revision of a repository, by names that are safe in paths.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted<'a> {
+    /// What the repository holds.
+    pub holds: Holds,
     /// `org/name`, or `name` for the few repositories without an owner.
     pub repo: &'a str,
     /// A branch, a tag or a commit hash.
@@ -17,7 +62,12 @@ pub(super) struct Wanted<'a> {
 
 impl<'a> Wanted<'a> {
     /// Checks the names; the revision is `main` where none is given.
-    pub fn new(repo: &'a str, revision: Option<&'a str>, file: &'a str) -> Result<Self> {
+    pub fn new(
+        holds: Holds,
+        repo: &'a str,
+        revision: Option<&'a str>,
+        file: &'a str,
+    ) -> Result<Self> {
         if !is_repository(repo) {
             return Err(hinted(
                 format!("`{repo}` is not the name of a repository"),
@@ -38,6 +88,7 @@ impl<'a> Wanted<'a> {
             ));
         }
         Ok(Self {
+            holds,
             repo,
             revision,
             file,
@@ -83,6 +134,10 @@ fn is_relative_path(path: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn wanted<'a>(repo: &'a str, revision: Option<&'a str>, file: &'a str) -> Result<Wanted<'a>> {
+        Wanted::new(Holds::Model, repo, revision, file)
+    }
+
     #[test]
     fn names_that_the_hub_could_have_are_taken() {
         for repo in [
@@ -91,10 +146,10 @@ mod tests {
             "gpt2",
             "_a/b_",
         ] {
-            assert!(Wanted::new(repo, None, "config.json").is_ok(), "{repo}");
+            assert!(wanted(repo, None, "config.json").is_ok(), "{repo}");
         }
         for revision in ["main", "refs/pr/1", "v1.0", "feature/x"] {
-            assert!(Wanted::new("org/name", Some(revision), "a/b.safetensors").is_ok());
+            assert!(wanted("org/name", Some(revision), "a/b.safetensors").is_ok());
         }
     }
 
@@ -122,14 +177,14 @@ mod tests {
             "org/na%2Fme",
             &long,
         ] {
-            let error = Wanted::new(repo, None, "config.json").unwrap_err();
+            let error = wanted(repo, None, "config.json").unwrap_err();
             assert!(error.to_string().contains("repository"), "{repo}: {error}");
         }
         for path in [
             "", "/etc", "..", "a/../b", "a//b", "./a", "a/", r"a\b", "c:a", "a\0",
         ] {
-            assert!(Wanted::new("org/name", Some(path), "a").is_err(), "{path}");
-            assert!(Wanted::new("org/name", None, path).is_err(), "{path}");
+            assert!(wanted("org/name", Some(path), "a").is_err(), "{path}");
+            assert!(wanted("org/name", None, path).is_err(), "{path}");
         }
     }
 }

@@ -18,13 +18,13 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
+use hf_hub::RepoType;
 use hf_hub::progress::{DownloadEvent, ProgressEvent, ProgressHandler};
-use hf_hub::repository::RepoTypeModel;
 use hf_hub::{HFClient, HFClientSync, HFError, HFRepositorySync, HFResult};
 
 use super::cache::Folder;
 use super::failure::Failure;
-use super::name::Wanted;
+use super::name::{Holds, Wanted};
 use super::staging::{Staging, blob_behind};
 use super::{Progress, Settings};
 
@@ -111,7 +111,7 @@ impl Connection {
         patience: Duration,
         progress: &dyn Progress,
     ) -> Result<Answer, Failure> {
-        let staged = Folder::new(&self.staging.cache(), wanted.repo);
+        let staged = Folder::new(&self.staging.cache(), wanted.holds, wanted.repo);
         self.staging.clear().map_err(Failure::Cache)?;
         if lend {
             Staging::lend(folder, &staged).map_err(Failure::Cache)?;
@@ -145,26 +145,11 @@ impl Connection {
 
     /// Starts the download on a thread of its own.
     fn spawn(&self, wanted: &Wanted, staged: &Folder) -> Receiver<Message> {
-        let (sender, receiver) = mpsc::channel();
         let (owner, name) = wanted.owner_and_name();
-        let repository = self.client.model(owner, name);
-        let (revision, file) = (wanted.revision.to_owned(), wanted.file.to_owned());
-        let absences = staged.absences();
-        std::thread::spawn(move || {
-            let mut outcome = repository
-                .download_file()
-                .filename(&file)
-                .revision(&revision)
-                .progress(Messenger(sender.clone()))
-                .send();
-            // Without a marker for the commit, only the hub's own words tell what is missing.
-            if matches!(outcome, Err(HFError::EntryNotFound { .. })) && !absences.exists() {
-                outcome = Err(ask_what_is_missing(&repository, &revision, &file));
-            }
-            // Nobody listens any more where the wait was given up.
-            let _ = sender.send(Message::Ended(outcome));
-        });
-        receiver
+        match wanted.holds {
+            Holds::Model => spawn(self.client.model(owner, name), wanted, staged),
+            Holds::DataSet => spawn(self.client.dataset(owner, name), wanted, staged),
+        }
     }
 
     /// Moves a staged file into the cache if it is whole.
@@ -211,6 +196,32 @@ impl Connection {
     }
 }
 
+/// Starts the download of a file of `repository` on a thread of its own.
+fn spawn<T: RepoType>(
+    repository: HFRepositorySync<T>,
+    wanted: &Wanted,
+    staged: &Folder,
+) -> Receiver<Message> {
+    let (sender, receiver) = mpsc::channel();
+    let (revision, file) = (wanted.revision.to_owned(), wanted.file.to_owned());
+    let absences = staged.absences();
+    std::thread::spawn(move || {
+        let mut outcome = repository
+            .download_file()
+            .filename(&file)
+            .revision(&revision)
+            .progress(Messenger(sender.clone()))
+            .send();
+        // Without a marker for the commit, only the hub's own words tell what is missing.
+        if matches!(outcome, Err(HFError::EntryNotFound { .. })) && !absences.exists() {
+            outcome = Err(ask_what_is_missing(&repository, &revision, &file));
+        }
+        // Nobody listens any more where the wait was given up.
+        let _ = sender.send(Message::Ended(outcome));
+    });
+    receiver
+}
+
 /// The commit for which `hf-hub` has just noted that it lacks the file.
 fn absent_from(staged: &Folder) -> Option<String> {
     let commit = fs::read_dir(staged.absences()).ok()?.next()?.ok()?;
@@ -219,8 +230,8 @@ fn absent_from(staged: &Folder) -> Option<String> {
 
 /// The error of asking for the file's description, which keeps the words that the error of the
 /// download drops.
-fn ask_what_is_missing(
-    repository: &HFRepositorySync<RepoTypeModel>,
+fn ask_what_is_missing<T: RepoType>(
+    repository: &HFRepositorySync<T>,
     revision: &str,
     file: &str,
 ) -> HFError {
