@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use anyhow::Error;
+use anyhow::{Context, Error, Result};
 
 /// Extensions of files that are taken for pictures, in lower case.
 pub const EXTENSIONS: [&str; 11] = [
@@ -15,32 +15,67 @@ pub const EXTENSIONS: [&str; 11] = [
 ///
 /// With them come the errors of the folders that cannot be read, each with its path; the others' pictures are there.
 pub fn list_images(folder: &Path) -> (Vec<PathBuf>, Vec<Error>) {
+    let listing = list(folder);
+    (listing.images, listing.errors)
+}
+
+/// What a folder and the folders in it hold.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The pictures, sorted by path.
+    pub images: Vec<PathBuf>,
+    /// Other files, hidden ones not counted.
+    pub others: usize,
+    /// Why folders in it could not be read, each with its path.
+    pub errors: Vec<Error>,
+}
+
+/// [`list_images`] with the number of other files.
+pub fn list(folder: &Path) -> Listing {
     let mut found = Found::default();
     found.collect(folder);
-    found.images.sort();
-    (found.images, found.errors)
+    found.listing.images.sort();
+    found.listing
+}
+
+/// The pictures in `folder` itself, sorted by path, and the number of other files there; folders in it are left out.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn list_flat(folder: &Path) -> Result<Listing> {
+    let mut found = Found::default();
+    let read = found.read(folder, Depth::Flat);
+    read.with_context(|| format!("cannot read folder `{}`", folder.display()))?;
+    found.listing.images.sort();
+    Ok(found.listing)
 }
 
 #[derive(Default)]
 struct Found {
-    images: Vec<PathBuf>,
-    errors: Vec<Error>,
+    listing: Listing,
     /// The true paths of the folders that lead to the one being read.
     above: Vec<PathBuf>,
+}
+
+/// Whether folders in a folder are read too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Flat,
+    Whole,
 }
 
 impl Found {
     /// Adds the pictures under `folder`, or why it cannot be read.
     fn collect(&mut self, folder: &Path) {
         let depth = self.above.len();
-        if let Err(error) = self.read(folder) {
+        if let Err(error) = self.read(folder, Depth::Whole) {
             let context = format!("cannot read folder `{}`", folder.display());
-            self.errors.push(Error::new(error).context(context));
+            self.listing.errors.push(Error::new(error).context(context));
         }
         self.above.truncate(depth);
     }
 
-    fn read(&mut self, folder: &Path) -> io::Result<()> {
+    fn read(&mut self, folder: &Path, depth: Depth) -> io::Result<()> {
         let true_path = fs::canonicalize(folder)?;
         if self.above.contains(&true_path) {
             return Ok(());
@@ -53,9 +88,13 @@ impl Found {
             }
             let path = entry.path();
             if path.is_dir() {
-                self.collect(&path);
+                if depth == Depth::Whole {
+                    self.collect(&path);
+                }
             } else if is_image_name(&path) && is_readable_kind(&path) {
-                self.images.push(path);
+                self.listing.images.push(path);
+            } else {
+                self.listing.others += 1;
             }
         }
         Ok(())
@@ -81,7 +120,6 @@ fn is_image_name(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anyhow::{Context, Result};
 
     fn touch(path: PathBuf) -> Result<()> {
         fs::create_dir_all(path.parent().context("a parent")?)?;

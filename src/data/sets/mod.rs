@@ -3,11 +3,23 @@
 //! Every source of pictures (original binary files, tables of the hub, folders, the sample inside the binary, noise)
 //! becomes the same [`DataSet`]; its pictures stay 8 bits a sample in memory, or in their files until they are asked for.
 
+pub mod cifar;
+pub mod fake;
+pub mod folder;
+pub mod idx;
+pub mod known;
+pub mod part;
+pub mod sample;
 pub mod split;
+pub mod table;
 
+pub use known::Known;
 pub use split::{Pictures, Split};
 
 use crate::model::Preprocess;
+
+/// The most samples that a file may bring into memory, in bytes: six times the largest of the [`Known`] data sets.
+const MOST_SAMPLES: u64 = 1 << 30;
 
 /// Pictures with their classes.
 #[derive(Debug, Clone)]

@@ -1,0 +1,105 @@
+//! A part of the training pictures put aside to choose the best epoch by.
+
+use anyhow::Result;
+
+use super::DataSet;
+use crate::error::misuse;
+use crate::random::Random;
+
+/// Which of the examples, of `classes` each, are kept and which are held out, both in ascending order.
+///
+/// Of each class `fraction` is held out, rounded: at least one and not all where it has two or more, none where it has
+/// one. Which ones is a function of the seed and the class alone.
+pub fn stratified(classes: &[u32], fraction: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
+    let count = classes.iter().max().map_or(0, |&last| last as usize + 1);
+    let mut members = vec![Vec::new(); count];
+    for (index, &class) in classes.iter().enumerate() {
+        members[class as usize].push(index);
+    }
+    let mut is_held_out = vec![false; classes.len()];
+    for (class, members) in members.iter_mut().enumerate() {
+        if members.len() < 2 {
+            continue;
+        }
+        let part = (fraction * members.len() as f64).round() as usize;
+        let part = part.clamp(1, members.len() - 1);
+        Random::at(seed, "held out", &[class as u64]).shuffle(members);
+        for &index in &members[..part] {
+            is_held_out[index] = true;
+        }
+    }
+    (0..classes.len()).partition(|&index| !is_held_out[index])
+}
+
+impl DataSet {
+    /// Takes a stratified part out of the training pictures to validate on, in place of what was there for it.
+    ///
+    /// # Errors
+    /// A fraction that is not between 0 and 1, and classes that all have too few pictures.
+    pub fn carve(&mut self, fraction: f64, seed: u64) -> Result<()> {
+        if !(fraction > 0.0 && fraction < 1.0) {
+            return Err(misuse(
+                format!("{fraction} of the training pictures cannot be put aside"),
+                "write a part between 0 and 1, such as 0.1",
+            ));
+        }
+        let Some(train) = &self.train else {
+            return Err(misuse(
+                format!(
+                    "`{}` has no training pictures to put a part of aside",
+                    self.name
+                ),
+                "leave the part out, or name a data set with training pictures",
+            ));
+        };
+        let (kept, held_out) = stratified(train.classes(), fraction, seed);
+        if held_out.is_empty() {
+            return Err(misuse(
+                format!(
+                    "no class of `{}` has two pictures, so none can be put aside",
+                    self.name
+                ),
+                "add pictures: one of each class to learn from and one to validate on",
+            ));
+        }
+        let (val, train) = (train.select(&held_out), train.select(&kept));
+        self.val = Some(val);
+        self.train = Some(train);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(classes: &[u32], indices: &[usize]) -> Vec<usize> {
+        let mut counts = vec![0; 5];
+        for &index in indices {
+            counts[classes[index] as usize] += 1;
+        }
+        counts
+    }
+
+    #[test]
+    fn each_class_gives_its_part_and_every_example_is_on_one_side() {
+        // 100, 1, 2, 0 and 7 pictures.
+        let sizes = [100, 1, 2, 0, 7];
+        let mut classes: Vec<u32> = (0..5)
+            .flat_map(|class| vec![class; sizes[class as usize]])
+            .collect();
+        Random::new(0, "order").shuffle(&mut classes);
+        let (kept, held_out) = stratified(&classes, 0.1, 3);
+        assert!(kept.is_sorted() && held_out.is_sorted());
+        let mut all = [kept.clone(), held_out.clone()].concat();
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..110));
+        assert_eq!(counts(&classes, &held_out), [10, 0, 1, 0, 1]);
+        assert_eq!(stratified(&classes, 0.1, 3), (kept, held_out.clone()));
+        assert_ne!(stratified(&classes, 0.1, 4).1, held_out);
+        // Some of each class is left to learn from.
+        let (kept, _) = stratified(&classes, 0.999, 3);
+        assert_eq!(counts(&classes, &kept), [1, 1, 1, 0, 1]);
+        assert_eq!(stratified(&[], 0.5, 0), (vec![], vec![]));
+    }
+}

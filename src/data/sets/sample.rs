@@ -1,0 +1,59 @@
+//! The sample inside the binary: 6,000 and 1,000 pictures of Fashion-MNIST, as many of each class.
+//!
+//! They lie in sheets, one class after the other (`assets/sample/`, with the script that made them); here they take
+//! turns, so that picture `i` is of class `i % 10` and file order is no bad order to learn in.
+
+use std::io::Cursor;
+
+use anyhow::{Context, Result, ensure};
+use image::{ImageFormat, ImageReader};
+
+use super::{DataSet, Known, Pictures, Split};
+
+const TRAIN: &[u8] = include_bytes!("../../../assets/sample/train.png");
+const TEST: &[u8] = include_bytes!("../../../assets/sample/test.png");
+/// Pictures in a row of a sheet.
+const COLUMNS: usize = 50;
+const EDGE: usize = 28;
+const CLASSES: usize = 10;
+
+/// The sample, unpacked: 600 pictures a class to learn from and 100 a class to measure on, 28x28, grey.
+///
+/// # Errors
+/// Where the binary is damaged.
+pub fn read() -> Result<DataSet> {
+    let train = split("train", TRAIN, 600).context("the sample inside the binary is damaged")?;
+    let test = split("test", TEST, 100).context("the sample inside the binary is damaged")?;
+    let mut data = Known::FashionMnist.of(train, test);
+    "sample".clone_into(&mut data.name);
+    Ok(data)
+}
+
+/// The pictures of a sheet of `count` a class.
+fn split(part: &str, png: &[u8], count: usize) -> Result<Split> {
+    let sheet = ImageReader::with_format(Cursor::new(png), ImageFormat::Png)
+        .decode()?
+        .into_luma8();
+    let rows = CLASSES * count / COLUMNS * EDGE;
+    let size = (sheet.width() as usize, sheet.height() as usize);
+    ensure!(size == (COLUMNS * EDGE, rows), "a sheet of {size:?} pixels");
+    let sheet = sheet.as_raw();
+    let mut samples = Vec::with_capacity(sheet.len());
+    for index in 0..CLASSES * count {
+        // Of its class, and on the sheet.
+        let (class, number) = (index % CLASSES, index / CLASSES);
+        let place = class * count + number;
+        let (top, left) = (place / COLUMNS * EDGE, place % COLUMNS * EDGE);
+        for y in top..top + EDGE {
+            samples.extend_from_slice(&sheet[y * COLUMNS * EDGE + left..][..EDGE]);
+        }
+    }
+    let pictures = Pictures::Memory {
+        name: format!("sample {part}"),
+        size: [EDGE, EDGE],
+        channels: 1,
+        samples,
+    };
+    let classes = (0..CLASSES * count).map(|index| (index % CLASSES) as u32);
+    Ok(Split::new(pictures, classes.collect()))
+}
