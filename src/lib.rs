@@ -29,7 +29,7 @@
 //! # }
 //! ```
 //!
-//! The modules are layers, and an import only points down: `cli`; [`predict`], [`report`], [`weights`] and [`hub`];
+//! The modules are layers, and an import only points down: `cli`; [`predict`], [`report`], [`weights`], [`datasets`] and [`hub`];
 //! [`data`]; [`infer`]; [`model`]; [`nn`]; [`ops`]; [`kernels`].
 
 #![deny(unsafe_code)]
@@ -37,6 +37,7 @@
 pub mod benchmark;
 pub mod cli;
 pub mod data;
+pub mod datasets;
 pub mod error;
 pub mod hub;
 pub mod infer;
