@@ -8,6 +8,7 @@ mod augment;
 mod batches;
 mod cli;
 mod command;
+mod datasets;
 mod fixture;
 mod hostile;
 mod hub;

@@ -1,0 +1,96 @@
+//! Data sets from the hub: fetched once, then read from the cache.
+
+use super::*;
+use crate::hub_server::HubServer;
+use resnet::hub::{Hub, Settings};
+
+const REPO: &str = "uoft-cs/cifar10";
+const TRAIN: &str = "plain_text/train-00000-of-00001.parquet";
+
+struct Scene {
+    server: HubServer,
+    cache: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let server = HubServer::start();
+        let bytes = fs::read(fixture("cifar10").join("train.parquet")).unwrap();
+        let files = [(TRAIN, bytes.as_slice())];
+        server.publish(&format!("datasets/{REPO}"), "main", &"7".repeat(40), &files);
+        let cache = tempfile::tempdir().unwrap();
+        Self { server, cache }
+    }
+
+    fn hub(&self, offline: bool) -> Hub {
+        let mut settings = Settings::new(self.cache.path());
+        self.server.endpoint().clone_into(&mut settings.endpoint);
+        settings.offline = offline;
+        Hub::new(settings)
+    }
+}
+
+#[test]
+fn a_data_set_is_fetched_once_from_its_own_address_into_its_own_folder() {
+    let scene = Scene::new();
+    let path = scene
+        .hub(false)
+        .data_file(REPO, None, TRAIN, &Silent)
+        .unwrap();
+    assert_eq!(
+        scene.server.requests(),
+        ["HEAD", "GET"].map(|method| format!("{method} /datasets/{REPO}/resolve/main/{TRAIN}"))
+    );
+    let folder = scene.cache.path().join("datasets--uoft-cs--cifar10");
+    assert!(path.starts_with(folder.join("snapshots").join("7".repeat(40))));
+    assert_eq!(
+        fs::read(&path).unwrap(),
+        fs::read(fixture("cifar10").join("train.parquet")).unwrap()
+    );
+    for offline in [false, true] {
+        let again = scene.hub(offline).data_file(REPO, None, TRAIN, &Silent);
+        assert_eq!(again.unwrap(), path);
+    }
+    assert_eq!(scene.server.requests().len(), 2);
+    // A model of that name is another repository.
+    let error = scene
+        .hub(false)
+        .file(REPO, None, TRAIN, &Silent)
+        .unwrap_err();
+    assert!(error.to_string().contains("has no repository"), "{error}");
+}
+
+#[test]
+fn offline_or_unknown_data_sets_have_a_way_out() {
+    let scene = Scene::new();
+    let fails = |offline, repo: &str, file: &str| {
+        let error = scene
+            .hub(offline)
+            .data_file(repo, None, file, &Silent)
+            .unwrap_err();
+        (error.to_string(), hint_of(&error).unwrap().to_owned())
+    };
+    let (message, hint) = fails(true, REPO, TRAIN);
+    assert!(
+        message.contains("HF_HUB_OFFLINE forbids requests"),
+        "{message}"
+    );
+    assert!(
+        hint.contains("`cifar10:DIR`") && hint.contains("`sample`"),
+        "{hint}"
+    );
+    let (message, _) = fails(false, "org/nothing", TRAIN);
+    assert!(
+        message.contains("has no data set `org/nothing`"),
+        "{message}"
+    );
+    let (message, hint) = fails(false, REPO, "nothing.parquet");
+    assert!(
+        message.contains("has no file `nothing.parquet`"),
+        "{message}"
+    );
+    assert!(
+        hint.contains("/datasets/uoft-cs/cifar10/tree/main"),
+        "{hint}"
+    );
+}

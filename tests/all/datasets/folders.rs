@@ -1,0 +1,207 @@
+//! Folders of pictures, a folder a class.
+
+use super::*;
+use resnet::data::sets::folder;
+
+fn touch(root: &Path, files: &[&str]) {
+    for file in files {
+        let path = root.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, b"").unwrap();
+    }
+}
+
+fn made(files: &[&str]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    touch(folder.path(), files);
+    folder
+}
+
+fn read(folder: &tempfile::TempDir) -> anyhow::Result<DataSet> {
+    folder::read(folder.path(), "pets")
+}
+
+/// Class and path below the folder, with `/`.
+fn listed(folder: &tempfile::TempDir, split: Option<&Split>) -> Vec<(u32, String)> {
+    let Some(split) = split else {
+        return Vec::new();
+    };
+    let below = |index| {
+        let name = split.name(index);
+        let path = Path::new(&name).strip_prefix(folder.path()).unwrap();
+        path.to_str().unwrap().replace('\\', "/")
+    };
+    let classes = split.classes().iter().copied();
+    classes.zip((0..split.len()).map(below)).collect()
+}
+
+fn expected(files: &[(u32, &str)]) -> Vec<(u32, String)> {
+    files
+        .iter()
+        .map(|&(class, file)| (class, file.to_owned()))
+        .collect()
+}
+
+#[test]
+fn classes_are_sorted_as_python_sorts_and_pictures_by_path() {
+    let folder = made(&[
+        "zebra/b.jpg",
+        "zebra/a.PNG",
+        "Zoo/1.jpg",
+        "ant/deep/er/2.webp",
+        "ant/1.gif",
+        "Ärger/1.jpg",
+        "10/1.jpg",
+        "9/1.jpg",
+        ".hidden/1.jpg",
+        "ant/.hidden.jpg",
+    ]);
+    let data = read(&folder).unwrap();
+    assert_eq!(data.labels, ["10", "9", "Zoo", "ant", "zebra", "Ärger"]);
+    assert_eq!(
+        listed(&folder, data.train.as_ref()),
+        expected(&[
+            (0, "10/1.jpg"),
+            (1, "9/1.jpg"),
+            (2, "Zoo/1.jpg"),
+            (3, "ant/1.gif"),
+            (3, "ant/deep/er/2.webp"),
+            (4, "zebra/a.PNG"),
+            (4, "zebra/b.jpg"),
+            (5, "Ärger/1.jpg"),
+        ])
+    );
+    assert!(data.val.is_none() && data.test.is_none() && data.notes.is_empty());
+    assert_eq!((data.name.as_str(), data.kind), ("pets", Kind::Photographs));
+    assert_eq!(data.preprocess.size, [224, 224]);
+}
+
+#[test]
+fn parts_are_known_by_every_name_and_share_the_classes_of_training() {
+    for val in ["val", "valid", "validation", "Val"] {
+        let folder = made(&[
+            "train/cat/1.jpg",
+            "train/dog/2.jpg",
+            "train/eel/3.jpg",
+            &format!("{val}/dog/4.jpg"),
+            "test/eel/5.jpg",
+            "test/cat/6.jpg",
+        ]);
+        let data = read(&folder).unwrap();
+        assert_eq!(data.labels, ["cat", "dog", "eel"]);
+        assert_eq!(
+            listed(&folder, data.val.as_ref()),
+            expected(&[(1, &format!("{val}/dog/4.jpg"))])
+        );
+        assert_eq!(
+            listed(&folder, data.test.as_ref()),
+            expected(&[(0, "test/cat/6.jpg"), (2, "test/eel/5.jpg")])
+        );
+        assert!(data.notes.is_empty(), "{:?}", data.notes);
+    }
+    // Pictures to measure on alone.
+    let data = read(&made(&["test/b/1.jpg", "val/b/2.jpg", "val/c/3.jpg"])).unwrap();
+    assert!(data.train.is_none() && data.val.is_some() && data.test.is_some());
+    assert_eq!(data.labels, ["b", "c"]);
+}
+
+#[test]
+fn a_class_may_be_called_train_or_test() {
+    let folder = made(&["bus/1.jpg", "train/2.jpg", "test/3.jpg"]);
+    let data = read(&folder).unwrap();
+    assert_eq!(data.labels, ["bus", "test", "train"]);
+    assert_eq!(data.train.unwrap().len(), 3);
+    let folder = made(&["bus/1.jpg", "test/long/3.jpg"]);
+    assert_eq!(read(&folder).unwrap().labels, ["bus", "test"]);
+}
+
+#[test]
+fn what_is_odd_is_noted() {
+    let folder = made(&[
+        "train/cat/1.jpg",
+        "train/cat/notes.txt",
+        "train/dog/deep/list.csv",
+        "train/loose.png",
+        "train/README",
+        "val/cat/2.jpg",
+        "extra/cat/3.jpg",
+    ]);
+    fs::create_dir_all(folder.path().join("train/eel")).unwrap();
+    let data = read(&folder).unwrap();
+    assert_eq!(data.labels, ["cat", "dog", "eel"]);
+    let train = folder.path().join("train");
+    let train = train.display();
+    assert_eq!(
+        data.notes,
+        [
+            "left out beside the parts: `extra`".to_owned(),
+            format!("`{train}` has classes without a picture: `dog`, `eel`"),
+            format!("`{train}` has pictures beside its class folders, left out: 1"),
+            format!("`{train}` has files that are no pictures, left out: 2"),
+        ]
+    );
+    let data = read(&made(&["cat/1.jpg"])).unwrap();
+    assert_eq!(
+        data.notes,
+        ["there is only one class, `cat`: every answer is right"]
+    );
+}
+
+#[test]
+fn what_is_no_data_set_is_refused_with_the_way_out() {
+    let empty = made(&["README"]);
+    let (message, hint) = failure(read(&empty));
+    assert!(
+        message.contains("holds no folder") && hint.contains("/cat/1.jpg"),
+        "{message} {hint}"
+    );
+
+    let loose = made(&["b.jpg", "a.jpg"]);
+    let (message, hint) = failure(read(&loose));
+    assert!(
+        message.contains("holds 2 pictures and no class folders"),
+        "{message}"
+    );
+    assert!(hint.contains("/cat/a.jpg"), "{hint}");
+
+    let (message, hint) = failure(read(&made(&["cat/x.txt", "dog/y.txt"])));
+    assert!(
+        message.contains("hold no pictures") && !hint.is_empty(),
+        "{message}"
+    );
+
+    let wrong = made(&[
+        "train/cat/1.jpg",
+        "train/dog/1.jpg",
+        "val/Cat/1.jpg",
+        "val/cow/1.jpg",
+        "val/dog/1.jpg",
+    ]);
+    let (message, hint) = failure(read(&wrong));
+    assert!(
+        message.contains("classes that the training pictures lack: `Cat`, `cow`"),
+        "{message}"
+    );
+    assert!(hint.contains("correct the folders' names"), "{hint}");
+
+    let twice = made(&["train/cat/1.jpg", "val/cat/1.jpg", "valid/cat/1.jpg"]);
+    let (message, hint) = failure(read(&twice));
+    assert!(
+        message.contains("has both `val/` and `valid/`") && !hint.is_empty(),
+        "{message}"
+    );
+
+    let (message, _) = failure(folder::read(Path::new("no/such"), "x"));
+    assert!(
+        message.contains("cannot read folder `no/such`"),
+        "{message}"
+    );
+    let many: Vec<String> = (0..9).map(|class| format!("val/{class}/1.jpg")).collect();
+    let mut many: Vec<&str> = many.iter().map(String::as_str).collect();
+    many.push("train/a/1.jpg");
+    let (message, _) = failure(read(&made(&many)));
+    assert!(
+        message.ends_with("`0`, `1`, `2`, `3`, `4` and 4 more"),
+        "{message}"
+    );
+}
