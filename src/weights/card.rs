@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::{
-    Fetch, check,
+    Fetch, RunNote, check,
     configuration::{self, Configuration},
     file::WeightsFile,
     foreign, labels,
@@ -33,6 +33,8 @@ pub struct Card {
     pub preprocess: Preprocess,
     /// One name a class, or none where the model names none.
     pub labels: Vec<String>,
+    /// The pictures that chose the weights, where a run of `resnet` wrote them.
+    pub run: Option<RunNote>,
     /// What a person should know.
     pub notes: Vec<String>,
 }
@@ -56,7 +58,8 @@ impl Card {
         }
     }
 
-    /// The model as timm's `config.json` has it, with the key `resnet` for the whole architecture.
+    /// The model as timm's `config.json` has it, with the key `resnet` for the whole architecture,
+    /// and `resnet_run` for the pictures that chose the weights.
     pub fn to_json(&self) -> Value {
         timm::write(self)
     }
@@ -77,6 +80,7 @@ impl Card {
             classes: None,
             labels: Vec::new(),
             preprocess: Preprocess::default(),
+            run: None,
             notes: Vec::new(),
         });
         let config = match (given.config, tensors) {
@@ -133,6 +137,7 @@ impl Card {
             labels: labels::or_imagenet(given.labels, config.classes),
             config,
             preprocess,
+            run: given.run,
             notes,
         })
     }
@@ -165,10 +170,11 @@ impl Opened {
         let own = own_configuration(&files).with_context(context)?;
         let configuration = match (own, beside) {
             (None, beside) => beside?,
-            (Some(own), Ok(Some(beside))) => {
+            (Some(mut own), Ok(Some(beside))) => {
                 notes.extend((!own.means_the_same(&beside)).then(|| {
                     "the file's own metadata is used, not `config.json` beside it, which differs".to_owned()
                 }));
+                own.run = own.run.or(beside.run);
                 Some(own)
             }
             (own, _) => own,

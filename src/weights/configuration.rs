@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value};
 
-use super::{processor, timm, transformers};
+use super::{RunNote, processor, timm, transformers};
 use crate::{
     error::{hinted, without_backtrace},
     model::{ModelConfig, Preprocess, preprocess},
@@ -33,6 +33,8 @@ pub struct Configuration {
     pub labels: Vec<String>,
     /// Preprocessing; mean and deviation may have another number of channels than the model.
     pub preprocess: Preprocess,
+    /// The pictures that chose the weights, where a run of `resnet` wrote them.
+    pub run: Option<RunNote>,
     /// What a person should know.
     pub notes: Vec<String>,
 }
@@ -71,6 +73,7 @@ impl Configuration {
             classes,
             labels,
             preprocess,
+            run: _,
             notes: _,
         } = self;
         *config == other.config

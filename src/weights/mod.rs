@@ -10,6 +10,7 @@
 //! | their names as torchvision's | `names` |
 //! | the architecture, preprocessing and labels that the configuration files give | `timm`, `transformers`, `processor` |
 //! | the architecture that the tensors' shapes show | `shapes` |
+//! | which pictures chose the weights | [`run`] |
 //! | nets that are refused by name | `foreign` |
 //! | every tensor of the architecture is there, in its shape, and no other | `check` |
 //!
@@ -30,6 +31,7 @@ mod pickle;
 mod place;
 mod processor;
 mod remote;
+pub mod run;
 mod save;
 mod shapes;
 pub mod source;
@@ -45,6 +47,7 @@ pub use card::Card;
 pub use checkpoint::Checkpoint;
 pub use labels::imagenet_labels;
 pub use remote::Remote;
+pub use run::RunNote;
 pub use save::write_safetensors;
 pub use source::Source;
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     configuration::{CORRECT, Configuration, buildable, imagenet_statistics, typed, validate},
-    labels,
+    labels, run,
 };
 use crate::{
     error::hinted,
@@ -41,6 +41,7 @@ struct Timm {
     model_args: Option<Map<String, Value>>,
     pretrained_cfg: Option<Pretrained>,
     resnet: Option<Map<String, Value>>,
+    resnet_run: Option<Value>,
     #[serde(flatten)]
     flat: Pretrained,
 }
@@ -90,6 +91,8 @@ pub fn read(source: &str, value: &Value) -> Result<Configuration> {
     } else {
         config
     };
+    let chosen = timm.resnet_run.as_ref().map(typed).transpose();
+    let run = chosen.with_context(|| format!("key `{}`", run::KEY))?;
     let mut notes = Vec::new();
     let preprocess = preprocess(timm.pretrained_cfg.unwrap_or(timm.flat), &mut notes)?;
     Ok(Configuration {
@@ -100,6 +103,7 @@ pub fn read(source: &str, value: &Value) -> Result<Configuration> {
         classes,
         labels: labels(value)?,
         preprocess,
+        run,
         notes,
     })
 }
@@ -219,6 +223,13 @@ mod tests {
                 test_crop_pct: Some(0.965),
                 ..Preprocess::default()
             },
+            run: Some(run::RunNote {
+                data: "cifar10".into(),
+                split: "test".into(),
+                images: 10_000,
+                epoch: 7,
+                val_top1: 93.5,
+            }),
             notes: Vec::new(),
         }
     }
@@ -233,6 +244,7 @@ mod tests {
             assert_eq!(read.config.as_ref(), Some(&card.config));
             assert_eq!(read.labels, card.labels);
             assert_eq!(read.preprocess, card.preprocess);
+            assert_eq!(read.run, card.run);
             assert_eq!(
                 write(&card)["pretrained_cfg"]["std"],
                 json!([0.229, 0.224, 0.225])
@@ -348,6 +360,15 @@ mod tests {
             wrong.to_string(),
             "key `resnet` has `shortcuts`, which no architecture has"
         );
+    }
+
+    #[test]
+    fn a_note_of_the_run_that_is_none_is_refused_by_its_key() {
+        let value = json!({"architecture": "resnet18", "resnet_run": {"data": "cifar10"}});
+        let error = read("config.json", &value).unwrap_err();
+        assert_eq!(error.to_string(), "key `resnet_run`");
+        let value = json!({"architecture": "resnet18", "resnet_run": null});
+        assert_eq!(read("config.json", &value).unwrap().run, None);
     }
 
     #[test]

@@ -88,6 +88,7 @@ pub fn read(value: &Value) -> Result<Configuration> {
         classes: Some(classes),
         labels,
         preprocess: Preprocess::default(),
+        run: None,
         notes: Vec::new(),
     })
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     model::{BlockKind, ModelConfig, Preprocess, StemKind},
-    weights::card::Card,
+    weights::{card::Card, run},
 };
 
 /// `card` in timm's form, so that timm loads the nets that it has, with the key `resnet` for all of them.
@@ -53,6 +53,9 @@ pub fn write(card: &Card) -> Value {
     }
     value["pretrained_cfg"] = pretrained;
     value["resnet"] = json!(config);
+    if let Some(run) = &card.run {
+        value[run::KEY] = json!(run);
+    }
     value
 }
 
