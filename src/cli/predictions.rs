@@ -3,6 +3,7 @@
 use super::print;
 use crate::error::one_line;
 use crate::predict::Prediction;
+use crate::report::csv::quoted;
 use anyhow::Result;
 use clap::ValueEnum;
 use console::{measure_text_width, truncate_str};
@@ -114,7 +115,7 @@ fn bar(part: f64, cells: usize) -> String {
 }
 
 /// A file's name without what would steer a terminal.
-fn printable(name: &str) -> String {
+pub fn printable(name: &str) -> String {
     let escape = |c: char| {
         if c.is_control() {
             c.escape_default().to_string()
@@ -123,15 +124,6 @@ fn printable(name: &str) -> String {
         }
     };
     name.chars().map(escape).collect()
-}
-
-/// A field of CSV, quoted where it has to be (RFC 4180).
-fn quoted(field: &str) -> String {
-    if field.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
-    } else {
-        field.to_owned()
-    }
 }
 
 #[cfg(test)]
@@ -151,12 +143,5 @@ mod tests {
             printable("a\u{1b}[31m\n고양이.png"),
             "a\\u{1b}[31m\\n고양이.png"
         );
-    }
-
-    #[test]
-    fn fields_with_commas_quotes_and_line_ends_are_quoted() {
-        assert_eq!(quoted("tabby"), "tabby");
-        assert_eq!(quoted("tabby, tabby cat"), "\"tabby, tabby cat\"");
-        assert_eq!(quoted("a \"b\"\n"), "\"a \"\"b\"\"\n\"");
     }
 }

@@ -3,6 +3,7 @@
 //! Each style is one function from a [`Description`] to what is printed, final newline included. Nets that torchvision
 //! lacks (CIFAR stems, padded shortcuts, plain nets) come out in the same layouts.
 
+pub mod csv;
 pub mod json;
 pub mod torchinfo;
 pub mod torchsummary;
