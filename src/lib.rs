@@ -29,7 +29,8 @@
 //! # }
 //! ```
 //!
-//! The modules are layers, and an import only points down: `cli`; [`predict`], [`report`], [`weights`], [`datasets`] and [`hub`];
+//! The modules are layers, and an import only points down: `cli`; [`eval`], [`predict`], [`report`], [`train`], [`weights`],
+//! [`datasets`] and [`hub`];
 //! [`data`]; [`infer`]; [`model`]; [`nn`]; [`ops`]; [`kernels`].
 
 #![deny(unsafe_code)]
@@ -39,6 +40,7 @@ pub mod cli;
 pub mod data;
 pub mod datasets;
 pub mod error;
+pub mod eval;
 pub mod hub;
 pub mod infer;
 pub mod kernels;

@@ -63,15 +63,7 @@ impl Predictor {
         if !labels.is_empty() && labels.len() != classes {
             bail!("{} labels for {classes} classes", labels.len());
         }
-        let transform = Transform::new(preprocess)?;
-        let channels = net.config().in_channels;
-        if transform.channels() != channels {
-            bail!(
-                "the model takes {channels} channels, its mean and deviation have {}",
-                transform.channels()
-            );
-        }
-        let engine = Engine::new(net, transform.size())?;
+        let (engine, transform) = prepare(net, preprocess)?;
         Ok(Self {
             engine,
             transform,
@@ -147,15 +139,33 @@ impl Predictor {
     }
 }
 
-/// The `k` largest logits, the smaller class first where they are equal.
-fn top(logits: &[f64], k: usize, labels: &[String]) -> Result<Vec<Prediction>> {
-    if let Some(class) = logits.iter().position(|logit| !logit.is_finite()) {
+/// The engine of `net` and what makes its inputs by `preprocess`.
+///
+/// # Errors
+/// Preprocessing that cannot be done or does not fit the net's input channels, and pictures too small for the net.
+pub fn prepare(net: ResNet, preprocess: &Preprocess) -> Result<(Engine, Transform)> {
+    let transform = Transform::new(preprocess)?;
+    let channels = net.config().in_channels;
+    if transform.channels() != channels {
         bail!(
-            "the model gives no finite number for this picture (class {class}): its weights are damaged or overflow"
+            "the model takes {channels} channels, its mean and deviation have {}",
+            transform.channels()
         );
     }
+    let engine = Engine::new(net, transform.size())?;
+    Ok((engine, transform))
+}
+
+/// The `k` largest logits, the smaller class first where they are equal.
+///
+/// # Errors
+/// Those of [`ensure_finite`].
+pub(crate) fn top(logits: &[f64], k: usize, labels: &[String]) -> Result<Vec<Prediction>> {
+    ensure_finite(logits)?;
     let mut classes: Vec<usize> = (0..logits.len()).collect();
-    classes.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
+    // Adding 0 makes -0 equal to it.
+    let order = |class: usize| logits[class] + 0.0;
+    classes.sort_by(|&a, &b| order(b).total_cmp(&order(a)).then(a.cmp(&b)));
     let largest = classes.first().map_or(0.0, |&class| logits[class]);
     let sum: f64 = logits.iter().map(|logit| (logit - largest).exp()).sum();
     let prediction = |class: usize| Prediction {
@@ -165,6 +175,16 @@ fn top(logits: &[f64], k: usize, labels: &[String]) -> Result<Vec<Prediction>> {
         logit: logits[class],
     };
     Ok(classes.into_iter().take(k).map(prediction).collect())
+}
+
+/// Refuses logits of which one is infinite or not a number, naming its class.
+pub(crate) fn ensure_finite(logits: &[f64]) -> Result<()> {
+    if let Some(class) = logits.iter().position(|logit| !logit.is_finite()) {
+        bail!(
+            "the model gives no finite number for this picture (class {class}): its weights are damaged or overflow"
+        );
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ pub use checkpoint::Checkpoint;
 pub use labels::imagenet_labels;
 pub use remote::Remote;
 pub use run::RunNote;
+pub(crate) use save::temporary_beside;
 pub use save::write_safetensors;
 pub use source::Source;
 

@@ -1,13 +1,14 @@
 //! Writing safetensors: whole or not at all, and the same bytes for the same content.
 
 use std::{
-    io::{BufWriter, Write},
+    io::{self, BufWriter, Write},
     path::Path,
 };
 
 use anyhow::{Context, Result};
 use safetensors::View;
 use serde_json::{Map, Value, json};
+use tempfile::NamedTempFile;
 
 /// Writes `tensors`, and `metadata` in its order, to the safetensors file at `path`.
 ///
@@ -51,19 +52,7 @@ pub fn write_safetensors<V: View>(
     let mut header = serde_json::to_vec(&header)?;
     header.resize(header.len().next_multiple_of(8), b' ');
     let write = || -> Result<()> {
-        let folder = match path.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".").suffix(".part");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // As any other new file: the process's mask takes its part.
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let temporary = builder.tempfile_in(folder)?;
+        let temporary = temporary_beside(path)?;
         let mut writer = BufWriter::with_capacity(1 << 20, temporary.as_file());
         writer.write_all(&(header.len() as u64).to_le_bytes())?;
         writer.write_all(&header)?;
@@ -77,6 +66,26 @@ pub fn write_safetensors<V: View>(
         Ok(())
     };
     write().with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+/// A new file in the folder of `path`, to be given that name when it is whole; dropped before, it is gone.
+///
+/// # Errors
+/// Where no file can be made there.
+pub fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".").suffix(".part");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // As any other new file: the process's mask takes its part.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
 }
 
 #[cfg(test)]

@@ -82,6 +82,22 @@ impl Split {
         }
     }
 
+    /// The same examples, class `c` becoming `classes[c]`.
+    ///
+    /// # Panics
+    /// When a class has no new one.
+    #[must_use]
+    pub fn with_classes(&self, classes: &[u32]) -> Self {
+        Self {
+            classes: self
+                .classes
+                .iter()
+                .map(|&class| classes[class as usize])
+                .collect(),
+            ..self.clone()
+        }
+    }
+
     /// Examples.
     pub fn len(&self) -> usize {
         self.places.len()

@@ -1,0 +1,262 @@
+//! Which class of the model each class of the data is.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+
+use crate::data::sets::Split;
+use crate::error::hinted;
+
+/// Names of an error that are listed.
+const LISTED: usize = 3;
+
+/// The classes of data in the model's numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Matched {
+    /// For each class of the data the model's.
+    pub classes: Vec<u32>,
+    /// One name a class of the model.
+    pub labels: Vec<String>,
+    /// What a person should know of it.
+    pub note: Option<String>,
+}
+
+impl Matched {
+    /// Finds the classes that the data names among the `count` classes of the model, of which `model` has all names or none.
+    ///
+    /// Names that the model has are matched wherever they stand, so that data in another order or of fewer classes can be
+    /// evaluated. `tabby` is `tabby, tabby cat`: any of the names between commas serves, and case, `_` and `-` do not
+    /// matter. As many classes of which no name is the model's are taken in their order, and that is said.
+    ///
+    /// # Errors
+    /// Where neither holds, so that figures would mean nothing.
+    pub fn new(model: &[String], count: usize, data: &[String]) -> Result<Self> {
+        let in_order = (0..data.len() as u32).collect();
+        if model.is_empty() && data.len() == count {
+            return Ok(Self {
+                classes: in_order,
+                labels: data.to_vec(),
+                note: Some(
+                    "the model names no classes: the data's are taken in their order".to_owned(),
+                ),
+            });
+        }
+        if model == data {
+            return Ok(Self {
+                classes: in_order,
+                labels: model.to_vec(),
+                note: None,
+            });
+        }
+        let names = Names::of(model);
+        let found: Vec<Option<u32>> = data.iter().map(|name| names.find(name)).collect();
+        let classes: Vec<u32> = found.iter().copied().flatten().collect();
+        let mut distinct = classes.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        if distinct.len() == data.len() {
+            let same = classes == *in_order && data.len() == count;
+            return Ok(Self {
+                classes,
+                labels: model.to_vec(),
+                note: (!same).then(|| match data.len() {
+                    few if few < count => {
+                        format!("the data has {few} of the model's {count} classes, matched by name")
+                    }
+                    _ => "the data's classes stand in another order than the model's: they are matched by name".to_owned(),
+                }),
+            });
+        }
+        let in_place = |(class, found): (u32, &Option<u32>)| found.is_none_or(|at| at == class);
+        if data.len() == count && (0..).zip(&found).all(in_place) {
+            return Ok(Self {
+                classes: in_order,
+                labels: model.to_vec(),
+                note: Some(in_place_note(model, data, &found)),
+            });
+        }
+        Err(refusal(count, data, &found))
+    }
+
+    /// The pictures of `split` with the model's classes.
+    #[must_use]
+    pub fn apply(&self, split: &Split) -> Split {
+        split.with_classes(&self.classes)
+    }
+}
+
+/// Says which names differ where classes are taken in their order.
+fn in_place_note(model: &[String], data: &[String], found: &[Option<u32>]) -> String {
+    let mut other = data.iter().zip(model).zip(found);
+    let first = other.find(|(_, found)| found.is_none());
+    let example = first.map_or(String::new(), |((data, model), _)| {
+        format!(", `{data}` as `{model}`")
+    });
+    format!(
+        "the data's classes have other names than the model's: they are taken in their order{example}"
+    )
+}
+
+fn refusal(count: usize, data: &[String], found: &[Option<u32>]) -> anyhow::Error {
+    let unknown: Vec<&String> = data
+        .iter()
+        .zip(found)
+        .filter(|(_, found)| found.is_none())
+        .map(|(name, _)| name)
+        .collect();
+    let listed: Vec<String> = unknown
+        .iter()
+        .take(LISTED)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let more = match unknown.len().saturating_sub(LISTED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let what = if unknown.is_empty() {
+        "two of the data's classes are one of the model's".to_owned()
+    } else {
+        let is = if unknown.len() == 1 { "is" } else { "are" };
+        format!("{}{more} {is} not among the model's", listed.join(", "))
+    };
+    hinted(
+        format!(
+            "the data's classes are not the model's: {what} ({} classes against {count})",
+            data.len()
+        ),
+        "name the class folders as the model's classes, or train on this data: `resnet train -m MODEL -d DATA`",
+    )
+}
+
+/// The classes that each name may mean.
+struct Names {
+    whole: HashMap<String, Vec<u32>>,
+    parts: HashMap<String, Vec<u32>>,
+}
+
+impl Names {
+    fn of(labels: &[String]) -> Self {
+        let (mut whole, mut parts) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
+        for (class, label) in (0..).zip(labels) {
+            whole.entry(plain(label)).or_default().push(class);
+            let mut names: Vec<String> = label.split(',').map(plain).collect();
+            names.sort_unstable();
+            names.dedup();
+            for name in names {
+                parts.entry(name).or_default().push(class);
+            }
+        }
+        Self { whole, parts }
+    }
+
+    /// The one class that `name` means: by its whole label, else by one of the names in it.
+    fn find(&self, name: &str) -> Option<u32> {
+        let name = plain(name);
+        let meant = self.whole.get(&name).or_else(|| self.parts.get(&name));
+        match meant.map(Vec::as_slice) {
+            Some(&[class]) => Some(class),
+            _ => None,
+        }
+    }
+}
+
+/// A name without case and outer space, its words parted by one space: folders often have `_` there.
+fn plain(name: &str) -> String {
+    let name = name.to_lowercase().replace(['_', '-'], " ");
+    name.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::one_line;
+
+    fn matched(model: &[&str], count: usize, data: &[&str]) -> Result<Matched> {
+        let owned = |names: &[&str]| {
+            names
+                .iter()
+                .map(|&name| name.to_owned())
+                .collect::<Vec<_>>()
+        };
+        Matched::new(&owned(model), count, &owned(data))
+    }
+
+    #[test]
+    fn the_same_names_need_no_note_and_another_order_is_matched() {
+        let same = matched(&["a", "b"], 2, &["a", "b"]).unwrap();
+        assert_eq!((same.classes, same.note), (vec![0, 1], None));
+        let turned = matched(&["a", "b"], 2, &["b", "a"]).unwrap();
+        assert_eq!(turned.classes, [1, 0]);
+        assert_eq!(turned.labels, ["a", "b"]);
+        assert!(turned.note.unwrap().contains("another order"));
+    }
+
+    #[test]
+    fn fewer_classes_are_found_by_any_of_their_names() {
+        let model = [
+            "tench, Tinca tinca",
+            "tabby, tabby cat",
+            "crane",
+            "crane, machine",
+        ];
+        let some = matched(&model, 4, &["Tabby_Cat", "tinca-tinca"]).unwrap();
+        assert_eq!(some.classes, [1, 0]);
+        assert_eq!(
+            some.note.unwrap(),
+            "the data has 2 of the model's 4 classes, matched by name"
+        );
+        // A whole label wins over a part of another.
+        assert_eq!(matched(&model, 4, &["crane"]).unwrap().classes, [2]);
+        // The order alone is no match: the first of four is not the only class.
+        assert!(matched(&model, 4, &["tench"]).unwrap().note.is_some());
+    }
+
+    #[test]
+    fn as_many_other_names_are_taken_in_their_order_with_a_note() {
+        let other = matched(&["cat", "dog"], 2, &["cats", "dog"]).unwrap();
+        assert_eq!(other.classes, [0, 1]);
+        assert!(
+            other
+                .note
+                .unwrap()
+                .ends_with("in their order, `cats` as `cat`")
+        );
+        let unnamed = matched(&[], 2, &["x", "y"]).unwrap();
+        assert_eq!(unnamed.labels, ["x", "y"]);
+        assert!(unnamed.note.unwrap().contains("names no classes"));
+    }
+
+    #[test]
+    fn classes_that_cannot_be_told_are_refused() {
+        for (model, data, message) in [
+            // A known name in another place: the order means nothing.
+            (
+                &["cat", "dog", "bird"][..],
+                &["bird", "cat", "hound"][..],
+                "`hound` is not among the model's (3 classes against 3)",
+            ),
+            (
+                &["a", "b"],
+                &["c", "d", "e", "f", "g"],
+                "`c`, `d`, `e` and 2 more are not among the model's (5 classes against 2)",
+            ),
+            (
+                &["a", "b", "c"],
+                &["A", "a"],
+                "two of the data's classes are one of the model's (2 classes against 3)",
+            ),
+            (
+                &["crane", "crane", "x"],
+                &["crane"],
+                "`crane` is not among the model's (1 classes against 3)",
+            ),
+        ] {
+            let error = one_line(&matched(model, model.len(), data).unwrap_err());
+            assert_eq!(
+                error,
+                format!("the data's classes are not the model's: {message}")
+            );
+        }
+        assert!(matched(&[], 2, &["a"]).is_err());
+    }
+}

@@ -1,0 +1,258 @@
+//! The figures of an evaluation, gathered a picture at a time from logits and the true class.
+//!
+//! Classes rank by their logits, of equal ones the smaller number first, as `torch.argmax` and `predict` take them: so a
+//! picture is right at top-k when fewer than k classes rank before the true one, and top-1, the confusion and the
+//! predictions never contradict each other. Precision, recall and F1 are scikit-learn's
+//! (`precision_recall_fscore_support`) with 0 where nothing defines them.
+
+use anyhow::{Result, ensure};
+use serde::Serialize;
+
+use crate::predict::ensure_finite;
+
+/// How many classes top-5 looks at; with fewer it is not given.
+const FIVE: usize = 5;
+
+/// What is counted of the pictures so far.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    images: usize,
+    /// Sum of the cross entropies, in natural logarithms.
+    loss: f64,
+    /// Pictures whose true class ranks first, and among the first five.
+    right: [usize; 2],
+    /// Pictures by true class (row) and predicted class (column).
+    confusion: Vec<Vec<u64>>,
+}
+
+/// How well one class is recognised.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClassMetrics {
+    /// Its name.
+    pub label: String,
+    /// Pictures of this class.
+    pub images: usize,
+    /// Of the pictures taken for this class, the part that is; 0 where there is none.
+    pub precision: f64,
+    /// Of the pictures of this class, the part taken for it; 0 where there is none.
+    pub recall: f64,
+    /// The harmonic mean of both, 0 where both are.
+    pub f1: f64,
+}
+
+impl Metrics {
+    /// Nothing counted yet, for so many classes.
+    pub fn new(classes: usize) -> Self {
+        Self {
+            images: 0,
+            loss: 0.0,
+            right: [0; 2],
+            confusion: (0..classes).map(|_| vec![0; classes]).collect(),
+        }
+    }
+
+    /// Counts a picture of class `class` for which the net gave `logits`, one a class; returns the predicted class.
+    ///
+    /// # Errors
+    /// Logits that are not finite or not as many as the classes, and a class that is none of them; nothing is counted then.
+    pub fn add(&mut self, class: usize, logits: &[f64]) -> Result<usize> {
+        let classes = self.confusion.len();
+        ensure!(
+            logits.len() == classes,
+            "the model gives {} numbers for {classes} classes",
+            logits.len()
+        );
+        ensure!(class < classes, "class {class} is none of {classes}");
+        ensure_finite(logits)?;
+        let predicted = (1..classes).fold(0, |best, other| {
+            if logits[other] > logits[best] {
+                other
+            } else {
+                best
+            }
+        });
+        let own = logits[class];
+        let before = |(other, &logit): (usize, &f64)| {
+            if other < class {
+                logit >= own
+            } else {
+                logit > own
+            }
+        };
+        let logits_before = logits.iter().enumerate().filter(|&each| before(each));
+        let rank = logits_before.count();
+        let largest = logits[predicted];
+        let sum: f64 = logits.iter().map(|logit| (logit - largest).exp()).sum();
+        self.images += 1;
+        self.loss += sum.ln() + largest - own;
+        self.right[0] += usize::from(rank == 0);
+        self.right[1] += usize::from(rank < FIVE);
+        self.confusion[class][predicted] += 1;
+        Ok(predicted)
+    }
+
+    /// Pictures counted.
+    pub fn images(&self) -> usize {
+        self.images
+    }
+
+    /// Mean cross entropy a picture; not a number before the first.
+    pub fn loss(&self) -> f64 {
+        self.loss / self.images as f64
+    }
+
+    /// The percentage of pictures whose true class ranks first; not a number before the first picture.
+    pub fn top1(&self) -> f64 {
+        self.percent(self.right[0])
+    }
+
+    /// The percentage of pictures whose true class is among the first five; nothing below five classes.
+    pub fn top5(&self) -> Option<f64> {
+        (self.confusion.len() >= FIVE).then(|| self.percent(self.right[1]))
+    }
+
+    fn percent(&self, right: usize) -> f64 {
+        100.0 * right as f64 / self.images as f64
+    }
+
+    /// Pictures by true class (row) and predicted class (column).
+    pub fn confusion(&self) -> &[Vec<u64>] {
+        &self.confusion
+    }
+
+    /// The figures of each class, named by `labels`.
+    pub fn classes(&self, labels: &[String]) -> Vec<ClassMetrics> {
+        let mut predicted = vec![0; self.confusion.len()];
+        for row in &self.confusion {
+            for (sum, count) in predicted.iter_mut().zip(row) {
+                *sum += count;
+            }
+        }
+        let rows = self.confusion.iter().zip(labels).enumerate();
+        rows.map(|(class, (row, label))| {
+            let (images, right) = (row.iter().sum(), row[class]);
+            ClassMetrics {
+                label: label.clone(),
+                images: images as usize,
+                precision: part(right, predicted[class]),
+                recall: part(right, images),
+                f1: part(2 * right, images + predicted[class]),
+            }
+        })
+        .collect()
+    }
+}
+
+/// Precision, recall and F1 averaged over the classes that have pictures, each class alike; 0 where none has.
+pub fn macro_average(classes: &[ClassMetrics]) -> [f64; 3] {
+    let with_pictures = classes.iter().filter(|class| class.images > 0);
+    let (mut sums, mut count) = ([0.0; 3], 0);
+    for class in with_pictures {
+        for (sum, figure) in sums
+            .iter_mut()
+            .zip([class.precision, class.recall, class.f1])
+        {
+            *sum += figure;
+        }
+        count += 1;
+    }
+    sums.map(|sum| {
+        if count == 0 {
+            0.0
+        } else {
+            sum / f64::from(count)
+        }
+    })
+}
+
+/// `count` of `total`; 0 of nothing.
+fn part(count: u64, total: u64) -> f64 {
+    if total == 0 {
+        0.0
+    } else {
+        count as f64 / total as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(count: usize) -> Vec<String> {
+        (0..count).map(|class| format!("class {class}")).collect()
+    }
+
+    #[test]
+    fn four_pictures_give_the_figures_computed_by_hand() {
+        let mut metrics = Metrics::new(3);
+        // Logits are logarithms of probabilities, so the loss is the mean of -ln of the true classes'.
+        let row = |probabilities: [f64; 3]| probabilities.map(f64::ln);
+        assert_eq!(metrics.add(0, &row([0.5, 0.25, 0.25])).unwrap(), 0);
+        assert_eq!(metrics.add(0, &row([0.25, 0.5, 0.25])).unwrap(), 1);
+        assert_eq!(metrics.add(1, &row([0.125, 0.75, 0.125])).unwrap(), 1);
+        assert_eq!(metrics.add(2, &row([0.125, 0.625, 0.25])).unwrap(), 1);
+        let loss = -(0.5 * 0.25 * 0.75 * 0.25f64).ln() / 4.0;
+        assert!((metrics.loss() - loss).abs() < 1e-12);
+        assert_eq!((metrics.images(), metrics.top1()), (4, 50.0));
+        assert_eq!(metrics.top5(), None);
+        assert_eq!(metrics.confusion(), [[1, 1, 0], [0, 1, 0], [0, 1, 0]]);
+        let figures: Vec<_> = metrics
+            .classes(&labels(3))
+            .into_iter()
+            .map(|class| (class.images, class.precision, class.recall, class.f1))
+            .collect();
+        let expected = [
+            (2, 1.0, 0.5, 2.0 / 3.0),
+            (1, 1.0 / 3.0, 1.0, 0.5),
+            (1, 0.0, 0.0, 0.0),
+        ];
+        assert_eq!(figures, expected);
+    }
+
+    #[test]
+    fn of_equal_logits_the_smaller_class_ranks_first() {
+        let mut metrics = Metrics::new(6);
+        assert_eq!(metrics.add(1, &[0.0; 6]).unwrap(), 0);
+        assert!(metrics.top1().abs() < 1e-12);
+        assert_eq!(metrics.top5(), Some(100.0));
+        assert_eq!(metrics.add(5, &[0.0; 6]).unwrap(), 0);
+        assert_eq!(metrics.top5(), Some(50.0));
+        assert_eq!(metrics.add(0, &[0.0; 6]).unwrap(), 0);
+        assert!((metrics.top1() - 100.0 / 3.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn large_logits_do_not_overflow_the_loss() {
+        let mut metrics = Metrics::new(2);
+        metrics.add(0, &[1e4, -1e4]).unwrap();
+        metrics.add(1, &[1e4, -1e4]).unwrap();
+        assert!((metrics.loss() - 1e4).abs() < 1e-9);
+    }
+
+    #[test]
+    fn logits_that_are_no_numbers_and_unknown_classes_are_errors_and_count_nothing() {
+        let mut metrics = Metrics::new(2);
+        for (class, logits) in [
+            (0, vec![0.0, f64::NAN]),
+            (0, vec![f64::INFINITY, 0.0]),
+            (0, vec![0.0]),
+            (2, vec![0.0, 0.0]),
+        ] {
+            assert!(metrics.add(class, &logits).is_err(), "{class} {logits:?}");
+        }
+        assert_eq!(metrics.images(), 0);
+        assert!(
+            metrics
+                .classes(&labels(2))
+                .iter()
+                .all(|class| class.f1 == 0.0)
+        );
+    }
+
+    #[test]
+    fn one_class_is_always_right() {
+        let mut metrics = Metrics::new(1);
+        metrics.add(0, &[-3.0]).unwrap();
+        assert_eq!((metrics.top1(), metrics.loss()), (100.0, 0.0));
+    }
+}

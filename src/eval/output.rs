@@ -1,0 +1,133 @@
+//! What an evaluation leaves in a folder: `evaluation.json` and `predictions.csv`, a line a picture.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use super::Evaluation;
+use crate::error::{hinted, one_line};
+use crate::predict::Prediction;
+use crate::report::csv::quoted;
+use crate::weights::temporary_beside;
+
+/// The name of the file with the whole evaluation, as `resnet eval --format json` prints it.
+pub const EVALUATION: &str = "evaluation.json";
+/// The name of the file with the prediction of each picture.
+pub const PREDICTIONS: &str = "predictions.csv";
+/// Classes that a line of predictions names, the predicted one among them.
+pub const TOP: usize = 5;
+
+const HEADER: &str = "image,label,predicted,probability,correct,top2,top3,top4,top5,error\n";
+
+/// An evaluation with what was evaluated on what.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// The model.
+    pub model: String,
+    /// The data, as the user wrote it.
+    pub data: String,
+    /// The split: `train`, `val`, `test`, or `all` for class folders without splits.
+    pub split: String,
+    /// The figures.
+    #[serde(flatten)]
+    pub evaluation: Evaluation,
+    /// Whether these pictures also chose the model's epoch, so that the figures flatter it; written only where they did.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub chose_best: bool,
+}
+
+impl Report {
+    /// One line of JSON, its end included.
+    ///
+    /// # Errors
+    /// Never: all of it can be written as JSON.
+    pub fn json(&self) -> Result<String> {
+        Ok(serde_json::to_string(self)? + "\n")
+    }
+}
+
+/// The files of an evaluation that is under way; they appear at its end, each whole.
+#[derive(Debug)]
+pub struct Output {
+    folder: PathBuf,
+    predictions: String,
+}
+
+impl Output {
+    /// Makes the folder where there is none and tries whether files can be written there, before the long work.
+    ///
+    /// # Errors
+    /// Where they cannot, or a folder stands in a file's place.
+    pub fn create(folder: &Path) -> Result<Self> {
+        let prepare = || -> Result<()> {
+            fs::create_dir_all(folder)?;
+            for name in [EVALUATION, PREDICTIONS] {
+                let path = folder.join(name);
+                if path.is_dir() {
+                    return Err(hinted(
+                        format!("`{name}` in it is a folder"),
+                        "pass another folder",
+                    ));
+                }
+                temporary_beside(&path)?;
+            }
+            Ok(())
+        };
+        prepare().with_context(|| format!("cannot write into folder `{}`", folder.display()))?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            predictions: HEADER.to_owned(),
+        })
+    }
+
+    /// Adds a picture called `image`, whose class is named `label`; `top` are its most probable classes.
+    pub fn picture(&mut self, image: &str, label: &str, correct: bool, top: &[Prediction]) {
+        let name = |rank: usize| {
+            let prediction = top.get(rank);
+            quoted(
+                prediction
+                    .and_then(|top| top.label.as_deref())
+                    .unwrap_or_default(),
+            )
+        };
+        let probability = top.first().map_or(0.0, |top| top.probability);
+        let (image, label) = (quoted(image), quoted(label));
+        let [first, second, third, fourth, fifth] = [0, 1, 2, 3, 4].map(name);
+        // Writing into a string cannot fail.
+        let _ = writeln!(
+            self.predictions,
+            "{image},{label},{first},{probability},{correct},{second},{third},{fourth},{fifth},"
+        );
+    }
+
+    /// Adds a picture that cannot be read.
+    pub fn unreadable(&mut self, image: &str, label: &str, error: &anyhow::Error) {
+        let (image, label, error) = (quoted(image), quoted(label), quoted(&one_line(error)));
+        let _ = writeln!(self.predictions, "{image},{label},,,,,,,,{error}");
+    }
+
+    /// Writes the files, in the place of older ones.
+    ///
+    /// # Errors
+    /// Where a file cannot be written.
+    pub fn finish(self, report: &Report) -> Result<()> {
+        write(&self.folder.join(PREDICTIONS), &self.predictions)?;
+        write(&self.folder.join(EVALUATION), &report.json()?)
+    }
+}
+
+/// Writes a file whole or not at all.
+fn write(path: &Path, text: &str) -> Result<()> {
+    let write = || -> Result<()> {
+        let mut temporary = temporary_beside(path)?;
+        temporary.write_all(text.as_bytes())?;
+        temporary.as_file().sync_all()?;
+        temporary.persist(path)?;
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write `{}`", path.display()))
+}
