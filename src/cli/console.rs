@@ -16,7 +16,8 @@ const CYAN: Style = AnsiColor::Cyan.on_default().bold();
 pub struct Console {
     quiet: bool,
     verbose: bool,
-    download: Mutex<Option<ProgressBar>>,
+    /// Of a download, or of pictures.
+    bar: Mutex<Option<ProgressBar>>,
 }
 
 impl Console {
@@ -24,7 +25,7 @@ impl Console {
         Self {
             quiet,
             verbose,
-            download: Mutex::new(None),
+            bar: Mutex::new(None),
         }
     }
 
@@ -57,12 +58,30 @@ impl Console {
         }
     }
 
+    /// A bar of so many pictures on a terminal, moved and ended as a download's; nothing elsewhere.
+    pub fn start_pictures(&self, what: &str, total: usize) {
+        if !self.quiet && std::io::stderr().is_terminal() {
+            let template = "{msg} [{bar:24}] {pos}/{len} {per_sec} {eta}";
+            self.show(ProgressBar::new(total as u64), what, template);
+        }
+    }
+
+    fn show(&self, bar: ProgressBar, message: &str, template: &str) {
+        let style =
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        bar.set_style(style.progress_chars("=> "));
+        bar.set_message(message.to_owned());
+        if let Ok(mut shown) = self.bar.lock() {
+            *shown = Some(bar);
+        }
+    }
+
     fn line(&self, style: Style, kind: &str, text: &dyn Display) {
         // A line that cannot be written to stderr has nowhere else to go.
         let print = || {
             let _ = writeln!(anstream::stderr(), "{style}{kind}{style:#}: {text}");
         };
-        match self.download.lock().ok().as_deref() {
+        match self.bar.lock().ok().as_deref() {
             Some(Some(bar)) => bar.suspend(print),
             _ => print(),
         }
@@ -79,29 +98,18 @@ impl Progress for Console {
             return;
         }
         let template = "{msg} [{bar:24}] {bytes}/{total_bytes} {bytes_per_sec} {eta}";
-        let style =
-            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = total_bytes.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
-        bar.set_style(style.progress_chars("=> "));
-        bar.set_message(file.to_owned());
-        if let Ok(mut download) = self.download.lock() {
-            *download = Some(bar);
-        }
+        self.show(bar, file, template);
     }
 
     fn advance(&self, bytes: u64) {
-        if let Ok(Some(bar)) = self.download.lock().as_deref() {
+        if let Ok(Some(bar)) = self.bar.lock().as_deref() {
             bar.set_position(bytes);
         }
     }
 
     fn finish(&self) {
-        if let Some(bar) = self
-            .download
-            .lock()
-            .ok()
-            .and_then(|mut download| download.take())
-        {
+        if let Some(bar) = self.bar.lock().ok().and_then(|mut bar| bar.take()) {
             bar.finish_and_clear();
         }
     }

@@ -5,6 +5,8 @@
 mod architecture;
 mod console;
 mod device;
+mod eval;
+mod evaluation;
 mod not_built;
 mod predict;
 mod predictions;
@@ -95,8 +97,8 @@ enum ColorChoice {
 enum Command {
     /// Train a net (not built yet)
     Train(not_built::Args),
-    /// Evaluate a model on a data set (not built yet)
-    Eval(not_built::Args),
+    /// Measure how well a model recognises the pictures of a data set
+    Eval(eval::Args),
     /// Say what pictures show
     Predict(predict::Args),
     /// Describe a net layer by layer
@@ -210,7 +212,7 @@ fn run(cli: Cli, console: &Console) -> Result<Outcome> {
         .build_global()?;
     match cli.command {
         Command::Train(_) => not_built::run("train"),
-        Command::Eval(_) => not_built::run("eval"),
+        Command::Eval(args) => eval::run(&args, cli.global.device, threads, console),
         Command::Predict(args) => predict::run(&args, cli.global.device, threads, console),
         Command::Summary(args) => summary::run(&args, cli.global.device, console),
     }

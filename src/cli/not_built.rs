@@ -1,4 +1,4 @@
-//! Subcommands that are in the help and not built yet: `train` and `eval`.
+//! Subcommands that are in the help and not built yet: `train`.
 
 use super::Outcome;
 use crate::error::hinted;
@@ -15,6 +15,6 @@ pub struct Args {
 pub fn run(command: &str) -> Result<Outcome> {
     Err(hinted(
         format!("`resnet {command}` is not built yet"),
-        "`resnet summary` and `resnet predict` are",
+        "`resnet eval`, `resnet predict` and `resnet summary` are",
     ))
 }

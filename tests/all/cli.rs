@@ -392,7 +392,7 @@ fn help_names_what_is_not_built_yet_and_keeps_to_a_hundred_columns() {
     );
     assert!(
         done.stdout
-            .contains("eval     Evaluate a model on a data set (not built yet)")
+            .contains("eval     Measure how well a model recognises the pictures of a data set")
     );
     assert!(!done.stdout.contains("sample"));
     for line in [
@@ -401,6 +401,8 @@ fn help_names_what_is_not_built_yet_and_keeps_to_a_hundred_columns() {
         "summary -h",
         "predict --help",
         "predict -h",
+        "eval --help",
+        "eval -h",
     ] {
         let help = Resnet::new(line.split_whitespace()).run().stdout;
         assert!(help.contains("Usage: resnet"), "{line}: {help}");

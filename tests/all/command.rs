@@ -34,7 +34,7 @@ impl Resnet {
         let has_device = arguments
             .iter()
             .any(|argument| argument.as_ref() == "--device");
-        if matches!(first.as_deref(), Some("summary" | "predict")) && !has_device {
+        if matches!(first.as_deref(), Some("summary" | "predict" | "eval")) && !has_device {
             command.args(["--device", "cpu"]);
         }
         for variable in [

@@ -9,6 +9,7 @@ mod batches;
 mod cli;
 mod command;
 mod datasets;
+mod eval;
 mod fixture;
 mod hostile;
 mod hub;

@@ -1,0 +1,236 @@
+//! `resnet eval`: how well a model recognises the pictures of a data set.
+
+use super::Outcome;
+use super::console::Console;
+use super::device::{DTypeChoice, DeviceChoice, device_name};
+use super::evaluation::text;
+use super::preprocess::PreprocessArgs;
+use super::print;
+use crate::data::sets::{DataSet, Kind, Split};
+use crate::datasets::{self, DataName};
+use crate::error::hinted;
+use crate::eval::output::TOP;
+use crate::eval::{EvalOptions, Evaluation, Event, Matched, Output, Report, evaluate};
+use crate::hub::Progress;
+use crate::predict::{prepare, top};
+use crate::weights::run::Seen;
+use crate::weights::{Card, Checkpoint, Remote};
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use std::path::{Path, PathBuf};
+
+/// Pictures that run together unless `--batch-size` says otherwise.
+const BATCH: usize = 32;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The model: a hub name, a folder, a run folder of `train` or a file of weights
+    #[arg(short, long)]
+    model: String,
+    /// The pictures: a data set's name, such as `sample` or `cifar10`; `cifar10:DIR` for its files in a folder; or a
+    /// folder: val/ or test/ with one folder a class, or class folders alone
+    #[arg(short, long)]
+    data: String,
+    /// Which pictures [default: test, else val]
+    #[arg(long, value_enum)]
+    split: Option<SplitChoice>,
+    /// Pictures that run together [default: 32]
+    #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    batch_size: Option<u32>,
+    /// What to print
+    #[arg(short, long, value_enum, default_value = "text")]
+    format: Format,
+    /// Write evaluation.json and predictions.csv into this folder, in the place of older ones
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Stop at the first picture that cannot be read, rather than skip it
+    #[arg(long)]
+    strict: bool,
+    /// Threads that read pictures [default: as --threads]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
+    /// The type of the numbers
+    #[arg(long, value_enum, default_value = "f32")]
+    dtype: DTypeChoice,
+    #[command(flatten)]
+    preprocess: PreprocessArgs,
+}
+
+/// What to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Tables for people
+    Text,
+    /// One line of JSON
+    Json,
+}
+
+/// A part of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SplitChoice {
+    Test,
+    Val,
+    Train,
+}
+
+pub fn run(
+    args: &Args,
+    device: DeviceChoice,
+    threads: usize,
+    console: &Console,
+) -> Result<Outcome> {
+    let data_name = DataName::parse(&args.data)?;
+    let (device, dtype) = device.open(args.dtype, console)?;
+    let mut output = args.output.as_deref().map(Output::create).transpose()?;
+    let checkpoint = Checkpoint::open(&args.model, &Remote::new(console))?;
+    let card = checkpoint.card.clone();
+    console.notes(&card.notes);
+    let preprocess = args.preprocess.apply(card.preprocess.clone(), console)?;
+    let data = datasets::open(&data_name, &args.data, console)?;
+    console.notes(&data.notes);
+    let matched = Matched::new(&card.labels, card.config.classes, &data.labels)
+        .with_context(|| format!("cannot evaluate `{}` on `{}`", card.name, args.data))?;
+    console.notes(matched.note.as_slice());
+    let (split_name, split) = choose(&data, args, console)?;
+    let split = matched.apply(&split);
+    let chose_best = warn_of_seen(&card, &args.data, split_name, console);
+    console.detail(format_args!(
+        "model {}, in {} on {}; pictures: {}x{}, crop {} ({:?}), {:?}, mean {:?}, deviation {:?}",
+        card.name,
+        dtype.as_str(),
+        device_name(&device),
+        preprocess.size[0],
+        preprocess.size[1],
+        preprocess.crop_pct,
+        preprocess.crop_mode,
+        preprocess.interpolation,
+        preprocess.mean,
+        preprocess.std
+    ));
+    let net = checkpoint.build(dtype, &device)?;
+    drop(checkpoint);
+    let (mut engine, transform) = prepare(net, &preprocess)?;
+    let options = EvalOptions {
+        batch: args.batch_size.map_or(BATCH, |batch| batch as usize),
+        workers: args.workers.map_or(threads, usize::from),
+        decoding: args.preprocess.decoding(),
+        strict: args.strict,
+    };
+    let labels = &matched.labels;
+    let mut each = |event: Event| -> Result<()> {
+        match event {
+            Event::Picture {
+                index,
+                class,
+                predicted,
+                logits,
+            } => {
+                if let Some(output) = &mut output {
+                    let top = top(logits, TOP, labels)?;
+                    let correct = class == predicted;
+                    output.picture(&split.name(index), &labels[class], correct, &top);
+                }
+            }
+            Event::Unreadable { index, error } => {
+                console.error(error);
+                if let Some(output) = &mut output {
+                    let label = &labels[split.classes()[index] as usize];
+                    output.unreadable(&split.name(index), label, error);
+                }
+            }
+            Event::Progress { done, .. } => console.advance(done as u64),
+        }
+        Ok(())
+    };
+    console.start_pictures(split_name, split.len());
+    let evaluated = evaluate(&mut engine, &split, &transform, labels, &options, &mut each);
+    console.finish();
+    let evaluation: Evaluation = evaluated?;
+    let report = Report {
+        model: card.name,
+        data: args.data.clone(),
+        split: split_name.to_owned(),
+        evaluation,
+        chose_best,
+    };
+    print(&match args.format {
+        Format::Text => text(&report),
+        Format::Json => report.json()?,
+    })?;
+    if let Some(output) = output {
+        output.finish(&report)?;
+    }
+    Ok(if report.evaluation.skipped > 0 {
+        Outcome::SomeFailed
+    } else {
+        Outcome::Done
+    })
+}
+
+/// The split to evaluate and its name.
+fn choose(data: &DataSet, args: &Args, console: &Console) -> Result<(&'static str, Split)> {
+    let splits = [
+        (SplitChoice::Test, "test", &data.test),
+        (SplitChoice::Val, "val", &data.val),
+        (SplitChoice::Train, "train", &data.train),
+    ];
+    let there = splits
+        .iter()
+        .filter_map(|(choice, name, split)| Some((*choice, *name, split.as_ref()?)));
+    let there: Vec<_> = there.collect();
+    // Class folders without splits are all taken for training, until a part is carved out.
+    let folder = Path::new(&args.data);
+    let mut labels = data.labels.iter();
+    let alone = data.kind == Kind::Photographs && labels.all(|label| folder.join(label).is_dir());
+    let found = match (args.split, there.as_slice()) {
+        (None, [(SplitChoice::Train, _, split)]) if alone => {
+            console.note(format_args!(
+                "`{}` has no splits: all of its pictures are evaluated",
+                args.data
+            ));
+            return Ok(("all", (*split).clone()));
+        }
+        (None, there) => there
+            .iter()
+            .find(|(choice, ..)| *choice != SplitChoice::Train),
+        (Some(asked), there) => there.iter().find(|(choice, ..)| *choice == asked),
+    };
+    if let Some((_, name, split)) = found {
+        return Ok((name, (*split).clone()));
+    }
+    let asked = match args.split {
+        Some(asked) => splits
+            .iter()
+            .find_map(|(choice, name, _)| (*choice == asked).then_some(*name)),
+        None => None,
+    };
+    let flags: Vec<String> = there
+        .iter()
+        .map(|(_, name, _)| format!("--split {name}"))
+        .collect();
+    Err(hinted(
+        format!(
+            "data `{}` has no {} split",
+            args.data,
+            asked.unwrap_or("test or val")
+        ),
+        format!("pass {}", flags.join(" or ")),
+    ))
+}
+
+/// Says so where the pictures made the model what it is; returns whether they chose its epoch.
+fn warn_of_seen(card: &Card, data: &str, split: &str, console: &Console) -> bool {
+    let Some(run) = &card.run else {
+        return false;
+    };
+    let seen = run.seen(data, split);
+    match seen {
+        Seen::Never => {}
+        Seen::Learnt => console.note("the model learnt from these pictures: the figures flatter it"),
+        Seen::Chose => console.note(format_args!(
+            "these pictures also chose the epoch ({}, of top-1 {:.2} % on {} of them): the figures flatter the model",
+            run.epoch, run.val_top1, run.images
+        )),
+    }
+    seen == Seen::Chose
+}

@@ -1,0 +1,399 @@
+//! `resnet eval` as a user runs it.
+
+use super::super::command::{Finished, Resnet};
+use super::{pictures, save};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+/// The keys that the contract names, in its order.
+const KEYS: [&str; 12] = [
+    "model",
+    "data",
+    "split",
+    "images",
+    "skipped",
+    "loss",
+    "top1",
+    "top5",
+    "seconds",
+    "images_per_second",
+    "classes",
+    "confusion",
+];
+
+/// A folder with `model` of classes a, b and c, and `data` with pictures of them under test/ and val/.
+fn prepared() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    save(&folder.path().join("model"), &["a", "b", "c"], None);
+    let data = folder.path().join("data");
+    pictures(&data.join("test"), &[("a", 5), ("b", 4), ("c", 6)], 0);
+    pictures(&data.join("val"), &[("a", 1), ("b", 1), ("c", 1)], 50);
+    folder
+}
+
+fn run(folder: &Path, line: &str) -> Finished {
+    Resnet::line(line).folder(folder).run()
+}
+
+fn report(folder: &Path, line: &str) -> Value {
+    let done = run(folder, line);
+    assert_eq!(done.status, 0, "{line}: {}", done.stderr);
+    assert_eq!(done.stdout.lines().count(), 1);
+    serde_json::from_str(&done.stdout).unwrap()
+}
+
+/// The predicted class of each picture of a folder, in order, as `predict` gives it.
+fn predicted(folder: &Path, pictures: &str) -> Vec<usize> {
+    let line = format!("predict {pictures} -m model -f json -k 1");
+    let done = run(folder, &line);
+    assert_eq!(done.status, 0, "{}", done.stderr);
+    let lines = done.stdout.lines();
+    lines
+        .map(|line| {
+            let value: Value = serde_json::from_str(line).unwrap();
+            value["predictions"][0]["class"].as_u64().unwrap() as usize
+        })
+        .collect()
+}
+
+#[test]
+fn json_has_the_contracts_keys_and_the_confusion_is_predicts() {
+    let folder = prepared();
+    let report = report(folder.path(), "eval -m model -d data -f json");
+    let keys: Vec<&String> = report.as_object().unwrap().keys().collect();
+    assert_eq!(keys, KEYS);
+    assert_eq!(report["model"], "model");
+    assert_eq!(
+        (&report["data"], &report["split"]),
+        (&"data".into(), &"test".into())
+    );
+    assert_eq!(
+        (&report["images"], &report["skipped"]),
+        (&15.into(), &0.into())
+    );
+    assert_eq!(report["top5"], Value::Null);
+    assert!(report["seconds"].as_f64().unwrap() > 0.0);
+    assert!(report["images_per_second"].as_f64().unwrap() > 0.0);
+    let mut confusion = vec![vec![0; 3]; 3];
+    for (class, name) in ["a", "b", "c"].iter().enumerate() {
+        for predicted in predicted(folder.path(), &format!("data/test/{name}")) {
+            confusion[class][predicted] += 1;
+        }
+    }
+    assert_eq!(report["confusion"], serde_json::json!(confusion));
+    // The pictures and the net are such that the test would see rows and columns exchanged.
+    assert!(
+        confusion[0][1] != confusion[1][0] || confusion[0][2] != confusion[2][0],
+        "{confusion:?}"
+    );
+    let right: usize = (0..3).map(|class| confusion[class][class]).sum();
+    assert!((report["top1"].as_f64().unwrap() - 100.0 * right as f64 / 15.0).abs() < 1e-9);
+    let class = report["classes"][2].as_object().unwrap();
+    assert_eq!(
+        class.keys().collect::<Vec<_>>(),
+        ["label", "images", "precision", "recall", "f1"]
+    );
+    assert_eq!(
+        (&class["label"], &class["images"]),
+        (&"c".into(), &6.into())
+    );
+    let recall = confusion[2][2] as f64 / 6.0;
+    assert!((class["recall"].as_f64().unwrap() - recall).abs() < 1e-12);
+}
+
+#[test]
+fn threads_and_workers_do_not_change_a_bit_and_f64_gives_the_same_figures() {
+    let folder = prepared();
+    let line = |flags: &str| {
+        let mut report = report(
+            folder.path(),
+            &format!("eval -m model -d data -f json {flags}"),
+        );
+        for measured in ["seconds", "images_per_second"] {
+            report.as_object_mut().unwrap().remove(measured);
+        }
+        report
+    };
+    let one = line("--threads 1");
+    assert_eq!(line("--threads 2 --workers 1"), one);
+    assert_eq!(line("--threads 3 --workers 5"), one);
+    let reference = line("--dtype f64 -b 4");
+    assert_eq!(reference["confusion"], one["confusion"]);
+    let loss = |report: &Value| report["loss"].as_f64().unwrap();
+    assert!((loss(&reference) - loss(&one)).abs() < 1e-5);
+}
+
+#[test]
+fn the_split_is_test_where_there_is_one_and_else_val() {
+    let folder = prepared();
+    let images = |line: &str| {
+        let report = report(folder.path(), line);
+        (report["split"].clone(), report["images"].as_u64().unwrap())
+    };
+    assert_eq!(images("eval -m model -d data -f json"), ("test".into(), 15));
+    assert_eq!(
+        images("eval -m model -d data -f json --split val"),
+        ("val".into(), 3)
+    );
+    let missing = run(folder.path(), "eval -m model -d data --split train");
+    assert_eq!(missing.status, 1);
+    assert_eq!(
+        missing.stderr,
+        "error: data `data` has no train split\nhint: pass --split test or --split val\n"
+    );
+    let alone = run(folder.path(), "eval -m model -d data/test -f json");
+    assert_eq!(
+        alone.stderr,
+        "note: `data/test` has no splits: all of its pictures are evaluated\n"
+    );
+    assert!(alone.stdout.contains("\"split\":\"all\",\"images\":15,"));
+    fs::remove_dir_all(folder.path().join("data/test")).unwrap();
+    assert_eq!(images("eval -m model -d data -f json"), ("val".into(), 3));
+    fs::rename(
+        folder.path().join("data/val"),
+        folder.path().join("data/train"),
+    )
+    .unwrap();
+    let only_train = run(folder.path(), "eval -m model -d data");
+    assert_eq!(
+        (only_train.status, only_train.stderr.as_str()),
+        (
+            1,
+            "error: data `data` has no test or val split\nhint: pass --split train\n"
+        )
+    );
+    assert_eq!(
+        images("eval -m model -d data -f json --split train"),
+        ("train".into(), 3)
+    );
+}
+
+#[test]
+fn a_picture_that_cannot_be_read_is_named_counted_and_skipped_or_stops_it() {
+    let folder = prepared();
+    let bad = folder.path().join("data/test/b/1.png");
+    fs::write(&bad, "no picture").unwrap();
+    let done = run(folder.path(), "eval -m model -d data -f json --output out");
+    assert_eq!(done.status, 1);
+    assert!(
+        done.stderr
+            .starts_with("error: cannot read picture `data/test/b/1.png`: "),
+        "{}",
+        done.stderr
+    );
+    let report: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(
+        (&report["images"], &report["skipped"]),
+        (&14.into(), &1.into())
+    );
+    assert_eq!(report["classes"][1]["images"], 3);
+    let lines = fs::read_to_string(folder.path().join("out/predictions.csv")).unwrap();
+    let line = lines
+        .lines()
+        .skip(7)
+        .find(|line| line.starts_with("data/test/b/1.png,"));
+    assert!(
+        line.unwrap().starts_with("data/test/b/1.png,b,,,,,,,,"),
+        "{line:?}"
+    );
+    let strict = run(
+        folder.path(),
+        "eval -m model -d data --strict --output strict",
+    );
+    assert_eq!((strict.status, strict.stdout.as_str()), (1, ""));
+    assert_eq!(strict.stderr.matches("data/test/b/1.png").count(), 1);
+    assert_eq!(
+        fs::read_dir(folder.path().join("strict")).unwrap().count(),
+        0
+    );
+}
+
+#[test]
+fn the_output_folder_gets_the_evaluation_and_a_line_a_picture() {
+    let folder = prepared();
+    save(
+        &folder.path().join("model"),
+        &["a", "b", "c, \"sea\""],
+        None,
+    );
+    let out = folder.path().join("deep/out");
+    fs::create_dir_all(&out).unwrap();
+    fs::write(out.join("evaluation.json"), "old").unwrap();
+    let done = run(
+        folder.path(),
+        "eval -m model -d data -f json --output deep/out",
+    );
+    assert_eq!(done.status, 0, "{}", done.stderr);
+    assert_eq!(
+        fs::read_to_string(out.join("evaluation.json")).unwrap(),
+        done.stdout
+    );
+    let report: Value = serde_json::from_str(&done.stdout).unwrap();
+    let text = fs::read_to_string(out.join("predictions.csv")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines[0],
+        "image,label,predicted,probability,correct,top2,top3,top4,top5,error"
+    );
+    assert_eq!(lines.len(), 16);
+    assert!(lines[1].starts_with("data/test/a/0.png,a,"), "{}", lines[1]);
+    assert!(
+        lines[15].starts_with("data/test/c/5.png,\"c, \"\"sea\"\"\","),
+        "{}",
+        lines[15]
+    );
+    let right = lines.iter().filter(|line| line.contains(",true,")).count();
+    let top1 = report["top1"].as_f64().unwrap();
+    assert!((100.0 * right as f64 / 15.0 - top1).abs() < 1e-9);
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 2);
+}
+
+#[test]
+fn an_output_folder_that_cannot_be_is_refused_before_the_model_is_opened() {
+    let folder = prepared();
+    fs::write(folder.path().join("file"), "").unwrap();
+    let done = run(folder.path(), "eval -m no/such/model -d data --output file");
+    assert_eq!((done.status, done.stdout.as_str()), (1, ""));
+    assert!(
+        done.stderr
+            .starts_with("error: cannot write into folder `file`: "),
+        "{}",
+        done.stderr
+    );
+    fs::create_dir_all(folder.path().join("out/evaluation.json")).unwrap();
+    let done = run(folder.path(), "eval -m no/such/model -d data --output out");
+    assert_eq!(
+        done.stderr,
+        "error: cannot write into folder `out`: `evaluation.json` in it is a folder\nhint: pass another folder\n"
+    );
+}
+
+#[test]
+fn classes_are_matched_by_name_and_refused_where_they_cannot_be() {
+    let folder = prepared();
+    let base = report(folder.path(), "eval -m model -d data -f json");
+    // The model counts its classes in another order: the figures of each stay.
+    save(&folder.path().join("turned"), &["c", "a", "b"], None);
+    let done = run(folder.path(), "eval -m turned -d data -f json");
+    assert_eq!(
+        done.stderr,
+        "note: the data's classes stand in another order than the model's: they are matched by name\n"
+    );
+    let turned: Value = serde_json::from_str(&done.stdout).unwrap();
+    // The true c, in row 0 now, is predicted as before: the net's numbers have not moved.
+    assert_eq!(turned["confusion"][0], base["confusion"][2]);
+    assert_eq!(turned["confusion"][1], base["confusion"][0]);
+    save(
+        &folder.path().join("more"),
+        &["x", "c, sea", "y", "A, first", "b"],
+        None,
+    );
+    let done = run(folder.path(), "eval -m more -d data -f json");
+    assert_eq!(
+        done.stderr,
+        "note: the data has 3 of the model's 5 classes, matched by name\n"
+    );
+    let more: Value = serde_json::from_str(&done.stdout).unwrap();
+    let classes = more["classes"].as_array().unwrap().iter();
+    let images: Vec<_> = classes
+        .map(|class| class["images"].as_u64().unwrap())
+        .collect();
+    assert_eq!(images, [0, 6, 0, 5, 4]);
+    assert!(more["top5"].is_f64());
+    save(&folder.path().join("other"), &["x", "y"], None);
+    let done = run(folder.path(), "eval -m other -d data");
+    assert_eq!(
+        (done.status, done.stderr.as_str()),
+        (
+            1,
+            "error: cannot evaluate `other` on `data`: the data's classes are not the model's: `a`, `b`, `c` are not among the model's (3 classes against 2)\nhint: name the class folders as the model's classes, or train on this data: `resnet train -m MODEL -d DATA`\n"
+        )
+    );
+}
+
+#[test]
+fn text_fits_eighty_columns_and_lists_the_worst_classes_first() {
+    let folder = prepared();
+    let done = run(folder.path(), "eval -m model -d data");
+    assert_eq!((done.status, done.stderr.as_str()), (0, ""));
+    let starts = [
+        "model",
+        "data",
+        "images",
+        "loss",
+        "top-1",
+        "speed",
+        "",
+        "class",
+        "a",
+        "b",
+        "c",
+        "macro average",
+    ];
+    let lines: Vec<&str> = done.stdout.lines().collect();
+    for (line, start) in lines.iter().zip(starts) {
+        assert!(line.starts_with(start), "{}", done.stdout);
+    }
+    let long = "a class whose name is much longer than the table has room for, 고양이";
+    let names: Vec<String> = (0..13).map(|class| format!("{long} {class}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    save(&folder.path().join("many"), &names, None);
+    let data = folder.path().join("many-data");
+    pictures(
+        &data,
+        &names.iter().map(|&name| (name, 2)).collect::<Vec<_>>(),
+        0,
+    );
+    let done = run(folder.path(), "eval -m many -d many-data");
+    assert_eq!(done.status, 0, "{}", done.stderr);
+    let widest = done.stdout.lines().map(console::measure_text_width).max();
+    assert!(widest <= Some(80), "{widest:?}: {}", done.stdout);
+    let lines: Vec<&str> = done.stdout.lines().collect();
+    let title = lines
+        .iter()
+        .position(|line| line.starts_with("the 10 worst of 13 classes"))
+        .unwrap();
+    let figures: Vec<&str> = lines[title + 1..=title + 10]
+        .iter()
+        .map(|line| line.rsplit(' ').next().unwrap())
+        .collect();
+    assert!(figures.is_sorted(), "{}", done.stdout);
+    assert!(lines[title + 11].starts_with("macro average"));
+    assert!(done.stdout.contains("top-5") && done.stdout.contains("\nmost confused\n"));
+}
+
+#[test]
+fn a_model_that_gives_no_numbers_is_an_error_that_names_the_picture() {
+    let folder = prepared();
+    let path = folder.path().join("model/model.safetensors");
+    let mut bytes = fs::read(&path).unwrap();
+    let end = bytes.len() - 4;
+    bytes[end..].copy_from_slice(&f32::NAN.to_le_bytes());
+    fs::write(&path, bytes).unwrap();
+    let done = run(folder.path(), "eval -m model -d data");
+    assert_eq!((done.status, done.stdout.as_str()), (1, ""));
+    assert!(
+        done.stderr.contains(
+            "error: cannot evaluate picture `data/test/a/0.png`: the model gives no finite number"
+        ),
+        "{}",
+        done.stderr
+    );
+}
+
+#[test]
+fn wrong_usage_of_eval_has_status_two() {
+    for line in [
+        "eval",
+        "eval -m model",
+        "eval -d data",
+        "eval -m x -d y --split all",
+        "eval -m x -d y -b 0",
+        "eval -m x -d y -f csv",
+    ] {
+        let done = Resnet::line(line).run();
+        assert_eq!((done.status, done.stdout.as_str()), (2, ""), "{line}");
+    }
+}
