@@ -2,9 +2,9 @@
 
 use crate::error::{misuse, without_backtrace};
 use crate::model::config::{CIFAR_DEPTHS, IMAGENET_DEPTHS};
-use crate::model::{ModelConfig, ShortcutKind, StemKind};
+use crate::model::{Architecture, ModelConfig, StemKind};
+use crate::train::Recipe;
 use anyhow::Result;
-use clap::ValueEnum;
 
 /// `--depth` and what goes with it.
 #[derive(Debug, Clone, clap::Args)]
@@ -13,9 +13,6 @@ pub struct ArchitectureArgs {
     /// Layers: 18, 34, 50, 101, 152, or the paper's CIFAR nets 20, 32, 44, 56, 110 [default: 50]
     #[arg(long, value_parser = parse_depth)]
     depth: Option<usize>,
-    /// What stands before the first stage [default: imagenet, cifar for the CIFAR nets]
-    #[arg(long, value_enum)]
-    stem: Option<StemChoice>,
     /// Channels of the first stage, doubled from stage to stage
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=4096))]
     width: Option<u16>,
@@ -26,26 +23,8 @@ pub struct ArchitectureArgs {
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=4096))]
     width_per_group: Option<u16>,
     /// No shortcuts: the paper's comparison
-    #[arg(long)]
-    plain: bool,
-}
-
-/// The stems by their names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum StemChoice {
-    /// 7x7 convolution of stride 2 and max-pooling
-    Imagenet,
-    /// 3x3 convolution of stride 1, no pooling
-    Cifar,
-}
-
-impl From<StemChoice> for StemKind {
-    fn from(choice: StemChoice) -> Self {
-        match choice {
-            StemChoice::Imagenet => Self::Imagenet,
-            StemChoice::Cifar => Self::Cifar,
-        }
-    }
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, hide_possible_values = true, value_name = "BOOL")]
+    plain: Option<bool>,
 }
 
 fn parse_depth(text: &str) -> Result<usize, String> {
@@ -64,39 +43,40 @@ impl ArchitectureArgs {
             ("--width", self.width.is_some()),
             ("--groups", self.groups.is_some()),
             ("--width-per-group", self.width_per_group.is_some()),
-            ("--plain", self.plain),
+            ("--plain", self.plain.is_some()),
         ];
         given
             .into_iter()
             .find_map(|(flag, given)| given.then_some(flag))
     }
 
-    /// The stem, where it was given.
-    pub fn stem(&self) -> Option<StemKind> {
-        self.stem.map(StemKind::from)
-    }
-
-    /// The net that the flags describe.
-    pub fn config(&self) -> Result<ModelConfig> {
-        let depth = self.depth.unwrap_or(50);
-        let mut config = ModelConfig::from_depth(depth).expect("the parser knows the depths");
-        config.stem = self.stem().unwrap_or(config.stem);
-        if let Some(width) = self.width {
-            config = config.with_width(usize::from(width));
-        }
-        config.groups = self.groups.map_or(config.groups, usize::from);
-        config.width_per_group = self
-            .width_per_group
-            .map_or(config.width_per_group, usize::from);
-        if self.plain {
-            config.shortcut = ShortcutKind::None;
-        }
-        config.validate().map_err(|error| {
+    /// The net that the flags describe, with this stem where it was given.
+    pub fn config(&self, stem: Option<StemKind>) -> Result<ModelConfig> {
+        let architecture = Architecture {
+            depth: self.depth.unwrap_or(50),
+            stem,
+            width: self.width.map(usize::from),
+            groups: self.groups.map(usize::from),
+            width_per_group: self.width_per_group.map(usize::from),
+            plain: self.plain.unwrap_or(false),
+        };
+        architecture.config().map_err(|error| {
             misuse(
                 format!("cannot build that net: {}", without_backtrace(&error)),
                 "`resnet summary --help` lists the flags of an architecture",
             )
-        })?;
-        Ok(config)
+        })
+    }
+
+    /// What the flags say of a run.
+    pub fn recipe(&self) -> Recipe {
+        Recipe {
+            depth: self.depth,
+            width: self.width.map(usize::from),
+            groups: self.groups.map(usize::from),
+            width_per_group: self.width_per_group.map(usize::from),
+            plain: self.plain,
+            ..Recipe::default()
+        }
     }
 }

@@ -38,6 +38,27 @@ pub struct Args {
     dtype: DTypeChoice,
     #[command(flatten)]
     architecture: ArchitectureArgs,
+    /// What stands before the first stage [default: imagenet, cifar for the CIFAR nets]
+    #[arg(long, value_enum, help_heading = "Architecture")]
+    stem: Option<StemChoice>,
+}
+
+/// The stems by their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum StemChoice {
+    /// 7x7 convolution of stride 2 and max-pooling
+    Imagenet,
+    /// 3x3 convolution of stride 1, no pooling
+    Cifar,
+}
+
+impl From<StemChoice> for StemKind {
+    fn from(choice: StemChoice) -> Self {
+        match choice {
+            StemChoice::Imagenet => Self::Imagenet,
+            StemChoice::Cifar => Self::Cifar,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -110,7 +131,7 @@ pub fn run(args: &Args, device: DeviceChoice, console: &Console) -> Result<Outco
 fn subject(args: &Args, console: &Console) -> Result<(Option<String>, ModelConfig)> {
     let (name, mut config) = match &args.model {
         None => {
-            let mut config = args.architecture.config()?;
+            let mut config = args.architecture.config(args.stem.map(StemKind::from))?;
             if let Some([channels, ..]) = args.input {
                 config.in_channels = channels;
             }
@@ -128,10 +149,10 @@ fn subject(args: &Args, console: &Console) -> Result<(Option<String>, ModelConfi
             (Some(card.name), card.config)
         }
     };
-    if name.is_some() && (args.classes.is_some() || args.architecture.stem().is_some()) {
+    if name.is_some() && (args.classes.is_some() || args.stem.is_some()) {
         console.note("this is the model's net with what the flags change, not the model's own");
     }
-    config.stem = args.architecture.stem().unwrap_or(config.stem);
+    config.stem = args.stem.map_or(config.stem, StemKind::from);
     config.classes = args
         .classes
         .map_or(config.classes, |classes| classes as usize);

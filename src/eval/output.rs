@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -12,7 +11,7 @@ use super::Evaluation;
 use crate::error::{hinted, one_line};
 use crate::predict::Prediction;
 use crate::report::csv::quoted;
-use crate::weights::temporary_beside;
+use crate::weights::{temporary_beside, write_whole};
 
 /// The name of the file with the whole evaluation, as `resnet eval --format json` prints it.
 pub const EVALUATION: &str = "evaluation.json";
@@ -115,19 +114,12 @@ impl Output {
     /// # Errors
     /// Where a file cannot be written.
     pub fn finish(self, report: &Report) -> Result<()> {
-        write(&self.folder.join(PREDICTIONS), &self.predictions)?;
-        write(&self.folder.join(EVALUATION), &report.json()?)
+        let write = |name: &str, text: &str| {
+            write_whole(&self.folder.join(name), |file| {
+                Ok(file.write_all(text.as_bytes())?)
+            })
+        };
+        write(PREDICTIONS, &self.predictions)?;
+        write(EVALUATION, &report.json()?)
     }
-}
-
-/// Writes a file whole or not at all.
-fn write(path: &Path, text: &str) -> Result<()> {
-    let write = || -> Result<()> {
-        let mut temporary = temporary_beside(path)?;
-        temporary.write_all(text.as_bytes())?;
-        temporary.as_file().sync_all()?;
-        temporary.persist(path)?;
-        Ok(())
-    };
-    write().with_context(|| format!("cannot write `{}`", path.display()))
 }

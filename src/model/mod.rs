@@ -1,5 +1,6 @@
 //! What a residual net is: configuration, blocks, parameter names, description, and the preprocessing it carries.
 
+mod architecture;
 pub mod block;
 pub mod config;
 mod describe;
@@ -8,6 +9,7 @@ mod frozen;
 pub mod preprocess;
 pub mod resnet;
 
+pub use architecture::Architecture;
 pub use config::{BlockKind, ModelConfig, ShortcutKind, StemKind, StridePlacement};
 pub use describe::describe;
 pub use description::Description;

@@ -1,11 +1,46 @@
-//! Training: the recipe, the loop, and what a run leaves behind.
+//! Training: the recipe, the run, and what it leaves behind.
+//!
+//! | step | module |
+//! |---|---|
+//! | what is said of a run, by flags and files | [`recipe`], [`choices`] |
+//! | what is done where nothing is said | [`defaults`] |
+//! | all of it, checked | [`settings`], [`rules`] |
+//! | data, model and folder of a run that begins or goes on | `prepare`, `pictures`, `start` |
+//! | the loop | [`run`] |
+//! | what the net learns from | [`feed`], [`probe`] |
+//! | what learns | [`learner`]: loss, [`gradients`], [`optimiser`], [`schedule`], [`ema`] |
+//! | what chooses the best epoch | [`validation`] |
+//! | what is written | [`folder`], [`state`] |
+//! | what a run tells of itself | [`watch`] |
 
+pub mod choices;
+pub mod defaults;
+mod disk;
 pub mod ema;
+pub mod feed;
+pub mod folder;
 pub mod gradients;
+pub mod learner;
 pub mod optimiser;
+mod pictures;
+pub mod prepare;
+pub mod probe;
+pub mod recipe;
+pub mod rules;
+pub mod run;
 pub mod schedule;
+pub mod settings;
+mod start;
+pub mod state;
+pub mod validation;
+pub mod watch;
 
 pub use ema::Ema;
 pub use gradients::Gradients;
 pub use optimiser::{Optimiser, OptimiserConfig, OptimiserKind};
+pub use prepare::{Length, Site, Target};
+pub use recipe::Recipe;
+pub use run::{Ended, Run, Why};
 pub use schedule::{Schedule, Scheduler};
+pub use settings::Settings;
+pub use watch::Watch;

@@ -49,7 +49,7 @@ pub use labels::imagenet_labels;
 pub use remote::Remote;
 pub use run::RunNote;
 pub(crate) use save::temporary_beside;
-pub use save::write_safetensors;
+pub use save::{write_model, write_safetensors, write_whole};
 pub use source::Source;
 
 /// How files of a hub's repository are had: from the cache or over the network.

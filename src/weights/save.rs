@@ -1,4 +1,4 @@
-//! Writing safetensors: whole or not at all, and the same bytes for the same content.
+//! Writing files whole or not at all, and safetensors with the same bytes for the same content.
 
 use std::{
     io::{self, BufWriter, Write},
@@ -6,14 +6,16 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use candle_core::Tensor;
 use safetensors::View;
 use serde_json::{Map, Value, json};
 use tempfile::NamedTempFile;
 
+use super::card::{Card, METADATA_KEY};
+
 /// Writes `tensors`, and `metadata` in its order, to the safetensors file at `path`.
 ///
-/// The file takes the place of an older one by a rename, after its bytes reached the disk. The crate's own writer is not used:
-/// it writes metadata in an order that differs from run to run.
+/// The crate's own writer is not used: it writes metadata in an order that differs from run to run.
 ///
 /// # Errors
 /// Where the file cannot be written; then nothing is left behind.
@@ -51,21 +53,37 @@ pub fn write_safetensors<V: View>(
     }
     let mut header = serde_json::to_vec(&header)?;
     header.resize(header.len().next_multiple_of(8), b' ');
-    let write = || -> Result<()> {
+    write_whole(path, |file| {
+        file.write_all(&(header.len() as u64).to_le_bytes())?;
+        file.write_all(&header)?;
+        for (_, tensor) in &sorted {
+            file.write_all(&tensor.data())?;
+        }
+        Ok(())
+    })
+}
+
+/// Writes the file at `path` by what `write` puts into it: whole, or not at all.
+///
+/// The file takes the place of an older one by a rename, after its bytes reached the disk.
+///
+/// # Errors
+/// Where the file cannot be written; then nothing is left behind.
+pub fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    let run = || -> Result<()> {
         let temporary = temporary_beside(path)?;
         let mut writer = BufWriter::with_capacity(1 << 20, temporary.as_file());
-        writer.write_all(&(header.len() as u64).to_le_bytes())?;
-        writer.write_all(&header)?;
-        for (_, tensor) in &sorted {
-            writer.write_all(&tensor.data())?;
-        }
+        write(&mut writer)?;
         writer.flush()?;
         drop(writer);
         temporary.as_file().sync_all()?;
         temporary.persist(path)?;
+        // The rename itself reaches the disk with the folder; some systems cannot sync one.
+        #[cfg(unix)]
+        let _ = std::fs::File::open(folder_of(path)).and_then(|folder| folder.sync_all());
         Ok(())
     };
-    write().with_context(|| format!("cannot write `{}`", path.display()))
+    run().with_context(|| format!("cannot write `{}`", path.display()))
 }
 
 /// A new file in the folder of `path`, to be given that name when it is whole; dropped before, it is gone.
@@ -73,10 +91,6 @@ pub fn write_safetensors<V: View>(
 /// # Errors
 /// Where no file can be made there.
 pub fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
     let mut builder = tempfile::Builder::new();
     builder.prefix(".").suffix(".part");
     #[cfg(unix)]
@@ -85,13 +99,43 @@ pub fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
         // As any other new file: the process's mask takes its part.
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    builder.tempfile_in(folder)
+    builder.tempfile_in(folder_of(path))
+}
+
+/// The folder that the file at `path` is in.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Writes a model into `folder`, which is made where it is not there: `model.safetensors` under torchvision's names with
+/// `card` in its metadata, and `card` as timm's `config.json`.
+///
+/// # Errors
+/// Where a file cannot be written.
+pub fn write_model(folder: &Path, card: &Card, tensors: &[(String, Tensor)]) -> Result<()> {
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make folder `{}`", folder.display()))?;
+    let config = card.to_json();
+    let compact = serde_json::to_string(&config)?;
+    let views: Vec<(String, &Tensor)> = tensors
+        .iter()
+        .map(|(name, tensor)| (name.clone(), tensor))
+        .collect();
+    let metadata = [("format", "pt"), (METADATA_KEY, compact.as_str())];
+    write_safetensors(&folder.join("model.safetensors"), &metadata, &views)?;
+    write_whole(&folder.join("config.json"), |file| {
+        serde_json::to_writer_pretty(&mut *file, &config)?;
+        Ok(file.write_all(b"\n")?)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::{DType, Device, Tensor};
+    use candle_core::{DType, Device};
 
     #[test]
     fn what_is_written_is_read_by_the_formats_own_library() {

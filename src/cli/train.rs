@@ -1,0 +1,367 @@
+//! `resnet train`: a run, new or resumed.
+
+use super::architecture::ArchitectureArgs;
+use super::console::Console;
+use super::device::{DTypeChoice, DeviceChoice};
+use super::preprocess::PreprocessArgs;
+use super::stop::Stop;
+use super::training::Screen;
+use super::{Outcome, version};
+use crate::data::augment::Policy;
+use crate::error::misuse;
+use crate::model::Frozen;
+use crate::train::choices::StemRule;
+use crate::train::{Ended, Length, OptimiserKind, Recipe, Run, Scheduler, Site, Target, Why};
+use anyhow::Result;
+use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use serde::de::DeserializeOwned;
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What to learn: sample, cifar10, cifar100, mnist, fashion-mnist, NAME:DIR with a set's original files, a folder of
+    /// pictures, or fake:N[:CLASSES] [default: cifar10]
+    #[arg(short, long, value_name = "DATA")]
+    data: Option<String>,
+    /// Start from a model's weights: a hub name, a folder or a file. The last layer is replaced where the classes differ
+    #[arg(short, long, value_name = "MODEL")]
+    model: Option<String>,
+    /// Take what no flag says from a recipe, such as a run's config.toml
+    #[arg(long, value_name = "FILE")]
+    recipe: Option<PathBuf>,
+    /// The run's folder, which must be new [default: runs/<data>-<model>-<n>]
+    #[arg(short, long, value_name = "RUN_DIR")]
+    output: Option<PathBuf>,
+    /// Go on with a run exactly where it stopped; only --epochs and --max-steps change it
+    #[arg(long, value_name = "RUN_DIR")]
+    resume: Option<PathBuf>,
+    /// Do all of it and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// What to print: progress for people, or a line of JSON a step and an epoch on stdout
+    #[arg(short, long, value_enum, default_value = "text")]
+    format: Format,
+    /// Threads that read and vary pictures; they change no number [default: as many as compute]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
+    #[command(flatten)]
+    architecture: ArchitectureArgs,
+    #[command(flatten)]
+    start: StartArgs,
+    #[command(flatten)]
+    optimisation: OptimisationArgs,
+    #[command(flatten)]
+    pictures: PictureArgs,
+    #[command(flatten)]
+    preprocess: PreprocessArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Architecture")]
+struct StartArgs {
+    /// What stands before the first stage; auto: cifar up to 64 px and for the CIFAR nets [default: auto]
+    #[arg(long, value_parser = word::<StemRule>(&["auto", "imagenet", "cifar"]))]
+    stem: Option<StemRule>,
+    /// Start each block's last batch norm at 0
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, hide_possible_values = true, value_name = "BOOL")]
+    zero_init_residual: Option<bool>,
+    /// Leave a part as it is: stem, layer1 to layer4 (with all before it), or backbone (all but the last layer)
+    #[arg(long, value_name = "PART")]
+    freeze: Option<Frozen>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Optimisation [default: by the data, said at the start]")]
+struct OptimisationArgs {
+    /// Passes over the training pictures
+    #[arg(long, value_name = "N")]
+    epochs: Option<u64>,
+    /// End after so many steps, wherever that falls
+    #[arg(long, value_name = "N")]
+    max_steps: Option<u64>,
+    /// Pictures a batch
+    #[arg(short, long, value_name = "N")]
+    batch_size: Option<usize>,
+    /// Leave out an epoch's last batch where it is not full
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, hide_possible_values = true, value_name = "BOOL")]
+    drop_last: Option<bool>,
+    /// Batches whose gradients make one step
+    #[arg(long, value_name = "N")]
+    grad_accumulation: Option<usize>,
+    /// How weights move along their gradients
+    #[arg(long, value_parser = word::<OptimiserKind>(&["sgd", "adam", "adamw"]))]
+    optimizer: Option<OptimiserKind>,
+    /// The highest learning rate
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    lr: Option<f64>,
+    /// SGD's momentum
+    #[arg(long, value_name = "PART", allow_negative_numbers = true)]
+    momentum: Option<f64>,
+    /// Nesterov's momentum
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, hide_possible_values = true, value_name = "BOOL")]
+    nesterov: Option<bool>,
+    /// Weight decay
+    #[arg(long, value_name = "DECAY", allow_negative_numbers = true)]
+    weight_decay: Option<f64>,
+    /// No weight decay on batch norm and biases
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, hide_possible_values = true, value_name = "BOOL")]
+    no_norm_decay: Option<bool>,
+    /// How the learning rate changes
+    #[arg(long, value_parser = word::<Scheduler>(&["cosine", "step", "constant", "onecycle"]))]
+    scheduler: Option<Scheduler>,
+    /// Epochs in which the learning rate rises
+    #[arg(long, value_name = "EPOCHS", allow_negative_numbers = true)]
+    warmup_epochs: Option<f64>,
+    /// Epochs at which `step` lowers the learning rate to a tenth [default: half and three quarters of the run]
+    #[arg(long, value_name = "EPOCH,..", value_delimiter = ',')]
+    milestones: Option<Vec<u64>>,
+    /// The share of the target that is spread over all classes
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    label_smoothing: Option<f64>,
+    /// The largest norm of all gradients together
+    #[arg(long, value_name = "NORM", allow_negative_numbers = true)]
+    clip_grad: Option<f64>,
+    /// Keep a moving average of the weights, which is validated and saved: its decay, such as 0.999
+    #[arg(long, value_name = "DECAY", allow_negative_numbers = true)]
+    ema: Option<f64>,
+    /// How classes weigh in the loss: auto (against their frequency), or a file with a number a line
+    #[arg(long, value_name = "auto|FILE")]
+    class_weights: Option<String>,
+    /// End after so many epochs without a better one
+    #[arg(long, value_name = "EPOCHS")]
+    patience: Option<u64>,
+    /// The type of the numbers: f32, or f64, the reference
+    #[arg(long, value_enum, hide_possible_values = true)]
+    dtype: Option<DTypeChoice>,
+    /// Save the state after so many steps too, not only at the end of each epoch
+    #[arg(long, value_name = "STEPS")]
+    checkpoint_every: Option<u64>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Pictures [default: by the data, said at the start]")]
+struct PictureArgs {
+    /// Carve this part out of the training pictures to validate on [default: 0.1 of a folder without val/ or test/]
+    #[arg(long, value_name = "PART", allow_negative_numbers = true)]
+    val_split: Option<f64>,
+    /// How training pictures are varied; none: as in evaluation
+    #[arg(long, value_parser = word::<Policy>(&["none", "flip", "crop", "crop-flip", "resized-crop", "randaugment"]))]
+    augment: Option<Policy>,
+    /// Mix pictures: mixup's alpha
+    #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
+    mixup: Option<f64>,
+    /// Paste pictures into each other: cutmix's alpha
+    #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
+    cutmix: Option<f64>,
+    /// The probability that a rectangle of a picture is erased
+    #[arg(long, value_name = "PROBABILITY", allow_negative_numbers = true)]
+    random_erase: Option<f64>,
+    /// Keep the data set's order
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, hide_possible_values = true, value_name = "BOOL")]
+    no_shuffle: Option<bool>,
+    /// What all random numbers start from [default: 0]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// End at the first picture that cannot be read, rather than leave it out
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, hide_possible_values = true, value_name = "BOOL")]
+    strict: Option<bool>,
+}
+
+/// Reads one of `words` as a recipe does.
+fn word<T: DeserializeOwned + Clone + Send + Sync + 'static>(
+    words: &'static [&'static str],
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(words).try_map(|word| serde_json::from_value(word.into()))
+}
+
+pub fn run(
+    args: &Args,
+    device: DeviceChoice,
+    threads: usize,
+    console: &Console,
+) -> Result<Outcome> {
+    let said = args.recipe()?;
+    let workers = args.workers.map_or(threads, usize::from);
+    let stop = Stop::default();
+    let mut screen = Screen::new(console, args.format == Format::Json, &stop);
+    let ended = if let Some(folder) = &args.resume {
+        args.refuse_with_resume(&said)?;
+        let site = Site {
+            device: device.open(DTypeChoice::F32, console)?.0,
+            workers,
+            progress: console,
+        };
+        let length = Length {
+            epochs: said.epochs,
+            max_steps: said.max_steps,
+        };
+        let run = Run::resume(folder, length, &site, &mut screen)?;
+        stop.listen()?;
+        run.go(&mut screen)?
+    } else {
+        let said = match &args.recipe {
+            Some(file) => said.or(Recipe::read(file)?),
+            None => said,
+        };
+        let dtype = match said.dtype.as_deref() {
+            Some("f64") => DTypeChoice::F64,
+            _ => DTypeChoice::F32,
+        };
+        let site = Site {
+            device: device.open(dtype, console)?.0,
+            workers,
+            progress: console,
+        };
+        let target = match &args.output {
+            _ if args.dry_run => Target::Dry,
+            Some(folder) => Target::Folder(folder.clone()),
+            None => Target::Numbered,
+        };
+        let command: Vec<String> = std::env::args().skip(1).collect();
+        let about = format!("resnet {}: resnet {}", version::short(), command.join(" "));
+        let run = Run::start(said, &target, &about, &site, &mut screen)?;
+        stop.listen()?;
+        run.go(&mut screen)?
+    };
+    screen.end();
+    report(&ended, console);
+    Ok(match (ended.why, stop.status()) {
+        (Why::Stopped { .. }, Some(status)) => Outcome::Stopped(status),
+        _ => Outcome::Done,
+    })
+}
+
+/// Says what a run came to.
+fn report(ended: &Ended, console: &Console) {
+    let folder = ended.folder.as_ref().map(|folder| folder.display());
+    match (ended.why, &folder) {
+        (Why::Stopped { step }, Some(folder)) => {
+            console.note(format_args!(
+                "stopped after step {step}; `resnet train --resume {folder}` goes on from there"
+            ));
+            return;
+        }
+        (Why::Stopped { step }, None) => {
+            console.note(format_args!(
+                "stopped after step {step}; a dry run saves nothing"
+            ));
+            return;
+        }
+        (Why::NoBetter(epochs), _) => {
+            console.note(format_args!(
+                "ended early: {epochs} epochs without a better one"
+            ));
+        }
+        (Why::Done, _) => {}
+    }
+    if let (Some((epoch, Some(top1))), Some(validation)) = (ended.best, &ended.validation) {
+        let flatters = if ended.tested.is_none() && validation.contains("test") {
+            ", which chose the epoch too, so the figure flatters the model"
+        } else {
+            ""
+        };
+        console.note(format_args!(
+            "the best epoch is {epoch}: {top1:.2} % of {validation}{flatters}"
+        ));
+    }
+    if let Some(tested) = ended.tested {
+        console.note(format_args!(
+            "it recognises {:.2} % of {} test pictures, which neither taught nor chose it",
+            tested.top1, tested.images
+        ));
+    }
+    if let Some(folder) = folder {
+        console.note(format_args!("the run is in {folder}"));
+    }
+}
+
+impl Args {
+    /// What the flags say.
+    fn recipe(&self) -> Result<Recipe> {
+        let Self {
+            start,
+            optimisation: o,
+            pictures: p,
+            ..
+        } = self;
+        let dtype = o.dtype.map(|dtype| match dtype {
+            DTypeChoice::F32 => Ok("f32".to_owned()),
+            DTypeChoice::F64 => Ok("f64".to_owned()),
+            DTypeChoice::F16 | DTypeChoice::Bf16 => Err(misuse(
+                "cannot train in half precision",
+                "pass --dtype f32, or f64 for the reference",
+            )),
+        });
+        let own = Recipe {
+            data: self.data.clone(),
+            model: self.model.clone(),
+            stem: start.stem,
+            zero_init_residual: start.zero_init_residual,
+            freeze: start.freeze,
+            epochs: o.epochs,
+            max_steps: o.max_steps,
+            batch_size: o.batch_size,
+            drop_last: o.drop_last,
+            grad_accumulation: o.grad_accumulation,
+            optimizer: o.optimizer,
+            lr: o.lr,
+            momentum: o.momentum,
+            nesterov: o.nesterov,
+            weight_decay: o.weight_decay,
+            no_norm_decay: o.no_norm_decay,
+            scheduler: o.scheduler,
+            warmup_epochs: o.warmup_epochs,
+            milestones: o.milestones.clone(),
+            label_smoothing: o.label_smoothing,
+            clip_grad: o.clip_grad,
+            ema: o.ema,
+            class_weights: o.class_weights.clone(),
+            patience: o.patience,
+            dtype: dtype.transpose()?,
+            checkpoint_every: o.checkpoint_every,
+            val_split: p.val_split,
+            augment: p.augment,
+            mixup: p.mixup,
+            cutmix: p.cutmix,
+            random_erase: p.random_erase,
+            no_shuffle: p.no_shuffle,
+            seed: p.seed,
+            strict: p.strict,
+            ..Recipe::default()
+        };
+        Ok(own
+            .or(self.architecture.recipe())
+            .or(self.preprocess.recipe()?))
+    }
+
+    /// Refuses what a resumed run cannot be given.
+    fn refuse_with_resume(&self, said: &Recipe) -> Result<()> {
+        let mut given = said.said();
+        given.retain(|flag| flag != "--epochs" && flag != "--max-steps");
+        let others = [
+            ("--recipe", self.recipe.is_some()),
+            ("--output", self.output.is_some()),
+            ("--dry-run", self.dry_run),
+        ];
+        given.extend(
+            others
+                .iter()
+                .filter(|(_, is)| *is)
+                .map(|(flag, _)| (*flag).to_owned()),
+        );
+        match given.first() {
+            None => Ok(()),
+            Some(flag) => Err(misuse(
+                format!("{flag} cannot be used with --resume, which goes on exactly"),
+                "only --epochs, --max-steps, --threads, --workers and --format may be given; start a new run for anything else",
+            )),
+        }
+    }
+}

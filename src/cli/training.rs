@@ -1,0 +1,171 @@
+//! What a run tells of itself: a bar and lines for people on stderr, JSON lines for programs on stdout.
+
+use super::console::Console;
+use super::print;
+use super::stop::Stop;
+use crate::train::Watch;
+use crate::train::watch::{Beginning, Epoch, Step};
+use anyhow::{Error, Result};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+
+/// The side of a run that people and programs see.
+pub struct Screen<'a> {
+    console: &'a Console,
+    is_json: bool,
+    stop: &'a Stop,
+    bar: Option<ProgressBar>,
+    epochs: u64,
+    steps_an_epoch: u64,
+    /// Pictures that were left out.
+    left_out: usize,
+}
+
+impl<'a> Screen<'a> {
+    pub fn new(console: &'a Console, is_json: bool, stop: &'a Stop) -> Self {
+        Self {
+            console,
+            is_json,
+            stop,
+            bar: None,
+            epochs: 0,
+            steps_an_epoch: 0,
+            left_out: 0,
+        }
+    }
+
+    /// Takes the bar away, and says how many pictures were left out.
+    pub fn end(&mut self) {
+        self.clear();
+        if self.left_out > 0 {
+            self.console.note(format_args!(
+                "{} pictures could not be read and were left out",
+                self.left_out
+            ));
+        }
+    }
+
+    fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            self.console.detach();
+            bar.finish_and_clear();
+        }
+    }
+
+    /// The bar for `total` of something, where a person watches.
+    fn bar(&mut self, total: u64, template: &str) -> Option<&ProgressBar> {
+        if self.bar.is_none() && !self.console.is_quiet() && std::io::stderr().is_terminal() {
+            let style = ProgressStyle::with_template(template)
+                .unwrap_or_else(|_| ProgressStyle::default_bar());
+            let bar = ProgressBar::new(total);
+            bar.set_style(style.progress_chars("=> "));
+            self.console.attach(&bar);
+            self.bar = Some(bar);
+        }
+        self.bar.as_ref()
+    }
+}
+
+impl Watch for Screen<'_> {
+    fn note(&mut self, text: &str) {
+        self.console.note(text);
+    }
+
+    fn begin(&mut self, beginning: &Beginning) {
+        let Beginning {
+            model,
+            parameters: [trained, all],
+            images,
+            classes,
+            validation,
+            recipe,
+            epochs,
+            steps_an_epoch,
+            done,
+            folder,
+        } = beginning;
+        (self.epochs, self.steps_an_epoch) = (*epochs, *steps_an_epoch);
+        let console = self.console;
+        let part = if trained == all {
+            String::new()
+        } else {
+            format!("{trained} of ")
+        };
+        console.note(format_args!(
+            "{model}, {part}{all} parameters, learns {images} pictures of {classes} classes"
+        ));
+        console.note(recipe);
+        match validation {
+            Some(validation) => console.note(format_args!("best/ is chosen by {validation}")),
+            None => console.note("no pictures choose best/: it is the last epoch"),
+        }
+        let [epoch, step] = done;
+        if *step > 0 {
+            console.note(format_args!(
+                "goes on after step {step}, {epoch} epochs being done"
+            ));
+        }
+        if let Some(folder) = folder {
+            console.note(format_args!("the run is written to {}", folder.display()));
+        }
+    }
+
+    fn step(&mut self, step: &Step) -> Result<()> {
+        if self.is_json {
+            return print(&format!("{}\n", serde_json::to_string(step)?));
+        }
+        let (epochs, steps) = (self.epochs, self.steps_an_epoch);
+        if let Some(bar) = self.bar(steps, "epoch {prefix} [{bar:20}] {pos}/{len} {msg} {eta}") {
+            bar.set_prefix(format!("{}/{epochs}", step.epoch));
+            bar.set_message(format!(
+                "loss {:.4} top-1 {:.1} % {:.0} img/s",
+                step.loss, step.top1, step.images_per_second
+            ));
+            bar.set_position(step.step - (step.epoch - 1) * steps);
+        }
+        Ok(())
+    }
+
+    fn looked_at(&mut self, what: &str, done: usize, total: usize) {
+        if done == total {
+            return self.clear();
+        }
+        let is_other = self.bar.as_ref().is_some_and(|bar| bar.prefix() != what);
+        if is_other {
+            self.clear();
+        }
+        if let Some(bar) = self.bar(total as u64, "{prefix} [{bar:20}] {pos}/{len} {eta}") {
+            bar.set_prefix(what.to_owned());
+            bar.set_position(done as u64);
+        }
+    }
+
+    fn epoch(&mut self, epoch: &Epoch, is_best: bool) -> Result<()> {
+        self.clear();
+        if self.is_json {
+            return print(&format!("{}\n", serde_json::to_string(epoch)?));
+        }
+        let mut line = format!(
+            "epoch {}/{}: loss {:.4}, top-1 {:.2} %",
+            epoch.epoch, self.epochs, epoch.train_loss, epoch.train_top1
+        );
+        if let (Some(loss), Some(top1)) = (epoch.val_loss, epoch.val_top1) {
+            line += &format!("; val loss {loss:.4}, top-1 {top1:.2} %");
+            if is_best {
+                line += " (best)";
+            }
+        }
+        line += &format!("; {:.1} s", epoch.seconds);
+        self.console.progress(line);
+        Ok(())
+    }
+
+    fn unreadable(&mut self, error: &Error) {
+        self.left_out += 1;
+        self.console.error(error);
+    }
+
+    fn wants_to_stop(&self) -> bool {
+        self.stop.is_wanted()
+    }
+}

@@ -1,0 +1,105 @@
+//! An architecture as people say it: a depth, and what departs from it.
+
+use super::config::{BlockKind, ModelConfig, ShortcutKind, StemKind};
+use candle_core::{Result, bail};
+
+/// A depth of the family and what is changed of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Architecture {
+    /// Layers: 18, 34, 50, 101, 152, or the paper's CIFAR nets 20, 32, 44, 56, 110.
+    pub depth: usize,
+    /// What stands before the first stage, where it is not the depth's own.
+    pub stem: Option<StemKind>,
+    /// Channels of the first stage, doubled from stage to stage.
+    pub width: Option<usize>,
+    /// Groups of the bottlenecks' 3x3 convolutions.
+    pub groups: Option<usize>,
+    /// Channels a group at 64 planes.
+    pub width_per_group: Option<usize>,
+    /// No shortcuts.
+    pub plain: bool,
+}
+
+impl Architecture {
+    /// The net, with the depth's own number of classes.
+    ///
+    /// # Errors
+    /// A depth that the family has not, and a net that cannot be built.
+    pub fn config(&self) -> Result<ModelConfig> {
+        let Some(mut config) = ModelConfig::from_depth(self.depth) else {
+            bail!("there is no residual net of depth {}", self.depth)
+        };
+        config.stem = self.stem.unwrap_or(config.stem);
+        if let Some(width) = self.width {
+            config = config.with_width(width);
+        }
+        config.groups = self.groups.unwrap_or(config.groups);
+        config.width_per_group = self.width_per_group.unwrap_or(config.width_per_group);
+        if self.plain {
+            config.shortcut = ShortcutKind::None;
+        }
+        config.validate()?;
+        Ok(config)
+    }
+}
+
+impl ModelConfig {
+    /// The net's layers with weights on the longest way, as in its name: `ResNet-50` has 50.
+    pub fn depth(&self) -> usize {
+        let layers = match self.block {
+            BlockKind::Basic => 2,
+            BlockKind::Bottleneck => 3,
+        };
+        2 + layers * self.blocks.iter().sum::<usize>()
+    }
+
+    /// A name for files and lists: the family's, `plain20` without shortcuts, or that of the nearest depth with `_custom`.
+    pub fn short_name(&self) -> String {
+        if self.shortcut == ShortcutKind::None {
+            return format!("plain{}", self.depth());
+        }
+        self.name()
+            .map_or_else(|| format!("resnet{}_custom", self.depth()), str::to_owned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::config::{CIFAR_DEPTHS, IMAGENET_DEPTHS};
+
+    fn architecture(depth: usize) -> Architecture {
+        Architecture {
+            depth,
+            stem: None,
+            width: None,
+            groups: None,
+            width_per_group: None,
+            plain: false,
+        }
+    }
+
+    #[test]
+    fn every_depth_counts_its_layers() {
+        for depth in IMAGENET_DEPTHS.into_iter().chain(CIFAR_DEPTHS) {
+            let config = architecture(depth).config().unwrap();
+            assert_eq!(config.depth(), depth);
+            assert_eq!(config.short_name(), format!("resnet{depth}"));
+        }
+        assert!(architecture(19).config().is_err());
+    }
+
+    #[test]
+    fn plain_and_changed_nets_have_short_names_too() {
+        let plain = Architecture {
+            plain: true,
+            ..architecture(56)
+        };
+        assert_eq!(plain.config().unwrap().short_name(), "plain56");
+        let narrow = Architecture {
+            width: Some(8),
+            ..architecture(18)
+        };
+        assert_eq!(narrow.config().unwrap().short_name(), "resnet18_custom");
+    }
+}

@@ -1,0 +1,83 @@
+//! Small choices of a recipe, as they are written.
+
+use crate::model::StemKind;
+use serde::{Deserialize, Serialize};
+
+/// The largest edge of a stem that pools nothing, where the choice is left to the size.
+const LARGEST_FOR_CIFAR: usize = 64;
+
+/// What stands before the first stage, or that the size of the pictures decides it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StemRule {
+    /// CIFAR's up to 64 pixels.
+    Auto,
+    /// 7x7 convolution of stride 2 and max-pooling.
+    Imagenet,
+    /// 3x3 convolution of stride 1, no pooling.
+    Cifar,
+}
+
+impl StemRule {
+    /// The stem for pictures of height and width `size`.
+    pub fn at(self, size: [usize; 2]) -> StemKind {
+        match self {
+            Self::Auto if size[0].max(size[1]) <= LARGEST_FOR_CIFAR => StemKind::Cifar,
+            Self::Cifar => StemKind::Cifar,
+            Self::Auto | Self::Imagenet => StemKind::Imagenet,
+        }
+    }
+}
+
+impl From<StemKind> for StemRule {
+    fn from(stem: StemKind) -> Self {
+        match stem {
+            StemKind::Imagenet => Self::Imagenet,
+            StemKind::Cifar => Self::Cifar,
+        }
+    }
+}
+
+/// Height and width of pictures, written as one number where they are equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "WrittenSize", into = "WrittenSize")]
+pub struct PictureSize(pub [usize; 2]);
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(untagged)]
+enum WrittenSize {
+    Edge(usize),
+    Sides([usize; 2]),
+}
+
+impl From<WrittenSize> for PictureSize {
+    fn from(written: WrittenSize) -> Self {
+        match written {
+            WrittenSize::Edge(edge) => Self([edge; 2]),
+            WrittenSize::Sides(sides) => Self(sides),
+        }
+    }
+}
+
+impl From<PictureSize> for WrittenSize {
+    fn from(PictureSize(sides): PictureSize) -> Self {
+        if sides[0] == sides[1] {
+            Self::Edge(sides[0])
+        } else {
+            Self::Sides(sides)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stem_follows_the_size_unless_it_is_named() {
+        assert_eq!(StemRule::Auto.at([64, 64]), StemKind::Cifar);
+        assert_eq!(StemRule::Auto.at([32, 65]), StemKind::Imagenet);
+        assert_eq!(StemRule::Imagenet.at([32, 32]), StemKind::Imagenet);
+        assert_eq!(StemRule::Cifar.at([224, 224]), StemKind::Cifar);
+    }
+}

@@ -1,0 +1,222 @@
+//! What the net learns from: batches of pictures, or of features where the backbone is frozen.
+
+use super::learner::Input;
+use super::prepare::Site;
+use super::probe::Features;
+use super::settings::Settings;
+use super::watch::Watch;
+use crate::data::augment::TrainTransform;
+use crate::data::batches::{BatchOptions, Batches};
+use crate::data::order::epoch_order;
+use crate::data::sets::Split;
+use crate::nn::Targets;
+use anyhow::{Error, Result};
+use candle_core::{DType, Device, Tensor};
+use std::collections::BTreeSet;
+
+/// The training pictures, in batches.
+pub struct Feed {
+    source: Source,
+    rules: Rules,
+    /// What was said of pictures that were left out.
+    left_out: BTreeSet<String>,
+}
+
+enum Source {
+    Pictures {
+        split: Split,
+        transform: TrainTransform,
+        options: BatchOptions,
+        dtype: DType,
+        device: Device,
+    },
+    Features(Features),
+}
+
+/// How an epoch is cut into batches.
+#[derive(Debug, Clone, Copy)]
+struct Rules {
+    batch_size: usize,
+    drop_last: bool,
+    shuffle: bool,
+    seed: u64,
+    /// The fewest pictures that batch norm can learn from.
+    fewest: usize,
+}
+
+/// A batch on its way to the net.
+#[derive(Debug)]
+pub struct Mouthful {
+    /// From 0 in the epoch.
+    pub number: usize,
+    /// What the net reads.
+    pub input: Input,
+    /// What it should recognise.
+    pub targets: Targets,
+    /// The pictures that could not be read, each with its name.
+    pub unreadable: Vec<Error>,
+}
+
+impl Feed {
+    /// Feeds pictures. `fewest` is the number below which batch norm cannot learn from a batch.
+    ///
+    /// # Errors
+    /// A transform that cannot be made.
+    pub fn pictures(
+        split: Split,
+        settings: &Settings,
+        classes: usize,
+        fewest: usize,
+        site: &Site,
+    ) -> Result<Self> {
+        let rules = Rules::new(settings, split.len(), fewest);
+        let options = BatchOptions {
+            batch_size: rules.batch_size,
+            seed: rules.seed,
+            epoch: 0,
+            shuffle: rules.shuffle,
+            drop_last: rules.drop_last,
+            first_batch: 0,
+            workers: site.workers,
+            decoding: settings.decoding,
+            classes,
+        };
+        Ok(Self {
+            source: Source::Pictures {
+                transform: TrainTransform::new(&settings.preprocess, settings.augmentation)?,
+                split,
+                options,
+                dtype: settings.dtype,
+                device: site.device.clone(),
+            },
+            rules,
+            left_out: BTreeSet::new(),
+        })
+    }
+
+    /// Feeds features.
+    pub fn features(features: Features, settings: &Settings) -> Self {
+        Self {
+            rules: Rules::new(settings, features.len(), 1),
+            source: Source::Features(features),
+            left_out: BTreeSet::new(),
+        }
+    }
+
+    /// The pictures, where each is the same input in every epoch.
+    pub fn unvaried(&self) -> Option<&Split> {
+        match &self.source {
+            Source::Pictures {
+                split, transform, ..
+            } if transform.is_deterministic() && split.input(0).is_none() => Some(split),
+            _ => None,
+        }
+    }
+
+    /// Pictures.
+    pub fn len(&self) -> usize {
+        match &self.source {
+            Source::Pictures { split, .. } => split.len(),
+            Source::Features(features) => features.len(),
+        }
+    }
+
+    /// Batches of an epoch.
+    pub fn batches_an_epoch(&self) -> usize {
+        Batches::count(self.len(), self.rules.batch_size, self.rules.drop_last)
+    }
+
+    /// Whether a batch of so many pictures can be learnt from.
+    pub fn can_learn(&self, pictures: usize) -> bool {
+        pictures >= self.rules.fewest.max(1)
+    }
+
+    /// The batches of epoch `epoch`, from 0, that come after the first `done`.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn epoch(
+        &self,
+        epoch: u64,
+        done: usize,
+    ) -> Result<Box<dyn Iterator<Item = Result<Mouthful>>>> {
+        match &self.source {
+            Source::Pictures {
+                split,
+                transform,
+                options,
+                dtype,
+                device,
+            } => {
+                let options = BatchOptions {
+                    epoch,
+                    first_batch: done,
+                    ..*options
+                };
+                let batches = Batches::new(split, transform, options)?;
+                let [height, width] = transform.size();
+                let channels = transform.channels();
+                let (dtype, device) = (*dtype, device.clone());
+                Ok(Box::new(batches.map(move |batch| {
+                    let batch = batch?;
+                    let shape = (batch.targets.len(), channels, height, width);
+                    let x = Tensor::from_vec(batch.inputs, shape, &Device::Cpu)?;
+                    Ok(Mouthful {
+                        number: batch.number,
+                        input: Input::Pictures(x.to_dtype(dtype)?.to_device(&device)?),
+                        targets: batch.targets,
+                        unreadable: batch.unreadable,
+                    })
+                })))
+            }
+            Source::Features(features) => {
+                let Rules {
+                    seed,
+                    shuffle,
+                    batch_size,
+                    ..
+                } = self.rules;
+                let order = epoch_order(features.len(), seed, epoch, shuffle);
+                let features = features.clone();
+                Ok(Box::new((done..self.batches_an_epoch()).map(
+                    move |number| {
+                        let rest = &order[number * batch_size..];
+                        let (input, targets) =
+                            features.batch(&rest[..batch_size.min(rest.len())])?;
+                        Ok(Mouthful {
+                            number,
+                            input,
+                            targets,
+                            unreadable: Vec::new(),
+                        })
+                    },
+                )))
+            }
+        }
+    }
+
+    /// Tells `watch` of a picture that was left out, once.
+    pub fn leave_out(&mut self, error: Error, watch: &mut dyn Watch) {
+        if self.left_out.insert(format!("{error:#}")) {
+            watch.unreadable(&error);
+        }
+    }
+}
+
+impl Rules {
+    fn new(settings: &Settings, pictures: usize, fewest: usize) -> Self {
+        let batch_size = settings.batch_size.min(pictures.max(1));
+        let rest = pictures % batch_size;
+        Self {
+            batch_size: if settings.drop_last {
+                settings.batch_size
+            } else {
+                batch_size
+            },
+            drop_last: settings.drop_last || (rest != 0 && rest < fewest),
+            shuffle: settings.shuffle,
+            seed: settings.seed,
+            fewest,
+        }
+    }
+}

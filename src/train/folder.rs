@@ -1,0 +1,295 @@
+//! A run's folder: who may write to it, and the files in it, each whole or not there.
+
+use super::state::{self, Identity, Standing, State};
+use super::watch::COLUMNS;
+use crate::error::{hinted, misuse};
+use crate::weights::{Card, write_model, write_whole};
+use anyhow::{Context, Result};
+use candle_core::{Device, Tensor};
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+const CONFIG: &str = "config.toml";
+const STATE: &str = "state.safetensors";
+const METRICS: &str = "metrics.csv";
+/// Held while a process writes to the folder, so that no second one does.
+const LOCK: &str = ".lock";
+
+/// The folder of a run that this process alone writes to.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    /// The lock goes with the process, however that ends.
+    _lock: File,
+}
+
+/// A model's place in a run folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// The epoch that the validation pictures chose.
+    Best,
+    /// The last epoch.
+    Last,
+}
+
+impl Which {
+    /// The folder's name.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Best => "best",
+            Self::Last => "last",
+        }
+    }
+}
+
+/// Refuses a path that no new run can have: something is there already.
+///
+/// # Errors
+/// A file, or a folder that is not empty.
+pub fn ensure_new(path: &Path) -> Result<()> {
+    let shown = path.display();
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => {
+            return Err(error).with_context(|| format!("cannot write to run folder `{shown}`"));
+        }
+        Ok(entries) => entries.count(),
+    };
+    if entries == 0 {
+        return Ok(());
+    }
+    let message = format!("run folder `{shown}` is not empty");
+    Err(if path.join(STATE).is_file() {
+        hinted(
+            message,
+            format!(
+                "`resnet train --resume {shown}` goes on with that run; else pass another folder with -o"
+            ),
+        )
+    } else {
+        hinted(message, "pass a folder that is not there yet with -o")
+    })
+}
+
+impl RunFolder {
+    /// Makes the folder at `path` for a new run.
+    ///
+    /// # Errors
+    /// Where something is there already, or it cannot be written to.
+    pub fn create(path: &Path) -> Result<Self> {
+        ensure_new(path)?;
+        fs::create_dir_all(path)
+            .with_context(|| format!("cannot make run folder `{}`", path.display()))?;
+        Self::lock(path)
+    }
+
+    /// Makes the folder `<root>/<name>-<n>` with the first `n` from 1 that is free.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub fn numbered(root: &Path, name: &str) -> Result<Self> {
+        let context = || format!("cannot make a run folder in `{}`", root.display());
+        fs::create_dir_all(root).with_context(context)?;
+        let mut number = 1;
+        loop {
+            let path = root.join(format!("{name}-{number}"));
+            match fs::create_dir(&path) {
+                Ok(()) => return Self::lock(&path),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(error).with_context(context),
+            }
+        }
+    }
+
+    /// Opens the folder of an earlier run, and what it left there.
+    ///
+    /// # Errors
+    /// A folder that is no run's, or in which another process is writing.
+    pub fn resume(path: &Path, device: &Device) -> Result<(Self, State)> {
+        let shown = path.display();
+        if !path.join(STATE).is_file() {
+            return Err(misuse(
+                format!("cannot resume `{shown}`: it holds no `{STATE}`"),
+                "pass the folder that `resnet train` wrote, such as `runs/sample-resnet20-1`",
+            ));
+        }
+        let folder = Self::lock(path)?;
+        let state = state::read(&folder.path.join(STATE), device)
+            .with_context(|| format!("cannot resume `{shown}`"))?;
+        Ok((folder, state))
+    }
+
+    fn lock(path: &Path) -> Result<Self> {
+        let context = || format!("cannot write to run folder `{}`", path.display());
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path.join(LOCK))
+            .with_context(context)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(hinted(
+                    format!(
+                        "run folder `{}` is in use by another process",
+                        path.display()
+                    ),
+                    "wait until that run ends, or stop it",
+                ));
+            }
+            // Some network file systems have no locks; the run goes on without.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
+            Err(TryLockError::Error(error)) => return Err(error).with_context(context),
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: file,
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Refuses to begin where the disk has no room for what a run with such tensors writes: the state twice (the new one
+    /// before the old one goes) and two models.
+    ///
+    /// # Errors
+    /// When so much is not free.
+    pub fn ensure_room(&self, state_bytes: u64, model_bytes: u64) -> Result<()> {
+        let needed = 2 * state_bytes + 3 * model_bytes;
+        let Some(free) = crate::train::disk::free_bytes(&self.path) else {
+            return Ok(());
+        };
+        if free < needed {
+            return Err(hinted(
+                format!(
+                    "the disk of run folder `{}` has {} MB free, and the run writes {} MB",
+                    self.path.display(),
+                    free / 1_000_000,
+                    needed.div_ceil(1_000_000)
+                ),
+                "free some, or pass a folder on another disk with -o",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Writes `config.toml`.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn write_config(&self, text: &str) -> Result<()> {
+        write_whole(&self.path.join(CONFIG), |file| {
+            Ok(file.write_all(text.as_bytes())?)
+        })
+    }
+
+    /// Writes the state: the commit of everything since the one before.
+    ///
+    /// # Errors
+    /// Numbers that are not finite, and a file that cannot be written; the earlier state is there then.
+    pub fn write_state(
+        &self,
+        identity: &Identity,
+        standing: &Standing,
+        tensors: &[(String, Tensor)],
+    ) -> Result<()> {
+        state::write(&self.path.join(STATE), identity, standing, tensors)
+    }
+
+    /// Writes a model that can be evaluated and fine-tuned, by this program and by timm where it has the net.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn write_model(
+        &self,
+        which: Which,
+        card: &Card,
+        tensors: &[(String, Tensor)],
+    ) -> Result<()> {
+        write_model(&self.path.join(which.folder()), card, tensors)
+    }
+
+    /// The tensors of a model that was written, or none where there is none.
+    ///
+    /// # Errors
+    /// A file that is damaged.
+    pub fn read_model(&self, which: Which) -> Result<Vec<(String, Tensor)>> {
+        let path = self.path.join(which.folder()).join("model.safetensors");
+        if !path.is_file() {
+            return Ok(Vec::new());
+        }
+        let tensors = candle_core::safetensors::load(&path, &Device::Cpu)
+            .with_context(|| format!("cannot read `{}`", path.display()))?;
+        Ok(tensors.into_iter().collect())
+    }
+
+    /// Writes `metrics.csv` with these lines under its header.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn write_metrics(&self, rows: &[String]) -> Result<()> {
+        let lines = std::iter::once(COLUMNS).chain(rows.iter().map(String::as_str));
+        let text: String = lines.map(|line| format!("{line}\n")).collect();
+        write_whole(&self.path.join(METRICS), |file| {
+            Ok(file.write_all(text.as_bytes())?)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::hint_of;
+
+    #[test]
+    fn numbered_folders_take_the_first_free_number() {
+        let root = tempfile::tempdir().unwrap();
+        let runs = root.path().join("runs");
+        let first = RunFolder::numbered(&runs, "sample-resnet20").unwrap();
+        let second = RunFolder::numbered(&runs, "sample-resnet20").unwrap();
+        assert_eq!(first.path(), runs.join("sample-resnet20-1"));
+        assert_eq!(second.path(), runs.join("sample-resnet20-2"));
+    }
+
+    #[test]
+    fn a_folder_with_something_in_it_is_refused_with_the_way_out() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("run");
+        drop(RunFolder::create(&path).unwrap());
+        // The lock's own file counts as something.
+        let error = RunFolder::create(&path).unwrap_err();
+        assert!(error.to_string().contains("is not empty"), "{error}");
+        fs::write(path.join(STATE), b"").unwrap();
+        let error = RunFolder::create(&path).unwrap_err();
+        assert!(hint_of(&error).unwrap().contains("--resume"), "{error}");
+        fs::write(root.path().join("file"), b"").unwrap();
+        assert!(RunFolder::create(&root.path().join("file")).is_err());
+    }
+
+    #[test]
+    fn a_second_process_is_kept_out() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("run");
+        let folder = RunFolder::create(&path).unwrap();
+        let error = RunFolder::lock(&path).unwrap_err();
+        assert!(error.to_string().contains("in use"), "{error}");
+        drop(folder);
+        RunFolder::lock(&path).unwrap();
+    }
+
+    #[test]
+    fn a_disk_without_room_is_named_before_anything_is_lost() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(&root.path().join("run")).unwrap();
+        folder.ensure_room(1, 1).unwrap();
+        if crate::train::disk::free_bytes(folder.path()).is_some() {
+            let error = folder.ensure_room(u64::MAX / 4, 1).unwrap_err();
+            assert!(error.to_string().contains("MB free"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! What learns: the net, its loss, its optimiser and the moving average of its weights.
+
+use super::ema::Ema;
+use super::gradients::Gradients;
+use super::optimiser::Optimiser;
+use super::schedule::Schedule;
+use super::settings::Settings;
+use crate::model::{Frozen, ModelConfig, ResNet};
+use crate::nn::loss::CrossEntropy;
+use crate::nn::{Parameters, Targets};
+use anyhow::{Context, Result};
+use candle_core::{D, DType, Device, Tensor, Var};
+use candle_nn::VarBuilder;
+use std::collections::HashMap;
+
+/// The prefix of the weights' names in a state.
+const MODEL: &str = "model.";
+
+/// A net that learns.
+pub struct Learner {
+    net: ResNet,
+    parameters: Parameters,
+    frozen: Frozen,
+    loss: CrossEntropy,
+    optimiser: Optimiser,
+    /// The mean over the batches since the last step.
+    gradients: Option<Gradients>,
+    schedule: Schedule,
+    clip: Option<f64>,
+    ema: Option<Ema>,
+}
+
+/// What a batch came to, before the update.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Outcome {
+    /// The mean loss.
+    pub loss: f64,
+    /// Pictures recognised.
+    pub correct: u64,
+}
+
+/// What a batch is to the net.
+#[derive(Debug)]
+pub enum Input {
+    /// Pictures `[N, C, H, W]`.
+    Pictures(Tensor),
+    /// Pooled features `[N, features]` of a frozen backbone.
+    Features(Tensor),
+}
+
+impl Learner {
+    /// The net of `config` with new weights, of which those in `start` take the place.
+    ///
+    /// # Errors
+    /// Where the device lacks memory, and weights of another shape.
+    pub fn new(
+        config: &ModelConfig,
+        settings: &Settings,
+        loss: CrossEntropy,
+        schedule: Schedule,
+        start: &HashMap<String, Tensor>,
+        device: &Device,
+    ) -> Result<Self> {
+        let parameters = Parameters::default();
+        let vb = parameters.seeded(settings.seed, settings.dtype, device);
+        let net = ResNet::with_init(config, settings.zero_init_residual, &vb)?;
+        for (name, variable) in parameters.all() {
+            if let Some(tensor) = start.get(&name) {
+                set(&variable, tensor).with_context(|| format!("cannot take over `{name}`"))?;
+            }
+        }
+        let trained = parameters.trainable().into_iter();
+        let trained = trained.filter(|(name, _)| !settings.frozen.holds(name));
+        let ema = settings.ema.map(|decay| Ema::new(decay, parameters.all()));
+        Ok(Self {
+            net,
+            frozen: settings.frozen,
+            loss,
+            optimiser: Optimiser::new(settings.optimiser.clone(), trained.collect())?,
+            gradients: None,
+            schedule,
+            clip: settings.clip_grad,
+            ema: ema.transpose()?,
+            parameters,
+        })
+    }
+
+    /// The net; its weights move on with the training.
+    pub fn net(&self) -> &ResNet {
+        &self.net
+    }
+
+    /// The part that does not learn.
+    pub fn frozen(&self) -> Frozen {
+        self.frozen
+    }
+
+    /// Numbers that are trained, and all of them, running statistics aside.
+    pub fn counts(&self) -> [usize; 2] {
+        let count = |variables: &[(String, Var)]| {
+            variables
+                .iter()
+                .map(|(_, variable)| variable.elem_count())
+                .sum()
+        };
+        [
+            count(self.optimiser.variables()),
+            count(&self.parameters.trainable()),
+        ]
+    }
+
+    /// Computes a batch's loss and adds its gradients to the step's.
+    ///
+    /// # Errors
+    /// Where the device lacks memory.
+    pub fn learn(&mut self, input: &Input, targets: &Targets) -> Result<Outcome> {
+        let logits = self.logits(input, true)?;
+        let loss = self.loss.loss(&logits, targets)?;
+        let outcome = Outcome {
+            loss: loss.to_dtype(DType::F64)?.to_scalar()?,
+            correct: correct(&logits, targets)?,
+        };
+        // A loss that is no number has no gradients worth adding; the caller ends the run.
+        if outcome.loss.is_finite() {
+            let new = Gradients::new(loss.backward()?, self.optimiser.variables(), targets.len())?;
+            self.gradients = Some(match self.gradients.take() {
+                Some(earlier) => earlier.add(&new)?,
+                None => new,
+            });
+        }
+        Ok(outcome)
+    }
+
+    /// Logits `[N, classes]`.
+    ///
+    /// # Errors
+    /// Where the device lacks memory.
+    pub fn logits(&self, input: &Input, train: bool) -> Result<Tensor> {
+        Ok(match input {
+            Input::Pictures(x) => self.net.forward_frozen(x, self.frozen, train)?,
+            Input::Features(x) => self.net.head().forward(x)?,
+        })
+    }
+
+    /// Updates the weights by the mean of the gradients since the last step; the learning rate of step `step`, from 0.
+    ///
+    /// # Errors
+    /// Where no gradients were added.
+    pub fn step(&mut self, step: u64) -> Result<f64> {
+        let lr = self.schedule.lr(step);
+        let gradients = self.gradients.take();
+        let mut gradients = gradients.context("a step without a batch")?;
+        if let Some(norm) = self.clip {
+            gradients.clip(norm)?;
+        }
+        self.optimiser.step(&gradients, lr)?;
+        if let Some(ema) = &mut self.ema {
+            ema.update()?;
+        }
+        Ok(lr)
+    }
+
+    /// The weights that are validated and kept: the moving average's where there is one.
+    ///
+    /// # Errors
+    /// Where the device lacks memory.
+    pub fn weights(&self) -> Result<Vec<(String, Tensor)>> {
+        let mut weights: Vec<(String, Tensor)> = match &self.ema {
+            Some(ema) => ema.tensors()?.into_iter().collect(),
+            None => self.variables(),
+        };
+        weights.sort_by(|(name, _), (other, _)| name.cmp(other));
+        Ok(weights)
+    }
+
+    fn variables(&self) -> Vec<(String, Tensor)> {
+        let all = self.parameters.all().into_iter();
+        all.map(|(name, variable)| (name, variable.as_detached_tensor()))
+            .collect()
+    }
+
+    /// The net with [`Learner::weights`].
+    ///
+    /// # Errors
+    /// Where the device lacks memory.
+    pub fn validated_net(&self) -> Result<ResNet> {
+        match &self.ema {
+            Some(ema) => self.net_of(ema.tensors()?),
+            None => Ok(self.net.clone()),
+        }
+    }
+
+    /// A net like this one with other weights.
+    ///
+    /// # Errors
+    /// Weights of another net.
+    pub fn net_of(&self, tensors: HashMap<String, Tensor>) -> Result<ResNet> {
+        let weight = self.net.stem().conv.weight();
+        let vb = VarBuilder::from_tensors(tensors, weight.dtype(), weight.device());
+        Ok(ResNet::new(self.net.config(), &vb)?)
+    }
+
+    /// Everything that changes while it learns, by the names of a state.
+    ///
+    /// # Errors
+    /// Where the device lacks memory.
+    pub fn state(&self) -> Result<Vec<(String, Tensor)>> {
+        let variables = self.variables().into_iter();
+        let mut state: Vec<_> = variables
+            .map(|(name, tensor)| (format!("{MODEL}{name}"), tensor))
+            .collect();
+        if let Some(ema) = &self.ema {
+            state.extend(ema.state()?);
+        }
+        state.extend(self.optimiser.state()?);
+        Ok(state)
+    }
+
+    /// Goes back to a state after `steps` steps.
+    ///
+    /// # Errors
+    /// A state that lacks a tensor or has one of another shape.
+    pub fn restore(&mut self, tensors: &HashMap<String, Tensor>, steps: u64) -> Result<()> {
+        for (name, variable) in self.parameters.all() {
+            let name = format!("{MODEL}{name}");
+            let tensor = tensors
+                .get(&name)
+                .with_context(|| format!("the state lacks tensor `{name}`"))?;
+            set(&variable, tensor).with_context(|| format!("cannot restore `{name}`"))?;
+        }
+        if let Some(ema) = &mut self.ema {
+            ema.restore(tensors, steps)?;
+        }
+        self.optimiser.restore(tensors, steps)
+    }
+}
+
+/// Gives `variable` the values of `tensor`, in its own type and place.
+fn set(variable: &Var, tensor: &Tensor) -> Result<()> {
+    let tensor = tensor.to_dtype(variable.dtype())?;
+    Ok(variable.set(&tensor.to_device(variable.device())?)?)
+}
+
+/// Pictures whose largest logit is their class's: of mixed pictures, that of their larger part.
+fn correct(logits: &Tensor, targets: &Targets) -> Result<u64> {
+    let classes = match targets {
+        Targets::Classes(classes) => classes,
+        Targets::Mixed { first, share, .. } if *share >= 0.5 => first,
+        Targets::Mixed { second, .. } => second,
+    };
+    let logits = logits.detach().to_dtype(DType::F32)?;
+    let predicted: Vec<u32> = logits.argmax(D::Minus1)?.to_vec1()?;
+    let hits = predicted.iter().zip(classes).filter(|(a, b)| a == b);
+    Ok(hits.count() as u64)
+}

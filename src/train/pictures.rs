@@ -1,0 +1,177 @@
+//! The data of a run: opened, with the part that validates, and the recipe that suits them.
+
+use super::choices::StemRule;
+use super::defaults::{Situation, defaults};
+use super::recipe::Recipe;
+use super::settings::{Settings, architecture};
+use super::validation::{Source, Validation};
+use crate::data::Transform;
+use crate::data::batches::Batches;
+use crate::data::sets::{DataSet, Split};
+use crate::datasets::{self, DataName};
+use crate::error::hinted;
+use crate::eval::EvalOptions;
+use crate::hub::Progress;
+use crate::model::Preprocess;
+use crate::weights::run::canonical;
+use anyhow::{Context, Result};
+use std::collections::BTreeSet;
+
+/// The part of a folder's pictures that validates where none are put aside for it.
+const FOLDER_VAL_SPLIT: f64 = 0.1;
+/// The most pictures that are validated together.
+const VALIDATED_TOGETHER: usize = 64;
+
+/// The data that a run learns from, and what it is called.
+pub(super) struct Data {
+    pub set: DataSet,
+    pub name: DataName,
+    /// The part of the training pictures that was carved out to validate on.
+    carved: Option<f64>,
+}
+
+impl Data {
+    pub fn open(
+        name: &DataName,
+        written: &str,
+        said: &Recipe,
+        base: Option<&Preprocess>,
+        progress: &dyn Progress,
+    ) -> Result<Self> {
+        let seed = said.seed.unwrap_or(0);
+        let mut set = match name {
+            DataName::Fake { count, classes } => {
+                let default = Preprocess::default();
+                let base = base.unwrap_or(&default);
+                let [height, width] = said.image_size.map_or(base.size, |size| size.0);
+                let channels = said.mean.as_ref().map_or(base.mean.len(), Vec::len);
+                datasets::fake(*count, *classes, [channels, height, width], seed)?
+            }
+            _ => datasets::open(name, written, progress)?,
+        };
+        if set.train.as_ref().is_none_or(Split::is_empty) {
+            return Err(hinted(
+                format!("data set `{written}` has no training pictures"),
+                "put them into `train/`, one folder a class",
+            ));
+        }
+        let alone = set.val.is_none() && set.test.is_none() && matches!(name, DataName::Folder(_));
+        let carved = said.val_split.or(alone.then_some(FOLDER_VAL_SPLIT));
+        if let Some(fraction) = carved {
+            set.carve(fraction, seed)?;
+        }
+        Ok(Self {
+            set,
+            name: name.clone(),
+            carved,
+        })
+    }
+
+    /// The recipe with every answer.
+    pub fn fill(&self, mut said: Recipe, from_model: bool, base: &Preprocess) -> Result<Recipe> {
+        said.data = Some(self.set.name.clone());
+        said.val_split = self.carved;
+        let situation = Situation {
+            kind: self.set.kind,
+            from_model,
+        };
+        let defaults = defaults(situation, &said, base, |batch_size| {
+            let said = Recipe {
+                batch_size: Some(batch_size),
+                ..said.clone()
+            };
+            self.steps_an_epoch(&said)
+        });
+        let mut recipe = said.or(defaults);
+        if !from_model {
+            let size = recipe.image_size.context("the defaults name a size")?;
+            let architecture = architecture(&recipe, size.0)?;
+            recipe.depth = Some(architecture.depth);
+            recipe.stem = architecture.stem.map(StemRule::from);
+        }
+        Ok(recipe)
+    }
+
+    /// Optimiser steps of an epoch.
+    pub fn steps_an_epoch(&self, recipe: &Recipe) -> u64 {
+        let pictures = self.set.train.as_ref().map_or(0, Split::len);
+        let batch_size = recipe.batch_size.unwrap_or(1).min(pictures.max(1));
+        let batches = Batches::count(pictures, batch_size, recipe.drop_last.unwrap_or(false));
+        batches.div_ceil(recipe.grad_accumulation.unwrap_or(1).max(1)) as u64
+    }
+
+    /// The pictures that choose the best epoch, and those that are left to measure on at the end.
+    pub fn validation(
+        &self,
+        settings: &Settings,
+        workers: usize,
+    ) -> Result<(Option<Validation>, Option<Validation>)> {
+        let make = |split: &Split, name: &str, text: String| -> Result<Validation> {
+            Ok(Validation {
+                data: canonical(&self.set.name),
+                split: name.to_owned(),
+                text,
+                source: Source::Pictures {
+                    split: split.clone(),
+                    transform: Transform::new(&settings.preprocess)?,
+                    options: EvalOptions {
+                        batch: settings.batch_size.min(VALIDATED_TOGETHER),
+                        workers,
+                        decoding: settings.decoding,
+                        strict: settings.strict,
+                    },
+                },
+                labels: self.set.labels.clone(),
+                left_out: BTreeSet::new(),
+            })
+        };
+        let test = match self.set.test.as_ref().filter(|test| !test.is_empty()) {
+            Some(test) => Some(make(test, "test", format!("{} test pictures", test.len()))?),
+            None => None,
+        };
+        Ok(match (&self.set.val, self.carved) {
+            (Some(val), Some(part)) => {
+                let text = format!(
+                    "{} pictures carved out of train ({} %, of every class, seed {})",
+                    val.len(),
+                    100.0 * part,
+                    settings.seed
+                );
+                (Some(make(val, "train", text)?), test)
+            }
+            (Some(val), None) => {
+                let text = format!("{} pictures of val", val.len());
+                (Some(make(val, "val", text)?), test)
+            }
+            (None, _) => (test, None),
+        })
+    }
+
+    /// What the pictures add up to: a changed data set has another.
+    pub fn fingerprint(&self) -> String {
+        // FNV-1a
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        let mut add = |bytes: &[u8]| {
+            for &byte in bytes {
+                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+            }
+        };
+        for split in [&self.set.train, &self.set.val, &self.set.test]
+            .into_iter()
+            .flatten()
+        {
+            add(&(split.len() as u64).to_le_bytes());
+            for (index, class) in split.classes().iter().enumerate() {
+                add(&class.to_le_bytes());
+                // The file alone: a folder may be reached by another path.
+                let name = split.name(index);
+                add(name
+                    .rsplit(['/', '\\'])
+                    .next()
+                    .unwrap_or_default()
+                    .as_bytes());
+            }
+        }
+        format!("{hash:016x}")
+    }
+}

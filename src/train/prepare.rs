@@ -1,0 +1,383 @@
+//! From what was said to a run that can begin, or go on: data, model, settings, folder.
+
+use super::feed::Feed;
+use super::folder::{RunFolder, ensure_new};
+use super::learner::Learner;
+use super::pictures::Data;
+use super::probe::{self, FeatureOptions, Features};
+use super::recipe::Recipe;
+use super::rules::{check_batches, class_weights, fewest_pictures, schedule, steps};
+use super::run::{BEST, Run};
+use super::settings::Settings;
+use super::start::{Start, refuse_two_architectures};
+use super::state::{Identity, Standing, State, under};
+use super::validation::Source;
+use super::watch::{Beginning, Watch};
+use crate::data::Transform;
+use crate::data::sets::Split;
+use crate::datasets::DataName;
+use crate::error::{hinted, misuse};
+use crate::hub::Progress;
+use crate::model::Frozen;
+use crate::nn::loss::CrossEntropy;
+use crate::weights::{Card, Checkpoint, Remote};
+use anyhow::{Context, Result};
+use candle_core::{Device, Tensor};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// Where run folders are made unless another place is said.
+const RUNS: &str = "runs";
+
+/// Where and by what a run computes and writes: nothing of it changes its numbers.
+pub struct Site<'a> {
+    /// Where it computes.
+    pub device: Device,
+    /// Threads that read and prepare pictures.
+    pub workers: usize,
+    /// What is told of downloads.
+    pub progress: &'a dyn Progress,
+}
+
+/// Where a new run is written.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// `runs/<data>-<model>-<n>`.
+    Numbered,
+    /// This folder.
+    Folder(PathBuf),
+    /// Nowhere.
+    Dry,
+}
+
+impl Run {
+    /// Prepares a new run by what was `said`; `about` stands above its `config.toml`.
+    ///
+    /// # Errors
+    /// What cannot be trained, each before anything is written.
+    pub fn start(
+        said: Recipe,
+        target: &Target,
+        about: &str,
+        site: &Site,
+        watch: &mut dyn Watch,
+    ) -> Result<Self> {
+        if let Target::Folder(path) = target {
+            ensure_new(path)?;
+        }
+        let written = said.data.clone().unwrap_or_else(|| "cifar10".to_owned());
+        let name = DataName::parse(&written)?;
+        refuse_two_architectures(&said)?;
+        let checkpoint = match &said.model {
+            Some(model) => Some(Checkpoint::open(model, &Remote::new(site.progress))?),
+            None => None,
+        };
+        let card = checkpoint.as_ref().map(|checkpoint| &checkpoint.card);
+        let base = card.map(|card| card.preprocess.clone());
+        let data = Data::open(&name, &written, &said, base.as_ref(), site.progress)?;
+        let notes = card.into_iter().flat_map(|card| &card.notes);
+        for note in notes.chain(&data.set.notes) {
+            watch.note(note);
+        }
+        let base = base.unwrap_or_else(|| data.set.preprocess.clone());
+        let recipe = data.fill(said, checkpoint.is_some(), &base)?;
+        let settings = Settings::new(&recipe)?;
+        let start = match checkpoint {
+            Some(checkpoint) => Start::of(&checkpoint, &data.set.labels, &settings, watch)?,
+            None => Start::new(&recipe, &settings, data.set.labels.len())?,
+        };
+        let model_name = start.name.unwrap_or_else(|| start.config.short_name());
+        let folder_name = format!("{}-{model_name}", data.name.short_name());
+        let identity = Identity {
+            recipe: recipe.to_toml("")?,
+            config: start.config,
+            labels: data.set.labels.clone(),
+            pictures: data.fingerprint(),
+            device: place(&site.device).to_owned(),
+        };
+        let parts = Parts {
+            settings,
+            recipe,
+            identity,
+            standing: Standing::default(),
+        };
+        let mut run = parts.assemble(data, &start.tensors, site)?;
+        run.folder = match target {
+            Target::Dry => None,
+            Target::Folder(path) => Some(RunFolder::create(path)?),
+            Target::Numbered => Some(RunFolder::numbered(Path::new(RUNS), &folder_name)?),
+        };
+        run.begin_folder(about)?;
+        run.announce(watch);
+        run.compute_features(site, watch)?;
+        Ok(run)
+    }
+
+    /// Writes what a run's folder holds before the first step, so that it can be resumed from then on.
+    fn begin_folder(&self, about: &str) -> Result<()> {
+        let Some(folder) = &self.folder else {
+            return Ok(());
+        };
+        let bytes = |tensors: &[(String, Tensor)]| -> u64 {
+            let sizes = tensors
+                .iter()
+                .map(|(_, tensor)| tensor.elem_count() * tensor.dtype().size_in_bytes());
+            sizes.sum::<usize>() as u64
+        };
+        let state = self.learner.state()?;
+        folder.ensure_room(bytes(&state), bytes(&self.learner.weights()?))?;
+        folder.write_config(&self.config_toml(about)?)?;
+        folder.write_state(&self.identity, &self.standing, &state)
+    }
+
+    /// Prepares the run in `folder` to go on, up to so many epochs or steps where they are said.
+    ///
+    /// # Errors
+    /// A folder that is no run's, data that are no longer the same, and fewer epochs than are done.
+    pub fn resume(
+        folder: &Path,
+        length: Length,
+        site: &Site,
+        watch: &mut dyn Watch,
+    ) -> Result<Self> {
+        let (run_folder, state) = RunFolder::resume(folder, &site.device)?;
+        let resumed = Self::resume_state(state, length, site, watch);
+        let mut run = resumed.with_context(|| format!("cannot resume `{}`", folder.display()))?;
+        run.folder = Some(run_folder);
+        run.restore_best()?;
+        if let (Some(folder), true) = (&run.folder, length != Length::default()) {
+            folder.write_config(&run.config_toml("resumed with another length")?)?;
+        }
+        run.announce(watch);
+        run.compute_features(site, watch)?;
+        Ok(run)
+    }
+
+    fn resume_state(
+        state: State,
+        length: Length,
+        site: &Site,
+        watch: &mut dyn Watch,
+    ) -> Result<Self> {
+        let State {
+            mut identity,
+            standing,
+            tensors,
+        } = state;
+        let here = place(&site.device);
+        if identity.device != here {
+            return Err(misuse(
+                format!(
+                    "the run was begun on {}, and this is {here}",
+                    identity.device
+                ),
+                format!("pass --device {}", identity.device),
+            ));
+        }
+        let mut recipe = Recipe::parse(&identity.recipe)?;
+        let written = recipe.data.clone().context("the state names no data")?;
+        let name = DataName::parse(&written)?;
+        let before = Settings::new(&recipe)?;
+        let data = Data::open(
+            &name,
+            &written,
+            &recipe,
+            Some(&before.preprocess),
+            site.progress,
+        )?;
+        if data.fingerprint() != identity.pictures {
+            return Err(hinted(
+                format!("data set `{written}` has other pictures than when the run began"),
+                "put the pictures back as they were, or start a new run",
+            ));
+        }
+        let steps_an_epoch = data.steps_an_epoch(&recipe);
+        length.apply(&mut recipe, steps_an_epoch);
+        let settings = Settings::new(&recipe)?;
+        let begun = standing.epoch + u64::from(standing.batch > 0);
+        if settings.epochs < begun {
+            return Err(misuse(
+                format!(
+                    "it cannot end at epoch {}: {begun} have begun",
+                    settings.epochs
+                ),
+                "pass more --epochs, or none",
+            ));
+        }
+        if settings.epochs != before.epochs {
+            let lr = |settings| schedule(settings, steps_an_epoch).lr(standing.step);
+            watch.note(&format!(
+                "the run has {} epochs now, not {}: the learning rate follows that schedule from here on, {:.3e} in the next step rather than {:.3e}",
+                settings.epochs, before.epochs, lr(&settings), lr(&before)
+            ));
+        }
+        identity.recipe = recipe.to_toml("")?;
+        let step = standing.step;
+        let parts = Parts {
+            settings,
+            recipe,
+            identity,
+            standing,
+        };
+        let mut run = parts.assemble(data, &HashMap::new(), site)?;
+        run.learner.restore(&tensors, step)?;
+        run.earlier_best = under(BEST, &tensors).into_iter().collect();
+        Ok(run)
+    }
+
+    fn config_toml(&self, about: &str) -> Result<String> {
+        let validation = match &self.validation {
+            Some(validation) => format!("best/ is chosen by {}", validation.text),
+            None => "no pictures choose best/: it is the last epoch".to_owned(),
+        };
+        self.recipe.to_toml(&format!("{about}\n{validation}"))
+    }
+
+    fn announce(&self, watch: &mut dyn Watch) {
+        let validation = self.validation.as_ref();
+        watch.begin(&Beginning {
+            model: self.card.name.clone(),
+            parameters: self.learner.counts(),
+            images: self.feed.len(),
+            classes: self.identity.labels.len(),
+            validation: validation.map(|validation| validation.text.clone()),
+            recipe: self.settings.to_string(),
+            epochs: self.settings.epochs,
+            steps_an_epoch: steps(&self.settings, self.feed.batches_an_epoch()),
+            done: [self.standing.epoch, self.standing.step],
+            folder: self.folder.as_ref().map(|folder| folder.path().to_owned()),
+        });
+    }
+
+    /// Puts features in place of pictures, where nothing but the last layer learns and pictures are not varied.
+    fn compute_features(&mut self, site: &Site, watch: &mut dyn Watch) -> Result<()> {
+        let Some(train) = self.feed.unvaried() else {
+            return Ok(());
+        };
+        let length = self.identity.config.features();
+        let is_probe = self.settings.frozen == Frozen::Backbone;
+        if !is_probe || !probe::fits(train.len(), length, self.settings.dtype) {
+            return Ok(());
+        }
+        let transform = Transform::new(&self.settings.preprocess)?;
+        let options = FeatureOptions {
+            workers: site.workers,
+            decoding: self.settings.decoding,
+            strict: self.settings.strict,
+        };
+        let compute = |split: &Split, watch: &mut dyn Watch| {
+            Features::of(&self.learner, split, &transform, options, watch)
+        };
+        let features = compute(train, watch)?;
+        if let Some(validation) = &mut self.validation
+            && let Source::Pictures { split, .. } = &validation.source
+        {
+            validation.source = Source::Features(compute(split, watch)?);
+        }
+        self.feed = Feed::features(features, &self.settings);
+        Ok(())
+    }
+}
+
+/// Another length for a run that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Length {
+    /// Epochs in all.
+    pub epochs: Option<u64>,
+    /// Steps in all.
+    pub max_steps: Option<u64>,
+}
+
+impl Length {
+    /// Gives a run this length: more steps bring the epochs that they take, and epochs alone lift a limit of steps.
+    fn apply(self, recipe: &mut Recipe, steps_an_epoch: u64) {
+        if let Some(epochs) = self.epochs {
+            recipe.epochs = Some(epochs);
+            recipe.max_steps = None;
+        }
+        if let Some(steps) = self.max_steps {
+            recipe.max_steps = Some(steps);
+            if self.epochs.is_none() {
+                let needed = steps.div_ceil(steps_an_epoch.max(1));
+                recipe.epochs = recipe.epochs.max(Some(needed));
+            }
+        }
+    }
+}
+
+/// What a run is made of, beside data and weights.
+struct Parts {
+    settings: Settings,
+    recipe: Recipe,
+    identity: Identity,
+    standing: Standing,
+}
+
+impl Parts {
+    /// The run, with the weights in `start` and no folder.
+    fn assemble(self, data: Data, start: &HashMap<String, Tensor>, site: &Site) -> Result<Run> {
+        let Self {
+            settings,
+            recipe,
+            identity,
+            standing,
+        } = self;
+        let config = &identity.config;
+        if let Frozen::Stage(stage) = settings.frozen
+            && stage > config.blocks.len()
+        {
+            return Err(misuse(
+                format!(
+                    "cannot train with --freeze layer{stage}: the net has {} stages",
+                    config.blocks.len()
+                ),
+                "freeze an earlier stage, or the backbone",
+            ));
+        }
+        let (validation, test) = data.validation(&settings, site.workers)?;
+        let train = data
+            .set
+            .train
+            .context("the data set has no training pictures")?;
+        let fewest = fewest_pictures(config, &settings)?;
+        let loss = CrossEntropy {
+            label_smoothing: settings.label_smoothing,
+            class_weights: class_weights(&settings, &train, config.classes)?,
+        };
+        let feed = Feed::pictures(train, &settings, config.classes, fewest, site)?;
+        check_batches(&settings, &feed, fewest)?;
+        let steps_an_epoch = steps(&settings, feed.batches_an_epoch());
+        let schedule = schedule(&settings, steps_an_epoch);
+        let learner = Learner::new(config, &settings, loss, schedule, start, &site.device)?;
+        let card = Card {
+            name: config.short_name(),
+            config: config.clone(),
+            preprocess: settings.preprocess.clone(),
+            labels: identity.labels.clone(),
+            notes: Vec::new(),
+            run: None,
+        };
+        Ok(Run {
+            settings,
+            recipe,
+            identity,
+            standing,
+            learner,
+            feed,
+            validation,
+            test,
+            card,
+            folder: None,
+            earlier_best: Vec::new(),
+        })
+    }
+}
+
+/// What a state calls a device.
+fn place(device: &Device) -> &'static str {
+    match device {
+        Device::Cpu => "cpu",
+        Device::Cuda(_) => "cuda",
+        Device::Metal(_) => "metal",
+    }
+}

@@ -1,0 +1,113 @@
+//! A linear probe: the features of a frozen backbone, computed once, in place of pictures.
+
+use super::learner::{Input, Learner};
+use super::watch::Watch;
+use crate::data::sets::Split;
+use crate::data::{DecodeOptions, Loader, Transform};
+use crate::nn::Targets;
+use anyhow::{Result, bail};
+use candle_core::{DType, Device, Tensor};
+use std::sync::Arc;
+
+/// Features beyond so many bytes are computed again in each epoch rather than kept.
+const MOST_BYTES: usize = 4 << 30;
+
+/// The pooled features of a split's pictures that can be read.
+#[derive(Debug, Clone)]
+pub struct Features {
+    values: Tensor, // [pictures, features]
+    classes: Arc<[u32]>,
+}
+
+/// Pictures that run together.
+const BATCH: usize = 32;
+
+/// How features are computed.
+#[derive(Debug, Clone, Copy)]
+pub struct FeatureOptions {
+    /// Threads that read and prepare pictures.
+    pub workers: usize,
+    /// How picture files are read.
+    pub decoding: DecodeOptions,
+    /// A picture that cannot be read ends it.
+    pub strict: bool,
+}
+
+/// Whether the features of so many pictures are kept.
+pub fn fits(pictures: usize, features: usize, dtype: DType) -> bool {
+    pictures * features * dtype.size_in_bytes() <= MOST_BYTES
+}
+
+impl Features {
+    /// Computes the features of `split`, and tells `watch` how far it is and of pictures that cannot be read.
+    ///
+    /// # Errors
+    /// A split without a picture that can be read; with `strict`, the first that cannot.
+    pub fn of(
+        learner: &Learner,
+        split: &Split,
+        transform: &Transform,
+        options: FeatureOptions,
+        watch: &mut dyn Watch,
+    ) -> Result<Self> {
+        let weight = learner.net().stem().conv.weight();
+        let (dtype, device) = (weight.dtype(), weight.device().clone());
+        let mut loader = Loader::of(split, transform, options.decoding, options.workers)?;
+        let [height, width] = transform.size();
+        let (mut parts, mut classes) = (Vec::new(), Vec::new());
+        for first in (0..split.len()).step_by(BATCH) {
+            let indices = first..(first + BATCH).min(split.len());
+            let mut inputs = Vec::with_capacity(indices.len() * transform.input_len());
+            let before = classes.len();
+            for (index, loaded) in indices.clone().zip(&mut loader) {
+                match loaded {
+                    Ok(input) => {
+                        inputs.extend_from_slice(&input);
+                        classes.push(split.classes()[index]);
+                    }
+                    Err(error) if options.strict => return Err(error),
+                    Err(error) => watch.unreadable(&error),
+                }
+            }
+            let pictures = classes.len() - before;
+            if pictures > 0 {
+                let shape = (pictures, transform.channels(), height, width);
+                let x = Tensor::from_vec(inputs, shape, &Device::Cpu)?
+                    .to_dtype(dtype)?
+                    .to_device(&device)?;
+                parts.push(learner.net().pooled(&x)?);
+            }
+            watch.looked_at("computing features", indices.end, split.len());
+        }
+        if parts.is_empty() {
+            bail!("none of the {} pictures can be read", split.len());
+        }
+        Ok(Self {
+            values: Tensor::cat(&parts, 0)?,
+            classes: classes.into(),
+        })
+    }
+
+    /// Pictures.
+    pub fn len(&self) -> usize {
+        self.classes.len()
+    }
+
+    /// The class of each picture.
+    pub fn classes(&self) -> &[u32] {
+        &self.classes
+    }
+
+    /// The features and classes of the pictures at `indices`.
+    ///
+    /// # Errors
+    /// Where the device lacks memory.
+    pub fn batch(&self, indices: &[u32]) -> Result<(Input, Targets)> {
+        let places = Tensor::new(indices, self.values.device())?;
+        let classes = indices.iter().map(|&index| self.classes[index as usize]);
+        Ok((
+            Input::Features(self.values.index_select(&places, 0)?),
+            Targets::Classes(classes.collect()),
+        ))
+    }
+}

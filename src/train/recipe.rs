@@ -1,0 +1,256 @@
+//! A recipe: what may be said of a run, by the command line's names; everything may be left unsaid.
+//!
+//! Flags, a recipe file and the defaults are all recipes, and [`Recipe::or`] puts one before the other. The one that has
+//! every answer is a run's `config.toml`.
+
+use super::choices::{PictureSize, StemRule};
+use super::optimiser::OptimiserKind;
+use super::schedule::Scheduler;
+use crate::data::augment::Policy;
+use crate::error::hinted;
+use crate::model::{CropMode, Frozen, Interpolation};
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+macro_rules! recipe {
+    ($($(#[$doc:meta])* $name:ident: $type:ty,)*) => {
+        /// What is said of a run. The names are the command line's flags.
+        #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+        pub struct Recipe {
+            $(
+                $(#[$doc])*
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                pub $name: Option<$type>,
+            )*
+        }
+
+        impl Recipe {
+            /// What this recipe says, and what `other` says where this one says nothing.
+            #[must_use]
+            pub fn or(self, other: Self) -> Self {
+                Self { $($name: self.$name.or(other.$name),)* }
+            }
+        }
+    };
+}
+
+recipe! {
+    /// The data set, as the command line's DATA.
+    data: String,
+    /// The part of the training pictures that is carved out to validate on.
+    val_split: f64,
+    /// A picture that cannot be read ends the run.
+    strict: bool,
+    /// Weights to start from, as the command line's MODEL.
+    model: String,
+    /// Layers.
+    depth: usize,
+    /// What stands before the first stage.
+    stem: StemRule,
+    /// Channels of the first stage.
+    width: usize,
+    /// Groups of the bottlenecks' 3x3 convolutions.
+    groups: usize,
+    /// Channels a group at 64 planes.
+    width_per_group: usize,
+    /// No shortcuts.
+    plain: bool,
+    /// Each block's last batch norm starts at 0.
+    zero_init_residual: bool,
+    /// The part of the net that stays as it is.
+    freeze: Frozen,
+    /// Height and width of the model's input.
+    image_size: PictureSize,
+    /// The part of the resized picture that the crop keeps.
+    crop_pct: f64,
+    /// How the picture's shape becomes the input's.
+    crop_mode: CropMode,
+    /// The filter of the resize.
+    interpolation: Interpolation,
+    /// Subtracted from each channel.
+    mean: Vec<f32>,
+    /// Divides each channel.
+    std: Vec<f32>,
+    /// Pictures stay as they are stored, whatever their EXIF orientation.
+    no_exif: bool,
+    /// How training pictures are varied.
+    augment: Policy,
+    /// Alpha of mixup, 0 for none.
+    mixup: f64,
+    /// Alpha of cutmix, 0 for none.
+    cutmix: f64,
+    /// Probability of random erasing.
+    random_erase: f64,
+    /// Pictures in the data set's order.
+    no_shuffle: bool,
+    /// What all random numbers start from.
+    seed: u64,
+    /// Passes over the training pictures.
+    epochs: u64,
+    /// Optimiser steps after which the run ends.
+    max_steps: u64,
+    /// Pictures a batch.
+    batch_size: usize,
+    /// The last batch of an epoch is left out where it is not full.
+    drop_last: bool,
+    /// Batches whose gradients are averaged for one step.
+    grad_accumulation: usize,
+    /// The optimiser.
+    optimizer: OptimiserKind,
+    /// The highest learning rate.
+    lr: f64,
+    /// SGD's momentum.
+    momentum: f64,
+    /// Nesterov's momentum.
+    nesterov: bool,
+    /// Weight decay.
+    weight_decay: f64,
+    /// No weight decay on batch norm and biases.
+    no_norm_decay: bool,
+    /// How the learning rate changes.
+    scheduler: Scheduler,
+    /// Epochs in which the learning rate rises.
+    warmup_epochs: f64,
+    /// Epochs at which `step` lowers the learning rate to a tenth.
+    milestones: Vec<u64>,
+    /// The share of the target that is spread over all classes.
+    label_smoothing: f64,
+    /// `auto`, or a file with a weight a class.
+    class_weights: String,
+    /// The largest norm of all gradients together.
+    clip_grad: f64,
+    /// Decay of the moving average of the weights.
+    ema: f64,
+    /// Epochs without a better one after which the run ends.
+    patience: u64,
+    /// The type of the numbers: f32 or f64.
+    dtype: String,
+    /// Steps after which the state is saved, beside the end of each epoch.
+    checkpoint_every: u64,
+}
+
+/// What stands above a key in `config.toml`.
+const HEADINGS: [(&str, &str); 4] = [
+    ("data", "Data"),
+    ("model", "Architecture"),
+    ("image-size", "Pictures"),
+    ("epochs", "Optimisation"),
+];
+
+impl Recipe {
+    /// Reads a recipe file.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is no TOML, or has a key or a value that a recipe has not.
+    pub fn read(path: &Path) -> Result<Self> {
+        let context = || format!("cannot read recipe `{}`", path.display());
+        let text = std::fs::read_to_string(path).with_context(context)?;
+        Self::parse(&text).with_context(context)
+    }
+
+    /// Reads a recipe from TOML.
+    ///
+    /// # Errors
+    /// Text that is no TOML, or has a key or a value that a recipe has not.
+    pub fn parse(text: &str) -> Result<Self> {
+        toml::from_str(text).map_err(|error| {
+            let line = error
+                .span()
+                .map(|span| text[..span.start].matches('\n').count() + 1);
+            let place = line.map_or(String::new(), |line| format!("line {line}: "));
+            hinted(
+                format!("{place}{}", error.message()),
+                "a recipe has `key = value` lines whose keys are the flags of `resnet train --help`",
+            )
+        })
+    }
+
+    /// The recipe as TOML, which [`Recipe::parse`] reads back, with `about` as a comment above.
+    ///
+    /// # Errors
+    /// Numbers beyond TOML's.
+    pub fn to_toml(&self, about: &str) -> Result<String> {
+        let plain = toml::to_string(self)?;
+        let mut text: String = about.lines().map(|line| format!("# {line}\n")).collect();
+        let mut last = "";
+        for line in plain.lines() {
+            let key = line.split(' ').next().unwrap_or_default();
+            if let Some(heading) = self.heading_at(key).filter(|heading| *heading != last) {
+                text += &format!("\n# {heading}\n");
+                last = heading;
+            }
+            text += line;
+            text.push('\n');
+        }
+        Ok(text)
+    }
+
+    /// The heading that begins at `key`: the architecture's begins with the model or, where there is none, with the depth.
+    fn heading_at(&self, key: &str) -> Option<&'static str> {
+        let key = match key {
+            "depth" if self.model.is_none() => "model",
+            key => key,
+        };
+        HEADINGS
+            .iter()
+            .find_map(|(first, heading)| (*first == key).then_some(*heading))
+    }
+
+    /// The keys that this recipe says something of, by the names of their flags.
+    pub fn said(&self) -> Vec<String> {
+        let table = toml::Table::try_from(self).unwrap_or_default();
+        table.keys().map(|key| format!("--{key}")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recipe_is_read_back_as_it_was_written() {
+        let recipe = Recipe {
+            data: Some("C:\\pictures \"x\"".into()),
+            depth: Some(20),
+            image_size: Some(PictureSize([24, 32])),
+            mean: Some(vec![0.485, 0.456, 0.406]),
+            lr: Some(0.1),
+            seed: Some(u64::from(u32::MAX) + 7),
+            ..Recipe::default()
+        };
+        let text = recipe.to_toml("made by a test\ntwice").unwrap();
+        assert_eq!(Recipe::parse(&text).unwrap(), recipe);
+        assert!(text.starts_with("# made by a test\n# twice\n\n# Data\ndata = "));
+        assert!(text.contains("\n# Architecture\ndepth = 20\n"), "{text}");
+        assert!(text.contains("mean = [0.485, 0.456, 0.406]"), "{text}");
+    }
+
+    #[test]
+    fn what_is_said_first_wins() {
+        let said = Recipe {
+            lr: Some(0.5),
+            ..Recipe::default()
+        };
+        let other = Recipe {
+            lr: Some(0.1),
+            epochs: Some(3),
+            ..Recipe::default()
+        };
+        let both = said.or(other);
+        assert_eq!((both.lr, both.epochs), (Some(0.5), Some(3)));
+        assert_eq!(both.said(), ["--epochs", "--lr"]);
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let error = Recipe::parse("lr = 0.1\nlearning-rate = 0.1\n").unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("line 2: unknown field `learning-rate`"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,125 @@
+//! What follows from settings and numbers of pictures: steps, schedule, the batches that can be learnt from.
+
+use super::feed::Feed;
+use super::schedule::Schedule;
+use super::settings::{ClassWeights, Settings};
+use crate::data::sets::Split;
+use crate::error::{hinted, misuse};
+use crate::model::description::ModuleKind;
+use crate::model::{ModelConfig, describe};
+use crate::nn::loss::balanced;
+use anyhow::{Context, Result};
+use std::path::Path;
+
+/// Optimiser steps of an epoch of so many batches.
+pub fn steps(settings: &Settings, batches: usize) -> u64 {
+    batches.div_ceil(settings.grad_accumulation) as u64
+}
+
+/// The learning rate of each step of the run.
+pub fn schedule(settings: &Settings, steps_an_epoch: u64) -> Schedule {
+    Schedule {
+        scheduler: settings.scheduler,
+        lr: settings.lr,
+        warmup_steps: (settings.warmup_epochs * steps_an_epoch as f64).round() as u64,
+        total_steps: settings.epochs * steps_an_epoch,
+        min_lr: 0.0,
+        milestones: settings
+            .milestones
+            .iter()
+            .map(|epoch| epoch * steps_an_epoch)
+            .collect(),
+        gamma: 0.1,
+    }
+}
+
+/// The fewest pictures of a batch that every batch norm can learn from: two where one of them sees one pixel a picture.
+///
+/// # Errors
+/// Pictures that the net cannot take.
+pub fn fewest_pictures(config: &ModelConfig, settings: &Settings) -> Result<usize> {
+    let [height, width] = settings.preprocess.size;
+    let described = describe(config, [1, config.in_channels, height, width])?;
+    let learns = |path: &str| !settings.frozen.holds(path);
+    let smallest = described
+        .calls
+        .iter()
+        .filter(|call| matches!(call.kind, ModuleKind::BatchNorm2d { .. }) && learns(&call.path));
+    let pixels = smallest
+        .map(|call| call.output[2..].iter().product::<usize>())
+        .min();
+    Ok(if pixels == Some(1) { 2 } else { 1 })
+}
+
+/// Refuses batches that nothing can be learnt from.
+///
+/// # Errors
+/// No batch at all, or batches with one value a channel.
+pub fn check_batches(settings: &Settings, feed: &Feed, fewest: usize) -> Result<()> {
+    let pictures = feed.len();
+    if settings.drop_last && feed.batches_an_epoch() == 0 {
+        return Err(misuse(
+            format!(
+                "--drop-last leaves no batch: {pictures} pictures make none of {}",
+                settings.batch_size
+            ),
+            "pass a smaller --batch-size, or leave --drop-last out",
+        ));
+    }
+    if settings.batch_size.min(pictures) < fewest {
+        return Err(misuse(
+            format!(
+                "cannot train on batches of one picture of {}x{}: batch norm of the last stage sees a single pixel",
+                settings.preprocess.size[0], settings.preprocess.size[1]
+            ),
+            "pass a --batch-size of 2 or more (and as many pictures), or a larger --image-size",
+        ));
+    }
+    Ok(())
+}
+
+/// How the classes weigh in the loss.
+///
+/// # Errors
+/// A file of weights that cannot be read, or with other than one number a class.
+pub fn class_weights(
+    settings: &Settings,
+    train: &Split,
+    classes: usize,
+) -> Result<Option<Vec<f64>>> {
+    match &settings.class_weights {
+        None => Ok(None),
+        Some(ClassWeights::Auto) => Ok(Some(balanced(train.classes(), classes))),
+        Some(ClassWeights::File(file)) => {
+            let context = || format!("cannot read class weights `{}`", file.display());
+            read_weights(file, classes).with_context(context).map(Some)
+        }
+    }
+}
+
+fn read_weights(file: &Path, classes: usize) -> Result<Vec<f64>> {
+    let text = std::fs::read_to_string(file)?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let weights = lines
+        .enumerate()
+        .map(|(number, line)| {
+            let weight = line
+                .parse()
+                .ok()
+                .filter(|&weight: &f64| weight.is_finite() && weight >= 0.0);
+            weight.ok_or_else(|| {
+                hinted(
+                    format!("line {} is `{line}`, no weight", number + 1),
+                    "give one number of at least 0 a line, in the order of the classes",
+                )
+            })
+        })
+        .collect::<Result<Vec<f64>>>()?;
+    if weights.len() != classes {
+        return Err(hinted(
+            format!("{} weights for {classes} classes", weights.len()),
+            "give one number a line, in the order of the classes",
+        ));
+    }
+    Ok(weights)
+}

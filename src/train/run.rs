@@ -1,0 +1,429 @@
+//! The run: epochs of steps, each epoch validated and saved.
+//!
+//! What a run computes is a function of its [`State`](super::state::State): order and augmentation depend on the seed, the
+//! epoch and the picture, so a run that goes on from a saved state gives the bits of one that was never stopped.
+
+use super::feed::{Feed, Mouthful};
+use super::folder::{RunFolder, Which};
+use super::learner::Learner;
+use super::recipe::Recipe;
+use super::settings::Settings;
+use super::state::{Best, Exact, Identity, Standing, Sums, diverged};
+use super::validation::{Scores, Validation};
+use super::watch::{Epoch, Step, Watch};
+use crate::weights::{Card, RunNote};
+use anyhow::{Result, bail};
+use candle_core::Tensor;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// The prefix under which a state keeps the best weights of the finished epochs, where a run ended inside a later one.
+pub const BEST: &str = "best.";
+
+/// A run, ready to go on from where it stands.
+pub struct Run {
+    pub(super) settings: Settings,
+    pub(super) recipe: Recipe,
+    pub(super) identity: Identity,
+    pub(super) standing: Standing,
+    pub(super) learner: Learner,
+    pub(super) feed: Feed,
+    pub(super) validation: Option<Validation>,
+    /// Pictures that neither teach nor choose, to measure the best epoch on at the end.
+    pub(super) test: Option<Validation>,
+    /// What `best/` and `last/` say of the model.
+    pub(super) card: Card,
+    /// Where it is written, unless the run is dry.
+    pub(super) folder: Option<RunFolder>,
+    /// The best weights of the finished epochs, where the state was saved at an end inside a later one.
+    pub(super) earlier_best: Vec<(String, Tensor)>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ended {
+    /// Why.
+    pub why: Why,
+    /// The best epoch: its number, and what it recognised of the validation pictures, in percent.
+    pub best: Option<(u64, Option<f64>)>,
+    /// The best epoch on pictures that neither taught nor chose it, where there are such.
+    pub tested: Option<Tested>,
+    /// What chose the best epoch, as people read it.
+    pub validation: Option<String>,
+    /// Where the run is.
+    pub folder: Option<PathBuf>,
+}
+
+/// A measure on pictures that neither taught nor chose the weights.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tested {
+    /// Pictures.
+    pub images: usize,
+    /// Those recognised, in percent.
+    pub top1: f64,
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// All epochs or steps are done.
+    Done,
+    /// So many epochs passed without a better one.
+    NoBetter(u64),
+    /// It was told to stop, after so many steps; the state is saved.
+    Stopped {
+        /// Steps over the whole run.
+        step: u64,
+    },
+}
+
+/// Where the steps of an epoch ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reached {
+    TheEnd,
+    TheLastStep,
+    AStop,
+}
+
+impl Run {
+    /// Goes on until all is done, or `watch` wants it to stop.
+    ///
+    /// # Errors
+    /// A loss that is no number; pictures that cannot be read, where that is an error; a file that cannot be written;
+    /// those of `watch`, after the state was saved.
+    pub fn go(mut self, watch: &mut dyn Watch) -> Result<Ended> {
+        self.restore_files()?;
+        loop {
+            if let Some(why) = self.end() {
+                return self.finished(why, watch);
+            }
+            let reached = self.learn_epoch(watch)?;
+            if reached == Reached::AStop {
+                return Ok(self.stopped());
+            }
+            let Some(scores) = self.validate(watch)? else {
+                self.save()?;
+                return Ok(self.stopped());
+            };
+            if reached == Reached::TheLastStep && !self.is_epochs_end() {
+                return self.end_inside(scores, watch);
+            }
+            self.finish_epoch(scores, watch)?;
+        }
+    }
+
+    /// Whether nothing is left to do, and why.
+    fn end(&self) -> Option<Why> {
+        let Standing { epoch, best, .. } = &self.standing;
+        let without_better = best.map_or(0, |best| epoch - best.epoch);
+        // Inside an epoch the last step is followed by a validation, which may have been cut off.
+        let steps_are_done = self.is_last_step() && self.standing.batch == 0;
+        if *epoch >= self.settings.epochs || steps_are_done {
+            return Some(Why::Done);
+        }
+        let patience = self
+            .settings
+            .patience
+            .filter(|_| self.validation.is_some())?;
+        (without_better >= patience).then_some(Why::NoBetter(patience))
+    }
+
+    /// Whether no step may follow.
+    fn is_last_step(&self) -> bool {
+        let most = self.settings.max_steps;
+        most.is_some_and(|most| self.standing.step >= most)
+    }
+
+    /// Takes the steps that are left of the epoch under way.
+    fn learn_epoch(&mut self, watch: &mut dyn Watch) -> Result<Reached> {
+        if self.is_last_step() {
+            return Ok(Reached::TheLastStep);
+        }
+        let epoch = self.standing.epoch;
+        let batches = self.feed.batches_an_epoch();
+        let earlier = self.standing.sums.seconds.0;
+        let started = Instant::now();
+        let mut clock = Instant::now();
+        let (mut loss, mut images) = (0.0, 0);
+        for mouthful in self.feed.epoch(epoch, self.standing.batch)? {
+            let Mouthful {
+                number,
+                input,
+                targets,
+                unreadable,
+            } = mouthful?;
+            for error in unreadable {
+                if self.settings.strict {
+                    return Err(error);
+                }
+                self.feed.leave_out(error, watch);
+            }
+            if self.feed.can_learn(targets.len()) {
+                let outcome = self.learner.learn(&input, &targets)?;
+                if !outcome.loss.is_finite() {
+                    let at = format!(
+                        "the loss is {} in step {} (epoch {})",
+                        outcome.loss,
+                        self.standing.step + 1,
+                        epoch + 1
+                    );
+                    return Err(diverged(&at));
+                }
+                loss += outcome.loss * targets.len() as f64;
+                images += targets.len();
+                let sums = &mut self.standing.sums;
+                sums.loss.0 += outcome.loss * targets.len() as f64;
+                sums.correct += outcome.correct;
+                sums.images += targets.len() as u64;
+            }
+            self.standing.batch = number + 1;
+            let is_last = number + 1 == batches;
+            if !(number + 1).is_multiple_of(self.settings.grad_accumulation) && !is_last {
+                continue;
+            }
+            self.standing.sums.seconds.0 = earlier + started.elapsed().as_secs_f64();
+            if images == 0 {
+                continue;
+            }
+            let lr = self.learner.step(self.standing.step)?;
+            self.standing.step += 1;
+            self.standing.sums.lr.0 = lr;
+            let seconds = clock.elapsed().as_secs_f64();
+            clock = Instant::now();
+            let told = watch.step(&Step {
+                epoch: epoch + 1,
+                step: self.standing.step,
+                loss: loss / images as f64,
+                lr,
+                step_ms: 1e3 * seconds,
+                images_per_second: images as f64 / seconds,
+                top1: self.standing.sums.top1(),
+            });
+            (loss, images) = (0.0, 0);
+            if told.is_err() || watch.wants_to_stop() {
+                self.save()?;
+                return told.map(|()| Reached::AStop);
+            }
+            if self.is_last_step() {
+                return Ok(Reached::TheLastStep);
+            }
+            let every = self.settings.checkpoint_every;
+            if !is_last && every.is_some_and(|every| self.standing.step.is_multiple_of(every)) {
+                self.save()?;
+            }
+        }
+        if self.standing.sums.images == 0 {
+            bail!(
+                "epoch {} has no picture to learn from: none could be read",
+                epoch + 1
+            );
+        }
+        Ok(Reached::TheEnd)
+    }
+
+    /// Whether every batch of the epoch under way is done.
+    fn is_epochs_end(&self) -> bool {
+        self.standing.batch >= self.feed.batches_an_epoch()
+    }
+
+    /// The scores of the validation pictures: nothing in them where there are none, and nothing at all where `watch` wanted
+    /// to stop meanwhile.
+    fn validate(&mut self, watch: &mut dyn Watch) -> Result<Option<Scores>> {
+        let started = Instant::now();
+        let scores = match &mut self.validation {
+            Some(validation) => validation.scores(&self.learner, watch)?,
+            None => Some(Scores::default()),
+        };
+        if scores.is_some() {
+            self.standing.sums.seconds.0 += started.elapsed().as_secs_f64();
+        }
+        Ok(scores)
+    }
+
+    /// What the epoch under way came to.
+    fn epoch(&self, scores: Scores) -> Epoch {
+        let Sums {
+            loss,
+            images,
+            seconds,
+            lr,
+            ..
+        } = self.standing.sums;
+        Epoch {
+            epoch: self.standing.epoch + 1,
+            train_loss: loss.0 / images as f64,
+            train_top1: self.standing.sums.top1(),
+            val_loss: scores.loss,
+            val_top1: scores.top1,
+            val_top5: scores.top5,
+            lr: lr.0,
+            seconds: seconds.0,
+        }
+    }
+
+    /// Whether an epoch is better than all before it; without validation pictures every one is.
+    fn is_best(&self, scores: Scores) -> bool {
+        match (self.standing.best, scores.top1) {
+            (
+                Some(Best {
+                    top1: Some(best), ..
+                }),
+                Some(top1),
+            ) => top1 > best.0,
+            _ => true,
+        }
+    }
+
+    /// Records and saves an epoch whose batches are all done.
+    fn finish_epoch(&mut self, scores: Scores, watch: &mut dyn Watch) -> Result<()> {
+        let epoch = self.epoch(scores);
+        let is_best = self.is_best(scores);
+        if is_best {
+            self.standing.best = Some(Best {
+                epoch: epoch.epoch,
+                top1: scores.top1.map(Exact),
+            });
+        }
+        self.standing.rows.push(epoch.csv());
+        self.standing.epoch = epoch.epoch;
+        self.standing.batch = 0;
+        self.standing.sums = Sums::default();
+        self.save()?;
+        self.write_models(is_best)?;
+        watch.epoch(&epoch, is_best)
+    }
+
+    /// Ends after the last step inside an epoch: `best/`, `last/` and `metrics.csv` are written as at an epoch's end, and
+    /// the state stays inside it, with the best weights so far, so that a run that goes on is none the wiser.
+    fn end_inside(mut self, scores: Scores, watch: &mut dyn Watch) -> Result<Ended> {
+        let epoch = self.epoch(scores);
+        let is_best = self.is_best(scores);
+        if let Some(folder) = &self.folder {
+            let mut tensors = self.learner.state()?;
+            if is_best && self.standing.best.is_some() {
+                let best = folder.read_model(Which::Best)?.into_iter();
+                tensors.extend(best.map(|(name, tensor)| (format!("{BEST}{name}"), tensor)));
+            }
+            folder.write_state(&self.identity, &self.standing, &tensors)?;
+        }
+        if is_best {
+            self.standing.best = Some(Best {
+                epoch: epoch.epoch,
+                top1: scores.top1.map(Exact),
+            });
+        }
+        self.standing.rows.push(epoch.csv());
+        self.write_models(is_best)?;
+        watch.epoch(&epoch, is_best)?;
+        self.finished(Why::Done, watch)
+    }
+
+    /// Commits the run as it stands.
+    fn save(&self) -> Result<()> {
+        let Some(folder) = &self.folder else {
+            return Ok(());
+        };
+        folder.write_state(&self.identity, &self.standing, &self.learner.state()?)
+    }
+
+    /// Writes `last/`, `best/` where this is the best epoch, and `metrics.csv`, from what was committed.
+    fn write_models(&self, is_best: bool) -> Result<()> {
+        let Some(folder) = &self.folder else {
+            return Ok(());
+        };
+        let weights = self.learner.weights()?;
+        if is_best {
+            folder.write_model(Which::Best, &self.noted(), &weights)?;
+        }
+        folder.write_model(Which::Last, &self.card, &weights)?;
+        folder.write_metrics(&self.standing.rows)
+    }
+
+    /// The card of `best/`, which says what chose it.
+    fn noted(&self) -> Card {
+        let note = |best: Best| {
+            let validation = self.validation.as_ref()?;
+            Some(RunNote {
+                data: validation.data.clone(),
+                split: validation.split.clone(),
+                images: validation.images(),
+                epoch: usize::try_from(best.epoch).ok()?,
+                val_top1: best.top1?.0,
+            })
+        };
+        Card {
+            run: self.standing.best.and_then(note),
+            ..self.card.clone()
+        }
+    }
+
+    /// Makes the files that follow from the state, which a process that was killed may not have written.
+    fn restore_files(&mut self) -> Result<()> {
+        if self.folder.is_none() || self.standing.epoch == 0 {
+            return Ok(());
+        }
+        if self.standing.batch == 0 {
+            let best = self.standing.best.map(|best| best.epoch);
+            return self.write_models(best == Some(self.standing.epoch));
+        }
+        match &self.folder {
+            Some(folder) => folder.write_metrics(&self.standing.rows),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes the best weights that the state kept of its finished epochs back to `best/`.
+    pub(super) fn restore_best(&self) -> Result<()> {
+        match &self.folder {
+            Some(folder) if !self.earlier_best.is_empty() => {
+                folder.write_model(Which::Best, &self.noted(), &self.earlier_best)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What the best epoch recognises of the pictures that neither taught nor chose it, in percent.
+    fn test(&mut self, watch: &mut dyn Watch) -> Result<Option<Tested>> {
+        let (Some(test), Some(folder)) = (&mut self.test, &self.folder) else {
+            return Ok(None);
+        };
+        let best: HashMap<String, Tensor> = folder.read_model(Which::Best)?.into_iter().collect();
+        let net = self.learner.net_of(best)?;
+        let scores = test.measure(net, watch)?;
+        let top1 = scores.and_then(|scores| scores.top1);
+        Ok(top1.map(|top1| Tested {
+            images: test.images(),
+            top1,
+        }))
+    }
+
+    fn ended(&self, why: Why) -> Ended {
+        let best = self.standing.best;
+        Ended {
+            why,
+            best: best.map(|best| (best.epoch, best.top1.map(|top1| top1.0))),
+            tested: None,
+            validation: self
+                .validation
+                .as_ref()
+                .map(|validation| validation.text.clone()),
+            folder: self.folder.as_ref().map(|folder| folder.path().to_owned()),
+        }
+    }
+
+    /// The end of a run that has nothing left to do.
+    fn finished(&mut self, why: Why, watch: &mut dyn Watch) -> Result<Ended> {
+        let tested = self.test(watch)?;
+        Ok(Ended {
+            tested,
+            ..self.ended(why)
+        })
+    }
+
+    fn stopped(&self) -> Ended {
+        self.ended(Why::Stopped {
+            step: self.standing.step,
+        })
+    }
+}

@@ -1,0 +1,93 @@
+//! The net that a run starts from: new, or a model's.
+
+use super::recipe::Recipe;
+use super::settings::{Settings, architecture};
+use super::watch::Watch;
+use crate::error::misuse;
+use crate::model::ModelConfig;
+use crate::weights::Checkpoint;
+use anyhow::Result;
+use candle_core::{Device, Tensor};
+use std::collections::HashMap;
+use std::path::Path;
+
+/// Refuses a recipe that names both a model and what a model settles.
+///
+/// # Errors
+/// Such a recipe.
+pub(super) fn refuse_two_architectures(said: &Recipe) -> Result<()> {
+    let Some(model) = &said.model else {
+        return Ok(());
+    };
+    let settled = [
+        ("depth", said.depth.is_some()),
+        ("stem", said.stem.is_some()),
+        ("width", said.width.is_some()),
+        ("groups", said.groups.is_some()),
+        ("width-per-group", said.width_per_group.is_some()),
+        ("plain", said.plain == Some(true)),
+        ("zero-init-residual", said.zero_init_residual == Some(true)),
+    ];
+    match settled.into_iter().find(|(_, said)| *said) {
+        Some((flag, _)) => Err(misuse(
+            format!("cannot train with --{flag}: model `{model}` settles it"),
+            "leave one of them out",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// What a net starts from.
+pub(super) struct Start {
+    /// The short name of the model that it starts from.
+    pub name: Option<String>,
+    pub config: ModelConfig,
+    pub tensors: HashMap<String, Tensor>,
+}
+
+impl Start {
+    /// A new net.
+    pub fn new(recipe: &Recipe, settings: &Settings, classes: usize) -> Result<Self> {
+        let mut config = architecture(recipe, settings.preprocess.size)?.config()?;
+        config.classes = classes;
+        config.in_channels = settings.preprocess.mean.len();
+        Ok(Self {
+            name: None,
+            config,
+            tensors: HashMap::new(),
+        })
+    }
+
+    /// A model's weights, with a new last layer where the data has other classes.
+    pub fn of(
+        checkpoint: &Checkpoint,
+        labels: &[String],
+        settings: &Settings,
+        watch: &mut dyn Watch,
+    ) -> Result<Self> {
+        let card = &checkpoint.card;
+        let mut config = card.config.clone();
+        let mut tensors = checkpoint.tensors(settings.dtype, &Device::Cpu)?;
+        let same_names = card.labels.is_empty() || card.labels == labels;
+        if config.classes != labels.len() || !same_names {
+            tensors.retain(|name, _| !name.starts_with("fc."));
+            watch.note(&format!(
+                "the last layer is new: the data has {} classes, the model {}",
+                labels.len(),
+                if config.classes == labels.len() {
+                    "others of that number".to_owned()
+                } else {
+                    config.classes.to_string()
+                }
+            ));
+            config.classes = labels.len();
+        }
+        let name = Path::new(&card.name).file_stem();
+        let name = name.map(|name| name.to_string_lossy().into_owned());
+        Ok(Self {
+            name,
+            config,
+            tensors,
+        })
+    }
+}
