@@ -44,6 +44,34 @@ impl Console {
         }
     }
 
+    /// A line of progress, without a word before it; not with `--quiet`.
+    pub fn progress(&self, text: impl Display) {
+        if !self.quiet {
+            self.suspended(|| {
+                let _ = writeln!(anstream::stderr(), "{text}");
+            });
+        }
+    }
+
+    /// Whether errors alone are printed.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Prints what follows above `bar`.
+    pub fn attach(&self, bar: &ProgressBar) {
+        if let Ok(mut shown) = self.bar.lock() {
+            *shown = Some(bar.clone());
+        }
+    }
+
+    /// Forgets the bar.
+    pub fn detach(&self) {
+        if let Ok(mut shown) = self.bar.lock() {
+            *shown = None;
+        }
+    }
+
     /// Each of `notes` as a [`Console::note`].
     pub fn notes(&self, notes: &[String]) {
         for note in notes {
@@ -78,9 +106,13 @@ impl Console {
 
     fn line(&self, style: Style, kind: &str, text: &dyn Display) {
         // A line that cannot be written to stderr has nowhere else to go.
-        let print = || {
+        self.suspended(|| {
             let _ = writeln!(anstream::stderr(), "{style}{kind}{style:#}: {text}");
-        };
+        });
+    }
+
+    /// Prints by `print` above the bar, if there is one.
+    fn suspended(&self, print: impl FnOnce()) {
         match self.bar.lock().ok().as_deref() {
             Some(Some(bar)) => bar.suspend(print),
             _ => print(),

@@ -7,12 +7,14 @@ mod console;
 mod device;
 mod eval;
 mod evaluation;
-mod not_built;
 mod predict;
 mod predictions;
 mod preprocess;
+mod stop;
 mod summary;
 mod timing;
+mod train;
+mod training;
 mod version;
 
 use crate::error::{hinted, is_misuse};
@@ -95,8 +97,8 @@ enum ColorChoice {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Train a net (not built yet)
-    Train(not_built::Args),
+    /// Train a net from scratch or from a model's weights
+    Train(Box<train::Args>),
     /// Measure how well a model recognises the pictures of a data set
     Eval(eval::Args),
     /// Say what pictures show
@@ -112,6 +114,8 @@ enum Outcome {
     Done,
     /// Some inputs failed, each with its own message.
     SomeFailed,
+    /// It was told to stop by a signal, and saved its work; the status that says so.
+    Stopped(u8),
 }
 
 /// Runs the command line of this process.
@@ -135,6 +139,7 @@ pub fn main() -> ExitCode {
     match panic::catch_unwind(AssertUnwindSafe(|| run(cli, &console))) {
         Ok(Ok(Outcome::Done)) => ExitCode::SUCCESS,
         Ok(Ok(Outcome::SomeFailed)) => ExitCode::from(1),
+        Ok(Ok(Outcome::Stopped(status))) => ExitCode::from(status),
         Ok(Err(error)) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Ok(Err(error)) => {
             console.error(&error);
@@ -211,7 +216,7 @@ fn run(cli: Cli, console: &Console) -> Result<Outcome> {
         .num_threads(threads)
         .build_global()?;
     match cli.command {
-        Command::Train(_) => not_built::run("train"),
+        Command::Train(args) => train::run(&args, cli.global.device, threads, console),
         Command::Eval(args) => eval::run(&args, cli.global.device, threads, console),
         Command::Predict(args) => predict::run(&args, cli.global.device, threads, console),
         Command::Summary(args) => summary::run(&args, cli.global.device, console),

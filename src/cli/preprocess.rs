@@ -4,6 +4,8 @@ use super::console::Console;
 use crate::data::DecodeOptions;
 use crate::error::misuse;
 use crate::model::{CropMode, Interpolation, Preprocess};
+use crate::train::Recipe;
+use crate::train::choices::PictureSize;
 use anyhow::Result;
 use clap::ValueEnum;
 
@@ -122,6 +124,29 @@ impl PreprocessArgs {
             preprocess.std.clone_from(std);
         }
         Ok(preprocess)
+    }
+
+    /// What the flags say of a run.
+    ///
+    /// # Errors
+    /// `--test-size`, which training has no use for.
+    pub fn recipe(&self) -> Result<Recipe> {
+        if self.test_size {
+            return Err(misuse(
+                "--test-size is for eval and predict",
+                "pass the size as --image-size",
+            ));
+        }
+        Ok(Recipe {
+            image_size: self.image_size.map(PictureSize),
+            crop_pct: self.crop_pct,
+            crop_mode: self.crop_mode.map(CropMode::from),
+            interpolation: self.interpolation.map(Interpolation::from),
+            mean: self.mean.clone(),
+            std: self.std.clone(),
+            no_exif: self.no_exif.then_some(true),
+            ..Recipe::default()
+        })
     }
 
     /// How picture files are read.

@@ -106,7 +106,11 @@ pub fn defaults(
         }),
         no_norm_decay: Some(false),
         scheduler: Some(scheduler),
-        warmup_epochs: Some(if rises { short(WARMUP * epochs as f64) } else { 0.0 }),
+        warmup_epochs: Some(if rises {
+            short(WARMUP * epochs as f64)
+        } else {
+            0.0
+        }),
         milestones: (scheduler == Scheduler::Step).then(|| {
             // The paper's: at a half and three quarters of the run.
             vec![(epochs / 2).max(1), (3 * epochs / 4).max(1)]

@@ -34,8 +34,10 @@ pub enum Policy {
     None,
     /// As for evaluation, and half of the pictures turned left to right.
     Flip,
-    /// As for evaluation, then black around it (an eighth of the size on each side), a random crop of the size, and a flip:
-    /// for small pictures.
+    /// As for evaluation, then black around it (an eighth of the size on each side) and a random crop of the size: for small
+    /// pictures that mean something else when they are mirrored.
+    Crop,
+    /// [`Policy::Crop`] and a flip: for small pictures.
     CropFlip,
     /// A random part (area .08 to 1, ratio 3/4 to 4/3) resized to the model's size, and a flip: for photographs.
     ResizedCrop,
@@ -161,13 +163,14 @@ impl TrainTransform {
             Policy::None | Policy::Flip => self.transform.apply(picture)?,
             Policy::Randaugment if !small => self.resized_crop(picture, random)?,
             Policy::ResizedCrop => self.resized_crop(picture, random)?,
-            Policy::CropFlip | Policy::Randaugment => {
+            Policy::Crop | Policy::CropFlip | Policy::Randaugment => {
                 let padding = self.size().map(|edge| edge / PADDING);
                 let start = crop::draw_start(padding, random);
                 crop::padded_crop(&self.transform.apply(picture)?, padding, start)
             }
         };
-        if policy != Policy::None && random.chance(0.5) {
+        let is_mirrored = !matches!(policy, Policy::None | Policy::Crop);
+        if is_mirrored && random.chance(0.5) {
             crop::flip(&mut augmented);
         }
         if policy == Policy::Randaugment {

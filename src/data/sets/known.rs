@@ -67,7 +67,8 @@ impl Known {
     pub fn kind(self) -> Kind {
         match self {
             Self::Cifar10 | Self::Cifar100 => Kind::Small,
-            Self::Mnist | Self::FashionMnist => Kind::SmallGrey,
+            Self::Mnist => Kind::Digits,
+            Self::FashionMnist => Kind::SmallGrey,
         }
     }
 

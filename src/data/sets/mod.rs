@@ -47,8 +47,10 @@ pub struct DataSet {
 pub enum Kind {
     /// Small pictures that are used at about their own size: CIFAR.
     Small,
-    /// Small grey pictures whose left and right differ in meaning or that are centred: digits, clothes.
+    /// Small grey pictures that may be mirrored: clothes.
     SmallGrey,
+    /// Small grey pictures that mean something else when they are mirrored.
+    Digits,
     /// Pictures of any size in folders.
     Photographs,
     /// Random numbers for timing.
