@@ -10,7 +10,7 @@
 //! Classes are numbered in the order of their names by code point, which is how Python sorts. Pictures are only listed
 //! here; they are decoded when they are asked for, so that a folder may be larger than memory.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -37,12 +37,10 @@ pub fn read(folder: &Path, name: &str) -> Result<DataSet> {
         let classes = subfolders(folder)?;
         let labels = labels(&classes);
         let all = split(folder, &classes, &labels, &mut notes)?;
-        return finish(name, labels, [Some(all), None, None], notes);
+        return Ok(finish(name, labels, [Some(all), None, None], notes));
     };
     let folders = [&parts.train, &parts.val, &parts.test];
-    let first = folders.into_iter().flatten().next();
-    let first = first.context("a data set without parts")?;
-    let labels = labels(&subfolders(first)?);
+    let labels = parts.labels()?;
     let mut splits = [None, None, None];
     for (place, part) in splits.iter_mut().zip(folders) {
         if let Some(part) = part {
@@ -50,7 +48,7 @@ pub fn read(folder: &Path, name: &str) -> Result<DataSet> {
             *place = Some(split(part, &classes, &labels, &mut notes)?);
         }
     }
-    finish(name, labels, splits, notes)
+    Ok(finish(name, labels, splits, notes))
 }
 
 /// The folders of a data set that is in parts.
@@ -100,6 +98,20 @@ impl Parts {
         }
         let [train, val, test] = found.map(|mut part| part.pop());
         Ok(Some(Self { train, val, test }))
+    }
+
+    /// The classes of training; where there is none, those of the other parts.
+    fn labels(&self) -> Result<Vec<String>> {
+        let mut labels = BTreeSet::new();
+        match &self.train {
+            Some(train) => labels.extend(self::labels(&subfolders(train)?)),
+            None => {
+                for part in [&self.val, &self.test].into_iter().flatten() {
+                    labels.extend(self::labels(&subfolders(part)?));
+                }
+            }
+        }
+        Ok(labels.into_iter().collect())
     }
 }
 
@@ -245,13 +257,13 @@ fn finish(
     labels: Vec<String>,
     [train, val, test]: [Option<Split>; 3],
     mut notes: Vec<String>,
-) -> Result<DataSet> {
+) -> DataSet {
     if let [only] = labels.as_slice() {
         notes.push(format!(
             "there is only one class, `{only}`: every answer is right"
         ));
     }
-    Ok(DataSet {
+    DataSet {
         name: name.to_owned(),
         labels,
         train,
@@ -260,5 +272,5 @@ fn finish(
         kind: Kind::Photographs,
         preprocess: Preprocess::default(),
         notes,
-    })
+    }
 }

@@ -151,14 +151,14 @@ fn read_header_and_bytes<const D: usize>(
         );
     };
     if total > most {
-        return Err(truncated(format!("its header names the sizes {sizes:?}")));
+        return Err(truncated(&format!("its header names the sizes {sizes:?}")));
     }
     let mut bytes = Vec::with_capacity(total as usize);
     file.take(total + 1)
         .read_to_end(&mut bytes)
         .map_err(explain)?;
     match bytes.len() as u64 {
-        length if length < total => Err(truncated(format!(
+        length if length < total => Err(truncated(&format!(
             "it ends after {length} of {total} bytes"
         ))),
         length if length > total => bail!("it is longer than its header says"),
@@ -166,7 +166,7 @@ fn read_header_and_bytes<const D: usize>(
     }
 }
 
-fn truncated(what: String) -> anyhow::Error {
+fn truncated(what: &str) -> anyhow::Error {
     hinted(
         format!("the file is truncated: {what}"),
         "it was not copied or downloaded whole: fetch it again",
@@ -175,7 +175,7 @@ fn truncated(what: String) -> anyhow::Error {
 
 fn explain(error: io::Error) -> anyhow::Error {
     match error.kind() {
-        io::ErrorKind::UnexpectedEof => truncated("it ends in the middle".to_owned()),
+        io::ErrorKind::UnexpectedEof => truncated("it ends in the middle"),
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
             hinted(format!("the file is damaged: {error}"), "fetch it again")
         }

@@ -252,7 +252,7 @@ fn a_table_with_any_byte_damaged_is_an_error_or_whole() {
         } else {
             whole.len() - 1500
         };
-        for _ in 0..1 + round % 3 {
+        for _ in 0..=round % 3 {
             let at = first + random() % (whole.len() - first);
             bytes[at] = random() as u8;
         }

@@ -100,9 +100,16 @@ fn parts_are_known_by_every_name_and_share_the_classes_of_training() {
         assert!(data.notes.is_empty(), "{:?}", data.notes);
     }
     // Pictures to measure on alone.
-    let data = read(&made(&["test/b/1.jpg", "val/b/2.jpg", "val/c/3.jpg"])).unwrap();
-    assert!(data.train.is_none() && data.val.is_some() && data.test.is_some());
-    assert_eq!(data.labels, ["b", "c"]);
+    let data = read(&made(&[
+        "test/c/1.jpg",
+        "test/d/1.jpg",
+        "val/b/2.jpg",
+        "val/c/3.jpg",
+    ]))
+    .unwrap();
+    assert!(data.train.is_none() && data.val.is_some());
+    assert_eq!(data.labels, ["b", "c", "d"]);
+    assert_eq!(data.test.unwrap().classes(), [1, 2]);
 }
 
 #[test]
