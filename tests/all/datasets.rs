@@ -7,6 +7,7 @@ mod folders;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use resnet::data::DecodeOptions;
 use resnet::data::sets::{Kind, Split, cifar, idx, table};
 use resnet::data::turns::Turns;
 use resnet::datasets::{DataName, DataSet, Known, open};
@@ -43,9 +44,12 @@ fn opened(written: &str) -> anyhow::Result<DataSet> {
 
 /// A picture's samples as they are decoded, `[height, width, 3]`.
 fn samples(split: &Split, index: usize) -> Vec<u8> {
-    let picture = split.with_picture(index, &Default::default(), &Turns::default(), |image| {
-        Ok(image.as_raw().clone())
-    });
+    let picture = split.with_picture(
+        index,
+        &DecodeOptions::default(),
+        &Turns::default(),
+        |image| Ok(image.as_raw().clone()),
+    );
     picture.unwrap()
 }
 
@@ -109,11 +113,6 @@ fn pictures_come_out_upright() {
     }
 }
 
-/// Candle's samples, in 0..=1, as they were.
-fn eight_bits(sample: f32) -> u8 {
-    (sample * 255.0).round() as u8
-}
-
 #[test]
 fn cifar_equals_candle_datasets() {
     let folder = tempfile::tempdir().unwrap();
@@ -134,51 +133,42 @@ fn cifar_equals_candle_datasets() {
 
     let ours = cifar::read(folder.path(), Known::Cifar10).unwrap();
     assert!(ours.notes.is_empty(), "{:?}", ours.notes);
+    assert_eq!(ours.train.as_ref().unwrap().len(), 50_000);
     let theirs = candle_datasets::vision::cifar::load_dir(folder.path()).unwrap();
-    let train = ours.train.unwrap();
-    assert_eq!((train.len(), ours.test.unwrap().len()), (50_000, 10_000));
-    let classes: Vec<u8> = theirs.train_labels.to_vec1().unwrap();
-    assert!(
-        train
-            .classes()
-            .iter()
-            .zip(classes)
-            .all(|(&a, b)| a == u32::from(b))
+    let theirs = DataSet::from_candle("x", ours.kind, Some(ours.labels.clone()), &theirs).unwrap();
+    assert_eq!(
+        (theirs.kind, theirs.preprocess.size),
+        (Kind::Small, [32, 32])
     );
-    for index in [0, 1, 9_999, 10_000, 31_415, 49_999] {
-        let picture = theirs.train_images.get(index).unwrap();
-        let rows = picture.permute((1, 2, 0)).unwrap().flatten_all().unwrap();
-        let rows = rows.to_vec1().unwrap().into_iter().map(eight_bits);
-        assert!(rows.eq(samples(&train, index)), "picture {index}");
-    }
+    assert_same(&ours, &theirs);
 }
 
 #[test]
 fn idx_equals_candle_datasets() {
     let ours = idx::read(&fixture("fashion_mnist"), Known::FashionMnist).unwrap();
-    let theirs = candle_datasets::vision::mnist::load_dir(fixture("fashion_mnist")).unwrap();
-    for (split, images, labels) in [
-        (
-            ours.train.unwrap(),
-            theirs.train_images,
-            theirs.train_labels,
-        ),
-        (ours.test.unwrap(), theirs.test_images, theirs.test_labels),
+    let mut theirs = candle_datasets::vision::mnist::load_dir(fixture("fashion_mnist")).unwrap();
+    let taken = DataSet::from_candle("x", Kind::SmallGrey, None, &theirs).unwrap();
+    assert_eq!(
+        (taken.kind, taken.preprocess.size),
+        (Kind::SmallGrey, [28, 28])
+    );
+    assert_eq!(taken.labels[9], "9");
+    let named = DataSet::from_candle("x", ours.kind, Some(ours.labels.clone()), &theirs).unwrap();
+    assert_same(&ours, &named);
+
+    // Pictures that are normalised, of no square, or of classes beyond the last are refused.
+    let too_few = DataSet::from_candle("x", Kind::SmallGrey, Some(vec!["a".to_owned()]), &theirs);
+    assert!(failure(too_few).0.contains("and there are 1"));
+    let images = theirs.train_images.clone();
+    for (images, message) in [
+        ((&images - 0.5).unwrap(), "no 8-bit one in 0..=1"),
+        ((&images * 0.99).unwrap(), "no 8-bit one in 0..=1"),
+        (images.narrow(1, 0, 783).unwrap(), "holds no pictures"),
+        (images.narrow(0, 0, 8).unwrap(), "for 8 pictures"),
     ] {
-        let labels: Vec<u8> = labels.to_vec1().unwrap();
-        assert!(
-            split
-                .classes()
-                .iter()
-                .zip(labels)
-                .all(|(&a, b)| a == u32::from(b))
-        );
-        let images: Vec<Vec<f32>> = images.to_vec2().unwrap();
-        assert_eq!(images.len(), split.len());
-        for (index, image) in images.into_iter().enumerate() {
-            let grey = image.into_iter().flat_map(|grey| [eight_bits(grey); 3]);
-            assert!(grey.eq(samples(&split, index)), "picture {index}");
-        }
+        theirs.train_images = images;
+        let (said, _) = failure(DataSet::from_candle("x", Kind::SmallGrey, None, &theirs));
+        assert!(said.contains(message), "{said}");
     }
 }
 

@@ -3,6 +3,7 @@
 //! Every source of pictures (original binary files, tables of the hub, folders, the sample inside the binary, noise)
 //! becomes the same [`DataSet`]; its pictures stay 8 bits a sample in memory, or in their files until they are asked for.
 
+pub mod candle;
 pub mod cifar;
 pub mod fake;
 pub mod folder;
