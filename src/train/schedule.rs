@@ -13,7 +13,7 @@ use std::f64::consts::PI;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scheduler {
-    /// Along half a cosine down to `min_lr`, which the last step has.
+    /// Along half a cosine down to `min_lr`, which a step after the last one would have: no step is lost on a rate of 0.
     #[default]
     Cosine,
     /// Multiplied by `gamma` at every milestone.
@@ -65,7 +65,7 @@ impl Schedule {
         match self.scheduler {
             Scheduler::Cosine => {
                 let done = (step - self.warmup_steps) as f64;
-                let all = last.saturating_sub(self.warmup_steps).max(1) as f64;
+                let all = self.total_steps.saturating_sub(self.warmup_steps).max(1) as f64;
                 along_cosine(self.lr, self.min_lr, done / all)
             }
             Scheduler::Step => {
@@ -125,9 +125,15 @@ mod tests {
     }
 
     #[test]
-    fn the_cosine_is_half_way_in_the_middle_and_ends_at_its_minimum() {
-        let rates = [(14, 0.0505), (24, 0.001), (25, 0.001), (1000, 0.001)];
-        assert_rates(&schedule(Scheduler::Cosine), &rates);
+    fn the_cosine_is_half_way_in_the_middle_and_would_reach_its_minimum_after_the_last_step() {
+        let odd = Schedule {
+            total_steps: 24,
+            ..schedule(Scheduler::Cosine)
+        };
+        assert_rates(&odd, &[(4, 0.1), (14, 0.0505)]);
+        let last = odd.lr(23);
+        assert!(0.001 < last && last < 0.003, "{last}");
+        assert_rates(&odd, &[(24, last), (1000, last)]);
     }
 
     #[test]
