@@ -92,7 +92,7 @@ impl CrossEntropy {
     }
 }
 
-/// Weights that make every class count alike whatever its number of pictures: `N / (K n_c)` for a class with n_c of the N
+/// Weights that make every class count alike whatever its number of pictures: `N / (K n_c)` for a class with `n_c` of the N
 /// pictures, K the classes that have any, as scikit-learn's `compute_class_weight("balanced")`. Their mean over the
 /// pictures is 1. A class without a picture gets 0 (scikit-learn refuses it): nothing can be learnt of it, and no batch
 /// holds it.

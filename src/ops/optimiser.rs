@@ -24,7 +24,7 @@ pub fn sgd_as(
     match (form, momentum) {
         (Form::Kernels, None) => with_values(gradient, |gradient| {
             with_values_mut(parameter, |parameter| {
-                kernel::sgd(parameter, gradient, step)
+                kernel::sgd(parameter, gradient, step);
             })
         })?,
         (Form::Kernels, Some(momentum)) => with_values(gradient, |gradient| {
@@ -117,7 +117,7 @@ pub fn move_average_as(form: Form, average: &Var, value: &Tensor, keep: f64) -> 
     match form {
         Form::Kernels => with_values(value, |value| {
             with_values_mut(average, |average| {
-                kernel::move_average(average, value, keep)
+                kernel::move_average(average, value, keep);
             })
         })?,
         Form::Portable => {

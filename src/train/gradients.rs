@@ -35,7 +35,7 @@ impl Gradients {
     ///
     /// # Errors
     /// Gradients of other variables.
-    pub fn add(self, other: &Self) -> Result<Self> {
+    pub fn averaged_with(self, other: &Self) -> Result<Self> {
         let pictures = self.pictures + other.pictures;
         let [ours, theirs] =
             [self.pictures, other.pictures].map(|part| part as f64 / pictures.max(1) as f64);

@@ -154,8 +154,8 @@ mod tests {
             for total_steps in 0..12 {
                 for warmup_steps in 0..14 {
                     let schedule = Schedule {
-                        total_steps,
                         warmup_steps,
+                        total_steps,
                         ..schedule(scheduler)
                     };
                     for step in 0..14 {

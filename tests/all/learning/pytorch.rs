@@ -5,6 +5,11 @@
 //! longer f32 run can be compared. `RESNET_LEARNING` names one more folder of cases: `benches/peers/learning.py` makes those
 //! of full-size nets.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "how far a case is from PyTorch is what the script's table shows"
+)]
+
 use crate::fixture::{Fixture, distance, values};
 use candle_core::{DType, Device, Tensor};
 use resnet::model::{ModelConfig, ResNet};

@@ -135,9 +135,9 @@ fn accumulation_is_the_mean_over_all_pictures() {
     let whole = gradients(&variables, 1.0, 1);
     // The mean of 1 over 12 pictures, of 4 over 8 and of 2.5 over 10 is 2.3.
     let sum = gradients(&variables, 1.0, 12)
-        .add(&gradients(&variables, 4.0, 8))
+        .averaged_with(&gradients(&variables, 4.0, 8))
         .unwrap()
-        .add(&gradients(&variables, 2.5, 10))
+        .averaged_with(&gradients(&variables, 2.5, 10))
         .unwrap();
     assert_eq!(sum.pictures(), 30);
     let mean = (12.0 + 32.0 + 25.0) / 30.0;
