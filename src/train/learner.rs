@@ -124,7 +124,7 @@ impl Learner {
         if outcome.loss.is_finite() {
             let new = Gradients::new(loss.backward()?, self.optimiser.variables(), targets.len())?;
             self.gradients = Some(match self.gradients.take() {
-                Some(earlier) => earlier.add(&new)?,
+                Some(earlier) => earlier.averaged_with(&new)?,
                 None => new,
             });
         }
