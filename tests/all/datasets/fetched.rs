@@ -1,6 +1,7 @@
 //! Data sets from the hub: fetched once, then read from the cache.
 
 use super::*;
+use crate::command::Resnet;
 use crate::hub_server::HubServer;
 use resnet::hub::{Hub, Settings};
 
@@ -93,4 +94,63 @@ fn offline_or_unknown_data_sets_have_a_way_out() {
         hint.contains("/datasets/uoft-cs/cifar10/tree/main"),
         "{hint}"
     );
+}
+
+/// The losses of two steps on the data, in which every pixel and class of the batches has its part.
+fn losses(data: &str, endpoint: &str, home: &Path) -> Vec<serde_json::Value> {
+    let line = format!(
+        "train -d {data} --depth 20 --width 4 --batch-size 4 --max-steps 2 --dry-run -q --format json"
+    );
+    let done = Resnet::line(&line)
+        .env("HF_ENDPOINT", endpoint)
+        .env("HF_HOME", home)
+        .env("NO_PROXY", "127.0.0.1")
+        .without_env("HF_HUB_OFFLINE")
+        .run();
+    assert_eq!(done.status, 0, "{}", done.stderr);
+    let lines = done.stdout.lines().map(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        [&line["loss"], &line["val_loss"]].map(Clone::clone)
+    });
+    lines.flatten().collect()
+}
+
+#[test]
+fn training_on_the_hubs_tables_is_training_on_the_original_files() {
+    for (name, repo, folder, fixtures) in [
+        ("cifar10", "uoft-cs/cifar10", "plain_text", "cifar10"),
+        ("cifar100", "uoft-cs/cifar100", "cifar100", "cifar100"),
+        (
+            "fashion-mnist",
+            "zalando-datasets/fashion_mnist",
+            "fashion_mnist",
+            "fashion_mnist",
+        ),
+    ] {
+        let (server, home) = (HubServer::start(), tempfile::tempdir().unwrap());
+        let files: Vec<(String, Vec<u8>)> = ["train", "test"]
+            .into_iter()
+            .map(|part| {
+                let bytes = fs::read(fixture(fixtures).join(format!("{part}.parquet"))).unwrap();
+                (format!("{folder}/{part}-00000-of-00001.parquet"), bytes)
+            })
+            .collect();
+        let files: Vec<(&str, &[u8])> = files
+            .iter()
+            .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+            .collect();
+        let commit = "7".repeat(40);
+        server.publish(&format!("datasets/{repo}"), "main", &commit, &files);
+        let fetched = losses(name, server.endpoint(), home.path());
+        let original = format!("{name}:{}", fixture(fixtures).display());
+        assert_eq!(
+            fetched,
+            losses(&original, server.endpoint(), home.path()),
+            "{name}"
+        );
+        assert!(fetched[0].is_f64() && fetched.last().is_some_and(serde_json::Value::is_f64));
+        let requests = server.requests().len();
+        losses(name, server.endpoint(), home.path());
+        assert_eq!(server.requests().len(), requests, "read from the cache");
+    }
 }
