@@ -77,12 +77,12 @@ def theirs(arguments, parts, seed):
     learner = net(arguments.depth, arguments.stem).train()
     optimiser = torch.optim.SGD(learner.parameters(), lr=RATE, momentum=MOMENTUM, weight_decay=DECAY)
     loss_of = torch.nn.CrossEntropyLoss()
-    last = arguments.epochs * math.ceil(len(train) / BATCH) - 1
+    steps = arguments.epochs * math.ceil(len(train) / BATCH)
     step = 0
     for _ in range(arguments.epochs):
         for places in torch.randperm(len(train)).split(BATCH):
             for group in optimiser.param_groups:
-                group["lr"] = RATE * (1 + math.cos(math.pi * step / last)) / 2
+                group["lr"] = RATE * (1 + math.cos(math.pi * step / steps)) / 2
             optimiser.zero_grad()
             loss_of(learner(inputs(train[places])), train_classes[places]).backward()
             optimiser.step()
