@@ -224,7 +224,10 @@ pub fn run(
             Some(folder) => Target::Folder(folder.clone()),
             None => Target::Numbered,
         };
-        let command: Vec<String> = std::env::args().skip(1).collect();
+        let command: Vec<String> = std::env::args_os()
+            .skip(1)
+            .map(|argument| argument.to_string_lossy().into_owned())
+            .collect();
         let about = format!("resnet {}: resnet {}", version::short(), command.join(" "));
         let run = Run::start(said, &target, &about, &site, &mut screen)?;
         stop.listen()?;

@@ -121,7 +121,8 @@ impl Watch for Screen<'_> {
                 "loss {:.4} top-1 {:.1} % {:.0} img/s",
                 step.loss, step.top1, step.images_per_second
             ));
-            bar.set_position(step.step - (step.epoch - 1) * steps);
+            // A step may have been left out, and a resumed run may be longer.
+            bar.set_position(step.step.saturating_sub((step.epoch - 1) * steps));
         }
         Ok(())
     }

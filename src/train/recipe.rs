@@ -32,6 +32,15 @@ macro_rules! recipe {
             pub fn or(self, other: Self) -> Self {
                 Self { $($name: self.$name.or(other.$name),)* }
             }
+
+            /// The keys that this recipe says something of, by the names of their flags.
+            pub fn said(&self) -> Vec<String> {
+                let keys = [$((stringify!($name), self.$name.is_some()),)*];
+                keys.iter()
+                    .filter(|(_, is_said)| *is_said)
+                    .map(|(key, _)| format!("--{}", key.replace('_', "-")))
+                    .collect()
+            }
         }
     };
 }
@@ -173,7 +182,9 @@ impl Recipe {
     /// Numbers beyond TOML's.
     pub fn to_toml(&self, about: &str) -> Result<String> {
         let plain = toml::to_string(self)?;
-        let mut text: String = about.lines().map(|line| format!("# {line}\n")).collect();
+        // TOML's comments hold no control characters; a file's name may.
+        let comment = |line: &str| format!("# {}\n", line.replace(char::is_control, "\u{fffd}"));
+        let mut text: String = about.lines().map(comment).collect();
         let mut last = "";
         for line in plain.lines() {
             let key = line.split(' ').next().unwrap_or_default();
@@ -197,12 +208,6 @@ impl Recipe {
             .iter()
             .find_map(|(first, heading)| (*first == key).then_some(*heading))
     }
-
-    /// The keys that this recipe says something of, by the names of their flags.
-    pub fn said(&self) -> Vec<String> {
-        let table = toml::Table::try_from(self).unwrap_or_default();
-        table.keys().map(|key| format!("--{key}")).collect()
-    }
 }
 
 #[cfg(test)]
@@ -217,12 +222,13 @@ mod tests {
             image_size: Some(PictureSize([24, 32])),
             mean: Some(vec![0.485, 0.456, 0.406]),
             lr: Some(0.1),
-            seed: Some(u64::from(u32::MAX) + 7),
+            seed: Some(u64::MAX),
             ..Recipe::default()
         };
-        let text = recipe.to_toml("made by a test\ntwice").unwrap();
+        assert!(recipe.said().contains(&"--image-size".to_owned()));
+        let text = recipe.to_toml("made by a test\ntw\x07ice").unwrap();
         assert_eq!(Recipe::parse(&text).unwrap(), recipe);
-        assert!(text.starts_with("# made by a test\n# twice\n\n# Data\ndata = "));
+        assert!(text.starts_with("# made by a test\n# tw\u{fffd}ice\n\n# Data\ndata = "));
         assert!(text.contains("\n# Architecture\ndepth = 20\n"), "{text}");
         assert!(text.contains("mean = [0.485, 0.456, 0.406]"), "{text}");
     }
