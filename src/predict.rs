@@ -177,12 +177,19 @@ pub(crate) fn top(logits: &[f64], k: usize, labels: &[String]) -> Result<Vec<Pre
     Ok(classes.into_iter().take(k).map(prediction).collect())
 }
 
+/// Logits that say nothing.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the model gives no finite number for this picture (class {class}): its weights are damaged or overflow"
+)]
+pub(crate) struct NotFinite {
+    class: usize,
+}
+
 /// Refuses logits of which one is infinite or not a number, naming its class.
 pub(crate) fn ensure_finite(logits: &[f64]) -> Result<()> {
     if let Some(class) = logits.iter().position(|logit| !logit.is_finite()) {
-        bail!(
-            "the model gives no finite number for this picture (class {class}): its weights are damaged or overflow"
-        );
+        return Err(NotFinite { class }.into());
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use super::learner::Input;
 use super::prepare::Site;
 use super::probe::Features;
+use super::rules::drops_last;
 use super::settings::Settings;
 use super::watch::Watch;
 use crate::data::augment::TrainTransform;
@@ -126,6 +127,15 @@ impl Feed {
         Batches::count(self.len(), self.rules.batch_size, self.rules.drop_last)
     }
 
+    /// Pictures that every epoch leaves out, others each time where they are shuffled: those of a last batch that is dropped.
+    pub fn left_over(&self) -> usize {
+        if self.rules.drop_last {
+            self.len() % self.rules.batch_size
+        } else {
+            0
+        }
+    }
+
     /// Whether a batch of so many pictures can be learnt from.
     pub fn can_learn(&self, pictures: usize) -> bool {
         pictures >= self.rules.fewest.max(1)
@@ -206,14 +216,13 @@ impl Feed {
 impl Rules {
     fn new(settings: &Settings, pictures: usize, fewest: usize) -> Self {
         let batch_size = settings.batch_size.min(pictures.max(1));
-        let rest = pictures % batch_size;
         Self {
             batch_size: if settings.drop_last {
                 settings.batch_size
             } else {
                 batch_size
             },
-            drop_last: settings.drop_last || (rest != 0 && rest < fewest),
+            drop_last: drops_last(pictures, batch_size, settings.drop_last, fewest),
             shuffle: settings.shuffle,
             seed: settings.seed,
             fewest,

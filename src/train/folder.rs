@@ -6,6 +6,7 @@ use crate::error::{hinted, misuse};
 use crate::weights::{Card, write_model, write_whole};
 use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
+use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -54,7 +55,11 @@ pub fn ensure_new(path: &Path) -> Result<()> {
         Err(error) => {
             return Err(error).with_context(|| format!("cannot write to run folder `{shown}`"));
         }
-        Ok(entries) => entries.count(),
+        // What a process leaves that was killed before its first state.
+        Ok(entries) => entries
+            .flatten()
+            .filter(|entry| !is_left_behind(&entry.file_name()))
+            .count(),
     };
     if entries == 0 {
         return Ok(());
@@ -72,6 +77,17 @@ pub fn ensure_new(path: &Path) -> Result<()> {
     })
 }
 
+/// Whether a file is no part of a run: its lock, or one that a process was killed in writing.
+fn is_left_behind(name: &OsStr) -> bool {
+    name == LOCK || is_unfinished(name)
+}
+
+/// Whether a file never got its final name.
+fn is_unfinished(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.starts_with(b".") && name.ends_with(b".part")
+}
+
 impl RunFolder {
     /// Makes the folder at `path` for a new run.
     ///
@@ -81,7 +97,36 @@ impl RunFolder {
         ensure_new(path)?;
         fs::create_dir_all(path)
             .with_context(|| format!("cannot make run folder `{}`", path.display()))?;
-        Self::lock(path)
+        let folder = Self::lock(path)?;
+        // Another process may have begun a run in between.
+        ensure_new(path)?;
+        Ok(folder)
+    }
+
+    /// Takes back a folder whose run could not begin: with nothing in it that counts, it can be used again.
+    pub fn abandon(self) {
+        let Self { path, _lock: lock } = self;
+        drop(lock);
+        for name in [STATE, CONFIG, LOCK] {
+            // What is not there needs no removing.
+            let _ = fs::remove_file(path.join(name));
+        }
+        let _ = fs::remove_dir(path);
+    }
+
+    /// Removes what earlier processes were killed in writing.
+    fn remove_unfinished(&self) {
+        let folders = [
+            self.path.clone(),
+            self.path.join(Which::Best.folder()),
+            self.path.join(Which::Last.folder()),
+        ];
+        for entry in folders.iter().flat_map(fs::read_dir).flatten().flatten() {
+            if is_unfinished(&entry.file_name()) {
+                // It is in nobody's way.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 
     /// Makes the folder `<root>/<name>-<n>` with the first `n` from 1 that is free.
@@ -115,6 +160,7 @@ impl RunFolder {
             ));
         }
         let folder = Self::lock(path)?;
+        folder.remove_unfinished();
         let state = state::read(&folder.path.join(STATE), device)
             .with_context(|| format!("cannot resume `{shown}`"))?;
         Ok((folder, state))
@@ -178,6 +224,17 @@ impl RunFolder {
         Ok(())
     }
 
+    /// Whether `config.toml` is there.
+    pub fn has_config(&self) -> bool {
+        self.path.join(CONFIG).is_file()
+    }
+
+    /// The first line of `config.toml`, which says what command began the run; nothing where it is not there.
+    pub fn command(&self) -> Option<String> {
+        let text = fs::read_to_string(self.path.join(CONFIG)).ok()?;
+        Some(text.lines().next()?.strip_prefix("# ")?.to_owned())
+    }
+
     /// Writes `config.toml`.
     ///
     /// # Errors
@@ -228,6 +285,20 @@ impl RunFolder {
         Ok(tensors.into_iter().collect())
     }
 
+    /// Takes away the `metrics.csv` of a run that has not finished an epoch.
+    ///
+    /// # Errors
+    /// Where it cannot be removed.
+    pub fn remove_metrics(&self) -> Result<()> {
+        let path = self.path.join(METRICS);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove `{}`", path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Writes `metrics.csv` with these lines under its header.
     ///
     /// # Errors
@@ -261,7 +332,15 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("run");
         drop(RunFolder::create(&path).unwrap());
-        // The lock's own file counts as something.
+        // What a process leaves that was killed before its first state is nothing.
+        fs::write(path.join(".x1y2z3.part"), b"half").unwrap();
+        RunFolder::create(&path).unwrap().abandon();
+        assert!(path.is_dir());
+        fs::remove_file(path.join(".x1y2z3.part")).unwrap();
+        RunFolder::create(&path).unwrap().abandon();
+        assert!(!path.exists());
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("thesis.tex"), b"").unwrap();
         let error = RunFolder::create(&path).unwrap_err();
         assert!(error.to_string().contains("is not empty"), "{error}");
         fs::write(path.join(STATE), b"").unwrap();

@@ -3,7 +3,8 @@
 use super::choices::StemRule;
 use super::defaults::{Situation, defaults};
 use super::recipe::Recipe;
-use super::settings::{Settings, architecture};
+use super::rules::{drops_last, fewest_pictures};
+use super::settings::{Settings, architecture, check_pictures};
 use super::validation::{Source, Validation};
 use crate::data::Transform;
 use crate::data::batches::Batches;
@@ -12,10 +13,11 @@ use crate::datasets::{self, DataName};
 use crate::error::hinted;
 use crate::eval::EvalOptions;
 use crate::hub::Progress;
-use crate::model::Preprocess;
+use crate::model::{ModelConfig, Preprocess};
 use crate::weights::run::canonical;
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
+use std::fs;
 
 /// The part of a folder's pictures that validates where none are put aside for it.
 const FOLDER_VAL_SPLIT: f64 = 0.1;
@@ -43,6 +45,7 @@ impl Data {
             DataName::Fake { count, classes } => {
                 let default = Preprocess::default();
                 let base = base.unwrap_or(&default);
+                check_pictures(said, base)?;
                 let [height, width] = said.image_size.map_or(base.size, |size| size.0);
                 let channels = said.mean.as_ref().map_or(base.mean.len(), Vec::len);
                 datasets::fake(*count, *classes, [channels, height, width], seed)?
@@ -68,19 +71,31 @@ impl Data {
     }
 
     /// The recipe with every answer.
-    pub fn fill(&self, mut said: Recipe, from_model: bool, base: &Preprocess) -> Result<Recipe> {
+    pub fn fill(
+        &self,
+        mut said: Recipe,
+        model: Option<&ModelConfig>,
+        base: &Preprocess,
+    ) -> Result<Recipe> {
+        let from_model = model.is_some();
+        check_pictures(&said, base)?;
         said.data = Some(self.set.name.clone());
         said.val_split = self.carved;
         let situation = Situation {
             kind: self.set.kind,
             from_model,
         };
+        let size = said.image_size.map_or(base.size, |size| size.0);
+        let config = match model {
+            Some(config) => config.clone(),
+            None => architecture(&said, size)?.config()?,
+        };
         let defaults = defaults(situation, &said, base, |batch_size| {
             let said = Recipe {
                 batch_size: Some(batch_size),
                 ..said.clone()
             };
-            self.steps_an_epoch(&said)
+            self.steps_an_epoch(&said, &config, size)
         });
         let mut recipe = said.or(defaults);
         if !from_model {
@@ -92,11 +107,16 @@ impl Data {
         Ok(recipe)
     }
 
-    /// Optimiser steps of an epoch.
-    pub fn steps_an_epoch(&self, recipe: &Recipe) -> u64 {
+    /// Optimiser steps of an epoch of a net with inputs of `size`.
+    pub fn steps_an_epoch(&self, recipe: &Recipe, config: &ModelConfig, size: [usize; 2]) -> u64 {
         let pictures = self.set.train.as_ref().map_or(0, Split::len);
-        let batch_size = recipe.batch_size.unwrap_or(1).min(pictures.max(1));
-        let batches = Batches::count(pictures, batch_size, recipe.drop_last.unwrap_or(false));
+        let batch_size = recipe.batch_size.unwrap_or(1).clamp(1, pictures.max(1));
+        let frozen = recipe.freeze.unwrap_or_default();
+        // A net that cannot be built has its own error, later.
+        let fewest = fewest_pictures(config, size, frozen).unwrap_or(1);
+        let drop_last = recipe.drop_last.unwrap_or(false);
+        let drop_last = drops_last(pictures, batch_size, drop_last, fewest);
+        let batches = Batches::count(pictures, batch_size, drop_last);
         batches.div_ceil(recipe.grad_accumulation.unwrap_or(1).max(1)) as u64
     }
 
@@ -147,7 +167,7 @@ impl Data {
         })
     }
 
-    /// What the pictures add up to: a changed data set has another.
+    /// What the pictures add up to: a changed data set has another. Files count with their names and sizes.
     pub fn fingerprint(&self) -> String {
         // FNV-1a
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
@@ -165,6 +185,10 @@ impl Data {
                 add(&class.to_le_bytes());
                 // The file alone: a folder may be reached by another path.
                 let name = split.name(index);
+                if matches!(self.name, DataName::Folder(_)) {
+                    let length = fs::metadata(&name).map_or(0, |file| file.len());
+                    add(&length.to_le_bytes());
+                }
                 add(name
                     .rsplit(['/', '\\'])
                     .next()

@@ -6,11 +6,11 @@ use super::learner::Learner;
 use super::pictures::Data;
 use super::probe::{self, FeatureOptions, Features};
 use super::recipe::Recipe;
-use super::rules::{check_batches, class_weights, fewest_pictures, schedule, steps};
+use super::rules::{check_batches, class_weights, ensure_memory, fewest_pictures, schedule, steps};
 use super::run::{BEST, Run};
 use super::settings::Settings;
 use super::start::{Start, refuse_two_architectures};
-use super::state::{Identity, Standing, State, under};
+use super::state::{Exact, Identity, Standing, State, under};
 use super::validation::Source;
 use super::watch::{Beginning, Watch};
 use crate::data::Transform;
@@ -80,7 +80,10 @@ impl Run {
             watch.note(note);
         }
         let base = base.unwrap_or_else(|| data.set.preprocess.clone());
-        let recipe = data.fill(said, checkpoint.is_some(), &base)?;
+        let model = checkpoint
+            .as_ref()
+            .map(|checkpoint| &checkpoint.card.config);
+        let recipe = data.fill(said, model, &base)?;
         let settings = Settings::new(&recipe)?;
         let start = match checkpoint {
             Some(checkpoint) => Start::of(&checkpoint, &data.set.labels, &settings, watch)?,
@@ -93,7 +96,15 @@ impl Run {
             config: start.config,
             labels: data.set.labels.clone(),
             pictures: data.fingerprint(),
+            class_weights: None,
             device: place(&site.device).to_owned(),
+        };
+        let train = data.set.train.as_ref();
+        let train = train.context("the data set has no training pictures")?;
+        let weights = class_weights(&settings, train, identity.config.classes)?;
+        let identity = Identity {
+            class_weights: weights.map(|weights| weights.into_iter().map(Exact).collect()),
+            ..identity
         };
         let parts = Parts {
             settings,
@@ -107,7 +118,12 @@ impl Run {
             Target::Folder(path) => Some(RunFolder::create(path)?),
             Target::Numbered => Some(RunFolder::numbered(Path::new(RUNS), &folder_name)?),
         };
-        run.begin_folder(about)?;
+        if let Err(error) = run.begin_folder(about) {
+            if let Some(folder) = run.folder.take() {
+                folder.abandon();
+            }
+            return Err(error);
+        }
         run.announce(watch);
         run.compute_features(site, watch)?;
         Ok(run)
@@ -126,8 +142,9 @@ impl Run {
         };
         let state = self.learner.state()?;
         folder.ensure_room(bytes(&state), bytes(&self.learner.weights()?))?;
-        folder.write_config(&self.config_toml(about)?)?;
-        folder.write_state(&self.identity, &self.standing, &state)
+        // The state first: a folder that has one can be resumed, and one that has none counts as empty.
+        folder.write_state(&self.identity, &self.standing, &state)?;
+        folder.write_config(&self.config_toml(about)?)
     }
 
     /// Prepares the run in `folder` to go on, up to so many epochs or steps where they are said.
@@ -145,8 +162,17 @@ impl Run {
         let mut run = resumed.with_context(|| format!("cannot resume `{}`", folder.display()))?;
         run.folder = Some(run_folder);
         run.restore_best()?;
-        if let (Some(folder), true) = (&run.folder, length != Length::default()) {
-            folder.write_config(&run.config_toml("resumed with another length")?)?;
+        if let Some(folder) = &run.folder {
+            let about = folder.command().unwrap_or_default();
+            if length != Length::default() {
+                // The length is the run's from now on, whatever happens before the next state.
+                run.save()?;
+                folder.write_config(
+                    &run.config_toml(&format!("{about}\nresumed with another length"))?,
+                )?;
+            } else if !folder.has_config() {
+                folder.write_config(&run.config_toml("resumed")?)?;
+            }
         }
         run.announce(watch);
         run.compute_features(site, watch)?;
@@ -191,7 +217,7 @@ impl Run {
                 "put the pictures back as they were, or start a new run",
             ));
         }
-        let steps_an_epoch = data.steps_an_epoch(&recipe);
+        let steps_an_epoch = data.steps_an_epoch(&recipe, &identity.config, before.preprocess.size);
         length.apply(&mut recipe, steps_an_epoch);
         let settings = Settings::new(&recipe)?;
         let begun = standing.epoch + u64::from(standing.batch > 0);
@@ -202,6 +228,12 @@ impl Run {
                     settings.epochs
                 ),
                 "pass more --epochs, or none",
+            ));
+        }
+        if let Some(steps) = settings.max_steps.filter(|&steps| steps < standing.step) {
+            return Err(misuse(
+                format!("it cannot end at step {steps}: {} are done", standing.step),
+                "pass more --max-steps, or none",
             ));
         }
         if settings.epochs != before.epochs {
@@ -234,6 +266,15 @@ impl Run {
     }
 
     fn announce(&self, watch: &mut dyn Watch) {
+        let left_over = self.feed.left_over();
+        if left_over > 0 && !self.settings.drop_last {
+            watch.note(&format!(
+                "every epoch leaves out its last batch, of {left_over}: batch norm cannot learn from a single pixel"
+            ));
+        }
+        if self.settings.patience.is_some() && self.validation.is_none() {
+            watch.note("--patience changes nothing: no pictures choose the best epoch");
+        }
         let validation = self.validation.as_ref();
         watch.begin(&Beginning {
             model: self.card.name.clone(),
@@ -339,10 +380,12 @@ impl Parts {
             .set
             .train
             .context("the data set has no training pictures")?;
-        let fewest = fewest_pictures(config, &settings)?;
+        let fewest = fewest_pictures(config, settings.preprocess.size, settings.frozen)?;
+        ensure_memory(config, settings.dtype)?;
+        let weights = identity.class_weights.as_ref();
         let loss = CrossEntropy {
             label_smoothing: settings.label_smoothing,
-            class_weights: class_weights(&settings, &train, config.classes)?,
+            class_weights: weights.map(|all| all.iter().map(|weight| weight.0).collect()),
         };
         let feed = Feed::pictures(train, &settings, config.classes, fewest, site)?;
         check_batches(&settings, &feed, fewest)?;

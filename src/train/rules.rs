@@ -6,10 +6,18 @@ use super::settings::{ClassWeights, Settings};
 use crate::data::sets::Split;
 use crate::error::{hinted, misuse};
 use crate::model::description::ModuleKind;
-use crate::model::{ModelConfig, describe};
+use crate::model::{Frozen, ModelConfig, describe};
 use crate::nn::loss::balanced;
 use anyhow::{Context, Result};
+use candle_core::DType;
 use std::path::Path;
+
+/// Whether an epoch's last batch is left out: because it should where it is not full, or because it has fewer pictures than
+/// batch norm can learn from.
+pub fn drops_last(pictures: usize, batch_size: usize, drop_last: bool, fewest: usize) -> bool {
+    let rest = pictures % batch_size.max(1);
+    drop_last || (rest != 0 && rest < fewest)
+}
 
 /// Optimiser steps of an epoch of so many batches.
 pub fn steps(settings: &Settings, batches: usize) -> u64 {
@@ -37,10 +45,13 @@ pub fn schedule(settings: &Settings, steps_an_epoch: u64) -> Schedule {
 ///
 /// # Errors
 /// Pictures that the net cannot take.
-pub fn fewest_pictures(config: &ModelConfig, settings: &Settings) -> Result<usize> {
-    let [height, width] = settings.preprocess.size;
+pub fn fewest_pictures(
+    config: &ModelConfig,
+    [height, width]: [usize; 2],
+    frozen: Frozen,
+) -> Result<usize> {
     let described = describe(config, [1, config.in_channels, height, width])?;
-    let learns = |path: &str| !settings.frozen.holds(path);
+    let learns = |path: &str| !frozen.holds(path);
     let smallest = described
         .calls
         .iter()
@@ -49,6 +60,30 @@ pub fn fewest_pictures(config: &ModelConfig, settings: &Settings) -> Result<usiz
         .map(|call| call.output[2..].iter().product::<usize>())
         .min();
     Ok(if pixels == Some(1) { 2 } else { 1 })
+}
+
+/// Refuses a net that does not fit into memory with its gradients and its optimiser's numbers.
+///
+/// # Errors
+/// Where the system would not give so much.
+pub fn ensure_memory(config: &ModelConfig, dtype: DType) -> Result<()> {
+    // Any size: parameters do not depend on it.
+    let described = describe(config, [1, config.in_channels, 64, 64])?;
+    let parameters = described.calls.iter().map(|call| call.kind.parameters());
+    let bytes = parameters
+        .sum::<usize>()
+        .saturating_mul(3 * dtype.size_in_bytes());
+    let mut room: Vec<u8> = Vec::new();
+    if room.try_reserve_exact(bytes).is_ok() {
+        return Ok(());
+    }
+    Err(hinted(
+        format!(
+            "the net takes {:.0} GB of memory to train, more than there is",
+            bytes as f64 / 1e9
+        ),
+        "pass a smaller --width, --width-per-group or --depth",
+    ))
 }
 
 /// Refuses batches that nothing can be learnt from.

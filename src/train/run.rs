@@ -11,6 +11,8 @@ use super::settings::Settings;
 use super::state::{Best, Exact, Identity, Standing, Sums, diverged};
 use super::validation::{Scores, Validation};
 use super::watch::{Epoch, Step, Watch};
+use crate::error::one_line;
+use crate::predict::NotFinite;
 use crate::weights::{Card, RunNote};
 use anyhow::{Result, bail};
 use candle_core::Tensor;
@@ -211,6 +213,7 @@ impl Run {
             let every = self.settings.checkpoint_every;
             if !is_last && every.is_some_and(|every| self.standing.step.is_multiple_of(every)) {
                 self.save()?;
+                clock = Instant::now();
             }
         }
         if self.standing.sums.images == 0 {
@@ -232,9 +235,20 @@ impl Run {
     fn validate(&mut self, watch: &mut dyn Watch) -> Result<Option<Scores>> {
         let started = Instant::now();
         let scores = match &mut self.validation {
-            Some(validation) => validation.scores(&self.learner, watch)?,
-            None => Some(Scores::default()),
+            Some(validation) => validation.scores(&self.learner, watch),
+            None => Ok(Some(Scores::default())),
         };
+        let scores = scores.map_err(|error| {
+            if error.chain().any(|cause| cause.is::<NotFinite>()) {
+                diverged(&format!(
+                    "after step {}, {}",
+                    self.standing.step,
+                    one_line(&error)
+                ))
+            } else {
+                error
+            }
+        })?;
         if scores.is_some() {
             self.standing.sums.seconds.0 += started.elapsed().as_secs_f64();
         }
@@ -320,7 +334,7 @@ impl Run {
     }
 
     /// Commits the run as it stands.
-    fn save(&self) -> Result<()> {
+    pub(super) fn save(&self) -> Result<()> {
         let Some(folder) = &self.folder else {
             return Ok(());
         };
@@ -360,8 +374,12 @@ impl Run {
 
     /// Makes the files that follow from the state, which a process that was killed may not have written.
     fn restore_files(&mut self) -> Result<()> {
-        if self.folder.is_none() || self.standing.epoch == 0 {
-            return Ok(());
+        if self.standing.epoch == 0 {
+            // A run that ended inside its first epoch has written a line.
+            return self
+                .folder
+                .as_ref()
+                .map_or(Ok(()), RunFolder::remove_metrics);
         }
         if self.standing.batch == 0 {
             let best = self.standing.best.map(|best| best.epoch);
@@ -415,6 +433,10 @@ impl Run {
     /// The end of a run that has nothing left to do.
     fn finished(&mut self, why: Why, watch: &mut dyn Watch) -> Result<Ended> {
         let tested = self.test(watch)?;
+        let is_to_test = self.test.is_some() && self.folder.is_some();
+        if is_to_test && tested.is_none() && watch.wants_to_stop() {
+            return Ok(self.stopped());
+        }
         Ok(Ended {
             tested,
             ..self.ended(why)

@@ -71,6 +71,13 @@ pub struct Settings {
     pub checkpoint_every: Option<u64>,
 }
 
+/// The most epochs of a run.
+const MOST_EPOCHS: u64 = 1_000_000;
+/// The most steps of a run.
+const MOST_STEPS: u64 = 1_000_000_000_000;
+/// The widest that a net may be, in channels of its first stage and channels a group.
+const WIDEST: usize = 4096;
+
 /// How classes weigh in the loss.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClassWeights {
@@ -182,8 +189,18 @@ impl Settings {
                 return Err(wrong(flag, 0, at_least_one));
             }
         }
-        if self.epochs > 1_000_000 {
+        if let Some(steps) = self.max_steps.filter(|&steps| steps > MOST_STEPS) {
+            return Err(wrong("max-steps", steps, &format!("at most {MOST_STEPS}")));
+        }
+        if self.epochs > MOST_EPOCHS {
             return Err(wrong("epochs", self.epochs, "at most 1000000"));
+        }
+        if self.milestones.iter().any(|&epoch| epoch > MOST_EPOCHS) {
+            return Err(wrong(
+                "milestones",
+                format_args!("{:?}", self.milestones),
+                "epochs, 1000000 at most",
+            ));
         }
         if self.batch_size > 65_536 {
             return Err(wrong("batch-size", self.batch_size, "at most 65536"));
@@ -230,8 +247,8 @@ impl Settings {
             (
                 "warmup-epochs",
                 self.warmup_epochs,
-                not_negative(self.warmup_epochs),
-                "at least 0",
+                (0.0..=MOST_EPOCHS as f64).contains(&self.warmup_epochs),
+                "at least 0, at most 1000000",
             ),
         ];
         for (flag, number, fits, is) in numbers {
@@ -279,16 +296,53 @@ impl Settings {
     }
 }
 
-/// The preprocessing that the recipe describes.
-fn preprocess(recipe: &Recipe) -> Result<Preprocess> {
-    let PictureSize(size) = said(recipe.image_size, "image-size")?;
-    if size.iter().any(|edge| !(1..=4096).contains(edge)) {
+/// Refuses means and deviations that are not one a channel, of one channel or three.
+fn check_channels(mean: &[f32], std: &[f32]) -> Result<()> {
+    for (flag, numbers) in [("mean", mean), ("std", std)] {
+        if ![1, 3].contains(&numbers.len()) || mean.len() != std.len() {
+            return Err(wrong(
+                flag,
+                format_args!("{numbers:?}"),
+                "one number a channel, as many as the other of --mean and --std: 3 for colour, 1 for grey",
+            ));
+        }
+    }
+    if let Some(number) = mean.iter().find(|number| !number.is_finite()) {
+        return Err(wrong("mean", number, "a finite number a channel"));
+    }
+    match std.iter().find(|&&std| !(std.is_finite() && std > 0.0)) {
+        Some(number) => Err(wrong("std", number, "a number above 0 a channel")),
+        None => Ok(()),
+    }
+}
+
+/// Refuses what a recipe says of pictures that the command line's own parser would refuse, before any is made.
+///
+/// # Errors
+/// Misuse: sizes, parts, means and deviations out of their ranges.
+pub fn check_pictures(recipe: &Recipe, base: &Preprocess) -> Result<()> {
+    if let Some(PictureSize(size)) = recipe.image_size
+        && size.iter().any(|edge| !(1..=4096).contains(edge))
+    {
         return Err(wrong(
             "image-size",
             format_args!("{}x{}", size[0], size[1]),
             "pixels, 1 to 4096",
         ));
     }
+    if let Some(part) = recipe.crop_pct.filter(|&part| !(part > 0.0 && part <= 1.0)) {
+        return Err(wrong("crop-pct", part, "above 0 and at most 1"));
+    }
+    if recipe.mean.is_none() && recipe.std.is_none() {
+        return Ok(());
+    }
+    let mean = recipe.mean.as_ref().unwrap_or(&base.mean);
+    check_channels(mean, recipe.std.as_ref().unwrap_or(&base.std))
+}
+
+/// The preprocessing that the recipe describes.
+fn preprocess(recipe: &Recipe) -> Result<Preprocess> {
+    let PictureSize(size) = said(recipe.image_size, "image-size")?;
     Ok(Preprocess {
         size,
         crop_pct: said(recipe.crop_pct, "crop-pct")?,
@@ -306,6 +360,15 @@ fn preprocess(recipe: &Recipe) -> Result<Preprocess> {
 /// # Errors
 /// A net that cannot be built.
 pub fn architecture(recipe: &Recipe, size: [usize; 2]) -> Result<Architecture> {
+    for (flag, number) in [
+        ("width", recipe.width),
+        ("groups", recipe.groups),
+        ("width-per-group", recipe.width_per_group),
+    ] {
+        if let Some(number) = number.filter(|number| !(1..=WIDEST).contains(number)) {
+            return Err(wrong(flag, number, "at least 1 and at most 4096"));
+        }
+    }
     let depth = recipe.depth.unwrap_or(50);
     let stem = match recipe.stem.unwrap_or(StemRule::Auto) {
         StemRule::Auto if CIFAR_DEPTHS.contains(&depth) => StemRule::Cifar,
