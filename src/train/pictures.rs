@@ -18,6 +18,7 @@ use crate::weights::run::canonical;
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::{self, Path};
 
 /// The part of a folder's pictures that validates where none are put aside for it.
 const FOLDER_VAL_SPLIT: f64 = 0.1;
@@ -68,6 +69,19 @@ impl Data {
             name: name.clone(),
             carved,
         })
+    }
+
+    /// The data set as it can be written wherever one works.
+    pub fn place(&self) -> String {
+        let absolute = |path: &Path| {
+            let found = path::absolute(path);
+            found.as_deref().unwrap_or(path).display().to_string()
+        };
+        match &self.name {
+            DataName::Folder(path) => absolute(path),
+            DataName::Original(known, path) => format!("{}:{}", known.word(), absolute(path)),
+            DataName::Sample | DataName::Named(_) | DataName::Fake { .. } => self.set.name.clone(),
+        }
     }
 
     /// The recipe with every answer.

@@ -96,6 +96,7 @@ impl Run {
             config: start.config,
             labels: data.set.labels.clone(),
             pictures: data.fingerprint(),
+            place: data.place(),
             class_weights: None,
             device: place(&site.device).to_owned(),
         };
@@ -202,11 +203,15 @@ impl Run {
         }
         let mut recipe = Recipe::parse(&identity.recipe)?;
         let written = recipe.data.clone().context("the state names no data")?;
-        let name = DataName::parse(&written)?;
+        // Where it was when the run began; where it is not any more, as it was written.
+        let (name, from) = match DataName::parse(&identity.place) {
+            Ok(name) => (name, identity.place.clone()),
+            Err(_) => (DataName::parse(&written)?, written.clone()),
+        };
         let before = Settings::new(&recipe)?;
         let data = Data::open(
             &name,
-            &written,
+            &from,
             &recipe,
             Some(&before.preprocess),
             site.progress,

@@ -48,6 +48,8 @@ pub struct Identity {
     pub labels: Vec<String>,
     /// What the pictures of the data set add up to, so that a changed one is noticed.
     pub pictures: String,
+    /// The data set as DATA writes it, its folder from the root: a run may go on from another working folder.
+    pub place: String,
     /// How the classes weigh in the loss, so that a file of weights need not be there any more.
     pub class_weights: Option<Vec<Exact>>,
     /// Where it computes: `cpu`, `cuda` or `metal`.
@@ -226,6 +228,7 @@ mod tests {
             config: ModelConfig::named("resnet20").unwrap(),
             labels: vec!["a \"b\"".into(), "고양이".into()],
             pictures: "x".into(),
+            place: "/pictures".into(),
             class_weights: Some(vec![Exact(0.1), Exact(1.0 / 3.0)]),
             device: "cpu".into(),
         }
