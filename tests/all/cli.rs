@@ -383,10 +383,11 @@ fn version_names_features_and_instruction_set() {
 }
 
 #[test]
-fn help_names_what_is_not_built_yet_and_keeps_to_a_hundred_columns() {
+fn help_names_every_command_and_keeps_to_a_hundred_columns() {
     let done = Resnet::line("--help").run();
     assert!(
-        done.stdout.contains("train    Train a net (not built yet)"),
+        done.stdout
+            .contains("train    Train a net from scratch or from a model's weights"),
         "{}",
         done.stdout
     );
@@ -403,6 +404,8 @@ fn help_names_what_is_not_built_yet_and_keeps_to_a_hundred_columns() {
         "predict -h",
         "eval --help",
         "eval -h",
+        "train --help",
+        "train -h",
     ] {
         let help = Resnet::new(line.split_whitespace()).run().stdout;
         assert!(help.contains("Usage: resnet"), "{line}: {help}");

@@ -1,9 +1,9 @@
 //! Runs the binary as a user would, in an environment that holds nothing of the machine's.
 
 use std::ffi::OsStr;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 /// What the binary printed and how it ended.
 #[derive(Debug)]
@@ -34,7 +34,11 @@ impl Resnet {
         let has_device = arguments
             .iter()
             .any(|argument| argument.as_ref() == "--device");
-        if matches!(first.as_deref(), Some("summary" | "predict" | "eval")) && !has_device {
+        if matches!(
+            first.as_deref(),
+            Some("summary" | "predict" | "eval" | "train")
+        ) && !has_device
+        {
             command.args(["--device", "cpu"]);
         }
         for variable in [
@@ -86,6 +90,21 @@ impl Resnet {
         self
     }
 
+    /// Starts it and leaves it to itself, to be sent signals.
+    pub fn start(mut self) -> Running {
+        let child = self
+            .command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Running {
+            child,
+            _cache: self.cache,
+        }
+    }
+
     pub fn run(mut self) -> Finished {
         let mut child = self
             .command
@@ -98,7 +117,48 @@ impl Resnet {
         let _ = child.stdin.take().unwrap().write_all(&self.stdin);
         let output = child.wait_with_output().unwrap();
         drop(self.cache);
-        Finished {
+        Finished::of(output)
+    }
+}
+
+/// A run of the binary that goes on.
+pub struct Running {
+    pub child: Child,
+    _cache: tempfile::TempDir,
+}
+
+impl Running {
+    /// Reads stdout up to and with the first line that holds `text`.
+    pub fn read_until(&mut self, text: &str) -> String {
+        let stdout = self.child.stdout.as_mut().unwrap();
+        let mut read = Vec::new();
+        let mut byte = [0];
+        while stdout.read(&mut byte).unwrap() == 1 {
+            read.push(byte[0]);
+            if byte == *b"\n" && String::from_utf8_lossy(&read).contains(text) {
+                break;
+            }
+        }
+        String::from_utf8(read).unwrap()
+    }
+
+    /// Sends a signal: `INT`, `TERM`...
+    #[cfg(unix)]
+    pub fn signal(&self, name: &str) {
+        let process = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &process]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits for its end.
+    pub fn finish(self) -> Finished {
+        Finished::of(self.child.wait_with_output().unwrap())
+    }
+}
+
+impl Finished {
+    fn of(output: Output) -> Self {
+        Self {
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
             status: output.status.code().unwrap_or(-1),

@@ -25,5 +25,6 @@ mod preprocess;
 mod readme;
 mod refusals;
 mod summary;
+mod train;
 mod training;
 mod weights;

@@ -324,9 +324,9 @@ const FAILURES: [Case; 36] = [
         "note: tensor `layer2.0.downsample.1.weight` holds numbers that are infinite or not a number: so will the outputs\nerror: cannot predict picture `assets/images/cat.png`: the model gives no finite number for this picture (class 0): its weights are damaged or overflow",
     ),
     (
-        "train --depth 34",
+        "train -d missing --depth 34",
         1,
-        "error: `resnet train` is not built yet\nhint: `resnet eval`, `resnet predict` and `resnet summary` are",
+        "error: cannot read data set `missing`: no such folder\nhint: pass a folder of pictures, `sample`, `cifar10`, `cifar100`, `mnist`, `fashion-mnist` or `fake:N`",
     ),
 ];
 

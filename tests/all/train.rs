@@ -1,0 +1,130 @@
+//! `resnet train` as a user runs it: what it prints and writes, how it stops and goes on, and what it refuses.
+
+mod bits;
+mod damaged;
+mod disk;
+mod effects;
+mod output;
+mod recipes;
+#[cfg(unix)]
+mod resumed;
+#[cfg(unix)]
+mod signals;
+mod tuning;
+
+use super::command::{Finished, Resnet};
+use image::{Rgb, RgbImage};
+use resnet::random::Random;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A net and pictures that take milliseconds a step.
+const SMALL: &str = "--depth 20 --width 4 --image-size 16 -b 4 --workers 1";
+
+/// Pictures of each class: noise around a colour of its own.
+fn pictures(folder: &Path, classes: &[(&str, usize)]) {
+    let mut random = Random::new(classes.len() as u64, &folder.display().to_string());
+    for (number, (class, count)) in classes.iter().enumerate() {
+        let folder = folder.join(class);
+        fs::create_dir_all(&folder).unwrap();
+        let colour: [usize; 3] = std::array::from_fn(|channel| 70 * ((number >> channel) & 1) + 40);
+        for picture in 0..*count {
+            let image = RgbImage::from_fn(18, 18, |_, _| {
+                Rgb(colour.map(|level| (level + random.below(60)) as u8))
+            });
+            image.save(folder.join(format!("{picture}.png"))).unwrap();
+        }
+    }
+}
+
+/// A folder `data` of four classes with 40 pictures to learn from and 12 to validate on.
+fn data(folder: &Path) {
+    let classes = ["a", "b", "c", "d"];
+    pictures(
+        &folder.join("data/train"),
+        &classes.map(|class| (class, 10)),
+    );
+    pictures(&folder.join("data/val"), &classes.map(|class| (class, 3)));
+}
+
+/// `resnet train` with the arguments of `line`, in `folder`.
+fn command(folder: &Path, line: &str) -> Resnet {
+    Resnet::line(&format!("train {line}")).folder(folder)
+}
+
+/// Runs `resnet train` to its end.
+fn train(folder: &Path, line: &str) -> Finished {
+    command(folder, line).run()
+}
+
+/// Runs `resnet train`, which must succeed.
+#[track_caller]
+fn trained(folder: &Path, line: &str) -> Finished {
+    let done = train(folder, line);
+    assert_eq!(done.status, 0, "{line}: {}", done.stderr);
+    done
+}
+
+/// The lines of JSON on stdout.
+fn lines(stdout: &str) -> Vec<Value> {
+    stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// The steps' losses on stdout.
+fn losses(stdout: &str) -> Vec<f64> {
+    let steps = lines(stdout).into_iter();
+    steps.filter_map(|line| line["loss"].as_f64()).collect()
+}
+
+/// The lines of JSON but for what a clock decides.
+fn timeless(stdout: &str) -> Vec<Value> {
+    let mut lines = lines(stdout);
+    for line in &mut lines {
+        for key in ["step_ms", "images_per_second", "seconds"] {
+            line.as_object_mut().unwrap().remove(key);
+        }
+    }
+    lines
+}
+
+/// All files below `folder`, by their paths in it.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            let bytes = fs::read(&path).unwrap();
+            found.insert(path, bytes);
+        }
+    }
+    found
+}
+
+/// `metrics.csv` without its last column, the seconds.
+fn metrics(run: &Path) -> Vec<String> {
+    let text = fs::read_to_string(run.join("metrics.csv")).unwrap();
+    assert!(text.ends_with('\n'));
+    let line = |line: &str| line.rsplit_once(',').unwrap().0.to_owned();
+    text.lines().map(line).collect()
+}
+
+/// What a run gave: the files of `best/` and `last/`, and the metrics without their seconds.
+fn outcome(run: &Path) -> (Vec<Vec<u8>>, Vec<String>) {
+    let models = ["best", "last"].into_iter().flat_map(|which| {
+        ["model.safetensors", "config.json"].map(|name| fs::read(run.join(which).join(name)))
+    });
+    (models.map(Result::unwrap).collect(), metrics(run))
+}
+
+/// Whether a file that never got its final name is left.
+fn has_unfinished(run: &Path) -> bool {
+    let is_unfinished = |path: &PathBuf| path.extension().is_some_and(|end| end == "part");
+    files(run).keys().any(is_unfinished)
+}

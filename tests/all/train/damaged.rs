@@ -1,0 +1,225 @@
+//! Folders with every kind of bad file, and data sets of unusual sizes.
+
+use super::{SMALL, lines, losses, pictures, train, trained};
+use std::fs;
+use std::path::Path;
+
+/// Puts every kind of bad file into a class folder: nine in all, of which six have a picture's name and cannot be read.
+fn spoil(class: &Path) {
+    let good = fs::read(class.join("0.png")).unwrap();
+    let write = |name: &str, bytes: &[u8]| fs::write(class.join(name), bytes).unwrap();
+    write("x_truncated.png", &good[..good.len() / 2]);
+    write("x_empty.png", b"");
+    write("x_text.png", b"this is no picture\n");
+    write("x_header.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF");
+    write(
+        "x_huge.png",
+        &super::super::hostile::png_header(60_000, 60_000),
+    );
+    write("x_none.png", &super::super::hostile::png_header(0, 0));
+    write("notes.txt", b"text");
+    write(".hidden.png", b"");
+    fs::create_dir(class.join("x_folder.png")).unwrap();
+}
+
+#[test]
+fn bad_pictures_are_named_counted_and_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    pictures(&folder.join("data/train"), &[("a", 9), ("b", 9)]);
+    pictures(&folder.join("data/val"), &[("a", 3), ("b", 3)]);
+    spoil(&folder.join("data/train/a"));
+    spoil(&folder.join("data/val/b"));
+    let done = trained(folder, &format!("-d data {SMALL} --epochs 2 -o run"));
+    for part in ["train/a", "val/b"] {
+        for name in [
+            "truncated.png",
+            "empty.png",
+            "text.png",
+            "header.jpg",
+            "huge.png",
+            "none.png",
+        ] {
+            let said = format!("error: cannot read picture `data/{part}/x_{name}`");
+            assert_eq!(
+                done.stderr.matches(&said).count(),
+                1,
+                "{said}: {}",
+                done.stderr
+            );
+        }
+    }
+    assert!(
+        done.stderr
+            .contains("note: 12 pictures could not be read and were left out"),
+        "{}",
+        done.stderr
+    );
+    assert!(
+        done.stderr
+            .contains("`data/train` has files that are no pictures, left out: 1"),
+        "{}",
+        done.stderr
+    );
+    // With those left out the same pictures are learnt as without them: their number shows in the accuracy.
+    let done = trained(
+        folder,
+        &format!("-d data {SMALL} --max-steps 6 --dry-run --format json -q"),
+    );
+    let lines = lines(&done.stdout);
+    let top1 = lines.last().unwrap()["train_top1"].as_f64().unwrap();
+    assert!((top1 * 0.18 - (top1 * 0.18).round()).abs() < 1e-9, "{top1}");
+    let strict = train(folder, &format!("-d data {SMALL} --strict -o strict"));
+    assert_eq!(strict.status, 1);
+    assert!(
+        strict.stderr.contains("error: cannot read picture `data/"),
+        "{}",
+        strict.stderr
+    );
+    assert!(!strict.stderr.contains("epoch 1/"), "{}", strict.stderr);
+    // A probe looks at them once.
+    let probe = trained(
+        folder,
+        &format!("-d data {SMALL} --freeze backbone --epochs 2 --dry-run"),
+    );
+    assert!(
+        probe.stderr.contains("12 pictures could not be read"),
+        "{}",
+        probe.stderr
+    );
+    let strict = train(
+        folder,
+        &format!("-d data {SMALL} --freeze backbone --strict --dry-run"),
+    );
+    assert_eq!(strict.status, 1, "{}", strict.stderr);
+}
+
+#[test]
+fn data_without_a_picture_that_can_be_read_are_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    pictures(&folder.join("data"), &[("a", 4), ("b", 4)]);
+    for class in ["a", "b"] {
+        for picture in 0..4 {
+            fs::write(folder.join(format!("data/{class}/{picture}.png")), "text").unwrap();
+        }
+    }
+    for flags in ["", "--freeze backbone", "--grad-accumulation 2"] {
+        let done = train(folder, &format!("-d data {SMALL} --dry-run {flags}"));
+        assert_eq!(done.status, 1, "{}", done.stderr);
+        assert!(
+            done.stderr.contains("none could be read") || done.stderr.contains("can be read"),
+            "{flags}: {}",
+            done.stderr
+        );
+    }
+    fs::create_dir_all(folder.join("none/train/a")).unwrap();
+    for (data, expected) in [("none", "hold no pictures"), ("missing", "no such folder")] {
+        let done = train(folder, &format!("-d {data} {SMALL} --dry-run"));
+        assert_eq!(done.status, 1, "{}", done.stderr);
+        assert!(
+            done.stderr.contains(expected) && done.stderr.contains("hint: "),
+            "{}",
+            done.stderr
+        );
+    }
+}
+
+#[test]
+fn empty_classes_one_class_and_unknown_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    pictures(&folder.join("data/train"), &[("a", 4), ("c", 4)]);
+    pictures(&folder.join("data/val"), &[("a", 2)]);
+    fs::create_dir(folder.join("data/train/b")).unwrap();
+    let line = format!("-d data {SMALL} --class-weights auto --epochs 1 -o run");
+    let done = trained(folder, &line);
+    assert!(
+        done.stderr.contains("8 pictures of 3 classes"),
+        "{}",
+        done.stderr
+    );
+    assert!(
+        done.stderr.contains("classes without a picture: `b`"),
+        "{}",
+        done.stderr
+    );
+    pictures(&folder.join("data/val"), &[("dog", 1)]);
+    let done = train(folder, &format!("-d data {SMALL} --dry-run"));
+    assert_eq!(done.status, 1);
+    assert!(
+        done.stderr
+            .contains("classes that the training pictures lack: `dog`"),
+        "{}",
+        done.stderr
+    );
+    pictures(&folder.join("one"), &[("only", 5)]);
+    let done = trained(folder, &format!("-d one {SMALL} --epochs 1 -o one-run"));
+    assert!(
+        done.stderr.contains("there is only one class, `only`"),
+        "{}",
+        done.stderr
+    );
+    // A probe without val/ carves its own part out of each class.
+    assert!(
+        done.stderr
+            .contains("best/ is chosen by 1 pictures carved out"),
+        "{}",
+        done.stderr
+    );
+}
+
+#[test]
+fn batches_of_every_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let count = |flags: &str| {
+        let line = format!("-d fake:9 {SMALL} {flags} --epochs 1 --dry-run --format json");
+        losses(&trained(folder.path(), &line).stdout).len()
+    };
+    assert_eq!(count("-b 1"), 9);
+    assert_eq!(count("-b 4"), 3);
+    assert_eq!(count("-b 4 --drop-last"), 2);
+    assert_eq!(count("-b 9 --drop-last"), 1);
+    assert_eq!(count("-b 1000"), 1);
+    assert_eq!(count("-b 2 --grad-accumulation 3"), 2);
+    let refused = |line: &str, expected: &str| {
+        let done = train(folder.path(), &format!("{line} --dry-run"));
+        assert_eq!(done.status, 2, "{}", done.stderr);
+        assert!(done.stderr.contains(expected), "{}", done.stderr);
+        assert!(done.stderr.contains("\nhint: "), "{}", done.stderr);
+    };
+    refused(
+        &format!("-d fake:9 {SMALL} -b 10 --drop-last"),
+        "--drop-last leaves no batch",
+    );
+    refused(&format!("-d fake:9 {SMALL} -b 0"), "--batch-size 0");
+    // The last stage of an ImageNet stem sees one pixel of 32: a last batch of one is left out, and no step is missing.
+    let tall = "--depth 18 --width 4 --stem imagenet --image-size 32";
+    refused(&format!("-d fake:9 {tall} -b 1"), "batches of one picture");
+    let line = format!("-d fake:9 {tall} -b 4 --max-steps 5 --dry-run --format json");
+    let done = trained(folder.path(), &line);
+    assert!(
+        done.stderr
+            .contains("every epoch leaves out its last batch, of 1"),
+        "{}",
+        done.stderr
+    );
+    let lines = lines(&done.stdout);
+    let steps = lines.iter().filter(|line| line.get("step").is_some());
+    let epochs: Vec<u64> = steps.map(|step| step["epoch"].as_u64().unwrap()).collect();
+    assert_eq!(epochs, [1, 1, 2, 2, 3]);
+}
+
+#[test]
+fn a_thousand_classes_and_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = format!("-d fake:32:1000 {SMALL} --val-split 0.5 -o run --format json -q");
+    let done = trained(folder.path(), &line);
+    let first = losses(&done.stdout)[0];
+    assert!((first - 1000_f64.ln()).abs() < 2.0, "{first}");
+    let config = fs::read_to_string(folder.path().join("run/last/config.json")).unwrap();
+    assert!(config.contains("\"num_classes\": 1000"), "{config}");
+    let line = format!("-d fake:8:1 {SMALL} --dry-run --format json -q");
+    let losses = losses(&trained(folder.path(), &line).stdout);
+    assert!(losses.iter().all(|&loss| loss.abs() < 1e-9), "{losses:?}");
+}

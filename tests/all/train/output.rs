@@ -1,0 +1,288 @@
+//! What a run prints: JSON lines for programs on stdout, text for people on stderr; and what a dry run leaves: nothing.
+
+use super::{SMALL, command, data, files, lines, train, trained};
+use std::fs;
+use std::io::{BufRead, BufReader};
+
+#[test]
+fn json_has_a_line_a_step_and_a_line_an_epoch_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    data(folder);
+    let done = trained(
+        folder,
+        &format!("-d data {SMALL} -b 16 --epochs 2 -o run --format json"),
+    );
+    let lines = lines(&done.stdout);
+    let keys = |line: &serde_json::Value| -> Vec<String> {
+        line.as_object().unwrap().keys().cloned().collect()
+    };
+    let is_step = |line: &serde_json::Value| line.get("step").is_some();
+    let shape: Vec<bool> = lines.iter().map(is_step).collect();
+    assert_eq!(shape, [true, true, true, false, true, true, true, false]);
+    for (index, step) in lines.iter().filter(|line| is_step(line)).enumerate() {
+        let expected = [
+            "epoch",
+            "step",
+            "loss",
+            "lr",
+            "step_ms",
+            "images_per_second",
+        ];
+        assert_eq!(keys(step), expected);
+        assert_eq!(step["epoch"], index / 3 + 1);
+        assert_eq!(step["step"], index + 1);
+        let milliseconds = step["step_ms"].as_f64().unwrap();
+        let rate = step["images_per_second"].as_f64().unwrap();
+        // The last batch of an epoch holds the 8 that are left.
+        let pictures = if index % 3 == 2 { 8.0 } else { 16.0 };
+        assert!(milliseconds > 0.0);
+        assert!(
+            (rate * milliseconds / 1e3 - pictures).abs() < 1e-6,
+            "{step}"
+        );
+        assert!(step["loss"].as_f64().unwrap() > 0.0);
+        assert!(step["lr"].as_f64().unwrap() > 0.0);
+    }
+    for (index, epoch) in lines.iter().filter(|line| !is_step(line)).enumerate() {
+        let expected = [
+            "epoch",
+            "train_loss",
+            "train_top1",
+            "val_loss",
+            "val_top1",
+            "val_top5",
+            "lr",
+            "seconds",
+        ];
+        assert_eq!(keys(epoch), expected);
+        assert_eq!(epoch["epoch"], index + 1);
+        assert!(epoch["val_top5"].is_null(), "four classes: {epoch}");
+        let top1 = epoch["val_top1"].as_f64().unwrap();
+        // Twelve pictures.
+        assert!(
+            (top1 * 0.12 - (top1 * 0.12).round()).abs() < 1e-9,
+            "{epoch}"
+        );
+        let of_epoch = lines
+            .iter()
+            .filter(|line| is_step(line) && line["epoch"] == epoch["epoch"]);
+        let losses: Vec<f64> = of_epoch
+            .map(|step| step["loss"].as_f64().unwrap())
+            .collect();
+        let mean = (16.0 * losses[0] + 16.0 * losses[1] + 8.0 * losses[2]) / 40.0;
+        assert!((epoch["train_loss"].as_f64().unwrap() - mean).abs() < 1e-9);
+    }
+    // metrics.csv has the epoch lines' columns and numbers.
+    let csv = fs::read_to_string(folder.join("run/metrics.csv")).unwrap();
+    let rows: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows.len(), 3);
+    assert_eq!(rows[0], keys(&lines[3]));
+    for (row, line) in rows[1..].iter().zip([&lines[3], &lines[7]]) {
+        for (key, cell) in rows[0]
+            .iter()
+            .zip(row)
+            .filter(|(key, _)| **key != "seconds")
+        {
+            // Reading a decimal may be off by a bit.
+            match (line[*key].as_f64(), cell.parse::<f64>()) {
+                (Some(number), Ok(cell)) => assert!((number - cell).abs() < 1e-12, "{key}"),
+                (number, _) => assert!(number.is_none() && cell.is_empty(), "{key}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn text_goes_to_stderr_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let done = trained(
+        folder.path(),
+        &format!("-d fake:8:5 {SMALL} --val-split 0.5"),
+    );
+    assert_eq!(done.stdout, "");
+    let stderr = done.stderr;
+    assert!(stderr.contains("\nepoch 1/1: loss "), "{stderr}");
+    assert!(
+        !stderr.contains('\r') && !stderr.contains('\u{1b}'),
+        "{stderr:?}"
+    );
+    assert!(
+        stderr.contains("best/ is chosen by 3 pictures carved out of train"),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("the run is in runs/fake-resnet20_custom-1"),
+        "{stderr}"
+    );
+    // The next one has the next number, and quiet means quiet.
+    let done = trained(folder.path(), &format!("-d fake:8:5 {SMALL} -q"));
+    assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("", ""));
+    assert!(
+        folder
+            .path()
+            .join("runs/fake-resnet20_custom-2/best/config.json")
+            .is_file()
+    );
+}
+
+#[test]
+fn a_reader_that_has_had_enough_ends_the_run_cleanly() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = format!("-d fake:400 {SMALL} --epochs 3 -o run --format json");
+    let mut running = command(folder.path(), &line).start();
+    let mut stdout = BufReader::new(running.child.stdout.take().unwrap());
+    stdout.read_line(&mut String::new()).unwrap();
+    drop(stdout);
+    let done = running.finish();
+    assert_eq!(done.status, 0, "{}", done.stderr);
+    assert!(!done.stderr.contains("error"), "{}", done.stderr);
+    // Its state was saved on the way out.
+    let again = trained(folder.path(), "--resume run --format json");
+    assert!(
+        again.stderr.contains("goes on after step"),
+        "{}",
+        again.stderr
+    );
+}
+
+#[test]
+fn a_dry_run_does_all_of_it_and_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let line = format!("-d fake:16:4 {SMALL} --val-split 0.5 --epochs 2 --dry-run --format json");
+    let done = trained(folder, &line);
+    assert_eq!(lines(&done.stdout).len(), 6);
+    let done = trained(
+        folder,
+        &format!("{line} --max-steps 1 --checkpoint-every 1 -o run"),
+    );
+    assert_eq!(lines(&done.stdout).len(), 2);
+    assert!(files(folder).is_empty(), "{:?}", files(folder).keys());
+    assert_eq!(fs::read_dir(folder).unwrap().count(), 0);
+}
+
+#[test]
+fn a_part_carved_out_chooses_the_epoch_and_the_test_pictures_stay_untouched() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    super::pictures(&folder.join("data/train"), &[("a", 10), ("b", 5)]);
+    super::pictures(&folder.join("data/test"), &[("a", 3), ("b", 4)]);
+    let done = trained(
+        folder,
+        &format!("-d data {SMALL} --epochs 2 --val-split 0.2 -o run"),
+    );
+    let stderr = &done.stderr;
+    assert!(
+        stderr.contains("learns 12 pictures of 2 classes"),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("best/ is chosen by 3 pictures carved out of train"),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("% of 7 test pictures, which neither taught nor chose it"),
+        "{stderr}"
+    );
+    assert!(!stderr.contains("flatters"), "{stderr}");
+    let config = fs::read_to_string(folder.join("run/best/config.json")).unwrap();
+    let config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    let note = &config["resnet_run"];
+    assert_eq!(
+        (&note["split"], &note["images"]),
+        (&"train".into(), &3.into())
+    );
+    assert_eq!(config["label_names"], serde_json::json!(["a", "b"]));
+    let last = fs::read_to_string(folder.join("run/last/config.json")).unwrap();
+    assert!(!last.contains("resnet_run"), "{last}");
+    // Without it the test pictures choose, and that is said wherever their figure is.
+    let done = trained(folder, &format!("-d data {SMALL} --epochs 1 -o other"));
+    assert!(
+        done.stderr.contains(
+            "of 7 test pictures, which chose the epoch too, so the figure flatters the model"
+        ),
+        "{}",
+        done.stderr
+    );
+    let marked = |run: &str| {
+        let line = format!("eval -m {run} -d data");
+        let done = super::Resnet::line(&line).folder(folder).run();
+        assert_eq!(done.status, 0, "{}", done.stderr);
+        done.stdout
+            .contains("(these pictures also chose the epoch)")
+    };
+    assert!(!marked("run") && marked("other"));
+}
+
+#[test]
+fn a_recipe_is_refused_by_the_line_of_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for (recipe, status, expected) in [
+        (
+            "lr = 0.1\nlearning-rate = 0.1",
+            1,
+            "`r.toml`: line 2: unknown field `learning-rate`",
+        ),
+        (
+            "\n\nepochs = \"three\"",
+            1,
+            "`r.toml`: line 3: invalid type: string \"three\"",
+        ),
+        ("epochs = -1", 1, "line 1: invalid value: integer `-1`"),
+        ("freeze = \"tail\"", 1, "line 1: `tail` is no part of a net"),
+        ("optimizer = \"lion\"", 1, "line 1: unknown variant `lion`"),
+        ("lr = 0.1\nlr = 0.2", 1, "line 2: duplicate key"),
+        ("lr = ", 1, "line 1: "),
+        ("lr = inf", 2, "cannot train with --lr inf"),
+        ("width = 0", 2, "cannot train with --width 0"),
+        ("width = 100000", 2, "cannot train with --width 100000"),
+        ("groups = 0", 2, "cannot train with --groups 0"),
+        ("crop-pct = nan", 2, "cannot train with --crop-pct NaN"),
+        ("mean = []", 2, "cannot train with --mean []"),
+        ("std = [1.0, 0.0, 1.0]", 2, "cannot train with --std 0"),
+        ("image-size = 0", 2, "cannot train with --image-size 0x0"),
+        (
+            "milestones = [9223372036854775807]",
+            2,
+            "cannot train with --milestones",
+        ),
+        (
+            "warmup-epochs = 1e300",
+            2,
+            "cannot train with --warmup-epochs",
+        ),
+        (
+            "label-smoothing = 1.0",
+            2,
+            "cannot train with --label-smoothing 1",
+        ),
+        (
+            "grad-accumulation = 0",
+            2,
+            "cannot train with --grad-accumulation 0",
+        ),
+        ("depth = 19", 2, "there is no residual net of depth 19"),
+        ("dtype = \"f16\"", 2, "cannot train with --dtype f16"),
+        ("depth = 152\nwidth = 4096", 1, "GB of memory to train"),
+    ] {
+        fs::write(folder.join("r.toml"), recipe).unwrap();
+        let done = train(folder, "-d fake:4 --recipe r.toml --max-steps 1");
+        assert_eq!(done.status, status, "{recipe}: {}", done.stderr);
+        assert!(done.stderr.contains(expected), "{recipe}: {}", done.stderr);
+        assert!(
+            done.stderr.contains("\nhint: "),
+            "{recipe}: {}",
+            done.stderr
+        );
+    }
+    assert!(!folder.join("runs").exists());
+    let done = train(folder, "--recipe missing.toml");
+    assert!(
+        done.stderr
+            .starts_with("error: cannot read recipe `missing.toml`: "),
+        "{}",
+        done.stderr
+    );
+}

@@ -1,0 +1,275 @@
+//! Runs that go on: with another length, with what is no longer the same, and with flags that they cannot be given.
+
+use super::{SMALL, data, files, metrics, outcome, train, trained};
+use std::fs;
+
+#[test]
+fn a_run_that_ended_inside_an_epoch_goes_on_as_if_it_had_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    data(folder);
+    let line = format!("-d data {SMALL} --ema 0.9 --grad-accumulation 2 --epochs 4");
+    trained(folder, &format!("{line} -o whole"));
+    trained(folder, &format!("{line} --max-steps 13 -o short"));
+    trained(folder, &format!("{line} --max-steps 3 -o run"));
+    // best/, last/ and metrics.csv are written as at an epoch's end.
+    assert_eq!(metrics(&folder.join("run")).len(), 2);
+    trained(folder, "--resume run --max-steps 8");
+    let done = trained(folder, "--resume run --max-steps 13");
+    assert!(!done.stderr.contains("schedule"), "{}", done.stderr);
+    assert!(outcome(&folder.join("run")) == outcome(&folder.join("short")));
+    assert_eq!(metrics(&folder.join("run")).len(), 4);
+    // Again the same length: the same files.
+    trained(folder, "--resume run");
+    assert!(outcome(&folder.join("run")) == outcome(&folder.join("short")));
+    let done = train(folder, "--resume run --max-steps 12");
+    assert_eq!(done.status, 2, "{}", done.stderr);
+    assert!(
+        done.stderr.contains("cannot end at step 12: 13 are done"),
+        "{}",
+        done.stderr
+    );
+    // From elsewhere, where the data's name leads nowhere.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let run = folder.join("run");
+    trained(
+        elsewhere.path(),
+        &format!("--resume {} --epochs 4", run.display()),
+    );
+    assert!(outcome(&folder.join("run")) == outcome(&folder.join("whole")));
+}
+
+#[test]
+fn more_epochs_extend_a_run_and_say_what_that_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    data(folder);
+    let line = format!("-d data {SMALL} -b 10 -o run");
+    trained(folder, &format!("{line} --epochs 2"));
+    let first = fs::read_to_string(folder.join("run/metrics.csv")).unwrap();
+    let done = trained(folder, "--resume run --epochs 3");
+    assert!(
+        done.stderr.contains(
+            "the run has 3 epochs now, not 2: the learning rate follows that schedule from here on"
+        ),
+        "{}",
+        done.stderr
+    );
+    let longer = fs::read_to_string(folder.join("run/metrics.csv")).unwrap();
+    assert!(longer.starts_with(&first), "{longer}");
+    assert_eq!(longer.matches("train_loss").count(), 1);
+    assert_eq!(longer.lines().count(), 4);
+    let config = fs::read_to_string(folder.join("run/config.toml")).unwrap();
+    assert!(config.contains("\nepochs = 3\n"), "{config}");
+    assert!(
+        config.contains("-o run --epochs 2"),
+        "the command that began it: {config}"
+    );
+    let done = train(folder, "--resume run --epochs 2");
+    assert_eq!(done.status, 2);
+    assert!(
+        done.stderr.contains("cannot end at epoch 2: 3 have begun"),
+        "{}",
+        done.stderr
+    );
+    // More steps than the epochs have bring the epochs that they take.
+    trained(folder, "--resume run --max-steps 14");
+    assert_eq!(metrics(&folder.join("run")).len(), 5);
+}
+
+#[test]
+fn every_flag_that_a_resumed_run_cannot_be_given_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let flags = [
+        "--data sample",
+        "--model sample",
+        "--recipe x",
+        "--output x",
+        "--dry-run",
+        "--depth 18",
+        "--width 4",
+        "--groups 1",
+        "--width-per-group 64",
+        "--plain",
+        "--stem cifar",
+        "--zero-init-residual",
+        "--freeze stem",
+        "--batch-size 1",
+        "--drop-last",
+        "--grad-accumulation 1",
+        "--optimizer sgd",
+        "--lr 1",
+        "--momentum 0",
+        "--nesterov",
+        "--weight-decay 0",
+        "--no-norm-decay",
+        "--scheduler step",
+        "--warmup-epochs 0",
+        "--milestones 1",
+        "--label-smoothing 0",
+        "--clip-grad 1",
+        "--ema 0.5",
+        "--class-weights auto",
+        "--patience 1",
+        "--dtype f32",
+        "--checkpoint-every 1",
+        "--val-split 0.1",
+        "--augment none",
+        "--mixup 0",
+        "--cutmix 0",
+        "--random-erase 0",
+        "--no-shuffle",
+        "--seed 18446744073709551615",
+        "--strict",
+        "--image-size 16",
+        "--crop-pct 1",
+        "--crop-mode center",
+        "--interpolation bilinear",
+        "--mean 0.5",
+        "--std 0.5",
+        "--no-exif",
+        "--test-size",
+    ];
+    let name = |flag: &str| flag.split(' ').next().unwrap().to_owned();
+    for flag in flags {
+        let done = train(folder, &format!("--resume run {flag}"));
+        assert_eq!(done.status, 2, "{flag}: {}", done.stderr);
+        assert!(
+            done.stderr.starts_with(&format!("error: {} ", name(flag))),
+            "{flag}: {}",
+            done.stderr
+        );
+    }
+    // All flags of the help are in the list, or may be given.
+    let allowed = [
+        "--resume",
+        "--epochs",
+        "--max-steps",
+        "--threads",
+        "--workers",
+        "--format",
+        "--quiet",
+        "--verbose",
+        "--color",
+        "--device",
+        "--help",
+    ];
+    let help = train(folder, "--help").stdout;
+    let known: Vec<String> = flags.iter().map(|flag| name(flag)).collect();
+    let is_flag = |line: &&str| {
+        let line = line.trim_start();
+        line.starts_with("--") || (line.starts_with('-') && line.contains(", --"))
+    };
+    for line in help.lines().filter(is_flag) {
+        let flag = line
+            .split([' ', '[', '=', ','])
+            .find(|word| word.starts_with("--"));
+        let flag = flag.unwrap_or_else(|| panic!("{line}"));
+        assert!(
+            allowed.contains(&flag) || known.iter().any(|known| known == flag),
+            "{flag}"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_run_and_data_that_have_changed_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    data(folder);
+    for (path, hint) in [("missing", "pass the folder"), ("data", "pass the folder")] {
+        let done = train(folder, &format!("--resume {path}"));
+        assert_eq!(done.status, 2, "{}", done.stderr);
+        assert!(
+            done.stderr.contains("holds no `state.safetensors`"),
+            "{}",
+            done.stderr
+        );
+        assert!(done.stderr.contains(hint), "{}", done.stderr);
+    }
+    fs::write(folder.join("weights.txt"), "1\n2\n3\n4\n").unwrap();
+    let line = format!("-d data {SMALL} --epochs 2 --class-weights weights.txt");
+    trained(folder, &format!("{line} -o whole"));
+    trained(folder, &format!("{line} --max-steps 7 -o run"));
+    // What the state holds need not be there any more.
+    fs::remove_file(folder.join("weights.txt")).unwrap();
+    fs::write(folder.join("run/.abcdef.part"), "half").unwrap();
+    fs::write(folder.join("run/best/.abcdef.part"), "half").unwrap();
+    fs::remove_file(folder.join("run/config.toml")).unwrap();
+    let refused = |what: &str| {
+        let before = files(&folder.join("run"));
+        let done = train(folder, "--resume run --epochs 2");
+        assert_eq!(done.status, 1, "{what}: {}", done.stderr);
+        assert!(
+            done.stderr.contains("data set `data` has other pictures"),
+            "{what}: {}",
+            done.stderr
+        );
+        assert!(
+            done.stderr.contains("\nhint: put the pictures back"),
+            "{}",
+            done.stderr
+        );
+        let whole = before
+            .into_iter()
+            .filter(|(path, _)| !path.ends_with(".abcdef.part"));
+        assert!(whole.eq(files(&folder.join("run"))), "{what}");
+    };
+    let picture = folder.join("data/train/a/3.png");
+    let bytes = fs::read(&picture).unwrap();
+    fs::remove_file(&picture).unwrap();
+    refused("a picture less");
+    fs::write(&picture, [&bytes[..], b"!"].concat()).unwrap();
+    refused("another picture of that name");
+    fs::write(&picture, &bytes).unwrap();
+    fs::copy(&picture, folder.join("data/val/b/3.png")).unwrap();
+    refused("a picture more to validate on");
+    fs::remove_file(folder.join("data/val/b/3.png")).unwrap();
+    trained(folder, "--resume run --epochs 2");
+    assert!(outcome(&folder.join("run")) == outcome(&folder.join("whole")));
+    assert!(!super::has_unfinished(&folder.join("run")));
+    assert!(folder.join("run/config.toml").is_file());
+}
+
+#[test]
+fn a_damaged_state_is_an_error_with_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    trained(folder, &format!("-d fake:8 {SMALL} -o run"));
+    let state = folder.join("run/state.safetensors");
+    let bytes = fs::read(&state).unwrap();
+    for damaged in [
+        &bytes[..bytes.len() / 2],
+        &bytes[..4],
+        b"",
+        b"<html>not found</html>",
+    ] {
+        fs::write(&state, damaged).unwrap();
+        let done = train(folder, "--resume run");
+        assert_eq!(done.status, 1, "{}", done.stderr);
+        assert!(
+            done.stderr
+                .starts_with("error: cannot resume `run`: cannot read `run/state.safetensors`"),
+            "{}",
+            done.stderr
+        );
+        assert!(!done.stderr.contains("internal error"), "{}", done.stderr);
+    }
+    // Every byte of the header counts.
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    for (from, to) in [
+        ("epochs = 1", "epochs = x"),
+        ("\\\"version\\\":1", "\\\"version\\\":7"),
+        ("conv1", "cony1"),
+    ] {
+        let at = text.find(from).unwrap_or_else(|| panic!("{from}"));
+        // The header is all text, so bytes and characters are the same there.
+        let mut changed = bytes.clone();
+        changed[at..at + to.len()].copy_from_slice(to.as_bytes());
+        fs::write(&state, changed).unwrap();
+        let done = train(folder, "--resume run");
+        assert_eq!(done.status, 1, "{from}: {}", done.stderr);
+        assert!(!done.stderr.contains("internal error"), "{}", done.stderr);
+    }
+}

@@ -1,0 +1,176 @@
+//! Runs that start from a model: a new head, frozen parts, and a linear probe.
+
+use super::{SMALL, data, losses, outcome, pictures, train, trained};
+use image::{Rgb, RgbImage};
+use resnet::model::Frozen;
+use resnet::random::Random;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+/// The tensors of a run's model, as bytes.
+fn tensors(run: &Path, which: &str) -> BTreeMap<String, Vec<u8>> {
+    let bytes = fs::read(run.join(which).join("model.safetensors")).unwrap();
+    let read = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let tensors = read.iter();
+    tensors
+        .map(|(name, tensor)| (name.to_owned(), tensor.data().to_vec()))
+        .collect()
+}
+
+/// A model of ten classes in `base`, trained a little on noise.
+fn base(folder: &Path) {
+    trained(
+        folder,
+        "-d fake:32:10 --depth 18 --stem cifar --width 4 --image-size 16 -b 8 --epochs 1 -o base -q",
+    );
+}
+
+#[test]
+fn frozen_parts_keep_every_bit_and_the_rest_learns() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    base(folder);
+    pictures(&folder.join("three"), &[("x", 8), ("y", 8), ("z", 8)]);
+    let before = tensors(&folder.join("base"), "last");
+    for (part, frozen) in [
+        ("none", Frozen::Nothing),
+        ("stem", Frozen::Stem),
+        ("layer2", Frozen::Stage(2)),
+        ("backbone", Frozen::Backbone),
+    ] {
+        for flags in ["", "--ema 0.9 --augment flip"] {
+            let run = format!("{part}{}", flags.len());
+            let line = format!("-d three -m base --freeze {part} -b 4 --epochs 1 -o {run} {flags}");
+            let done = trained(folder, &line);
+            assert!(
+                done.stderr
+                    .contains("the last layer is new: the data has 3 classes, the model 10"),
+                "{}",
+                done.stderr
+            );
+            for which in ["best", "last"] {
+                let after = tensors(&folder.join(&run), which);
+                assert_eq!(after.len(), before.len());
+                for (name, bytes) in &after {
+                    let is_same = before[name] == *bytes;
+                    let counts = name.ends_with("num_batches_tracked");
+                    assert!(
+                        is_same == frozen.holds(name) || counts,
+                        "{run} {which} {name}"
+                    );
+                    assert!(is_same || !frozen.holds(name), "{run} {which} {name}");
+                }
+                assert_eq!(after["fc.bias"].len(), 3 * 4);
+            }
+        }
+    }
+    let done = trained(
+        folder,
+        "-d three -m base -b 4 --max-steps 1 --dry-run --freeze backbone",
+    );
+    // 32 features and a bias for each of three classes.
+    assert!(
+        done.stderr.contains("note: resnet18_custom, 99 of "),
+        "{}",
+        done.stderr
+    );
+    // What it starts from is not needed any more.
+    fs::remove_dir_all(folder.join("base")).unwrap();
+    trained(folder, "--resume stem0 --epochs 2");
+}
+
+#[test]
+fn a_head_is_kept_only_where_its_classes_are_the_datas() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    data(folder);
+    trained(folder, &format!("-d data {SMALL} --epochs 1 -o run"));
+    let line = "-m run -b 4 --max-steps 1 --dry-run";
+    let same = trained(folder, &format!("-d data {line}"));
+    assert!(
+        !same.stderr.contains("the last layer is new"),
+        "{}",
+        same.stderr
+    );
+    fs::rename(folder.join("data/train/a"), folder.join("data/train/e")).unwrap();
+    fs::rename(folder.join("data/val/a"), folder.join("data/val/e")).unwrap();
+    let others = trained(folder, &format!("-d data {line}"));
+    assert!(
+        others.stderr.contains(
+            "the last layer is new: the data has 4 classes, the model others of that number"
+        ),
+        "{}",
+        others.stderr
+    );
+    for flag in [
+        "--depth 20",
+        "--stem cifar",
+        "--width 4",
+        "--plain",
+        "--zero-init-residual",
+    ] {
+        let done = train(folder, &format!("-d data {line} {flag}"));
+        assert_eq!(done.status, 2, "{flag}: {}", done.stderr);
+        assert!(
+            done.stderr.contains("model `run` settles it"),
+            "{flag}: {}",
+            done.stderr
+        );
+    }
+    let done = train(folder, &format!("-d data {line} --freeze layer4"));
+    assert_eq!(done.status, 2, "{}", done.stderr);
+    assert!(
+        done.stderr.contains("the net has 3 stages"),
+        "{}",
+        done.stderr
+    );
+}
+
+#[test]
+fn a_probe_gives_what_the_same_head_learns_from_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    base(folder);
+    // Pictures that are their own mirror images: to flip them changes nothing, but features are computed in each step.
+    let mut random = Random::new(3, "mirrored");
+    for (number, class) in ["left", "right"].into_iter().enumerate() {
+        for (part, count) in [("train", 10), ("val", 4)] {
+            let place = folder.join("data").join(part).join(class);
+            fs::create_dir_all(&place).unwrap();
+            for picture in 0..count {
+                let half: Vec<u8> = (0..16 * 8)
+                    .map(|_| (random.below(120) + 100 * number) as u8)
+                    .collect();
+                let image = RgbImage::from_fn(16, 16, |x, y| {
+                    let x = x.min(15 - x);
+                    Rgb([half[(y * 8 + x) as usize]; 3])
+                });
+                image.save(place.join(format!("{picture}.png"))).unwrap();
+            }
+        }
+    }
+    let line = "-d data -m base --freeze backbone -b 6 --lr 0.1 --epochs 4 --format json";
+    let probe = trained(folder, &format!("{line} -o probe"));
+    let slow = trained(folder, &format!("{line} --augment flip -o slow"));
+    let (features, pictures) = (losses(&probe.stdout), losses(&slow.stdout));
+    assert_eq!((features.len(), pictures.len()), (16, 16));
+    for (fast, slow) in features.iter().zip(&pictures) {
+        assert!(
+            (fast - slow).abs() < 1e-4 * slow.max(0.1),
+            "{features:?} {pictures:?}"
+        );
+    }
+    assert!(features[15] < features[0], "{features:?}");
+    // And it goes on exactly.
+    trained(folder, &format!("{line} --max-steps 7 -o run"));
+    trained(folder, "--resume run --epochs 4 --workers 3 --threads 1");
+    assert!(outcome(&folder.join("run")) == outcome(&folder.join("probe")));
+    for flag in ["--mixup 0.2", "--cutmix 1", "--random-erase 0.5"] {
+        let done = train(
+            folder,
+            &format!("-d data -m base --freeze backbone {flag} --dry-run"),
+        );
+        assert_eq!(done.status, 2, "{flag}: {}", done.stderr);
+    }
+}
