@@ -146,18 +146,17 @@ impl Watch for Screen<'_> {
         if self.is_json {
             return print(&format!("{}\n", serde_json::to_string(epoch)?));
         }
-        let mut line = format!(
-            "epoch {}/{}: loss {:.4}, top-1 {:.2} %",
-            epoch.epoch, self.epochs, epoch.train_loss, epoch.train_top1
-        );
-        if let (Some(loss), Some(top1)) = (epoch.val_loss, epoch.val_top1) {
-            line += &format!("; val loss {loss:.4}, top-1 {top1:.2} %");
-            if is_best {
-                line += " (best)";
+        let validated = match (epoch.val_loss, epoch.val_top1) {
+            (Some(loss), Some(top1)) => {
+                let best = if is_best { " (best)" } else { "" };
+                format!("; val loss {loss:.4}, top-1 {top1:.2} %{best}")
             }
-        }
-        line += &format!("; {:.1} s", epoch.seconds);
-        self.console.progress(line);
+            _ => String::new(),
+        };
+        self.console.progress(format_args!(
+            "epoch {}/{}: loss {:.4}, top-1 {:.2} %{validated}; {:.1} s",
+            epoch.epoch, self.epochs, epoch.train_loss, epoch.train_top1, epoch.seconds
+        ));
         Ok(())
     }
 

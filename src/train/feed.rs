@@ -23,6 +23,7 @@ pub struct Feed {
     left_out: BTreeSet<String>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "a run has one")]
 enum Source {
     Pictures {
         split: Split,
@@ -98,7 +99,7 @@ impl Feed {
     /// Feeds features.
     pub fn features(features: Features, settings: &Settings) -> Self {
         Self {
-            rules: Rules::new(settings, features.len(), 1),
+            rules: Rules::new(settings, features.count(), 1),
             source: Source::Features(features),
             left_out: BTreeSet::new(),
         }
@@ -115,22 +116,22 @@ impl Feed {
     }
 
     /// Pictures.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         match &self.source {
             Source::Pictures { split, .. } => split.len(),
-            Source::Features(features) => features.len(),
+            Source::Features(features) => features.count(),
         }
     }
 
     /// Batches of an epoch.
     pub fn batches_an_epoch(&self) -> usize {
-        Batches::count(self.len(), self.rules.batch_size, self.rules.drop_last)
+        Batches::count(self.count(), self.rules.batch_size, self.rules.drop_last)
     }
 
     /// Pictures that every epoch leaves out, others each time where they are shuffled: those of a last batch that is dropped.
     pub fn left_over(&self) -> usize {
         if self.rules.drop_last {
-            self.len() % self.rules.batch_size
+            self.count() % self.rules.batch_size
         } else {
             0
         }
@@ -186,7 +187,7 @@ impl Feed {
                     batch_size,
                     ..
                 } = self.rules;
-                let order = epoch_order(features.len(), seed, epoch, shuffle);
+                let order = epoch_order(features.count(), seed, epoch, shuffle);
                 let features = features.clone();
                 Ok(Box::new((done..self.batches_an_epoch()).map(
                     move |number| {
@@ -206,9 +207,9 @@ impl Feed {
     }
 
     /// Tells `watch` of a picture that was left out, once.
-    pub fn leave_out(&mut self, error: Error, watch: &mut dyn Watch) {
+    pub fn leave_out(&mut self, error: &Error, watch: &mut dyn Watch) {
         if self.left_out.insert(format!("{error:#}")) {
-            watch.unreadable(&error);
+            watch.unreadable(error);
         }
     }
 }

@@ -305,7 +305,7 @@ impl RunFolder {
     /// Where it cannot be written.
     pub fn write_metrics(&self, rows: &[String]) -> Result<()> {
         let lines = std::iter::once(COLUMNS).chain(rows.iter().map(String::as_str));
-        let text: String = lines.map(|line| format!("{line}\n")).collect();
+        let text: String = lines.flat_map(|line| [line, "\n"]).collect();
         write_whole(&self.path.join(METRICS), |file| {
             Ok(file.write_all(text.as_bytes())?)
         })

@@ -284,7 +284,7 @@ impl Run {
         watch.begin(&Beginning {
             model: self.card.name.clone(),
             parameters: self.learner.counts(),
-            images: self.feed.len(),
+            images: self.feed.count(),
             classes: self.identity.labels.len(),
             validation: validation.map(|validation| validation.text.clone()),
             recipe: self.settings.to_string(),

@@ -89,7 +89,7 @@ impl Features {
     }
 
     /// Pictures.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.classes.len()
     }
 

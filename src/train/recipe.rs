@@ -189,7 +189,7 @@ impl Recipe {
         for line in plain.lines() {
             let key = line.split(' ').next().unwrap_or_default();
             if let Some(heading) = self.heading_at(key).filter(|heading| *heading != last) {
-                text += &format!("\n# {heading}\n");
+                text.extend(["\n# ", heading, "\n"]);
                 last = heading;
             }
             text += line;

@@ -91,7 +91,7 @@ pub fn ensure_memory(config: &ModelConfig, dtype: DType) -> Result<()> {
 /// # Errors
 /// No batch at all, or batches with one value a channel.
 pub fn check_batches(settings: &Settings, feed: &Feed, fewest: usize) -> Result<()> {
-    let pictures = feed.len();
+    let pictures = feed.count();
     if settings.drop_last && feed.batches_an_epoch() == 0 {
         return Err(misuse(
             format!(

@@ -159,7 +159,7 @@ impl Run {
                 if self.settings.strict {
                     return Err(error);
                 }
-                self.feed.leave_out(error, watch);
+                self.feed.leave_out(&error, watch);
             }
             if self.feed.can_learn(targets.len()) {
                 let outcome = self.learner.learn(&input, &targets)?;
@@ -239,7 +239,7 @@ impl Run {
             None => Ok(Some(Scores::default())),
         };
         let scores = scores.map_err(|error| {
-            if error.chain().any(|cause| cause.is::<NotFinite>()) {
+            if error.is::<NotFinite>() {
                 diverged(&format!(
                     "after step {}, {}",
                     self.standing.step,

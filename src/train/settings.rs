@@ -16,6 +16,10 @@ use std::path::PathBuf;
 
 /// Everything that decides what a run computes.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub struct Settings {
     /// The part of the training pictures that is carved out to validate on.
     pub val_split: Option<f64>,
@@ -170,12 +174,7 @@ impl Settings {
         Ok(settings)
     }
 
-    fn check(&self) -> Result<()> {
-        let share = "at least 0 and below 1";
-        let at_least_one = "at least 1";
-        let positive = |number: f64| number.is_finite() && number > 0.0;
-        let not_negative = |number: f64| number.is_finite() && number >= 0.0;
-        let is_share = |number: f64| (0.0..1.0).contains(&number);
+    fn check_counts(&self) -> Result<()> {
         let whole = [
             ("epochs", Some(self.epochs)),
             ("max-steps", self.max_steps),
@@ -186,7 +185,7 @@ impl Settings {
         ];
         for (flag, number) in whole {
             if number == Some(0) {
-                return Err(wrong(flag, 0, at_least_one));
+                return Err(wrong(flag, 0, "at least 1"));
             }
         }
         if let Some(steps) = self.max_steps.filter(|&steps| steps > MOST_STEPS) {
@@ -205,6 +204,15 @@ impl Settings {
         if self.batch_size > 65_536 {
             return Err(wrong("batch-size", self.batch_size, "at most 65536"));
         }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<()> {
+        self.check_counts()?;
+        let share = "at least 0 and below 1";
+        let positive = |number: f64| number.is_finite() && number > 0.0;
+        let not_negative = |number: f64| number.is_finite() && number >= 0.0;
+        let is_share = |number: f64| (0.0..1.0).contains(&number);
         let optimiser = &self.optimiser;
         let numbers = [
             ("lr", self.lr, positive(self.lr), "above 0"),

@@ -211,7 +211,7 @@ fn parse(bytes: &[u8], device: &Device) -> Result<State> {
 }
 
 /// The tensors of `all` whose names begin with `prefix`, without it.
-pub fn under(prefix: &str, all: &HashMap<String, Tensor>) -> HashMap<String, Tensor> {
+pub(super) fn under(prefix: &str, all: &HashMap<String, Tensor>) -> HashMap<String, Tensor> {
     all.iter()
         .filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone())))
         .collect()

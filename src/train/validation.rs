@@ -60,7 +60,7 @@ impl Validation {
     pub fn images(&self) -> usize {
         match &self.source {
             Source::Pictures { split, .. } => split.len(),
-            Source::Features(features) => features.len(),
+            Source::Features(features) => features.count(),
         }
     }
 
@@ -132,7 +132,7 @@ impl Validation {
 /// Measures the head of a probe.
 fn of_features(features: &Features, net: &ResNet, classes: usize) -> Result<Scores> {
     let mut metrics = Metrics::new(classes);
-    let all: Vec<u32> = (0..features.len() as u32).collect();
+    let all: Vec<u32> = (0..features.count() as u32).collect();
     for indices in all.chunks(FEATURES_A_BATCH) {
         let (Input::Features(x) | Input::Pictures(x), _) = features.batch(indices)?;
         let logits: Tensor = net.head().forward(&x)?.to_dtype(DType::F64)?;
