@@ -1,4 +1,5 @@
-//! The `ResNet` family on candle: describe any residual net, load any checkpoint, predict real pictures.
+//! The `ResNet` family on candle: train and evaluate, describe any residual net, load any checkpoint, predict real pictures.
+//! [`train`] has an example of training.
 //!
 //! ```
 //! use resnet::Predictor;
@@ -30,8 +31,7 @@
 //! ```
 //!
 //! The modules are layers, and an import only points down: `cli`; [`eval`], [`predict`], [`report`], [`train`], [`weights`],
-//! [`datasets`] and [`hub`];
-//! [`data`]; [`infer`]; [`model`]; [`nn`]; [`ops`]; [`kernels`].
+//! [`datasets`] and [`hub`]; [`data`]; [`infer`]; [`model`]; [`nn`]; [`ops`]; [`kernels`].
 
 #![deny(unsafe_code)]
 

@@ -19,6 +19,7 @@ mod version;
 
 use crate::error::{hinted, is_misuse};
 use crate::kernels::isa;
+use crate::report::thousands;
 use anyhow::{Context, Result};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -276,6 +277,15 @@ fn print_usage(error: &clap::Error) -> ExitCode {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write to standard output")]
 struct Stdout;
+
+/// `1 class`, `2 classes`.
+fn counted(number: usize, one: &str, many: &str) -> String {
+    format!(
+        "{} {}",
+        thousands(number),
+        if number == 1 { one } else { many }
+    )
+}
 
 /// Writes to stdout, whole.
 fn print(text: &str) -> Result<()> {

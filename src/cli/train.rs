@@ -36,7 +36,7 @@ pub struct Args {
     /// Go on with a run exactly where it stopped; only --epochs and --max-steps change it
     #[arg(long, value_name = "RUN_DIR")]
     resume: Option<PathBuf>,
-    /// Do all of it and write nothing
+    /// Do all of it and write nothing; with --max-steps 2 it tries a command in a moment
     #[arg(long)]
     dry_run: bool,
     /// What to print: progress for people, or a line of JSON a step and an epoch on stdout

@@ -1,8 +1,9 @@
 //! What a run tells of itself: a bar and lines for people on stderr, JSON lines for programs on stdout.
 
 use super::console::Console;
-use super::print;
 use super::stop::Stop;
+use super::{counted, print};
+use crate::report::thousands;
 use crate::train::Watch;
 use crate::train::watch::{Beginning, Epoch, Step};
 use anyhow::{Error, Result};
@@ -89,10 +90,13 @@ impl Watch for Screen<'_> {
         let part = if trained == all {
             String::new()
         } else {
-            format!("{trained} of ")
+            format!("{} of ", thousands(*trained))
         };
         console.note(format_args!(
-            "{model}, {part}{all} parameters, learns {images} pictures of {classes} classes"
+            "{model}, {part}{} parameters, learns {} pictures of {}",
+            thousands(*all),
+            thousands(*images),
+            counted(*classes, "class", "classes")
         ));
         console.note(recipe);
         match validation {
@@ -115,7 +119,10 @@ impl Watch for Screen<'_> {
             return print(&format!("{}\n", serde_json::to_string(step)?));
         }
         let (epochs, steps) = (self.epochs, self.steps_an_epoch);
-        if let Some(bar) = self.bar(steps, "epoch {prefix} [{bar:20}] {pos}/{len} {msg} {eta}") {
+        if let Some(bar) = self.bar(
+            steps,
+            "epoch {prefix} [{bar:16}] {pos}/{len} {msg} ETA {eta}",
+        ) {
             bar.set_prefix(format!("{}/{epochs}", step.epoch));
             bar.set_message(format!(
                 "loss {:.4} top-1 {:.1} % {:.0} img/s",
@@ -149,13 +156,18 @@ impl Watch for Screen<'_> {
         let validated = match (epoch.val_loss, epoch.val_top1) {
             (Some(loss), Some(top1)) => {
                 let best = if is_best { " (best)" } else { "" };
-                format!("; val loss {loss:.4}, top-1 {top1:.2} %{best}")
+                format!("; val loss {}, top-1 {top1:.2} %{best}", short(loss))
             }
             _ => String::new(),
         };
         self.console.progress(format_args!(
-            "epoch {}/{}: loss {:.4}, top-1 {:.2} %{validated}; {:.1} s",
-            epoch.epoch, self.epochs, epoch.train_loss, epoch.train_top1, epoch.seconds
+            "epoch {}/{}: loss {}, top-1 {:.2} %{validated}; lr {}, {:.1} s",
+            epoch.epoch,
+            self.epochs,
+            short(epoch.train_loss),
+            epoch.train_top1,
+            short(epoch.lr),
+            epoch.seconds
         ));
         Ok(())
     }
@@ -167,5 +179,14 @@ impl Watch for Screen<'_> {
 
     fn wants_to_stop(&self) -> bool {
         self.stop.is_wanted()
+    }
+}
+
+/// A loss or a rate with four digits that count.
+fn short(number: f64) -> String {
+    if number == 0.0 || (1e-3..1e4).contains(&number) {
+        format!("{number:.4}")
+    } else {
+        format!("{number:.3e}")
     }
 }

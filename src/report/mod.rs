@@ -30,7 +30,7 @@ fn rows(description: &Description) -> impl Iterator<Item = &Call> {
 }
 
 /// A number with a comma between thousands, as Python's `{:,}`.
-fn thousands(number: usize) -> String {
+pub(crate) fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (index, digit) in digits.chars().enumerate() {

@@ -48,7 +48,7 @@ struct Rules {
 
 /// A batch on its way to the net.
 #[derive(Debug)]
-pub struct Mouthful {
+pub struct FedBatch {
     /// From 0 in the epoch.
     pub number: usize,
     /// What the net reads.
@@ -137,6 +137,11 @@ impl Feed {
         }
     }
 
+    /// Whether they are a folder's.
+    pub fn is_of_files(&self) -> bool {
+        matches!(&self.source, Source::Pictures { split, .. } if split.is_of_files())
+    }
+
     /// Whether a batch of so many pictures can be learnt from.
     pub fn can_learn(&self, pictures: usize) -> bool {
         pictures >= self.rules.fewest.max(1)
@@ -150,7 +155,7 @@ impl Feed {
         &self,
         epoch: u64,
         done: usize,
-    ) -> Result<Box<dyn Iterator<Item = Result<Mouthful>>>> {
+    ) -> Result<Box<dyn Iterator<Item = Result<FedBatch>>>> {
         match &self.source {
             Source::Pictures {
                 split,
@@ -172,7 +177,7 @@ impl Feed {
                     let batch = batch?;
                     let shape = (batch.targets.len(), channels, height, width);
                     let x = Tensor::from_vec(batch.inputs, shape, &Device::Cpu)?;
-                    Ok(Mouthful {
+                    Ok(FedBatch {
                         number: batch.number,
                         input: Input::Pictures(x.to_dtype(dtype)?.to_device(&device)?),
                         targets: batch.targets,
@@ -194,7 +199,7 @@ impl Feed {
                         let rest = &order[number * batch_size..];
                         let (input, targets) =
                             features.batch(&rest[..batch_size.min(rest.len())])?;
-                        Ok(Mouthful {
+                        Ok(FedBatch {
                             number,
                             input,
                             targets,

@@ -12,6 +12,23 @@
 //! | what chooses the best epoch | [`validation`] |
 //! | what is written | [`folder`], [`state`] |
 //! | what a run tells of itself | [`watch`] |
+//!
+//! ```
+//! use candle_core::Device;
+//! use resnet::hub::Silent;
+//! use resnet::train::watch::Unwatched;
+//! use resnet::train::{Recipe, Run, Site, Target};
+//!
+//! # fn main() -> anyhow::Result<()> {
+//! let recipe = Recipe::parse("data = 'fake:32:4'\ndepth = 20\nimage-size = 16\nepochs = 2")?;
+//! let site = Site { device: Device::Cpu, workers: 2, progress: &Silent };
+//! // `Target::Numbered` writes to `runs/`, and `Target::Folder` to a folder.
+//! let run = Run::start(recipe, &Target::Dry, "an example", &site, &mut Unwatched)?;
+//! let ended = run.go(&mut Unwatched)?;
+//! assert_eq!(ended.best.map(|(epoch, _)| epoch), Some(2));
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod choices;
 pub mod defaults;

@@ -26,6 +26,8 @@ use candle_core::{Device, Tensor};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+/// Pictures a class below which a new net learns little.
+const FEW_A_CLASS: usize = 100;
 /// Where run folders are made unless another place is said.
 const RUNS: &str = "runs";
 
@@ -280,6 +282,7 @@ impl Run {
         if self.settings.patience.is_some() && self.validation.is_none() {
             watch.note("--patience changes nothing: no pictures choose the best epoch");
         }
+        self.note_few(watch);
         let validation = self.validation.as_ref();
         watch.begin(&Beginning {
             model: self.card.name.clone(),
@@ -293,6 +296,17 @@ impl Run {
             done: [self.standing.epoch, self.standing.step],
             folder: self.folder.as_ref().map(|folder| folder.path().to_owned()),
         });
+    }
+
+    /// Says so where there is too little to learn a net from.
+    fn note_few(&self, watch: &mut dyn Watch) {
+        let (images, classes) = (self.feed.count(), self.identity.labels.len());
+        let is_new = self.recipe.model.is_none() && self.standing.step == 0;
+        if is_new && self.feed.is_of_files() && images < FEW_A_CLASS * classes {
+            watch.note(&format!(
+                "{images} pictures of {classes} classes are few for a net that begins with nothing: `-m resnet50` begins with what a trained one knows"
+            ));
+        }
     }
 
     /// Puts features in place of pictures, where nothing but the last layer learns and pictures are not varied.

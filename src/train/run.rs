@@ -3,7 +3,7 @@
 //! What a run computes is a function of its [`State`](super::state::State): order and augmentation depend on the seed, the
 //! epoch and the picture, so a run that goes on from a saved state gives the bits of one that was never stopped.
 
-use super::feed::{Feed, Mouthful};
+use super::feed::{FedBatch, Feed};
 use super::folder::{RunFolder, Which};
 use super::learner::Learner;
 use super::recipe::Recipe;
@@ -148,13 +148,13 @@ impl Run {
         let started = Instant::now();
         let mut clock = Instant::now();
         let (mut loss, mut images) = (0.0, 0);
-        for mouthful in self.feed.epoch(epoch, self.standing.batch)? {
-            let Mouthful {
+        for batch in self.feed.epoch(epoch, self.standing.batch)? {
+            let FedBatch {
                 number,
                 input,
                 targets,
                 unreadable,
-            } = mouthful?;
+            } = batch?;
             for error in unreadable {
                 if self.settings.strict {
                     return Err(error);

@@ -415,12 +415,13 @@ impl fmt::Display for Settings {
         write!(formatter, ", weight decay {}", optimiser.weight_decay)?;
         write!(
             formatter,
-            "; {} over {} epochs",
+            "; {} over {} epoch{}",
             word(&self.scheduler),
-            self.epochs
+            self.epochs,
+            if self.epochs == 1 { "" } else { "s" }
         )?;
         if self.warmup_epochs > 0.0 {
-            write!(formatter, ", the first {} rising", self.warmup_epochs)?;
+            write!(formatter, ", rising for {}", self.warmup_epochs)?;
         }
         write!(formatter, "; batches of {}", self.batch_size)?;
         let [height, width] = self.preprocess.size;

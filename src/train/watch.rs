@@ -119,3 +119,29 @@ pub trait Watch {
     /// Whether the run should save its state and end.
     fn wants_to_stop(&self) -> bool;
 }
+
+/// Nobody follows, and nobody stops the run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unwatched;
+
+impl Watch for Unwatched {
+    fn note(&mut self, _: &str) {}
+
+    fn begin(&mut self, _: &Beginning) {}
+
+    fn step(&mut self, _: &Step) -> Result<()> {
+        Ok(())
+    }
+
+    fn looked_at(&mut self, _: &str, _: usize, _: usize) {}
+
+    fn epoch(&mut self, _: &Epoch, _: bool) -> Result<()> {
+        Ok(())
+    }
+
+    fn unreadable(&mut self, _: &Error) {}
+
+    fn wants_to_stop(&self) -> bool {
+        false
+    }
+}

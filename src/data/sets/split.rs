@@ -103,6 +103,11 @@ impl Split {
         self.places.len()
     }
 
+    /// Whether the pictures are files, read when they are asked for.
+    pub fn is_of_files(&self) -> bool {
+        matches!(&*self.pictures, Pictures::Files(_))
+    }
+
     /// Whether there is no example.
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()
