@@ -93,9 +93,8 @@ impl Watch for Screen<'_> {
             format!("{} of ", thousands(*trained))
         };
         console.note(format_args!(
-            "{model}, {part}{} parameters, learns {} pictures of {}",
+            "{model}, {part}{} parameters, learns {images} pictures of {}",
             thousands(*all),
-            thousands(*images),
             counted(*classes, "class", "classes")
         ));
         console.note(recipe);
