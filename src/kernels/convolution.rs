@@ -10,7 +10,7 @@
 //!   Networks for Document Processing, <https://inria.hal.science/inria-00112631>.
 
 use super::ConvGeometry;
-use super::matmul::{Matrix, Store, Threads, matmul};
+use super::matmul::{Matrix, Store, Threads, matmul, matmul_by_parts};
 use super::patches::{Tile, merged_images};
 use rayon::prelude::*;
 
@@ -63,10 +63,10 @@ pub fn forward_into(input: &[f32], weight: &[f32], geometry: &ConvGeometry, outp
                     let start = group * outputs * pixels;
                     if images == 1 {
                         let target = &mut output[start..][..outputs * pixels][tile.start()..];
-                        matmul(target, pixels, a, b, Store::Overwrite, threads);
+                        matmul_by_parts(target, pixels, a, b, threads);
                     } else {
                         merged.resize(outputs * tile.columns(), 0.0);
-                        matmul(&mut merged, tile.columns(), a, b, Store::Overwrite, threads);
+                        matmul_by_parts(&mut merged, tile.columns(), a, b, threads);
                         let rows = merged.chunks_exact(tile.columns()).enumerate();
                         for (channel, row) in rows {
                             for (image, plane) in row.chunks_exact(pixels).enumerate() {
