@@ -185,7 +185,7 @@ fn the_losses_of_twenty_steps_are_pytorchs_in_f64() {
 
 #[test]
 fn each_step_from_pytorchs_weights_and_state_is_pytorchs_in_f32() {
-    let mut compared = 0;
+    let (mut compared, mut failures) = (0, Vec::new());
     for case in cases() {
         for &step in &case.steps {
             let name = format!("{}, step {step}", case.fixture.name);
@@ -197,19 +197,19 @@ fn each_step_from_pytorchs_weights_and_state_is_pytorchs_in_f32() {
             let (loss, gradients) = learner.look(step);
             let expected = values(case.fixture.get(&format!("step.{step}.loss")))[0];
             let loss_difference = (loss - expected).abs();
-            assert!(loss_difference <= 1e-4, "{name}: {loss} is not {expected}");
             let expected = part(step, "grad");
             assert_eq!(expected.len(), gradients.named().len());
-            let mut largest = 0.0_f64;
-            for (tensor, gradient) in gradients.named() {
-                let distance = distance(gradient, &expected[tensor]);
-                assert!(
-                    distance <= 1e-2,
-                    "{name}: the gradient of `{tensor}` by {distance}"
-                );
-                largest = largest.max(distance);
+            let distances = gradients
+                .named()
+                .iter()
+                .map(|(tensor, gradient)| (distance(gradient, &expected[tensor]), tensor));
+            let (largest, tensor) = distances.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
+            let found = format!("{name}: f32 loss {loss_difference:.1e}, gradients {largest:.1e}");
+            println!("{found}");
+            // No comparison with a NaN holds.
+            if !(loss_difference <= 1e-4 && largest <= 1e-2) {
+                failures.push(format!("{found} (`{tensor}`)"));
             }
-            println!("{name}: f32 loss {loss_difference:.1e}, gradients {largest:.1e}");
             compared += 1;
             // Where the file goes on with the next step, that step's start is this one's end.
             if case.steps.contains(&(step + 1)) {
@@ -218,6 +218,7 @@ fn each_step_from_pytorchs_weights_and_state_is_pytorchs_in_f32() {
             }
         }
     }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(compared >= 6);
 }
 
