@@ -41,7 +41,7 @@ impl RunNote {
     /// user wrote as `data` had to do with the model.
     pub fn seen(&self, data: &str, split: &str) -> Seen {
         let data = canonical(data);
-        if data == self.data {
+        if pictures_of(&data) == pictures_of(&self.data) {
             return match split {
                 _ if split == self.split => Seen::Chose,
                 "all" => Seen::Chose,
@@ -77,6 +77,14 @@ pub fn canonical(data: &str) -> String {
     }
 }
 
+/// The data set whose pictures these are: the sample's are Fashion-MNIST's, split by split.
+fn pictures_of(canonical: &str) -> &str {
+    match canonical {
+        "sample" => "fashion-mnist",
+        other => other,
+    }
+}
+
 /// The true path, or the path as it is where there is nothing.
 fn canonical_path(path: &Path) -> String {
     let found = path.canonicalize();
@@ -106,6 +114,17 @@ mod tests {
         assert_eq!(note.seen("cifar10", "val"), Seen::Never);
         assert_eq!(note.seen("cifar100", "test"), Seen::Never);
         assert_eq!(note.seen("fake:10", "train"), Seen::Never);
+    }
+
+    #[test]
+    fn the_sample_is_a_part_of_fashion_mnist() {
+        let whole = note("fashion-mnist", "test");
+        assert_eq!(whole.seen("sample", "test"), Seen::Chose);
+        assert_eq!(whole.seen("sample", "train"), Seen::Learnt);
+        let part = note("sample", "train");
+        assert_eq!(part.seen("fashion-mnist:x", "train"), Seen::Chose);
+        assert_eq!(part.seen("fashion-mnist", "test"), Seen::Never);
+        assert_eq!(part.seen("mnist", "train"), Seen::Never);
     }
 
     #[test]
