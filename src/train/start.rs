@@ -59,6 +59,9 @@ impl Start {
     }
 
     /// A model's weights, with a new last layer where the data has other classes.
+    ///
+    /// # Errors
+    /// Pictures of other channels than the model's, and weights that cannot be read.
     pub fn of(
         checkpoint: &Checkpoint,
         labels: &[String],
@@ -67,6 +70,16 @@ impl Start {
     ) -> Result<Self> {
         let card = &checkpoint.card;
         let mut config = card.config.clone();
+        let channels = settings.preprocess.mean.len();
+        if channels != config.in_channels {
+            return Err(misuse(
+                format!(
+                    "cannot train with --mean and --std of {channels} channels: model `{}` reads {}",
+                    card.name, config.in_channels
+                ),
+                "pass one number a channel, or leave them out",
+            ));
+        }
         let mut tensors = checkpoint.tensors(settings.dtype, &Device::Cpu)?;
         let same_names = card.labels.is_empty() || card.labels == labels;
         if config.classes != labels.len() || !same_names {

@@ -174,3 +174,15 @@ fn a_probe_gives_what_the_same_head_learns_from_pictures() {
         assert_eq!(done.status, 2, "{flag}: {}", done.stderr);
     }
 }
+
+#[test]
+fn pictures_of_other_channels_than_the_models_are_refused_before_a_folder_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    base(folder);
+    data(folder);
+    let done = train(folder, "-d data -m base --mean 0.5 --std 0.5 -o grey");
+    assert_eq!(done.status, 2, "{}", done.stderr);
+    assert!(done.stderr.contains("reads 3"), "{}", done.stderr);
+    assert!(!folder.join("grey").exists());
+}
