@@ -265,7 +265,7 @@ fn report(ended: &Ended, console: &Console) {
         (Why::Done, _) => {}
     }
     if let (Some((epoch, Some(top1))), Some(validation)) = (ended.best, &ended.validation) {
-        let flatters = if ended.tested.is_none() && validation.contains("test") {
+        let flatters = if ended.flatters {
             ", which chose the epoch too, so the figure flatters the model"
         } else {
             ""

@@ -53,6 +53,8 @@ pub struct Ended {
     pub tested: Option<Tested>,
     /// What chose the best epoch, as people read it.
     pub validation: Option<String>,
+    /// Whether test pictures chose the best epoch, so that its figure flatters the model.
+    pub flatters: bool,
     /// Where the run is.
     pub folder: Option<PathBuf>,
 }
@@ -418,14 +420,13 @@ impl Run {
 
     fn ended(&self, why: Why) -> Ended {
         let best = self.standing.best;
+        let validation = self.validation.as_ref();
         Ended {
             why,
             best: best.map(|best| (best.epoch, best.top1.map(|top1| top1.0))),
             tested: None,
-            validation: self
-                .validation
-                .as_ref()
-                .map(|validation| validation.text.clone()),
+            validation: validation.map(|validation| validation.text.clone()),
+            flatters: validation.is_some_and(|validation| validation.split == "test"),
             folder: self.folder.as_ref().map(|folder| folder.path().to_owned()),
         }
     }
