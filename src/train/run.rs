@@ -233,24 +233,25 @@ impl Run {
     }
 
     /// The scores of the validation pictures: nothing in them where there are none, and nothing at all where `watch` wanted
-    /// to stop meanwhile.
+    /// to stop meanwhile. Where they cannot be had, the state is saved all the same.
     fn validate(&mut self, watch: &mut dyn Watch) -> Result<Option<Scores>> {
         let started = Instant::now();
         let scores = match &mut self.validation {
             Some(validation) => validation.scores(&self.learner, watch),
             None => Ok(Some(Scores::default())),
         };
-        let scores = scores.map_err(|error| {
-            if error.is::<NotFinite>() {
-                diverged(&format!(
-                    "after step {}, {}",
-                    self.standing.step,
+        let scores = match scores {
+            Err(error) if error.is::<NotFinite>() => {
+                let step = self.standing.step;
+                return Err(diverged(&format!(
+                    "after step {step}, {}",
                     one_line(&error)
-                ))
-            } else {
-                error
+                )));
             }
-        })?;
+            // The epoch's steps are not lost with its validation.
+            Err(error) => return self.save().and(Err(error)),
+            Ok(scores) => scores,
+        };
         if scores.is_some() {
             self.standing.sums.seconds.0 += started.elapsed().as_secs_f64();
         }

@@ -40,6 +40,29 @@ fn a_run_that_ended_inside_an_epoch_goes_on_as_if_it_had_not() {
 }
 
 #[test]
+fn an_epoch_that_cannot_be_validated_is_not_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    data(folder);
+    let line = format!("-d data {SMALL} --epochs 2 --strict");
+    trained(folder, &format!("{line} -o whole"));
+    let picture = folder.join("data/val/b/1.png");
+    let good = fs::read(&picture).unwrap();
+    fs::write(&picture, vec![0; good.len()]).unwrap();
+    let done = train(folder, &format!("{line} -o run"));
+    assert_eq!(done.status, 1, "{}", done.stderr);
+    assert!(done.stderr.contains("1.png"), "{}", done.stderr);
+    fs::write(&picture, good).unwrap();
+    let done = trained(folder, "--resume run");
+    assert!(
+        done.stderr.contains("goes on after step 10"),
+        "{}",
+        done.stderr
+    );
+    assert!(outcome(&folder.join("run")) == outcome(&folder.join("whole")));
+}
+
+#[test]
 fn more_epochs_extend_a_run_and_say_what_that_does() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
