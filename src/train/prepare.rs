@@ -4,17 +4,13 @@ use super::feed::Feed;
 use super::folder::{RunFolder, ensure_new};
 use super::learner::Learner;
 use super::pictures::Data;
-use super::probe::{self, FeatureOptions, Features};
 use super::recipe::Recipe;
 use super::rules::{check_batches, class_weights, ensure_memory, fewest_pictures, schedule, steps};
 use super::run::{BEST, Run};
 use super::settings::Settings;
 use super::start::{Start, refuse_two_architectures};
 use super::state::{Exact, Identity, Standing, State, under};
-use super::validation::Source;
 use super::watch::{Beginning, Watch};
-use crate::data::Transform;
-use crate::data::sets::Split;
 use crate::datasets::DataName;
 use crate::error::{hinted, misuse};
 use crate::hub::Progress;
@@ -128,7 +124,6 @@ impl Run {
             return Err(error);
         }
         run.announce(watch);
-        run.compute_features(site, watch)?;
         Ok(run)
     }
 
@@ -178,7 +173,6 @@ impl Run {
             }
         }
         run.announce(watch);
-        run.compute_features(site, watch)?;
         Ok(run)
     }
 
@@ -308,35 +302,6 @@ impl Run {
             ));
         }
     }
-
-    /// Puts features in place of pictures, where nothing but the last layer learns and pictures are not varied.
-    fn compute_features(&mut self, site: &Site, watch: &mut dyn Watch) -> Result<()> {
-        let Some(train) = self.feed.unvaried() else {
-            return Ok(());
-        };
-        let length = self.identity.config.features();
-        let is_probe = self.settings.frozen == Frozen::Backbone;
-        if !is_probe || !probe::fits(train.len(), length, self.settings.dtype) {
-            return Ok(());
-        }
-        let transform = Transform::new(&self.settings.preprocess)?;
-        let options = FeatureOptions {
-            workers: site.workers,
-            decoding: self.settings.decoding,
-            strict: self.settings.strict,
-        };
-        let compute = |split: &Split, watch: &mut dyn Watch| {
-            Features::of(&self.learner, split, &transform, options, watch)
-        };
-        let features = compute(train, watch)?;
-        if let Some(validation) = &mut self.validation
-            && let Source::Pictures { split, .. } = &validation.source
-        {
-            validation.source = Source::Features(compute(split, watch)?);
-        }
-        self.feed = Feed::features(features, &self.settings);
-        Ok(())
-    }
 }
 
 /// Another length for a run that goes on.
@@ -429,6 +394,7 @@ impl Parts {
             validation,
             test,
             card,
+            workers: site.workers,
             folder: None,
             earlier_best: Vec::new(),
         })

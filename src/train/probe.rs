@@ -1,9 +1,13 @@
 //! A linear probe: the features of a frozen backbone, computed once, in place of pictures.
 
+use super::feed::Feed;
 use super::learner::{Input, Learner};
+use super::run::Run;
+use super::validation::Source;
 use super::watch::Watch;
 use crate::data::sets::Split;
 use crate::data::{DecodeOptions, Loader, Transform};
+use crate::model::Frozen;
 use crate::nn::Targets;
 use anyhow::{Result, bail};
 use candle_core::{DType, Device, Tensor};
@@ -39,7 +43,8 @@ pub fn fits(pictures: usize, features: usize, dtype: DType) -> bool {
 }
 
 impl Features {
-    /// Computes the features of `split`, and tells `watch` how far it is and of pictures that cannot be read.
+    /// Computes the features of `split`, and tells `watch` how far it is and of pictures that cannot be read; nothing where
+    /// `watch` wants to stop meanwhile.
     ///
     /// # Errors
     /// A split without a picture that can be read; with `strict`, the first that cannot.
@@ -49,7 +54,7 @@ impl Features {
         transform: &Transform,
         options: FeatureOptions,
         watch: &mut dyn Watch,
-    ) -> Result<Self> {
+    ) -> Result<Option<Self>> {
         let weight = learner.net().stem().conv.weight();
         let (dtype, device) = (weight.dtype(), weight.device().clone());
         let mut loader = Loader::of(split, transform, options.decoding, options.workers)?;
@@ -78,14 +83,17 @@ impl Features {
                 parts.push(learner.net().pooled(&x)?);
             }
             watch.looked_at("computing features", indices.end, split.len());
+            if watch.wants_to_stop() {
+                return Ok(None);
+            }
         }
         if parts.is_empty() {
             bail!("none of the {} pictures can be read", split.len());
         }
-        Ok(Self {
+        Ok(Some(Self {
             values: Tensor::cat(&parts, 0)?,
             classes: classes.into(),
-        })
+        }))
     }
 
     /// Pictures.
@@ -109,5 +117,42 @@ impl Features {
             Input::Features(self.values.index_select(&places, 0)?),
             Targets::Classes(classes.collect()),
         ))
+    }
+}
+
+impl Run {
+    /// Puts features in place of pictures, where nothing but the last layer learns and pictures are not varied; says
+    /// whether it came to an end before `watch` wanted to stop.
+    pub(super) fn compute_features(&mut self, watch: &mut dyn Watch) -> Result<bool> {
+        let Some(train) = self.feed.unvaried() else {
+            return Ok(true);
+        };
+        let length = self.identity.config.features();
+        let is_probe = self.settings.frozen == Frozen::Backbone;
+        if !is_probe || !fits(train.len(), length, self.settings.dtype) {
+            return Ok(true);
+        }
+        let transform = Transform::new(&self.settings.preprocess)?;
+        let options = FeatureOptions {
+            workers: self.workers,
+            decoding: self.settings.decoding,
+            strict: self.settings.strict,
+        };
+        let compute = |split: &Split, watch: &mut dyn Watch| {
+            Features::of(&self.learner, split, &transform, options, watch)
+        };
+        let Some(features) = compute(train, watch)? else {
+            return Ok(false);
+        };
+        if let Some(validation) = &mut self.validation
+            && let Source::Pictures { split, .. } = &validation.source
+        {
+            let Some(features) = compute(split, watch)? else {
+                return Ok(false);
+            };
+            validation.source = Source::Features(features);
+        }
+        self.feed = Feed::features(features, &self.settings);
+        Ok(true)
     }
 }

@@ -36,6 +36,8 @@ pub struct Run {
     pub(super) test: Option<Validation>,
     /// What `best/` and `last/` say of the model.
     pub(super) card: Card,
+    /// Threads that read and prepare pictures.
+    pub(super) workers: usize,
     /// Where it is written, unless the run is dry.
     pub(super) folder: Option<RunFolder>,
     /// The best weights of the finished epochs, where the state was saved at an end inside a later one.
@@ -98,6 +100,9 @@ impl Run {
     /// those of `watch`, after the state was saved.
     pub fn go(mut self, watch: &mut dyn Watch) -> Result<Ended> {
         self.restore_files()?;
+        if !self.compute_features(watch)? {
+            return Ok(self.stopped());
+        }
         loop {
             if let Some(why) = self.end() {
                 return self.finished(why, watch);

@@ -2,8 +2,12 @@
 
 use super::{SMALL, data, losses, outcome, pictures, train, trained};
 use image::{Rgb, RgbImage};
+use resnet::hub::Silent;
 use resnet::model::Frozen;
 use resnet::random::Random;
+use resnet::train::watch::{Beginning, Epoch, Step, Unwatched};
+use resnet::train::{Length, Recipe, Run, Site, Target, Watch, Why};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -185,4 +189,57 @@ fn pictures_of_other_channels_than_the_models_are_refused_before_a_folder_is_mad
     assert_eq!(done.status, 2, "{}", done.stderr);
     assert!(done.stderr.contains("reads 3"), "{}", done.stderr);
     assert!(!folder.join("grey").exists());
+}
+
+/// Wants to stop once features are being computed.
+struct StopsAtFeatures(Cell<bool>);
+
+impl Watch for StopsAtFeatures {
+    fn note(&mut self, _: &str) {}
+
+    fn begin(&mut self, _: &Beginning) {}
+
+    fn step(&mut self, _: &Step) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn looked_at(&mut self, what: &str, _: usize, _: usize) {
+        self.0.set(what == "computing features");
+    }
+
+    fn epoch(&mut self, _: &Epoch, _: bool) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn unreadable(&mut self, _: &anyhow::Error) {}
+
+    fn wants_to_stop(&self) -> bool {
+        self.0.get()
+    }
+}
+
+#[test]
+fn a_stop_while_features_are_computed_leaves_a_run_that_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    data(folder.path());
+    let data = folder.path().join("data");
+    let recipe = Recipe {
+        data: Some(data.display().to_string()),
+        ..Recipe::parse("depth = 20\nwidth = 4\nimage-size = 16\nepochs = 1\nfreeze = 'backbone'\n")
+            .unwrap()
+    };
+    let site = Site {
+        device: candle_core::Device::Cpu,
+        workers: 1,
+        progress: &Silent,
+    };
+    let run = folder.path().join("run");
+    let mut stops = StopsAtFeatures(Cell::new(false));
+    let begun = Run::start(recipe, &Target::Folder(run.clone()), "", &site, &mut stops).unwrap();
+    let stopped = begun.go(&mut stops).unwrap();
+    assert_eq!(stopped.why, Why::Stopped { step: 0 });
+    let resumed = Run::resume(&run, Length::default(), &site, &mut Unwatched);
+    let ended = resumed.unwrap().go(&mut Unwatched).unwrap();
+    assert_eq!(ended.why, Why::Done);
+    assert!(run.join("best/model.safetensors").is_file());
 }
