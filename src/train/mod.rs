@@ -5,7 +5,7 @@
 //! | what is said of a run, by flags and files | [`recipe`], [`choices`] |
 //! | what is done where nothing is said | [`defaults`] |
 //! | all of it, checked | [`settings`], [`rules`] |
-//! | data, model and folder of a run that begins or goes on | `prepare`, `pictures`, `start` |
+//! | data, model and folder of a run that begins or goes on | [`prepare`], `pictures`, `start`, [`resume`] |
 //! | the loop | [`run`] |
 //! | what the net learns from | [`feed`], [`probe`] |
 //! | what learns | [`learner`]: loss, [`gradients`], [`optimiser`], [`schedule`], [`ema`] |
@@ -43,6 +43,7 @@ mod pictures;
 pub mod prepare;
 pub mod probe;
 pub mod recipe;
+pub mod resume;
 pub mod rules;
 pub mod run;
 pub mod schedule;
@@ -55,8 +56,9 @@ pub mod watch;
 pub use ema::Ema;
 pub use gradients::Gradients;
 pub use optimiser::{Optimiser, OptimiserConfig, OptimiserKind};
-pub use prepare::{Length, Site, Target};
+pub use prepare::{Site, Target};
 pub use recipe::Recipe;
+pub use resume::Length;
 pub use run::{Ended, Run, Why};
 pub use schedule::{Schedule, Scheduler};
 pub use settings::Settings;

@@ -1,4 +1,4 @@
-//! From what was said to a run that can begin, or go on: data, model, settings, folder.
+//! From what was said to a run that can begin: data, model, settings, folder.
 
 use super::feed::Feed;
 use super::folder::{RunFolder, ensure_new};
@@ -6,13 +6,13 @@ use super::learner::Learner;
 use super::pictures::Data;
 use super::recipe::Recipe;
 use super::rules::{check_batches, class_weights, ensure_memory, fewest_pictures, schedule, steps};
-use super::run::{BEST, Run};
+use super::run::Run;
 use super::settings::Settings;
 use super::start::{Start, refuse_two_architectures};
-use super::state::{Exact, Identity, Standing, State, under};
+use super::state::{Exact, Identity, Standing};
 use super::watch::{Beginning, Watch};
 use crate::datasets::DataName;
-use crate::error::{hinted, misuse};
+use crate::error::misuse;
 use crate::hub::Progress;
 use crate::model::Frozen;
 use crate::nn::loss::CrossEntropy;
@@ -145,120 +145,7 @@ impl Run {
         folder.write_config(&self.config_toml(about)?)
     }
 
-    /// Prepares the run in `folder` to go on, up to so many epochs or steps where they are said.
-    ///
-    /// # Errors
-    /// A folder that is no run's, data that are no longer the same, and fewer epochs than are done.
-    pub fn resume(
-        folder: &Path,
-        length: Length,
-        site: &Site,
-        watch: &mut dyn Watch,
-    ) -> Result<Self> {
-        let (run_folder, state) = RunFolder::resume(folder, &site.device)?;
-        let resumed = Self::resume_state(state, length, site, watch);
-        let mut run = resumed.with_context(|| format!("cannot resume `{}`", folder.display()))?;
-        run.folder = Some(run_folder);
-        run.restore_best()?;
-        if let Some(folder) = &run.folder {
-            let about = folder.command().unwrap_or_default();
-            if length != Length::default() {
-                // The length is the run's from now on, whatever happens before the next state.
-                run.save()?;
-                folder.write_config(
-                    &run.config_toml(&format!("{about}\nresumed with another length"))?,
-                )?;
-            } else if !folder.has_config() {
-                folder.write_config(&run.config_toml("resumed")?)?;
-            }
-        }
-        run.announce(watch);
-        Ok(run)
-    }
-
-    fn resume_state(
-        state: State,
-        length: Length,
-        site: &Site,
-        watch: &mut dyn Watch,
-    ) -> Result<Self> {
-        let State {
-            mut identity,
-            standing,
-            tensors,
-        } = state;
-        let here = place(&site.device);
-        if identity.device != here {
-            return Err(misuse(
-                format!(
-                    "the run was begun on {}, and this is {here}",
-                    identity.device
-                ),
-                format!("pass --device {}", identity.device),
-            ));
-        }
-        let mut recipe = Recipe::parse(&identity.recipe)?;
-        let written = recipe.data.clone().context("the state names no data")?;
-        // Where it was when the run began; where it is not any more, as it was written.
-        let (name, from) = match DataName::parse(&identity.place) {
-            Ok(name) => (name, identity.place.clone()),
-            Err(_) => (DataName::parse(&written)?, written.clone()),
-        };
-        let before = Settings::new(&recipe)?;
-        let data = Data::open(
-            &name,
-            &from,
-            &recipe,
-            Some(&before.preprocess),
-            site.progress,
-        )?;
-        if data.fingerprint() != identity.pictures {
-            return Err(hinted(
-                format!("data set `{written}` has other pictures than when the run began"),
-                "put the pictures back as they were, or start a new run",
-            ));
-        }
-        let steps_an_epoch = data.steps_an_epoch(&recipe, &identity.config, before.preprocess.size);
-        length.apply(&mut recipe, steps_an_epoch);
-        let settings = Settings::new(&recipe)?;
-        let begun = standing.epoch + u64::from(standing.batch > 0);
-        if settings.epochs < begun {
-            return Err(misuse(
-                format!(
-                    "it cannot end at epoch {}: {begun} have begun",
-                    settings.epochs
-                ),
-                "pass more --epochs, or none",
-            ));
-        }
-        if let Some(steps) = settings.max_steps.filter(|&steps| steps < standing.step) {
-            return Err(misuse(
-                format!("it cannot end at step {steps}: {} are done", standing.step),
-                "pass more --max-steps, or none",
-            ));
-        }
-        if settings.epochs != before.epochs {
-            let lr = |settings| schedule(settings, steps_an_epoch).lr(standing.step);
-            watch.note(&format!(
-                "the run has {} epochs now, not {}: the learning rate follows that schedule from here on, {:.3e} in the next step rather than {:.3e}",
-                settings.epochs, before.epochs, lr(&settings), lr(&before)
-            ));
-        }
-        identity.recipe = recipe.to_toml("")?;
-        let step = standing.step;
-        let parts = Parts {
-            settings,
-            recipe,
-            identity,
-            standing,
-        };
-        let mut run = parts.assemble(data, &HashMap::new(), site)?;
-        run.learner.restore(&tensors, step)?;
-        run.earlier_best = under(BEST, &tensors).into_iter().collect();
-        Ok(run)
-    }
-
-    fn config_toml(&self, about: &str) -> Result<String> {
+    pub(super) fn config_toml(&self, about: &str) -> Result<String> {
         let validation = match &self.validation {
             Some(validation) => format!("best/ is chosen by {}", validation.text),
             None => "no pictures choose best/: it is the last epoch".to_owned(),
@@ -266,7 +153,7 @@ impl Run {
         self.recipe.to_toml(&format!("{about}\n{validation}"))
     }
 
-    fn announce(&self, watch: &mut dyn Watch) {
+    pub(super) fn announce(&self, watch: &mut dyn Watch) {
         let left_over = self.feed.left_over();
         if left_over > 0 && !self.settings.drop_last {
             watch.note(&format!(
@@ -304,43 +191,17 @@ impl Run {
     }
 }
 
-/// Another length for a run that goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Length {
-    /// Epochs in all.
-    pub epochs: Option<u64>,
-    /// Steps in all.
-    pub max_steps: Option<u64>,
-}
-
-impl Length {
-    /// Gives a run this length: more steps bring the epochs that they take, and epochs alone lift a limit of steps.
-    fn apply(self, recipe: &mut Recipe, steps_an_epoch: u64) {
-        if let Some(epochs) = self.epochs {
-            recipe.epochs = Some(epochs);
-            recipe.max_steps = None;
-        }
-        if let Some(steps) = self.max_steps {
-            recipe.max_steps = Some(steps);
-            if self.epochs.is_none() {
-                let needed = steps.div_ceil(steps_an_epoch.max(1));
-                recipe.epochs = recipe.epochs.max(Some(needed));
-            }
-        }
-    }
-}
-
 /// What a run is made of, beside data and weights.
-struct Parts {
-    settings: Settings,
-    recipe: Recipe,
-    identity: Identity,
-    standing: Standing,
+pub(super) struct Parts {
+    pub settings: Settings,
+    pub recipe: Recipe,
+    pub identity: Identity,
+    pub standing: Standing,
 }
 
 impl Parts {
     /// The run, with the weights in `start` and no folder.
-    fn assemble(self, data: Data, start: &HashMap<String, Tensor>, site: &Site) -> Result<Run> {
+    pub fn assemble(self, data: Data, start: &HashMap<String, Tensor>, site: &Site) -> Result<Run> {
         let Self {
             settings,
             recipe,
@@ -402,7 +263,7 @@ impl Parts {
 }
 
 /// What a state calls a device.
-fn place(device: &Device) -> &'static str {
+pub(super) fn place(device: &Device) -> &'static str {
     match device {
         Device::Cpu => "cpu",
         Device::Cuda(_) => "cuda",
