@@ -207,7 +207,7 @@ pub fn run(
         run.go(&mut screen)?
     } else {
         let said = match &args.recipe {
-            Some(file) => said.or(Recipe::read(file)?),
+            Some(file) => said.over(Recipe::read(file)?),
             None => said,
         };
         let dtype = match said.dtype.as_deref() {

@@ -271,13 +271,22 @@ impl RunFolder {
         write_model(&self.path.join(which.folder()), card, tensors)
     }
 
+    /// Whether a model was written.
+    pub fn has_model(&self, which: Which) -> bool {
+        self.weights(which).is_file()
+    }
+
+    fn weights(&self, which: Which) -> PathBuf {
+        self.path.join(which.folder()).join("model.safetensors")
+    }
+
     /// The tensors of a model that was written, or none where there is none.
     ///
     /// # Errors
     /// A file that is damaged.
     pub fn read_model(&self, which: Which) -> Result<Vec<(String, Tensor)>> {
-        let path = self.path.join(which.folder()).join("model.safetensors");
-        if !path.is_file() {
+        let path = self.weights(which);
+        if !self.has_model(which) {
             return Ok(Vec::new());
         }
         let tensors = candle_core::safetensors::load(&path, &Device::Cpu)

@@ -149,6 +149,27 @@ const HEADINGS: [(&str, &str); 4] = [
 ];
 
 impl Recipe {
+    /// What flags say, and what a recipe file says where they say nothing. A model that the flags name takes the place of the
+    /// file's architecture, and an architecture that they name that of its model.
+    #[must_use]
+    pub fn over(self, mut file: Self) -> Self {
+        if self.model.is_some() {
+            file = Self {
+                depth: None,
+                stem: None,
+                width: None,
+                groups: None,
+                width_per_group: None,
+                plain: None,
+                zero_init_residual: None,
+                ..file
+            };
+        } else if self.depth.is_some() {
+            file.model = None;
+        }
+        self.or(file)
+    }
+
     /// Reads a recipe file.
     ///
     /// # Errors
@@ -247,6 +268,24 @@ mod tests {
         let both = said.or(other);
         assert_eq!((both.lr, both.epochs), (Some(0.5), Some(3)));
         assert_eq!(both.said(), ["--epochs", "--lr"]);
+    }
+
+    #[test]
+    fn a_model_and_an_architecture_never_meet() {
+        let file = Recipe {
+            depth: Some(20),
+            plain: Some(true),
+            lr: Some(0.1),
+            ..Recipe::default()
+        };
+        let flags = Recipe {
+            model: Some("x".into()),
+            ..Recipe::default()
+        };
+        let both = flags.clone().over(file.clone());
+        assert_eq!((both.depth, both.plain, both.lr), (None, None, Some(0.1)));
+        let both = file.over(flags);
+        assert_eq!((both.model, both.depth), (None, Some(20)));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! From a run's folder to a run that goes on: its state, and the data as it was when the run began.
 
-use super::folder::RunFolder;
+use super::folder::{RunFolder, Which};
 use super::pictures::Data;
 use super::prepare::{Parts, Site, place};
 use super::recipe::Recipe;
@@ -57,6 +57,7 @@ impl Run {
         let mut run = resumed.with_context(|| format!("cannot resume `{}`", folder.display()))?;
         run.folder = Some(run_folder);
         run.restore_best()?;
+        run.miss_best(watch);
         if let Some(folder) = &run.folder {
             let about = folder.command().unwrap_or_default();
             if length != Length::default() {
@@ -71,6 +72,20 @@ impl Run {
         }
         run.announce(watch);
         Ok(run)
+    }
+
+    /// Lets a later epoch be the best where `best/` was taken away and cannot be made again.
+    fn miss_best(&mut self, watch: &mut dyn Watch) {
+        let can_be_made = |epoch| epoch == self.standing.epoch && self.standing.batch == 0;
+        let best = self.standing.best.filter(|best| !can_be_made(best.epoch));
+        let is_there = |folder: &RunFolder| folder.has_model(Which::Best);
+        if let (Some(best), Some(false)) = (best, self.folder.as_ref().map(is_there)) {
+            watch.note(&format!(
+                "best/, the model of epoch {}, is gone: the best epoch from here on takes its place",
+                best.epoch
+            ));
+            self.standing.best = None;
+        }
     }
 
     fn resume_state(

@@ -77,6 +77,10 @@ impl Schedule {
     }
 
     fn one_cycle(&self, step: f64, last: f64) -> f64 {
+        if last < 1.0 {
+            // A single step has no cycle.
+            return self.lr;
+        }
         let first = self.lr / START_DIVISOR;
         let top = RISE * (last + 1.0) - 1.0;
         if step <= top {
@@ -134,6 +138,15 @@ mod tests {
         let last = odd.lr(23);
         assert!(0.001 < last && last < 0.003, "{last}");
         assert_rates(&odd, &[(24, last), (1000, last)]);
+    }
+
+    #[test]
+    fn a_cycle_of_one_step_has_the_full_rate() {
+        let one = Schedule {
+            total_steps: 1,
+            ..schedule(Scheduler::Onecycle)
+        };
+        assert_rates(&one, &[(0, 0.1)]);
     }
 
     #[test]
