@@ -122,6 +122,7 @@ enum Outcome {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     hold_panics();
+    stop::survive_file_limits();
     let isa = std::env::var_os("RESNET_ISA").map(|name| isa::select(&name.to_string_lossy()));
     if let Some(Err(error)) = isa {
         let error = Cli::command().error(ErrorKind::InvalidValue, format!("RESNET_ISA: {error}"));

@@ -34,6 +34,8 @@ pub enum Seen {
     Learnt,
     /// They chose the model among the epochs of its run.
     Chose,
+    /// It learnt from most of them, and the others, carved out of them, chose it.
+    LearntAndChose,
 }
 
 impl RunNote {
@@ -43,8 +45,9 @@ impl RunNote {
         let data = canonical(data);
         if pictures_of(&data) == pictures_of(&self.data) {
             return match split {
+                "all" => Seen::LearntAndChose,
+                "train" if self.split == "train" => Seen::LearntAndChose,
                 _ if split == self.split => Seen::Chose,
-                "all" => Seen::Chose,
                 "train" => Seen::Learnt,
                 _ => Seen::Never,
             };
@@ -122,7 +125,7 @@ mod tests {
         assert_eq!(whole.seen("sample", "test"), Seen::Chose);
         assert_eq!(whole.seen("sample", "train"), Seen::Learnt);
         let part = note("sample", "train");
-        assert_eq!(part.seen("fashion-mnist:x", "train"), Seen::Chose);
+        assert_eq!(part.seen("fashion-mnist:x", "train"), Seen::LearntAndChose);
         assert_eq!(part.seen("fashion-mnist", "test"), Seen::Never);
         assert_eq!(part.seen("mnist", "train"), Seen::Never);
     }
@@ -136,7 +139,7 @@ mod tests {
         let written = |rest: &str| folder.path().join(rest).display().to_string();
         let note = note(&written(""), "val");
         assert_eq!(note.seen(&written("train/.."), "val"), Seen::Chose);
-        assert_eq!(note.seen(&written("."), "all"), Seen::Chose);
+        assert_eq!(note.seen(&written("."), "all"), Seen::LearntAndChose);
         assert_eq!(note.seen(&written("."), "test"), Seen::Never);
         assert_eq!(note.seen(&written("validation"), "all"), Seen::Chose);
         assert_eq!(note.seen(&written("train"), "all"), Seen::Learnt);
@@ -145,7 +148,10 @@ mod tests {
 
     #[test]
     fn a_part_carved_out_of_train_is_in_train() {
-        assert_eq!(note("sample", "train").seen("sample", "train"), Seen::Chose);
+        assert_eq!(
+            note("sample", "train").seen("sample", "train"),
+            Seen::LearntAndChose
+        );
         assert_eq!(note("sample", "train").seen("sample", "test"), Seen::Never);
     }
 }
