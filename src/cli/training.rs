@@ -160,12 +160,12 @@ impl Watch for Screen<'_> {
             _ => String::new(),
         };
         self.console.progress(format_args!(
-            "epoch {}/{}: loss {}, top-1 {:.2} %{validated}; lr {}, {:.1} s",
+            "epoch {}/{}: loss {}, top-1 {:.2} %{validated}; lr {:.2e}, {:.1} s",
             epoch.epoch,
             self.epochs,
             short(epoch.train_loss),
             epoch.train_top1,
-            short(epoch.lr),
+            epoch.lr,
             epoch.seconds
         ));
         Ok(())
@@ -181,7 +181,7 @@ impl Watch for Screen<'_> {
     }
 }
 
-/// A loss or a rate with four digits that count.
+/// A loss with four digits that count.
 fn short(number: f64) -> String {
     if number == 0.0 || (1e-3..1e4).contains(&number) {
         format!("{number:.4}")
