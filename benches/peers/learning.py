@@ -21,8 +21,8 @@ values, and the table counts them. Before the ImageNet stem each pixel is repeat
 more values and one counts less.
 
 A case from which PyTorch comes no nearer to itself than the limit can be shown no better by another program: its row stays, as
-`not by PyTorch itself`, and the case starts once more in a way that keeps errors small: in f64 at a tenth of the rate, at last
-with zero-init residual, from which gradients keep their size over the depth.
+`not by PyTorch itself`, and the case starts once more in a way that keeps errors small: in f64 at a lower rate, and with
+zero-init residual, from which gradients keep their size over the depth.
 
 Prints both tables, writes them to `--output` (learning-result.md beside this file) and exits with 1 if any case fails: f64
 losses further apart than 1e-6, f32 losses than 1e-4, or a gradient (the norm of the difference over the norm) than 1e-2.
@@ -93,13 +93,15 @@ def ours_f64(program, folder, run, lr):
 
 
 def through_test(folder, name):
-    """What this repository's test says of a case in `folder`: the largest difference of f32 losses and of gradients."""
+    """What this repository's test says of a case in `folder`: the largest difference of f32 losses and of gradients, and whether
+    all are within its limits."""
     command = ["cargo", "test", "--release", "--test", "all", "learning::pytorch::each_step", "--", "--nocapture"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, env={**os.environ, "RESNET_LEARNING": str(folder)})
     found = re.findall(rf"^{name}, step \d+: f32 loss (\S+), gradients (\S+)$", done.stdout, re.MULTILINE)
     if len(found) != len(SAVED):
         raise RuntimeError(" ".join((done.stdout + done.stderr).strip().splitlines()[-1:]) or "the test did not run")
-    return [max(map(float, column)) for column in zip(*found)]
+    # The numbers are rounded: whether they are within the limits is the test's to say.
+    return *(max(map(float, column)) for column in zip(*found)), done.returncode == 0
 
 
 def looked(net, pictures, targets, run, step, dtype, layout=torch.contiguous_format, onednn=True):
@@ -152,9 +154,9 @@ def f32_cells(folder, case, build, lr, config, run, pictures, targets):
     about = {"config": json.dumps(config), "run": json.dumps(run), "steps": json.dumps(SAVED)}
     save_file({key: t.contiguous() for key, t in tensors.items()}, folder / f"{name}.safetensors", about)
     del tensors
-    loss, gradient = through_test(folder, name)
+    loss, gradient, passed = through_test(folder, name)
     words = [f"{loss:.1e}", f"{gradient:.1e}", *(f"{distance:.1e} ({crossed})" for distance, crossed in own)]
-    return words, loss <= F32_LIMIT and gradient <= GRADIENT_LIMIT, max(own)[0] <= GRADIENT_LIMIT
+    return words, passed, max(own)[0] <= GRADIENT_LIMIT
 
 
 def f64_cells(program, folder, case, build, lr, config, run, pictures, targets):
@@ -171,8 +173,12 @@ def f64_cells(program, folder, case, build, lr, config, run, pictures, targets):
 
 
 # The starts that each table tries: words, zero-init residual, and what the rate is multiplied by.
-FIRST, LAST = ("torchvision's", False, 1), ("zero-init residual", True, 1)
-STARTS = {"f64": [FIRST, ("torchvision's, a tenth of the rate", False, 0.1), LAST], "f32": [FIRST, LAST]}
+STARTS = [
+    ("torchvision's", False, 1),
+    ("torchvision's, a tenth of the rate", False, 0.1),
+    ("zero-init residual", True, 1),
+    ("zero-init residual, a tenth of the rate", True, 0.1),
+]
 
 
 def rows(compute, starts, case, pictures, targets):
@@ -203,6 +209,8 @@ def main():
     parser.add_argument("--parts", default="f64,f32", help="f64, f32 or both")
     parser.add_argument("--output", default=str(HERE / "learning-result.md"))
     arguments = parser.parse_args()
+    # A single step in f32 gains nothing by a lower rate.
+    starts = {"f64": STARTS, "f32": STARTS[::2]}
     computations = {"f64": partial(f64_cells, arguments.resnet), "f32": f32_cells}
     pictures, targets = make.read_pictures(arguments.pictures, STEPS * BATCH)
     version = subprocess.run([arguments.resnet, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()
@@ -223,7 +231,7 @@ def main():
     for part in arguments.parts.split(","):
         say("", *HEADS[part])
         for case in arguments.cases.split(","):
-            for line, is_failure in rows(computations[part], STARTS[part], case, pictures, targets):
+            for line, is_failure in rows(computations[part], starts[part], case, pictures, targets):
                 failed |= is_failure
                 say(line)
     sys.exit(failed)
