@@ -4,7 +4,7 @@ use super::Outcome;
 use super::console::Console;
 use super::device::{DTypeChoice, DeviceChoice, device_name};
 use super::evaluation::text;
-use super::preprocess::PreprocessArgs;
+use super::preprocess::{PreprocessArgs, in_words};
 use super::print;
 use crate::data::sets::{DataSet, Kind, Split};
 use crate::datasets::{self, DataName};
@@ -95,17 +95,11 @@ pub fn run(
     let split = matched.apply(&split);
     let chose_best = warn_of_seen(&card, &args.data, split_name, console);
     console.detail(format_args!(
-        "model {}, in {} on {}; pictures: {}x{}, crop {} ({:?}), {:?}, mean {:?}, deviation {:?}",
+        "model {}, in {} on {}; pictures: {}",
         card.name,
         dtype.as_str(),
         device_name(&device),
-        preprocess.size[0],
-        preprocess.size[1],
-        preprocess.crop_pct,
-        preprocess.crop_mode,
-        preprocess.interpolation,
-        preprocess.mean,
-        preprocess.std
+        in_words(&preprocess)
     ));
     let net = checkpoint.build(dtype, &device)?;
     drop(checkpoint);

@@ -4,7 +4,7 @@ use super::Outcome;
 use super::console::Console;
 use super::device::{DTypeChoice, DeviceChoice, device_name};
 use super::predictions::{Format, Printer};
-use super::preprocess::PreprocessArgs;
+use super::preprocess::{PreprocessArgs, in_words};
 use crate::data::list_images;
 use crate::error::hinted;
 use crate::predict::Predictor;
@@ -67,16 +67,7 @@ pub fn run(
         dtype.as_str(),
         device_name(&device)
     ));
-    console.detail(format_args!(
-        "pictures: {}x{}, crop {} ({:?}), {:?}, mean {:?}, deviation {:?}",
-        preprocess.size[0],
-        preprocess.size[1],
-        preprocess.crop_pct,
-        preprocess.crop_mode,
-        preprocess.interpolation,
-        preprocess.mean,
-        preprocess.std
-    ));
+    console.detail(format_args!("pictures: {}", in_words(&preprocess)));
     let net = checkpoint.build(dtype, &device)?;
     drop(checkpoint);
     let mut predictor = Predictor::new(net, &preprocess, args.preprocess.decoding(), labels)?;

@@ -158,6 +158,19 @@ impl PreprocessArgs {
     }
 }
 
+/// How pictures are prepared, for `--verbose`.
+pub fn in_words(preprocess: &Preprocess) -> String {
+    let [height, width] = preprocess.size;
+    format!(
+        "{height}x{width}, crop {} ({:?}), {:?}, mean {:?}, deviation {:?}",
+        preprocess.crop_pct,
+        preprocess.crop_mode,
+        preprocess.interpolation,
+        preprocess.mean,
+        preprocess.std
+    )
+}
+
 /// Reads `224` or `192x256`.
 fn parse_size(text: &str) -> Result<[usize; 2], String> {
     let (height, width) = text.split_once('x').unwrap_or((text, text));
