@@ -1,6 +1,6 @@
 //! Times a net's forward pass, whole and by layer.
 
-use crate::infer::Plan;
+use crate::infer::{Plan, Work};
 use crate::model::{Description, ModelConfig, ResNet};
 use crate::nn::Parameters;
 use anyhow::Result;
@@ -69,7 +69,7 @@ pub fn time_forward(
 
 fn time_plan(net: ResNet, description: &Description, runs: usize) -> Result<ForwardTimes> {
     let [batch, channels, height, width] = description.input;
-    let mut plan = Plan::new(&net, height, width)?;
+    let mut plan = Plan::new(&net, height, width, Work::many(batch))?;
     drop(net);
     plan.ensure_memory(batch)?;
     let pictures = vec![0.5; batch * channels * height * width];

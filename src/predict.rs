@@ -2,7 +2,7 @@
 
 use crate::data::{DecodeOptions, Loader, Transform, decode};
 use crate::hub::Silent;
-use crate::infer::Engine;
+use crate::infer::{Engine, Work};
 use crate::model::{Preprocess, ResNet};
 use crate::weights::{Card, Checkpoint, Remote};
 use anyhow::{Context, Result, bail};
@@ -45,10 +45,12 @@ impl Predictor {
         let Card {
             preprocess, labels, ..
         } = checkpoint.card;
-        Self::new(net, &preprocess, DecodeOptions::default(), labels)
+        let decoding = DecodeOptions::default();
+        Self::new(net, &preprocess, decoding, labels, Work::many(1))
     }
 
-    /// Prepares `net` for pictures read by `preprocess` and `decoding`. `labels` has a name for each class, or none.
+    /// Prepares `net` for pictures read by `preprocess` and `decoding`, as suits the `work` to come. `labels` has a name for
+    /// each class, or none.
     ///
     /// # Errors
     /// Preprocessing that cannot be done or does not fit the net's input channels, and labels of another number than the
@@ -58,12 +60,13 @@ impl Predictor {
         preprocess: &Preprocess,
         decoding: DecodeOptions,
         labels: Vec<String>,
+        work: Work,
     ) -> Result<Self> {
         let classes = net.config().classes;
         if !labels.is_empty() && labels.len() != classes {
             bail!("{} labels for {classes} classes", labels.len());
         }
-        let (engine, transform) = prepare(net, preprocess)?;
+        let (engine, transform) = prepare(net, preprocess, work)?;
         Ok(Self {
             engine,
             transform,
@@ -139,11 +142,11 @@ impl Predictor {
     }
 }
 
-/// The engine of `net` and what makes its inputs by `preprocess`.
+/// The engine of `net`, to do `work`, and what makes its inputs by `preprocess`.
 ///
 /// # Errors
 /// Preprocessing that cannot be done or does not fit the net's input channels, and pictures too small for the net.
-pub fn prepare(net: ResNet, preprocess: &Preprocess) -> Result<(Engine, Transform)> {
+pub fn prepare(net: ResNet, preprocess: &Preprocess, work: Work) -> Result<(Engine, Transform)> {
     let transform = Transform::new(preprocess)?;
     let channels = net.config().in_channels;
     if transform.channels() != channels {
@@ -152,7 +155,7 @@ pub fn prepare(net: ResNet, preprocess: &Preprocess) -> Result<(Engine, Transfor
             transform.channels()
         );
     }
-    let engine = Engine::new(net, transform.size())?;
+    let engine = Engine::new(net, transform.size(), work)?;
     Ok((engine, transform))
 }
 

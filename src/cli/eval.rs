@@ -12,6 +12,7 @@ use crate::error::hinted;
 use crate::eval::output::TOP;
 use crate::eval::{EvalOptions, Evaluation, Event, Matched, Output, Report, evaluate};
 use crate::hub::Progress;
+use crate::infer::Work;
 use crate::predict::{prepare, top};
 use crate::weights::run::Seen;
 use crate::weights::{Card, Checkpoint, Remote};
@@ -103,13 +104,17 @@ pub fn run(
     ));
     let net = checkpoint.build(dtype, &device)?;
     drop(checkpoint);
-    let (mut engine, transform) = prepare(net, &preprocess)?;
     let options = EvalOptions {
         batch: args.batch_size.map_or(BATCH, |batch| batch as usize),
         workers: args.workers.map_or(threads, usize::from),
         decoding: args.preprocess.decoding(),
         strict: args.strict,
     };
+    let work = Work {
+        batch: options.batch.min(split.len()),
+        pictures: split.len(),
+    };
+    let (mut engine, transform) = prepare(net, &preprocess, work)?;
     let labels = &matched.labels;
     let mut each = |event: Event| -> Result<()> {
         match event {

@@ -7,6 +7,7 @@ use super::predictions::{Format, Printer};
 use super::preprocess::{PreprocessArgs, in_words};
 use crate::data::list_images;
 use crate::error::hinted;
+use crate::infer::Work;
 use crate::predict::Predictor;
 use crate::weights::{Checkpoint, Remote};
 use anyhow::{Context, Result, bail};
@@ -70,11 +71,16 @@ pub fn run(
     console.detail(format_args!("pictures: {}", in_words(&preprocess)));
     let net = checkpoint.build(dtype, &device)?;
     drop(checkpoint);
-    let mut predictor = Predictor::new(net, &preprocess, args.preprocess.decoding(), labels)?;
     let batch = args
         .batch_size
         .map_or(BATCH, |batch| batch as usize)
         .min(paths.len().max(1));
+    let work = Work {
+        batch,
+        pictures: paths.len(),
+    };
+    let decoding = args.preprocess.decoding();
+    let mut predictor = Predictor::new(net, &preprocess, decoding, labels, work)?;
     let printer = Printer::new(args.format)?;
     predictor.predict_all(
         &paths,

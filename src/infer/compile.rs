@@ -1,20 +1,27 @@
 //! From a net to its [`Plan`]: folds batch norm, fuses what follows a convolution, assigns buffers.
 
-use super::plan::{Operation, Plan, Slot, Step};
+use super::plan::{Operation, Plan, Slot, Step, Work};
+use crate::kernels::aligned::Lanes;
+use crate::kernels::blocked::blocks;
+use crate::kernels::conv::{Algorithm, Convolution, stem, winograd_pays};
 use crate::kernels::{ConvGeometry, PoolGeometry};
 use crate::model::ResNet;
 use crate::model::block::{Block, ConvNorm, Shortcut};
 use crate::model::config::StemKind;
 use crate::model::resnet::STEM_POOL;
-use candle_core::{DType, Result, bail};
+use candle_core::{DType, Result, Tensor, bail};
 
-pub(super) fn compile(net: &ResNet, height: usize, width: usize) -> Result<Plan> {
+/// Pictures that repay transformed weights: preparing them takes as long as they save on about so many.
+const REPAYING: usize = 8;
+
+pub(super) fn compile(net: &ResNet, height: usize, width: usize, work: Work) -> Result<Plan> {
     if height == 0 || width == 0 {
         bail!("a picture of {height}x{width} has no pixel");
     }
     let config = net.config();
     // The pictures stand in a buffer of the caller's; slot 0 is never read for them.
     let mut compiler = Compiler {
+        work,
         steps: Vec::new(),
         in_use: Vec::new(),
         value: Value {
@@ -24,7 +31,7 @@ pub(super) fn compile(net: &ResNet, height: usize, width: usize) -> Result<Plan>
             width,
         },
     };
-    compiler.conv_norm("conv1", net.stem(), None, true, &[])?;
+    compiler.stem(net.stem())?;
     if config.stem == StemKind::Imagenet {
         compiler.max_pool();
     }
@@ -34,11 +41,12 @@ pub(super) fn compile(net: &ResNet, height: usize, width: usize) -> Result<Plan>
         }
     }
     compiler.head(net)?;
-    let buffers = vec![Vec::new(); compiler.in_use.len()];
+    let buffers = vec![Lanes::default(); compiler.in_use.len()];
     let picture = [config.in_channels, height, width];
     Ok(Plan {
         steps: compiler.steps,
         buffers,
+        stem: Vec::new(),
         picture,
         classes: config.classes,
     })
@@ -54,6 +62,7 @@ struct Value {
 }
 
 struct Compiler {
+    work: Work,
     steps: Vec<Step>,
     /// Which buffers hold a value that is still to be read.
     in_use: Vec<bool>,
@@ -89,7 +98,7 @@ impl Compiler {
             operation,
             input,
             output,
-            size: channels * height * width,
+            size: blocks(channels) * height * width,
         });
         self.value = Value {
             slot: output,
@@ -107,10 +116,51 @@ impl Compiler {
         relu: bool,
         kept: &[Slot],
     ) -> Result<()> {
-        let (weight, bias) = fold(layer)?;
+        let geometry = self.geometry(layer)?;
+        let batch = self.work.batch;
+        let pays =
+            self.work.pictures >= REPAYING && winograd_pays(&ConvGeometry { batch, ..geometry });
+        let algorithm = if pays {
+            Algorithm::Winograd
+        } else {
+            Algorithm::Direct
+        };
+        let operation = Operation::Convolution {
+            convolution: convolution(layer, geometry, algorithm)?,
+            residual,
+            relu,
+        };
+        self.push(path.to_owned(), operation, out_shape(&geometry), kept);
+        Ok(())
+    }
+
+    /// The first convolution, from the pictures.
+    fn stem(&mut self, layer: &ConvNorm) -> Result<()> {
+        let geometry = self.geometry(layer)?;
+        if stem::fits(&geometry) {
+            let stem = Operation::Stem(convolution(layer, geometry, Algorithm::Stem)?);
+            self.push("conv1".to_owned(), stem, out_shape(&geometry), &[]);
+            return Ok(());
+        }
+        let ConvGeometry {
+            in_channels: channels,
+            height,
+            width,
+            ..
+        } = geometry;
+        let enter = Operation::Enter {
+            channels,
+            pixels: height * width,
+        };
+        self.push("pictures".to_owned(), enter, [channels, height, width], &[]);
+        self.conv_norm("conv1", layer, None, true, &[])
+    }
+
+    /// The shapes of a convolution of the current value.
+    fn geometry(&self, layer: &ConvNorm) -> Result<ConvGeometry> {
         let config = layer.conv.config();
         let (out_channels, _, kernel, _) = layer.conv.weight().dims4()?;
-        let geometry = ConvGeometry {
+        Ok(ConvGeometry {
             batch: 1,
             in_channels: self.value.channels,
             out_channels,
@@ -121,17 +171,7 @@ impl Compiler {
             stride: config.stride,
             padding: config.padding,
             dilation: config.dilation,
-        };
-        let shape = [out_channels, geometry.out_height(), geometry.out_width()];
-        let operation = Operation::Convolution {
-            weight,
-            bias,
-            geometry,
-            residual,
-            relu,
-        };
-        self.push(path.to_owned(), operation, shape, kept);
-        Ok(())
+        })
     }
 
     fn max_pool(&mut self) {
@@ -143,7 +183,7 @@ impl Compiler {
             ..
         } = self.value;
         let geometry = PoolGeometry {
-            planes: channels,
+            planes: blocks(channels),
             height,
             width,
             kernel,
@@ -219,26 +259,52 @@ impl Compiler {
             ..
         } = self.value;
         let operation = Operation::AveragePool {
-            channels,
             pixels: height * width,
         };
         self.push("avgpool".to_owned(), operation, [channels, 1, 1], &[]);
-        let weight = net
-            .head()
-            .weight()
-            .to_dtype(DType::F32)?
-            .flatten_all()?
-            .to_vec1()?;
-        let bias: Vec<f32> = net.head().bias().to_dtype(DType::F32)?.to_vec1()?;
-        let shape = [bias.len(), 1, 1];
-        self.push(
-            "fc".to_owned(),
-            Operation::Linear { weight, bias },
-            shape,
-            &[],
-        );
+        let numbers = |tensor: &Tensor| tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1();
+        let (weight, bias) = (numbers(net.head().weight())?, numbers(net.head().bias())?);
+        let geometry = ConvGeometry {
+            batch: 1,
+            in_channels: channels,
+            out_channels: bias.len(),
+            groups: 1,
+            height: 1,
+            width: 1,
+            kernel: 1,
+            stride: 1,
+            padding: 0,
+            dilation: 1,
+        };
+        let operation = Operation::Convolution {
+            convolution: Convolution::new(&weight, &bias, geometry, Algorithm::Direct),
+            residual: None,
+            relu: false,
+        };
+        self.push("fc".to_owned(), operation, out_shape(&geometry), &[]);
         Ok(())
     }
+}
+
+fn out_shape(geometry: &ConvGeometry) -> [usize; 3] {
+    [
+        geometry.out_channels,
+        geometry.out_height(),
+        geometry.out_width(),
+    ]
+}
+
+/// A convolution that does its batch norm too.
+fn convolution(
+    layer: &ConvNorm,
+    geometry: ConvGeometry,
+    algorithm: Algorithm,
+) -> Result<Convolution> {
+    if !geometry.fits() {
+        bail!("a picture too small for the net");
+    }
+    let (weight, bias) = fold(layer)?;
+    Ok(Convolution::new(&weight, &bias, geometry, algorithm))
 }
 
 /// Weights and bias of a convolution that does its batch norm too, folded in f64.

@@ -1,6 +1,6 @@
 //! Whatever computes logits fastest: the compiled pass where it runs, else the net itself.
 
-use super::Plan;
+use super::{Plan, Work};
 use crate::model::ResNet;
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
@@ -26,15 +26,16 @@ enum Runner {
 }
 
 impl Engine {
-    /// Prepares `net`, with the numbers it has now, for pictures of height and width `size`.
+    /// Prepares `net`, with the numbers it has now, for pictures of height and width `size`,
+    /// to do `work`.
     ///
     /// # Errors
     /// Pictures too small for the net.
-    pub fn new(net: ResNet, size: [usize; 2]) -> Result<Self> {
+    pub fn new(net: ResNet, size: [usize; 2], work: Work) -> Result<Self> {
         let weight = net.stem().conv.weight();
         let (dtype, device) = (weight.dtype(), weight.device().clone());
         let runner = match (&device, dtype) {
-            (Device::Cpu, DType::F32) => Runner::Plan(Plan::new(&net, size[0], size[1])?),
+            (Device::Cpu, DType::F32) => Runner::Plan(Plan::new(&net, size[0], size[1], work)?),
             _ => Runner::Net { net, dtype, device },
         };
         Ok(Self { size, runner })

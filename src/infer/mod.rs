@@ -6,7 +6,7 @@ mod engine;
 mod plan;
 
 pub use engine::Engine;
-pub use plan::{Plan, StepTime};
+pub use plan::{Plan, StepTime, Work};
 
 #[cfg(test)]
 mod tests {
@@ -90,21 +90,23 @@ mod tests {
                     .unwrap()
                     .to_vec1::<f32>()
                     .unwrap();
-                let mut plan = Plan::new(&net, height, width).unwrap();
-                let pictures = x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-                plan.run(&pictures[..config.in_channels * height * width])
-                    .unwrap();
-                let logits = plan.run(&pictures).unwrap();
-                let largest = expected.iter().fold(0f32, |a, b| a.max(b.abs()));
-                let difference = logits
-                    .iter()
-                    .zip(&expected)
-                    .map(|(a, b)| (a - b).abs())
-                    .fold(0f32, f32::max);
-                assert!(
-                    difference <= 1e-4 * largest,
-                    "{config:?} {height}x{width}: {difference} of {largest}"
-                );
+                for work in [Work { batch, pictures: 1 }, Work::many(batch)] {
+                    let mut plan = Plan::new(&net, height, width, work).unwrap();
+                    let pictures = x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                    plan.run(&pictures[..config.in_channels * height * width])
+                        .unwrap();
+                    let logits = plan.run(&pictures).unwrap();
+                    let largest = expected.iter().fold(0f32, |a, b| a.max(b.abs()));
+                    let difference = logits
+                        .iter()
+                        .zip(&expected)
+                        .map(|(a, b)| (a - b).abs())
+                        .fold(0f32, f32::max);
+                    assert!(
+                        difference <= 1e-4 * largest,
+                        "{config:?} {height}x{width}, {work:?}: {difference} of {largest}"
+                    );
+                }
             }
         }
     }
@@ -112,7 +114,7 @@ mod tests {
     #[test]
     fn a_timed_pass_names_every_step() {
         let config = narrow("resnet18", 8);
-        let mut plan = Plan::new(&net(&config), 32, 32).unwrap();
+        let mut plan = Plan::new(&net(&config), 32, 32, Work::many(1)).unwrap();
         let (_, times) = plan.run_timed(&vec![0.5; 3 * 32 * 32]).unwrap();
         assert_eq!(times[0].path, "conv1");
         assert_eq!(times.last().unwrap().path, "fc");
@@ -122,7 +124,8 @@ mod tests {
 
     #[test]
     fn pictures_of_another_size_are_refused() {
-        let mut plan = Plan::new(&net(&narrow("resnet18", 8)), 32, 32).unwrap();
+        let net = net(&narrow("resnet18", 8));
+        let mut plan = Plan::new(&net, 32, 32, Work::many(1)).unwrap();
         assert!(
             plan.run(&[0.0; 100])
                 .unwrap_err()

@@ -1,8 +1,10 @@
 //! A compiled forward pass: steps over numbered buffers.
 
 use crate::error::hinted;
-use crate::kernels::matmul::{Matrix, Store, Threads, matmul};
-use crate::kernels::{ConvGeometry, PoolGeometry, convolution, epilogue, pool};
+use crate::kernels::aligned::Lanes;
+use crate::kernels::conv::Convolution;
+use crate::kernels::simd::{LANES, Lane};
+use crate::kernels::{PoolGeometry, blocked, pool_blocked};
 use crate::model::ResNet;
 use candle_core::{Result, bail};
 use std::time::{Duration, Instant};
@@ -13,14 +15,20 @@ pub(super) type Slot = usize;
 /// What a step computes. Geometries are those of one picture.
 #[derive(Debug)]
 pub(super) enum Operation {
-    /// A convolution with batch norm folded in.
+    /// Brings pictures into the layout of the others, where the first convolution does not read them itself.
+    Enter {
+        channels: usize,
+        pixels: usize,
+    },
+    /// The first convolution, from the pictures.
+    Stem(Convolution),
+    /// A convolution with batch norm folded in; the classifier is one, too.
     Convolution {
-        weight: Vec<f32>,
-        bias: Vec<f32>,
-        geometry: ConvGeometry,
+        convolution: Convolution,
         residual: Option<Slot>,
         relu: bool,
     },
+    /// `planes` counts blocks of channels.
     MaxPool(PoolGeometry),
     /// Every `stride`-th pixel between zero channels.
     PaddedShortcut {
@@ -30,12 +38,7 @@ pub(super) enum Operation {
         stride: usize,
     },
     AveragePool {
-        channels: usize,
         pixels: usize,
-    },
-    Linear {
-        weight: Vec<f32>,
-        bias: Vec<f32>,
     },
 }
 
@@ -47,7 +50,7 @@ pub(super) struct Step {
     pub operation: Operation,
     pub input: Slot,
     pub output: Slot,
-    /// Numbers of the output, one picture.
+    /// Lanes of the output, one picture.
     pub size: usize,
 }
 
@@ -60,19 +63,40 @@ pub struct StepTime {
     pub time: Duration,
 }
 
+/// What a plan is made for. It computes any batch; what it is made for decides how.
+#[derive(Debug, Clone, Copy)]
+pub struct Work {
+    /// Pictures of a pass.
+    pub batch: usize,
+    /// Pictures of all passes: few of them do not repay weights that take long to prepare.
+    pub pictures: usize,
+}
+
+impl Work {
+    /// Many passes over batches of `batch` pictures.
+    pub fn many(batch: usize) -> Self {
+        Self {
+            batch,
+            pictures: usize::MAX,
+        }
+    }
+}
+
 /// A net compiled for pictures of one size and any batch.
 #[derive(Debug)]
 pub struct Plan {
     pub(super) steps: Vec<Step>,
-    pub(super) buffers: Vec<Vec<f32>>,
+    pub(super) buffers: Vec<Lanes>,
+    /// The pictures as the stem reads them.
+    pub(super) stem: Vec<f32>,
     pub(super) picture: [usize; 3],
     pub(super) classes: usize,
 }
 
 impl Plan {
     /// Compiles `net` (f32, on the CPU) for pictures of `height` by `width`.
-    pub fn new(net: &ResNet, height: usize, width: usize) -> Result<Self> {
-        super::compile::compile(net, height, width)
+    pub fn new(net: &ResNet, height: usize, width: usize, work: Work) -> Result<Self> {
+        super::compile::compile(net, height, width, work)
     }
 
     /// Channels, height and width of a picture.
@@ -86,9 +110,10 @@ impl Plan {
         for step in &self.steps {
             sizes[step.output] = step.size.max(sizes[step.output]);
         }
-        let picture: usize = self.picture.iter().product();
-        let numbers = sizes.iter().sum::<usize>() + picture;
-        numbers
+        let [channels, height, width] = self.picture;
+        // The stem's copy has a border.
+        let pictures = channels * ((height + 6) * (width + 6) + height * width);
+        (sizes.iter().sum::<usize>() * LANES + pictures)
             .saturating_mul(batch)
             .saturating_mul(size_of::<f32>())
     }
@@ -147,44 +172,49 @@ impl Plan {
             bail!("the plan has no step")
         };
         let last = *last;
-        for (index, step) in self.steps.iter().enumerate() {
+        for step in &self.steps {
             let start = Instant::now();
             // Taken out while it is written, so that the other buffers can be read.
             let mut output = std::mem::take(&mut self.buffers[step.output]);
-            output.resize((batch * step.size).max(output.len()), 0.0);
-            let input = if index == 0 {
-                pictures
-            } else {
-                &self.buffers[step.input]
-            };
-            step.operation.run(
-                batch,
-                input,
-                &mut output[..batch * step.size],
-                &self.buffers,
-            );
+            output.reserve(batch * step.size);
+            let target = &mut output[..batch * step.size];
+            match &step.operation {
+                Operation::Enter { channels, pixels } => {
+                    blocked::from_planar(pictures, [batch, *channels, *pixels], target);
+                }
+                Operation::Stem(convolution) => {
+                    convolution.run_on_pictures(batch, pictures, &mut self.stem, true, target);
+                }
+                operation => {
+                    let input = &self.buffers[step.input];
+                    operation.run(batch, input, target, &self.buffers);
+                }
+            }
             self.buffers[step.output] = output;
             observe(&step.path, start.elapsed());
         }
-        Ok(self.buffers[last][..batch * self.classes].to_vec())
+        let mut logits = vec![0.0; batch * self.classes];
+        let lanes = &self.buffers[last][..batch * blocked::blocks(self.classes)];
+        blocked::to_planar(lanes, [batch, self.classes, 1], &mut logits);
+        Ok(logits)
     }
 }
 
 impl Operation {
-    fn run(&self, batch: usize, input: &[f32], output: &mut [f32], buffers: &[Vec<f32>]) {
+    fn run(&self, batch: usize, input: &[Lane], output: &mut [Lane], buffers: &[Lanes]) {
         match self {
+            // They read pictures.
+            Self::Enter { .. } | Self::Stem(_) => {}
             Self::Convolution {
-                weight,
-                bias,
-                geometry,
+                convolution,
                 residual,
                 relu,
             } => {
-                let geometry = ConvGeometry { batch, ..*geometry };
-                let input = &input[..batch * geometry.image()];
-                convolution::forward_into(input, weight, &geometry, output);
+                let geometry = convolution.geometry();
+                let image = geometry.height * geometry.width;
+                let input = &input[..batch * blocked::blocks(geometry.in_channels) * image];
                 let residual = residual.map(|slot| &buffers[slot][..output.len()]);
-                epilogue::finish(output, bias, residual, *relu, geometry.out_pixels());
+                convolution.run(batch, input, residual, *relu, output);
             }
             Self::MaxPool(geometry) => {
                 let geometry = PoolGeometry {
@@ -192,46 +222,43 @@ impl Operation {
                     ..*geometry
                 };
                 let input = &input[..geometry.planes * geometry.height * geometry.width];
-                pool::maxima_into(input, &geometry, output);
+                pool_blocked::maxima(input, &geometry, output);
             }
             Self::PaddedShortcut {
-                channels: [from, to],
+                channels,
                 height,
                 width,
                 stride,
-            } => {
-                let out_width = width.div_ceil(*stride);
-                let before = (to - from) / 2;
-                output.fill(0.0);
-                let image = output.len() / batch;
-                for (output, input) in output
-                    .chunks_exact_mut(image)
-                    .zip(input.chunks_exact(from * height * width))
-                {
-                    let kept = output.chunks_exact_mut(image / to).skip(before);
-                    for (output, plane) in kept.zip(input.chunks_exact(height * width)) {
-                        let rows = plane.chunks_exact(*width).step_by(*stride);
-                        for (output, row) in output.chunks_exact_mut(out_width).zip(rows) {
-                            for (value, &sampled) in
-                                output.iter_mut().zip(row.iter().step_by(*stride))
-                            {
-                                *value = sampled;
-                            }
-                        }
-                    }
-                }
+            } => padded_shortcut(batch, input, *channels, [*height, *width], *stride, output),
+            Self::AveragePool { pixels } => {
+                pool_blocked::means(&input[..output.len() * pixels], *pixels, output);
             }
-            Self::AveragePool { channels, pixels } => {
-                epilogue::plane_means(&input[..batch * channels * pixels], output, *pixels);
-            }
-            Self::Linear { weight, bias } => {
-                let features = weight.len() / bias.len();
-                for row in output.chunks_exact_mut(bias.len()) {
-                    row.copy_from_slice(bias);
-                }
-                let a = Matrix::new(&input[..batch * features], batch, features);
-                let b = Matrix::new(weight, bias.len(), features).transposed();
-                matmul(output, bias.len(), a, b, Store::Add, Threads::All);
+        }
+    }
+}
+
+/// Every `stride`-th pixel of `from` channels in the middle of `to` channels, the others zero.
+fn padded_shortcut(
+    batch: usize,
+    input: &[Lane],
+    [from, to]: [usize; 2],
+    [height, width]: [usize; 2],
+    stride: usize,
+    output: &mut [Lane],
+) {
+    let (out_height, out_width) = (height.div_ceil(stride), width.div_ceil(stride));
+    let before = (to - from) / 2;
+    output.fill([0.0; LANES]);
+    let (plane, out_plane) = (batch * height * width, batch * out_height * out_width);
+    for channel in 0..from {
+        let target = channel + before;
+        let source = &input[channel / LANES * plane..][..plane];
+        let output = &mut output[target / LANES * out_plane..][..out_plane];
+        for (line, output) in output.chunks_exact_mut(out_width).enumerate() {
+            let (image, row) = (line / out_height, line % out_height);
+            let source = &source[(image * height + row * stride) * width..][..width];
+            for (output, lane) in output.iter_mut().zip(source.iter().step_by(stride)) {
+                output[target % LANES] = lane[channel % LANES];
             }
         }
     }

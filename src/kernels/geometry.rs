@@ -1,5 +1,7 @@
 //! The shapes of a convolution and of a pooling, with what follows from them.
 
+use std::ops::Range;
+
 /// A convolution's shapes. Images are `[N, C, H, W]`, weights `[C_out, C_in / groups, k, k]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConvGeometry {
@@ -86,7 +88,7 @@ impl ConvGeometry {
     }
 
     /// The outputs whose tap `tap` lies inside an input of `length` pixels, of `out_length` outputs.
-    pub fn inside(&self, tap: usize, length: usize, out_length: usize) -> std::ops::Range<usize> {
+    pub fn inside(&self, tap: usize, length: usize, out_length: usize) -> Range<usize> {
         let offset = tap * self.dilation;
         let first = self.padding.saturating_sub(offset).div_ceil(self.stride);
         let end = (length + self.padding)
@@ -123,5 +125,13 @@ impl PoolGeometry {
     /// Width of an output plane.
     pub fn out_width(&self) -> usize {
         (self.width + 2 * self.padding - self.kernel) / self.stride + 1
+    }
+    /// The input positions under output `position` of one axis, of `length` positions.
+    pub fn window(&self, position: usize, length: usize) -> Range<usize> {
+        let start = position * self.stride;
+        let end = (start + self.kernel)
+            .saturating_sub(self.padding)
+            .min(length);
+        start.saturating_sub(self.padding)..end
     }
 }

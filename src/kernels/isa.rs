@@ -1,17 +1,16 @@
 //! The instruction set in use: the best one that the processor has, or a lower one named by `RESNET_ISA`.
-//!
-//! The fast matrix product picks its instructions itself, at run time; `portable` replaces it by the plain one of this
-//! crate, for tests and comparisons.
 
 use std::sync::OnceLock;
 
-/// An instruction set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// An instruction set that the kernels are compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Isa {
     /// What the compiler makes of plain loops.
     Portable,
-    /// The best set found: its name.
-    Native(&'static str),
+    /// AVX2 and FMA.
+    Avx2,
+    /// AVX-512 F, CD, BW, DQ and VL.
+    Avx512,
 }
 
 static CURRENT: OnceLock<Isa> = OnceLock::new();
@@ -20,17 +19,12 @@ static CURRENT: OnceLock<Isa> = OnceLock::new();
 pub fn detect() -> Isa {
     #[cfg(target_arch = "x86_64")]
     {
-        if std::arch::is_x86_feature_detected!("avx512f") {
-            return Isa::Native("avx512");
+        if pulp::x86::V4::try_new().is_some() {
+            return Isa::Avx512;
         }
-        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
-        {
-            return Isa::Native("avx2");
+        if pulp::x86::V3::try_new().is_some() {
+            return Isa::Avx2;
         }
-    }
-    #[cfg(target_arch = "aarch64")]
-    if std::arch::is_aarch64_feature_detected!("neon") {
-        return Isa::Native("neon");
     }
     Isa::Portable
 }
@@ -40,19 +34,25 @@ pub fn current() -> Isa {
     *CURRENT.get_or_init(detect)
 }
 
-/// Chooses the set that `name` means before any kernel has run. The error says which names there are.
+/// Chooses the set that `name` means before any kernel has run; nothing means the best. The error says which names there
+/// are.
 pub fn select(name: &str) -> Result<Isa, String> {
     let best = detect();
+    let known = [Isa::Portable, Isa::Avx2, Isa::Avx512];
+    let mut there = known.into_iter().filter(|&isa| isa <= best);
     let wanted = match name {
-        "" => best,
-        "portable" => Isa::Portable,
-        name if best.name() == name => best,
-        _ => {
-            return Err(format!(
-                "`{name}` cannot be chosen: it is `portable` or this processor's `{}`",
-                best.name()
-            ));
-        }
+        "" => Some(best),
+        name => there.clone().find(|isa| isa.name() == name),
+    };
+    let Some(wanted) = wanted else {
+        let names: Vec<String> = there
+            .by_ref()
+            .map(|isa| format!("`{}`", isa.name()))
+            .collect();
+        return Err(format!(
+            "`{name}` cannot be chosen: this processor has {}",
+            names.join(", ")
+        ));
     };
     Ok(*CURRENT.get_or_init(|| wanted))
 }
@@ -62,7 +62,8 @@ impl Isa {
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
-            Self::Native(name) => name,
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
         }
     }
 }

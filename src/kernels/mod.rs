@@ -3,15 +3,20 @@
 //! Every sum has an order that depends on shapes alone, never on the number of threads, so that the same inputs give
 //! the same bits with one thread and with many.
 
+pub mod aligned;
 pub mod batch_norm;
+pub mod blocked;
+pub mod conv;
 pub mod convolution;
-pub mod epilogue;
 pub mod geometry;
 pub mod isa;
 pub mod matmul;
 pub mod optimiser;
 mod patches;
 pub mod pool;
+pub mod pool_blocked;
 pub mod relu;
+pub mod simd;
+mod tile;
 
 pub use geometry::{ConvGeometry, PoolGeometry};

@@ -25,26 +25,12 @@ pub fn forward(input: &[f32], geometry: &PoolGeometry) -> (Vec<f32>, Vec<u32>) {
     (maxima, places)
 }
 
-/// The maxima of [`forward`] alone.
-pub fn maxima_into(input: &[f32], geometry: &PoolGeometry, maxima: &mut [f32]) {
-    let planes = input.par_chunks(geometry.height * geometry.width);
-    let outputs = geometry.out_height() * geometry.out_width();
-    maxima
-        .par_chunks_mut(outputs)
-        .zip(planes)
-        .for_each(|(maxima, plane)| {
-            for ((rows, columns), maximum) in windows(geometry).zip(maxima) {
-                *maximum = first_maximum(plane, rows, columns, geometry.width).0;
-            }
-        });
-}
-
 /// The input rows and columns of every window, in the outputs' order.
 fn windows(geometry: &PoolGeometry) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
     (0..geometry.out_height()).flat_map(move |row| {
-        let rows = window(row, geometry, geometry.height);
+        let rows = geometry.window(row, geometry.height);
         (0..geometry.out_width())
-            .map(move |column| (rows.clone(), window(column, geometry, geometry.width)))
+            .map(move |column| (rows.clone(), geometry.window(column, geometry.width)))
     })
 }
 
@@ -83,13 +69,4 @@ pub fn grad_input(gradient: &[f32], places: &[u32], geometry: &PoolGeometry) -> 
             }
         });
     result
-}
-
-/// The input positions under output `position` of one axis.
-fn window(position: usize, geometry: &PoolGeometry, length: usize) -> Range<usize> {
-    let start = position * geometry.stride;
-    let end = (start + geometry.kernel)
-        .saturating_sub(geometry.padding)
-        .min(length);
-    start.saturating_sub(geometry.padding)..end
 }

@@ -6,7 +6,7 @@ use super::watch::Watch;
 use crate::data::Transform;
 use crate::data::sets::Split;
 use crate::eval::{EvalOptions, Event, Metrics, evaluate};
-use crate::infer::Engine;
+use crate::infer::{Engine, Work};
 use crate::model::ResNet;
 use anyhow::{Error, Result};
 use candle_core::{DType, Tensor};
@@ -87,7 +87,8 @@ impl Validation {
                 transform,
                 options,
             } => {
-                let mut engine = Engine::new(net, transform.size())?;
+                let work = Work::many(options.batch.min(split.len()));
+                let mut engine = Engine::new(net, transform.size(), work)?;
                 let left_out = &mut self.left_out;
                 let mut each = |event: Event<'_>| {
                     match event {

@@ -3,7 +3,7 @@
 
 use crate::fixture::{Fixture, distance, folder, largest_difference};
 use candle_core::{D, DType, Device, Tensor};
-use resnet::infer::Plan;
+use resnet::infer::{Plan, Work};
 use resnet::model::{ModelConfig, ResNet};
 use resnet::nn::init::Parameters;
 
@@ -164,7 +164,7 @@ fn the_compiled_pass_gives_pytorchs_logits() {
         let [_, _, height, width] = *input.dims() else {
             panic!("pictures have four axes")
         };
-        let mut plan = Plan::new(&case.net(DType::F32).0, height, width).unwrap();
+        let mut plan = Plan::new(&case.net(DType::F32).0, height, width, Work::many(1)).unwrap();
         let pictures: Vec<f32> = input.flatten_all().unwrap().to_vec1().unwrap();
         let expected = case.fixture.get("eval.logits");
         let logits =

@@ -1,0 +1,59 @@
+//! The layout that the kernels compute in: `[C / 16, N, H, W, 16]`, sixteen channels of a pixel side by side.
+//!
+//! A vector holds one pixel's values in a block of channels, and the pixels of a batch follow each other whatever their
+//! images: a product over pixels never sees where an image ends. Channels that fill up the last block are zero.
+
+use super::simd::{LANES, Lane};
+use rayon::prelude::*;
+
+/// Blocks of so many channels.
+pub fn blocks(channels: usize) -> usize {
+    channels.div_ceil(LANES)
+}
+
+/// `[N, C, pixels]` to `[C / 16, N, pixels, 16]`.
+///
+/// # Panics
+/// Where a slice does not have the size that the shape says.
+pub fn from_planar(planar: &[f32], [batch, channels, pixels]: [usize; 3], blocked: &mut [Lane]) {
+    assert_eq!(planar.len(), batch * channels * pixels);
+    assert_eq!(blocked.len(), blocks(channels) * batch * pixels);
+    if pixels == 0 {
+        return;
+    }
+    let images = blocked.par_chunks_exact_mut(pixels).enumerate();
+    images.for_each(|(number, lanes)| {
+        let (block, image) = (number / batch, number % batch);
+        let first = block * LANES;
+        let count = LANES.min(channels - first);
+        let planes = &planar[(image * channels + first) * pixels..][..count * pixels];
+        if count < LANES {
+            lanes.fill([0.0; LANES]);
+        }
+        for (channel, plane) in planes.chunks_exact(pixels).enumerate() {
+            for (lane, &value) in lanes.iter_mut().zip(plane) {
+                lane[channel] = value;
+            }
+        }
+    });
+}
+
+/// `[C / 16, N, pixels, 16]` to `[N, C, pixels]`.
+///
+/// # Panics
+/// Where a slice does not have the size that the shape says.
+pub fn to_planar(blocked: &[Lane], [batch, channels, pixels]: [usize; 3], planar: &mut [f32]) {
+    assert_eq!(planar.len(), batch * channels * pixels);
+    assert_eq!(blocked.len(), blocks(channels) * batch * pixels);
+    if pixels == 0 {
+        return;
+    }
+    let planes = planar.par_chunks_exact_mut(pixels).enumerate();
+    planes.for_each(|(number, plane)| {
+        let (image, channel) = (number / channels, number % channels);
+        let lanes = &blocked[(channel / LANES * batch + image) * pixels..][..pixels];
+        for (value, lane) in plane.iter_mut().zip(lanes) {
+            *value = lane[channel % LANES];
+        }
+    });
+}

@@ -1,0 +1,259 @@
+//! Convolution as one product over input channels and taps, any kernel, stride, padding, dilation and groups.
+//!
+//! - `y[o, p] = sum over blocks of input channels, taps and sixteen channels of w[o, q] x[q, p]`.
+//! - A 1x1 kernel of stride 1 reads the input where it stands. Otherwise what the taps see is gathered first, for some
+//!   pixels and one block of input channels at a time; moving a vector costs one of the `C_out / 16` products with it.
+//! - Sums run over [`PART`] input channels, or one block's taps, at a time and are then added up: rounding errors stay
+//!   near those of sums of 128 terms.
+//! - Anatomy of High-Performance Deep Learning Convolutions on SIMD Architectures, <https://arxiv.org/abs/1808.05567>.
+
+use super::super::ConvGeometry;
+use super::super::aligned::Lanes;
+use super::super::simd::{Job, LANES, Lane, Simd, dispatch};
+use super::super::tile::{Ending, Factors, Place, compute, tiles};
+use super::groups::Groups;
+use super::scratch::with_scratch;
+use super::{gather, tasks};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Blocks of input channels that a 1x1 kernel sums in one go.
+const PART: usize = 8;
+/// Output pixels of a task: with one part of their inputs they stay in a core's second cache.
+const CHUNK: usize = 196;
+
+/// Weights in the order in which they are read: `[groups][parts of the sum][tiles of blocks][segments of the part][16][blocks of
+/// the tile][16]`, a segment being sixteen input channels under one tap.
+pub fn pack(weight: &[f32], geometry: &ConvGeometry) -> Lanes {
+    struct Pack<'a>(&'a [f32], &'a ConvGeometry);
+    impl Job for Pack<'_> {
+        type Output = Lanes;
+        fn run<S: Simd>(self, _: S) -> Lanes {
+            pack_for::<S>(self.0, self.1)
+        }
+    }
+    dispatch(Pack(weight, geometry))
+}
+
+fn pack_for<S: Simd>(weight: &[f32], geometry: &ConvGeometry) -> Lanes {
+    let groups = Groups::of(geometry);
+    let taps = geometry.kernel * geometry.kernel;
+    let (inputs, outputs) = (
+        geometry.in_channels / geometry.groups,
+        geometry.out_channels / geometry.groups,
+    );
+    let mut packed =
+        Lanes::zeros(groups.count * groups.out_blocks * groups.in_blocks * taps * LANES);
+    // Each part of each group's sum with the blocks of input channels that it has.
+    let mut parts = Vec::new();
+    let mut rest = &mut *packed;
+    for group in 0..groups.count {
+        for part in self::parts(groups.in_blocks, part_blocks(geometry)) {
+            let size = groups.out_blocks * part.len() * taps * LANES;
+            let (now, later) = rest.split_at_mut(size);
+            parts.push((group, part, now));
+            rest = later;
+        }
+    }
+    parts.into_par_iter().for_each(|(group, part, packed)| {
+        let lanes = part.len() * taps * LANES;
+        // The part's input channels, counted over the whole convolution.
+        let first = (group * groups.in_blocks + part.start) * LANES;
+        let seen = first..first + part.len() * LANES;
+        for place in 0..groups.out_blocks * LANES {
+            let output = group * groups.out_blocks * LANES + place;
+            if output >= geometry.out_channels {
+                break;
+            }
+            let (block, j) = (place / LANES, place % LANES);
+            let tile = block / S::BLOCKS * S::BLOCKS;
+            let blocks = S::BLOCKS.min(groups.out_blocks - tile);
+            let packed = &mut packed[tile * lanes..][..blocks * lanes];
+            // The input channels of its own narrow group.
+            let own = output / outputs * inputs;
+            for channel in seen.start.max(own)..seen.end.min(own + inputs) {
+                let kernel = &weight[(output * inputs + channel - own) * taps..][..taps];
+                let segment = (channel - first) / LANES * taps;
+                for (tap, &value) in kernel.iter().enumerate() {
+                    let lane = (segment + tap) * LANES + channel % LANES;
+                    packed[lane * blocks + block - tile][j] = value;
+                }
+            }
+        }
+    });
+    packed
+}
+
+/// Blocks of input channels that are summed in one go.
+fn part_blocks(geometry: &ConvGeometry) -> usize {
+    if geometry.kernel == 1 { PART } else { 1 }
+}
+
+/// The output `[C_out / 16, N, H', W', 16]` of the input `[C_in / 16, N, H, W, 16]`.
+pub fn forward(
+    input: &[Lane],
+    weights: &[Lane],
+    geometry: &ConvGeometry,
+    ending: Option<Ending>,
+    output: &mut [Lane],
+) {
+    struct Forward<'a>(
+        &'a [Lane],
+        &'a [Lane],
+        &'a ConvGeometry,
+        Option<Ending<'a>>,
+        &'a mut [Lane],
+    );
+    impl Job for Forward<'_> {
+        type Output = ();
+        fn run<S: Simd>(self, simd: S) {
+            forward_in(simd, self.0, self.1, self.2, self.3, self.4);
+        }
+    }
+    dispatch(Forward(input, weights, geometry, ending, output));
+}
+
+fn forward_in<S: Simd>(
+    simd: S,
+    input: &[Lane],
+    weights: &[Lane],
+    geometry: &ConvGeometry,
+    ending: Option<Ending>,
+    output: &mut [Lane],
+) {
+    let groups = Groups::of(geometry);
+    let pixels = geometry.batch * geometry.out_pixels();
+    let chunks = pixels.div_ceil(CHUNK);
+    let cuts = tasks::ranges(pixels, 1, chunks);
+    // Few pixels: the output channels are shared out, too.
+    let wanted = (2 * rayon::current_num_threads()).div_ceil(chunks * groups.count);
+    let wanted = if rayon::current_num_threads() == 1 {
+        1
+    } else {
+        wanted
+    };
+    let shares = tasks::ranges(groups.out_blocks, S::BLOCKS, wanted);
+    let blocks: Vec<Range<usize>> = (0..groups.count)
+        .flat_map(|group| {
+            let first = group * groups.out_blocks;
+            shares
+                .iter()
+                .map(move |share| first + share.start..first + share.end)
+        })
+        .collect();
+    let product = Product {
+        simd,
+        input,
+        weights,
+        geometry,
+        groups,
+        ending,
+    };
+    let tasks = tasks::split(output, pixels, &cuts, &blocks);
+    if tasks.len() == 1 {
+        tasks.into_iter().for_each(|task| product.run(task));
+    } else {
+        tasks.into_par_iter().for_each(|task| product.run(task));
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Product<'a, S> {
+    simd: S,
+    input: &'a [Lane],
+    weights: &'a [Lane],
+    geometry: &'a ConvGeometry,
+    groups: Groups,
+    ending: Option<Ending<'a>>,
+}
+
+impl<S: Simd> Product<'_, S> {
+    fn run(&self, task: tasks::Task) {
+        let Self {
+            geometry, groups, ..
+        } = *self;
+        let plane = geometry.batch * geometry.height * geometry.width;
+        let group = task.blocks.start / groups.out_blocks;
+        let input = &self.input[group * groups.in_blocks * plane..][..groups.in_blocks * plane];
+        let mut task = task;
+        if geometry.is_pointwise() {
+            for part in parts(groups.in_blocks, part_blocks(geometry)) {
+                let pixels = &input[part.start * plane + task.pixels.start..];
+                self.part(&mut task, pixels, plane, part);
+            }
+            return;
+        }
+        let taps = geometry.kernel * geometry.kernel;
+        let count = task.pixels.len();
+        let part_blocks = part_blocks(geometry).min(groups.in_blocks);
+        with_scratch(part_blocks * taps * count, |gathered| {
+            for part in parts(groups.in_blocks, part_blocks) {
+                let planes = input.chunks_exact(plane).skip(part.start).take(part.len());
+                self.simd.vectorize(
+                    #[inline(always)]
+                    || {
+                        for (gathered, plane) in
+                            gathered.chunks_exact_mut(taps * count).zip(planes.clone())
+                        {
+                            for (tap, gathered) in gathered.chunks_exact_mut(count).enumerate() {
+                                gather::tap(plane, geometry, tap, task.pixels.clone(), gathered);
+                            }
+                        }
+                    },
+                );
+                self.part(&mut task, gathered, count, part);
+            }
+        });
+    }
+
+    /// Adds the products of a part of the input blocks to the task's outputs: their pixels begin at `pixels[0]` and follow
+    /// each other, segment by segment, at a distance of `step`.
+    fn part(&self, task: &mut tasks::Task, pixels: &[Lane], step: usize, part: Range<usize>) {
+        let Self {
+            geometry, groups, ..
+        } = *self;
+        let taps = geometry.kernel * geometry.kernel;
+        let ending = self.ending.filter(|_| part.end == groups.in_blocks);
+        let whole_pixels = geometry.batch * geometry.out_pixels();
+        let count = task.pixels.len();
+        let (group, own) = (
+            task.blocks.start / groups.out_blocks,
+            task.blocks.start % groups.out_blocks,
+        );
+        let lanes = part.len() * taps * LANES;
+        let before = (group * groups.in_blocks + part.start) * groups.out_blocks * taps * LANES;
+        let weights = &self.weights[before + own * lanes..];
+        for first in (0..task.blocks.len()).step_by(S::BLOCKS) {
+            let blocks = S::BLOCKS.min(task.blocks.len() - first);
+            let weights = &weights[first * lanes..][..blocks * lanes];
+            for [pixel, tile] in tiles::<S>(count) {
+                let factors = Factors {
+                    pixels: &pixels[pixel..],
+                    step,
+                    segments: part.len() * taps,
+                    weights,
+                };
+                let place = Place {
+                    block: first,
+                    blocks,
+                    pixel,
+                    pixels: tile,
+                    adds: part.start > 0,
+                    whole: [
+                        task.blocks.start + first,
+                        task.pixels.start + pixel,
+                        whole_pixels,
+                    ],
+                };
+                compute(self.simd, factors, &mut task.outputs, place, ending);
+            }
+        }
+    }
+}
+
+/// `0..count` in parts of `size`.
+fn parts(count: usize, size: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..count)
+        .step_by(size)
+        .map(move |start| start..(start + size).min(count))
+}

@@ -1,0 +1,39 @@
+//! Groups of channels, joined until they fill whole blocks.
+
+use super::super::ConvGeometry;
+use super::super::blocked::blocks;
+use super::super::simd::LANES;
+
+/// A convolution as some independent ones over whole blocks of channels. Narrow groups are joined, with zero weights
+/// between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Groups {
+    /// Independent convolutions.
+    pub count: usize,
+    /// Blocks of input channels of each.
+    pub in_blocks: usize,
+    /// Blocks of output channels of each.
+    pub out_blocks: usize,
+}
+
+impl Groups {
+    /// The groups of a convolution.
+    pub fn of(geometry: &ConvGeometry) -> Self {
+        let groups = geometry.groups;
+        let (inputs, outputs) = (
+            geometry.in_channels / groups,
+            geometry.out_channels / groups,
+        );
+        let fills = |joined: &usize| {
+            groups.is_multiple_of(*joined)
+                && (inputs * joined).is_multiple_of(LANES)
+                && (outputs * joined).is_multiple_of(LANES)
+        };
+        let joined = (1..groups).find(fills).unwrap_or(groups);
+        Self {
+            count: groups / joined,
+            in_blocks: blocks(inputs * joined),
+            out_blocks: blocks(outputs * joined),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Convolutions in the blocked layout, with what follows them: bias, residual and ReLU.
+//!
+//! The algorithm is chosen by shapes alone, so the bits of a result depend on nothing else.
+
+pub mod direct;
+mod gather;
+mod groups;
+mod scratch;
+pub mod stem;
+mod tasks;
+pub mod winograd;
+
+use super::ConvGeometry;
+use super::aligned::Lanes;
+use super::blocked::blocks;
+use super::simd::{LANES, Lane};
+use super::tile::Ending;
+
+/// How a convolution is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithm {
+    /// Pictures of a few channels, read as `[N, C, H, W]`.
+    Stem,
+    /// One product over input channels and taps.
+    Direct,
+    /// Fewer multiplications for 3x3 kernels of stride 1.
+    Winograd,
+}
+
+/// Whether Winograd's way takes less time than the direct one for the geometry's batch.
+///
+/// Counted in products a pair of channels: what the pixels take, and what reading the weights takes, which is as much as
+/// [`WEIGHTS`] pixels would. The transforms add a fifth.
+pub fn winograd_pays(geometry: &ConvGeometry) -> bool {
+    /// Pixels that take as long as reading the weights once.
+    const WEIGHTS: usize = 10;
+    let tiles = geometry.batch * winograd::tiles(geometry).iter().product::<usize>();
+    let direct = 9 * (geometry.batch * geometry.out_pixels() + WEIGHTS);
+    let by_tiles = 36 * (tiles + tiles / 5 + WEIGHTS);
+    winograd::fits(geometry) && by_tiles < direct
+}
+
+/// A convolution with weights of its own, packed for one algorithm.
+#[derive(Debug)]
+pub struct Convolution {
+    geometry: ConvGeometry,
+    algorithm: Algorithm,
+    weights: Lanes,
+    bias: Lanes,
+}
+
+impl Convolution {
+    /// Packs `weight`, `[C_out, C_in / groups, k, k]`, and `bias`, one value an output channel. The geometry's batch does
+    /// not matter.
+    ///
+    /// # Panics
+    /// Where the sizes differ from the geometry's or the algorithm does not fit it.
+    pub fn new(weight: &[f32], bias: &[f32], geometry: ConvGeometry, algorithm: Algorithm) -> Self {
+        assert_eq!(weight.len(), geometry.weights(), "the weights' size");
+        assert_eq!(bias.len(), geometry.out_channels, "the bias's size");
+        let weights = match algorithm {
+            Algorithm::Stem => {
+                assert!(stem::fits(&geometry), "{geometry:?} is no stem");
+                stem::pack(weight, &geometry)
+            }
+            Algorithm::Direct => direct::pack(weight, &geometry),
+            Algorithm::Winograd => {
+                assert!(winograd::fits(&geometry), "{geometry:?} by Winograd");
+                winograd::pack(weight, &geometry)
+            }
+        };
+        let mut lanes = Lanes::zeros(blocks(bias.len()));
+        for (lane, bias) in lanes.iter_mut().zip(bias.chunks(LANES)) {
+            lane[..bias.len()].copy_from_slice(bias);
+        }
+        Self {
+            geometry,
+            algorithm,
+            weights,
+            bias: lanes,
+        }
+    }
+
+    /// Its shapes.
+    pub fn geometry(&self) -> &ConvGeometry {
+        &self.geometry
+    }
+
+    /// `[C_out / 16, N, H', W', 16]` of `[C_in / 16, N, H, W, 16]`, with bias, residual (as large as the output) and ReLU.
+    ///
+    /// # Panics
+    /// Where a slice does not have the size of `batch` images, or the algorithm is the stem's.
+    pub fn run(
+        &self,
+        batch: usize,
+        input: &[Lane],
+        residual: Option<&[Lane]>,
+        relu: bool,
+        output: &mut [Lane],
+    ) {
+        let geometry = ConvGeometry {
+            batch,
+            ..self.geometry
+        };
+        let images = batch * geometry.height * geometry.width;
+        assert_eq!(
+            input.len(),
+            blocks(geometry.in_channels) * images,
+            "the input's size"
+        );
+        let ending = Some(self.ending(batch, residual, relu, output));
+        match self.algorithm {
+            Algorithm::Stem => unreachable!("the stem reads pictures"),
+            Algorithm::Direct => direct::forward(input, &self.weights, &geometry, ending, output),
+            Algorithm::Winograd => {
+                winograd::forward(input, &self.weights, &geometry, ending, output)
+            }
+        }
+    }
+
+    /// The same of pictures `[N, C, H, W]`, by the stem's algorithm, with bias and ReLU. They are written out into `buffer`.
+    ///
+    /// # Panics
+    /// Where a slice does not have the size of `batch` pictures, or the algorithm is another one.
+    pub fn run_on_pictures(
+        &self,
+        batch: usize,
+        pictures: &[f32],
+        buffer: &mut Vec<f32>,
+        relu: bool,
+        output: &mut [Lane],
+    ) {
+        assert_eq!(
+            self.algorithm,
+            Algorithm::Stem,
+            "only a stem reads pictures"
+        );
+        let geometry = ConvGeometry {
+            batch,
+            ..self.geometry
+        };
+        assert_eq!(
+            pictures.len(),
+            batch * geometry.image(),
+            "the pictures' size"
+        );
+        let length = stem::padded_len(&geometry);
+        buffer.resize(length.max(buffer.len()), 0.0);
+        let ending = Some(self.ending(batch, None, relu, output));
+        stem::forward(
+            pictures,
+            &mut buffer[..length],
+            &self.weights,
+            &geometry,
+            ending,
+            output,
+        );
+    }
+
+    fn ending<'a>(
+        &'a self,
+        batch: usize,
+        residual: Option<&'a [Lane]>,
+        relu: bool,
+        output: &[Lane],
+    ) -> Ending<'a> {
+        let lanes = self.bias.len() * batch * self.geometry.out_pixels();
+        assert_eq!(output.len(), lanes, "the output's size");
+        assert!(
+            residual.is_none_or(|residual| residual.len() == lanes),
+            "the residual's size"
+        );
+        Ending {
+            bias: &self.bias,
+            residual,
+            relu,
+        }
+    }
+}

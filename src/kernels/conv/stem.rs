@@ -1,0 +1,283 @@
+//! The convolution of pictures, whose few channels would leave most of a block empty.
+//!
+//! A picture is written out as `[H + 2p, W + 2p, C]` with its border of zeros: what a row of the kernel sees of it, all
+//! channels of all its columns, then stands side by side, and the next output pixel's is `stride * C` values on. The tile reads
+//! it there; nothing is gathered.
+
+use super::super::ConvGeometry;
+use super::super::aligned::Lanes;
+use super::super::blocked::blocks;
+use super::super::simd::{Job, LANES, Lane, Simd, dispatch};
+use super::super::tile::{Ending, Place, begin, each, each_pixel, finish, tiles};
+use super::tasks;
+use rayon::prelude::*;
+
+/// Output pixels of a task, about.
+const CHUNK: usize = 448;
+/// Channels of a picture that are computed so.
+const MOST_CHANNELS: usize = 4;
+
+/// Whether a convolution can be computed so.
+pub fn fits(geometry: &ConvGeometry) -> bool {
+    geometry.in_channels <= MOST_CHANNELS && geometry.groups == 1 && geometry.dilation == 1
+}
+
+/// Weights `[tiles of blocks][kernel row, kernel column, input channel][blocks of the tile][16]`.
+pub fn pack(weight: &[f32], geometry: &ConvGeometry) -> Lanes {
+    struct Pack<'a>(&'a [f32], &'a ConvGeometry);
+    impl Job for Pack<'_> {
+        type Output = Lanes;
+        fn run<S: Simd>(self, _: S) -> Lanes {
+            pack_for::<S>(self.0, self.1)
+        }
+    }
+    dispatch(Pack(weight, geometry))
+}
+
+fn pack_for<S: Simd>(weight: &[f32], geometry: &ConvGeometry) -> Lanes {
+    let (channels, taps) = (geometry.in_channels, geometry.kernel * geometry.kernel);
+    let mut packed = Lanes::zeros(blocks(geometry.out_channels) * geometry.patch());
+    for (tile, packed) in packed.chunks_mut(S::BLOCKS * geometry.patch()).enumerate() {
+        let blocks = packed.len() / geometry.patch();
+        for place in 0..blocks * LANES {
+            let output = tile * S::BLOCKS * LANES + place;
+            if output < geometry.out_channels {
+                for (i, &value) in weight[output * geometry.patch()..][..geometry.patch()]
+                    .iter()
+                    .enumerate()
+                {
+                    let (channel, tap) = (i / taps, i % taps);
+                    packed[(tap * channels + channel) * blocks + place / LANES][place % LANES] =
+                        value;
+                }
+            }
+        }
+    }
+    packed
+}
+
+/// Numbers of the pictures as [`forward`] writes them out.
+pub fn padded_len(geometry: &ConvGeometry) -> usize {
+    let [height, width] = padded(geometry);
+    geometry.batch * height * width * geometry.in_channels
+}
+
+fn padded(geometry: &ConvGeometry) -> [usize; 2] {
+    [geometry.height, geometry.width].map(|side| side + 2 * geometry.padding)
+}
+
+/// The output `[C_out / 16, N, H', W', 16]` of pictures `[N, C, H, W]`, which are written out into `buffer` of [`padded_len`].
+pub fn forward(
+    pictures: &[f32],
+    buffer: &mut [f32],
+    weights: &[Lane],
+    geometry: &ConvGeometry,
+    ending: Option<Ending>,
+    output: &mut [Lane],
+) {
+    struct Forward<'a>(
+        &'a [f32],
+        &'a [Lane],
+        &'a ConvGeometry,
+        Option<Ending<'a>>,
+        &'a mut [Lane],
+    );
+    impl Job for Forward<'_> {
+        type Output = ();
+        fn run<S: Simd>(self, simd: S) {
+            let Self(padded, weights, geometry, ending, output) = self;
+            match geometry.stride * geometry.in_channels {
+                3 => Stem::<S, 3> {
+                    simd,
+                    padded,
+                    weights,
+                    geometry,
+                    ending,
+                }
+                .run(output),
+                6 => Stem::<S, 6> {
+                    simd,
+                    padded,
+                    weights,
+                    geometry,
+                    ending,
+                }
+                .run(output),
+                _ => Stem::<S, 0> {
+                    simd,
+                    padded,
+                    weights,
+                    geometry,
+                    ending,
+                }
+                .run(output),
+            }
+        }
+    }
+    write_out(pictures, geometry, buffer);
+    dispatch(Forward(buffer, weights, geometry, ending, output));
+}
+
+/// Writes pictures `[N, C, H, W]` out as `[N, H + 2p, W + 2p, C]`.
+pub fn write_out(pictures: &[f32], geometry: &ConvGeometry, padded: &mut [f32]) {
+    let ConvGeometry {
+        in_channels: channels,
+        height,
+        width,
+        padding,
+        ..
+    } = *geometry;
+    let [padded_height, padded_width] = self::padded(geometry);
+    let plane = height * width;
+    let rows = padded
+        .par_chunks_exact_mut(padded_width * channels)
+        .enumerate();
+    rows.for_each(|(line, target)| {
+        let (image, row) = (
+            line / padded_height,
+            (line % padded_height).wrapping_sub(padding),
+        );
+        if row >= height {
+            target.fill(0.0);
+            return;
+        }
+        let (before, rest) = target.split_at_mut(padding * channels);
+        let (inside, after) = rest.split_at_mut(width * channels);
+        before.fill(0.0);
+        after.fill(0.0);
+        for channel in 0..channels {
+            let source = &pictures[(image * channels + channel) * plane + row * width..][..width];
+            for (target, &value) in inside
+                .iter_mut()
+                .skip(channel)
+                .step_by(channels)
+                .zip(source)
+            {
+                *target = value;
+            }
+        }
+    });
+}
+
+/// `PITCH` values lie between what two output pixels see; 0: any number of values.
+struct Stem<'a, S, const PITCH: usize> {
+    simd: S,
+    padded: &'a [f32],
+    weights: &'a [Lane],
+    geometry: &'a ConvGeometry,
+    ending: Option<Ending<'a>>,
+}
+
+impl<S: Simd, const PITCH: usize> Stem<'_, S, PITCH> {
+    fn run(&self, output: &mut [Lane]) {
+        let geometry = self.geometry;
+        let width = geometry.out_width();
+        let pixels = geometry.batch * geometry.out_pixels();
+        let cuts = tasks::ranges(pixels, width, pixels.div_ceil(CHUNK));
+        let all = 0..blocks(geometry.out_channels);
+        let tasks = tasks::split(output, pixels, &cuts, &[all]);
+        tasks.into_par_iter().for_each(|mut task| {
+            for block in (0..task.blocks.len()).step_by(S::BLOCKS) {
+                for line in task.pixels.start / width..task.pixels.end / width {
+                    for [pixel, count] in tiles::<S>(width) {
+                        self.tile(&mut task, block, line, [pixel, count]);
+                    }
+                }
+            }
+        });
+    }
+
+    /// The tile of `count` pixels from column `column` of line `line`, counted over all images.
+    fn tile(&self, task: &mut tasks::Task, block: usize, line: usize, [column, count]: [usize; 2]) {
+        let geometry = self.geometry;
+        let [padded_height, padded_width] = padded(geometry);
+        let (image, row) = (line / geometry.out_height(), line % geometry.out_height());
+        let first_row = image * padded_height + row * geometry.stride;
+        let start = first_row * padded_width + column * geometry.stride;
+        let patch = geometry.patch();
+        let pixel = line * geometry.out_width() + column;
+        let place = Place {
+            block,
+            blocks: S::BLOCKS.min(task.blocks.len() - block),
+            pixel: pixel - task.pixels.start,
+            pixels: count,
+            adds: false,
+            whole: [
+                task.blocks.start + block,
+                pixel,
+                geometry.batch * geometry.out_pixels(),
+            ],
+        };
+        let seen = Seen {
+            values: &self.padded[start * geometry.in_channels..],
+            row: padded_width * geometry.in_channels,
+            rows: geometry.kernel,
+            run: geometry.kernel * geometry.in_channels,
+            pitch: geometry.stride * geometry.in_channels,
+            weights: &self.weights[(task.blocks.start + block) * patch..][..place.blocks * patch],
+        };
+        let outputs = &mut task.outputs;
+        macro_rules! sizes {
+            ($($pixels:literal)*) => {
+                match (place.pixels, place.blocks) {
+                    $(
+                        ($pixels, 1) if $pixels <= S::PIXELS => sized::<S, PITCH, $pixels, 1>(self.simd, seen, outputs, place, self.ending),
+                        ($pixels, 2) if $pixels <= S::PIXELS && S::BLOCKS >= 2 => sized::<S, PITCH, $pixels, 2>(self.simd, seen, outputs, place, self.ending),
+                    )*
+                    (pixels, blocks) => unreachable!("a tile of {pixels} pixels and {blocks} blocks"),
+                }
+            };
+        }
+        sizes!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+    }
+}
+
+/// What a tile sees of a picture.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    /// From the first value that the first pixel sees.
+    values: &'a [f32],
+    /// Values from one row of the kernel to the next.
+    row: usize,
+    /// Rows of the kernel.
+    rows: usize,
+    /// Values that a row of the kernel sees.
+    run: usize,
+    /// Values from one pixel to the next.
+    pitch: usize,
+    /// `[rows][run][blocks]`
+    weights: &'a [Lane],
+}
+
+#[inline(never)]
+fn sized<S: Simd, const PITCH: usize, const M: usize, const N: usize>(
+    simd: S,
+    seen: Seen,
+    outputs: &mut [&mut [Lane]],
+    place: Place,
+    ending: Option<Ending>,
+) {
+    simd.vectorize(
+        #[inline(always)]
+        || {
+            let mut sums = begin::<S, M, N>(simd, outputs, place);
+            let pitch = if PITCH == 0 { seen.pitch } else { PITCH };
+            let (weights, _) = seen.weights.as_chunks::<N>();
+            for (row, weights) in weights.chunks_exact(seen.run).take(seen.rows).enumerate() {
+                let values = &seen.values[row * seen.row..];
+                // One slice a pixel, all of the same length: the loop needs no other check.
+                let mut pixels = [&values[..0]; M];
+                each_pixel!(m in M, { pixels[m] = &values[m * pitch..][..weights.len()]; });
+                for (k, weights) in weights.iter().enumerate() {
+                    let mut vectors = [simd.splat(0.0); N];
+                    each!(n in N, 0 1, { vectors[n] = simd.load(&weights[n]); });
+                    each_pixel!(m in M, {
+                        let value = simd.splat(pixels[m][k]);
+                        each!(n in N, 0 1, { sums[m][n] = simd.mul_add(value, vectors[n], sums[m][n]); });
+                    });
+                }
+            }
+            finish(simd, sums, outputs, place, ending);
+        },
+    );
+}

@@ -1,0 +1,463 @@
+//! Winograd's F(4x4, 3x3): a tile of 4x4 outputs of a 3x3 convolution of stride 1 from 6x6 inputs with 36 multiplications a
+//! pair of channels instead of 144.
+//!
+//! - `y = A^T [ (G g G^T) * (B^T d B) ] A`, the products summed over input channels: 36 matrix products over tiles.
+//! - The points are 0, ±√½, ±√2 and infinity rather than the usual 0, ±1, ±2: with `a² = ½`, `b² = 2` the transforms have
+//!   the same number of operations and the rounding errors are about a third.
+//! - A task transforms some rows of tiles for all input channels, then takes output channels a tile of blocks at a time:
+//!   36 products and their transform back stay in a core's second cache.
+//! - Fast Algorithms for Convolutional Neural Networks, <https://arxiv.org/abs/1509.09308>.
+
+use super::super::ConvGeometry;
+use super::super::aligned::Lanes;
+use super::super::blocked::blocks;
+use super::super::simd::{Job, LANES, Lane, Simd, dispatch};
+use super::super::tile::{self, Ending, Factors, Place, compute};
+use super::scratch::with_scratch;
+use super::tasks;
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Outputs of a tile on one axis.
+const OUT: usize = 4;
+/// Inputs of a tile on one axis.
+const IN: usize = 6;
+/// Products of a tile.
+const POINTS: usize = IN * IN;
+/// The first pair of points, and its powers.
+const A: f32 = std::f32::consts::FRAC_1_SQRT_2;
+const A2: f32 = 0.5;
+/// The second pair of points, and its powers.
+const B: f32 = std::f32::consts::SQRT_2;
+const B2: f32 = 2.0;
+/// Bytes of transformed inputs that a task makes.
+const INPUTS: usize = 1 << 20;
+/// Tiles of a task: with the products of two blocks they stay in the second cache, too.
+const TILES: usize = 64;
+
+/// Whether a convolution can be computed so.
+pub fn fits(geometry: &ConvGeometry) -> bool {
+    geometry.kernel == 3 && geometry.stride == 1 && geometry.dilation == 1 && geometry.groups == 1
+}
+
+/// Rows and columns of tiles of an image.
+pub fn tiles(geometry: &ConvGeometry) -> [usize; 2] {
+    [
+        geometry.out_height().div_ceil(OUT),
+        geometry.out_width().div_ceil(OUT),
+    ]
+}
+
+/// `G`: a row for each point.
+fn kernel_transform() -> [[f64; 3]; IN] {
+    let (a, b) = (f64::from(A2).sqrt(), f64::from(B2).sqrt());
+    let points = [0.0, a, -a, b, -b];
+    let mut rows = [[0.0, 0.0, 1.0]; IN];
+    for (i, &point) in points.iter().enumerate() {
+        let others = points.iter().enumerate().filter(|&(j, _)| j != i);
+        let scale: f64 = others.map(|(_, &other)| point - other).product();
+        rows[i] = [1.0 / scale, point / scale, point * point / scale];
+    }
+    rows
+}
+
+/// Transformed weights `[tiles of blocks][36][input channels][blocks of the tile][16]` of `[C_out, C_in, 3, 3]`.
+pub fn pack(weight: &[f32], geometry: &ConvGeometry) -> Lanes {
+    struct Pack<'a>(&'a [f32], &'a ConvGeometry);
+    impl Job for Pack<'_> {
+        type Output = Lanes;
+        fn run<S: Simd>(self, simd: S) -> Lanes {
+            pack_for(simd, self.0, self.1)
+        }
+    }
+    dispatch(Pack(weight, geometry))
+}
+
+fn pack_for<S: Simd>(simd: S, weight: &[f32], geometry: &ConvGeometry) -> Lanes {
+    let (inputs, outputs) = (geometry.in_channels, geometry.out_channels);
+    let channels = blocks(inputs) * LANES;
+    let transform = kernel_transform();
+    let mut packed = Lanes::zeros(blocks(outputs) * POINTS * channels);
+    let tiles = packed
+        .par_chunks_mut(S::BLOCKS * POINTS * channels)
+        .enumerate();
+    tiles.for_each(|(tile, packed)| {
+        let blocks = packed.len() / (POINTS * channels);
+        simd.vectorize(
+            #[inline(always)]
+            || {
+                for block in 0..blocks {
+                    let first = (tile * S::BLOCKS + block) * LANES;
+                    let count = LANES.min(outputs - first);
+                    for input in 0..inputs {
+                        let mut kernels = [[0.0; LANES]; 9];
+                        for j in 0..count {
+                            let kernel = &weight[((first + j) * inputs + input) * 9..][..9];
+                            for (values, &value) in kernels.iter_mut().zip(kernel) {
+                                values[j] = f64::from(value);
+                            }
+                        }
+                        transform_kernels(&transform, &kernels, |point, values| {
+                            let lane = &mut packed[(point * channels + input) * blocks + block];
+                            for (value, transformed) in lane.iter_mut().zip(values) {
+                                *value = transformed as f32;
+                            }
+                        });
+                    }
+                }
+            },
+        );
+    });
+    packed
+}
+
+/// `G g G^T` of sixteen kernels at once, `kernels[3 r + c]` holding their values at row r and column c; `put` takes each
+/// point's values.
+#[inline(always)]
+fn transform_kernels(
+    transform: &[[f64; 3]; IN],
+    kernels: &[[f64; LANES]; 9],
+    mut put: impl FnMut(usize, [f64; LANES]),
+) {
+    let combine = |row: &[f64; 3], [a, b, c]: [&[f64; LANES]; 3]| -> [f64; LANES] {
+        std::array::from_fn(|j| row[0] * a[j] + row[1] * b[j] + row[2] * c[j])
+    };
+    for (p, row) in transform.iter().enumerate() {
+        let half: [[f64; LANES]; 3] =
+            std::array::from_fn(|c| combine(row, [&kernels[c], &kernels[3 + c], &kernels[6 + c]]));
+        for (q, row) in transform.iter().enumerate() {
+            put(p * IN + q, combine(row, [&half[0], &half[1], &half[2]]));
+        }
+    }
+}
+
+/// The output `[C_out / 16, N, H', W', 16]` of the input `[C_in / 16, N, H, W, 16]`.
+pub fn forward(
+    input: &[Lane],
+    weights: &[Lane],
+    geometry: &ConvGeometry,
+    ending: Option<Ending>,
+    output: &mut [Lane],
+) {
+    struct Forward<'a>(
+        &'a [Lane],
+        &'a [Lane],
+        &'a ConvGeometry,
+        Option<Ending<'a>>,
+        &'a mut [Lane],
+    );
+    impl Job for Forward<'_> {
+        type Output = ();
+        fn run<S: Simd>(self, simd: S) {
+            let Self(input, weights, geometry, ending, output) = self;
+            Winograd {
+                simd,
+                input,
+                weights,
+                geometry,
+                ending,
+            }
+            .run(output);
+        }
+    }
+    dispatch(Forward(input, weights, geometry, ending, output));
+}
+
+struct Winograd<'a, S> {
+    simd: S,
+    input: &'a [Lane],
+    weights: &'a [Lane],
+    geometry: &'a ConvGeometry,
+    ending: Option<Ending<'a>>,
+}
+
+impl<S: Simd> Winograd<'_, S> {
+    fn run(&self, output: &mut [Lane]) {
+        let geometry = self.geometry;
+        let [tile_rows, tile_columns] = tiles(geometry);
+        let lines = geometry.batch * tile_rows;
+        let channels = blocks(geometry.in_channels) * LANES;
+        let most = (INPUTS / (POINTS * channels * size_of::<f32>())).clamp(1, TILES);
+        let lines_a_task = (most / tile_columns).max(1);
+        let tasks_wanted = lines.div_ceil(lines_a_task);
+        let threads = rayon::current_num_threads();
+        let tile_cuts = tasks::ranges(lines, 1, tasks_wanted);
+        let first_pixel = |line: usize| {
+            let (image, row) = (line / tile_rows, line % tile_rows);
+            image * geometry.out_pixels()
+                + (row * OUT).min(geometry.out_height()) * geometry.out_width()
+        };
+        let cuts: Vec<Range<usize>> = tile_cuts
+            .iter()
+            .map(|cut| first_pixel(cut.start)..first_pixel(cut.end))
+            .collect();
+        let shares = if threads == 1 {
+            1
+        } else {
+            (2 * threads).div_ceil(tasks_wanted)
+        };
+        let shares = tasks::ranges(blocks(geometry.out_channels), S::BLOCKS, shares);
+        let pixels = geometry.batch * geometry.out_pixels();
+        let tasks = tasks::split(output, pixels, &cuts, &shares);
+        let work = |task: tasks::Task| self.task(task, tile_cuts.as_slice());
+        if tasks.len() == 1 {
+            tasks.into_iter().for_each(work);
+        } else {
+            tasks.into_par_iter().for_each(work);
+        }
+    }
+
+    fn task(&self, mut task: tasks::Task, cuts: &[Range<usize>]) {
+        let lines = cuts[task.cut].clone();
+        let [_, columns] = tiles(self.geometry);
+        let count = lines.len() * columns;
+        let in_blocks = blocks(self.geometry.in_channels);
+        // One lane more: points at a distance of a power of two would share the cache's sets.
+        let input_step = in_blocks * count + 1;
+        let product_step = S::BLOCKS * count + 1;
+        with_scratch(POINTS * (input_step + product_step), |scratch| {
+            let (inputs, products) = scratch.split_at_mut(POINTS * input_step);
+            self.simd.vectorize(
+                #[inline(always)]
+                || {
+                    for block in 0..in_blocks {
+                        self.transform_block(
+                            block,
+                            lines.clone(),
+                            &mut inputs[block * count..],
+                            input_step,
+                        );
+                    }
+                },
+            );
+            for first in (0..task.blocks.len()).step_by(S::BLOCKS) {
+                let out_blocks = S::BLOCKS.min(task.blocks.len() - first);
+                let channels = in_blocks * LANES;
+                let weights = &self.weights[(task.blocks.start + first) * POINTS * channels..];
+                for point in 0..POINTS {
+                    let weights =
+                        &weights[point * channels * out_blocks..][..channels * out_blocks];
+                    let inputs = &inputs[point * input_step..][..in_blocks * count];
+                    let mut outputs = products[point * product_step..].chunks_exact_mut(count);
+                    let mut next = || outputs.next().unwrap_or_default();
+                    let mut outputs = [next(), next()];
+                    for [tile, tiles] in tile::tiles::<S>(count) {
+                        let factors = Factors {
+                            pixels: &inputs[tile..],
+                            step: count,
+                            segments: in_blocks,
+                            weights,
+                        };
+                        let place = Place {
+                            block: 0,
+                            blocks: out_blocks,
+                            pixel: tile,
+                            pixels: tiles,
+                            adds: false,
+                            whole: [0; 3],
+                        };
+                        compute(self.simd, factors, &mut outputs, place, None);
+                    }
+                }
+                self.simd.vectorize(
+                    #[inline(always)]
+                    || {
+                        for block in 0..out_blocks {
+                            let products = &products[block * count..];
+                            self.finish_block(
+                                products,
+                                product_step,
+                                lines.clone(),
+                                &mut task,
+                                first + block,
+                            );
+                        }
+                    },
+                );
+            }
+        });
+    }
+
+    /// Transforms a block of input channels for the tiles of `lines`: point p of tile t goes to `target[p * step + t]`.
+    #[inline(always)]
+    fn transform_block(&self, block: usize, lines: Range<usize>, target: &mut [Lane], step: usize) {
+        let Self { simd, geometry, .. } = *self;
+        let ConvGeometry {
+            height,
+            width,
+            padding,
+            ..
+        } = *geometry;
+        let plane = geometry.batch * height * width;
+        let plane = &self.input[block * plane..][..plane];
+        let [tile_rows, tile_columns] = tiles(geometry);
+        let mut place = 0;
+        for line in lines {
+            let (image, tile_row) = (line / tile_rows, line % tile_rows);
+            let image = &plane[image * height * width..][..height * width];
+            for tile_column in 0..tile_columns {
+                let mut half = [[simd.splat(0.0); IN]; IN];
+                for i in 0..IN {
+                    let row = (tile_row * OUT + i).wrapping_sub(padding);
+                    let mut values = [simd.splat(0.0); IN];
+                    if row < height {
+                        let image_row = &image[row * width..][..width];
+                        let first = tile_column * OUT;
+                        if first >= padding && first - padding + IN <= width {
+                            let lanes = &image_row[first - padding..][..IN];
+                            for j in 0..IN {
+                                values[j] = simd.load(&lanes[j]);
+                            }
+                        } else {
+                            for (j, value) in values.iter_mut().enumerate() {
+                                if let Some(lane) = image_row.get((first + j).wrapping_sub(padding))
+                                {
+                                    *value = simd.load(lane);
+                                }
+                            }
+                        }
+                    }
+                    half[i] = input_transform(simd, values);
+                }
+                for j in 0..IN {
+                    let column = input_transform(
+                        simd,
+                        std::array::from_fn(
+                            #[inline(always)]
+                            |i| half[i][j],
+                        ),
+                    );
+                    for i in 0..IN {
+                        simd.store(&mut target[(i * IN + j) * step + place], column[i]);
+                    }
+                }
+                place += 1;
+            }
+        }
+    }
+
+    /// Transforms a block's products back, `products[p * step + t]` for point p of tile t, and ends the convolution.
+    #[inline(always)]
+    fn finish_block(
+        &self,
+        products: &[Lane],
+        step: usize,
+        lines: Range<usize>,
+        task: &mut tasks::Task,
+        block: usize,
+    ) {
+        let Self {
+            simd,
+            geometry,
+            ending,
+            ..
+        } = *self;
+        let (out_height, out_width) = (geometry.out_height(), geometry.out_width());
+        let [tile_rows, tile_columns] = tiles(geometry);
+        let whole_block = task.blocks.start + block;
+        let pixels = geometry.batch * geometry.out_pixels();
+        let first_pixel = task.pixels.start;
+        let output = &mut *task.outputs[block];
+        let bias = ending.map(|ending| simd.load(&ending.bias[whole_block]));
+        let residual = ending
+            .and_then(|ending| ending.residual)
+            .map(|residual| &residual[whole_block * pixels..][..pixels]);
+        let relu = ending.is_some_and(|ending| ending.relu);
+        let mut place = 0;
+        for line in lines {
+            let (image, tile_row) = (line / tile_rows, line % tile_rows);
+            for tile_column in 0..tile_columns {
+                let mut half = [[simd.splat(0.0); IN]; OUT];
+                for j in 0..IN {
+                    let column = output_transform(
+                        simd,
+                        std::array::from_fn(
+                            #[inline(always)]
+                            |i| simd.load(&products[(i * IN + j) * step + place]),
+                        ),
+                    );
+                    for i in 0..OUT {
+                        half[i][j] = column[i];
+                    }
+                }
+                place += 1;
+                let rows = OUT.min(out_height - tile_row * OUT);
+                let columns = OUT.min(out_width - tile_column * OUT);
+                for (i, half) in half.iter().enumerate() {
+                    let mut values = output_transform(simd, *half);
+                    if i >= rows {
+                        continue;
+                    }
+                    let pixel =
+                        (image * out_height + tile_row * OUT + i) * out_width + tile_column * OUT;
+                    let target = &mut output[pixel - first_pixel..][..columns];
+                    if let Some(bias) = bias {
+                        for value in &mut values {
+                            *value = simd.add(*value, bias);
+                        }
+                    }
+                    if let Some(residual) = residual {
+                        for (value, residual) in
+                            values.iter_mut().zip(&residual[pixel..][..columns])
+                        {
+                            *value = simd.add(*value, simd.load(residual));
+                        }
+                    }
+                    if relu {
+                        for value in &mut values {
+                            *value = simd.max(simd.splat(0.0), *value);
+                        }
+                    }
+                    for (target, &value) in target.iter_mut().zip(&values) {
+                        simd.store(target, value);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `B^T d`: the products `x (x² - a²) (x² - b²) / (x - p)` of each point p, and of infinity, applied to six inputs.
+#[inline(always)]
+fn input_transform<S: Simd>(simd: S, d: [S::V; IN]) -> [S::V; IN] {
+    let constant = |value: f32| simd.splat(value);
+    let sum = A2 + B2; // a² b² is 1
+    // Even and odd parts of the rows of a pair.
+    let even_a = simd.mul_add(d[2], constant(-B2), d[4]);
+    let odd_a = simd.mul_add(d[1], constant(-B2), d[3]);
+    let even_b = simd.mul_add(d[2], constant(-A2), d[4]);
+    let odd_b = simd.mul_add(d[1], constant(-A2), d[3]);
+    [
+        simd.add(simd.mul_add(d[2], constant(-sum), d[4]), d[0]),
+        simd.mul_add(odd_a, constant(A), even_a),
+        simd.mul_add(odd_a, constant(-A), even_a),
+        simd.mul_add(odd_b, constant(B), even_b),
+        simd.mul_add(odd_b, constant(-B), even_b),
+        simd.add(simd.mul_add(d[3], constant(-sum), d[5]), d[1]),
+    ]
+}
+
+/// `A^T m`: powers of the points times six products.
+#[inline(always)]
+fn output_transform<S: Simd>(simd: S, m: [S::V; IN]) -> [S::V; OUT] {
+    let constant = |value: f32| simd.splat(value);
+    let (sum_a, difference_a) = (simd.add(m[1], m[2]), simd.sub(m[1], m[2]));
+    let (sum_b, difference_b) = (simd.add(m[3], m[4]), simd.sub(m[3], m[4]));
+    [
+        simd.add(simd.add(m[0], sum_a), sum_b),
+        simd.mul_add(
+            difference_a,
+            constant(A),
+            simd.mul(difference_b, constant(B)),
+        ),
+        simd.mul_add(sum_a, constant(A2), simd.mul(sum_b, constant(B2))),
+        simd.add(
+            simd.mul_add(
+                difference_a,
+                constant(A * A2),
+                simd.mul(difference_b, constant(B * B2)),
+            ),
+            m[5],
+        ),
+    ]
+}

@@ -1,0 +1,273 @@
+//! Sixteen f32 at a time, in the instruction set in use.
+//!
+//! A kernel is written once over [`Simd`] and compiled for each set. What runs between [`Simd::vectorize`] and the
+//! arithmetic is `#[inline(always)]`, so that it becomes part of a function for which the set is switched on.
+
+use super::isa::{self, Isa};
+
+/// Values of a vector, and channels of a block of the layout that the kernels compute in.
+pub const LANES: usize = 16;
+
+/// The values of one pixel in one block of channels.
+pub type Lane = [f32; LANES];
+
+/// Vectors of [`LANES`] f32, and the register tile that suits them.
+pub trait Simd: Copy + Send + Sync {
+    /// The vector.
+    type V: Copy;
+    /// Pixels of a register tile.
+    const PIXELS: usize;
+    /// Blocks of output channels of a register tile.
+    const BLOCKS: usize;
+
+    /// Runs `work`, a closure marked `#[inline(always)]`, with the set switched on.
+    fn vectorize<R>(self, work: impl FnMut() -> R) -> R;
+    /// One value in all lanes.
+    fn splat(self, value: f32) -> Self::V;
+    /// The values of a lane.
+    fn load(self, from: &Lane) -> Self::V;
+    /// The vector as a lane.
+    fn store(self, to: &mut Lane, value: Self::V);
+    /// `a * b + c`, rounded once where the set can.
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `a * b`
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a + b`
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a - b`
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The larger one; `b` where either is no number.
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `b` where it is larger than `a` or no number, else `a`.
+    fn max_or_nan(self, a: Self::V, b: Self::V) -> Self::V;
+}
+
+/// Work that is compiled for every set.
+pub trait Job {
+    /// What it gives.
+    type Output;
+    /// Does it.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+/// Does `job` in the set in use.
+pub fn dispatch<J: Job>(job: J) -> J::Output {
+    #[cfg(target_arch = "x86_64")]
+    match isa::current() {
+        Isa::Avx512 => {
+            if let Some(simd) = pulp::x86::V4::try_new() {
+                return job.run(x86::Avx512(simd));
+            }
+        }
+        Isa::Avx2 => {
+            if let Some(simd) = pulp::x86::V3::try_new() {
+                return job.run(x86::Avx2(simd));
+            }
+        }
+        Isa::Portable => {}
+    }
+    job.run(Portable)
+}
+
+/// A closure's own body. Called as `FnOnce` it would hide in a shim that need not be inlined, and what is not inlined is
+/// compiled without the set.
+#[cfg(target_arch = "x86_64")]
+struct Inlined<F>(F);
+
+#[cfg(target_arch = "x86_64")]
+impl<R, F: FnMut() -> R> pulp::NullaryFnOnce for Inlined<F> {
+    type Output = R;
+
+    #[inline(always)]
+    fn call(mut self) -> R {
+        (self.0)()
+    }
+}
+
+/// Plain arrays, which the compiler vectorises with what every processor of its kind has.
+#[derive(Debug, Clone, Copy)]
+pub struct Portable;
+
+impl Simd for Portable {
+    type V = Lane;
+    const PIXELS: usize = 4;
+    const BLOCKS: usize = 1;
+
+    #[inline(always)]
+    fn vectorize<R>(self, mut work: impl FnMut() -> R) -> R {
+        work()
+    }
+    #[inline(always)]
+    fn splat(self, value: f32) -> Lane {
+        [value; LANES]
+    }
+    #[inline(always)]
+    fn load(self, from: &Lane) -> Lane {
+        *from
+    }
+    #[inline(always)]
+    fn store(self, to: &mut Lane, value: Lane) {
+        *to = value;
+    }
+    #[inline(always)]
+    fn mul_add(self, a: Lane, b: Lane, c: Lane) -> Lane {
+        // Only where it is one instruction: elsewhere it would be a call.
+        if cfg!(target_arch = "aarch64") {
+            std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
+        } else {
+            std::array::from_fn(|i| a[i] * b[i] + c[i])
+        }
+    }
+    #[inline(always)]
+    fn mul(self, a: Lane, b: Lane) -> Lane {
+        std::array::from_fn(|i| a[i] * b[i])
+    }
+    #[inline(always)]
+    fn add(self, a: Lane, b: Lane) -> Lane {
+        std::array::from_fn(|i| a[i] + b[i])
+    }
+    #[inline(always)]
+    fn sub(self, a: Lane, b: Lane) -> Lane {
+        std::array::from_fn(|i| a[i] - b[i])
+    }
+    #[inline(always)]
+    fn max(self, a: Lane, b: Lane) -> Lane {
+        std::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
+    }
+    #[inline(always)]
+    fn max_or_nan(self, a: Lane, b: Lane) -> Lane {
+        std::array::from_fn(|i| {
+            if b[i] > a[i] || b[i].is_nan() {
+                b[i]
+            } else {
+                a[i]
+            }
+        })
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::{Inlined, LANES, Lane, Simd};
+    use pulp::bytemuck::cast;
+    use pulp::x86::{V3, V4};
+    use pulp::{f32x8, f32x16};
+
+    #[derive(Clone, Copy)]
+    pub(super) struct Avx512(pub V4);
+
+    impl Simd for Avx512 {
+        type V = f32x16;
+        // 28 sums, 2 vectors of weights and 1 of a pixel: 31 of the 32 registers.
+        const PIXELS: usize = 14;
+        const BLOCKS: usize = 2;
+
+        #[inline(always)]
+        fn vectorize<R>(self, work: impl FnMut() -> R) -> R {
+            self.0.vectorize(Inlined(work))
+        }
+        #[inline(always)]
+        fn splat(self, value: f32) -> f32x16 {
+            self.0.splat_f32x16(value)
+        }
+        #[inline(always)]
+        fn load(self, from: &Lane) -> f32x16 {
+            cast(*from)
+        }
+        #[inline(always)]
+        fn store(self, to: &mut Lane, value: f32x16) {
+            *to = cast(value);
+        }
+        #[inline(always)]
+        fn mul_add(self, a: f32x16, b: f32x16, c: f32x16) -> f32x16 {
+            self.0.mul_add_f32x16(a, b, c)
+        }
+        #[inline(always)]
+        fn mul(self, a: f32x16, b: f32x16) -> f32x16 {
+            self.0.mul_f32x16(a, b)
+        }
+        #[inline(always)]
+        fn add(self, a: f32x16, b: f32x16) -> f32x16 {
+            self.0.add_f32x16(a, b)
+        }
+        #[inline(always)]
+        fn sub(self, a: f32x16, b: f32x16) -> f32x16 {
+            self.0.sub_f32x16(a, b)
+        }
+        #[inline(always)]
+        fn max(self, a: f32x16, b: f32x16) -> f32x16 {
+            self.0.select_f32x16(self.0.cmp_gt_f32x16(a, b), a, b)
+        }
+        #[inline(always)]
+        fn max_or_nan(self, a: f32x16, b: f32x16) -> f32x16 {
+            let larger = self.0.select_f32x16(self.0.cmp_gt_f32x16(b, a), b, a);
+            self.0.select_f32x16(self.0.cmp_eq_f32x16(b, b), larger, b)
+        }
+    }
+
+    #[derive(Clone, Copy)]
+    pub(super) struct Avx2(pub V3);
+
+    type Halves = [f32x8; LANES / 8];
+
+    impl Avx2 {
+        #[inline(always)]
+        fn each(a: Halves, b: Halves, both: impl Fn(f32x8, f32x8) -> f32x8) -> Halves {
+            [both(a[0], b[0]), both(a[1], b[1])]
+        }
+    }
+
+    impl Simd for Avx2 {
+        type V = Halves;
+        // 12 sums, 2 vectors of weights and 1 of a pixel: 15 of the 16 registers.
+        const PIXELS: usize = 6;
+        const BLOCKS: usize = 1;
+
+        #[inline(always)]
+        fn vectorize<R>(self, work: impl FnMut() -> R) -> R {
+            self.0.vectorize(Inlined(work))
+        }
+        #[inline(always)]
+        fn splat(self, value: f32) -> Halves {
+            [self.0.splat_f32x8(value); 2]
+        }
+        #[inline(always)]
+        fn load(self, from: &Lane) -> Halves {
+            cast(*from)
+        }
+        #[inline(always)]
+        fn store(self, to: &mut Lane, value: Halves) {
+            *to = cast(value);
+        }
+        #[inline(always)]
+        fn mul_add(self, a: Halves, b: Halves, c: Halves) -> Halves {
+            let product = |i: usize| self.0.mul_add_f32x8(a[i], b[i], c[i]);
+            [product(0), product(1)]
+        }
+        #[inline(always)]
+        fn mul(self, a: Halves, b: Halves) -> Halves {
+            Self::each(a, b, |a, b| self.0.mul_f32x8(a, b))
+        }
+        #[inline(always)]
+        fn add(self, a: Halves, b: Halves) -> Halves {
+            Self::each(a, b, |a, b| self.0.add_f32x8(a, b))
+        }
+        #[inline(always)]
+        fn sub(self, a: Halves, b: Halves) -> Halves {
+            Self::each(a, b, |a, b| self.0.sub_f32x8(a, b))
+        }
+        #[inline(always)]
+        fn max(self, a: Halves, b: Halves) -> Halves {
+            Self::each(a, b, |a, b| {
+                self.0.select_f32x8(self.0.cmp_gt_f32x8(a, b), a, b)
+            })
+        }
+        #[inline(always)]
+        fn max_or_nan(self, a: Halves, b: Halves) -> Halves {
+            Self::each(a, b, |a, b| {
+                let larger = self.0.select_f32x8(self.0.cmp_gt_f32x8(b, a), b, a);
+                self.0.select_f32x8(self.0.cmp_eq_f32x8(b, b), larger, b)
+            })
+        }
+    }
+}

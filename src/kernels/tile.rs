@@ -1,0 +1,190 @@
+//! The register tile: some pixels by some output channels, summed over segments of sixteen input channels.
+//!
+//! Every product of the kernels ends here. The sums stay in registers while the segments go by; a value of a pixel is spread
+//! over a vector and multiplied with vectors of weights, of sixteen output channels each.
+
+use super::simd::{LANES, Lane, Simd};
+
+/// What a tile multiplies.
+#[derive(Debug, Clone, Copy)]
+pub struct Factors<'a> {
+    /// The tile's pixels in its first segment, one after the other; those of segment s begin at `s * step`.
+    pub pixels: &'a [Lane],
+    /// Lanes from one segment to the next.
+    pub step: usize,
+    /// Segments.
+    pub segments: usize,
+    /// `[segments][16][blocks]`: for each input channel the weights of the tile's blocks of output channels.
+    pub weights: &'a [Lane],
+}
+
+/// What becomes of the sums.
+#[derive(Debug, Clone, Copy)]
+pub struct Ending<'a> {
+    /// Added to each pixel of an output block.
+    pub bias: &'a [Lane],
+    /// As large as the whole output, added to it.
+    pub residual: Option<&'a [Lane]>,
+    /// Whether negative values become zero.
+    pub relu: bool,
+}
+
+/// Where a tile's sums go: block b's pixel p at `outputs[b][p]` for the tile's first `blocks` blocks from `block` and its
+/// pixels from `pixel`.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// The first block among `outputs`.
+    pub block: usize,
+    /// Blocks of the tile.
+    pub blocks: usize,
+    /// The first pixel within each of `outputs`.
+    pub pixel: usize,
+    /// Pixels of the tile.
+    pub pixels: usize,
+    /// Whether the sums go on from what the outputs hold.
+    pub adds: bool,
+    /// Of the whole output: the number of the block, of the pixel and of the pixels, for the ending.
+    pub whole: [usize; 3],
+}
+
+/// Computes a tile of at most `S::PIXELS` pixels and `S::BLOCKS` blocks.
+pub fn compute<S: Simd>(
+    simd: S,
+    factors: Factors,
+    outputs: &mut [&mut [Lane]],
+    place: Place,
+    ending: Option<Ending>,
+) {
+    macro_rules! sizes {
+        ($($pixels:literal)*) => {
+            match (place.pixels, place.blocks) {
+                $(
+                    ($pixels, 1) if $pixels <= S::PIXELS => sized::<S, $pixels, 1>(simd, factors, outputs, place, ending),
+                    ($pixels, 2) if $pixels <= S::PIXELS && S::BLOCKS >= 2 => sized::<S, $pixels, 2>(simd, factors, outputs, place, ending),
+                )*
+                (pixels, blocks) => unreachable!("a tile of {pixels} pixels and {blocks} blocks"),
+            }
+        };
+    }
+    sizes!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+}
+
+/// Runs `$body` for each of `$places` below `$most`, written out: only what is indexed by constants stays in registers.
+macro_rules! each {
+    ($i:ident in $most:ident, $($place:literal)*, $body:block) => {
+        $(if $place < $most {
+            let $i = $place;
+            $body
+        })*
+    };
+}
+
+/// The same for the pixels of a tile.
+macro_rules! each_pixel {
+    ($m:ident in $most:ident, $body:block) => {
+        each!($m in $most, 0 1 2 3 4 5 6 7 8 9 10 11 12 13, $body);
+    };
+}
+
+#[inline(never)]
+fn sized<S: Simd, const M: usize, const N: usize>(
+    simd: S,
+    factors: Factors,
+    outputs: &mut [&mut [Lane]],
+    place: Place,
+    ending: Option<Ending>,
+) {
+    simd.vectorize(
+        #[inline(always)]
+        || tile::<S, M, N>(simd, factors, outputs, place, ending),
+    );
+}
+
+#[inline(always)]
+fn tile<S: Simd, const M: usize, const N: usize>(
+    simd: S,
+    factors: Factors,
+    outputs: &mut [&mut [Lane]],
+    place: Place,
+    ending: Option<Ending>,
+) {
+    let mut sums = begin::<S, M, N>(simd, outputs, place);
+    let (weights, _) = factors.weights.as_chunks::<N>();
+    let (weights, _) = weights.as_chunks::<LANES>();
+    for (segment, weights) in weights[..factors.segments].iter().enumerate() {
+        let pixels = &factors.pixels[segment * factors.step..][..M];
+        for k in 0..LANES {
+            let weights = &weights[k];
+            let mut vectors = [simd.splat(0.0); N];
+            each!(n in N, 0 1, { vectors[n] = simd.load(&weights[n]); });
+            each_pixel!(m in M, {
+                let value = simd.splat(pixels[m][k]);
+                each!(n in N, 0 1, { sums[m][n] = simd.mul_add(value, vectors[n], sums[m][n]); });
+            });
+        }
+    }
+    finish(simd, sums, outputs, place, ending);
+}
+
+/// The sums that a tile goes on from.
+#[inline(always)]
+pub(super) fn begin<S: Simd, const M: usize, const N: usize>(
+    simd: S,
+    outputs: &[&mut [Lane]],
+    place: Place,
+) -> [[S::V; N]; M] {
+    let mut sums = [[simd.splat(0.0); N]; M];
+    if place.adds {
+        each!(n in N, 0 1, {
+            let output = &outputs[place.block + n][place.pixel..][..M];
+            each_pixel!(m in M, { sums[m][n] = simd.load(&output[m]); });
+        });
+    }
+    sums
+}
+
+/// Puts the sums in their place.
+#[inline(always)]
+pub(super) fn finish<S: Simd, const M: usize, const N: usize>(
+    simd: S,
+    mut sums: [[S::V; N]; M],
+    outputs: &mut [&mut [Lane]],
+    place: Place,
+    ending: Option<Ending>,
+) {
+    let outputs = &mut outputs[place.block..][..N];
+    let Some(ending) = ending else {
+        each!(n in N, 0 1, {
+            let output = &mut outputs[n][place.pixel..][..M];
+            each_pixel!(m in M, { simd.store(&mut output[m], sums[m][n]); });
+        });
+        return;
+    };
+    let [block, pixel, pixels] = place.whole;
+    each!(n in N, 0 1, {
+        let bias = simd.load(&ending.bias[block + n]);
+        each_pixel!(m in M, { sums[m][n] = simd.add(sums[m][n], bias); });
+        if let Some(residual) = ending.residual {
+            let residual = &residual[(block + n) * pixels + pixel..][..M];
+            each_pixel!(m in M, { sums[m][n] = simd.add(sums[m][n], simd.load(&residual[m])); });
+        }
+        if ending.relu {
+            let zero = simd.splat(0.0);
+            // A value that is no number stays none.
+            each_pixel!(m in M, { sums[m][n] = simd.max(zero, sums[m][n]); });
+        }
+        let output = &mut outputs[n][place.pixel..][..M];
+        each_pixel!(m in M, { simd.store(&mut output[m], sums[m][n]); });
+    });
+}
+
+pub(super) use {each, each_pixel};
+
+/// Cuts `count` pixels into tiles of nearly equal size, `S::PIXELS` at most: the first pixel and the pixels of each.
+pub fn tiles<S: Simd>(count: usize) -> impl Iterator<Item = [usize; 2]> {
+    let tiles = count.div_ceil(S::PIXELS).max(1);
+    (0..tiles).map(move |tile| {
+        let start = count * tile / tiles;
+        [start, count * (tile + 1) / tiles - start]
+    })
+}
