@@ -8,7 +8,7 @@ use super::stop::Stop;
 use super::training::Screen;
 use super::{Outcome, version};
 use crate::data::augment::Policy;
-use crate::error::misuse;
+use crate::error::{hinted, misuse};
 use crate::model::Frozen;
 use crate::train::choices::StemRule;
 use crate::train::{Ended, Length, OptimiserKind, Recipe, Run, Scheduler, Site, Target, Why};
@@ -234,11 +234,40 @@ pub fn run(
         run.go(&mut screen)?
     };
     screen.end();
+    if screen.is_closed() && stop.status().is_none() {
+        return Err(closed(&ended));
+    }
     report(&ended, console);
     Ok(match (ended.why, stop.status()) {
         (Why::Stopped { .. }, Some(status)) => Outcome::Stopped(status),
         _ => Outcome::Done,
     })
+}
+
+/// The error of a run whose lines nobody reads any more: a pipeline must not take it for a whole one.
+fn closed(ended: &Ended) -> anyhow::Error {
+    let what = "standard output was closed";
+    match (ended.why, &ended.folder) {
+        (Why::Stopped { step }, Some(folder)) => hinted(
+            format!("{what} after step {step}; the run is saved"),
+            format!(
+                "`resnet train --resume {}` goes on from there",
+                folder.display()
+            ),
+        ),
+        (Why::Stopped { step }, None) => hinted(
+            format!("{what} after step {step}; a dry run saves nothing"),
+            "read its lines to the end, or run it without --format json",
+        ),
+        (Why::Done | Why::NoBetter(_), Some(folder)) => hinted(
+            format!("{what} before the run's last line; the run is done"),
+            format!("it is in {}, with all epochs in metrics.csv", folder.display()),
+        ),
+        (Why::Done | Why::NoBetter(_), None) => hinted(
+            format!("{what} before the run's last line"),
+            "read its lines to the end, or run it without --format json",
+        ),
+    }
 }
 
 /// Says what a run came to.

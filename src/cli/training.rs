@@ -2,12 +2,13 @@
 
 use super::console::Console;
 use super::stop::Stop;
-use super::{counted, print};
+use super::{counted, is_broken_pipe, print};
 use crate::report::thousands;
 use crate::train::Watch;
 use crate::train::watch::{Beginning, Epoch, Step};
 use anyhow::{Error, Result};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use std::io::IsTerminal;
 
 /// The side of a run that people and programs see.
@@ -20,6 +21,8 @@ pub struct Screen<'a> {
     steps_an_epoch: u64,
     /// Pictures that were left out.
     left_out: usize,
+    /// Whoever read stdout has had enough.
+    is_closed: bool,
 }
 
 impl<'a> Screen<'a> {
@@ -32,6 +35,7 @@ impl<'a> Screen<'a> {
             epochs: 0,
             steps_an_epoch: 0,
             left_out: 0,
+            is_closed: false,
         }
     }
 
@@ -44,6 +48,20 @@ impl<'a> Screen<'a> {
                 self.left_out
             ));
         }
+    }
+
+    /// Whether nobody reads stdout any more.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// Prints `value` as a line of JSON; where nobody reads it any more, the run is to stop.
+    fn print(&mut self, value: &impl Serialize) -> Result<()> {
+        match print(&format!("{}\n", serde_json::to_string(value)?)) {
+            Err(error) if is_broken_pipe(&error) => self.is_closed = true,
+            printed => printed?,
+        }
+        Ok(())
     }
 
     fn clear(&mut self) {
@@ -115,7 +133,7 @@ impl Watch for Screen<'_> {
 
     fn step(&mut self, step: &Step) -> Result<()> {
         if self.is_json {
-            return print(&format!("{}\n", serde_json::to_string(step)?));
+            return self.print(step);
         }
         let (epochs, steps) = (self.epochs, self.steps_an_epoch);
         if let Some(bar) = self.bar(
@@ -150,7 +168,7 @@ impl Watch for Screen<'_> {
     fn epoch(&mut self, epoch: &Epoch, is_best: bool) -> Result<()> {
         self.clear();
         if self.is_json {
-            return print(&format!("{}\n", serde_json::to_string(epoch)?));
+            return self.print(epoch);
         }
         let validated = match (epoch.val_loss, epoch.val_top1) {
             (Some(loss), Some(top1)) => {
@@ -177,7 +195,7 @@ impl Watch for Screen<'_> {
     }
 
     fn wants_to_stop(&self) -> bool {
-        self.stop.is_wanted()
+        self.is_closed || self.stop.is_wanted()
     }
 }
 

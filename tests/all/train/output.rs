@@ -127,7 +127,7 @@ fn text_goes_to_stderr_alone() {
 }
 
 #[test]
-fn a_reader_that_has_had_enough_ends_the_run_cleanly() {
+fn a_reader_that_has_had_enough_ends_the_run_saved_and_failed() {
     let folder = tempfile::tempdir().unwrap();
     let line = format!("-d fake:400 {SMALL} --epochs 3 -o run --format json");
     let mut running = command(folder.path(), &line).start();
@@ -135,9 +135,15 @@ fn a_reader_that_has_had_enough_ends_the_run_cleanly() {
     stdout.read_line(&mut String::new()).unwrap();
     drop(stdout);
     let done = running.finish();
-    assert_eq!(done.status, 0, "{}", done.stderr);
-    assert!(!done.stderr.contains("error"), "{}", done.stderr);
-    // Its state was saved on the way out.
+    assert_eq!(done.status, 1, "{}", done.stderr);
+    let said = done.stderr.lines().rev().take(2).collect::<Vec<_>>();
+    assert!(
+        said[1].starts_with("error: standard output was closed after step ")
+            && said[1].ends_with("; the run is saved")
+            && said[0] == "hint: `resnet train --resume run` goes on from there",
+        "{}",
+        done.stderr
+    );
     let again = trained(folder.path(), "--resume run --format json");
     assert!(
         again.stderr.contains("goes on after step"),
