@@ -4,6 +4,7 @@
 //! [`Hinted`], `hint: <its hint>`.
 
 use std::fmt::Display;
+use std::io;
 
 /// An error with a hint that tells the user what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +70,16 @@ pub fn one_line(error: &anyhow::Error) -> String {
     let mut line: Vec<String> = causes.collect();
     line.dedup();
     line.join(": ")
+}
+
+/// Why a text file cannot be read, in plain words where there are such.
+pub fn why_unreadable(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::InvalidData => "it is no text".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 /// What a candle error says, without its backtrace.

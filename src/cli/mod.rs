@@ -7,6 +7,7 @@ mod console;
 mod device;
 mod eval;
 mod evaluation;
+mod numbers;
 mod predict;
 mod predictions;
 mod preprocess;

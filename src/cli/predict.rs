@@ -6,7 +6,7 @@ use super::device::{DTypeChoice, DeviceChoice, device_name};
 use super::predictions::{Format, Printer};
 use super::preprocess::{PreprocessArgs, in_words};
 use crate::data::list_images;
-use crate::error::hinted;
+use crate::error::{hinted, why_unreadable};
 use crate::infer::Work;
 use crate::predict::Predictor;
 use crate::weights::{Checkpoint, Remote};
@@ -159,6 +159,14 @@ fn path_of(line: &[u8]) -> PathBuf {
 /// Names of the classes, one a line.
 fn read_labels(file: &Path, classes: usize) -> Result<Vec<String>> {
     let text = std::fs::read_to_string(file)
+        .map_err(|error| {
+            hinted(
+                why_unreadable(&error),
+                format!(
+                    "pass a file of {classes} lines with a name each, in the order of the classes"
+                ),
+            )
+        })
         .with_context(|| format!("cannot read labels `{}`", file.display()))?;
     let labels: Vec<String> = text
         .trim_start_matches('\u{feff}')

@@ -28,7 +28,7 @@ pub struct PreprocessArgs {
     #[arg(long, value_enum, value_name = "FILTER")]
     interpolation: Option<InterpolationChoice>,
     /// Subtracted from each channel, scaled to 0..1
-    #[arg(long, value_name = "A,B,C", value_delimiter = ',', allow_negative_numbers = true, value_parser = parse_finite)]
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',', allow_negative_numbers = true, value_parser = parse_level)]
     mean: Option<Vec<f32>>,
     /// Divides each channel afterwards
     #[arg(long, value_name = "A,B,C", value_delimiter = ',', allow_negative_numbers = true, value_parser = parse_positive)]
@@ -186,15 +186,21 @@ fn parse_part(text: &str) -> Result<f64, String> {
     part.ok_or_else(|| "it is above 0 and at most 1".to_owned())
 }
 
-fn parse_finite(text: &str) -> Result<f32, String> {
+fn parse_level(text: &str) -> Result<f32, String> {
     text.parse()
         .ok()
         .filter(|number: &f32| number.is_finite())
         .ok_or_else(|| "it is a number for each channel".to_owned())
+        .and_then(
+            |number: f32| match number.abs() > Preprocess::LARGEST_LEVEL {
+                true => Err("pictures are scaled to 0..1: divide it by 255".to_owned()),
+                false => Ok(number),
+            },
+        )
 }
 
 fn parse_positive(text: &str) -> Result<f32, String> {
-    let number = parse_finite(text)?;
+    let number = parse_level(text)?;
     if number > 0.0 {
         Ok(number)
     } else {

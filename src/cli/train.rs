@@ -3,12 +3,13 @@
 use super::architecture::ArchitectureArgs;
 use super::console::Console;
 use super::device::{DTypeChoice, DeviceChoice};
+use super::numbers::{finite, part_aside, whole};
 use super::preprocess::PreprocessArgs;
 use super::stop::Stop;
 use super::training::Screen;
 use super::{Outcome, version};
 use crate::data::augment::Policy;
-use crate::error::{hinted, misuse};
+use crate::error::{hinted, is_misuse, misuse, one_line};
 use crate::model::Frozen;
 use crate::train::choices::StemRule;
 use crate::train::{Ended, Length, OptimiserKind, Recipe, Run, Scheduler, Site, Target, Why};
@@ -16,7 +17,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::de::DeserializeOwned;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -81,34 +82,34 @@ struct StartArgs {
 #[command(next_help_heading = "Optimisation [default: by the data, said at the start]")]
 struct OptimisationArgs {
     /// Passes over the training pictures
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     epochs: Option<u64>,
     /// End after so many steps, wherever that falls
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     max_steps: Option<u64>,
     /// Pictures a batch
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>)]
     batch_size: Option<usize>,
     /// Leave out an epoch's last batch where it is not full
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, hide_possible_values = true, value_name = "BOOL")]
     drop_last: Option<bool>,
     /// Batches whose gradients make one step
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>)]
     grad_accumulation: Option<usize>,
     /// How weights move along their gradients
     #[arg(long, value_parser = word::<OptimiserKind>(&["sgd", "adam", "adamw"]))]
     optimizer: Option<OptimiserKind>,
     /// The highest learning rate
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = finite)]
     lr: Option<f64>,
     /// SGD's momentum
-    #[arg(long, value_name = "PART", allow_negative_numbers = true)]
+    #[arg(long, value_name = "PART", allow_negative_numbers = true, value_parser = finite)]
     momentum: Option<f64>,
     /// Nesterov's momentum
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, hide_possible_values = true, value_name = "BOOL")]
     nesterov: Option<bool>,
     /// Weight decay
-    #[arg(long, value_name = "DECAY", allow_negative_numbers = true)]
+    #[arg(long, value_name = "DECAY", allow_negative_numbers = true, value_parser = finite)]
     weight_decay: Option<f64>,
     /// No weight decay on batch norm and biases
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, hide_possible_values = true, value_name = "BOOL")]
@@ -117,31 +118,31 @@ struct OptimisationArgs {
     #[arg(long, value_parser = word::<Scheduler>(&["cosine", "step", "constant", "onecycle"]))]
     scheduler: Option<Scheduler>,
     /// Epochs in which the learning rate rises
-    #[arg(long, value_name = "EPOCHS", allow_negative_numbers = true)]
+    #[arg(long, value_name = "EPOCHS", allow_negative_numbers = true, value_parser = finite)]
     warmup_epochs: Option<f64>,
     /// Epochs at which `step` lowers the learning rate to a tenth [default: half and three quarters of the run]
-    #[arg(long, value_name = "EPOCH,..", value_delimiter = ',')]
+    #[arg(long, value_name = "EPOCH,..", value_delimiter = ',', allow_negative_numbers = true, value_parser = whole::<u64>)]
     milestones: Option<Vec<u64>>,
     /// The share of the target that is spread over all classes
-    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, value_parser = finite)]
     label_smoothing: Option<f64>,
     /// The largest norm of all gradients together
-    #[arg(long, value_name = "NORM", allow_negative_numbers = true)]
+    #[arg(long, value_name = "NORM", allow_negative_numbers = true, value_parser = finite)]
     clip_grad: Option<f64>,
     /// Keep a moving average of the weights, which is validated and saved: its decay, such as 0.999
-    #[arg(long, value_name = "DECAY", allow_negative_numbers = true)]
+    #[arg(long, value_name = "DECAY", allow_negative_numbers = true, value_parser = finite)]
     ema: Option<f64>,
     /// How classes weigh in the loss: auto (against their frequency), or a file with a number a line
     #[arg(long, value_name = "auto|FILE")]
     class_weights: Option<String>,
     /// End after so many epochs without a better one
-    #[arg(long, value_name = "EPOCHS")]
+    #[arg(long, value_name = "EPOCHS", allow_negative_numbers = true, value_parser = whole::<u64>)]
     patience: Option<u64>,
     /// The type of the numbers: f32, or f64, the reference
     #[arg(long, value_enum, hide_possible_values = true)]
     dtype: Option<DTypeChoice>,
     /// Save the state after so many steps too, not only at the end of each epoch
-    #[arg(long, value_name = "STEPS")]
+    #[arg(long, value_name = "STEPS", allow_negative_numbers = true, value_parser = whole::<u64>)]
     checkpoint_every: Option<u64>,
 }
 
@@ -149,25 +150,25 @@ struct OptimisationArgs {
 #[command(next_help_heading = "Pictures [default: by the data, said at the start]")]
 struct PictureArgs {
     /// Carve this part out of the training pictures to validate on [default: 0.1 of a folder without val/ or test/]
-    #[arg(long, value_name = "PART", allow_negative_numbers = true)]
+    #[arg(long, value_name = "PART", allow_negative_numbers = true, value_parser = part_aside)]
     val_split: Option<f64>,
     /// How training pictures are varied; none: as in evaluation
     #[arg(long, value_parser = word::<Policy>(&["none", "flip", "crop", "crop-flip", "resized-crop", "randaugment"]))]
     augment: Option<Policy>,
     /// Mix pictures: mixup's alpha
-    #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
+    #[arg(long, value_name = "ALPHA", allow_negative_numbers = true, value_parser = finite)]
     mixup: Option<f64>,
     /// Paste pictures into each other: cutmix's alpha
-    #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
+    #[arg(long, value_name = "ALPHA", allow_negative_numbers = true, value_parser = finite)]
     cutmix: Option<f64>,
     /// The probability that a rectangle of a picture is erased
-    #[arg(long, value_name = "PROBABILITY", allow_negative_numbers = true)]
+    #[arg(long, value_name = "PROBABILITY", allow_negative_numbers = true, value_parser = finite)]
     random_erase: Option<f64>,
     /// Keep the data set's order
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, hide_possible_values = true, value_name = "BOOL")]
     no_shuffle: Option<bool>,
     /// What all random numbers start from [default: 0]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     seed: Option<u64>,
     /// End at the first picture that cannot be read, rather than leave it out
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, hide_possible_values = true, value_name = "BOOL")]
@@ -206,10 +207,13 @@ pub fn run(
         stop.listen()?;
         run.go(&mut screen)?
     } else {
+        let flags = said.said();
         let said = match &args.recipe {
             Some(file) => said.over(Recipe::read(file)?),
             None => said,
         };
+        let from_file = said.said().into_iter().filter(|key| !flags.contains(key));
+        let from_file: Vec<String> = from_file.collect();
         let dtype = match said.dtype.as_deref() {
             Some("f64") => DTypeChoice::F64,
             _ => DTypeChoice::F32,
@@ -229,7 +233,11 @@ pub fn run(
             .map(|argument| argument.to_string_lossy().into_owned())
             .collect();
         let about = format!("resnet {}: resnet {}", version::short(), command.join(" "));
-        let run = Run::start(said, &target, &about, &site, &mut screen)?;
+        let begun = Run::start(said, &target, &about, &site, &mut screen);
+        let run = begun.map_err(|error| match &args.recipe {
+            Some(file) => blame_recipe(error, file, &from_file),
+            None => error,
+        })?;
         stop.listen()?;
         run.go(&mut screen)?
     };
@@ -242,6 +250,21 @@ pub fn run(
         (Why::Stopped { .. }, Some(status)) => Outcome::Stopped(status),
         _ => Outcome::Done,
     })
+}
+
+/// Names the recipe and the key where it was there that something wrong was said.
+fn blame_recipe(error: anyhow::Error, file: &Path, keys: &[String]) -> anyhow::Error {
+    let text = one_line(&error);
+    // What a message is about it names first.
+    let mut words = text.split([' ', ':', ',']);
+    let named = words.find(|word| word.starts_with("--"));
+    match named.filter(|flag| is_misuse(&error) && keys.iter().any(|key| key == flag)) {
+        Some(flag) => {
+            let key = flag.trim_start_matches('-');
+            error.context(format!("recipe `{}`, key `{key}`", file.display()))
+        }
+        None => error,
+    }
 }
 
 /// The error of a run whose lines nobody reads any more: a pipeline must not take it for a whole one.
@@ -261,7 +284,10 @@ fn closed(ended: &Ended) -> anyhow::Error {
         ),
         (Why::Done | Why::NoBetter(_), Some(folder)) => hinted(
             format!("{what} before the run's last line; the run is done"),
-            format!("it is in {}, with all epochs in metrics.csv", folder.display()),
+            format!(
+                "it is in {}, with all epochs in metrics.csv",
+                folder.display()
+            ),
         ),
         (Why::Done | Why::NoBetter(_), None) => hinted(
             format!("{what} before the run's last line"),

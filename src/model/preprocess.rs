@@ -71,6 +71,9 @@ impl Default for Preprocess {
 }
 
 impl Preprocess {
+    /// More than any mean or deviation of pictures scaled to 0..=1: larger numbers are meant for levels of 0 to 255.
+    pub const LARGEST_LEVEL: f32 = 10.0;
+
     /// The same with the size and crop that timm's validation uses, where they are given.
     #[must_use]
     pub fn at_test_size(mut self) -> Self {

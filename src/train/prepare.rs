@@ -2,6 +2,7 @@
 
 use super::feed::Feed;
 use super::folder::{RunFolder, ensure_new};
+use super::idle::refuse_idle;
 use super::learner::Learner;
 use super::pictures::Data;
 use super::recipe::Recipe;
@@ -66,6 +67,7 @@ impl Run {
         let written = said.data.clone().unwrap_or_else(|| "cifar10".to_owned());
         let name = DataName::parse(&written)?;
         refuse_two_architectures(&said)?;
+        refuse_idle(&said)?;
         let checkpoint = match &said.model {
             Some(model) => Some(Checkpoint::open(model, &Remote::new(site.progress))?),
             None => None,

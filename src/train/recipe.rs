@@ -7,7 +7,7 @@ use super::choices::{PictureSize, StemRule};
 use super::optimiser::OptimiserKind;
 use super::schedule::Scheduler;
 use crate::data::augment::Policy;
-use crate::error::hinted;
+use crate::error::{hinted, why_unreadable};
 use crate::model::{CropMode, Frozen, Interpolation};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -140,6 +140,9 @@ recipe! {
     checkpoint_every: u64,
 }
 
+/// The hint where a recipe's file is none.
+const WHAT_A_RECIPE_IS: &str = "pass a file of `key = value` lines, such as a run's `config.toml` or the repository's `models/*/recipe.toml`";
+
 /// What stands above a key in `config.toml`.
 const HEADINGS: [(&str, &str); 4] = [
     ("data", "Data"),
@@ -150,9 +153,19 @@ const HEADINGS: [(&str, &str); 4] = [
 
 impl Recipe {
     /// What flags say, and what a recipe file says where they say nothing. A model that the flags name takes the place of the
-    /// file's architecture, and an architecture that they name that of its model.
+    /// file's architecture, and an architecture that they name that of its model; with another optimiser or scheduler goes
+    /// what only the file's has.
     #[must_use]
     pub fn over(self, mut file: Self) -> Self {
+        if !matches!(self.optimizer, None | Some(OptimiserKind::Sgd)) {
+            (file.momentum, file.nesterov) = (None, None);
+        }
+        if !matches!(self.scheduler, None | Some(Scheduler::Step)) {
+            file.milestones = None;
+        }
+        if self.scheduler == Some(Scheduler::Onecycle) {
+            file.warmup_epochs = None;
+        }
         if self.model.is_some() {
             file = Self {
                 depth: None,
@@ -176,7 +189,19 @@ impl Recipe {
     /// A file that cannot be read, is no TOML, or has a key or a value that a recipe has not.
     pub fn read(path: &Path) -> Result<Self> {
         let context = || format!("cannot read recipe `{}`", path.display());
-        let text = std::fs::read_to_string(path).with_context(context)?;
+        // Opening a folder is an error of its own kind on some systems.
+        if path.is_dir() {
+            let config = path.join("config.toml");
+            let way_out = if config.is_file() {
+                format!("pass the run's own recipe, `{}`", config.display())
+            } else {
+                WHAT_A_RECIPE_IS.to_owned()
+            };
+            return Err(hinted("it is a folder", way_out)).with_context(context);
+        }
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| hinted(why_unreadable(&error), WHAT_A_RECIPE_IS))
+            .with_context(context)?;
         Self::parse(&text).with_context(context)
     }
 
@@ -186,12 +211,14 @@ impl Recipe {
     /// Text that is no TOML, or has a key or a value that a recipe has not.
     pub fn parse(text: &str) -> Result<Self> {
         toml::from_str(text).map_err(|error| {
-            let line = error
-                .span()
-                .map(|span| text[..span.start].matches('\n').count() + 1);
-            let place = line.map_or(String::new(), |line| format!("line {line}: "));
+            let place = error.span().map_or(String::new(), |span| {
+                let before = &text[..span.start];
+                let line = before.matches('\n').count() + 1;
+                let key = key_before(before, error.message()).map(|key| format!("`{key}`: "));
+                format!("line {line}: {}", key.unwrap_or_default())
+            });
             hinted(
-                format!("{place}{}", error.message()),
+                format!("{place}{}", plain(error.message())),
                 "a recipe has `key = value` lines whose keys are the flags of `resnet train --help`",
             )
         })
@@ -229,6 +256,38 @@ impl Recipe {
             .iter()
             .find_map(|(first, heading)| (*first == key).then_some(*heading))
     }
+}
+
+/// The key of the value that a message is about: in the last line of `before`, or above it where the value is a list.
+fn key_before<'a>(before: &'a str, message: &str) -> Option<&'a str> {
+    let lines_above = if message.starts_with("invalid ") {
+        usize::MAX
+    } else {
+        1
+    };
+    let mut lines = before.split('\n').rev().take(lines_above);
+    lines.find_map(|line| {
+        let key = line.split_once('=')?.0.trim();
+        let is_key = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        (!key.is_empty() && key.chars().all(is_key)).then_some(key)
+    })
+}
+
+/// What a reader of TOML says, with plain names of what it expected.
+fn plain(message: &str) -> String {
+    let mut message = message.to_owned();
+    for (name, plain) in [
+        ("expected u64", "expected a whole number of 0 or more"),
+        ("expected usize", "expected a whole number of 0 or more"),
+        ("expected f64", "expected a number"),
+        ("expected f32", "expected a number"),
+        ("expected a boolean", "expected true or false"),
+        ("expected a string", "expected text in quotes"),
+        ("expected a sequence", "expected a list in brackets"),
+    ] {
+        message = message.replace(name, plain);
+    }
+    message
 }
 
 #[cfg(test)]
@@ -286,6 +345,21 @@ mod tests {
         assert_eq!((both.depth, both.plain, both.lr), (None, None, Some(0.1)));
         let both = file.over(flags);
         assert_eq!((both.model, both.depth), (None, Some(20)));
+    }
+
+    #[test]
+    fn another_optimiser_or_scheduler_brings_nothing_of_the_files_along() {
+        let file = Recipe::parse(
+            "optimizer = 'sgd'\nmomentum = 0.9\nnesterov = true\nscheduler = 'step'\nmilestones = [3]\nwarmup-epochs = 1",
+        )
+        .unwrap();
+        let over = |flags: &str| Recipe::parse(flags).unwrap().over(file.clone());
+        let adam = over("optimizer = 'adam'");
+        assert_eq!((adam.momentum, adam.nesterov), (None, None));
+        let cosine = over("scheduler = 'cosine'");
+        assert_eq!((cosine.milestones, cosine.warmup_epochs), (None, Some(1.0)));
+        assert_eq!(over("scheduler = 'onecycle'").warmup_epochs, None);
+        assert_eq!(over("lr = 0.1").momentum, Some(0.9));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::feed::Feed;
 use super::schedule::Schedule;
 use super::settings::{ClassWeights, Settings};
 use crate::data::sets::Split;
-use crate::error::{hinted, misuse};
+use crate::error::{hinted, misuse, why_unreadable};
 use crate::model::description::ModuleKind;
 use crate::model::{Frozen, ModelConfig, describe};
 use crate::nn::loss::balanced;
@@ -133,7 +133,12 @@ pub fn class_weights(
 }
 
 fn read_weights(file: &Path, classes: usize) -> Result<Vec<f64>> {
-    let text = std::fs::read_to_string(file)?;
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        hinted(
+            why_unreadable(&error),
+            format!("pass `auto`, or a file of {classes} lines with a number each, in the order of the classes"),
+        )
+    })?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let weights = lines
         .enumerate()
@@ -154,6 +159,12 @@ fn read_weights(file: &Path, classes: usize) -> Result<Vec<f64>> {
         return Err(hinted(
             format!("{} weights for {classes} classes", weights.len()),
             "give one number a line, in the order of the classes",
+        ));
+    }
+    if weights.iter().all(|&weight| weight == 0.0) {
+        return Err(hinted(
+            "every weight is 0, so no picture would teach",
+            "give a number above 0 to the classes that are to be learnt",
         ));
     }
     Ok(weights)

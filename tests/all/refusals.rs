@@ -12,7 +12,7 @@ const MODEL: &str = "tests/fixtures/weights/bottleneck.safetensors";
 type Case = (&'static str, i32, &'static str);
 
 /// Wrong usage that the parser finds: the first line of its message.
-const USAGE: [Case; 27] = [
+const USAGE: [Case; 34] = [
     ("nonsense", 2, "error: unrecognized subcommand 'nonsense'"),
     (
         "summary --nonsense",
@@ -140,6 +140,41 @@ const USAGE: [Case; 27] = [
         "error: invalid value 'nearest' for '--interpolation <FILTER>'",
     ),
     (
+        "predict CAT -m MODEL --mean 123.7,116.3,103.5",
+        2,
+        "error: invalid value '123.7' for '--mean <A,B,C>': pictures are scaled to 0..1: divide it by 255",
+    ),
+    (
+        "train --epochs 1.5",
+        2,
+        "error: invalid value '1.5' for '--epochs <N>': it is a whole number of 0 or more",
+    ),
+    (
+        "train --seed -1",
+        2,
+        "error: invalid value '-1' for '--seed <N>': it is a whole number of 0 or more",
+    ),
+    (
+        "train --milestones 3,-5",
+        2,
+        "error: invalid value '-5' for '--milestones <EPOCH,..>': it is a whole number of 0 or more",
+    ),
+    (
+        "train --lr inf",
+        2,
+        "error: invalid value 'inf' for '--lr <RATE>': it is a finite number, such as 0.1",
+    ),
+    (
+        "train --lr high",
+        2,
+        "error: invalid value 'high' for '--lr <RATE>': it is a finite number, such as 0.1",
+    ),
+    (
+        "train --val-split 0",
+        2,
+        "error: invalid value '0' for '--val-split <PART>': it is above 0 and below 1, such as 0.1; nothing is put aside without it where there are val/ or test/",
+    ),
+    (
         "--completions nosh",
         2,
         "error: invalid value 'nosh' for '--completions <SHELL>'",
@@ -147,7 +182,7 @@ const USAGE: [Case; 27] = [
 ];
 
 /// Everything else: the whole of stderr.
-const FAILURES: [Case; 36] = [
+const FAILURES: [Case; 41] = [
     (
         "summary --depth 18 --groups 2",
         2,
@@ -324,6 +359,31 @@ const FAILURES: [Case; 36] = [
         "note: tensor `layer2.0.downsample.1.weight` holds numbers that are infinite or not a number: so will the outputs\nerror: cannot predict picture `assets/images/cat.png`: the model gives no finite number for this picture (class 0): its weights are damaged or overflow",
     ),
     (
+        "predict CAT -m MODEL --labels missing.txt",
+        1,
+        "error: cannot read labels `missing.txt`: no such file\nhint: pass a file of 3 lines with a name each, in the order of the classes",
+    ),
+    (
+        "train -d fake:8:3 --depth 20 --class-weights missing.txt --dry-run",
+        1,
+        "error: cannot read class weights `missing.txt`: no such file\nhint: pass `auto`, or a file of 3 lines with a number each, in the order of the classes",
+    ),
+    (
+        "train -d fake:8:2 --depth 20 --class-weights DIR/zeros.txt --dry-run",
+        1,
+        "error: cannot read class weights `DIR/zeros.txt`: every weight is 0, so no picture would teach\nhint: give a number above 0 to the classes that are to be learnt",
+    ),
+    (
+        "train -d fake:8 --optimizer adam --momentum 0.9",
+        2,
+        "error: cannot train with --momentum 0.9: adam has averages of its own in its place\nhint: leave it out, or pass --optimizer sgd",
+    ),
+    (
+        "train -d fake:8 --milestones 3,5",
+        2,
+        "error: cannot train with --milestones 3: only the scheduler `step` has them\nhint: pass --scheduler step, or leave --milestones out",
+    ),
+    (
         "train -d missing --depth 34",
         1,
         "error: cannot read data set `missing`: no such folder\nhint: pass a folder of pictures, `sample`, `cifar10`, `cifar100`, `mnist`, `fashion-mnist` or `fake:N`",
@@ -344,6 +404,7 @@ fn bad_files(folder: &Path) {
     write("empty.pth", b"");
     write("text.png", b"no picture\n");
     write("two.txt", b"one\ntwo\n");
+    write("zeros.txt", b"0\n0\n");
     let model = fs::read(MODEL).unwrap();
     write("cut.safetensors", &model[..3000]);
     // The last tensor's last number becomes NaN.

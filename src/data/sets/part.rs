@@ -39,8 +39,8 @@ impl DataSet {
     pub fn carve(&mut self, fraction: f64, seed: u64) -> Result<()> {
         if !(fraction > 0.0 && fraction < 1.0) {
             return Err(misuse(
-                format!("{fraction} of the training pictures cannot be put aside"),
-                "write a part between 0 and 1, such as 0.1",
+                format!("cannot put aside --val-split {fraction} of the training pictures"),
+                "write a part above 0 and below 1, such as 0.1, or leave it out to put none aside where there are val/ or test/",
             ));
         }
         let Some(train) = &self.train else {

@@ -234,14 +234,45 @@ fn a_recipe_is_refused_by_the_line_of_what_is_wrong() {
         (
             "\n\nepochs = \"three\"",
             1,
-            "`r.toml`: line 3: invalid type: string \"three\"",
+            "`r.toml`: line 3: `epochs`: invalid type: string \"three\", expected a whole number",
         ),
-        ("epochs = -1", 1, "line 1: invalid value: integer `-1`"),
-        ("freeze = \"tail\"", 1, "line 1: `tail` is no part of a net"),
-        ("optimizer = \"lion\"", 1, "line 1: unknown variant `lion`"),
+        (
+            "epochs = -1",
+            1,
+            "line 1: `epochs`: invalid value: integer `-1`",
+        ),
+        (
+            "mean = [0.5,\n  true]",
+            1,
+            "line 2: `mean`: invalid type: boolean `true`, expected a number",
+        ),
+        (
+            "freeze = \"tail\"",
+            1,
+            "line 1: `freeze`: `tail` is no part of a net",
+        ),
+        (
+            "optimizer = \"lion\"",
+            1,
+            "line 1: `optimizer`: unknown variant `lion`",
+        ),
         ("lr = 0.1\nlr = 0.2", 1, "line 2: duplicate key"),
         ("lr = ", 1, "line 1: "),
-        ("lr = inf", 2, "cannot train with --lr inf"),
+        (
+            "lr = inf",
+            2,
+            "error: recipe `r.toml`, key `lr`: cannot train with --lr inf",
+        ),
+        (
+            "milestones = [3]",
+            2,
+            "error: recipe `r.toml`, key `milestones`: cannot train with --milestones 3: only",
+        ),
+        (
+            "val-split = 0.0",
+            2,
+            "error: recipe `r.toml`, key `val-split`: cannot put aside --val-split 0",
+        ),
         ("width = 0", 2, "cannot train with --width 0"),
         ("width = 100000", 2, "cannot train with --width 100000"),
         ("groups = 0", 2, "cannot train with --groups 0"),
@@ -284,11 +315,34 @@ fn a_recipe_is_refused_by_the_line_of_what_is_wrong() {
         );
     }
     assert!(!folder.join("runs").exists());
-    let done = train(folder, "--recipe missing.toml");
+    // What a flag says is the flag's fault.
+    fs::write(folder.join("r.toml"), "lr = 0.1\nepochs = 2").unwrap();
+    let done = train(folder, "-d fake:4 --recipe r.toml --warmup-epochs 3");
     assert!(
-        done.stderr
-            .starts_with("error: cannot read recipe `missing.toml`: "),
+        done.stderr.starts_with(
+            "error: cannot train with --warmup-epochs 3: the run ends after --epochs 2"
+        ),
         "{}",
         done.stderr
     );
+    fs::create_dir(folder.join("run")).unwrap();
+    fs::write(folder.join("run/config.toml"), "").unwrap();
+    for (recipe, expected) in [
+        (
+            "missing.toml",
+            "error: cannot read recipe `missing.toml`: no such file\nhint: pass a file of",
+        ),
+        (
+            "run",
+            "error: cannot read recipe `run`: it is a folder\nhint: pass the run's own recipe, `run/config.toml`",
+        ),
+    ] {
+        let done = train(folder, &format!("--recipe {recipe}"));
+        assert_eq!(done.status, 1);
+        assert!(
+            done.stderr.replace('\\', "/").starts_with(expected),
+            "{}",
+            done.stderr
+        );
+    }
 }

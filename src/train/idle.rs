@@ -1,0 +1,155 @@
+//! What is said of a run and would do nothing, or not what was meant: it is refused before anything begins.
+
+use super::optimiser::OptimiserKind;
+use super::recipe::Recipe;
+use super::schedule::Scheduler;
+use crate::error::misuse;
+use crate::model::Preprocess;
+use anyhow::Result;
+
+/// Refuses what a run that says `said` would not heed.
+///
+/// # Errors
+/// Misuse that names the flag, what it is without and the way out.
+pub(super) fn refuse_idle(said: &Recipe) -> Result<()> {
+    refuse_without_optimiser(said)?;
+    refuse_without_scheduler(said)?;
+    if said.zero_init_residual == Some(true) && said.plain == Some(true) {
+        return Err(misuse(
+            "cannot train with --zero-init-residual and --plain: without shortcuts nothing passes a block that starts at 0",
+            "leave one of them out",
+        ));
+    }
+    for (key, numbers) in [("mean", &said.mean), ("std", &said.std)] {
+        let mut numbers = numbers.iter().flatten();
+        if let Some(number) = numbers.find(|number| number.abs() > Preprocess::LARGEST_LEVEL) {
+            return Err(misuse(
+                format!("cannot train with --{key} {number}: pictures are scaled to 0..1"),
+                "divide each of its numbers by 255",
+            ));
+        }
+    }
+    match said.lr {
+        Some(lr) if lr == f64::INFINITY => Err(misuse(
+            "cannot train with --lr inf: no number is so large",
+            "pass a number above 0, such as 0.1",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn refuse_without_optimiser(said: &Recipe) -> Result<()> {
+    let name = match said.optimizer {
+        Some(OptimiserKind::Adam) => "adam",
+        Some(OptimiserKind::Adamw) => "adamw",
+        Some(OptimiserKind::Sgd) | None => return Ok(()),
+    };
+    let idle = match (said.momentum, said.nesterov) {
+        (Some(momentum), _) => format!("--momentum {momentum}"),
+        (None, Some(true)) => "--nesterov".to_owned(),
+        (None, _) => return Ok(()),
+    };
+    Err(misuse(
+        format!("cannot train with {idle}: {name} has averages of its own in its place"),
+        "leave it out, or pass --optimizer sgd",
+    ))
+}
+
+fn refuse_without_scheduler(said: &Recipe) -> Result<()> {
+    if said.scheduler != Some(Scheduler::Step)
+        && let Some([first, ..]) = said.milestones.as_deref()
+    {
+        return Err(misuse(
+            format!("cannot train with --milestones {first}: only the scheduler `step` has them"),
+            "pass --scheduler step, or leave --milestones out",
+        ));
+    }
+    let Some(warmup) = said.warmup_epochs.filter(|&epochs| epochs > 0.0) else {
+        return Ok(());
+    };
+    if said.scheduler == Some(Scheduler::Onecycle) {
+        return Err(misuse(
+            format!(
+                "cannot train with --warmup-epochs {warmup}: the scheduler `onecycle` begins with a rise of its own"
+            ),
+            "leave --warmup-epochs out, or pass another --scheduler",
+        ));
+    }
+    // Steps alone cut a run short as it is.
+    match said.epochs {
+        Some(epochs) if warmup > epochs as f64 => Err(misuse(
+            format!(
+                "cannot train with --warmup-epochs {warmup}: the run ends after --epochs {epochs}, before the rise does"
+            ),
+            format!("pass more --epochs, or --warmup-epochs below {epochs}, such as 0"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{hint_of, is_misuse};
+
+    #[test]
+    fn what_would_do_nothing_is_refused_by_its_name() {
+        for (recipe, named) in [
+            (
+                "optimizer = 'adam'\nmomentum = 0.9",
+                "--momentum 0.9: adam has",
+            ),
+            (
+                "optimizer = 'adamw'\nnesterov = true",
+                "--nesterov: adamw has",
+            ),
+            ("milestones = [3, 5]", "--milestones 3: only"),
+            (
+                "scheduler = 'cosine'\nmilestones = [3]",
+                "--milestones 3: only",
+            ),
+            (
+                "scheduler = 'onecycle'\nwarmup-epochs = 1",
+                "--warmup-epochs 1: ",
+            ),
+            (
+                "epochs = 2\nwarmup-epochs = 2.5",
+                "--warmup-epochs 2.5: the run ends after --epochs 2",
+            ),
+            (
+                "mean = [123.7, 116.3, 103.5]",
+                "--mean 123.7: pictures are scaled",
+            ),
+            (
+                "std = [58.4, 57.1, 57.4]",
+                "--std 58.4: pictures are scaled",
+            ),
+            ("lr = inf", "--lr inf: "),
+            (
+                "plain = true\nzero-init-residual = true",
+                "--zero-init-residual and --plain: ",
+            ),
+        ] {
+            let error = refuse_idle(&Recipe::parse(recipe).unwrap()).unwrap_err();
+            let message = error.to_string();
+            assert!(message.contains(named), "{recipe}: {message}");
+            assert!(is_misuse(&error) && hint_of(&error).is_some(), "{recipe}");
+        }
+    }
+
+    #[test]
+    fn what_does_something_or_says_nothing_new_is_let_pass() {
+        for recipe in [
+            "",
+            "momentum = 0.9\nnesterov = true",
+            "optimizer = 'adam'\nnesterov = false",
+            "scheduler = 'step'\nmilestones = [3, 5]\nwarmup-epochs = 1",
+            "scheduler = 'onecycle'\nwarmup-epochs = 0",
+            "epochs = 2\nwarmup-epochs = 2",
+            "max-steps = 2\nwarmup-epochs = 5",
+            "mean = [0.5]\nstd = [1.0]",
+        ] {
+            refuse_idle(&Recipe::parse(recipe).unwrap()).unwrap();
+        }
+    }
+}
