@@ -29,7 +29,7 @@ pub struct Args {
     #[arg(short, long)]
     model: String,
     /// The pictures: a data set's name, such as `sample` or `cifar10`; `cifar10:DIR` for its files in a folder; or a
-    /// folder: val/ or test/ with one folder a class, or class folders alone
+    /// folder: val/ (valid/, validation/) or test/ (testing/) with one folder a class, or class folders alone
     #[arg(short, long)]
     data: String,
     /// Which pictures [default: test, else val]

@@ -22,7 +22,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// What to learn: sample, cifar10, cifar100, mnist, fashion-mnist, NAME:DIR with a set's original files, a folder of
-    /// pictures, or fake:N[:CLASSES] [default: cifar10]
+    /// pictures (a folder a class, alone or in train/, val/ and test/; training/, valid/, validation/ and testing/ are
+    /// these too), or fake:N[:CLASSES] [default: cifar10]
     #[arg(short, long, value_name = "DATA")]
     data: Option<String>,
     /// Start from a model's weights: a hub name, a folder or a file. The last layer is replaced where the classes differ

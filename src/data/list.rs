@@ -1,5 +1,6 @@
 //! The pictures of a folder.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -24,13 +25,13 @@ pub fn list_images(folder: &Path) -> (Vec<PathBuf>, Vec<Error>) {
 pub struct Listing {
     /// The pictures, sorted by path.
     pub images: Vec<PathBuf>,
-    /// Other files, hidden ones not counted.
-    pub others: usize,
+    /// How many other files there are of each ending, in lower case; hidden ones are not counted.
+    pub others: BTreeMap<String, usize>,
     /// Why folders in it could not be read, each with its path.
     pub errors: Vec<Error>,
 }
 
-/// [`list_images`] with the number of other files.
+/// [`list_images`] with the endings of other files.
 pub fn list(folder: &Path) -> Listing {
     let mut found = Found::default();
     found.collect(folder);
@@ -38,7 +39,7 @@ pub fn list(folder: &Path) -> Listing {
     found.listing
 }
 
-/// The pictures in `folder` itself, sorted by path, and the number of other files there; folders in it are left out.
+/// The pictures in `folder` itself, sorted by path, and the endings of other files there; folders in it are left out.
 ///
 /// # Errors
 /// When the folder cannot be read.
@@ -94,7 +95,7 @@ impl Found {
             } else if is_image_name(&path) && is_readable_kind(&path) {
                 self.listing.images.push(path);
             } else {
-                self.listing.others += 1;
+                *self.listing.others.entry(ending(&path)).or_default() += 1;
             }
         }
         Ok(())
@@ -104,6 +105,15 @@ impl Found {
 /// Whether reading would end: pipes and devices are left out, and what cannot be looked at is left to the reader's error.
 fn is_readable_kind(path: &Path) -> bool {
     fs::metadata(path).map_or(true, |metadata| metadata.is_file())
+}
+
+/// What a file's name ends in, such as `.txt`, in lower case.
+fn ending(path: &Path) -> String {
+    let extension = path.extension().unwrap_or_default().to_string_lossy();
+    match extension.to_lowercase().as_str() {
+        "" => "no ending".to_owned(),
+        extension => format!(".{extension}"),
+    }
 }
 
 /// Whether the extension is a picture's.

@@ -1,16 +1,17 @@
 //! Folders of pictures, a folder a class, as torchvision's `ImageFolder` reads them.
 //!
 //! ```text
-//! pets/cat/1.jpg             pets/train/cat/1.jpg
+//! pets/cat/1.jpg             pets/train/cat/1.jpg    (or training/)
 //! pets/cat/more/2.png        pets/train/dog/2.jpg
 //! pets/dog/3.jpg             pets/val/cat/3.jpg      (or valid/, validation/)
-//!                            pets/test/dog/4.jpg
+//!                            pets/test/dog/4.jpg     (or testing/)
 //! ```
 //!
-//! Classes are numbered in the order of their names by code point, which is how Python sorts. Pictures are only listed
+//! A folder without a picture is a class where it stands in `train/`, and none where class folders stand alone. Classes are numbered in the order of their names by code point, which is how Python sorts. Pictures are only listed
 //! here; they are decoded when they are asked for, so that a folder may be larger than memory.
 
-use std::collections::{BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -21,22 +22,36 @@ use crate::data::list::{Listing, list, list_flat};
 use crate::error::hinted;
 use crate::model::Preprocess;
 
-const TRAIN: &[&str] = &["train"];
+const TRAIN: &[&str] = &["train", "training"];
 const VAL: &[&str] = &["val", "valid", "validation"];
-const TEST: &[&str] = &["test"];
+const TEST: &[&str] = &["test", "testing"];
 /// The most names that a message lists.
 const SHOWN: usize = 5;
 
 /// Reads the names of the classes and of the pictures in `folder`; `name` is what the user wrote.
 ///
 /// # Errors
-/// Folders that cannot be read, hold no class or no picture, or whose validation has classes that training lacks.
+/// Folders that cannot be read, hold no class or no picture, or whose validation has classes that training lacks; parts
+/// without class folders; classes whose names are no UTF-8.
 pub fn read(folder: &Path, name: &str) -> Result<DataSet> {
     let mut notes = Vec::new();
     let Some(parts) = Parts::find(folder, &mut notes)? else {
-        let classes = subfolders(folder)?;
-        let labels = labels(&classes);
-        let all = split(folder, &classes, &labels, &mut notes)?;
+        // What cannot be read is an error, later.
+        let is_class =
+            |class: &Class| !class.files.images.is_empty() || !class.files.errors.is_empty();
+        let (mut classes, empty): (Vec<Class>, Vec<Class>) =
+            classes(folder)?.into_iter().partition(is_class);
+        if classes.is_empty() {
+            classes = empty;
+        } else if !empty.is_empty() {
+            notes.push(format!(
+                "`{}` has folders without a picture, which are no classes: {}",
+                folder.display(),
+                shown(&names(&empty))
+            ));
+        }
+        let labels = names(&classes);
+        let all = split(folder, classes, &labels, &mut notes)?;
         return Ok(finish(name, labels, [Some(all), None, None], notes));
     };
     let folders = [&parts.train, &parts.val, &parts.test];
@@ -44,11 +59,32 @@ pub fn read(folder: &Path, name: &str) -> Result<DataSet> {
     let mut splits = [None, None, None];
     for (place, part) in splits.iter_mut().zip(folders) {
         if let Some(part) = part {
-            let classes = subfolders(part)?;
-            *place = Some(split(part, &classes, &labels, &mut notes)?);
+            *place = Some(split(part, classes(part)?, &labels, &mut notes)?);
         }
     }
     Ok(finish(name, labels, splits, notes))
+}
+
+/// A folder of pictures of one class.
+struct Class {
+    name: String,
+    files: Listing,
+}
+
+/// The class folders of a part, sorted by name.
+fn classes(part: &Path) -> Result<Vec<Class>> {
+    let folders = subfolders(part)?;
+    let class = |folder: &PathBuf| {
+        Ok(Class {
+            name: label(folder)?,
+            files: list(folder),
+        })
+    };
+    folders.iter().map(class).collect()
+}
+
+fn names(classes: &[Class]) -> Vec<String> {
+    classes.iter().map(|class| class.name.clone()).collect()
 }
 
 /// The folders of a data set that is in parts.
@@ -63,12 +99,13 @@ impl Parts {
     fn find(folder: &Path, notes: &mut Vec<String>) -> Result<Option<Self>> {
         let all = subfolders(folder)?;
         let mut found = [TRAIN, VAL, TEST].map(|_| Vec::new());
-        let mut others = Vec::new();
+        let (mut others, mut has_classes) = (Vec::new(), false);
         for path in all {
-            let name = label(&path).to_lowercase();
+            let name = shown_name(&path).to_lowercase();
             let part = [TRAIN, VAL, TEST]
                 .iter()
                 .position(|names| names.contains(&name.as_str()));
+            has_classes |= part.is_none();
             match part {
                 Some(part) if !subfolders(&path)?.is_empty() => found[part].push(path),
                 _ => others.push(path),
@@ -77,7 +114,10 @@ impl Parts {
         let is_in_parts = !found[0].is_empty()
             || (others.is_empty() && found.iter().any(|part| !part.is_empty()));
         if !is_in_parts {
-            return Ok(None);
+            return match others.first() {
+                Some(part) if !has_classes => Err(no_class_folders(part)),
+                _ => Ok(None),
+            };
         }
         if let Some([first, second, ..]) =
             found.iter().map(Vec::as_slice).find(|part| part.len() > 1)
@@ -86,14 +126,14 @@ impl Parts {
                 format!(
                     "`{}` has both `{}/` and `{}/`",
                     folder.display(),
-                    label(first),
-                    label(second)
+                    shown_name(first),
+                    shown_name(second)
                 ),
                 "rename or remove one of them",
             ));
         }
         if !others.is_empty() {
-            let others: Vec<String> = others.iter().map(|path| label(path)).collect();
+            let others: Vec<String> = others.iter().map(|path| shown_name(path)).collect();
             notes.push(format!("left out beside the parts: {}", shown(&others)));
         }
         let [train, val, test] = found.map(|mut part| part.pop());
@@ -104,10 +144,10 @@ impl Parts {
     fn labels(&self) -> Result<Vec<String>> {
         let mut labels = BTreeSet::new();
         match &self.train {
-            Some(train) => labels.extend(self::labels(&subfolders(train)?)),
+            Some(train) => labels.extend(self::labels(&subfolders(train)?)?),
             None => {
                 for part in [&self.val, &self.test].into_iter().flatten() {
-                    labels.extend(self::labels(&subfolders(part)?));
+                    labels.extend(self::labels(&subfolders(part)?)?);
                 }
             }
         }
@@ -134,33 +174,41 @@ fn subfolders(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The name of a class by its folder.
-fn label(folder: &Path) -> String {
-    folder
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
+/// The name of a file or folder in a message.
+fn shown_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
 }
 
-fn labels(classes: &[PathBuf]) -> Vec<String> {
-    classes.iter().map(|class| label(class)).collect()
+/// The name of a class by its folder: models keep it as text.
+fn label(folder: &Path) -> Result<String> {
+    let name = folder.file_name().unwrap_or_default();
+    let text = name.to_str().map(str::to_owned);
+    text.ok_or_else(|| {
+        hinted(
+            format!(
+                "the name of folder `{}` is no UTF-8, so no class can have it",
+                folder.display()
+            ),
+            "rename the folder, with letters as this terminal writes them",
+        )
+    })
+}
+
+fn labels(folders: &[PathBuf]) -> Result<Vec<String>> {
+    folders.iter().map(|folder| label(folder)).collect()
 }
 
 /// The pictures of a part's class folders, class by class.
 fn split(
     part: &Path,
-    folders: &[PathBuf],
+    folders: Vec<Class>,
     labels: &[String],
     notes: &mut Vec<String>,
 ) -> Result<Split> {
     let numbers: HashMap<&str, u32> = labels.iter().map(String::as_str).zip(0..).collect();
-    let own = self::labels(folders);
-    let unknown: Vec<String> = own
-        .iter()
-        .filter(|name| !numbers.contains_key(name.as_str()))
-        .cloned()
-        .collect();
+    let mut unknown = names(&folders);
+    unknown.retain(|name| !numbers.contains_key(name.as_str()));
     if !unknown.is_empty() {
         return Err(hinted(
             format!(
@@ -171,23 +219,25 @@ fn split(
             "correct the folders' names, or move some of those pictures to the training folder",
         ));
     }
-    let (mut paths, mut classes, mut others) = (Vec::new(), Vec::new(), 0);
-    let mut empty = Vec::new();
-    for (folder, name) in folders.iter().zip(&own) {
-        let listing = list(folder);
-        if let Some(error) = listing.errors.into_iter().next() {
+    let (mut paths, mut classes) = (Vec::new(), Vec::new());
+    let (mut others, mut empty) = (BTreeMap::new(), Vec::new());
+    let no_class = folders.is_empty();
+    for Class { name, files } in folders {
+        if let Some(error) = files.errors.into_iter().next() {
             return Err(error);
         }
-        others += listing.others;
-        if listing.images.is_empty() {
-            empty.push(name.clone());
+        for (ending, count) in files.others {
+            *others.entry(ending).or_insert(0) += count;
         }
-        classes.extend(listing.images.iter().map(|_| numbers[name.as_str()]));
-        paths.extend(listing.images);
+        classes.extend(files.images.iter().map(|_| numbers[name.as_str()]));
+        if files.images.is_empty() {
+            empty.push(name);
+        }
+        paths.extend(files.images);
     }
     let loose = list_flat(part)?;
     if paths.is_empty() {
-        return Err(no_pictures(part, folders.is_empty(), &loose));
+        return Err(no_pictures(part, no_class, &loose));
     }
     if !empty.is_empty() {
         notes.push(format!(
@@ -203,10 +253,11 @@ fn split(
             part.display()
         ));
     }
-    if others > 0 {
+    if !others.is_empty() {
         notes.push(format!(
-            "`{}` has files that are no pictures, left out: {others}",
-            part.display()
+            "`{}` has files that are no pictures, left out: {}",
+            part.display(),
+            endings(&others)
         ));
     }
     Ok(Split::new(Pictures::Files(paths), classes))
@@ -217,7 +268,7 @@ fn no_pictures(folder: &Path, no_class: bool, loose: &Listing) -> anyhow::Error 
     let example = loose
         .images
         .first()
-        .map_or("1.jpg".into(), |image| label(image));
+        .map_or("1.jpg".into(), |image| shown_name(image));
     if !loose.images.is_empty() {
         return hinted(
             format!(
@@ -238,17 +289,37 @@ fn no_pictures(folder: &Path, no_class: bool, loose: &Listing) -> anyhow::Error 
     )
 }
 
+/// The error of a data set whose parts, `part` among them, have no class folders.
+fn no_class_folders(part: &Path) -> anyhow::Error {
+    let path = part.display();
+    hinted(
+        format!("`{path}` is a part of a data set by its name, and holds no class folders"),
+        format!(
+            "give each class a folder, such as `{path}/cat/1.jpg`; a class itself needs another name"
+        ),
+    )
+}
+
 /// At most [`SHOWN`] names, and how many more there are.
 fn shown(names: &[String]) -> String {
-    let listed: Vec<String> = names
-        .iter()
-        .take(SHOWN)
-        .map(|name| format!("`{name}`"))
-        .collect();
-    let more = names.len().saturating_sub(SHOWN);
-    match more {
-        0 => listed.join(", "),
-        more => format!("{} and {more} more", listed.join(", ")),
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    first_of(&quoted)
+}
+
+/// `.heic (12), .txt (3)`: the most frequent endings first.
+fn endings(counts: &BTreeMap<String, usize>) -> String {
+    let mut sorted: Vec<_> = counts.iter().collect();
+    sorted.sort_by_key(|(_, count)| Reverse(**count));
+    let text = |(ending, count): &(&String, &usize)| format!("{ending} ({count})");
+    first_of(&sorted.iter().map(text).collect::<Vec<_>>())
+}
+
+/// At most [`SHOWN`] of `all`, and how many more there are.
+fn first_of(all: &[String]) -> String {
+    let listed = all[..all.len().min(SHOWN)].join(", ");
+    match all.len().saturating_sub(SHOWN) {
+        0 => listed,
+        more => format!("{listed} and {more} more"),
     }
 }
 

@@ -63,6 +63,12 @@ impl DataSet {
             ));
         }
         let (val, train) = (train.select(&held_out), train.select(&kept));
+        if self.val.is_some() {
+            self.notes.push(format!(
+                "val/ of `{}` is left out: --val-split puts a part of its training pictures aside in its place",
+                self.name
+            ));
+        }
         self.val = Some(val);
         self.train = Some(train);
         Ok(())

@@ -78,14 +78,19 @@ fn classes_are_sorted_as_python_sorts_and_pictures_by_path() {
 
 #[test]
 fn parts_are_known_by_every_name_and_share_the_classes_of_training() {
-    for val in ["val", "valid", "validation", "Val"] {
+    for (train, val, test) in [
+        ("train", "val", "test"),
+        ("training", "valid", "testing"),
+        ("Training", "validation", "Test"),
+        ("Train", "Val", "test"),
+    ] {
         let folder = made(&[
-            "train/cat/1.jpg",
-            "train/dog/2.jpg",
-            "train/eel/3.jpg",
+            &format!("{train}/cat/1.jpg"),
+            &format!("{train}/dog/2.jpg"),
+            &format!("{train}/eel/3.jpg"),
             &format!("{val}/dog/4.jpg"),
-            "test/eel/5.jpg",
-            "test/cat/6.jpg",
+            &format!("{test}/eel/5.jpg"),
+            &format!("{test}/cat/6.jpg"),
         ]);
         let data = read(&folder).unwrap();
         assert_eq!(data.labels, ["cat", "dog", "eel"]);
@@ -95,7 +100,10 @@ fn parts_are_known_by_every_name_and_share_the_classes_of_training() {
         );
         assert_eq!(
             listed(&folder, data.test.as_ref()),
-            expected(&[(0, "test/cat/6.jpg"), (2, "test/eel/5.jpg")])
+            expected(&[
+                (0, &format!("{test}/cat/6.jpg")),
+                (2, &format!("{test}/eel/5.jpg"))
+            ])
         );
         assert!(data.notes.is_empty(), "{:?}", data.notes);
     }
@@ -128,6 +136,9 @@ fn what_is_odd_is_noted() {
         "train/cat/1.jpg",
         "train/cat/notes.txt",
         "train/dog/deep/list.csv",
+        "train/dog/a.HEIC",
+        "train/dog/b.heic",
+        "train/dog/LICENSE",
         "train/loose.png",
         "train/README",
         "val/cat/2.jpg",
@@ -144,13 +155,67 @@ fn what_is_odd_is_noted() {
             "left out beside the parts: `extra`".to_owned(),
             format!("`{train}` has classes without a picture: `dog`, `eel`"),
             format!("`{train}` has pictures beside its class folders, left out: 1"),
-            format!("`{train}` has files that are no pictures, left out: 2"),
+            format!(
+                "`{train}` has files that are no pictures, left out: .heic (2), .csv (1), .txt (1), no ending (1)"
+            ),
         ]
     );
     let data = read(&made(&["cat/1.jpg"])).unwrap();
     assert_eq!(
         data.notes,
         ["there is only one class, `cat`: every answer is right"]
+    );
+}
+
+#[test]
+fn a_folder_without_a_picture_is_no_class_where_classes_stand_alone() {
+    let folder = made(&[
+        "cat/1.jpg",
+        "runs/a/config.toml",
+        "dog/2.jpg",
+        ".git/x/3.jpg",
+    ]);
+    fs::create_dir_all(folder.path().join("eel")).unwrap();
+    let data = read(&folder).unwrap();
+    assert_eq!(data.labels, ["cat", "dog"]);
+    assert_eq!(data.train.unwrap().classes(), [0, 1]);
+    let shown = folder.path().display();
+    let note =
+        format!("`{shown}` has folders without a picture, which are no classes: `eel`, `runs`");
+    assert_eq!(data.notes, [note]);
+}
+
+#[test]
+fn a_part_that_is_carved_out_leaves_val_unused_and_says_so() {
+    let files = [
+        "train/a/1.jpg",
+        "train/a/2.jpg",
+        "val/a/3.jpg",
+        "val/a/4.jpg",
+    ];
+    let mut data = read(&made(&files)).unwrap();
+    data.notes.clear();
+    data.carve(0.5, 0).unwrap();
+    assert_eq!((data.train.unwrap().len(), data.val.unwrap().len()), (1, 1));
+    assert!(
+        data.notes.len() == 1 && data.notes[0].starts_with("val/ of `pets` is left out: "),
+        "{:?}",
+        data.notes
+    );
+}
+
+// Other systems have no such names.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_class_whose_name_is_no_utf8_is_refused() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = made(&["cat/1.jpg"]);
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9");
+    touch(&folder.path().join(name), &["1.jpg"]);
+    let (message, hint) = failure(read(&folder));
+    assert!(
+        message.contains("is no UTF-8") && hint.contains("rename"),
+        "{message}"
     );
 }
 
@@ -197,6 +262,16 @@ fn what_is_no_data_set_is_refused_with_the_way_out() {
         message.contains("has both `val/` and `valid/`") && !hint.is_empty(),
         "{message}"
     );
+
+    for files in [
+        &["train/1.jpg", "val/2.jpg"][..],
+        &["training/1.jpg", "testing/2.jpg"],
+        &["train/1.jpg"],
+    ] {
+        let (message, hint) = failure(read(&made(files)));
+        assert!(message.contains("holds no class folders"), "{message}");
+        assert!(hint.contains("/cat/1.jpg"), "{hint}");
+    }
 
     let (message, _) = failure(folder::read(Path::new("no/such"), "x"));
     assert!(
