@@ -32,6 +32,7 @@
 //!
 //! The modules are layers, and an import only points down: `cli`; [`eval`], [`predict`], [`report`], [`train`], [`weights`],
 //! [`datasets`] and [`hub`]; [`data`]; [`infer`]; [`model`]; [`nn`]; [`ops`]; [`kernels`].
+//! [`error`], [`random`] and [`words`] are for all of them.
 
 #![deny(unsafe_code)]
 
@@ -52,6 +53,7 @@ pub mod random;
 pub mod report;
 pub mod train;
 pub mod weights;
+pub mod words;
 
 pub use predict::{Prediction, Predictor};
 

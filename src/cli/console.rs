@@ -9,6 +9,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
 
 /// The person's side of the program.
@@ -32,6 +33,17 @@ impl Console {
     /// An error with its causes, and the hint among them.
     pub fn error(&self, error: &anyhow::Error) {
         self.line(RED, "error", &one_line(error));
+        if let Some(hint) = hint_of(error) {
+            self.line(CYAN, "hint", &hint);
+        }
+    }
+
+    /// An error that ends nothing, with its hint; not with `--quiet`.
+    pub fn warning(&self, error: &anyhow::Error) {
+        if self.quiet {
+            return;
+        }
+        self.line(YELLOW, "warning", &one_line(error));
         if let Some(hint) = hint_of(error) {
             self.line(CYAN, "hint", &hint);
         }

@@ -20,7 +20,6 @@ mod version;
 
 use crate::error::{hinted, is_misuse};
 use crate::kernels::isa;
-use crate::report::thousands;
 use anyhow::{Context, Result};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -109,6 +108,12 @@ enum Command {
     Summary(summary::Args),
 }
 
+/// The parser, where `train` does not offer the one flag of preprocessing that it has no use for.
+fn command() -> clap::Command {
+    let hide = |flag: clap::Arg| flag.hide(true);
+    Cli::command().mut_subcommand("train", |train| train.mut_arg("test_size", hide))
+}
+
 /// What a subcommand came to, when it did not fail as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
@@ -126,13 +131,13 @@ pub fn main() -> ExitCode {
     stop::survive_file_limits();
     let isa = std::env::var_os("RESNET_ISA").map(|name| isa::select(&name.to_string_lossy()));
     if let Some(Err(error)) = isa {
-        let error = Cli::command().error(ErrorKind::InvalidValue, format!("RESNET_ISA: {error}"));
+        let error = command().error(ErrorKind::InvalidValue, format!("RESNET_ISA: {error}"));
         return print_usage(&error);
     }
     if let Some(script) = completions_asked_for() {
         return script;
     }
-    let command = Cli::command().color(colour_asked_for().into());
+    let command = command().color(colour_asked_for().into());
     let matches = command.try_get_matches();
     let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
@@ -259,7 +264,7 @@ fn completions_asked_for() -> Option<ExitCode> {
         return None;
     }
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "resnet", &mut script);
+    clap_complete::generate(shell, &mut command(), "resnet", &mut script);
     match print(&String::from_utf8_lossy(&script)) {
         Err(error) if !is_broken_pipe(&error) => Some(ExitCode::from(1)),
         _ => Some(ExitCode::SUCCESS),
@@ -279,15 +284,6 @@ fn print_usage(error: &clap::Error) -> ExitCode {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write to standard output")]
 struct Stdout;
-
-/// `1 class`, `2 classes`.
-fn counted(number: usize, one: &str, many: &str) -> String {
-    format!(
-        "{} {}",
-        thousands(number),
-        if number == 1 { one } else { many }
-    )
-}
 
 /// Writes to stdout, whole.
 fn print(text: &str) -> Result<()> {

@@ -10,6 +10,7 @@ use crate::error::{hinted, why_unreadable};
 use crate::infer::Work;
 use crate::predict::Predictor;
 use crate::weights::{Checkpoint, Remote};
+use crate::words::counted;
 use anyhow::{Context, Result, bail};
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
@@ -52,6 +53,11 @@ pub fn run(
 ) -> Result<Outcome> {
     let (device, dtype) = device.open(args.dtype, console)?;
     let (paths, mut failed) = pictures(&args.inputs, console)?;
+    if paths.is_empty() {
+        Printer::new(args.format)?;
+        // As with `xargs -r`, nothing to do is no failure; what a folder lacks has been said.
+        return Ok(outcome(failed));
+    }
     let checkpoint = Checkpoint::open(&args.model, &Remote::new(console))?;
     let card = checkpoint.card.clone();
     console.notes(&card.notes);
@@ -61,10 +67,10 @@ pub fn run(
     };
     let preprocess = args.preprocess.apply(card.preprocess, console)?;
     console.detail(format_args!(
-        "model {}: {}, {} classes, in {} on {}",
+        "model {}: {}, {}, in {} on {}",
         card.name,
         card.config.name().unwrap_or("a residual net"),
-        card.config.classes,
+        counted(card.config.classes, "class"),
         dtype.as_str(),
         device_name(&device)
     ));
@@ -74,7 +80,7 @@ pub fn run(
     let batch = args
         .batch_size
         .map_or(BATCH, |batch| batch as usize)
-        .min(paths.len().max(1));
+        .min(paths.len());
     let work = Work {
         batch,
         pictures: paths.len(),
@@ -99,11 +105,15 @@ pub fn run(
             }
         },
     )?;
-    Ok(if failed {
+    Ok(outcome(failed))
+}
+
+fn outcome(failed: bool) -> Outcome {
+    if failed {
         Outcome::SomeFailed
     } else {
         Outcome::Done
-    })
+    }
 }
 
 /// The pictures that the arguments name, in order, and whether a folder among them could not be read.
@@ -111,6 +121,7 @@ fn pictures(inputs: &[PathBuf], console: &Console) -> Result<(Vec<PathBuf>, bool
     let (mut paths, mut failed) = (Vec::new(), false);
     for input in inputs {
         if input == Path::new("-") {
+            let before = paths.len();
             for line in std::io::stdin().lock().split(b'\n') {
                 let line = line.context("cannot read paths from stdin")?;
                 let line = line
@@ -122,6 +133,9 @@ fn pictures(inputs: &[PathBuf], console: &Console) -> Result<(Vec<PathBuf>, bool
                 if !line.is_empty() {
                     paths.push(path_of(line));
                 }
+            }
+            if paths.len() == before {
+                console.note("no path came on standard input: `-` reads one a line");
             }
         } else if input.is_dir() {
             let (found, errors) = list_images(input);
@@ -163,7 +177,8 @@ fn read_labels(file: &Path, classes: usize) -> Result<Vec<String>> {
             hinted(
                 why_unreadable(&error),
                 format!(
-                    "pass a file of {classes} lines with a name each, in the order of the classes"
+                    "pass a file of {} with a name each, in the order of the classes",
+                    counted(classes, "line")
                 ),
             )
         })
@@ -176,9 +191,10 @@ fn read_labels(file: &Path, classes: usize) -> Result<Vec<String>> {
     if labels.len() != classes {
         bail!(hinted(
             format!(
-                "cannot use labels `{}`: {} lines for {classes} classes",
+                "cannot use labels `{}`: {} for {}",
                 file.display(),
-                labels.len()
+                counted(labels.len(), "line"),
+                counted(classes, "class")
             ),
             "give one name a line, in the order of the classes",
         ));

@@ -6,6 +6,7 @@ use crate::error::misuse;
 use crate::model::{CropMode, Interpolation, Preprocess};
 use crate::train::Recipe;
 use crate::train::choices::PictureSize;
+use crate::words::counted;
 use anyhow::Result;
 use clap::ValueEnum;
 
@@ -84,7 +85,11 @@ impl PreprocessArgs {
             let count = numbers.as_ref().map_or(channels, Vec::len);
             if count != channels {
                 return Err(misuse(
-                    format!("{flag} has {count} numbers for {channels} channels"),
+                    format!(
+                        "{flag} has {} for {}",
+                        counted(count, "number"),
+                        counted(channels, "channel")
+                    ),
                     "give one a channel, with commas between",
                 ));
             }

@@ -11,6 +11,7 @@ use crate::model::{ModelConfig, StemKind, describe};
 use crate::report::json::Timing;
 use crate::report::{Batch, json, torchinfo, torchsummary, tree};
 use crate::weights::{Card, Remote};
+use crate::words::counted;
 use anyhow::Result;
 use clap::ValueEnum;
 
@@ -18,6 +19,14 @@ use clap::ValueEnum;
 pub struct Args {
     /// A model whose net to describe: a hub name (its configuration alone is fetched), a folder or a file
     model: Option<String>,
+    /// The same as MODEL, as the other commands have it
+    #[arg(
+        short = 'm',
+        long = "model",
+        value_name = "MODEL",
+        conflicts_with = "model"
+    )]
+    named: Option<String>,
     /// Channels, height and width of a picture [default: 3x224x224, 3x32x32 for the CIFAR nets]
     #[arg(long, value_name = "CxHxW", value_parser = parse_input)]
     input: Option<[usize; 3]>,
@@ -80,7 +89,8 @@ pub fn run(args: &Args, device: DeviceChoice, console: &Console) -> Result<Outco
     if channels != config.in_channels {
         return Err(misuse(
             format!(
-                "--input has {channels} channels, and the model takes {}",
+                "--input has {}, and the model takes {}",
+                counted(channels, "channel"),
                 config.in_channels
             ),
             "give the model's channels, then height and width",
@@ -129,7 +139,7 @@ pub fn run(args: &Args, device: DeviceChoice, console: &Console) -> Result<Outco
 
 /// The net that MODEL or the flags describe, and the name of MODEL.
 fn subject(args: &Args, console: &Console) -> Result<(Option<String>, ModelConfig)> {
-    let (name, mut config) = match &args.model {
+    let (name, mut config) = match args.model.as_ref().or(args.named.as_ref()) {
         None => {
             let mut config = args.architecture.config(args.stem.map(StemKind::from))?;
             if let Some([channels, ..]) = args.input {

@@ -2,7 +2,7 @@
 
 use super::architecture::ArchitectureArgs;
 use super::console::Console;
-use super::device::{DTypeChoice, DeviceChoice};
+use super::device::{DTypeChoice, DeviceChoice, device_name};
 use super::numbers::{finite, part_aside, whole};
 use super::preprocess::PreprocessArgs;
 use super::stop::Stop;
@@ -10,9 +10,11 @@ use super::training::Screen;
 use super::{Outcome, version};
 use crate::data::augment::Policy;
 use crate::error::{hinted, is_misuse, misuse, one_line};
+use crate::kernels::isa;
 use crate::model::Frozen;
 use crate::train::choices::StemRule;
 use crate::train::{Ended, Length, OptimiserKind, Recipe, Run, Scheduler, Site, Target, Why};
+use crate::words::counted;
 use anyhow::Result;
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -193,13 +195,27 @@ pub fn run(
     let workers = args.workers.map_or(threads, usize::from);
     let stop = Stop::default();
     let mut screen = Screen::new(console, args.format == Format::Json, &stop);
-    let ended = if let Some(folder) = &args.resume {
-        args.refuse_with_resume(&said)?;
-        let site = Site {
-            device: device.open(DTypeChoice::F32, console)?.0,
+    let site = |dtype: DTypeChoice| -> Result<Site> {
+        let device = device.open(dtype, console)?.0;
+        console.detail(format_args!(
+            "computes on {} ({}) by {}; {} pictures",
+            device_name(&device),
+            isa::current().name(),
+            counted(threads, "thread"),
+            match workers {
+                1 => "1 reads".to_owned(),
+                many => format!("{many} read"),
+            }
+        ));
+        Ok(Site {
+            device,
             workers,
             progress: console,
-        };
+        })
+    };
+    let ended = if let Some(folder) = &args.resume {
+        args.refuse_with_resume(&said)?;
+        let site = site(DTypeChoice::F32)?;
         let length = Length {
             epochs: said.epochs,
             max_steps: said.max_steps,
@@ -219,11 +235,8 @@ pub fn run(
             Some("f64") => DTypeChoice::F64,
             _ => DTypeChoice::F32,
         };
-        let site = Site {
-            device: device.open(dtype, console)?.0,
-            workers,
-            progress: console,
-        };
+        let site = site(dtype)?;
+        screen.said(said.said());
         let target = match &args.output {
             _ if args.dry_run => Target::Dry,
             Some(folder) => Target::Folder(folder.clone()),
@@ -315,7 +328,8 @@ fn report(ended: &Ended, console: &Console) {
         }
         (Why::NoBetter(epochs), _) => {
             console.note(format_args!(
-                "ended early: {epochs} epochs without a better one"
+                "ended early: {} without a better one",
+                counted(epochs, "epoch")
             ));
         }
         (Why::Done, _) => {}
@@ -332,8 +346,9 @@ fn report(ended: &Ended, console: &Console) {
     }
     if let Some(tested) = ended.tested {
         console.note(format_args!(
-            "it recognises {:.2} % of {} test pictures, which neither taught nor chose it",
-            tested.top1, tested.images
+            "it recognises {:.2} % of {}, which neither taught nor chose it",
+            tested.top1,
+            counted(tested.images, "test picture")
         ));
     }
     if let Some(folder) = folder {

@@ -2,10 +2,12 @@
 
 use super::console::Console;
 use super::stop::Stop;
-use super::{counted, is_broken_pipe, print};
+use super::{is_broken_pipe, print};
+use crate::model::Frozen;
 use crate::report::thousands;
-use crate::train::Watch;
 use crate::train::watch::{Beginning, Epoch, Step};
+use crate::train::{Recipe, Watch};
+use crate::words::counted;
 use anyhow::{Error, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -19,6 +21,9 @@ pub struct Screen<'a> {
     bar: Option<ProgressBar>,
     epochs: u64,
     steps_an_epoch: u64,
+    max_steps: u64,
+    /// Keys of a new run's recipe that a flag or a file said.
+    said: Option<Vec<String>>,
     /// Pictures that were left out.
     left_out: usize,
     /// Whoever read stdout has had enough.
@@ -34,9 +39,16 @@ impl<'a> Screen<'a> {
             bar: None,
             epochs: 0,
             steps_an_epoch: 0,
+            max_steps: u64::MAX,
+            said: None,
             left_out: 0,
             is_closed: false,
         }
+    }
+
+    /// Takes note of the flags and keys that were said, so that the others are told to be defaults.
+    pub fn said(&mut self, keys: Vec<String>) {
+        self.said = Some(keys);
     }
 
     /// Takes the bar away, and says how many pictures were left out.
@@ -44,8 +56,8 @@ impl<'a> Screen<'a> {
         self.clear();
         if self.left_out > 0 {
             self.console.note(format_args!(
-                "{} pictures could not be read and were left out",
-                self.left_out
+                "{} could not be read, left out",
+                counted(self.left_out, "picture")
             ));
         }
     }
@@ -98,12 +110,14 @@ impl Watch for Screen<'_> {
             classes,
             validation,
             recipe,
+            answers,
             epochs,
             steps_an_epoch,
             done,
             folder,
         } = beginning;
         (self.epochs, self.steps_an_epoch) = (*epochs, *steps_an_epoch);
+        self.max_steps = answers.max_steps.unwrap_or(u64::MAX);
         let console = self.console;
         let part = if trained == all {
             String::new()
@@ -111,9 +125,10 @@ impl Watch for Screen<'_> {
             format!("{} of ", thousands(*trained))
         };
         console.note(format_args!(
-            "{model}, {part}{} parameters, learns {images} pictures of {}",
+            "{model}, {part}{} parameters, learns {} of {}",
             thousands(*all),
-            counted(*classes, "class", "classes")
+            counted(*images, "picture"),
+            counted(*classes, "class")
         ));
         console.note(recipe);
         match validation {
@@ -123,8 +138,18 @@ impl Watch for Screen<'_> {
         let [epoch, step] = done;
         if *step > 0 {
             console.note(format_args!(
-                "goes on after step {step}, {epoch} epochs being done"
+                "goes on after step {step}, {} being done",
+                counted(*epoch, "epoch")
             ));
+        }
+        let steps = (epochs * steps_an_epoch).min(self.max_steps);
+        console.detail(format_args!(
+            "{} an epoch, {} in all",
+            counted(*steps_an_epoch, "step"),
+            counted(steps, "step")
+        ));
+        if let Some(said) = &self.said {
+            console.detail(defaults(answers, said));
         }
         if let Some(folder) = folder {
             console.note(format_args!("the run is written to {}", folder.display()));
@@ -136,6 +161,9 @@ impl Watch for Screen<'_> {
             return self.print(step);
         }
         let (epochs, steps) = (self.epochs, self.steps_an_epoch);
+        // The run may end inside the epoch.
+        let before = (step.epoch - 1) * steps;
+        let steps = steps.min(self.max_steps.saturating_sub(before));
         if let Some(bar) = self.bar(
             steps,
             "epoch {prefix} [{bar:16}] {pos}/{len} {msg} ETA {eta}",
@@ -146,7 +174,7 @@ impl Watch for Screen<'_> {
                 step.loss, step.top1, step.images_per_second
             ));
             // A step may have been left out, and a resumed run may be longer.
-            bar.set_position(step.step.saturating_sub((step.epoch - 1) * steps));
+            bar.set_position(step.step.saturating_sub(before));
         }
         Ok(())
     }
@@ -191,12 +219,31 @@ impl Watch for Screen<'_> {
 
     fn unreadable(&mut self, error: &Error) {
         self.left_out += 1;
-        self.console.error(error);
+        self.console.warning(error);
     }
 
     fn wants_to_stop(&self) -> bool {
         self.is_closed || self.stop.is_wanted()
     }
+}
+
+/// The answers that nobody gave, and what they follow from.
+fn defaults(answers: &Recipe, said: &[String]) -> String {
+    let written = answers.to_toml("").unwrap_or_default();
+    let lines = written.lines().filter_map(|line| line.split_once(" = "));
+    let chosen = lines.filter(|(key, _)| !said.contains(&format!("--{key}")));
+    let chosen: Vec<String> = chosen
+        .map(|(key, value)| format!("{key} {value}"))
+        .collect();
+    let purpose = match (&answers.model, answers.freeze) {
+        (_, Some(Frozen::Backbone)) => "the last layer alone",
+        (Some(_), _) => "a model's weights",
+        (None, _) => "a new net",
+    };
+    format!(
+        "chosen to suit the pictures and {purpose}: {}",
+        chosen.join(", ")
+    )
 }
 
 /// A loss with four digits that count.

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::data::sets::Split;
 use crate::error::hinted;
+use crate::words::counted;
 
 /// Names of an error that are listed.
 const LISTED: usize = 3;
@@ -61,7 +62,10 @@ impl Matched {
                 labels: model.to_vec(),
                 note: (!same).then(|| match data.len() {
                     few if few < count => {
-                        format!("the data has {few} of the model's {count} classes, matched by name")
+                        format!(
+                            "the data has {few} of the model's {}, matched by name",
+                            counted(count, "class")
+                        )
                     }
                     _ => "the data's classes stand in another order than the model's: they are matched by name".to_owned(),
                 }),
@@ -121,8 +125,8 @@ fn refusal(count: usize, data: &[String], found: &[Option<u32>]) -> anyhow::Erro
     };
     hinted(
         format!(
-            "the data's classes are not the model's: {what} ({} classes against {count})",
-            data.len()
+            "the data's classes are not the model's: {what} ({} against {count})",
+            counted(data.len(), "class")
         ),
         "name the class folders as the model's classes, or train on this data: `resnet train -m MODEL -d DATA`",
     )

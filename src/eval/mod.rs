@@ -173,8 +173,8 @@ pub fn evaluate(
     let images = metrics.images();
     if images == 0 {
         bail!(hinted(
-            format!("none of the {total} pictures can be read"),
-            "the first error says why"
+            format!("no picture can be read ({total} tried)"),
+            "each has a line above that says why, where --quiet does not hide it"
         ));
     }
     let seconds = start.elapsed().as_secs_f64();

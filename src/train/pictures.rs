@@ -15,6 +15,7 @@ use crate::eval::EvalOptions;
 use crate::hub::Progress;
 use crate::model::{ModelConfig, Preprocess};
 use crate::weights::run::canonical;
+use crate::words::counted;
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::fs;
@@ -160,21 +161,21 @@ impl Data {
             })
         };
         let test = match self.set.test.as_ref().filter(|test| !test.is_empty()) {
-            Some(test) => Some(make(test, "test", format!("{} test pictures", test.len()))?),
+            Some(test) => Some(make(test, "test", counted(test.len(), "test picture"))?),
             None => None,
         };
         Ok(match (&self.set.val, self.carved) {
             (Some(val), Some(part)) => {
                 let text = format!(
-                    "{} pictures carved out of train ({} %, of every class, seed {})",
-                    val.len(),
+                    "{} carved out of train ({} %, of every class, seed {})",
+                    counted(val.len(), "picture"),
                     100.0 * part,
                     settings.seed
                 );
                 (Some(make(val, "train", text)?), test)
             }
             (Some(val), None) => {
-                let text = format!("{} pictures of val", val.len());
+                let text = format!("{} of val", counted(val.len(), "picture"));
                 (Some(make(val, "val", text)?), test)
             }
             (None, _) => (test, None),

@@ -18,6 +18,7 @@ use crate::hub::Progress;
 use crate::model::Frozen;
 use crate::nn::loss::CrossEntropy;
 use crate::weights::{Card, Checkpoint, Remote};
+use crate::words::counted;
 use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
 use std::collections::HashMap;
@@ -174,6 +175,7 @@ impl Run {
             classes: self.identity.labels.len(),
             validation: validation.map(|validation| validation.text.clone()),
             recipe: self.settings.to_string(),
+            answers: self.recipe.clone(),
             epochs: self.settings.epochs,
             steps_an_epoch: steps(&self.settings, self.feed.batches_an_epoch()),
             done: [self.standing.epoch, self.standing.step],
@@ -187,7 +189,9 @@ impl Run {
         let is_new = self.recipe.model.is_none() && self.standing.step == 0;
         if is_new && self.feed.is_of_files() && images < FEW_A_CLASS * classes {
             watch.note(&format!(
-                "{images} pictures of {classes} classes are few for a net that begins with nothing: `-m resnet50` begins with what a trained one knows"
+                "{} of {} are few for a net that begins with nothing: `-m resnet50` begins with what a trained one knows",
+                counted(images, "picture"),
+                counted(classes, "class")
             ));
         }
     }

@@ -88,7 +88,7 @@ impl Features {
             }
         }
         if parts.is_empty() {
-            bail!("none of the {} pictures can be read", split.len());
+            bail!("no picture can be read ({} tried)", split.len());
         }
         Ok(Some(Self {
             values: Tensor::cat(&parts, 0)?,

@@ -8,6 +8,7 @@ use crate::error::{hinted, misuse, why_unreadable};
 use crate::model::description::ModuleKind;
 use crate::model::{Frozen, ModelConfig, describe};
 use crate::nn::loss::balanced;
+use crate::words::counted;
 use anyhow::{Context, Result};
 use candle_core::DType;
 use std::path::Path;
@@ -95,7 +96,8 @@ pub fn check_batches(settings: &Settings, feed: &Feed, fewest: usize) -> Result<
     if settings.drop_last && feed.batches_an_epoch() == 0 {
         return Err(misuse(
             format!(
-                "--drop-last leaves no batch: {pictures} pictures make none of {}",
+                "--drop-last leaves no batch: {} make none of {}",
+                counted(pictures, "picture"),
                 settings.batch_size
             ),
             "pass a smaller --batch-size, or leave --drop-last out",
@@ -136,7 +138,10 @@ fn read_weights(file: &Path, classes: usize) -> Result<Vec<f64>> {
     let text = std::fs::read_to_string(file).map_err(|error| {
         hinted(
             why_unreadable(&error),
-            format!("pass `auto`, or a file of {classes} lines with a number each, in the order of the classes"),
+            format!(
+                "pass `auto`, or a file of {} with a number each, in the order of the classes",
+                counted(classes, "line")
+            ),
         )
     })?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -157,7 +162,11 @@ fn read_weights(file: &Path, classes: usize) -> Result<Vec<f64>> {
         .collect::<Result<Vec<f64>>>()?;
     if weights.len() != classes {
         return Err(hinted(
-            format!("{} weights for {classes} classes", weights.len()),
+            format!(
+                "{} for {}",
+                counted(weights.len(), "weight"),
+                counted(classes, "class")
+            ),
             "give one number a line, in the order of the classes",
         ));
     }

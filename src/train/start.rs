@@ -6,6 +6,7 @@ use super::watch::Watch;
 use crate::error::misuse;
 use crate::model::ModelConfig;
 use crate::weights::Checkpoint;
+use crate::words::counted;
 use anyhow::Result;
 use candle_core::{Device, Tensor};
 use std::collections::HashMap;
@@ -85,8 +86,8 @@ impl Start {
         if config.classes != labels.len() || !same_names {
             tensors.retain(|name, _| !name.starts_with("fc."));
             watch.note(&format!(
-                "the last layer is new: the data has {} classes, the model {}",
-                labels.len(),
+                "the last layer is new: the data has {}, the model {}",
+                counted(labels.len(), "class"),
                 if config.classes == labels.len() {
                     "others of that number".to_owned()
                 } else {

@@ -1,5 +1,6 @@
 //! What a run tells of itself while it goes on: the command line prints it, a program may collect it.
 
+use super::recipe::Recipe;
 use anyhow::{Error, Result};
 use serde::Serialize;
 
@@ -18,6 +19,8 @@ pub struct Beginning {
     pub validation: Option<String>,
     /// What the defaults decided, as people read it.
     pub recipe: String,
+    /// All of it: the recipe with every answer.
+    pub answers: Recipe,
     /// Epochs in all.
     pub epochs: u64,
     /// Steps an epoch.

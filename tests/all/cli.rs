@@ -185,6 +185,45 @@ fn paths_come_from_stdin_and_folders_in_order() {
 }
 
 #[test]
+fn no_path_on_stdin_is_said_and_is_no_failure() {
+    let line = format!("predict - -m {MODEL} -f");
+    for (format, stdin, stdout) in [
+        ("json", &b""[..], ""),
+        ("text", b"\n\n", ""),
+        (
+            "csv",
+            b"",
+            "image,rank,class,label,probability,logit,error\n",
+        ),
+    ] {
+        let done = Resnet::line(&format!("{line} {format}")).stdin(stdin).run();
+        assert_eq!((done.status, done.stdout.as_str()), (0, stdout));
+        assert_eq!(
+            done.stderr,
+            "note: no path came on standard input: `-` reads one a line\n"
+        );
+    }
+}
+
+#[test]
+fn a_models_net_is_described_by_either_way_to_name_it() {
+    let by_place = Resnet::line(&format!("summary {MODEL}")).run();
+    let by_flag = Resnet::line(&format!("summary -m {MODEL}")).run();
+    assert_eq!((by_flag.status, by_flag.stdout), (0, by_place.stdout));
+    let both = Resnet::line(&format!("summary {MODEL} -m {MODEL}")).run();
+    assert_eq!(both.status, 2, "{}", both.stderr);
+}
+
+#[test]
+fn train_does_not_offer_the_size_for_testing() {
+    let offers = |command: &str| {
+        let done = Resnet::line(&format!("{command} --help")).run();
+        done.stdout.contains("--test-size")
+    };
+    assert!(offers("eval") && offers("predict") && !offers("train"));
+}
+
+#[test]
 fn text_without_a_terminal_has_no_bars_and_no_colours() {
     let done = Resnet::line(&format!("predict {CAT} -m {MODEL} -k 3")).run();
     let lines: Vec<&str> = done.stdout.lines().collect();

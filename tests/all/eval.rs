@@ -293,6 +293,6 @@ fn a_split_without_pictures_and_labels_of_another_number_are_errors() {
     let files = Pictures::Files(vec![PathBuf::from("no/such.png")]);
     assert_eq!(
         refused(&Split::new(files, vec![0]), &labels()),
-        "none of the 1 pictures can be read"
+        "no picture can be read (1 tried)"
     );
 }

@@ -26,8 +26,8 @@ const LAYERS: [(&str, &[&str]); 8] = [
     ("kernels", &["kernels"]),
 ];
 
-/// Errors with hints and random numbers are for every layer.
-const FOR_ALL: [&str; 2] = ["error", "random"];
+/// Errors with hints, random numbers and the words of messages are for every layer.
+const FOR_ALL: [&str; 3] = ["error", "random", "words"];
 
 fn layer_of(module: &str) -> Option<usize> {
     LAYERS

@@ -196,7 +196,7 @@ const FAILURES: [Case; 41] = [
     (
         "summary MODEL --input 1x32x32",
         2,
-        "error: --input has 1 channels, and the model takes 3\nhint: give the model's channels, then height and width",
+        "error: --input has 1 channel, and the model takes 3\nhint: give the model's channels, then height and width",
     ),
     (
         "summary nothere.pth",

@@ -7,6 +7,7 @@ use super::{DataSet, Kind, Pictures, Split};
 use crate::error::{hinted, misuse};
 use crate::model::Preprocess;
 use crate::random::Random;
+use crate::words::counted;
 
 /// Numbers drawn from one stream: a function of the place, whatever thread draws them.
 const CHUNK: usize = 1 << 16;
@@ -20,7 +21,11 @@ const LEVELS: usize = 1 << 16;
 pub fn make(count: usize, classes: usize, input: [usize; 3], seed: u64) -> Result<DataSet> {
     if count == 0 || classes == 0 {
         return Err(misuse(
-            format!("{count} pictures of {classes} classes are no data set"),
+            format!(
+                "{} of {} are no data set",
+                counted(count, "picture"),
+                counted(classes, "class")
+            ),
             "write `fake:N` or `fake:N:CLASSES`, both at least 1",
         ));
     }
@@ -34,7 +39,8 @@ pub fn make(count: usize, classes: usize, input: [usize; 3], seed: u64) -> Resul
         let bytes = total as f64 * size_of::<f32>() as f64;
         return Err(hinted(
             format!(
-                "{count} inputs of {channels}x{height}x{width} take {:.0} GB of memory, more than there is",
+                "{} of {channels}x{height}x{width}: {:.0} GB of memory, more than there is",
+                counted(count, "input"),
                 bytes / 1e9
             ),
             "ask for fewer, or for smaller ones by `--image-size`",

@@ -7,8 +7,9 @@
 //!                            pets/test/dog/4.jpg     (or testing/)
 //! ```
 //!
-//! A folder without a picture is a class where it stands in `train/`, and none where class folders stand alone. Classes are numbered in the order of their names by code point, which is how Python sorts. Pictures are only listed
-//! here; they are decoded when they are asked for, so that a folder may be larger than memory.
+//! A folder without a picture is a class in `train/`, and none where class folders stand alone. Classes are numbered in the
+//! order of their names by code point, which is how Python sorts. Pictures are only listed here; they are decoded when they
+//! are asked for, so that a folder may be larger than memory.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -21,6 +22,7 @@ use super::{DataSet, Kind, Pictures, Split};
 use crate::data::list::{Listing, list, list_flat};
 use crate::error::hinted;
 use crate::model::Preprocess;
+use crate::words::counted;
 
 const TRAIN: &[&str] = &["train", "training"];
 const VAL: &[&str] = &["val", "valid", "validation"];
@@ -272,8 +274,8 @@ fn no_pictures(folder: &Path, no_class: bool, loose: &Listing) -> anyhow::Error 
     if !loose.images.is_empty() {
         return hinted(
             format!(
-                "`{path}` holds {} pictures and no class folders with pictures",
-                loose.images.len()
+                "`{path}` holds {} and no class folders with pictures",
+                counted(loose.images.len(), "picture")
             ),
             format!("give each class a folder, such as `{path}/cat/{example}`"),
         );

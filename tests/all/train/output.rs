@@ -153,6 +153,45 @@ fn a_reader_that_has_had_enough_ends_the_run_saved_and_failed() {
 }
 
 #[test]
+fn more_is_said_of_what_computes_and_of_what_nobody_chose() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = format!("-d fake:9 {SMALL} --epochs 2 --max-steps 4 --dry-run -v --threads 2");
+    let done = trained(folder.path(), &line);
+    let mut lines = done.stderr.lines();
+    let first = lines.next().unwrap();
+    assert!(
+        first.starts_with("note: computes on cpu (")
+            && first.ends_with(") by 2 threads; 1 reads pictures"),
+        "{first}"
+    );
+    assert!(
+        done.stderr
+            .contains("\nnote: 3 steps an epoch, 4 steps in all\n"),
+        "{}",
+        done.stderr
+    );
+    let chosen = "note: chosen to suit the pictures and a new net: ";
+    let chosen = lines.find_map(|line| line.strip_prefix(chosen)).unwrap();
+    let chosen: Vec<&str> = chosen.split(", ").collect();
+    assert!(chosen.contains(&"momentum 0.9") && chosen.contains(&"seed 0"));
+    let said = [
+        "data",
+        "depth",
+        "width",
+        "image-size",
+        "batch-size",
+        "epochs",
+        "max-steps",
+    ];
+    for key in said {
+        let is_key = |text: &&str| text.split(' ').next() == Some(key);
+        assert!(!chosen.iter().any(is_key), "{key}: {chosen:?}");
+    }
+    let quiet = trained(folder.path(), &line.replace(" -v", ""));
+    assert!(!quiet.stderr.contains("threads"), "{}", quiet.stderr);
+}
+
+#[test]
 fn a_dry_run_does_all_of_it_and_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
