@@ -77,15 +77,6 @@ fn metal() -> Result<Device> {
     opened.context("cannot open device `metal`")
 }
 
-/// What to call a device.
-pub fn device_name(device: &Device) -> &'static str {
-    match device {
-        Device::Cpu => "cpu",
-        Device::Cuda(_) => "cuda",
-        Device::Metal(_) => "metal",
-    }
-}
-
 fn not_built(feature: &str) -> anyhow::Error {
     hinted(
         format!("cannot open device `{feature}`: this binary was built without it"),

@@ -2,10 +2,11 @@
 
 use super::Outcome;
 use super::console::Console;
-use super::device::{DTypeChoice, DeviceChoice, device_name};
+use super::device::{DTypeChoice, DeviceChoice};
 use super::evaluation::text;
 use super::preprocess::{PreprocessArgs, in_words};
 use super::print;
+use super::workers::WorkersArgs;
 use crate::data::sets::{DataSet, Kind, Split};
 use crate::datasets::{self, DataName};
 use crate::error::hinted;
@@ -14,6 +15,7 @@ use crate::eval::{EvalOptions, Evaluation, Event, Matched, Output, Report, evalu
 use crate::hub::Progress;
 use crate::infer::Work;
 use crate::predict::{prepare, top};
+use crate::train::prepare::place;
 use crate::weights::run::Seen;
 use crate::weights::{Card, Checkpoint, Remote};
 use anyhow::{Context, Result};
@@ -47,9 +49,8 @@ pub struct Args {
     /// Stop at the first picture that cannot be read, rather than skip it
     #[arg(long)]
     strict: bool,
-    /// Threads that read pictures [default: as --threads]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    workers: Option<u16>,
+    #[command(flatten)]
+    workers: WorkersArgs,
     /// The type of the numbers
     #[arg(long, value_enum, default_value = "f32")]
     dtype: DTypeChoice,
@@ -99,14 +100,14 @@ pub fn run(
         "model {}, in {} on {}; pictures: {}",
         card.name,
         dtype.as_str(),
-        device_name(&device),
+        place(&device),
         in_words(&preprocess)
     ));
     let net = checkpoint.build(dtype, &device)?;
     drop(checkpoint);
     let options = EvalOptions {
         batch: args.batch_size.map_or(BATCH, |batch| batch as usize),
-        workers: args.workers.map_or(threads, usize::from),
+        workers: args.workers.count(threads),
         decoding: args.preprocess.decoding(),
         strict: args.strict,
     };

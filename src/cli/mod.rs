@@ -17,6 +17,7 @@ mod timing;
 mod train;
 mod training;
 mod version;
+mod workers;
 
 use crate::error::{hinted, is_misuse};
 use crate::kernels::isa;

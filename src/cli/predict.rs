@@ -2,13 +2,14 @@
 
 use super::Outcome;
 use super::console::Console;
-use super::device::{DTypeChoice, DeviceChoice, device_name};
+use super::device::{DTypeChoice, DeviceChoice};
 use super::predictions::{Format, Printer};
 use super::preprocess::{PreprocessArgs, in_words};
 use crate::data::list_images;
 use crate::error::{hinted, why_unreadable};
 use crate::infer::Work;
 use crate::predict::Predictor;
+use crate::train::prepare::place;
 use crate::weights::{Checkpoint, Remote};
 use crate::words::counted;
 use anyhow::{Context, Result, bail};
@@ -72,7 +73,7 @@ pub fn run(
         card.config.name().unwrap_or("a residual net"),
         counted(card.config.classes, "class"),
         dtype.as_str(),
-        device_name(&device)
+        place(&device)
     ));
     console.detail(format_args!("pictures: {}", in_words(&preprocess)));
     let net = checkpoint.build(dtype, &device)?;

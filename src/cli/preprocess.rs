@@ -192,16 +192,14 @@ fn parse_part(text: &str) -> Result<f64, String> {
 }
 
 fn parse_level(text: &str) -> Result<f32, String> {
-    text.parse()
-        .ok()
-        .filter(|number: &f32| number.is_finite())
-        .ok_or_else(|| "it is a number for each channel".to_owned())
-        .and_then(
-            |number: f32| match number.abs() > Preprocess::LARGEST_LEVEL {
-                true => Err("pictures are scaled to 0..1: divide it by 255".to_owned()),
-                false => Ok(number),
-            },
-        )
+    let number: Option<f32> = text.parse().ok().filter(|number: &f32| number.is_finite());
+    match number {
+        None => Err("it is a number for each channel".to_owned()),
+        Some(number) if number.abs() > Preprocess::LARGEST_LEVEL => {
+            Err("pictures are scaled to 0..1: divide it by 255".to_owned())
+        }
+        Some(number) => Ok(number),
+    }
 }
 
 fn parse_positive(text: &str) -> Result<f32, String> {

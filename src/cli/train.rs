@@ -2,17 +2,19 @@
 
 use super::architecture::ArchitectureArgs;
 use super::console::Console;
-use super::device::{DTypeChoice, DeviceChoice, device_name};
+use super::device::{DTypeChoice, DeviceChoice};
 use super::numbers::{finite, part_aside, whole};
 use super::preprocess::PreprocessArgs;
 use super::stop::Stop;
 use super::training::Screen;
+use super::workers::WorkersArgs;
 use super::{Outcome, version};
 use crate::data::augment::Policy;
 use crate::error::{hinted, is_misuse, misuse, one_line};
 use crate::kernels::isa;
 use crate::model::Frozen;
 use crate::train::choices::StemRule;
+use crate::train::prepare::place;
 use crate::train::{Ended, Length, OptimiserKind, Recipe, Run, Scheduler, Site, Target, Why};
 use crate::words::counted;
 use anyhow::Result;
@@ -46,9 +48,8 @@ pub struct Args {
     /// What to print: progress for people, or a line of JSON a step and an epoch on stdout
     #[arg(short, long, value_enum, default_value = "text")]
     format: Format,
-    /// Threads that read and vary pictures; they change no number [default: as many as compute]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    workers: Option<u16>,
+    #[command(flatten)]
+    workers: WorkersArgs,
     #[command(flatten)]
     architecture: ArchitectureArgs,
     #[command(flatten)]
@@ -192,14 +193,14 @@ pub fn run(
     console: &Console,
 ) -> Result<Outcome> {
     let said = args.recipe()?;
-    let workers = args.workers.map_or(threads, usize::from);
+    let workers = args.workers.count(threads);
     let stop = Stop::default();
     let mut screen = Screen::new(console, args.format == Format::Json, &stop);
     let site = |dtype: DTypeChoice| -> Result<Site> {
         let device = device.open(dtype, console)?.0;
         console.detail(format_args!(
             "computes on {} ({}) by {}; {} pictures",
-            device_name(&device),
+            place(&device),
             isa::current().name(),
             counted(threads, "thread"),
             match workers {

@@ -57,6 +57,30 @@ impl Picture {
         View::from(self).row(y)
     }
 
+    /// The picture moved down and to the right by so many pixels, or up and to the left where they are negative; black comes
+    /// after it.
+    #[must_use]
+    pub fn shifted(&self, by: [isize; 2]) -> Self {
+        let (size, channels) = (self.size, self.channels);
+        let mut moved = Self::filled(size, &vec![0; channels]);
+        // Of each axis: the first pixel that is seen, where it goes, and how many there are.
+        let [(top, y, rows), (left, x, columns)] = [0, 1].map(|axis| {
+            let pixels = by[axis].unsigned_abs().min(size[axis]);
+            let [from, to] = if by[axis] < 0 {
+                [pixels, 0]
+            } else {
+                [0, pixels]
+            };
+            (from, to, size[axis] - pixels)
+        });
+        let lines = moved.samples.chunks_exact_mut(size[1] * channels);
+        for (line, source) in lines.skip(y).take(rows).zip(top..) {
+            let row = &self.row(source)[left * channels..][..columns * channels];
+            line[x * channels..][..row.len()].copy_from_slice(row);
+        }
+        moved
+    }
+
     /// Puts `picture` on this one with its top left corner at row `top` and column `left`.
     ///
     /// # Panics

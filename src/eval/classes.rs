@@ -252,7 +252,7 @@ mod tests {
             (
                 &["crane", "crane", "x"],
                 &["crane"],
-                "`crane` is not among the model's (1 classes against 3)",
+                "`crane` is not among the model's (1 class against 3)",
             ),
         ] {
             let error = one_line(&matched(model, model.len(), data).unwrap_err());

@@ -268,8 +268,8 @@ impl Parts {
     }
 }
 
-/// What a state calls a device.
-pub(super) fn place(device: &Device) -> &'static str {
+/// What a device is called, in a state and for people.
+pub fn place(device: &Device) -> &'static str {
     match device {
         Device::Cpu => "cpu",
         Device::Cuda(_) => "cuda",

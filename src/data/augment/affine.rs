@@ -24,12 +24,12 @@ pub fn shear_y(picture: &Picture, slope: f64) -> Picture {
 
 /// Shifts by `pixels`, the part after the point left out, to the right.
 pub fn translate_x(picture: &Picture, pixels: f64) -> Picture {
-    nearest(picture, [[1.0, 0.0, -pixels.trunc()], [0.0, 1.0, 0.0]])
+    picture.shifted([0, pixels as isize])
 }
 
 /// Shifts by `pixels`, the part after the point left out, down.
 pub fn translate_y(picture: &Picture, pixels: f64) -> Picture {
-    nearest(picture, [[1.0, 0.0, 0.0], [0.0, 1.0, -pixels.trunc()]])
+    picture.shifted([pixels as isize, 0])
 }
 
 /// Turns by `degrees` against the clock around the middle.

@@ -36,20 +36,7 @@ pub fn padded_crop(picture: &Picture, padding: [usize; 2], start: [usize; 2]) ->
         (0..2).all(|axis| start[axis] <= 2 * padding[axis]),
         "a crop at {start:?} with a padding of {padding:?}"
     );
-    let (size, channels) = (picture.size(), picture.channels());
-    let mut crop = Picture::filled(size, &vec![0; channels]);
-    // Of each axis: the first pixel that is seen, where it goes, and how many there are.
-    let [(top, y, rows), (left, x, columns)] = [0, 1].map(|axis| {
-        let from = start[axis].saturating_sub(padding[axis]).min(size[axis]);
-        let to = padding[axis].saturating_sub(start[axis]).min(size[axis]);
-        (from, to, size[axis] - from.max(to))
-    });
-    let lines = crop.samples_mut().chunks_exact_mut(size[1] * channels);
-    for (line, source) in lines.skip(y).take(rows).zip(top..) {
-        let row = &picture.row(source)[left * channels..][..columns * channels];
-        line[x * channels..][..row.len()].copy_from_slice(row);
-    }
-    crop
+    picture.shifted([0, 1].map(|axis| padding[axis].cast_signed() - start[axis].cast_signed()))
 }
 
 /// Where [`padded_crop`] begins, at random.

@@ -1,8 +1,89 @@
-//! The recipes under `models/` run, each for two steps on tiny data.
+//! The recipes under `models/` run, each for two steps on tiny data; and what is wrong with a recipe is said.
 
 use super::super::command::root;
-use super::{data, losses, trained};
+use super::{data, losses, train, trained};
 use std::fs;
+
+/// A recipe, the exit status and what is said of it.
+const WRONG: [(&str, i32, &str); 25] = [
+    (
+        "lr = 0.1\nlearning-rate = 0.1",
+        1,
+        "`r.toml`: line 2: unknown field `learning-rate`",
+    ),
+    (
+        "\n\nepochs = \"three\"",
+        1,
+        "`r.toml`: line 3: `epochs`: invalid type: string \"three\", expected a whole number",
+    ),
+    (
+        "epochs = -1",
+        1,
+        "line 1: `epochs`: invalid value: integer `-1`",
+    ),
+    (
+        "mean = [0.5,\n  true]",
+        1,
+        "line 2: `mean`: invalid type: boolean `true`, expected a number",
+    ),
+    (
+        "freeze = \"tail\"",
+        1,
+        "line 1: `freeze`: `tail` is no part of a net",
+    ),
+    (
+        "optimizer = \"lion\"",
+        1,
+        "line 1: `optimizer`: unknown variant `lion`",
+    ),
+    ("lr = 0.1\nlr = 0.2", 1, "line 2: duplicate key"),
+    ("lr = ", 1, "line 1: "),
+    (
+        "lr = inf",
+        2,
+        "error: recipe `r.toml`, key `lr`: cannot train with --lr inf",
+    ),
+    (
+        "milestones = [3]",
+        2,
+        "error: recipe `r.toml`, key `milestones`: cannot train with --milestones 3: only",
+    ),
+    (
+        "val-split = 0.0",
+        2,
+        "error: recipe `r.toml`, key `val-split`: cannot put aside --val-split 0",
+    ),
+    ("width = 0", 2, "cannot train with --width 0"),
+    ("width = 100000", 2, "cannot train with --width 100000"),
+    ("groups = 0", 2, "cannot train with --groups 0"),
+    ("crop-pct = nan", 2, "cannot train with --crop-pct NaN"),
+    ("mean = []", 2, "cannot train with --mean []"),
+    ("std = [1.0, 0.0, 1.0]", 2, "cannot train with --std 0"),
+    ("image-size = 0", 2, "cannot train with --image-size 0x0"),
+    (
+        "milestones = [9223372036854775807]",
+        2,
+        "cannot train with --milestones",
+    ),
+    (
+        "warmup-epochs = 1e300",
+        2,
+        "cannot train with --warmup-epochs",
+    ),
+    (
+        "label-smoothing = 1.0",
+        2,
+        "cannot train with --label-smoothing 1",
+    ),
+    (
+        "grad-accumulation = 0",
+        2,
+        "cannot train with --grad-accumulation 0",
+    ),
+    ("depth = 19", 2, "there is no residual net of depth 19"),
+    ("dtype = \"f16\"", 2, "cannot train with --dtype f16"),
+    ("depth = 152\nwidth = 4096", 1, "GB of memory to train"),
+];
 
 #[test]
 fn every_recipe_runs() {
@@ -32,6 +113,59 @@ fn every_recipe_runs() {
         assert!(
             losses.iter().all(|loss| loss.is_finite()),
             "{shown}: {losses:?}"
+        );
+    }
+}
+
+#[test]
+fn a_recipe_is_refused_by_the_line_of_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for (recipe, status, expected) in WRONG {
+        fs::write(folder.join("r.toml"), recipe).unwrap();
+        let done = train(folder, "-d fake:4 --recipe r.toml --max-steps 1");
+        assert_eq!(done.status, status, "{recipe}: {}", done.stderr);
+        assert!(done.stderr.contains(expected), "{recipe}: {}", done.stderr);
+        assert!(
+            done.stderr.contains("\nhint: "),
+            "{recipe}: {}",
+            done.stderr
+        );
+    }
+    assert!(!folder.join("runs").exists());
+}
+
+#[test]
+fn what_is_no_recipe_is_refused_and_what_a_flag_says_is_the_flags_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("r.toml"), "lr = 0.1\nepochs = 2").unwrap();
+    let done = train(folder, "-d fake:4 --recipe r.toml --warmup-epochs 3");
+    assert!(
+        done.stderr.starts_with(
+            "error: cannot train with --warmup-epochs 3: the run ends after --epochs 2"
+        ),
+        "{}",
+        done.stderr
+    );
+    fs::create_dir(folder.join("run")).unwrap();
+    fs::write(folder.join("run/config.toml"), "").unwrap();
+    for (recipe, expected) in [
+        (
+            "missing.toml",
+            "error: cannot read recipe `missing.toml`: no such file\nhint: pass a file of",
+        ),
+        (
+            "run",
+            "error: cannot read recipe `run`: it is a folder\nhint: pass the run's own recipe, `run/config.toml`",
+        ),
+    ] {
+        let done = train(folder, &format!("--recipe {recipe}"));
+        assert_eq!(done.status, 1);
+        assert!(
+            done.stderr.replace('\\', "/").starts_with(expected),
+            "{}",
+            done.stderr
         );
     }
 }
