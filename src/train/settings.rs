@@ -421,7 +421,9 @@ impl fmt::Display for Settings {
             if self.epochs == 1 { "" } else { "s" }
         )?;
         if self.warmup_epochs > 0.0 {
-            write!(formatter, ", rising for {}", self.warmup_epochs)?;
+            let is_one = (self.warmup_epochs - 1.0).abs() < f64::EPSILON;
+            let unit = if is_one { "epoch" } else { "epochs" };
+            write!(formatter, ", rising for {} {unit}", self.warmup_epochs)?;
         }
         write!(formatter, "; batches of {}", self.batch_size)?;
         let [height, width] = self.preprocess.size;
