@@ -257,8 +257,8 @@ pub fn run(
         run.go(&mut screen)?
     };
     screen.end();
-    if screen.is_closed() && stop.status().is_none() {
-        return Err(closed(&ended));
+    if let (Some(lost), None) = (screen.lost(), stop.status()) {
+        return Err(unread(lost, &ended));
     }
     report(&ended, console);
     Ok(match (ended.why, stop.status()) {
@@ -282,9 +282,8 @@ fn blame_recipe(error: anyhow::Error, file: &Path, keys: &[String]) -> anyhow::E
     }
 }
 
-/// The error of a run whose lines nobody reads any more: a pipeline must not take it for a whole one.
-fn closed(ended: &Ended) -> anyhow::Error {
-    let what = "standard output was closed";
+/// The error of a run whose lines nobody can read any more, as `what` says: a pipeline must not take it for a whole one.
+fn unread(what: &str, ended: &Ended) -> anyhow::Error {
     match (ended.why, &ended.folder) {
         (Why::Stopped { step }, Some(folder)) => hinted(
             format!("{what} after step {step}; the run is saved"),

@@ -3,6 +3,7 @@
 use super::console::Console;
 use super::stop::Stop;
 use super::{is_broken_pipe, print};
+use crate::error::one_line;
 use crate::model::Frozen;
 use crate::report::thousands;
 use crate::train::watch::{Beginning, Epoch, Step};
@@ -26,8 +27,8 @@ pub struct Screen<'a> {
     said: Option<Vec<String>>,
     /// Pictures that were left out.
     left_out: usize,
-    /// Whoever read stdout has had enough.
-    is_closed: bool,
+    /// What became of stdout, where nothing more can be written to it.
+    lost: Option<String>,
 }
 
 impl<'a> Screen<'a> {
@@ -42,7 +43,7 @@ impl<'a> Screen<'a> {
             max_steps: u64::MAX,
             said: None,
             left_out: 0,
-            is_closed: false,
+            lost: None,
         }
     }
 
@@ -62,17 +63,19 @@ impl<'a> Screen<'a> {
         }
     }
 
-    /// Whether nobody reads stdout any more.
-    pub fn is_closed(&self) -> bool {
-        self.is_closed
+    /// What became of stdout, where nothing more can be written to it.
+    pub fn lost(&self) -> Option<&str> {
+        self.lost.as_deref()
     }
 
-    /// Prints `value` as a line of JSON; where nobody reads it any more, the run is to stop.
+    /// Prints `value` as a line of JSON; where it cannot be, the run is to stop in order.
     fn print(&mut self, value: &impl Serialize) -> Result<()> {
-        match print(&format!("{}\n", serde_json::to_string(value)?)) {
-            Err(error) if is_broken_pipe(&error) => self.is_closed = true,
-            printed => printed?,
-        }
+        let printed = print(&format!("{}\n", serde_json::to_string(value)?));
+        self.lost = self.lost.take().or_else(|| match printed {
+            Err(error) if is_broken_pipe(&error) => Some("standard output was closed".to_owned()),
+            Err(error) => Some(one_line(&error)),
+            Ok(()) => None,
+        });
         Ok(())
     }
 
@@ -223,7 +226,7 @@ impl Watch for Screen<'_> {
     }
 
     fn wants_to_stop(&self) -> bool {
-        self.is_closed || self.stop.is_wanted()
+        self.lost.is_some() || self.stop.is_wanted()
     }
 }
 

@@ -326,6 +326,7 @@ fn a_full_disk_under_stdout_is_an_error() {
     for line in [
         "summary --depth 18",
         &format!("predict {CAT} -m {MODEL} -f json"),
+        "train -d fake:4 --depth 20 --width 4 --image-size 16 --dry-run --format json -q",
     ] {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_resnet"))
             .args(line.split_whitespace())
