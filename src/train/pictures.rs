@@ -7,6 +7,7 @@ use super::rules::{drops_last, fewest_pictures};
 use super::settings::{Settings, architecture, check_pictures};
 use super::validation::{Source, Validation};
 use crate::data::Transform;
+use crate::data::augment::Policy;
 use crate::data::batches::Batches;
 use crate::data::sets::{DataSet, Split};
 use crate::datasets::{self, DataName};
@@ -50,7 +51,14 @@ impl Data {
                 check_pictures(said, base)?;
                 let [height, width] = said.image_size.map_or(base.size, |size| size.0);
                 let channels = said.mean.as_ref().map_or(base.mean.len(), Vec::len);
-                datasets::fake(*count, *classes, [channels, height, width], seed)?
+                let mut set = datasets::fake(*count, *classes, [channels, height, width], seed)?;
+                let erases = said.random_erase.is_some_and(|part| part > 0.0);
+                if erases || said.augment.is_some_and(|policy| policy != Policy::None) {
+                    set.notes.push(
+                        "random numbers are no pictures: --augment and --random-erase change nothing".to_owned(),
+                    );
+                }
+                set
             }
             _ => datasets::open(name, written, progress)?,
         };

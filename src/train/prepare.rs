@@ -8,6 +8,7 @@ use super::pictures::Data;
 use super::recipe::Recipe;
 use super::rules::{check_batches, class_weights, ensure_memory, fewest_pictures, schedule, steps};
 use super::run::Run;
+use super::schedule::Scheduler;
 use super::settings::Settings;
 use super::start::{Start, refuse_two_architectures};
 use super::state::{Exact, Identity, Standing};
@@ -165,6 +166,18 @@ impl Run {
         }
         if self.settings.patience.is_some() && self.validation.is_none() {
             watch.note("--patience changes nothing: no pictures choose the best epoch");
+        }
+        let settings = &self.settings;
+        // A run of one epoch has no room for a milestone, whoever set it.
+        let falls = |&at: &u64| settings.epochs == 1 || at < settings.epochs;
+        if settings.scheduler == Scheduler::Step && !settings.milestones.iter().any(falls) {
+            watch.note(
+                "the run ends before the first of --milestones: the learning rate does not fall",
+            );
+        }
+        let is_new = self.recipe.model.is_none() && self.standing.step == 0;
+        if is_new && settings.frozen != Frozen::Nothing {
+            watch.note("--freeze keeps random numbers as they are, for the net is new: `-m MODEL` begins with a model's");
         }
         self.note_few(watch);
         let validation = self.validation.as_ref();

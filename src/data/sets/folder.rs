@@ -189,7 +189,7 @@ fn label(folder: &Path) -> Result<String> {
     text.ok_or_else(|| {
         hinted(
             format!(
-                "the name of folder `{}` is no UTF-8, so no class can have it",
+                "the name of folder `{}` is not valid text (UTF-8), and a class is named by it",
                 folder.display()
             ),
             "rename the folder, with letters as this terminal writes them",

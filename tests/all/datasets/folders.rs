@@ -214,7 +214,7 @@ fn a_class_whose_name_is_no_utf8_is_refused() {
     touch(&folder.path().join(name), &["1.jpg"]);
     let (message, hint) = failure(read(&folder));
     assert!(
-        message.contains("is no UTF-8") && hint.contains("rename"),
+        message.contains("is not valid text (UTF-8)") && hint.contains("rename"),
         "{message}"
     );
 }

@@ -192,6 +192,30 @@ fn more_is_said_of_what_computes_and_of_what_nobody_chose() {
 }
 
 #[test]
+fn what_changes_nothing_is_noted_where_it_may_stand() {
+    let folder = tempfile::tempdir().unwrap();
+    for (flags, note) in [
+        ("--augment flip", "random numbers are no pictures"),
+        ("--random-erase 0.5", "random numbers are no pictures"),
+        (
+            "--scheduler step --milestones 5",
+            "the run ends before the first",
+        ),
+        ("--freeze stem", "--freeze keeps random numbers"),
+        ("--patience 3", "--patience changes nothing"),
+        ("--augment none --mixup 0.2 --scheduler step", ""),
+    ] {
+        let line = format!("-d fake:8 {SMALL} --epochs 2 --dry-run {flags}");
+        let stderr = trained(folder.path(), &line).stderr;
+        let first = stderr.lines().next().unwrap();
+        match note {
+            "" => assert!(first.contains(" parameters, learns "), "{stderr}"),
+            note => assert!(first.starts_with(&format!("note: {note}")), "{stderr}"),
+        }
+    }
+}
+
+#[test]
 fn a_dry_run_does_all_of_it_and_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
