@@ -51,6 +51,7 @@ pub mod ops;
 pub mod predict;
 pub mod random;
 pub mod report;
+pub mod step;
 pub mod train;
 pub mod weights;
 pub mod words;

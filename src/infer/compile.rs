@@ -4,6 +4,7 @@ use super::plan::{Operation, Plan, Slot, Step, Work};
 use crate::kernels::aligned::Lanes;
 use crate::kernels::blocked::blocks;
 use crate::kernels::conv::{Algorithm, Convolution, stem, winograd_pays};
+use crate::kernels::shortcut::PaddedShortcut;
 use crate::kernels::{ConvGeometry, PoolGeometry};
 use crate::model::ResNet;
 use crate::model::block::{Block, ConvNorm, Shortcut};
@@ -234,12 +235,11 @@ impl Compiler {
             }
             Shortcut::Padded { channels, stride } => {
                 let Value { height, width, .. } = input;
-                let operation = Operation::PaddedShortcut {
+                let operation = Operation::PaddedShortcut(PaddedShortcut {
                     channels: *channels,
-                    height,
-                    width,
+                    size: [height, width],
                     stride: *stride,
-                };
+                });
                 let shape = [
                     channels[1],
                     height.div_ceil(*stride),

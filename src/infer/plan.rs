@@ -3,6 +3,7 @@
 use crate::error::hinted;
 use crate::kernels::aligned::Lanes;
 use crate::kernels::conv::Convolution;
+use crate::kernels::shortcut::{PaddedShortcut, padded};
 use crate::kernels::simd::{LANES, Lane};
 use crate::kernels::{PoolGeometry, blocked, pool_blocked};
 use crate::model::ResNet;
@@ -31,12 +32,7 @@ pub(super) enum Operation {
     /// `planes` counts blocks of channels.
     MaxPool(PoolGeometry),
     /// Every `stride`-th pixel between zero channels.
-    PaddedShortcut {
-        channels: [usize; 2],
-        height: usize,
-        width: usize,
-        stride: usize,
-    },
+    PaddedShortcut(PaddedShortcut),
     AveragePool {
         pixels: usize,
     },
@@ -224,41 +220,9 @@ impl Operation {
                 let input = &input[..geometry.planes * geometry.height * geometry.width];
                 pool_blocked::maxima(input, &geometry, output);
             }
-            Self::PaddedShortcut {
-                channels,
-                height,
-                width,
-                stride,
-            } => padded_shortcut(batch, input, *channels, [*height, *width], *stride, output),
+            Self::PaddedShortcut(shape) => padded(batch, input, shape, output),
             Self::AveragePool { pixels } => {
                 pool_blocked::means(&input[..output.len() * pixels], *pixels, output);
-            }
-        }
-    }
-}
-
-/// Every `stride`-th pixel of `from` channels in the middle of `to` channels, the others zero.
-fn padded_shortcut(
-    batch: usize,
-    input: &[Lane],
-    [from, to]: [usize; 2],
-    [height, width]: [usize; 2],
-    stride: usize,
-    output: &mut [Lane],
-) {
-    let (out_height, out_width) = (height.div_ceil(stride), width.div_ceil(stride));
-    let before = (to - from) / 2;
-    output.fill([0.0; LANES]);
-    let (plane, out_plane) = (batch * height * width, batch * out_height * out_width);
-    for channel in 0..from {
-        let target = channel + before;
-        let source = &input[channel / LANES * plane..][..plane];
-        let output = &mut output[target / LANES * out_plane..][..out_plane];
-        for (line, output) in output.chunks_exact_mut(out_width).enumerate() {
-            let (image, row) = (line / out_height, line % out_height);
-            let source = &source[(image * height + row * stride) * width..][..width];
-            for (output, lane) in output.iter_mut().zip(source.iter().step_by(stride)) {
-                output[target % LANES] = lane[channel % LANES];
             }
         }
     }

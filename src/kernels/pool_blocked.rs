@@ -63,3 +63,54 @@ pub fn means(input: &[Lane], pixels: usize, output: &mut [Lane]) {
         *output = sums.map(|sum| (sum / pixels as f64) as f32);
     });
 }
+
+/// Adds each output's gradient to the first of the largest inputs of its window, in row-major order, as PyTorch does. `output`
+/// is what [`maxima`] gave; `result` is overwritten.
+pub fn grad_maxima(
+    input: &[Lane],
+    output: &[Lane],
+    gradient: &[Lane],
+    geometry: &PoolGeometry,
+    result: &mut [Lane],
+) {
+    let plane = geometry.height * geometry.width;
+    let out_plane = geometry.out_height() * geometry.out_width();
+    let planes = result
+        .par_chunks_exact_mut(plane)
+        .zip(input.par_chunks_exact(plane));
+    let outputs = output
+        .par_chunks_exact(out_plane)
+        .zip(gradient.par_chunks_exact(out_plane));
+    planes
+        .zip(outputs)
+        .for_each(|((result, input), (output, gradient))| {
+            result.fill([0.0; LANES]);
+            let windows = (0..geometry.out_height()).flat_map(|row| {
+                let rows = geometry.window(row, geometry.height);
+                (0..geometry.out_width())
+                    .map(move |column| (rows.clone(), geometry.window(column, geometry.width)))
+            });
+            for (((rows, columns), maximum), gradient) in windows.zip(output).zip(gradient) {
+                // What each channel has yet to give to a largest input.
+                let mut rest = *gradient;
+                for row in rows {
+                    let line = row * geometry.width;
+                    for place in line + columns.start..line + columns.end {
+                        for j in 0..LANES {
+                            let is_largest = input[place][j] == maximum[j];
+                            result[place][j] += if is_largest { rest[j] } else { 0.0 };
+                            rest[j] = if is_largest { 0.0 } else { rest[j] };
+                        }
+                    }
+                }
+            }
+        });
+}
+
+/// Spreads the gradient of each mean over its `pixels` pixels.
+pub fn grad_means(gradient: &[Lane], pixels: usize, result: &mut [Lane]) {
+    let share = 1.0 / pixels as f32;
+    for (result, gradient) in result.chunks_exact_mut(pixels).zip(gradient) {
+        result.fill(gradient.map(|value| value * share));
+    }
+}

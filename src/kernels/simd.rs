@@ -40,6 +40,8 @@ pub trait Simd: Copy + Send + Sync {
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
     /// `b` where it is larger than `a` or no number, else `a`.
     fn max_or_nan(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `value` where `sign` is positive, else 0.
+    fn where_positive(self, sign: Self::V, value: Self::V) -> Self::V;
 }
 
 /// Work that is compiled for every set.
@@ -135,6 +137,10 @@ impl Simd for Portable {
         std::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
     }
     #[inline(always)]
+    fn where_positive(self, sign: Lane, value: Lane) -> Lane {
+        std::array::from_fn(|i| if sign[i] > 0.0 { value[i] } else { 0.0 })
+    }
+    #[inline(always)]
     fn max_or_nan(self, a: Lane, b: Lane) -> Lane {
         std::array::from_fn(|i| {
             if b[i] > a[i] || b[i].is_nan() {
@@ -203,6 +209,12 @@ mod x86 {
             let larger = self.0.select_f32x16(self.0.cmp_gt_f32x16(b, a), b, a);
             self.0.select_f32x16(self.0.cmp_eq_f32x16(b, b), larger, b)
         }
+        #[inline(always)]
+        fn where_positive(self, sign: f32x16, value: f32x16) -> f32x16 {
+            let zero = self.0.splat_f32x16(0.0);
+            self.0
+                .select_f32x16(self.0.cmp_gt_f32x16(sign, zero), value, zero)
+        }
     }
 
     #[derive(Clone, Copy)]
@@ -267,6 +279,14 @@ mod x86 {
             Self::each(a, b, |a, b| {
                 let larger = self.0.select_f32x8(self.0.cmp_gt_f32x8(b, a), b, a);
                 self.0.select_f32x8(self.0.cmp_eq_f32x8(b, b), larger, b)
+            })
+        }
+        #[inline(always)]
+        fn where_positive(self, sign: Halves, value: Halves) -> Halves {
+            let zero = self.0.splat_f32x8(0.0);
+            Self::each(sign, value, |sign, value| {
+                self.0
+                    .select_f32x8(self.0.cmp_gt_f32x8(sign, zero), value, zero)
             })
         }
     }

@@ -22,7 +22,7 @@ pub struct Factors<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Ending<'a> {
     /// Added to each pixel of an output block.
-    pub bias: &'a [Lane],
+    pub bias: Option<&'a [Lane]>,
     /// As large as the whole output, added to it.
     pub residual: Option<&'a [Lane]>,
     /// Whether negative values become zero.
@@ -162,8 +162,10 @@ pub(super) fn finish<S: Simd, const M: usize, const N: usize>(
     };
     let [block, pixel, pixels] = place.whole;
     each!(n in N, 0 1, {
-        let bias = simd.load(&ending.bias[block + n]);
-        each_pixel!(m in M, { sums[m][n] = simd.add(sums[m][n], bias); });
+        if let Some(bias) = ending.bias {
+            let bias = simd.load(&bias[block + n]);
+            each_pixel!(m in M, { sums[m][n] = simd.add(sums[m][n], bias); });
+        }
         if let Some(residual) = ending.residual {
             let residual = &residual[(block + n) * pixels + pixel..][..M];
             each_pixel!(m in M, { sums[m][n] = simd.add(sums[m][n], simd.load(&residual[m])); });

@@ -47,11 +47,31 @@ impl BatchNorm2d {
             return batch_norm::eval(x, &self.weight, &self.bias, &running, self.eps);
         }
         let (output, batch) = batch_norm::train(x, &self.weight, &self.bias, self.eps)?;
-        let count = (x.elem_count() / x.dim(1)?) as f64;
-        let unbiased = (batch.variance * (count / (count - 1.0)))?;
-        self.update(&self.running_mean, &batch.mean)?;
-        self.update(&self.running_var, &unbiased)?;
+        self.move_running(&batch.mean, &batch.variance, x.elem_count() / x.dim(1)?)?;
         Ok(output)
+    }
+
+    /// Moves the running statistics by those of a batch with `count` values a channel; the variance is the biased one.
+    pub fn move_running(&self, mean: &Tensor, variance: &Tensor, count: usize) -> Result<()> {
+        let count = count as f64;
+        let unbiased = (variance * (count / (count - 1.0)))?;
+        self.update(&self.running_mean, mean)?;
+        self.update(&self.running_var, &unbiased)
+    }
+
+    /// What multiplies the normalised values, `[C]`.
+    pub fn weight(&self) -> &Tensor {
+        &self.weight
+    }
+
+    /// What is added to them, `[C]`.
+    pub fn bias(&self) -> &Tensor {
+        &self.bias
+    }
+
+    /// What is added to the variance.
+    pub fn eps(&self) -> f64 {
+        self.eps
     }
 
     /// `running = (1 - momentum) * running + momentum * batch`; only a model of variables can keep it.

@@ -30,7 +30,7 @@ impl Form {
 }
 
 /// Calls `read` with the values of a contiguous f32 tensor on the CPU, copied first where they are not contiguous.
-fn with_values<T>(x: &Tensor, read: impl FnOnce(&[f32]) -> T) -> Result<T> {
+pub fn with_values<T>(x: &Tensor, read: impl FnOnce(&[f32]) -> T) -> Result<T> {
     let x = x.contiguous()?;
     let (storage, layout) = x.storage_and_layout();
     let Storage::Cpu(CpuStorage::F32(values)) = &*storage else {

@@ -6,6 +6,7 @@
 use crate::ops::optimiser::{scaled, sum_of_squares};
 use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor, Var, bail};
+use std::collections::HashMap;
 
 /// The gradients of a batch's mean loss, one a variable.
 #[derive(Debug, Clone)]
@@ -27,6 +28,26 @@ impl Gradients {
                 bail!("`{name}` has no gradient: it takes no part in the loss")
             };
             named.push((name.clone(), gradient.contiguous()?));
+        }
+        Ok(Self { named, pictures })
+    }
+
+    /// The same of gradients by name.
+    ///
+    /// # Errors
+    /// As [`Gradients::new`].
+    pub fn of_named(
+        gradients: impl IntoIterator<Item = (String, Tensor)>,
+        variables: &[(String, Var)],
+        pictures: usize,
+    ) -> Result<Self> {
+        let mut gradients: HashMap<String, Tensor> = gradients.into_iter().collect();
+        let mut named = Vec::with_capacity(variables.len());
+        for (name, _) in variables {
+            let Some(gradient) = gradients.remove(name) else {
+                bail!("`{name}` has no gradient: it takes no part in the loss")
+            };
+            named.push((name.clone(), gradient));
         }
         Ok(Self { named, pictures })
     }

@@ -8,6 +8,8 @@ use super::settings::Settings;
 use crate::model::{Frozen, ModelConfig, ResNet};
 use crate::nn::loss::CrossEntropy;
 use crate::nn::{Parameters, Targets};
+use crate::ops::{Form, with_values};
+use crate::step::Step;
 use anyhow::{Context, Result};
 use candle_core::{D, DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
@@ -21,6 +23,8 @@ pub struct Learner {
     net: ResNet,
     parameters: Parameters,
     frozen: Frozen,
+    /// The body compiled for the pictures that came last: f32 on the CPU.
+    step: Option<Step>,
     loss: CrossEntropy,
     optimiser: Optimiser,
     /// The mean over the batches since the last step.
@@ -75,6 +79,7 @@ impl Learner {
         Ok(Self {
             net,
             frozen: settings.frozen,
+            step: None,
             loss,
             optimiser: Optimiser::new(settings.optimiser.clone(), trained.collect())?,
             gradients: None,
@@ -114,7 +119,11 @@ impl Learner {
     /// # Errors
     /// Where the device lacks memory.
     pub fn learn(&mut self, input: &Input, targets: &Targets) -> Result<Outcome> {
-        let logits = self.logits(input, true)?;
+        let features = self.features(input)?;
+        let logits = match &features {
+            Some(features) => self.net.head().forward(features)?,
+            None => self.logits(input, true)?,
+        };
         let loss = self.loss.loss(&logits, targets)?;
         let outcome = Outcome {
             loss: loss.to_dtype(DType::F64)?.to_scalar()?,
@@ -122,13 +131,59 @@ impl Learner {
         };
         // A loss that is no number has no gradients worth adding; the caller ends the run.
         if outcome.loss.is_finite() {
-            let new = Gradients::new(loss.backward()?, self.optimiser.variables(), targets.len())?;
+            let new = self.gradients_of(&loss, features.as_ref(), targets.len())?;
             self.gradients = Some(match self.gradients.take() {
                 Some(earlier) => earlier.averaged_with(&new)?,
                 None => new,
             });
         }
         Ok(outcome)
+    }
+
+    /// The features of pictures by the compiled step, as a variable of their own, where it computes them.
+    fn features(&mut self, input: &Input) -> Result<Option<Var>> {
+        let Input::Pictures(x) = input else {
+            return Ok(None);
+        };
+        if Form::of(x) != Form::Kernels {
+            return Ok(None);
+        }
+        let (batch, channels, height, width) = x.dims4()?;
+        let picture = [channels, height, width];
+        let step = match self.step.take() {
+            Some(step) if step.picture() == picture => step,
+            _ => Step::new(&self.net, [height, width], self.frozen)?,
+        };
+        let step = self.step.insert(step);
+        let features = with_values(x, |pictures| step.forward(pictures))??;
+        let shape = (batch, features.len() / batch.max(1));
+        let features = Tensor::from_vec(features, shape, x.device())?;
+        Ok(Some(Var::from_tensor(&features)?))
+    }
+
+    /// The gradients of a mean loss over `pictures` pictures: by autograd, down to `features` where the compiled step goes on.
+    fn gradients_of(
+        &mut self,
+        loss: &Tensor,
+        features: Option<&Var>,
+        pictures: usize,
+    ) -> Result<Gradients> {
+        let mut store = loss.backward()?;
+        let variables = self.optimiser.variables();
+        let (Some(features), Some(step)) = (features, &mut self.step) else {
+            return Ok(Gradients::new(store, variables, pictures)?);
+        };
+        let gradient = store
+            .remove(features)
+            .context("the features have no gradient")?;
+        let of_body = with_values(&gradient, |gradient| step.backward(gradient))??;
+        let of_head = variables.iter().filter_map(|(name, variable)| {
+            store
+                .remove(variable)
+                .map(|gradient| (name.clone(), gradient))
+        });
+        let named: Vec<_> = of_body.into_iter().chain(of_head).collect();
+        Ok(Gradients::of_named(named, variables, pictures)?)
     }
 
     /// Logits `[N, classes]`.

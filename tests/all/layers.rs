@@ -19,7 +19,7 @@ const LAYERS: [(&str, &[&str]); 8] = [
         ],
     ),
     ("data", &["data"]),
-    ("inference", &["infer"]),
+    ("inference and training steps", &["infer", "step"]),
     ("architecture", &["model"]),
     ("layers", &["nn"]),
     ("operations", &["ops"]),

@@ -7,12 +7,12 @@
 //!   near those of sums of 128 terms.
 //! - Anatomy of High-Performance Deep Learning Convolutions on SIMD Architectures, <https://arxiv.org/abs/1808.05567>.
 
-use super::super::ConvGeometry;
 use super::super::aligned::Lanes;
 use super::super::simd::{Job, LANES, Lane, Simd, dispatch};
 use super::super::tile::{Ending, Factors, Place, compute, tiles};
 use super::groups::Groups;
 use super::scratch::with_scratch;
+use super::view::{Taps, View};
 use super::{gather, tasks};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -24,31 +24,34 @@ const CHUNK: usize = 196;
 
 /// Weights in the order in which they are read: `[groups][parts of the sum][tiles of blocks][segments of the part][16][blocks of
 /// the tile][16]`, a segment being sixteen input channels under one tap.
-pub fn pack(weight: &[f32], geometry: &ConvGeometry) -> Lanes {
-    struct Pack<'a>(&'a [f32], &'a ConvGeometry);
+pub fn pack(taps: &Taps, groups: Groups, packed: &mut Lanes) {
+    struct Pack<'a>(&'a Taps<'a>, Groups, &'a mut [Lane]);
     impl Job for Pack<'_> {
-        type Output = Lanes;
-        fn run<S: Simd>(self, _: S) -> Lanes {
-            pack_for::<S>(self.0, self.1)
+        type Output = ();
+        fn run<S: Simd>(self, _: S) {
+            pack_for::<S>(self.0, self.1, self.2);
         }
     }
-    dispatch(Pack(weight, geometry))
+    let lanes = groups.count * groups.out_blocks * groups.in_blocks * taps.places.len() * LANES;
+    packed.reserve(lanes);
+    let packed = &mut packed[..lanes];
+    // What fills up a block, or lies between joined groups, stays zero.
+    let is_whole = taps.groups == groups.count
+        && taps.inputs.is_multiple_of(LANES)
+        && taps.outputs.is_multiple_of(LANES);
+    if !is_whole {
+        packed.fill([0.0; LANES]);
+    }
+    dispatch(Pack(taps, groups, packed));
 }
 
-fn pack_for<S: Simd>(weight: &[f32], geometry: &ConvGeometry) -> Lanes {
-    let groups = Groups::of(geometry);
-    let taps = geometry.kernel * geometry.kernel;
-    let (inputs, outputs) = (
-        geometry.in_channels / geometry.groups,
-        geometry.out_channels / geometry.groups,
-    );
-    let mut packed =
-        Lanes::zeros(groups.count * groups.out_blocks * groups.in_blocks * taps * LANES);
+fn pack_for<S: Simd>(weights: &Taps, groups: Groups, packed: &mut [Lane]) {
+    let taps = weights.places.len();
     // Each part of each group's sum with the blocks of input channels that it has.
     let mut parts = Vec::new();
-    let mut rest = &mut *packed;
+    let mut rest = packed;
     for group in 0..groups.count {
-        for part in self::parts(groups.in_blocks, part_blocks(geometry)) {
+        for part in self::parts(groups.in_blocks, part_blocks(taps)) {
             let size = groups.out_blocks * part.len() * taps * LANES;
             let (now, later) = rest.split_at_mut(size);
             parts.push((group, part, now));
@@ -56,51 +59,113 @@ fn pack_for<S: Simd>(weight: &[f32], geometry: &ConvGeometry) -> Lanes {
         }
     }
     parts.into_par_iter().for_each(|(group, part, packed)| {
-        let lanes = part.len() * taps * LANES;
-        // The part's input channels, counted over the whole convolution.
-        let first = (group * groups.in_blocks + part.start) * LANES;
-        let seen = first..first + part.len() * LANES;
-        for place in 0..groups.out_blocks * LANES {
-            let output = group * groups.out_blocks * LANES + place;
-            if output >= geometry.out_channels {
-                break;
-            }
-            let (block, j) = (place / LANES, place % LANES);
-            let tile = block / S::BLOCKS * S::BLOCKS;
-            let blocks = S::BLOCKS.min(groups.out_blocks - tile);
-            let packed = &mut packed[tile * lanes..][..blocks * lanes];
-            // The input channels of its own narrow group.
-            let own = output / outputs * inputs;
-            for channel in seen.start.max(own)..seen.end.min(own + inputs) {
-                let kernel = &weight[(output * inputs + channel - own) * taps..][..taps];
-                let segment = (channel - first) / LANES * taps;
-                for (tap, &value) in kernel.iter().enumerate() {
-                    let lane = (segment + tap) * LANES + channel % LANES;
-                    packed[lane * blocks + block - tile][j] = value;
+        if weights.groups == groups.count {
+            pack_part::<S>(weights, group, part, packed);
+        } else {
+            pack_joined::<S>(weights, groups, group, part, packed);
+        }
+    });
+}
+
+/// Packs a part of a group that fills blocks of its own.
+fn pack_part<S: Simd>(weights: &Taps, group: usize, part: Range<usize>, packed: &mut [Lane]) {
+    let taps = weights.places.len();
+    let values = &weights.values[group * weights.group_step..];
+    let lanes = part.len() * taps * LANES;
+    for (tile, packed) in packed.chunks_mut(S::BLOCKS * lanes).enumerate() {
+        let blocks = packed.len() / lanes;
+        for (block, first) in (0..blocks).map(|block| (block, (tile * S::BLOCKS + block) * LANES)) {
+            let outputs = LANES.min(weights.outputs - first);
+            for in_block in part.clone() {
+                let segment = (in_block - part.start) * taps;
+                let inputs = LANES.min(weights.inputs - in_block * LANES);
+                for k in 0..inputs {
+                    let start = first * weights.out_step + (in_block * LANES + k) * weights.in_step;
+                    for (tap, &place) in weights.places.iter().enumerate() {
+                        let lane = &mut packed[((segment + tap) * LANES + k) * blocks + block];
+                        let values = &values[start + place..];
+                        if outputs == LANES {
+                            *lane = strided(values, weights.out_step);
+                        } else {
+                            for (value, &weight) in lane[..outputs]
+                                .iter_mut()
+                                .zip(values.iter().step_by(weights.out_step))
+                            {
+                                *value = weight;
+                            }
+                        }
+                    }
                 }
             }
         }
-    });
-    packed
+    }
+}
+
+/// Every `step`-th value.
+#[inline(always)]
+pub(super) fn strided(values: &[f32], step: usize) -> Lane {
+    if let (1, Some(lane)) = (step, values.first_chunk()) {
+        return *lane;
+    }
+    // One check for all sixteen.
+    let values = &values[..=(LANES - 1) * step];
+    std::array::from_fn(|j| values[j * step])
+}
+
+/// Packs a part of groups that were joined, with zeros between them.
+fn pack_joined<S: Simd>(
+    weights: &Taps,
+    groups: Groups,
+    group: usize,
+    part: Range<usize>,
+    packed: &mut [Lane],
+) {
+    let taps = weights.places.len();
+    let (inputs, outputs) = (weights.inputs, weights.outputs);
+    let lanes = part.len() * taps * LANES;
+    // The part's input channels, counted over the whole convolution.
+    let first = (group * groups.in_blocks + part.start) * LANES;
+    let seen = first..first + part.len() * LANES;
+    for place in 0..groups.out_blocks * LANES {
+        let output = group * groups.out_blocks * LANES + place;
+        if output >= weights.groups * outputs {
+            break;
+        }
+        let (block, j) = (place / LANES, place % LANES);
+        let tile = block / S::BLOCKS * S::BLOCKS;
+        let blocks = S::BLOCKS.min(groups.out_blocks - tile);
+        let packed = &mut packed[tile * lanes..][..blocks * lanes];
+        // The input channels of its own narrow group.
+        let own = output / outputs * inputs;
+        let start = output / outputs * weights.group_step + output % outputs * weights.out_step;
+        for channel in seen.start.max(own)..seen.end.min(own + inputs) {
+            let kernel = &weights.values[start + (channel - own) * weights.in_step..];
+            let segment = (channel - first) / LANES * taps;
+            for (tap, &place) in weights.places.iter().enumerate() {
+                let lane = (segment + tap) * LANES + channel % LANES;
+                packed[lane * blocks + block - tile][j] = kernel[place];
+            }
+        }
+    }
 }
 
 /// Blocks of input channels that are summed in one go.
-fn part_blocks(geometry: &ConvGeometry) -> usize {
-    if geometry.kernel == 1 { PART } else { 1 }
+fn part_blocks(taps: usize) -> usize {
+    (PART / taps.max(1)).max(1)
 }
 
 /// The output `[C_out / 16, N, H', W', 16]` of the input `[C_in / 16, N, H, W, 16]`.
 pub fn forward(
     input: &[Lane],
     weights: &[Lane],
-    geometry: &ConvGeometry,
+    view: &View,
     ending: Option<Ending>,
     output: &mut [Lane],
 ) {
     struct Forward<'a>(
         &'a [Lane],
         &'a [Lane],
-        &'a ConvGeometry,
+        &'a View,
         Option<Ending<'a>>,
         &'a mut [Lane],
     );
@@ -110,19 +175,22 @@ pub fn forward(
             forward_in(simd, self.0, self.1, self.2, self.3, self.4);
         }
     }
-    dispatch(Forward(input, weights, geometry, ending, output));
+    dispatch(Forward(input, weights, view, ending, output));
 }
 
 fn forward_in<S: Simd>(
     simd: S,
     input: &[Lane],
     weights: &[Lane],
-    geometry: &ConvGeometry,
+    view: &View,
     ending: Option<Ending>,
     output: &mut [Lane],
 ) {
-    let groups = Groups::of(geometry);
-    let pixels = geometry.batch * geometry.out_pixels();
+    let groups = view.groups;
+    let pixels = view.out_pixels();
+    if pixels == 0 {
+        return;
+    }
     let chunks = pixels.div_ceil(CHUNK);
     let cuts = tasks::ranges(pixels, 1, chunks);
     // Few pixels: the output channels are shared out, too.
@@ -145,8 +213,7 @@ fn forward_in<S: Simd>(
         simd,
         input,
         weights,
-        geometry,
-        groups,
+        view,
         ending,
     };
     let tasks = tasks::split(output, pixels, &cuts, &blocks);
@@ -162,30 +229,27 @@ struct Product<'a, S> {
     simd: S,
     input: &'a [Lane],
     weights: &'a [Lane],
-    geometry: &'a ConvGeometry,
-    groups: Groups,
+    view: &'a View,
     ending: Option<Ending<'a>>,
 }
 
 impl<S: Simd> Product<'_, S> {
     fn run(&self, task: tasks::Task) {
-        let Self {
-            geometry, groups, ..
-        } = *self;
-        let plane = geometry.batch * geometry.height * geometry.width;
+        let view = self.view;
+        let (groups, plane) = (view.groups, view.in_pixels());
         let group = task.blocks.start / groups.out_blocks;
         let input = &self.input[group * groups.in_blocks * plane..][..groups.in_blocks * plane];
         let mut task = task;
-        if geometry.is_pointwise() {
-            for part in parts(groups.in_blocks, part_blocks(geometry)) {
+        if view.is_pointwise() {
+            for part in parts(groups.in_blocks, part_blocks(1)) {
                 let pixels = &input[part.start * plane + task.pixels.start..];
                 self.part(&mut task, pixels, plane, part);
             }
             return;
         }
-        let taps = geometry.kernel * geometry.kernel;
+        let taps = view.offsets.len();
         let count = task.pixels.len();
-        let part_blocks = part_blocks(geometry).min(groups.in_blocks);
+        let part_blocks = part_blocks(taps).min(groups.in_blocks);
         with_scratch(part_blocks * taps * count, |gathered| {
             for part in parts(groups.in_blocks, part_blocks) {
                 let planes = input.chunks_exact(plane).skip(part.start).take(part.len());
@@ -195,8 +259,9 @@ impl<S: Simd> Product<'_, S> {
                         for (gathered, plane) in
                             gathered.chunks_exact_mut(taps * count).zip(planes.clone())
                         {
-                            for (tap, gathered) in gathered.chunks_exact_mut(count).enumerate() {
-                                gather::tap(plane, geometry, tap, task.pixels.clone(), gathered);
+                            let taps = gathered.chunks_exact_mut(count).zip(&view.offsets);
+                            for (gathered, &offset) in taps {
+                                gather::tap(plane, view, offset, task.pixels.clone(), gathered);
                             }
                         }
                     },
@@ -209,12 +274,10 @@ impl<S: Simd> Product<'_, S> {
     /// Adds the products of a part of the input blocks to the task's outputs: their pixels begin at `pixels[0]` and follow
     /// each other, segment by segment, at a distance of `step`.
     fn part(&self, task: &mut tasks::Task, pixels: &[Lane], step: usize, part: Range<usize>) {
-        let Self {
-            geometry, groups, ..
-        } = *self;
-        let taps = geometry.kernel * geometry.kernel;
+        let groups = self.view.groups;
+        let taps = self.view.offsets.len();
         let ending = self.ending.filter(|_| part.end == groups.in_blocks);
-        let whole_pixels = geometry.batch * geometry.out_pixels();
+        let whole_pixels = self.view.out_pixels();
         let count = task.pixels.len();
         let (group, own) = (
             task.blocks.start / groups.out_blocks,

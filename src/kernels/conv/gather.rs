@@ -2,24 +2,26 @@
 //!
 //! A pixel's block is one vector, so that this "im2col" moves whole vectors, whatever stride, padding and dilation.
 
-use super::super::ConvGeometry;
 use super::super::simd::{LANES, Lane};
+use super::view::View;
 use std::ops::Range;
 
-/// Writes what tap `tap` sees in `plane` (a block of the input, `[N, H, W, 16]`) for the output pixels of `pixels`, counted
-/// over all images.
+/// Writes what the tap with `offset` sees in `plane` (a block of the input, `[N, H, W, 16]`) for the output pixels of
+/// `pixels`, counted over all images.
 #[inline(always)]
 pub fn tap(
     plane: &[Lane],
-    geometry: &ConvGeometry,
-    tap: usize,
+    view: &View,
+    offset: [isize; 2],
     pixels: Range<usize>,
     target: &mut [Lane],
 ) {
-    let (out_height, out_width) = (geometry.out_height(), geometry.out_width());
-    let (tap_row, tap_column) = (tap / geometry.kernel, tap % geometry.kernel);
-    let rows = geometry.inside(tap_row, geometry.height, out_height);
-    let columns = geometry.inside(tap_column, geometry.width, out_width);
+    let [out_height, out_width] = view.output;
+    let [height, width] = view.input;
+    let rows = inside(offset[0], view.stride, height, out_height);
+    let columns = inside(offset[1], view.stride, width, out_width);
+    let position =
+        |output: usize, offset: isize| (output * view.stride).wrapping_add_signed(offset);
     let mut target = &mut target[..pixels.len()];
     let mut pixel = pixels.start;
     while pixel < pixels.end {
@@ -29,13 +31,12 @@ pub fn tap(
         let (image, row) = (line / out_height, line % out_height);
         let seen = columns.start.clamp(start, end)..columns.end.clamp(start, end);
         if rows.contains(&row) && !seen.is_empty() {
-            let line = image * geometry.height + geometry.position(row, tap_row);
-            let source =
-                &plane[line * geometry.width + geometry.position(seen.start, tap_column)..];
+            let line = image * height + position(row, offset[0]);
+            let source = &plane[line * width + position(seen.start, offset[1])..];
             now[..seen.start - start].fill([0.0; LANES]);
             now[seen.end - start..].fill([0.0; LANES]);
             let now = &mut now[seen.start - start..seen.end - start];
-            for (target, source) in now.iter_mut().zip(source.iter().step_by(geometry.stride)) {
+            for (target, source) in now.iter_mut().zip(source.iter().step_by(view.stride)) {
                 *target = *source;
             }
         } else {
@@ -44,4 +45,12 @@ pub fn tap(
         target = rest;
         pixel += end - start;
     }
+}
+
+/// The outputs, of `out_length`, whose tap lies inside an input of `length`.
+fn inside(offset: isize, stride: usize, length: usize, out_length: usize) -> Range<usize> {
+    let first = (-offset).max(0) as usize;
+    let end = (length as isize - offset).max(0) as usize;
+    let end = end.div_ceil(stride).min(out_length);
+    first.div_ceil(stride).min(end)..end
 }

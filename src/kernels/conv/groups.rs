@@ -36,4 +36,12 @@ impl Groups {
             out_blocks: blocks(outputs * joined),
         }
     }
+    /// The same with inputs and outputs exchanged.
+    pub fn transposed(self) -> Self {
+        Self {
+            in_blocks: self.out_blocks,
+            out_blocks: self.in_blocks,
+            ..self
+        }
+    }
 }

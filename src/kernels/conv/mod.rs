@@ -8,6 +8,8 @@ mod groups;
 mod scratch;
 pub mod stem;
 mod tasks;
+pub mod training;
+mod view;
 pub mod winograd;
 
 use super::ConvGeometry;
@@ -15,6 +17,8 @@ use super::aligned::Lanes;
 use super::blocked::blocks;
 use super::simd::{LANES, Lane};
 use super::tile::Ending;
+use groups::Groups;
+use view::{Taps, View};
 
 /// How a convolution is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,17 +62,21 @@ impl Convolution {
     pub fn new(weight: &[f32], bias: &[f32], geometry: ConvGeometry, algorithm: Algorithm) -> Self {
         assert_eq!(weight.len(), geometry.weights(), "the weights' size");
         assert_eq!(bias.len(), geometry.out_channels, "the bias's size");
-        let weights = match algorithm {
+        let mut weights = Lanes::default();
+        match algorithm {
             Algorithm::Stem => {
                 assert!(stem::fits(&geometry), "{geometry:?} is no stem");
-                stem::pack(weight, &geometry)
+                stem::pack(weight, &geometry, &mut weights);
             }
-            Algorithm::Direct => direct::pack(weight, &geometry),
+            Algorithm::Direct => {
+                let taps = Taps::forward(weight, &geometry);
+                direct::pack(&taps, Groups::of(&geometry), &mut weights);
+            }
             Algorithm::Winograd => {
                 assert!(winograd::fits(&geometry), "{geometry:?} by Winograd");
-                winograd::pack(weight, &geometry)
+                winograd::pack(&Taps::forward(weight, &geometry), &mut weights);
             }
-        };
+        }
         let mut lanes = Lanes::zeros(blocks(bias.len()));
         for (lane, bias) in lanes.iter_mut().zip(bias.chunks(LANES)) {
             lane[..bias.len()].copy_from_slice(bias);
@@ -111,7 +119,10 @@ impl Convolution {
         let ending = Some(self.ending(batch, residual, relu, output));
         match self.algorithm {
             Algorithm::Stem => unreachable!("the stem reads pictures"),
-            Algorithm::Direct => direct::forward(input, &self.weights, &geometry, ending, output),
+            Algorithm::Direct => {
+                let view = View::forward(&geometry);
+                direct::forward(input, &self.weights, &view, ending, output);
+            }
             Algorithm::Winograd => {
                 winograd::forward(input, &self.weights, &geometry, ending, output)
             }
@@ -171,7 +182,7 @@ impl Convolution {
             "the residual's size"
         );
         Ending {
-            bias: &self.bias,
+            bias: Some(&self.bias),
             residual,
             relu,
         }

@@ -23,37 +23,37 @@ pub fn fits(geometry: &ConvGeometry) -> bool {
 }
 
 /// Weights `[tiles of blocks][kernel row, kernel column, input channel][blocks of the tile][16]`.
-pub fn pack(weight: &[f32], geometry: &ConvGeometry) -> Lanes {
-    struct Pack<'a>(&'a [f32], &'a ConvGeometry);
+pub fn pack(weight: &[f32], geometry: &ConvGeometry, packed: &mut Lanes) {
+    struct Pack<'a>(&'a [f32], &'a ConvGeometry, &'a mut [Lane]);
     impl Job for Pack<'_> {
-        type Output = Lanes;
-        fn run<S: Simd>(self, _: S) -> Lanes {
-            pack_for::<S>(self.0, self.1)
+        type Output = ();
+        fn run<S: Simd>(self, _: S) {
+            pack_for::<S>(self.0, self.1, self.2);
         }
     }
-    dispatch(Pack(weight, geometry))
+    let lanes = blocks(geometry.out_channels) * geometry.patch();
+    packed.reserve(lanes);
+    dispatch(Pack(weight, geometry, &mut packed[..lanes]));
 }
 
-fn pack_for<S: Simd>(weight: &[f32], geometry: &ConvGeometry) -> Lanes {
+fn pack_for<S: Simd>(weight: &[f32], geometry: &ConvGeometry, packed: &mut [Lane]) {
     let (channels, taps) = (geometry.in_channels, geometry.kernel * geometry.kernel);
-    let mut packed = Lanes::zeros(blocks(geometry.out_channels) * geometry.patch());
-    for (tile, packed) in packed.chunks_mut(S::BLOCKS * geometry.patch()).enumerate() {
-        let blocks = packed.len() / geometry.patch();
+    let patch = geometry.patch();
+    for (tile, packed) in packed.chunks_mut(S::BLOCKS * patch).enumerate() {
+        let blocks = packed.len() / patch;
         for place in 0..blocks * LANES {
             let output = tile * S::BLOCKS * LANES + place;
-            if output < geometry.out_channels {
-                for (i, &value) in weight[output * geometry.patch()..][..geometry.patch()]
-                    .iter()
-                    .enumerate()
-                {
-                    let (channel, tap) = (i / taps, i % taps);
-                    packed[(tap * channels + channel) * blocks + place / LANES][place % LANES] =
-                        value;
-                }
+            if output >= geometry.out_channels {
+                break;
+            }
+            let weight = &weight[output * patch..][..patch];
+            for (i, &value) in weight.iter().enumerate() {
+                let (channel, tap) = (i / taps, i % taps);
+                let lane = (tap * channels + channel) * blocks + place / LANES;
+                packed[lane][place % LANES] = value;
             }
         }
     }
-    packed
 }
 
 /// Numbers of the pictures as [`forward`] writes them out.
@@ -62,7 +62,7 @@ pub fn padded_len(geometry: &ConvGeometry) -> usize {
     geometry.batch * height * width * geometry.in_channels
 }
 
-fn padded(geometry: &ConvGeometry) -> [usize; 2] {
+pub(super) fn padded(geometry: &ConvGeometry) -> [usize; 2] {
     [geometry.height, geometry.width].map(|side| side + 2 * geometry.padding)
 }
 

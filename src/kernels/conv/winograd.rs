@@ -13,8 +13,10 @@ use super::super::aligned::Lanes;
 use super::super::blocked::blocks;
 use super::super::simd::{Job, LANES, Lane, Simd, dispatch};
 use super::super::tile::{self, Ending, Factors, Place, compute};
+use super::direct::strided;
 use super::scratch::with_scratch;
 use super::tasks;
+use super::view::Taps;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -49,35 +51,39 @@ pub fn tiles(geometry: &ConvGeometry) -> [usize; 2] {
 }
 
 /// `G`: a row for each point.
-fn kernel_transform() -> [[f64; 3]; IN] {
+fn kernel_transform() -> [[f32; 3]; IN] {
     let (a, b) = (f64::from(A2).sqrt(), f64::from(B2).sqrt());
     let points = [0.0, a, -a, b, -b];
-    let mut rows = [[0.0, 0.0, 1.0]; IN];
+    let mut rows = [[0.0, 0.0, 1.0f64]; IN];
     for (i, &point) in points.iter().enumerate() {
         let others = points.iter().enumerate().filter(|&(j, _)| j != i);
         let scale: f64 = others.map(|(_, &other)| point - other).product();
         rows[i] = [1.0 / scale, point / scale, point * point / scale];
     }
-    rows
+    rows.map(|row| row.map(|value| value as f32))
 }
 
-/// Transformed weights `[tiles of blocks][36][input channels][blocks of the tile][16]` of `[C_out, C_in, 3, 3]`.
-pub fn pack(weight: &[f32], geometry: &ConvGeometry) -> Lanes {
-    struct Pack<'a>(&'a [f32], &'a ConvGeometry);
+/// Transformed weights `[tiles of blocks][36][input channels][blocks of the tile][16]` of nine taps in row-major order.
+pub fn pack(taps: &Taps, packed: &mut Lanes) {
+    struct Pack<'a>(&'a Taps<'a>, &'a mut [Lane]);
     impl Job for Pack<'_> {
-        type Output = Lanes;
-        fn run<S: Simd>(self, simd: S) -> Lanes {
-            pack_for(simd, self.0, self.1)
+        type Output = ();
+        fn run<S: Simd>(self, simd: S) {
+            pack_for(simd, self.0, self.1);
         }
     }
-    dispatch(Pack(weight, geometry))
+    let lanes = blocks(taps.outputs) * POINTS * blocks(taps.inputs) * LANES;
+    packed.reserve(lanes);
+    let packed = &mut packed[..lanes];
+    if !taps.inputs.is_multiple_of(LANES) {
+        packed.fill([0.0; LANES]);
+    }
+    dispatch(Pack(taps, packed));
 }
 
-fn pack_for<S: Simd>(simd: S, weight: &[f32], geometry: &ConvGeometry) -> Lanes {
-    let (inputs, outputs) = (geometry.in_channels, geometry.out_channels);
-    let channels = blocks(inputs) * LANES;
+fn pack_for<S: Simd>(simd: S, taps: &Taps, packed: &mut [Lane]) {
+    let channels = blocks(taps.inputs) * LANES;
     let transform = kernel_transform();
-    let mut packed = Lanes::zeros(blocks(outputs) * POINTS * channels);
     let tiles = packed
         .par_chunks_mut(S::BLOCKS * POINTS * channels)
         .enumerate();
@@ -88,45 +94,69 @@ fn pack_for<S: Simd>(simd: S, weight: &[f32], geometry: &ConvGeometry) -> Lanes 
             || {
                 for block in 0..blocks {
                     let first = (tile * S::BLOCKS + block) * LANES;
-                    let count = LANES.min(outputs - first);
-                    for input in 0..inputs {
-                        let mut kernels = [[0.0; LANES]; 9];
-                        for j in 0..count {
-                            let kernel = &weight[((first + j) * inputs + input) * 9..][..9];
-                            for (values, &value) in kernels.iter_mut().zip(kernel) {
-                                values[j] = f64::from(value);
-                            }
-                        }
-                        transform_kernels(&transform, &kernels, |point, values| {
-                            let lane = &mut packed[(point * channels + input) * blocks + block];
-                            for (value, transformed) in lane.iter_mut().zip(values) {
-                                *value = transformed as f32;
-                            }
-                        });
+                    let outputs = LANES.min(taps.outputs - first);
+                    for input in 0..taps.inputs {
+                        let kernels = &taps.values[first * taps.out_step + input * taps.in_step..];
+                        let kernels: [Lane; 9] = std::array::from_fn(
+                            #[inline(always)]
+                            |tap| {
+                                let values = &kernels[taps.places[tap]..];
+                                if outputs == LANES {
+                                    return strided(values, taps.out_step);
+                                }
+                                let mut lane = [0.0; LANES];
+                                let values = values.iter().step_by(taps.out_step);
+                                lane.iter_mut()
+                                    .take(outputs)
+                                    .zip(values)
+                                    .for_each(|(a, b)| *a = *b);
+                                lane
+                            },
+                        );
+                        let place = input * blocks + block;
+                        transform_kernels(
+                            simd,
+                            &transform,
+                            &kernels,
+                            packed,
+                            channels * blocks,
+                            place,
+                        );
                     }
                 }
             },
         );
     });
-    packed
 }
 
-/// `G g G^T` of sixteen kernels at once, `kernels[3 r + c]` holding their values at row r and column c; `put` takes each
-/// point's values.
+/// `G g G^T` of sixteen kernels at once, `kernels[3 r + c]` holding their values at row r and column c; point p goes to
+/// `target[p * step + place]`.
 #[inline(always)]
-fn transform_kernels(
-    transform: &[[f64; 3]; IN],
-    kernels: &[[f64; LANES]; 9],
-    mut put: impl FnMut(usize, [f64; LANES]),
+fn transform_kernels<S: Simd>(
+    simd: S,
+    transform: &[[f32; 3]; IN],
+    kernels: &[Lane; 9],
+    target: &mut [Lane],
+    step: usize,
+    place: usize,
 ) {
-    let combine = |row: &[f64; 3], [a, b, c]: [&[f64; LANES]; 3]| -> [f64; LANES] {
-        std::array::from_fn(|j| row[0] * a[j] + row[1] * b[j] + row[2] * c[j])
+    let combine = |row: &[f32; 3], [a, b, c]: [S::V; 3]| {
+        let [x, y, z] = row.map(|factor| simd.splat(factor));
+        simd.mul_add(a, x, simd.mul_add(b, y, simd.mul(c, z)))
     };
-    for (p, row) in transform.iter().enumerate() {
-        let half: [[f64; LANES]; 3] =
-            std::array::from_fn(|c| combine(row, [&kernels[c], &kernels[3 + c], &kernels[6 + c]]));
-        for (q, row) in transform.iter().enumerate() {
-            put(p * IN + q, combine(row, [&half[0], &half[1], &half[2]]));
+    for p in 0..IN {
+        let mut half = [simd.splat(0.0); 3];
+        for (c, half) in half.iter_mut().enumerate() {
+            let column = [
+                simd.load(&kernels[c]),
+                simd.load(&kernels[3 + c]),
+                simd.load(&kernels[6 + c]),
+            ];
+            *half = combine(&transform[p], column);
+        }
+        for q in 0..IN {
+            let point = combine(&transform[q], half);
+            simd.store(&mut target[(p * IN + q) * step + place], point);
         }
     }
 }
@@ -358,7 +388,8 @@ impl<S: Simd> Winograd<'_, S> {
         let pixels = geometry.batch * geometry.out_pixels();
         let first_pixel = task.pixels.start;
         let output = &mut *task.outputs[block];
-        let bias = ending.map(|ending| simd.load(&ending.bias[whole_block]));
+        let bias = ending.and_then(|ending| ending.bias);
+        let bias = bias.map(|bias| simd.load(&bias[whole_block]));
         let residual = ending
             .and_then(|ending| ending.residual)
             .map(|residual| &residual[whole_block * pixels..][..pixels]);

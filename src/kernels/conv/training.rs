@@ -1,0 +1,520 @@
+//! A convolution in training: its output, and the gradients of its input and its weights.
+//!
+//! - The input's gradient is a convolution of the output's gradient, by the same algorithms: with the kernel flipped for
+//!   stride 1; for a larger stride the input's pixels fall into `stride²` phases, each of which was seen by some taps only.
+//! - The weights' gradient is a product over the pixels of all images: a block of input channels, as a tap saw it, times the
+//!   output's gradient. Pixels are taken in order, so the sums are the same for any number of threads.
+
+use super::super::ConvGeometry;
+use super::super::aligned::Lanes;
+use super::super::blocked::blocks;
+use super::super::simd::{Job, LANES, Lane, Simd, dispatch};
+use super::super::tile::{Ending, each};
+use super::groups::Groups;
+use super::scratch::with_scratch;
+use super::view::{Taps, View, seeing_taps};
+use super::{direct, gather, stem, winograd, winograd_pays};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Pixels whose products with all output channels stay in a core's caches.
+const CHUNK: usize = 256;
+
+/// Memory that a convolution uses from step to step.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    packed: Lanes,
+    phase: Lanes,
+    sums: Lanes,
+    pictures: Vec<f32>,
+}
+
+/// The output `[C_out / 16, N, H', W', 16]` of the input `[C_in / 16, N, H, W, 16]` and weights `[C_out, C_in / groups, k, k]`.
+pub fn forward(
+    input: &[Lane],
+    weight: &[f32],
+    geometry: &ConvGeometry,
+    workspace: &mut Workspace,
+    output: &mut [Lane],
+) {
+    let taps = Taps::forward(weight, geometry);
+    let packed = &mut workspace.packed;
+    if winograd_pays(geometry) {
+        winograd::pack(&taps, packed);
+        winograd::forward(input, packed, geometry, None, output);
+    } else {
+        direct::pack(&taps, Groups::of(geometry), packed);
+        direct::forward(input, packed, &View::forward(geometry), None, output);
+    }
+}
+
+/// [`forward`] of pictures `[N, C, H, W]` of few channels ([`stem::fits`]).
+pub fn forward_on_pictures(
+    pictures: &[f32],
+    weight: &[f32],
+    geometry: &ConvGeometry,
+    workspace: &mut Workspace,
+    output: &mut [Lane],
+) {
+    stem::pack(weight, geometry, &mut workspace.packed);
+    let length = stem::padded_len(geometry);
+    let buffer = &mut workspace.pictures;
+    buffer.resize(length.max(buffer.len()), 0.0);
+    let (packed, buffer) = (&workspace.packed, &mut buffer[..length]);
+    stem::forward(pictures, buffer, packed, geometry, None, output);
+}
+
+/// The gradient of the input, of the output's gradient and the weights, with `residual` (as large as the result) added.
+pub fn grad_input(
+    gradient: &[Lane],
+    weight: &[f32],
+    geometry: &ConvGeometry,
+    residual: Option<&[Lane]>,
+    workspace: &mut Workspace,
+    result: &mut [Lane],
+) {
+    let Workspace { packed, phase, .. } = workspace;
+    let ending = Some(Ending {
+        bias: None,
+        residual,
+        relu: false,
+    });
+    let flipped = ConvGeometry {
+        in_channels: geometry.out_channels,
+        out_channels: geometry.in_channels,
+        height: geometry.out_height(),
+        width: geometry.out_width(),
+        padding: (geometry.reach() - 1).saturating_sub(geometry.padding),
+        ..*geometry
+    };
+    if winograd_pays(&flipped) && geometry.padding < geometry.reach() {
+        let places = (0..9).rev().collect();
+        winograd::pack(&Taps::transposed(weight, geometry, places), packed);
+        return winograd::forward(gradient, packed, &flipped, ending, result);
+    }
+    let stride = geometry.stride;
+    for row in 0..stride.min(geometry.height) {
+        for column in 0..stride.min(geometry.width) {
+            let (view, places) = seen_by(geometry, [row, column]);
+            let is_seen = !places.is_empty();
+            if is_seen {
+                let taps = Taps::transposed(weight, geometry, places);
+                direct::pack(&taps, view.groups, packed);
+            }
+            if stride == 1 {
+                return direct::forward(gradient, packed, &view, ending, result);
+            }
+            let lanes = view.groups.count * view.groups.out_blocks * view.out_pixels();
+            phase.reserve(lanes);
+            let phase = &mut phase[..lanes];
+            if is_seen {
+                direct::forward(gradient, packed, &view, None, phase);
+            } else {
+                phase.fill([0.0; LANES]);
+            }
+            scatter(phase, &view, geometry, [row, column], residual, result);
+        }
+    }
+}
+
+/// What the input pixels of a phase, those at `row + stride * i` and `column + stride * j`, were seen by: the taps, and
+/// where in the output each of them was.
+fn seen_by(geometry: &ConvGeometry, [row, column]: [usize; 2]) -> (View, Vec<usize>) {
+    let ConvGeometry {
+        kernel,
+        stride,
+        padding,
+        dilation,
+        ..
+    } = *geometry;
+    let offset = |phase: usize, tap: usize| {
+        let distance = (phase + padding) as isize - (tap * dilation) as isize;
+        (distance.rem_euclid(stride as isize) == 0).then(|| distance.div_euclid(stride as isize))
+    };
+    let (mut offsets, mut places) = (Vec::new(), Vec::new());
+    for tap in seeing_taps(geometry) {
+        let at = (offset(row, tap / kernel), offset(column, tap % kernel));
+        if let (Some(dr), Some(dc)) = at {
+            offsets.push([dr, dc]);
+            places.push(tap);
+        }
+    }
+    let view = View {
+        batch: geometry.batch,
+        input: [geometry.out_height(), geometry.out_width()],
+        output: [
+            (geometry.height - row).div_ceil(stride),
+            (geometry.width - column).div_ceil(stride),
+        ],
+        stride: 1,
+        offsets,
+        groups: Groups::of(geometry).transposed(),
+    };
+    (view, places)
+}
+
+/// Puts the gradients of a phase where they belong.
+fn scatter(
+    phase: &[Lane],
+    view: &View,
+    geometry: &ConvGeometry,
+    [row, column]: [usize; 2],
+    residual: Option<&[Lane]>,
+    result: &mut [Lane],
+) {
+    let [rows, columns] = view.output;
+    let image = geometry.height * geometry.width;
+    let images = result.par_chunks_exact_mut(image).enumerate();
+    images.for_each(|(number, result)| {
+        for (i, source) in phase[number * rows * columns..][..rows * columns]
+            .chunks_exact(columns)
+            .enumerate()
+        {
+            let start = (row + i * geometry.stride) * geometry.width + column;
+            let targets = result[start..].iter_mut().step_by(geometry.stride);
+            match residual {
+                None => targets
+                    .zip(source)
+                    .for_each(|(target, lane)| *target = *lane),
+                Some(residual) => {
+                    let residual = residual[number * image + start..]
+                        .iter()
+                        .step_by(geometry.stride);
+                    for ((target, lane), residual) in targets.zip(source).zip(residual) {
+                        *target = std::array::from_fn(|j| lane[j] + residual[j]);
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// The gradient of the weights `[C_out, C_in / groups, k, k]`, of the input and the output's gradient.
+pub fn grad_weight(
+    input: &[Lane],
+    gradient: &[Lane],
+    geometry: &ConvGeometry,
+    workspace: &mut Workspace,
+    result: &mut [f32],
+) {
+    struct Sums<'a>(&'a [Lane], &'a [Lane], &'a View, &'a mut [Lane]);
+    impl Job for Sums<'_> {
+        type Output = ();
+        fn run<S: Simd>(self, simd: S) {
+            add_gradients(simd, self.0, self.1, self.2, self.3);
+        }
+    }
+    assert_eq!(result.len(), geometry.weights(), "the weights' size");
+    let view = View::forward(geometry);
+    let groups = view.groups;
+    let blocks = groups.count * groups.in_blocks * groups.out_blocks;
+    let lanes = blocks * view.offsets.len() * LANES;
+    workspace.sums.reserve(lanes);
+    let sums = &mut workspace.sums[..lanes];
+    sums.fill([0.0; LANES]);
+    dispatch(Sums(input, gradient, &view, sums));
+    place_gradients(sums, geometry, &view, result);
+}
+
+/// Adds to the sums `[groups, input blocks][output blocks][taps][16 inputs][16 outputs]`.
+fn add_gradients<S: Simd>(
+    simd: S,
+    input: &[Lane],
+    gradient: &[Lane],
+    view: &View,
+    sums: &mut [Lane],
+) {
+    let groups = view.groups;
+    let taps = view.offsets.len();
+    let (in_pixels, out_pixels) = (view.in_pixels(), view.out_pixels());
+    let of_block = groups.out_blocks * taps * LANES;
+    // Few input blocks: the output blocks are shared out, too.
+    let shares = if groups.in_blocks * groups.count >= 2 * rayon::current_num_threads() {
+        groups.out_blocks
+    } else {
+        groups
+            .out_blocks
+            .div_ceil(2 * rayon::current_num_threads())
+            .next_multiple_of(S::BLOCKS)
+            .min(groups.out_blocks)
+    };
+    let tasks: Vec<_> = sums
+        .chunks_exact_mut(of_block)
+        .enumerate()
+        .flat_map(|(block, sums)| {
+            let shares = sums.chunks_mut(shares * taps * LANES).enumerate();
+            shares.map(move |(share, sums)| (block, share, sums))
+        })
+        .collect();
+    tasks.into_par_iter().for_each(|(block, share, sums)| {
+        let plane = &input[block * in_pixels..][..in_pixels];
+        let group = block / groups.in_blocks;
+        let first = group * groups.out_blocks + share * shares;
+        with_scratch(taps * CHUNK.min(out_pixels), |gathered| {
+            for start in (0..out_pixels).step_by(CHUNK) {
+                let pixels = start..(start + CHUNK).min(out_pixels);
+                let count = pixels.len();
+                let seen: &[Lane] = if view.is_pointwise() {
+                    &plane[pixels.clone()]
+                } else {
+                    let gathered = &mut gathered[..taps * count];
+                    simd.vectorize(
+                        #[inline(always)]
+                        || {
+                            for (gathered, &offset) in
+                                gathered.chunks_exact_mut(count).zip(&view.offsets)
+                            {
+                                gather::tap(plane, view, offset, pixels.clone(), gathered);
+                            }
+                        },
+                    );
+                    gathered
+                };
+                let blocks = sums.len() / (taps * LANES);
+                for block in (0..blocks).step_by(S::BLOCKS) {
+                    let width = S::BLOCKS.min(blocks - block);
+                    let gradients =
+                        |n: usize| &gradient[(first + block + n) * out_pixels..][pixels.clone()];
+                    let sums = &mut sums[block * taps * LANES..][..width * taps * LANES];
+                    if width == 2 {
+                        outer::<S, 2>(simd, seen, [gradients(0), gradients(1)], taps, sums);
+                    } else {
+                        outer::<S, 1>(simd, seen, [gradients(0)], taps, sums);
+                    }
+                }
+            }
+        });
+    });
+}
+
+/// Input channels of a register tile: half of a block, so that two blocks of output channels fit beside.
+const ROWS: usize = 8;
+
+/// Adds the products of what each tap saw, `seen[tap][pixel][16]`, with the gradients of `N` output blocks to
+/// `sums[block][tap][16 inputs][16 outputs]`.
+#[inline(never)]
+fn outer<S: Simd, const N: usize>(
+    simd: S,
+    seen: &[Lane],
+    gradients: [&[Lane]; N],
+    taps: usize,
+    sums: &mut [Lane],
+) {
+    let pixels = gradients[0].len();
+    simd.vectorize(
+        #[inline(always)]
+        || {
+            for (tap, seen) in seen.chunks_exact(pixels).enumerate() {
+                for half in 0..LANES / ROWS {
+                    let first = |n: usize| (n * taps + tap) * LANES + half * ROWS;
+                    let mut totals = [[simd.splat(0.0); N]; ROWS];
+                    each!(n in N, 0 1, {
+                        let sums = &sums[first(n)..][..ROWS];
+                        each!(m in ROWS, 0 1 2 3 4 5 6 7, { totals[m][n] = simd.load(&sums[m]); });
+                    });
+                    for (pixel, lane) in seen.iter().enumerate() {
+                        let mut vectors = [simd.splat(0.0); N];
+                        each!(n in N, 0 1, { vectors[n] = simd.load(&gradients[n][pixel]); });
+                        let (halves, _) = lane.as_chunks::<ROWS>();
+                        let values = &halves[half];
+                        each!(m in ROWS, 0 1 2 3 4 5 6 7, {
+                            let value = simd.splat(values[m]);
+                            each!(n in N, 0 1, { totals[m][n] = simd.mul_add(value, vectors[n], totals[m][n]); });
+                        });
+                    }
+                    each!(n in N, 0 1, {
+                        let sums = &mut sums[first(n)..][..ROWS];
+                        each!(m in ROWS, 0 1 2 3 4 5 6 7, { simd.store(&mut sums[m], totals[m][n]); });
+                    });
+                }
+            }
+        },
+    );
+}
+
+/// Brings the sums into the order of the weights, sixteen output channels at a time: their rows are written side by side.
+fn place_gradients(sums: &[Lane], geometry: &ConvGeometry, view: &View, result: &mut [f32]) {
+    let groups = view.groups;
+    let taps = seeing_taps(geometry);
+    let all = geometry.kernel * geometry.kernel;
+    let [inputs, outputs] =
+        [geometry.in_channels, geometry.out_channels].map(|channels| channels / geometry.groups);
+    let row = inputs * all;
+    let blocks = result.par_chunks_mut(LANES * row).enumerate();
+    blocks.for_each(|(block, rows)| {
+        if taps.len() < all {
+            rows.fill(0.0);
+        }
+        let group = block / groups.out_blocks;
+        let first_output = block * LANES;
+        let in_blocks = group * groups.in_blocks..(group + 1) * groups.in_blocks;
+        for in_block in in_blocks {
+            let start = (in_block * groups.out_blocks + block % groups.out_blocks) * taps.len();
+            for k in 0..LANES {
+                let input = in_block * LANES + k;
+                for (number, &tap) in taps.iter().enumerate() {
+                    let lane = &sums[(start + number) * LANES + k];
+                    for (j, row) in rows.chunks_exact_mut(row).enumerate() {
+                        // The input channels of the output channel's own group.
+                        let own = (first_output + j) / outputs * inputs;
+                        if (own..own + inputs).contains(&input) {
+                            row[(input - own) * all + tap] = lane[j];
+                        }
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// [`grad_weight`] of pictures `[N, C, H, W]` of few channels, as the forward pass wrote them out into `workspace`.
+pub fn grad_weight_on_pictures(
+    workspace: &Workspace,
+    gradient: &[Lane],
+    geometry: &ConvGeometry,
+    result: &mut [f32],
+) {
+    struct GradWeight<'a>(&'a [f32], &'a [Lane], &'a ConvGeometry, &'a mut [f32]);
+    impl Job for GradWeight<'_> {
+        type Output = ();
+        fn run<S: Simd>(self, simd: S) {
+            let Self(padded, gradient, geometry, result) = self;
+            match geometry.stride * geometry.in_channels {
+                3 => stem_gradients::<S, 3>(simd, padded, gradient, geometry, result),
+                6 => stem_gradients::<S, 6>(simd, padded, gradient, geometry, result),
+                _ => stem_gradients::<S, 0>(simd, padded, gradient, geometry, result),
+            }
+        }
+    }
+    let length = stem::padded_len(geometry);
+    dispatch(GradWeight(
+        &workspace.pictures[..length],
+        gradient,
+        geometry,
+        result,
+    ));
+}
+
+fn stem_gradients<S: Simd, const PITCH: usize>(
+    simd: S,
+    padded: &[f32],
+    gradient: &[Lane],
+    geometry: &ConvGeometry,
+    result: &mut [f32],
+) {
+    let run = geometry.kernel * geometry.in_channels;
+    let pieces = run.div_ceil(ROWS);
+    let out_blocks = blocks(geometry.out_channels);
+    let pixels = geometry.batch * geometry.out_pixels();
+    // A task: a row of the kernel and some blocks of outputs; its sums are `[pieces of the run][blocks][8][16]`.
+    let tasks: Vec<(usize, Range<usize>)> = (0..geometry.kernel)
+        .flat_map(|row| {
+            let tiles = (0..out_blocks).step_by(S::BLOCKS);
+            tiles.map(move |block| (row, block..(block + S::BLOCKS).min(out_blocks)))
+        })
+        .collect();
+    let sums: Vec<Vec<Lane>> = tasks
+        .par_iter()
+        .map(|(row, blocks)| {
+            let mut sums = vec![[0.0; LANES]; pieces * blocks.len() * ROWS];
+            let gradients = |n: usize| &gradient[(blocks.start + n) * pixels..][..pixels];
+            let of_piece = blocks.len() * ROWS;
+            for (piece, sums) in sums.chunks_exact_mut(of_piece).enumerate() {
+                // The last piece overlaps the one before it.
+                let first = (piece * ROWS).min(run.saturating_sub(ROWS));
+                if blocks.len() == 2 {
+                    let gradients = [gradients(0), gradients(1)];
+                    stem_outer::<S, PITCH, 2>(
+                        simd,
+                        padded,
+                        gradients,
+                        geometry,
+                        [*row, first],
+                        sums,
+                    );
+                } else {
+                    stem_outer::<S, PITCH, 1>(
+                        simd,
+                        padded,
+                        [gradients(0)],
+                        geometry,
+                        [*row, first],
+                        sums,
+                    );
+                }
+            }
+            sums
+        })
+        .collect();
+    for ((row, blocks), sums) in tasks.iter().zip(&sums) {
+        for place in 0..run {
+            let piece = place / ROWS;
+            let first = (piece * ROWS).min(run.saturating_sub(ROWS));
+            let (column, channel) = (place / geometry.in_channels, place % geometry.in_channels);
+            for (n, block) in blocks.clone().enumerate() {
+                let lane = &sums[(piece * blocks.len() + n) * ROWS + place - first];
+                for (j, &value) in lane.iter().enumerate() {
+                    let output = block * LANES + j;
+                    if output < geometry.out_channels {
+                        let weight =
+                            (output * geometry.in_channels + channel) * geometry.kernel + row;
+                        result[weight * geometry.kernel + column] = value;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Sums of what [`ROWS`] places of a row of the kernel saw, from place `first`, times the gradients of `N` blocks.
+#[inline(never)]
+fn stem_outer<S: Simd, const PITCH: usize, const N: usize>(
+    simd: S,
+    padded: &[f32],
+    gradients: [&[Lane]; N],
+    geometry: &ConvGeometry,
+    [row, first]: [usize; 2],
+    sums: &mut [Lane],
+) {
+    let [padded_height, padded_width] = stem::padded(geometry);
+    let pitch = if PITCH == 0 {
+        geometry.stride * geometry.in_channels
+    } else {
+        PITCH
+    };
+    let width = geometry.out_width();
+    // Of a run shorter than the tile only so many values are there.
+    let rows = ROWS.min(geometry.kernel * geometry.in_channels - first);
+    simd.vectorize(
+        #[inline(always)]
+        || {
+            let mut totals = [[simd.splat(0.0); N]; ROWS];
+            for line in 0..geometry.batch * geometry.out_height() {
+                let (image, out_row) = (line / geometry.out_height(), line % geometry.out_height());
+                let in_row = image * padded_height + out_row * geometry.stride + row;
+                let values = &padded[in_row * padded_width * geometry.in_channels + first..];
+                let pixels = line * width..(line + 1) * width;
+                for (column, pixel) in pixels.enumerate() {
+                    let mut vectors = [simd.splat(0.0); N];
+                    each!(n in N, 0 1, { vectors[n] = simd.load(&gradients[n][pixel]); });
+                    let values = &values[column * pitch..][..rows];
+                    if let Some(values) = values.first_chunk::<ROWS>() {
+                        each!(m in ROWS, 0 1 2 3 4 5 6 7, {
+                            let value = simd.splat(values[m]);
+                            each!(n in N, 0 1, { totals[m][n] = simd.mul_add(value, vectors[n], totals[m][n]); });
+                        });
+                    } else {
+                        each!(m in ROWS, 0 1 2 3 4 5 6 7, {
+                            let value = simd.splat(values.get(m).copied().unwrap_or(0.0));
+                            each!(n in N, 0 1, { totals[m][n] = simd.mul_add(value, vectors[n], totals[m][n]); });
+                        });
+                    }
+                }
+            }
+            each!(n in N, 0 1, {
+                let sums = &mut sums[n * ROWS..][..ROWS];
+                each!(m in ROWS, 0 1 2 3 4 5 6 7, { simd.store(&mut sums[m], totals[m][n]); });
+            });
+        },
+    );
+}

@@ -1,0 +1,362 @@
+//! Batch norm of training in the blocked layout, with what stands around it: a residual and ReLU.
+//!
+//! - Statistics are taken in one pass: sums of the distances from the block's first pixel, and of their squares, over
+//!   [`GROUP`] pixels in f32 and over these in f64, so that neither a large mean nor many pixels harm them.
+//! - Pixels are cut by their number alone and partial sums added in order: the same bits for any number of threads.
+//! - Batch Normalization, <https://arxiv.org/abs/1502.03167>, gradients as in its section 3.
+
+use super::simd::{Job, LANES, Lane, Simd, dispatch};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Pixels that are summed in f32.
+const GROUP: usize = 64;
+/// Pixels of a task.
+const CHUNK: usize = 4096;
+
+/// A number for each channel of a block.
+type Wide = [f64; LANES];
+
+/// Mean and biased variance of a block's channels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Statistics {
+    /// Means.
+    pub mean: Lane,
+    /// Variances.
+    pub variance: Lane,
+}
+
+/// `y = x * scale + shift` of a block's channels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Affine {
+    /// Factors.
+    pub scale: Lane,
+    /// Summands.
+    pub shift: Lane,
+}
+
+/// Statistics of each block of `pixels` pixels.
+pub fn statistics(input: &[Lane], pixels: usize) -> Vec<Statistics> {
+    struct Sums<'a>(&'a [Lane], usize);
+    impl Job for Sums<'_> {
+        type Output = Vec<[Wide; 2]>;
+        fn run<S: Simd>(self, simd: S) -> Vec<[Wide; 2]> {
+            let Self(input, pixels) = self;
+            let pieces = pieces(input.len() / pixels, pixels);
+            let sums = pieces.into_par_iter().map(|(block, piece)| {
+                let block = &input[block * pixels..][..pixels];
+                simd.vectorize(
+                    #[inline(always)]
+                    || distances(simd, &block[piece.clone()], &block[0]),
+                )
+            });
+            sums.collect()
+        }
+    }
+    let sums = dispatch(Sums(input, pixels));
+    let of_block = pixels.div_ceil(CHUNK);
+    let count = pixels as f64;
+    let blocks = input.chunks_exact(pixels).zip(sums.chunks_exact(of_block));
+    blocks
+        .map(|(block, sums)| {
+            let [sum, squares] = added(sums);
+            let distance = sum.map(|sum| sum / count);
+            Statistics {
+                mean: std::array::from_fn(|j| (f64::from(block[0][j]) + distance[j]) as f32),
+                variance: std::array::from_fn(|j| {
+                    (squares[j] / count - distance[j] * distance[j]).max(0.0) as f32
+                }),
+            }
+        })
+        .collect()
+}
+
+/// The sums of the distances from `origin`, and of their squares.
+#[inline(always)]
+fn distances<S: Simd>(simd: S, pixels: &[Lane], origin: &Lane) -> [Wide; 2] {
+    let origin = simd.load(origin);
+    sums_of(
+        simd,
+        pixels.len(),
+        #[inline(always)]
+        |pixel| {
+            let distance = simd.sub(simd.load(&pixels[pixel]), origin);
+            [distance, simd.mul(distance, distance)]
+        },
+    )
+}
+
+/// The sums of two terms over `count` pixels.
+#[inline(always)]
+fn sums_of<S: Simd>(simd: S, count: usize, mut terms: impl FnMut(usize) -> [S::V; 2]) -> [Wide; 2] {
+    /// Sums in flight: one chain of additions would wait for each to end.
+    const CHAINS: usize = 4;
+    let mut totals = [[0.0; LANES]; 2];
+    for start in (0..count).step_by(GROUP) {
+        let mut chains = [[simd.splat(0.0); 2]; CHAINS];
+        let group = start..(start + GROUP).min(count);
+        let whole = group.len() / CHAINS * CHAINS;
+        for pixel in (start..start + whole).step_by(CHAINS) {
+            for (i, chain) in chains.iter_mut().enumerate() {
+                let terms = terms(pixel + i);
+                *chain = [simd.add(chain[0], terms[0]), simd.add(chain[1], terms[1])];
+            }
+        }
+        for pixel in start + whole..group.end {
+            let terms = terms(pixel);
+            chains[0] = [
+                simd.add(chains[0][0], terms[0]),
+                simd.add(chains[0][1], terms[1]),
+            ];
+        }
+        for (i, total) in totals.iter_mut().enumerate() {
+            let pairs = [
+                simd.add(chains[0][i], chains[1][i]),
+                simd.add(chains[2][i], chains[3][i]),
+            ];
+            let mut lane = [0.0; LANES];
+            simd.store(&mut lane, simd.add(pairs[0], pairs[1]));
+            for (total, &value) in total.iter_mut().zip(&lane) {
+                *total += f64::from(value);
+            }
+        }
+    }
+    totals
+}
+
+fn added(sums: &[[Wide; 2]]) -> [Wide; 2] {
+    let mut total = [[0.0; LANES]; 2];
+    for sums in sums {
+        for (total, sums) in total.iter_mut().zip(sums) {
+            for (total, &sum) in total.iter_mut().zip(sums) {
+                *total += sum;
+            }
+        }
+    }
+    total
+}
+
+/// `y = x * scale + shift`, plus `residual` where there is one, then ReLU where it is asked for.
+pub fn apply(
+    input: &[Lane],
+    affine: &[Affine],
+    residual: Option<&[Lane]>,
+    relu: bool,
+    output: &mut [Lane],
+) {
+    struct Apply<'a>(
+        &'a [Lane],
+        &'a [Affine],
+        Option<&'a [Lane]>,
+        bool,
+        &'a mut [Lane],
+    );
+    impl Job for Apply<'_> {
+        type Output = ();
+        fn run<S: Simd>(self, simd: S) {
+            let Self(input, affine, residual, relu, output) = self;
+            let pixels = output.len() / affine.len();
+            split(output, pixels)
+                .into_par_iter()
+                .for_each(|(block, piece, output)| {
+                    let whole = block * pixels + piece.start..block * pixels + piece.end;
+                    let input = &input[whole.clone()];
+                    let residual = residual.map(|residual| &residual[whole.clone()]);
+                    let Affine { scale, shift } = &affine[block];
+                    simd.vectorize(
+                        #[inline(always)]
+                        || {
+                            let (scale, shift) = (simd.load(scale), simd.load(shift));
+                            let floor = simd.splat(if relu { 0.0 } else { f32::NEG_INFINITY });
+                            match residual {
+                                None => {
+                                    for (output, input) in output.iter_mut().zip(input) {
+                                        let value = simd.mul_add(simd.load(input), scale, shift);
+                                        simd.store(output, simd.max(floor, value));
+                                    }
+                                }
+                                Some(residual) => {
+                                    let pixels = output.iter_mut().zip(input).zip(residual);
+                                    for ((output, input), residual) in pixels {
+                                        let value = simd.mul_add(simd.load(input), scale, shift);
+                                        let value = simd.add(value, simd.load(residual));
+                                        simd.store(output, simd.max(floor, value));
+                                    }
+                                }
+                            }
+                        },
+                    );
+                });
+        }
+    }
+    assert!(
+        input.len() == output.len()
+            && residual.is_none_or(|residual| residual.len() == input.len())
+    );
+    dispatch(Apply(input, affine, residual, relu, output));
+}
+
+/// Makes `gradient` zero where `output` is not positive: ReLU's gradient.
+pub fn mask(gradient: &mut [Lane], output: &[Lane]) {
+    struct Mask<'a>(&'a mut [Lane], &'a [Lane]);
+    impl Job for Mask<'_> {
+        type Output = ();
+        fn run<S: Simd>(self, simd: S) {
+            let pieces = self.0.par_chunks_mut(CHUNK).zip(self.1.par_chunks(CHUNK));
+            pieces.for_each(|(gradient, output)| {
+                simd.vectorize(
+                    #[inline(always)]
+                    || {
+                        for (gradient, output) in gradient.iter_mut().zip(output) {
+                            let kept = simd.where_positive(simd.load(output), simd.load(gradient));
+                            simd.store(gradient, kept);
+                        }
+                    },
+                );
+            });
+        }
+    }
+    assert_eq!(gradient.len(), output.len());
+    dispatch(Mask(gradient, output));
+}
+
+/// For each block the sum of the gradients of its pixels, and of the gradients times the input's distance from the mean. With
+/// `output`, which is ReLU's, gradients where it is not positive are made zero first.
+pub fn gradient_sums(
+    input: &[Lane],
+    gradient: &mut [Lane],
+    output: Option<&[Lane]>,
+    statistics: &[Statistics],
+) -> Vec<[Wide; 2]> {
+    struct Sums<'a>(
+        &'a [Lane],
+        &'a mut [Lane],
+        Option<&'a [Lane]>,
+        &'a [Statistics],
+    );
+    impl Job for Sums<'_> {
+        type Output = Vec<[Wide; 2]>;
+        fn run<S: Simd>(self, simd: S) -> Vec<[Wide; 2]> {
+            let Self(input, gradient, output, statistics) = self;
+            let pixels = gradient.len() / statistics.len();
+            let sums = split(gradient, pixels)
+                .into_par_iter()
+                .map(|(block, piece, gradient)| {
+                    let whole = block * pixels + piece.start..block * pixels + piece.end;
+                    let input = &input[whole.clone()];
+                    let output = output.map(|output| &output[whole.clone()]);
+                    simd.vectorize(
+                        #[inline(always)]
+                        || {
+                            let mean = simd.load(&statistics[block].mean);
+                            match output {
+                                None => sums_of(
+                                    simd,
+                                    input.len(),
+                                    #[inline(always)]
+                                    |pixel| {
+                                        let g = simd.load(&gradient[pixel]);
+                                        [g, simd.mul(g, simd.sub(simd.load(&input[pixel]), mean))]
+                                    },
+                                ),
+                                Some(output) => sums_of(
+                                    simd,
+                                    input.len(),
+                                    #[inline(always)]
+                                    |pixel| {
+                                        let g = simd.load(&gradient[pixel]);
+                                        let g = simd.where_positive(simd.load(&output[pixel]), g);
+                                        simd.store(&mut gradient[pixel], g);
+                                        [g, simd.mul(g, simd.sub(simd.load(&input[pixel]), mean))]
+                                    },
+                                ),
+                            }
+                        },
+                    )
+                });
+            sums.collect()
+        }
+    }
+    let pixels = gradient.len() / statistics.len();
+    let sums = dispatch(Sums(input, gradient, output, statistics));
+    sums.chunks_exact(pixels.div_ceil(CHUNK))
+        .map(added)
+        .collect()
+}
+
+/// Puts the input's gradient in the input's place: `slope[0] * (g - slope[1] - (x - mean) * slope[2])`.
+pub fn grad_input(
+    input: &mut [Lane],
+    gradient: &[Lane],
+    statistics: &[Statistics],
+    slopes: &[[Lane; 3]],
+) {
+    struct GradInput<'a>(
+        &'a mut [Lane],
+        &'a [Lane],
+        &'a [Statistics],
+        &'a [[Lane; 3]],
+    );
+    impl Job for GradInput<'_> {
+        type Output = ();
+        fn run<S: Simd>(self, simd: S) {
+            let Self(input, gradient, statistics, slopes) = self;
+            let pixels = gradient.len() / statistics.len();
+            split(input, pixels)
+                .into_par_iter()
+                .for_each(|(block, piece, input)| {
+                    let gradient = &gradient[block * pixels..][piece];
+                    simd.vectorize(
+                        #[inline(always)]
+                        || {
+                            let mean = simd.load(&statistics[block].mean);
+                            let [scale, offset, slope] =
+                                [0, 1, 2].map(|i| simd.load(&slopes[block][i]));
+                            for (input, gradient) in input.iter_mut().zip(gradient) {
+                                let distance = simd.sub(simd.load(input), mean);
+                                let rest = simd.sub(simd.load(gradient), offset);
+                                let rest = simd.sub(rest, simd.mul(distance, slope));
+                                simd.store(input, simd.mul(scale, rest));
+                            }
+                        },
+                    );
+                });
+        }
+    }
+    assert_eq!(input.len(), gradient.len());
+    dispatch(GradInput(input, gradient, statistics, slopes));
+}
+
+/// `x += y`
+pub fn add(target: &mut [Lane], values: &[Lane]) {
+    let pieces = target.par_chunks_mut(CHUNK).zip(values.par_chunks(CHUNK));
+    pieces.for_each(|(target, values)| {
+        for (target, value) in target.iter_mut().zip(values) {
+            for (target, value) in target.iter_mut().zip(value) {
+                *target += value;
+            }
+        }
+    });
+}
+
+/// The pieces of blocks of `pixels` pixels: each piece's block, and its pixels within it.
+fn pieces(blocks: usize, pixels: usize) -> Vec<(usize, Range<usize>)> {
+    let of_block = move |block| {
+        let starts = (0..pixels).step_by(CHUNK);
+        starts.map(move |start| (block, start..(start + CHUNK).min(pixels)))
+    };
+    (0..blocks).flat_map(of_block).collect()
+}
+
+/// The same with the pieces themselves.
+fn split(values: &mut [Lane], pixels: usize) -> Vec<(usize, Range<usize>, &mut [Lane])> {
+    let mut rest = values;
+    let pieces = pieces(rest.len() / pixels, pixels).into_iter();
+    pieces
+        .map(|(block, piece)| {
+            let (now, later) = std::mem::take(&mut rest).split_at_mut(piece.len());
+            rest = later;
+            (block, piece, now)
+        })
+        .collect()
+}

@@ -1,0 +1,169 @@
+//! A residual block, forward and backward.
+
+use super::layer::{Layer, Named, Source};
+use crate::kernels::aligned::Lanes;
+use crate::kernels::conv::training::Workspace;
+use crate::kernels::shortcut::{PaddedShortcut, grad_padded, padded};
+use crate::kernels::simd::Lane;
+use crate::model::block::{Block as Module, Shortcut as Way};
+use candle_core::Result;
+
+/// A block with what its gradients need.
+#[derive(Debug)]
+pub(super) struct Block {
+    layers: Vec<Layer>,
+    shortcut: Shortcut,
+    /// Whether it learns: else it evaluates.
+    pub learns: bool,
+}
+
+#[derive(Debug)]
+enum Shortcut {
+    None,
+    Identity,
+    Projection(Layer),
+    Padded(PaddedShortcut, Lanes),
+}
+
+/// Memory for gradients that pass from block to block.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    /// The gradient of the block's output; in the end that of its input.
+    pub gradient: Lanes,
+    /// The gradient of a layer's input.
+    spare: Lanes,
+    /// The gradient of the input by way of the shortcut.
+    side: Lanes,
+}
+
+impl Block {
+    /// The block `path` for pictures that reach it with this shape.
+    pub fn new(path: &str, block: &Module, shape: [usize; 3], learns: bool) -> Result<Self> {
+        let mut layers: Vec<Layer> = Vec::with_capacity(block.layers.len());
+        for (i, layer) in block.layers.iter().enumerate() {
+            let shape = layers.last().map_or(shape, Layer::shape);
+            let names = ["conv", "bn"].map(|kind| format!("{path}.{kind}{}", i + 1));
+            layers.push(Layer::new(names, layer, shape, learns)?);
+        }
+        let shortcut = match &block.shortcut {
+            Way::None => Shortcut::None,
+            Way::Identity => Shortcut::Identity,
+            Way::Projection(layer) => {
+                let names = ["0", "1"].map(|place| format!("{path}.downsample.{place}"));
+                Shortcut::Projection(Layer::new(names, layer, shape, learns)?)
+            }
+            Way::Padded { channels, stride } => {
+                let [_, height, width] = shape;
+                let shortcut = PaddedShortcut {
+                    channels: *channels,
+                    size: [height, width],
+                    stride: *stride,
+                };
+                Shortcut::Padded(shortcut, Lanes::default())
+            }
+        };
+        Ok(Self {
+            layers,
+            shortcut,
+            learns,
+        })
+    }
+
+    fn last(&self) -> &Layer {
+        &self.layers[self.layers.len() - 1]
+    }
+
+    /// Channels, height and width of the output.
+    pub fn shape(&self) -> [usize; 3] {
+        self.last().shape()
+    }
+
+    /// The output of the last forward pass over `batch` pictures.
+    pub fn output(&self, batch: usize) -> &[Lane] {
+        self.last().output(batch)
+    }
+
+    pub fn forward(
+        &mut self,
+        batch: usize,
+        input: &[Lane],
+        workspace: &mut Workspace,
+    ) -> Result<()> {
+        let residual = match &mut self.shortcut {
+            Shortcut::None => None,
+            Shortcut::Identity => Some(input),
+            Shortcut::Projection(layer) => {
+                layer.forward(batch, Source::Blocks(input), None, false, workspace)?;
+                Some(layer.output(batch))
+            }
+            Shortcut::Padded(shortcut, buffer) => {
+                let lanes = shortcut.out_lanes(batch);
+                buffer.reserve(lanes);
+                padded(batch, input, shortcut, &mut buffer[..lanes]);
+                Some(&buffer[..lanes])
+            }
+        };
+        let last = self.layers.len() - 1;
+        for i in 0..=last {
+            let (before, rest) = self.layers.split_at_mut(i);
+            let source = before.last().map_or(input, |layer| layer.output(batch));
+            let residual = residual.filter(|_| i == last);
+            rest[0].forward(batch, Source::Blocks(source), residual, true, workspace)?;
+        }
+        Ok(())
+    }
+
+    /// Turns the gradient of the output in `buffers` into that of the input, where it is wanted, and adds those of the
+    /// parameters to `gradients`.
+    pub fn backward(
+        &mut self,
+        batch: usize,
+        input: &[Lane],
+        wants_input: bool,
+        buffers: &mut Buffers,
+        workspace: &mut Workspace,
+        gradients: &mut Named,
+    ) -> Result<()> {
+        let Buffers {
+            gradient,
+            spare,
+            side,
+        } = buffers;
+        let last = self.layers.len() - 1;
+        let lanes = self.layers[last].lanes(batch);
+        let in_lanes = input.len();
+        self.layers[last].grad_norm(batch, &mut gradient[..lanes], true, gradients)?;
+        let residual = match &mut self.shortcut {
+            Shortcut::None => None,
+            Shortcut::Identity => Some(&gradient[..lanes]),
+            Shortcut::Projection(layer) => {
+                layer.grad_norm(batch, &mut gradient[..lanes], false, gradients)?;
+                layer.grad_weight(batch, Source::Blocks(input), workspace, gradients)?;
+                if wants_input {
+                    layer.grad_input(batch, None, workspace, side)?;
+                }
+                Some(&side[..if wants_input { in_lanes } else { 0 }])
+            }
+            Shortcut::Padded(shortcut, _) => {
+                side.reserve(in_lanes);
+                grad_padded(batch, &gradient[..lanes], shortcut, &mut side[..in_lanes]);
+                Some(&side[..in_lanes])
+            }
+        };
+        for i in (0..=last).rev() {
+            let (before, rest) = self.layers.split_at_mut(i);
+            let layer = &rest[0];
+            let source = before.last().map_or(input, |layer| layer.output(batch));
+            layer.grad_weight(batch, Source::Blocks(source), workspace, gradients)?;
+            if let Some(before) = before.last_mut() {
+                layer.grad_input(batch, None, workspace, spare)?;
+                let lanes = before.lanes(batch);
+                before.grad_norm(batch, &mut spare[..lanes], true, gradients)?;
+            } else if wants_input {
+                layer.grad_input(batch, residual, workspace, spare)?;
+            }
+        }
+        std::mem::swap(gradient, spare);
+        Ok(())
+    }
+}

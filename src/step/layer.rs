@@ -1,0 +1,280 @@
+//! A convolution with the batch norm after it, forward and backward.
+
+use crate::kernels::ConvGeometry;
+use crate::kernels::aligned::Lanes;
+use crate::kernels::blocked::blocks;
+use crate::kernels::conv::training::{self, Workspace};
+use crate::kernels::norm::{self, Affine, Statistics};
+use crate::kernels::simd::{LANES, Lane};
+use crate::model::block::ConvNorm;
+use crate::ops::with_values;
+use candle_core::{Device, Result, Tensor, bail};
+
+/// What a layer reads.
+#[derive(Clone, Copy)]
+pub(super) enum Source<'a> {
+    /// Pictures `[N, C, H, W]` of few channels.
+    Pictures(&'a [f32]),
+    /// `[C / 16, N, H, W, 16]`
+    Blocks(&'a [Lane]),
+}
+
+/// A convolution and its batch norm, with what their gradients need.
+#[derive(Debug)]
+pub(super) struct Layer {
+    /// The dotted paths of the convolution and of the norm.
+    names: [String; 2],
+    layer: ConvNorm,
+    /// Of one picture.
+    geometry: ConvGeometry,
+    /// Whether it learns: else it evaluates.
+    pub learns: bool,
+    /// The convolution's output; after [`Layer::grad_norm`] its gradient.
+    convolved: Lanes,
+    /// The layer's output.
+    output: Lanes,
+    statistics: Vec<Statistics>,
+}
+
+/// Gradients by the names of the parameters.
+pub(super) type Named = Vec<(String, Tensor)>;
+
+impl Layer {
+    /// The layer for pictures that reach it with `channels`, height and width `size`.
+    pub fn new(
+        names: [String; 2],
+        layer: &ConvNorm,
+        [channels, height, width]: [usize; 3],
+        learns: bool,
+    ) -> Result<Self> {
+        let config = layer.conv.config();
+        let (out_channels, _, kernel, _) = layer.conv.weight().dims4()?;
+        let geometry = ConvGeometry {
+            batch: 1,
+            in_channels: channels,
+            out_channels,
+            groups: config.groups,
+            height,
+            width,
+            kernel,
+            stride: config.stride,
+            padding: config.padding,
+            dilation: config.dilation,
+        };
+        if !geometry.fits() {
+            bail!("pictures too small for the net");
+        }
+        Ok(Self {
+            names,
+            layer: layer.clone(),
+            geometry,
+            learns,
+            convolved: Lanes::default(),
+            output: Lanes::default(),
+            statistics: Vec::new(),
+        })
+    }
+
+    /// Channels, height and width of the output.
+    pub fn shape(&self) -> [usize; 3] {
+        let geometry = &self.geometry;
+        [
+            geometry.out_channels,
+            geometry.out_height(),
+            geometry.out_width(),
+        ]
+    }
+
+    /// The shapes of a batch.
+    pub fn of(&self, batch: usize) -> ConvGeometry {
+        ConvGeometry {
+            batch,
+            ..self.geometry
+        }
+    }
+
+    /// The output of the last forward pass over `batch` pictures.
+    pub fn output(&self, batch: usize) -> &[Lane] {
+        &self.output[..self.lanes(batch)]
+    }
+
+    /// Lanes of the output.
+    pub fn lanes(&self, batch: usize) -> usize {
+        blocks(self.geometry.out_channels) * batch * self.geometry.out_pixels()
+    }
+
+    /// Convolves and normalises, adds the residual and cuts negative values where that is asked for.
+    pub fn forward(
+        &mut self,
+        batch: usize,
+        source: Source,
+        residual: Option<&[Lane]>,
+        relu: bool,
+        workspace: &mut Workspace,
+    ) -> Result<()> {
+        let geometry = self.of(batch);
+        let pixels = batch * geometry.out_pixels();
+        let lanes = self.lanes(batch);
+        if self.learns && pixels <= 1 {
+            let [channels, height, width] = self.shape();
+            bail!(
+                "batch norm cannot train on one value a channel (input [{batch}, {channels}, {height}, {width}]): use a larger batch or a larger input"
+            );
+        }
+        self.convolved.reserve(lanes);
+        self.output.reserve(lanes);
+        let convolved = &mut self.convolved[..lanes];
+        with_values(self.layer.conv.weight(), |weight| match source {
+            Source::Pictures(pictures) => {
+                training::forward_on_pictures(pictures, weight, &geometry, workspace, convolved);
+            }
+            Source::Blocks(input) => {
+                training::forward(input, weight, &geometry, workspace, convolved);
+            }
+        })?;
+        let affine = if self.learns {
+            self.statistics = norm::statistics(convolved, pixels);
+            self.move_running(pixels)?;
+            self.affine_of_batch()?
+        } else {
+            let (scale, shift) = self.layer.norm.scale_and_shift(candle_core::DType::F32)?;
+            let (scale, shift) = (lanes_of(&scale)?, lanes_of(&shift)?);
+            let pairs = scale.into_iter().zip(shift);
+            pairs
+                .map(|(scale, shift)| Affine { scale, shift })
+                .collect()
+        };
+        let output = &mut self.output[..lanes];
+        norm::apply(&self.convolved[..lanes], &affine, residual, relu, output);
+        Ok(())
+    }
+
+    /// Batch norm by the batch's statistics.
+    fn affine_of_batch(&self) -> Result<Vec<Affine>> {
+        let norm = &self.layer.norm;
+        let (weight, bias) = (lanes_of(norm.weight())?, lanes_of(norm.bias())?);
+        let of_block = |((statistics, weight), bias): ((&Statistics, Lane), Lane)| {
+            let scale: [f64; LANES] = std::array::from_fn(|j| {
+                f64::from(weight[j]) * inverse_deviation(statistics.variance[j], norm.eps())
+            });
+            Affine {
+                scale: scale.map(|scale| scale as f32),
+                shift: std::array::from_fn(|j| {
+                    (f64::from(bias[j]) - f64::from(statistics.mean[j]) * scale[j]) as f32
+                }),
+            }
+        };
+        let blocks = self.statistics.iter().zip(weight).zip(bias);
+        Ok(blocks.map(of_block).collect())
+    }
+
+    fn move_running(&self, pixels: usize) -> Result<()> {
+        let channels = self.geometry.out_channels;
+        let of = |value: fn(&Statistics) -> &Lane| {
+            let values: Vec<f32> = self.statistics.iter().flat_map(|s| *value(s)).collect();
+            Tensor::from_slice(&values[..channels], channels, &Device::Cpu)
+        };
+        let (mean, variance) = (of(|s| &s.mean)?, of(|s| &s.variance)?);
+        self.layer.norm.move_running(&mean, &variance, pixels)
+    }
+
+    /// Turns the gradient of the layer's output into that of the convolution's, which takes the place of the convolution's
+    /// output, and gives the gradients of the norm's parameters. With `masked` the gradient is first made zero where the
+    /// output, which is ReLU's, is not positive.
+    pub fn grad_norm(
+        &mut self,
+        batch: usize,
+        gradient: &mut [Lane],
+        masked: bool,
+        gradients: &mut Named,
+    ) -> Result<()> {
+        let lanes = self.lanes(batch);
+        let count = (batch * self.geometry.out_pixels()) as f64;
+        let output = masked.then(|| &self.output[..lanes]);
+        let convolved = &mut self.convolved[..lanes];
+        let sums = norm::gradient_sums(convolved, gradient, output, &self.statistics);
+        let norm = &self.layer.norm;
+        let weights = lanes_of(norm.weight())?;
+        let channels = self.geometry.out_channels;
+        let (mut of_weight, mut of_bias) = (Vec::new(), Vec::new());
+        let mut slopes = Vec::with_capacity(weights.len());
+        for ((statistics, weight), [plain, weighted]) in
+            self.statistics.iter().zip(&weights).zip(&sums)
+        {
+            let inverse = statistics
+                .variance
+                .map(|variance| inverse_deviation(variance, norm.eps()));
+            of_weight.extend((0..LANES).map(|j| (weighted[j] * inverse[j]) as f32));
+            of_bias.extend(plain.map(|sum| sum as f32));
+            slopes.push([
+                std::array::from_fn(|j| (f64::from(weight[j]) * inverse[j]) as f32),
+                plain.map(|sum| (sum / count) as f32),
+                std::array::from_fn(|j| (weighted[j] / count * inverse[j] * inverse[j]) as f32),
+            ]);
+        }
+        norm::grad_input(convolved, gradient, &self.statistics, &slopes);
+        for (kind, values) in [("weight", of_weight), ("bias", of_bias)] {
+            let tensor = Tensor::from_slice(&values[..channels], channels, &Device::Cpu)?;
+            gradients.push((format!("{}.{kind}", self.names[1]), tensor));
+        }
+        Ok(())
+    }
+
+    /// The gradient of the convolution's weights, after [`Layer::grad_norm`].
+    pub fn grad_weight(
+        &self,
+        batch: usize,
+        source: Source,
+        workspace: &mut Workspace,
+        gradients: &mut Named,
+    ) -> Result<()> {
+        let geometry = self.of(batch);
+        let gradient = &self.convolved[..self.lanes(batch)];
+        let mut result = vec![0.0; geometry.weights()];
+        match source {
+            Source::Pictures(_) => {
+                training::grad_weight_on_pictures(workspace, gradient, &geometry, &mut result);
+            }
+            Source::Blocks(input) => {
+                training::grad_weight(input, gradient, &geometry, workspace, &mut result);
+            }
+        }
+        let shape = self.layer.conv.weight().shape();
+        let tensor = Tensor::from_vec(result, shape, &Device::Cpu)?;
+        gradients.push((format!("{}.weight", self.names[0]), tensor));
+        Ok(())
+    }
+
+    /// The gradient of the layer's input, after [`Layer::grad_norm`], with `residual` added.
+    pub fn grad_input(
+        &self,
+        batch: usize,
+        residual: Option<&[Lane]>,
+        workspace: &mut Workspace,
+        result: &mut Lanes,
+    ) -> Result<()> {
+        let geometry = self.of(batch);
+        let lanes = blocks(geometry.in_channels) * batch * geometry.height * geometry.width;
+        result.reserve(lanes);
+        let result = &mut result[..lanes];
+        let gradient = &self.convolved[..self.lanes(batch)];
+        with_values(self.layer.conv.weight(), |weight| {
+            training::grad_input(gradient, weight, &geometry, residual, workspace, result);
+        })
+    }
+}
+
+fn inverse_deviation(variance: f32, eps: f64) -> f64 {
+    (f64::from(variance) + eps).sqrt().recip()
+}
+
+/// The values of a vector, sixteen at a time, filled up with zeros.
+fn lanes_of(vector: &Tensor) -> Result<Vec<Lane>> {
+    with_values(vector, |values| {
+        let mut lanes = vec![[0.0; LANES]; blocks(values.len())];
+        for (lane, values) in lanes.iter_mut().zip(values.chunks(LANES)) {
+            lane[..values.len()].copy_from_slice(values);
+        }
+        lanes
+    })
+}
