@@ -73,38 +73,56 @@ pub fn grad_maxima(
     geometry: &PoolGeometry,
     result: &mut [Lane],
 ) {
-    let plane = geometry.height * geometry.width;
-    let out_plane = geometry.out_height() * geometry.out_width();
-    let planes = result
-        .par_chunks_exact_mut(plane)
-        .zip(input.par_chunks_exact(plane));
-    let outputs = output
-        .par_chunks_exact(out_plane)
-        .zip(gradient.par_chunks_exact(out_plane));
-    planes
-        .zip(outputs)
-        .for_each(|((result, input), (output, gradient))| {
-            result.fill([0.0; LANES]);
-            let windows = (0..geometry.out_height()).flat_map(|row| {
-                let rows = geometry.window(row, geometry.height);
-                (0..geometry.out_width())
-                    .map(move |column| (rows.clone(), geometry.window(column, geometry.width)))
+    struct Grad<'a>([&'a [Lane]; 3], &'a PoolGeometry, &'a mut [Lane]);
+    impl Job for Grad<'_> {
+        type Output = ();
+        fn run<S: Simd>(self, simd: S) {
+            let Self([input, output, gradient], geometry, result) = self;
+            let plane = geometry.height * geometry.width;
+            let out_plane = geometry.out_height() * geometry.out_width();
+            let planes = result.par_chunks_exact_mut(plane).enumerate();
+            planes.for_each(|(number, result)| {
+                let input = &input[number * plane..][..plane];
+                let [output, gradient] =
+                    [output, gradient].map(|lanes| &lanes[number * out_plane..][..out_plane]);
+                simd.vectorize(
+                    #[inline(always)]
+                    || grad_plane(simd, [input, output, gradient], geometry, result),
+                );
             });
-            for (((rows, columns), maximum), gradient) in windows.zip(output).zip(gradient) {
-                // What each channel has yet to give to a largest input.
-                let mut rest = *gradient;
-                for row in rows {
-                    let line = row * geometry.width;
-                    for place in line + columns.start..line + columns.end {
-                        for j in 0..LANES {
-                            let is_largest = input[place][j] == maximum[j];
-                            result[place][j] += if is_largest { rest[j] } else { 0.0 };
-                            rest[j] = if is_largest { 0.0 } else { rest[j] };
-                        }
-                    }
+        }
+    }
+    dispatch(Grad([input, output, gradient], geometry, result));
+}
+
+#[inline(always)]
+fn grad_plane<S: Simd>(
+    simd: S,
+    [input, output, gradient]: [&[Lane]; 3],
+    geometry: &PoolGeometry,
+    result: &mut [Lane],
+) {
+    result.fill([0.0; LANES]);
+    let mut outputs = output.iter().zip(gradient);
+    for row in 0..geometry.out_height() {
+        let rows = geometry.window(row, geometry.height);
+        for (column, (maximum, gradient)) in (0..geometry.out_width()).zip(outputs.by_ref()) {
+            let columns = geometry.window(column, geometry.width);
+            let maximum = simd.load(maximum);
+            // What each channel has yet to give to a largest input.
+            let mut rest = simd.load(gradient);
+            for row in rows.clone() {
+                let line = row * geometry.width;
+                let places = line + columns.start..line + columns.end;
+                let pixels = result[places.clone()].iter_mut().zip(&input[places]);
+                for (result, input) in pixels {
+                    let given = simd.where_equal(simd.load(input), maximum, rest);
+                    rest = simd.sub(rest, given);
+                    simd.store(result, simd.add(simd.load(result), given));
                 }
             }
-        });
+        }
+    }
 }
 
 /// Spreads the gradient of each mean over its `pixels` pixels.

@@ -42,6 +42,8 @@ pub trait Simd: Copy + Send + Sync {
     fn max_or_nan(self, a: Self::V, b: Self::V) -> Self::V;
     /// `value` where `sign` is positive, else 0.
     fn where_positive(self, sign: Self::V, value: Self::V) -> Self::V;
+    /// `value` where `a` and `b` are equal, else 0.
+    fn where_equal(self, a: Self::V, b: Self::V, value: Self::V) -> Self::V;
 }
 
 /// Work that is compiled for every set.
@@ -137,6 +139,10 @@ impl Simd for Portable {
         std::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
     }
     #[inline(always)]
+    fn where_equal(self, a: Lane, b: Lane, value: Lane) -> Lane {
+        std::array::from_fn(|i| if a[i] == b[i] { value[i] } else { 0.0 })
+    }
+    #[inline(always)]
     fn where_positive(self, sign: Lane, value: Lane) -> Lane {
         std::array::from_fn(|i| if sign[i] > 0.0 { value[i] } else { 0.0 })
     }
@@ -210,6 +216,11 @@ mod x86 {
             self.0.select_f32x16(self.0.cmp_eq_f32x16(b, b), larger, b)
         }
         #[inline(always)]
+        fn where_equal(self, a: f32x16, b: f32x16, value: f32x16) -> f32x16 {
+            let equal = self.0.cmp_eq_f32x16(a, b);
+            self.0.select_f32x16(equal, value, self.0.splat_f32x16(0.0))
+        }
+        #[inline(always)]
         fn where_positive(self, sign: f32x16, value: f32x16) -> f32x16 {
             let zero = self.0.splat_f32x16(0.0);
             self.0
@@ -280,6 +291,15 @@ mod x86 {
                 let larger = self.0.select_f32x8(self.0.cmp_gt_f32x8(b, a), b, a);
                 self.0.select_f32x8(self.0.cmp_eq_f32x8(b, b), larger, b)
             })
+        }
+        #[inline(always)]
+        fn where_equal(self, a: Halves, b: Halves, value: Halves) -> Halves {
+            let zero = self.0.splat_f32x8(0.0);
+            let kept = |i: usize| {
+                let equal = self.0.cmp_eq_f32x8(a[i], b[i]);
+                self.0.select_f32x8(equal, value[i], zero)
+            };
+            [kept(0), kept(1)]
         }
         #[inline(always)]
         fn where_positive(self, sign: Halves, value: Halves) -> Halves {
