@@ -4,7 +4,7 @@
 //! |---|---|
 //! | what is said of a run, by flags and files | [`recipe`], [`choices`] |
 //! | what is done where nothing is said | [`defaults`] |
-//! | all of it, checked | `idle`, [`settings`], [`rules`] |
+//! | all of it, checked | `idle`, [`settings`], [`rules`], [`memory`] |
 //! | data, model and folder of a run that begins or goes on | [`prepare`], `pictures`, `start`, [`resume`] |
 //! | the loop | [`run`] |
 //! | what the net learns from | [`feed`], [`probe`] |
@@ -39,6 +39,7 @@ pub mod folder;
 pub mod gradients;
 mod idle;
 pub mod learner;
+pub mod memory;
 pub mod optimiser;
 mod pictures;
 pub mod prepare;

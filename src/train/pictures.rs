@@ -2,6 +2,7 @@
 
 use super::choices::StemRule;
 use super::defaults::{Situation, defaults};
+use super::memory::ensure_fake;
 use super::recipe::Recipe;
 use super::rules::{drops_last, fewest_pictures};
 use super::settings::{Settings, architecture, check_pictures};
@@ -51,7 +52,9 @@ impl Data {
                 check_pictures(said, base)?;
                 let [height, width] = said.image_size.map_or(base.size, |size| size.0);
                 let channels = said.mean.as_ref().map_or(base.mean.len(), Vec::len);
-                let mut set = datasets::fake(*count, *classes, [channels, height, width], seed)?;
+                let input = [channels, height, width];
+                ensure_fake(*count, input)?;
+                let mut set = datasets::fake(*count, *classes, input, seed)?;
                 let erases = said.random_erase.is_some_and(|part| part > 0.0);
                 if erases || said.augment.is_some_and(|policy| policy != Policy::None) {
                     set.notes.push(

@@ -4,9 +4,10 @@ use super::feed::Feed;
 use super::folder::{RunFolder, ensure_new};
 use super::idle::refuse_idle;
 use super::learner::Learner;
+use super::memory;
 use super::pictures::Data;
 use super::recipe::Recipe;
-use super::rules::{check_batches, class_weights, ensure_memory, fewest_pictures, schedule, steps};
+use super::rules::{check_batches, class_weights, fewest_pictures, schedule, steps};
 use super::run::Run;
 use super::schedule::Scheduler;
 use super::settings::Settings;
@@ -245,7 +246,6 @@ impl Parts {
             .train
             .context("the data set has no training pictures")?;
         let fewest = fewest_pictures(config, settings.preprocess.size, settings.frozen)?;
-        ensure_memory(config, settings.dtype)?;
         let weights = identity.class_weights.as_ref();
         let loss = CrossEntropy {
             label_smoothing: settings.label_smoothing,
@@ -253,6 +253,7 @@ impl Parts {
         };
         let feed = Feed::pictures(train, &settings, config.classes, fewest, site)?;
         check_batches(&settings, &feed, fewest)?;
+        memory::ensure(config, &settings, &feed, validation.as_ref(), &site.device)?;
         let steps_an_epoch = steps(&settings, feed.batches_an_epoch());
         let schedule = schedule(&settings, steps_an_epoch);
         let learner = Learner::new(config, &settings, loss, schedule, start, &site.device)?;

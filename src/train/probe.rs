@@ -24,7 +24,7 @@ pub struct Features {
 }
 
 /// Pictures that run together.
-const BATCH: usize = 32;
+pub(super) const BATCH: usize = 32;
 
 /// How features are computed.
 #[derive(Debug, Clone, Copy)]

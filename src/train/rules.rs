@@ -10,7 +10,6 @@ use crate::model::{Frozen, ModelConfig, describe};
 use crate::nn::loss::balanced;
 use crate::words::counted;
 use anyhow::{Context, Result};
-use candle_core::DType;
 use std::path::Path;
 
 /// Whether an epoch's last batch is left out: because it should where it is not full, or because it has fewer pictures than
@@ -61,30 +60,6 @@ pub fn fewest_pictures(
         .map(|call| call.output[2..].iter().product::<usize>())
         .min();
     Ok(if pixels == Some(1) { 2 } else { 1 })
-}
-
-/// Refuses a net that does not fit into memory with its gradients and its optimiser's numbers.
-///
-/// # Errors
-/// Where the system would not give so much.
-pub fn ensure_memory(config: &ModelConfig, dtype: DType) -> Result<()> {
-    // Any size: parameters do not depend on it.
-    let described = describe(config, [1, config.in_channels, 64, 64])?;
-    let parameters = described.calls.iter().map(|call| call.kind.parameters());
-    let bytes = parameters
-        .sum::<usize>()
-        .saturating_mul(3 * dtype.size_in_bytes());
-    let mut room: Vec<u8> = Vec::new();
-    if room.try_reserve_exact(bytes).is_ok() {
-        return Ok(());
-    }
-    Err(hinted(
-        format!(
-            "the net takes {:.0} GB of memory to train, more than there is",
-            bytes as f64 / 1e9
-        ),
-        "pass a smaller --width, --width-per-group or --depth",
-    ))
 }
 
 /// Refuses batches that nothing can be learnt from.

@@ -64,6 +64,14 @@ impl Validation {
         }
     }
 
+    /// Pictures that are measured together; none where features are.
+    pub(super) fn together(&self) -> usize {
+        match &self.source {
+            Source::Pictures { split, options, .. } => options.batch.min(split.len()),
+            Source::Features(_) => 0,
+        }
+    }
+
     /// Measures the weights that `learner` would keep; nothing where `watch` wants to stop meanwhile.
     ///
     /// # Errors

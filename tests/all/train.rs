@@ -4,6 +4,8 @@ mod bits;
 mod damaged;
 mod disk;
 mod effects;
+#[cfg(target_os = "linux")]
+mod memory;
 mod output;
 mod recipes;
 #[cfg(unix)]

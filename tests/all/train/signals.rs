@@ -53,7 +53,7 @@ fn a_second_signal_ends_it_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     // A step of many seconds.
-    let line = "-d fake:512 --depth 50 --image-size 112 -b 512 -o run";
+    let line = "-d fake:96 --depth 50 --image-size 112 -b 96 -o run";
     let running = command(folder, line).start();
     while !folder.join("run/config.toml").exists() {
         sleep(Duration::from_millis(5));
