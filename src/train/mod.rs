@@ -4,7 +4,7 @@
 //! |---|---|
 //! | what is said of a run, by flags and files | [`recipe`], [`choices`] |
 //! | what is done where nothing is said | [`defaults`] |
-//! | all of it, checked | `idle`, [`settings`], [`rules`], [`memory`] |
+//! | all of it, checked | `idle`, [`settings`], `ranges`, [`rules`], [`memory`] |
 //! | data, model and folder of a run that begins or goes on | [`prepare`], `pictures`, `start`, [`resume`] |
 //! | the loop | [`run`] |
 //! | what the net learns from | [`feed`], [`probe`] |
@@ -44,6 +44,7 @@ pub mod optimiser;
 mod pictures;
 pub mod prepare;
 pub mod probe;
+mod ranges;
 pub mod recipe;
 pub mod resume;
 pub mod rules;

@@ -3,9 +3,10 @@
 use super::choices::StemRule;
 use super::defaults::{Situation, defaults};
 use super::memory::ensure_fake;
+use super::ranges::check_pictures;
 use super::recipe::Recipe;
 use super::rules::{drops_last, fewest_pictures};
-use super::settings::{Settings, architecture, check_pictures};
+use super::settings::{Settings, architecture};
 use super::validation::{Source, Validation};
 use crate::data::Transform;
 use crate::data::augment::Policy;

@@ -72,19 +72,22 @@ impl Augmentation {
         }
     }
 
-    /// Refuses a probability outside 0 to 1 and an alpha below 0.
-    fn check(&self) -> Result<()> {
+    /// Refuses a probability outside 0 to 1 and an alpha below 0 or beyond a million.
+    ///
+    /// # Errors
+    /// Misuse: such a number.
+    pub fn check(&self) -> Result<()> {
         if !(0.0..=1.0).contains(&self.erase) {
             return Err(misuse(
-                format!("the probability of random erasing is `{}`", self.erase),
+                format!("the probability of random erasing cannot be {}", self.erase),
                 "give a number from 0 (off) to 1",
             ));
         }
         for (name, alpha) in [("mixup", self.mixup), ("cutmix", self.cutmix)] {
             if !(0.0..=1e6).contains(&alpha) {
                 return Err(misuse(
-                    format!("the alpha of {name} is `{alpha}`"),
-                    "give 0 (off) or a number above it, such as 0.2 or 1",
+                    format!("the alpha of {name} cannot be {alpha}"),
+                    "give 0 (off) or a number above it, such as 0.2 or 1, at most 1000000",
                 ));
             }
         }

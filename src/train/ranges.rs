@@ -1,0 +1,162 @@
+//! The ranges of what a recipe may say.
+
+use super::choices::PictureSize;
+use super::recipe::Recipe;
+use super::settings::Settings;
+use crate::data::augment::Policy;
+use crate::error::misuse;
+use crate::model::{Frozen, Preprocess};
+use anyhow::Result;
+use std::fmt::Display;
+
+/// The most epochs of a run.
+const MOST_EPOCHS: u64 = 1_000_000;
+/// The most steps of a run.
+const MOST_STEPS: u64 = 1_000_000_000_000;
+
+/// Wrong usage: `flag` with a value that it cannot have.
+pub(super) fn wrong(flag: &str, value: impl Display, is: &str) -> anyhow::Error {
+    misuse(
+        format!("cannot train with --{flag} {value}"),
+        format!("it is {is}"),
+    )
+}
+
+impl Settings {
+    fn check_counts(&self) -> Result<()> {
+        let whole = [
+            ("epochs", Some(self.epochs)),
+            ("max-steps", self.max_steps),
+            ("batch-size", Some(self.batch_size as u64)),
+            ("grad-accumulation", Some(self.grad_accumulation as u64)),
+            ("patience", self.patience),
+            ("checkpoint-every", self.checkpoint_every),
+        ];
+        for (flag, number) in whole {
+            if number == Some(0) {
+                return Err(wrong(flag, 0, "at least 1"));
+            }
+        }
+        if let Some(steps) = self.max_steps.filter(|&steps| steps > MOST_STEPS) {
+            return Err(wrong("max-steps", steps, &format!("at most {MOST_STEPS}")));
+        }
+        if self.epochs > MOST_EPOCHS {
+            return Err(wrong("epochs", self.epochs, "at most 1000000"));
+        }
+        if self.milestones.iter().any(|&epoch| epoch > MOST_EPOCHS) {
+            return Err(wrong(
+                "milestones",
+                format_args!("{:?}", self.milestones),
+                "epochs, 1000000 at most",
+            ));
+        }
+        if self.batch_size > 65_536 {
+            return Err(wrong("batch-size", self.batch_size, "at most 65536"));
+        }
+        Ok(())
+    }
+
+    /// Refuses numbers out of their ranges; the optimiser's and the augmentation's are theirs to know.
+    pub(super) fn check(&self) -> Result<()> {
+        self.check_counts()?;
+        self.optimiser.validate()?;
+        self.augmentation.check()?;
+        let share = "at least 0 and below 1";
+        let positive = |number: f64| number.is_finite() && number > 0.0;
+        let is_share = |number: f64| (0.0..1.0).contains(&number);
+        let numbers = [
+            ("lr", self.lr, positive(self.lr), "above 0"),
+            (
+                "label-smoothing",
+                self.label_smoothing,
+                is_share(self.label_smoothing),
+                share,
+            ),
+            (
+                "warmup-epochs",
+                self.warmup_epochs,
+                (0.0..=MOST_EPOCHS as f64).contains(&self.warmup_epochs),
+                "at least 0, at most 1000000",
+            ),
+        ];
+        for (flag, number, fits, is) in numbers {
+            if !fits {
+                return Err(wrong(flag, number, is));
+            }
+        }
+        let optional = [
+            ("val-split", self.val_split, "above 0 and below 1"),
+            ("ema", self.ema, "above 0 and below 1"),
+        ];
+        for (flag, number, is) in optional {
+            if let Some(number) = number.filter(|&number| !(number > 0.0 && number < 1.0)) {
+                return Err(wrong(flag, number, is));
+            }
+        }
+        if let Some(norm) = self.clip_grad.filter(|&norm| !positive(norm)) {
+            return Err(wrong("clip-grad", norm, "above 0"));
+        }
+        if self.augmentation.policy == Policy::None && self.frozen == Frozen::Backbone {
+            // Features are computed once, so what varies pictures has no place.
+            let varied = [
+                ("random-erase", self.augmentation.erase),
+                ("mixup", self.augmentation.mixup),
+                ("cutmix", self.augmentation.cutmix),
+            ];
+            for (flag, number) in varied {
+                if number > 0.0 {
+                    return Err(wrong(
+                        flag,
+                        number,
+                        "0 where the backbone is frozen and --augment is none: features are computed once",
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses means and deviations that are not one a channel, of one channel or three.
+fn check_channels(mean: &[f32], std: &[f32]) -> Result<()> {
+    for (flag, numbers) in [("mean", mean), ("std", std)] {
+        if ![1, 3].contains(&numbers.len()) || mean.len() != std.len() {
+            return Err(wrong(
+                flag,
+                format_args!("{numbers:?}"),
+                "one number a channel, as many as the other of --mean and --std: 3 for colour, 1 for grey",
+            ));
+        }
+    }
+    if let Some(number) = mean.iter().find(|number| !number.is_finite()) {
+        return Err(wrong("mean", number, "a finite number a channel"));
+    }
+    match std.iter().find(|&&std| !(std.is_finite() && std > 0.0)) {
+        Some(number) => Err(wrong("std", number, "a number above 0 a channel")),
+        None => Ok(()),
+    }
+}
+
+/// Refuses what a recipe says of pictures that the command line's own parser would refuse, before any is made.
+///
+/// # Errors
+/// Misuse: sizes, parts, means and deviations out of their ranges.
+pub fn check_pictures(recipe: &Recipe, base: &Preprocess) -> Result<()> {
+    if let Some(PictureSize(size)) = recipe.image_size
+        && size.iter().any(|edge| !(1..=4096).contains(edge))
+    {
+        return Err(wrong(
+            "image-size",
+            format_args!("{}x{}", size[0], size[1]),
+            "pixels, 1 to 4096",
+        ));
+    }
+    if let Some(part) = recipe.crop_pct.filter(|&part| !(part > 0.0 && part <= 1.0)) {
+        return Err(wrong("crop-pct", part, "above 0 and at most 1"));
+    }
+    if recipe.mean.is_none() && recipe.std.is_none() {
+        return Ok(());
+    }
+    let mean = recipe.mean.as_ref().unwrap_or(&base.mean);
+    check_channels(mean, recipe.std.as_ref().unwrap_or(&base.std))
+}
