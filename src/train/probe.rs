@@ -59,7 +59,9 @@ impl Features {
         let (dtype, device) = (weight.dtype(), weight.device().clone());
         let mut loader = Loader::of(split, transform, options.decoding, options.workers)?;
         let [height, width] = transform.size();
-        let (mut parts, mut classes) = (Vec::new(), Vec::new());
+        let length = learner.net().config().features();
+        let values = Tensor::zeros((split.len(), length), dtype, &device)?;
+        let mut classes = Vec::new();
         for first in (0..split.len()).step_by(BATCH) {
             let indices = first..(first + BATCH).min(split.len());
             let mut inputs = Vec::with_capacity(indices.len() * transform.input_len());
@@ -80,18 +82,18 @@ impl Features {
                 let x = Tensor::from_vec(inputs, shape, &Device::Cpu)?
                     .to_dtype(dtype)?
                     .to_device(&device)?;
-                parts.push(learner.net().pooled(&x)?);
+                values.slice_set(&learner.net().pooled(&x)?.contiguous()?, 0, before)?;
             }
             watch.looked_at("computing features", indices.end, split.len());
             if watch.wants_to_stop() {
                 return Ok(None);
             }
         }
-        if parts.is_empty() {
+        if classes.is_empty() {
             bail!("no picture can be read ({} tried)", split.len());
         }
         Ok(Some(Self {
-            values: Tensor::cat(&parts, 0)?,
+            values: values.narrow(0, 0, classes.len())?,
             classes: classes.into(),
         }))
     }
