@@ -11,6 +11,7 @@
 //! | the architecture, preprocessing and labels that the configuration files give | `timm`, `transformers`, `processor` |
 //! | the architecture that the tensors' shapes show | `shapes` |
 //! | which pictures chose the weights | [`run`] |
+//! | what a path that leads nowhere may have meant | `near` |
 //! | nets that are refused by name | `foreign` |
 //! | every tensor of the architecture is there, in its shape, and no other | `check` |
 //!
@@ -27,6 +28,7 @@ mod foreign;
 mod labels;
 mod legacy;
 mod names;
+pub(crate) mod near;
 mod pickle;
 mod place;
 mod processor;

@@ -22,6 +22,8 @@ const WEIGHTS: [&str; 4] = [
     "pytorch_model.bin.index.json",
 ];
 const CONFIG: &str = "config.json";
+/// All that a training run resumes from.
+const STATE: &str = "state.safetensors";
 const PREPROCESSOR: &str = "preprocessor_config.json";
 
 /// Where a model's files are.
@@ -80,6 +82,7 @@ impl<'a> Place<'a> {
                         file: None,
                     }
                 } else {
+                    refuse_state(&path)?;
                     Kind::Local {
                         folder: path.parent().unwrap_or(Path::new("")).to_owned(),
                         file: Some(path),
@@ -244,14 +247,43 @@ impl<'a> Place<'a> {
     }
 }
 
+/// Whether `folder` is a training run's or a model's.
+pub fn holds_model_or_run(folder: &Path) -> bool {
+    holds_model(folder) || folder.join(STATE).is_file() || folder.join("best").is_dir()
+}
+
+fn holds_model(folder: &Path) -> bool {
+    [CONFIG]
+        .iter()
+        .chain(&WEIGHTS)
+        .any(|name| folder.join(name).is_file())
+}
+
+/// Refuses the state of a training run, which is more than a model.
+///
+/// # Errors
+/// A file of that name in a run's folder.
+fn refuse_state(file: &Path) -> Result<()> {
+    let run = file.parent().unwrap_or(Path::new(""));
+    let is_runs = run.join("config.toml").is_file() || run.join("last").is_dir();
+    if file.file_name() != Some(STATE.as_ref()) || !is_runs {
+        return Ok(());
+    }
+    Err(hinted(
+        format!(
+            "cannot load weights `{}`: it is the state of a training run, not a model",
+            file.display()
+        ),
+        format!(
+            "pass `{}`, its best model, or `{}`",
+            run.join("best").display(),
+            run.join("last").display()
+        ),
+    ))
+}
+
 /// The folder of the weights: of a training run its best model, or its last where nothing was evaluated yet.
 fn run_folder(folder: PathBuf) -> PathBuf {
-    let holds_model = |folder: &Path| {
-        [CONFIG]
-            .iter()
-            .chain(&WEIGHTS)
-            .any(|name| folder.join(name).is_file())
-    };
     if holds_model(&folder) {
         return folder;
     }
@@ -274,7 +306,7 @@ fn in_folder(folder: &Path) -> Result<String> {
     for entry in read {
         let name = entry?.file_name().to_string_lossy().into_owned();
         // A run's whole state is more than a model's weights.
-        if has_weights_extension(&name) && name != "state.safetensors" {
+        if has_weights_extension(&name) && name != STATE {
             found.insert(name);
         }
     }
@@ -287,6 +319,12 @@ fn in_folder(folder: &Path) -> Result<String> {
                 if found.len() > 0 { " and more" } else { "" }
             ),
             "pass the path of the one that you mean",
+        )),
+        (None, _) if folder.join(STATE).is_file() => Err(hinted(
+            format!("run folder `{shown}` holds no model yet: no epoch is finished"),
+            format!(
+                "`resnet train --resume {shown}` goes on with it, and writes `best/` and `last/` after the epoch"
+            ),
         )),
         (None, _) => Err(hinted(
             format!("folder `{shown}` holds no weights"),

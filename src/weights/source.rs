@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
+use super::near::{near, quoted};
+use super::place::holds_model_or_run;
 use crate::{error::hinted, model::config::NAMES};
 
 /// Endings of the names of weights files.
@@ -51,7 +53,16 @@ impl Source {
     /// # Errors
     /// Where it is neither a path nor can be a name.
     pub fn parse(written: &str) -> Result<Self> {
-        Self::parse_with(written, Path::exists)
+        let source = Self::parse_with(written, Path::exists);
+        let may_be_a_path = match &source {
+            Ok(Self::Hub { revision, .. }) => revision.is_none() && written.contains('/'),
+            Ok(Self::Sample | Self::Path(_)) => false,
+            Err(_) => true,
+        };
+        match mistyped(written).filter(|_| may_be_a_path) {
+            Some(error) => Err(error),
+            None => source,
+        }
     }
 
     /// [`Source::parse`], with `exists` for the file system.
@@ -119,6 +130,34 @@ fn missing(written: &str) -> anyhow::Error {
         format!("cannot load weights `{written}`: no such file or folder"),
         "pass a file or folder that exists, a name as `resnet50`, or a hub repository as `org/name`",
     )
+}
+
+/// The error of a path that leads nowhere, where it begins with a folder that holds models: with their names, and with the
+/// way to a repository of the hub that is called like the folder.
+fn mistyped(written: &str) -> Option<anyhow::Error> {
+    let path = Path::new(written);
+    let around = path.ancestors().skip(1).find(|folder| folder.is_dir())?;
+    let missing = path.strip_prefix(around).ok()?.iter().next()?;
+    if around == Path::new("/") {
+        return None;
+    }
+    let models = near(around, missing, holds_model_or_run);
+    if models.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "cannot load weights `{written}`: there is no `{}` in `{}`",
+        missing.to_string_lossy(),
+        around.display()
+    );
+    let hub = match written.split('/').collect::<Vec<_>>()[..] {
+        [_, _] if !path.is_absolute() => format!("; `{written}@main` is the hub's repository"),
+        _ => String::new(),
+    };
+    Some(hinted(
+        message,
+        format!("there is {}{hub}", quoted(&models)),
+    ))
 }
 
 /// `resnet50`, `resnet50.tag` and either with `@revision`.

@@ -355,6 +355,16 @@ fn a_runs_folder_is_its_best_model_and_a_lone_file_needs_no_name() {
     assert_equals(&open(run.path()).unwrap(), "tied", "best");
     fs::remove_dir_all(run.path().join("best")).unwrap();
     assert_equals(&open(run.path()).unwrap(), "basic", "last");
+    let (message, hint) = refusal(&run.path().join("state.safetensors"));
+    assert_eq!(message, "it is the state of a training run, not a model");
+    assert!(hint.contains("best") && hint.contains("last"), "{hint}");
+    fs::remove_dir_all(run.path().join("last")).unwrap();
+    let (message, hint) = refusal(run.path());
+    assert_eq!(
+        message,
+        "run folder `FILE` holds no model yet: no epoch is finished"
+    );
+    assert!(hint.contains("--resume"), "{hint}");
 
     let folder = tempfile::tempdir().unwrap();
     let (message, hint) = refusal(folder.path());

@@ -232,6 +232,39 @@ fn a_dry_run_does_all_of_it_and_writes_nothing() {
 }
 
 #[test]
+fn a_mistyped_run_is_no_name_of_the_hub() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    super::data(folder);
+    trained(folder, &format!("-d data {SMALL} --max-steps 1"));
+    for (model, error) in [
+        (
+            "runs/dota-resnet20_custom-1",
+            "there is no `dota-resnet20_custom-1` in `runs`\nhint: there is `runs/data-resnet20_custom-1`; `runs/dota-resnet20_custom-1@main` is the hub's repository\n",
+        ),
+        (
+            "runs/data-resnet20_custom-1/bset",
+            "there is no `bset` in `runs/data-resnet20_custom-1`\nhint: there is `runs/data-resnet20_custom-1/best` and `runs/data-resnet20_custom-1/last`\n",
+        ),
+    ] {
+        let line = format!("predict data/val/a/0.png -m {model}");
+        let done = super::super::command::Resnet::line(&line)
+            .folder(folder)
+            .run();
+        assert_eq!(
+            (done.status, done.stderr),
+            (1, format!("error: cannot load weights `{model}`: {error}"))
+        );
+    }
+    // A folder without models keeps nobody from the hub.
+    fs::create_dir_all(folder.join("microsoft/clone")).unwrap();
+    let done = super::super::command::Resnet::line("summary microsoft/resnet-50")
+        .folder(folder)
+        .run();
+    assert!(done.stderr.contains("HF_HUB_OFFLINE"), "{}", done.stderr);
+}
+
+#[test]
 fn a_part_carved_out_chooses_the_epoch_and_the_test_pictures_stay_untouched() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -1,0 +1,66 @@
+//! The folders that a user may have meant by a path that leads nowhere.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+/// The most that are named.
+const MOST: usize = 3;
+
+/// Up to three folders in `folder` that are what is looked for, those whose names are most like `name` first.
+pub fn near(folder: &Path, name: &OsStr, is_meant: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+    let name = name.to_string_lossy();
+    let entries = std::fs::read_dir(match folder.as_os_str() {
+        empty if empty.is_empty() => Path::new("."),
+        _ => folder,
+    });
+    let paths = entries.into_iter().flatten().flatten();
+    let paths = paths.map(|entry| folder.join(entry.file_name()));
+    let mut found: Vec<(usize, PathBuf)> = paths
+        .filter(|path| path.is_dir() && is_meant(path))
+        .map(|path| {
+            let other = path.file_name().unwrap_or_default().to_string_lossy();
+            (strsim::levenshtein(&name, &other), path)
+        })
+        .collect();
+    found.sort();
+    found.truncate(MOST);
+    found.into_iter().map(|(_, path)| path).collect()
+}
+
+/// The paths as a sentence names them: `a`, `b` and `c`.
+pub fn quoted(paths: &[PathBuf]) -> String {
+    let mut quoted: Vec<String> = paths
+        .iter()
+        .map(|path| format!("`{}`", path.display()))
+        .collect();
+    let last = quoted.pop().unwrap_or_default();
+    if quoted.is_empty() {
+        last
+    } else {
+        format!("{} and {last}", quoted.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_of_similar_names_come_first_and_others_not_at_all() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["zebra", "sample-1", "sample-2", "simple-11", "other"] {
+            std::fs::create_dir(root.path().join(name)).unwrap();
+        }
+        std::fs::write(root.path().join("sample-3"), "").unwrap();
+        let found = near(root.path(), "sample-3".as_ref(), |path| {
+            !path.ends_with("sample-2")
+        });
+        let names: Vec<_> = found.iter().filter_map(|path| path.file_name()).collect();
+        assert_eq!(names, ["sample-1", "simple-11", "other"]);
+        assert_eq!(
+            quoted(&["a".into(), "b".into(), "c".into()]),
+            "`a`, `b` and `c`"
+        );
+        assert_eq!(quoted(&["a".into()]), "`a`");
+    }
+}
