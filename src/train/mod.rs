@@ -10,7 +10,7 @@
 //! | what the net learns from | [`feed`], [`probe`] |
 //! | what learns | [`learner`]: loss, [`gradients`], [`optimiser`], [`schedule`], [`ema`] |
 //! | what chooses the best epoch | [`validation`] |
-//! | what is written | [`folder`], [`state`] |
+//! | what is written, and what it came to | [`folder`], [`state`], [`ended`] |
 //! | what a run tells of itself | [`watch`] |
 //!
 //! ```
@@ -34,6 +34,7 @@ pub mod choices;
 pub mod defaults;
 mod disk;
 pub mod ema;
+pub mod ended;
 pub mod feed;
 pub mod folder;
 pub mod gradients;
@@ -57,12 +58,13 @@ pub mod validation;
 pub mod watch;
 
 pub use ema::Ema;
+pub use ended::{Ended, Why};
 pub use gradients::Gradients;
 pub use optimiser::{Optimiser, OptimiserConfig, OptimiserKind};
 pub use prepare::{Site, Target};
 pub use recipe::Recipe;
 pub use resume::Length;
-pub use run::{Ended, Run, Why};
+pub use run::Run;
 pub use schedule::{Schedule, Scheduler};
 pub use settings::Settings;
 pub use watch::Watch;

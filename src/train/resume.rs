@@ -1,11 +1,12 @@
 //! From a run's folder to a run that goes on: its state, and the data as it was when the run began.
 
+use super::ended::BEST;
 use super::folder::{RunFolder, Which};
 use super::pictures::Data;
 use super::prepare::{Parts, Site, place};
 use super::recipe::Recipe;
 use super::rules::schedule;
-use super::run::{BEST, Run};
+use super::run::Run;
 use super::settings::Settings;
 use super::state::{State, under};
 use super::watch::Watch;

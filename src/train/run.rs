@@ -3,8 +3,9 @@
 //! What a run computes is a function of its [`State`](super::state::State): order and augmentation depend on the seed, the
 //! epoch and the picture, so a run that goes on from a saved state gives the bits of one that was never stopped.
 
+use super::ended::{Ended, Why};
 use super::feed::{FedBatch, Feed};
-use super::folder::{RunFolder, Which};
+use super::folder::RunFolder;
 use super::learner::Learner;
 use super::recipe::Recipe;
 use super::settings::Settings;
@@ -13,15 +14,10 @@ use super::validation::{Scores, Validation};
 use super::watch::{Epoch, Step, Watch};
 use crate::error::one_line;
 use crate::predict::NotFinite;
-use crate::weights::{Card, RunNote};
+use crate::weights::Card;
 use anyhow::{Result, bail};
 use candle_core::Tensor;
-use std::collections::HashMap;
-use std::path::PathBuf;
 use std::time::Instant;
-
-/// The prefix under which a state keeps the best weights of the finished epochs, where a run ended inside a later one.
-pub const BEST: &str = "best.";
 
 /// A run, ready to go on from where it stands.
 pub struct Run {
@@ -42,46 +38,6 @@ pub struct Run {
     pub(super) folder: Option<RunFolder>,
     /// The best weights of the finished epochs, where the state was saved at an end inside a later one.
     pub(super) earlier_best: Vec<(String, Tensor)>,
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Ended {
-    /// Why.
-    pub why: Why,
-    /// The best epoch: its number, and what it recognised of the validation pictures, in percent.
-    pub best: Option<(u64, Option<f64>)>,
-    /// The best epoch on pictures that neither taught nor chose it, where there are such.
-    pub tested: Option<Tested>,
-    /// What chose the best epoch, as people read it.
-    pub validation: Option<String>,
-    /// Whether test pictures chose the best epoch, so that its figure flatters the model.
-    pub flatters: bool,
-    /// Where the run is.
-    pub folder: Option<PathBuf>,
-}
-
-/// A measure on pictures that neither taught nor chose the weights.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Tested {
-    /// Pictures.
-    pub images: usize,
-    /// Those recognised, in percent.
-    pub top1: f64,
-}
-
-/// Why a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
-    /// All epochs or steps are done.
-    Done,
-    /// So many epochs passed without a better one.
-    NoBetter(u64),
-    /// It was told to stop, after so many steps; the state is saved.
-    Stopped {
-        /// Steps over the whole run.
-        step: u64,
-    },
 }
 
 /// Where the steps of an epoch ended.
@@ -264,7 +220,7 @@ impl Run {
     }
 
     /// What the epoch under way came to.
-    fn epoch(&self, scores: Scores) -> Epoch {
+    pub(super) fn epoch(&self, scores: Scores) -> Epoch {
         let Sums {
             loss,
             images,
@@ -285,7 +241,7 @@ impl Run {
     }
 
     /// Whether an epoch is better than all before it; without validation pictures every one is.
-    fn is_best(&self, scores: Scores) -> bool {
+    pub(super) fn is_best(&self, scores: Scores) -> bool {
         match (self.standing.best, scores.top1) {
             (
                 Some(Best {
@@ -314,145 +270,5 @@ impl Run {
         self.save()?;
         self.write_models(is_best)?;
         watch.epoch(&epoch, is_best)
-    }
-
-    /// Ends after the last step inside an epoch: `best/`, `last/` and `metrics.csv` are written as at an epoch's end, and
-    /// the state stays inside it, with the best weights so far, so that a run that goes on is none the wiser.
-    fn end_inside(mut self, scores: Scores, watch: &mut dyn Watch) -> Result<Ended> {
-        let epoch = self.epoch(scores);
-        let is_best = self.is_best(scores);
-        if let Some(folder) = &self.folder {
-            let mut tensors = self.learner.state()?;
-            if is_best && self.standing.best.is_some() {
-                let best = folder.read_model(Which::Best)?.into_iter();
-                tensors.extend(best.map(|(name, tensor)| (format!("{BEST}{name}"), tensor)));
-            }
-            folder.write_state(&self.identity, &self.standing, &tensors)?;
-        }
-        if is_best {
-            self.standing.best = Some(Best {
-                epoch: epoch.epoch,
-                top1: scores.top1.map(Exact),
-            });
-        }
-        self.standing.rows.push(epoch.csv());
-        self.write_models(is_best)?;
-        watch.epoch(&epoch, is_best)?;
-        self.finished(Why::Done, watch)
-    }
-
-    /// Commits the run as it stands.
-    pub(super) fn save(&self) -> Result<()> {
-        let Some(folder) = &self.folder else {
-            return Ok(());
-        };
-        folder.write_state(&self.identity, &self.standing, &self.learner.state()?)
-    }
-
-    /// Writes `last/`, `best/` where this is the best epoch, and `metrics.csv`, from what was committed.
-    fn write_models(&self, is_best: bool) -> Result<()> {
-        let Some(folder) = &self.folder else {
-            return Ok(());
-        };
-        let weights = self.learner.weights()?;
-        if is_best {
-            folder.write_model(Which::Best, &self.noted(), &weights)?;
-        }
-        folder.write_model(Which::Last, &self.card, &weights)?;
-        folder.write_metrics(&self.standing.rows)
-    }
-
-    /// The card of `best/`, which says what chose it.
-    fn noted(&self) -> Card {
-        let note = |best: Best| {
-            let validation = self.validation.as_ref()?;
-            Some(RunNote {
-                data: validation.data.clone(),
-                split: validation.split.clone(),
-                images: validation.images(),
-                epoch: usize::try_from(best.epoch).ok()?,
-                val_top1: best.top1?.0,
-            })
-        };
-        Card {
-            run: self.standing.best.and_then(note),
-            ..self.card.clone()
-        }
-    }
-
-    /// Makes the files that follow from the state, which a process that was killed may not have written.
-    fn restore_files(&mut self) -> Result<()> {
-        if self.standing.epoch == 0 {
-            // A run that ended inside its first epoch has written a line.
-            return self
-                .folder
-                .as_ref()
-                .map_or(Ok(()), RunFolder::remove_metrics);
-        }
-        if self.standing.batch == 0 {
-            let best = self.standing.best.map(|best| best.epoch);
-            return self.write_models(best == Some(self.standing.epoch));
-        }
-        match &self.folder {
-            Some(folder) => folder.write_metrics(&self.standing.rows),
-            None => Ok(()),
-        }
-    }
-
-    /// Writes the best weights that the state kept of its finished epochs back to `best/`.
-    pub(super) fn restore_best(&self) -> Result<()> {
-        match &self.folder {
-            Some(folder) if !self.earlier_best.is_empty() => {
-                folder.write_model(Which::Best, &self.noted(), &self.earlier_best)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// What the best epoch recognises of the pictures that neither taught nor chose it, in percent.
-    fn test(&mut self, watch: &mut dyn Watch) -> Result<Option<Tested>> {
-        let (Some(test), Some(folder)) = (&mut self.test, &self.folder) else {
-            return Ok(None);
-        };
-        let best: HashMap<String, Tensor> = folder.read_model(Which::Best)?.into_iter().collect();
-        let net = self.learner.net_of(best)?;
-        let scores = test.measure(net, watch)?;
-        let top1 = scores.and_then(|scores| scores.top1);
-        Ok(top1.map(|top1| Tested {
-            images: test.images(),
-            top1,
-        }))
-    }
-
-    fn ended(&self, why: Why) -> Ended {
-        let best = self.standing.best;
-        let validation = self.validation.as_ref();
-        Ended {
-            why,
-            best: best.map(|best| (best.epoch, best.top1.map(|top1| top1.0))),
-            tested: None,
-            validation: validation.map(|validation| validation.text.clone()),
-            flatters: validation.is_some_and(|validation| validation.split == "test"),
-            folder: self.folder.as_ref().map(|folder| folder.path().to_owned()),
-        }
-    }
-
-    /// The end of a run that has nothing left to do.
-    fn finished(&mut self, why: Why, watch: &mut dyn Watch) -> Result<Ended> {
-        let tested = self.test(watch)?;
-        let is_to_test = self.test.is_some() && self.folder.is_some();
-        if is_to_test && tested.is_none() && watch.wants_to_stop() {
-            return Ok(self.stopped());
-        }
-        Ok(Ended {
-            tested,
-            ..self.ended(why)
-        })
-    }
-
-    fn stopped(&self) -> Ended {
-        self.ended(Why::Stopped {
-            step: self.standing.step,
-        })
     }
 }

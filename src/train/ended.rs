@@ -1,0 +1,197 @@
+//! What a run leaves: its state, `best/`, `last/` and `metrics.csv`, and what it came to.
+
+use super::folder::{RunFolder, Which};
+use super::run::Run;
+use super::state::{Best, Exact};
+use super::validation::Scores;
+use super::watch::Watch;
+use crate::weights::{Card, RunNote};
+use anyhow::Result;
+use candle_core::Tensor;
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+/// The prefix under which a state keeps the best weights of the finished epochs, where a run ended inside a later one.
+pub(super) const BEST: &str = "best.";
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ended {
+    /// Why.
+    pub why: Why,
+    /// The best epoch: its number, and what it recognised of the validation pictures, in percent.
+    pub best: Option<(u64, Option<f64>)>,
+    /// The best epoch on pictures that neither taught nor chose it, where there are such.
+    pub tested: Option<Tested>,
+    /// What chose the best epoch, as people read it.
+    pub validation: Option<String>,
+    /// Whether test pictures chose the best epoch, so that its figure flatters the model.
+    pub flatters: bool,
+    /// Where the run is.
+    pub folder: Option<PathBuf>,
+}
+
+/// A measure on pictures that neither taught nor chose the weights.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tested {
+    /// Pictures.
+    pub images: usize,
+    /// Those recognised, in percent.
+    pub top1: f64,
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// All epochs or steps are done.
+    Done,
+    /// So many epochs passed without a better one.
+    NoBetter(u64),
+    /// It was told to stop, after so many steps; the state is saved.
+    Stopped {
+        /// Steps over the whole run.
+        step: u64,
+    },
+}
+
+impl Run {
+    /// Ends after the last step inside an epoch: `best/`, `last/` and `metrics.csv` are written as at an epoch's end, and
+    /// the state stays inside it, with the best weights so far, so that a run that goes on is none the wiser.
+    pub(super) fn end_inside(mut self, scores: Scores, watch: &mut dyn Watch) -> Result<Ended> {
+        let epoch = self.epoch(scores);
+        let is_best = self.is_best(scores);
+        if let Some(folder) = &self.folder {
+            let mut tensors = self.learner.state()?;
+            if is_best && self.standing.best.is_some() {
+                let best = folder.read_model(Which::Best)?.into_iter();
+                tensors.extend(best.map(|(name, tensor)| (format!("{BEST}{name}"), tensor)));
+            }
+            folder.write_state(&self.identity, &self.standing, &tensors)?;
+        }
+        if is_best {
+            self.standing.best = Some(Best {
+                epoch: epoch.epoch,
+                top1: scores.top1.map(Exact),
+            });
+        }
+        self.standing.rows.push(epoch.csv());
+        self.write_models(is_best)?;
+        watch.epoch(&epoch, is_best)?;
+        self.finished(Why::Done, watch)
+    }
+
+    /// Commits the run as it stands.
+    pub(super) fn save(&self) -> Result<()> {
+        let Some(folder) = &self.folder else {
+            return Ok(());
+        };
+        folder.write_state(&self.identity, &self.standing, &self.learner.state()?)
+    }
+
+    /// Writes `last/`, `best/` where this is the best epoch, and `metrics.csv`, from what was committed.
+    pub(super) fn write_models(&self, is_best: bool) -> Result<()> {
+        let Some(folder) = &self.folder else {
+            return Ok(());
+        };
+        let weights = self.learner.weights()?;
+        if is_best {
+            folder.write_model(Which::Best, &self.noted(), &weights)?;
+        }
+        folder.write_model(Which::Last, &self.card, &weights)?;
+        folder.write_metrics(&self.standing.rows)
+    }
+
+    /// The card of `best/`, which says what chose it.
+    fn noted(&self) -> Card {
+        let note = |best: Best| {
+            let validation = self.validation.as_ref()?;
+            Some(RunNote {
+                data: validation.data.clone(),
+                split: validation.split.clone(),
+                images: validation.images(),
+                epoch: usize::try_from(best.epoch).ok()?,
+                val_top1: best.top1?.0,
+            })
+        };
+        Card {
+            run: self.standing.best.and_then(note),
+            ..self.card.clone()
+        }
+    }
+
+    /// Makes the files that follow from the state, which a process that was killed may not have written.
+    pub(super) fn restore_files(&mut self) -> Result<()> {
+        if self.standing.epoch == 0 {
+            // A run that ended inside its first epoch has written a line.
+            return self
+                .folder
+                .as_ref()
+                .map_or(Ok(()), RunFolder::remove_metrics);
+        }
+        if self.standing.batch == 0 {
+            let best = self.standing.best.map(|best| best.epoch);
+            return self.write_models(best == Some(self.standing.epoch));
+        }
+        match &self.folder {
+            Some(folder) => folder.write_metrics(&self.standing.rows),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes the best weights that the state kept of its finished epochs back to `best/`.
+    pub(super) fn restore_best(&self) -> Result<()> {
+        match &self.folder {
+            Some(folder) if !self.earlier_best.is_empty() => {
+                folder.write_model(Which::Best, &self.noted(), &self.earlier_best)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What the best epoch recognises of the pictures that neither taught nor chose it, in percent.
+    fn test(&mut self, watch: &mut dyn Watch) -> Result<Option<Tested>> {
+        let (Some(test), Some(folder)) = (&mut self.test, &self.folder) else {
+            return Ok(None);
+        };
+        let best: HashMap<String, Tensor> = folder.read_model(Which::Best)?.into_iter().collect();
+        let net = self.learner.net_of(best)?;
+        let scores = test.measure(net, watch)?;
+        let top1 = scores.and_then(|scores| scores.top1);
+        Ok(top1.map(|top1| Tested {
+            images: test.images(),
+            top1,
+        }))
+    }
+
+    fn ended(&self, why: Why) -> Ended {
+        let best = self.standing.best;
+        let validation = self.validation.as_ref();
+        Ended {
+            why,
+            best: best.map(|best| (best.epoch, best.top1.map(|top1| top1.0))),
+            tested: None,
+            validation: validation.map(|validation| validation.text.clone()),
+            flatters: validation.is_some_and(|validation| validation.split == "test"),
+            folder: self.folder.as_ref().map(|folder| folder.path().to_owned()),
+        }
+    }
+
+    /// The end of a run that has nothing left to do.
+    pub(super) fn finished(&mut self, why: Why, watch: &mut dyn Watch) -> Result<Ended> {
+        let tested = self.test(watch)?;
+        let is_to_test = self.test.is_some() && self.folder.is_some();
+        if is_to_test && tested.is_none() && watch.wants_to_stop() {
+            return Ok(self.stopped());
+        }
+        Ok(Ended {
+            tested,
+            ..self.ended(why)
+        })
+    }
+
+    pub(super) fn stopped(&self) -> Ended {
+        self.ended(Why::Stopped {
+            step: self.standing.step,
+        })
+    }
+}
