@@ -39,7 +39,8 @@ pub struct Args {
     /// The run's folder, which must be new [default: runs/<data>-<model>-<n>]
     #[arg(short, long, value_name = "RUN_DIR")]
     output: Option<PathBuf>,
-    /// Go on with a run exactly where it stopped; only --epochs and --max-steps change it
+    /// Go on with a run exactly where it stopped; only --epochs and --max-steps change it, and more of them than are done
+    /// extend a run that is finished
     #[arg(long, value_name = "RUN_DIR")]
     resume: Option<PathBuf>,
     /// Do all of it and write nothing; with --max-steps 2 it tries a command in a moment
@@ -434,7 +435,7 @@ impl Args {
             None => Ok(()),
             Some(flag) => Err(misuse(
                 format!("{flag} cannot be used with --resume, which goes on exactly"),
-                "only --epochs, --max-steps, --threads, --workers and --format may be given; start a new run for anything else",
+                "only --epochs, --max-steps, --threads, --workers, --device (the run's own), --format, --quiet, --verbose and --color may be given; start a new run for anything else",
             )),
         }
     }

@@ -1,21 +1,22 @@
 //! A run's folder: who may write to it, and the files in it, each whole or not there.
 
+use super::place::{ensure_new, is_run, is_unfinished, no_run};
+use super::recipe::Recipe;
 use super::state::{self, Identity, Standing, State};
 use super::watch::COLUMNS;
-use crate::error::{hinted, misuse};
+use crate::error::hinted;
 use crate::weights::{Card, write_model, write_whole};
 use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
-use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
 const CONFIG: &str = "config.toml";
-const STATE: &str = "state.safetensors";
+pub(super) const STATE: &str = "state.safetensors";
 const METRICS: &str = "metrics.csv";
 /// Held while a process writes to the folder, so that no second one does.
-const LOCK: &str = ".lock";
+pub(super) const LOCK: &str = ".lock";
 
 /// The folder of a run that this process alone writes to.
 #[derive(Debug)]
@@ -42,50 +43,6 @@ impl Which {
             Self::Last => "last",
         }
     }
-}
-
-/// Refuses a path that no new run can have: something is there already.
-///
-/// # Errors
-/// A file, or a folder that is not empty.
-pub fn ensure_new(path: &Path) -> Result<()> {
-    let shown = path.display();
-    let entries = match fs::read_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => {
-            return Err(error).with_context(|| format!("cannot write to run folder `{shown}`"));
-        }
-        // What a process leaves that was killed before its first state.
-        Ok(entries) => entries
-            .flatten()
-            .filter(|entry| !is_left_behind(&entry.file_name()))
-            .count(),
-    };
-    if entries == 0 {
-        return Ok(());
-    }
-    let message = format!("run folder `{shown}` is not empty");
-    Err(if path.join(STATE).is_file() {
-        hinted(
-            message,
-            format!(
-                "`resnet train --resume {shown}` goes on with that run; else pass another folder with -o"
-            ),
-        )
-    } else {
-        hinted(message, "pass a folder that is not there yet with -o")
-    })
-}
-
-/// Whether a file is no part of a run: its lock, or one that a process was killed in writing.
-fn is_left_behind(name: &OsStr) -> bool {
-    name == LOCK || is_unfinished(name)
-}
-
-/// Whether a file never got its final name.
-fn is_unfinished(name: &OsStr) -> bool {
-    let name = name.as_encoded_bytes();
-    name.starts_with(b".") && name.ends_with(b".part")
 }
 
 impl RunFolder {
@@ -153,11 +110,8 @@ impl RunFolder {
     /// A folder that is no run's, or in which another process is writing.
     pub fn resume(path: &Path, device: &Device) -> Result<(Self, State)> {
         let shown = path.display();
-        if !path.join(STATE).is_file() {
-            return Err(misuse(
-                format!("cannot resume `{shown}`: it holds no `{STATE}`"),
-                "pass the folder that `resnet train` wrote, such as `runs/sample-resnet20-1`",
-            ));
+        if !is_run(path) {
+            return Err(no_run(path));
         }
         let folder = Self::lock(path)?;
         folder.remove_unfinished();
@@ -227,6 +181,14 @@ impl RunFolder {
     /// Whether `config.toml` is there.
     pub fn has_config(&self) -> bool {
         self.path.join(CONFIG).is_file()
+    }
+
+    /// What `config.toml` says.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or is no recipe.
+    pub fn config(&self) -> Result<Recipe> {
+        Recipe::read(&self.path.join(CONFIG))
     }
 
     /// The first line of `config.toml`, which says what command began the run; nothing where it is not there.

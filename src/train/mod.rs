@@ -10,7 +10,7 @@
 //! | what the net learns from | [`feed`], [`probe`] |
 //! | what learns | [`learner`]: loss, [`gradients`], [`optimiser`], [`schedule`], [`ema`] |
 //! | what chooses the best epoch | [`validation`] |
-//! | what is written, and what it came to | [`folder`], [`state`], [`ended`] |
+//! | what is written, and what it came to | [`folder`], `place`, [`state`], [`ended`] |
 //! | what a run tells of itself | [`watch`] |
 //!
 //! ```
@@ -43,6 +43,7 @@ pub mod learner;
 pub mod memory;
 pub mod optimiser;
 mod pictures;
+mod place;
 pub mod prepare;
 pub mod probe;
 mod ranges;

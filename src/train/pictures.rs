@@ -194,35 +194,66 @@ impl Data {
         })
     }
 
-    /// What the pictures add up to: a changed data set has another. Files count with their names and sizes.
+    /// What the names and classes of the pictures add up to, folders' from the data set's own on: other pictures have another.
     pub fn fingerprint(&self) -> String {
-        // FNV-1a
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        let mut add = |bytes: &[u8]| {
-            for &byte in bytes {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-            }
-        };
-        for split in [&self.set.train, &self.set.val, &self.set.test]
-            .into_iter()
-            .flatten()
-        {
-            add(&(split.len() as u64).to_le_bytes());
+        let mut hash = Hash::default();
+        for split in self.splits() {
+            hash.add(&(split.len() as u64).to_le_bytes());
             for (index, class) in split.classes().iter().enumerate() {
-                add(&class.to_le_bytes());
-                // The file alone: a folder may be reached by another path.
+                hash.add(&class.to_le_bytes());
                 let name = split.name(index);
-                if matches!(self.name, DataName::Folder(_)) {
-                    let length = fs::metadata(&name).map_or(0, |file| file.len());
-                    add(&length.to_le_bytes());
+                // The data set may be reached by another path.
+                let inside = match &self.name {
+                    DataName::Folder(folder) => Path::new(&name).strip_prefix(folder).ok(),
+                    _ => None,
+                };
+                match inside {
+                    Some(path) => path.iter().for_each(|part| {
+                        hash.add(b"/");
+                        hash.add(part.as_encoded_bytes());
+                    }),
+                    None => hash.add(name.as_bytes()),
                 }
-                add(name
-                    .rsplit(['/', '\\'])
-                    .next()
-                    .unwrap_or_default()
-                    .as_bytes());
             }
         }
-        format!("{hash:016x}")
+        hash.text()
+    }
+
+    /// What the sizes of the pictures' files add up to: pictures that were changed most often have another.
+    pub fn sizes(&self) -> String {
+        let mut hash = Hash::default();
+        for split in self.splits().filter(|split| split.is_of_files()) {
+            for index in 0..split.len() {
+                let length = fs::metadata(split.name(index)).map_or(0, |file| file.len());
+                hash.add(&length.to_le_bytes());
+            }
+        }
+        hash.text()
+    }
+
+    fn splits(&self) -> impl Iterator<Item = &Split> {
+        let all = [&self.set.train, &self.set.val, &self.set.test];
+        all.into_iter().flatten()
+    }
+}
+
+/// FNV-1a of 64 bits.
+struct Hash(u64);
+
+impl Default for Hash {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hash {
+    fn add(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+
+    fn text(&self) -> String {
+        format!("{:016x}", self.0)
     }
 }

@@ -1,11 +1,12 @@
 //! From what was said to a run that can begin: data, model, settings, folder.
 
 use super::feed::Feed;
-use super::folder::{RunFolder, ensure_new};
+use super::folder::RunFolder;
 use super::idle::refuse_idle;
 use super::learner::Learner;
 use super::memory;
 use super::pictures::Data;
+use super::place::{RUNS, ensure_new};
 use super::recipe::Recipe;
 use super::rules::{check_batches, class_weights, fewest_pictures, schedule, steps};
 use super::run::Run;
@@ -28,8 +29,6 @@ use std::path::{Path, PathBuf};
 
 /// Pictures a class below which a new net learns little.
 const FEW_A_CLASS: usize = 100;
-/// Where run folders are made unless another place is said.
-const RUNS: &str = "runs";
 
 /// Where and by what a run computes and writes: nothing of it changes its numbers.
 pub struct Site<'a> {
@@ -99,6 +98,7 @@ impl Run {
             config: start.config,
             labels: data.set.labels.clone(),
             pictures: data.fingerprint(),
+            sizes: data.sizes(),
             place: data.place(),
             class_weights: None,
             device: place(&site.device).to_owned(),

@@ -11,6 +11,7 @@ use crate::error::{hinted, why_unreadable};
 use crate::model::{CropMode, Frozen, Interpolation};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 macro_rules! recipe {
@@ -181,6 +182,26 @@ impl Recipe {
             file.model = None;
         }
         self.or(file)
+    }
+
+    /// The keys of which `other` says something else, in the order of the alphabet: the key, what this recipe says and what
+    /// the other says.
+    ///
+    /// # Errors
+    /// A recipe that TOML cannot hold.
+    pub fn differences(&self, other: &Self) -> Result<Vec<[String; 3]>> {
+        let (own, others) = (toml::Table::try_from(self)?, toml::Table::try_from(other)?);
+        let keys: BTreeSet<&String> = own.keys().chain(others.keys()).collect();
+        let say = |table: &toml::Table, key: &str| {
+            let value = table.get(key);
+            value.map_or("nothing".to_owned(), toml::Value::to_string)
+        };
+        let differing = keys
+            .into_iter()
+            .filter(|&key| own.get(key) != others.get(key));
+        Ok(differing
+            .map(|key| [key.clone(), say(&own, key), say(&others, key)])
+            .collect())
     }
 
     /// Reads a recipe file.

@@ -1,6 +1,6 @@
 //! From a run's folder to a run that goes on: its state, and the data as it was when the run began.
 
-use super::ended::BEST;
+use super::ended::{BEST, Why};
 use super::folder::{RunFolder, Which};
 use super::pictures::Data;
 use super::prepare::{Parts, Site, place};
@@ -8,10 +8,11 @@ use super::recipe::Recipe;
 use super::rules::schedule;
 use super::run::Run;
 use super::settings::Settings;
-use super::state::{State, under};
+use super::state::{Standing, State, under};
 use super::watch::Watch;
 use crate::datasets::DataName;
-use crate::error::{hinted, misuse};
+use crate::error::{hinted, misuse, one_line};
+use crate::words::counted;
 use anyhow::{Context, Result};
 use std::collections::HashMap;
 use std::path::Path;
@@ -59,6 +60,10 @@ impl Run {
         run.folder = Some(run_folder);
         run.restore_best()?;
         run.miss_best(watch);
+        run.note_edits(length, watch)?;
+        if length != Length::default() {
+            run.be_patient_again(watch);
+        }
         if let Some(folder) = &run.folder {
             let about = folder.command().unwrap_or_default();
             if length != Length::default() {
@@ -71,8 +76,72 @@ impl Run {
                 folder.write_config(&run.config_toml("resumed")?)?;
             }
         }
-        run.announce(watch);
+        match run.finished_already() {
+            Some(text) => watch.note(&text),
+            None => run.announce(watch),
+        }
         Ok(run)
+    }
+
+    /// Says which lines of `config.toml` were edited: the state's recipe is what goes on, with the `length` that was asked for.
+    fn note_edits(&self, length: Length, watch: &mut dyn Watch) -> Result<()> {
+        let Some(folder) = self.folder.as_ref().filter(|folder| folder.has_config()) else {
+            return Ok(());
+        };
+        let written = match folder.config() {
+            Ok(written) => written,
+            Err(error) => {
+                let error = one_line(&error);
+                watch.note(&format!("{error}; the run goes on by what its state says"));
+                return Ok(());
+            }
+        };
+        for [key, kept, written] in self.recipe.differences(&written)? {
+            let way_out = match key.as_str() {
+                "epochs" | "max-steps" if length != Length::default() => continue,
+                "epochs" | "max-steps" if written != "nothing" => format!("pass --{key} {written}"),
+                _ => "only a new run can have another, by `--recipe`".to_owned(),
+            };
+            watch.note(&format!(
+                "config.toml says {key} = {written}; a resumed run keeps {kept}: {way_out}"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Lets a run that was ended for lack of a better epoch go on: its patience counts anew.
+    fn be_patient_again(&mut self, watch: &mut dyn Watch) {
+        if let Some(Why::NoBetter(patience)) = self.end() {
+            let epoch = self.standing.epoch;
+            self.standing.patient_since = epoch;
+            watch.note(&format!(
+                "the run had ended early; it goes on, and its --patience of {patience} counts from epoch {epoch} on"
+            ));
+        }
+    }
+
+    /// What to say of a run that has nothing left to do, with what lets it go on.
+    fn finished_already(&self) -> Option<String> {
+        let Standing { epoch, step, .. } = self.standing;
+        let folder = self.folder.as_ref()?.path().display().to_string();
+        let done = match self.end() {
+            Some(Why::NoBetter(patience)) => {
+                let patience = counted(patience, "epoch");
+                format!("the run ended early after epoch {epoch}: {patience} without a better one")
+            }
+            _ if self.is_last_step() => {
+                format!("the run is finished, after {}", counted(step, "step"))
+            }
+            Some(_) => format!("the run is finished, after {}", counted(epoch, "epoch")),
+            None => return None,
+        };
+        let more = match self.settings.epochs {
+            epochs if epochs > epoch => epochs,
+            _ => 2 * epoch,
+        };
+        Some(format!(
+            "{done}; `resnet train --resume {folder} --epochs {more}` goes on with it"
+        ))
     }
 
     /// Lets a later epoch be the best where `best/` was taken away and cannot be made again.
@@ -115,7 +184,10 @@ impl Run {
         // Where it was when the run began; where it is not any more, as it was written.
         let (name, from) = match DataName::parse(&identity.place) {
             Ok(name) => (name, identity.place.clone()),
-            Err(_) => (DataName::parse(&written)?, written.clone()),
+            Err(_) => match DataName::parse(&written) {
+                Ok(name) => (name, written.clone()),
+                Err(_) => return Err(moved(&identity.place)),
+            },
         };
         let before = Settings::new(&recipe)?;
         let data = Data::open(
@@ -128,8 +200,15 @@ impl Run {
         if data.fingerprint() != identity.pictures {
             return Err(hinted(
                 format!("data set `{written}` has other pictures than when the run began"),
-                "put the pictures back as they were, or start a new run",
+                "put the pictures back as they were, or start a new run from this one's weights by `-m`",
             ));
+        }
+        let sizes = data.sizes();
+        if sizes != identity.sizes {
+            watch.note(&format!(
+                "pictures of `{written}` have changed since the run was saved: it goes on with them as they are now, so it is no longer bit for bit what it would have been"
+            ));
+            identity.sizes = sizes;
         }
         let steps_an_epoch = data.steps_an_epoch(&recipe, &identity.config, before.preprocess.size);
         length.apply(&mut recipe, steps_an_epoch);
@@ -153,8 +232,11 @@ impl Run {
         if settings.epochs != before.epochs {
             let lr = |settings| schedule(settings, steps_an_epoch).lr(standing.step);
             watch.note(&format!(
-                "the run has {} epochs now, not {}: the learning rate follows that schedule from here on, {:.3e} in the next step rather than {:.3e}",
-                settings.epochs, before.epochs, lr(&settings), lr(&before)
+                "the run has {} now, not {}: the learning rate follows that schedule from here on, {:.3e} in the next step rather than {:.3e}",
+                counted(settings.epochs, "epoch"),
+                before.epochs,
+                lr(&settings),
+                lr(&before)
             ));
         }
         identity.recipe = recipe.to_toml("")?;
@@ -170,4 +252,12 @@ impl Run {
         run.earlier_best = under(BEST, &tensors).into_iter().collect();
         Ok(run)
     }
+}
+
+/// The error of a run whose pictures are not where they were.
+fn moved(place: &str) -> anyhow::Error {
+    hinted(
+        format!("the run learns from `{place}`, which is not there any more"),
+        "put the pictures back there, or a link to where they are now, and resume again",
+    )
 }

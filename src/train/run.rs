@@ -56,13 +56,13 @@ impl Run {
     /// those of `watch`, after the state was saved.
     pub fn go(mut self, watch: &mut dyn Watch) -> Result<Ended> {
         self.restore_files()?;
+        if let Some(why) = self.end() {
+            return self.finished(why, watch);
+        }
         if !self.compute_features(watch)? {
             return Ok(self.stopped());
         }
         loop {
-            if let Some(why) = self.end() {
-                return self.finished(why, watch);
-            }
             let reached = self.learn_epoch(watch)?;
             if reached == Reached::AStop {
                 return Ok(self.stopped());
@@ -75,13 +75,22 @@ impl Run {
                 return self.end_inside(scores, watch);
             }
             self.finish_epoch(scores, watch)?;
+            if let Some(why) = self.end() {
+                return self.finished(why, watch);
+            }
         }
     }
 
     /// Whether nothing is left to do, and why.
-    fn end(&self) -> Option<Why> {
-        let Standing { epoch, best, .. } = &self.standing;
-        let without_better = best.map_or(0, |best| epoch - best.epoch);
+    pub(super) fn end(&self) -> Option<Why> {
+        let Standing {
+            epoch,
+            best,
+            patient_since,
+            ..
+        } = &self.standing;
+        let since = best.map_or(*epoch, |best| best.epoch.max(*patient_since));
+        let without_better = epoch.saturating_sub(since);
         // Inside an epoch the last step is followed by a validation, which may have been cut off.
         let steps_are_done = self.is_last_step() && self.standing.batch == 0;
         if *epoch >= self.settings.epochs || steps_are_done {
@@ -95,7 +104,7 @@ impl Run {
     }
 
     /// Whether no step may follow.
-    fn is_last_step(&self) -> bool {
+    pub(super) fn is_last_step(&self) -> bool {
         let most = self.settings.max_steps;
         most.is_some_and(|most| self.standing.step >= most)
     }

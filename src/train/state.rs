@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 /// The version of the format.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 /// The key of the metadata.
 const KEY: &str = "resnet.state";
 
@@ -46,8 +46,10 @@ pub struct Identity {
     pub config: ModelConfig,
     /// One name a class.
     pub labels: Vec<String>,
-    /// What the pictures of the data set add up to, so that a changed one is noticed.
+    /// What the names and classes of the data set's pictures add up to: a run goes on with these alone.
     pub pictures: String,
+    /// What the sizes of their files add up to, so that a changed picture is noticed.
+    pub sizes: String,
     /// The data set as DATA writes it, its folder from the root: a run may go on from another working folder.
     pub place: String,
     /// How the classes weigh in the loss, so that a file of weights need not be there any more.
@@ -100,6 +102,8 @@ pub struct Standing {
     pub sums: Sums,
     /// The best epoch so far.
     pub best: Option<Best>,
+    /// The finished epochs from which on those without a better one count: a run that they ended may go on.
+    pub patient_since: u64,
     /// The lines of `metrics.csv`.
     pub rows: Vec<String>,
 }
@@ -228,6 +232,7 @@ mod tests {
             config: ModelConfig::named("resnet20").unwrap(),
             labels: vec!["a \"b\"".into(), "고양이".into()],
             pictures: "x".into(),
+            sizes: "y".into(),
             place: "/pictures".into(),
             class_weights: Some(vec![Exact(0.1), Exact(1.0 / 3.0)]),
             device: "cpu".into(),
@@ -251,6 +256,7 @@ mod tests {
                 epoch: 2,
                 top1: Some(Exact(100.0 / 3.0)),
             }),
+            patient_since: 1,
             rows: vec!["1,2".into()],
         };
         let tensor = Tensor::new(&[1.0f32, -0.0, 1e-40], &Device::Cpu).unwrap();
@@ -290,10 +296,10 @@ mod tests {
         write_safetensors(&path, &[], &[("x".to_owned(), &tensor)]).unwrap();
         let error = format!("{:#}", read(&path, &Device::Cpu).unwrap_err());
         assert!(error.contains("no state of a run"), "{error}");
-        let other = [(KEY, "{\"version\": 2}")];
+        let other = [(KEY, "{\"version\": 3}")];
         write_safetensors(&path, &other, &[("x".to_owned(), &tensor)]).unwrap();
         let error = format!("{:#}", read(&path, &Device::Cpu).unwrap_err());
-        assert!(error.contains("version 2"), "{error}");
+        assert!(error.contains("version 3"), "{error}");
         std::fs::write(&path, b"12345678").unwrap();
         assert!(read(&path, &Device::Cpu).is_err());
     }

@@ -20,7 +20,14 @@ fn a_run_that_ended_inside_an_epoch_goes_on_as_if_it_had_not() {
     assert!(outcome(&folder.join("run")) == outcome(&folder.join("short")));
     assert_eq!(metrics(&folder.join("run")).len(), 4);
     // Again the same length: the same files.
-    trained(folder, "--resume run");
+    let done = trained(folder, "--resume run");
+    assert!(
+        done.stderr.starts_with(
+            "note: the run is finished, after 13 steps; `resnet train --resume run --epochs 4` goes on with it"
+        ),
+        "{}",
+        done.stderr
+    );
     assert!(outcome(&folder.join("run")) == outcome(&folder.join("short")));
     let done = train(folder, "--resume run --max-steps 12");
     assert_eq!(done.status, 2, "{}", done.stderr);
@@ -78,6 +85,8 @@ fn more_epochs_extend_a_run_and_say_what_that_does() {
         "{}",
         done.stderr
     );
+    // The length that was asked for is no edit.
+    assert!(!done.stderr.contains("config.toml"), "{}", done.stderr);
     let longer = fs::read_to_string(folder.join("run/metrics.csv")).unwrap();
     assert!(longer.starts_with(&first), "{longer}");
     assert_eq!(longer.matches("train_loss").count(), 1);
@@ -87,6 +96,15 @@ fn more_epochs_extend_a_run_and_say_what_that_does() {
     assert!(
         config.contains("-o run --epochs 2"),
         "the command that began it: {config}"
+    );
+    // A finished run says so, and computes nothing.
+    let done = trained(folder, "--resume run");
+    assert!(
+        done.stderr.contains(
+            "the run is finished, after 3 epochs; `resnet train --resume run --epochs 6` goes on"
+        ) && !done.stderr.contains("goes on after"),
+        "{}",
+        done.stderr
     );
     let done = train(folder, "--resume run --epochs 2");
     assert_eq!(done.status, 2);
@@ -201,20 +219,34 @@ fn what_is_no_run_and_data_that_have_changed_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     data(folder);
-    for (path, hint) in [("missing", "pass the folder"), ("data", "pass the folder")] {
+    let no_runs =
+        "hint: pass the folder that `resnet train` wrote, such as `runs/sample-resnet20-1`";
+    let refuse = |path: &str, what: &str, hint: &str| {
         let done = train(folder, &format!("--resume {path}"));
-        assert_eq!(done.status, 2, "{}", done.stderr);
-        assert!(
-            done.stderr.contains("holds no `state.safetensors`"),
-            "{}",
-            done.stderr
-        );
-        assert!(done.stderr.contains(hint), "{}", done.stderr);
-    }
+        let expected = format!("error: cannot resume `{path}`: {what}\n{hint}\n");
+        assert_eq!((done.status, done.stderr), (2, expected));
+    };
+    refuse("missing", "there is no such folder", no_runs);
+    refuse("data", "it holds no `state.safetensors`", no_runs);
     fs::write(folder.join("weights.txt"), "1\n2\n3\n4\n").unwrap();
     let line = format!("-d data {SMALL} --epochs 2 --class-weights weights.txt");
     trained(folder, &format!("{line} -o whole"));
     trained(folder, &format!("{line} --max-steps 7 -o run"));
+    refuse(
+        "rum",
+        "there is no such folder",
+        "hint: there is `run` and `whole`",
+    );
+    refuse(
+        "run/state.safetensors",
+        "it is a part of a run",
+        "hint: pass the run's folder: `--resume run`",
+    );
+    refuse(
+        "run/best",
+        "it is a part of a run",
+        "hint: pass the run's folder: `--resume run`",
+    );
     // What the state holds need not be there any more.
     fs::remove_file(folder.join("weights.txt")).unwrap();
     fs::write(folder.join("run/.abcdef.part"), "half").unwrap();
@@ -243,9 +275,11 @@ fn what_is_no_run_and_data_that_have_changed_are_refused() {
     let bytes = fs::read(&picture).unwrap();
     fs::remove_file(&picture).unwrap();
     refused("a picture less");
-    fs::write(&picture, [&bytes[..], b"!"].concat()).unwrap();
-    refused("another picture of that name");
     fs::write(&picture, &bytes).unwrap();
+    let elsewhere = folder.join("data/train/b/13.png");
+    fs::rename(&picture, &elsewhere).unwrap();
+    refused("a picture of another class");
+    fs::rename(&elsewhere, &picture).unwrap();
     fs::copy(&picture, folder.join("data/val/b/3.png")).unwrap();
     refused("a picture more to validate on");
     fs::remove_file(folder.join("data/val/b/3.png")).unwrap();
@@ -283,7 +317,7 @@ fn a_damaged_state_is_an_error_with_its_name() {
     let text = String::from_utf8_lossy(&bytes).into_owned();
     for (from, to) in [
         ("epochs = 1", "epochs = x"),
-        ("\\\"version\\\":1", "\\\"version\\\":7"),
+        ("\\\"version\\\":2", "\\\"version\\\":7"),
         ("conv1", "cony1"),
     ] {
         let at = text.find(from).unwrap_or_else(|| panic!("{from}"));
@@ -295,4 +329,96 @@ fn a_damaged_state_is_an_error_with_its_name() {
         assert_eq!(done.status, 1, "{from}: {}", done.stderr);
         assert!(!done.stderr.contains("internal error"), "{}", done.stderr);
     }
+}
+
+#[test]
+fn pictures_that_were_moved_are_named_and_repaired_ones_are_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    data(folder);
+    trained(
+        folder,
+        &format!("-d data {SMALL} --epochs 2 --max-steps 7 -o run"),
+    );
+    fs::rename(folder.join("data"), folder.join("moved")).unwrap();
+    let done = train(folder, "--resume run");
+    assert_eq!(done.status, 1, "{}", done.stderr);
+    let place = folder.join("data").display().to_string();
+    assert!(
+        done.stderr.starts_with(&format!(
+            "error: cannot resume `run`: the run learns from `{place}`, which is not there any more\nhint: put the pictures back there, or a link"
+        )),
+        "{}",
+        done.stderr
+    );
+    std::os::unix::fs::symlink(folder.join("moved"), folder.join("data")).unwrap();
+    let picture = folder.join("moved/train/a/3.png");
+    let bytes = fs::read(&picture).unwrap();
+    fs::write(&picture, [&bytes[..], b"!"].concat()).unwrap();
+    let note = "pictures of `data` have changed since the run was saved";
+    let done = trained(folder, "--resume run --max-steps 8");
+    assert!(done.stderr.contains(note), "{}", done.stderr);
+    // It is said once.
+    let done = trained(folder, "--resume run --max-steps 9");
+    assert!(!done.stderr.contains(note), "{}", done.stderr);
+}
+
+#[test]
+fn edits_of_config_toml_are_named_where_they_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    trained(
+        folder,
+        &format!("-d fake:8 {SMALL} --epochs 4 --max-steps 3 -o run"),
+    );
+    let config = folder.join("run/config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let done = trained(folder, "--resume run");
+    assert!(!done.stderr.contains("config.toml"), "{}", done.stderr);
+    let edited = text.replace("epochs = 4\n", "epochs = 20\nema = 0.5\n");
+    fs::write(&config, &edited).unwrap();
+    let done = trained(folder, "--resume run");
+    for note in [
+        "note: config.toml says epochs = 20; a resumed run keeps 4: pass --epochs 20\n",
+        "note: config.toml says ema = 0.5; a resumed run keeps nothing: only a new run can have another, by `--recipe`\n",
+    ] {
+        assert!(done.stderr.contains(note), "{}", done.stderr);
+    }
+    fs::write(&config, "epochs = x").unwrap();
+    let done = trained(folder, "--resume run --epochs 4");
+    assert!(
+        done.stderr
+            .contains("note: cannot read recipe `run/config.toml`: line 1: "),
+        "{}",
+        done.stderr
+    );
+    assert!(
+        fs::read_to_string(&config)
+            .unwrap()
+            .contains("\nepochs = 4\n")
+    );
+}
+
+#[test]
+fn a_run_that_lost_patience_goes_on_with_new_patience() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    data(folder);
+    let line = format!("-d data {SMALL} --freeze backbone --lr 1e-30 --epochs 9 --patience 2");
+    trained(folder, &format!("{line} -o run"));
+    assert_eq!(metrics(&folder.join("run")).len(), 1 + 3);
+    let done = trained(folder, "--resume run");
+    assert!(
+        done.stderr.contains("the run ended early after epoch 3: 2 epochs without a better one; `resnet train --resume run --epochs 9` goes on with it"),
+        "{}",
+        done.stderr
+    );
+    let done = trained(folder, "--resume run --epochs 9");
+    assert!(
+        done.stderr
+            .contains("its --patience of 2 counts from epoch 3 on"),
+        "{}",
+        done.stderr
+    );
+    assert_eq!(metrics(&folder.join("run")).len(), 1 + 5);
 }
