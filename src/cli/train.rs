@@ -43,7 +43,7 @@ pub struct Args {
     /// extend a run that is finished
     #[arg(long, value_name = "RUN_DIR")]
     resume: Option<PathBuf>,
-    /// Do all of it and write nothing; with --max-steps 2 it tries a command in a moment
+    /// Do all of it and write nothing; with --max-steps 2 it tries a command in a moment, validating on a part only
     #[arg(long)]
     dry_run: bool,
     /// What to print: progress for people, or a line of JSON a step and an epoch on stdout

@@ -118,7 +118,10 @@ impl Run {
         };
         let mut run = parts.assemble(data, &start.tensors, site)?;
         run.folder = match target {
-            Target::Dry => None,
+            Target::Dry => {
+                run.shorten_validation(watch);
+                None
+            }
             Target::Folder(path) => Some(RunFolder::create(path)?),
             Target::Numbered => Some(RunFolder::numbered(Path::new(RUNS), &folder_name)?),
         };
@@ -130,6 +133,22 @@ impl Run {
         }
         run.announce(watch);
         Ok(run)
+    }
+
+    /// Lets a trial of a few steps validate on as many pictures as it learns.
+    fn shorten_validation(&mut self, watch: &mut dyn Watch) {
+        let (Some(steps), Some(validation)) = (self.settings.max_steps, &mut self.validation)
+        else {
+            return;
+        };
+        let steps = usize::try_from(steps).unwrap_or(usize::MAX);
+        let a_step = self.settings.batch_size * self.settings.grad_accumulation;
+        if validation.shorten(steps.saturating_mul(a_step)) {
+            watch.note(&format!(
+                "a dry run with --max-steps validates on no more pictures than it learns: {}",
+                validation.text
+            ));
+        }
     }
 
     /// Writes what a run's folder holds before the first step, so that it can be resumed from then on.

@@ -64,6 +64,21 @@ impl Validation {
         }
     }
 
+    /// Leaves `count` of the pictures, evenly spread, where there are more; says whether there were.
+    pub(super) fn shorten(&mut self, count: usize) -> bool {
+        let Source::Pictures { split, .. } = &mut self.source else {
+            return false;
+        };
+        let all = split.len();
+        if count >= all {
+            return false;
+        }
+        let indices: Vec<usize> = (0..count).map(|place| place * all / count).collect();
+        *split = split.select(&indices);
+        self.text = format!("{count} of {}", self.text);
+        true
+    }
+
     /// Pictures that are measured together; none where features are.
     pub(super) fn together(&self) -> usize {
         match &self.source {

@@ -232,6 +232,29 @@ fn a_dry_run_does_all_of_it_and_writes_nothing() {
 }
 
 #[test]
+fn a_dry_run_of_a_few_steps_validates_on_a_few_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    super::data(folder);
+    let line = format!("-d data {SMALL} --dry-run");
+    let done = trained(folder, &format!("{line} --max-steps 2"));
+    assert!(
+        done.stderr.contains(
+            "note: a dry run with --max-steps validates on no more pictures than it learns: 8 of 12 pictures of val\n"
+        ),
+        "{}",
+        done.stderr
+    );
+    let done = trained(folder, &format!("{line} --epochs 1"));
+    assert!(
+        done.stderr
+            .contains("best/ is chosen by 12 pictures of val\n"),
+        "{}",
+        done.stderr
+    );
+}
+
+#[test]
 fn a_mistyped_run_is_no_name_of_the_hub() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
