@@ -16,8 +16,8 @@ use crate::hub::Progress;
 use crate::infer::Work;
 use crate::predict::{prepare, top};
 use crate::train::prepare::place;
-use crate::weights::run::Seen;
-use crate::weights::{Card, Checkpoint, Remote};
+use crate::weights::run::{CARVED, Seen};
+use crate::weights::{Card, Checkpoint, Remote, RunNote};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
@@ -88,14 +88,20 @@ pub fn run(
     let card = checkpoint.card.clone();
     console.notes(&card.notes);
     let preprocess = args.preprocess.apply(card.preprocess.clone(), console)?;
-    let data = datasets::open(&data_name, &args.data, console)?;
+    let mut data = datasets::open(&data_name, &args.data, console)?;
     console.notes(&data.notes);
+    let is_carved = carve(&mut data, &card, args, console)?;
     let matched = Matched::new(&card.labels, card.config.classes, &data.labels)
         .with_context(|| format!("cannot evaluate `{}` on `{}`", card.name, args.data))?;
     console.notes(matched.note.as_slice());
     let (split_name, split) = choose(&data, args, console)?;
+    let can_carve = |run: &RunNote| run.can_carve(&data, &args.data);
+    if split_name == "all" && card.run.as_ref().is_some_and(can_carve) {
+        console.note("`--split val` evaluates the part alone that was carved out in training");
+    }
     let split = matched.apply(&split);
-    let chose_best = warn_of_seen(&card, &args.data, split_name, console);
+    let seen_as = if is_carved { CARVED } else { split_name };
+    let chose_best = warn_of_seen(&card, &args.data, seen_as, console);
     console.detail(format_args!(
         "model {}, in {} on {}; pictures: {}",
         card.name,
@@ -167,6 +173,20 @@ pub fn run(
     })
 }
 
+/// Carves the pictures that validated in the model's run out of the training pictures again, where they are asked for and
+/// nothing else is there to validate on; says whether it did.
+fn carve(data: &mut DataSet, card: &Card, args: &Args, console: &Console) -> Result<bool> {
+    let Some(run) = card.run.as_ref() else {
+        return Ok(false);
+    };
+    if args.split != Some(SplitChoice::Val) || !run.can_carve(data, &args.data) {
+        return Ok(false);
+    }
+    run.carve(data)?;
+    console.note("val is the part of train that was carved out when the model was trained");
+    Ok(true)
+}
+
 /// The split to evaluate and its name.
 fn choose(data: &DataSet, args: &Args, console: &Console) -> Result<(&'static str, Split)> {
     let splits = [
@@ -223,18 +243,20 @@ fn warn_of_seen(card: &Card, data: &str, split: &str, console: &Console) -> bool
     let Some(run) = &card.run else {
         return false;
     };
-    let seen = run.seen(data, split);
-    match seen {
-        Seen::Never => {}
-        Seen::Learnt => console.note("the model learnt from these pictures: the figures flatter it"),
-        Seen::Chose => console.note(format_args!(
+    match run.seen(data, split) {
+        Seen::Never => return false,
+        Seen::Learnt => {
+            console.note("the model learnt from these pictures: the figures flatter it");
+            return false;
+        }
+        Seen::Chose(by) => console.note(format_args!(
             "these pictures also chose the epoch ({}, of top-1 {:.2} % on {} of them): the figures flatter the model",
-            run.epoch, run.val_top1, run.images
+            by.epoch, by.val_top1, by.images
         )),
-        Seen::LearntAndChose => console.note(format_args!(
+        Seen::LearntAndChose(by) => console.note(format_args!(
             "the model learnt from these pictures, but for {} carved out of them, which chose the epoch ({}, of top-1 {:.2} %): the figures flatter the model",
-            run.images, run.epoch, run.val_top1
+            by.images, by.epoch, by.val_top1
         )),
     }
-    matches!(seen, Seen::Chose | Seen::LearntAndChose)
+    true
 }

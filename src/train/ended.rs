@@ -5,7 +5,8 @@ use super::run::Run;
 use super::state::{Best, Exact};
 use super::validation::Scores;
 use super::watch::Watch;
-use crate::weights::{Card, RunNote};
+use crate::weights::Card;
+use crate::weights::run::Chosen;
 use anyhow::Result;
 use candle_core::Tensor;
 use std::collections::HashMap;
@@ -103,20 +104,20 @@ impl Run {
 
     /// The card of `best/`, which says what chose it.
     fn noted(&self) -> Card {
-        let note = |best: Best| {
+        let chosen = |best: Best| {
             let validation = self.validation.as_ref()?;
-            Some(RunNote {
-                data: validation.data.clone(),
+            Some(Chosen {
                 split: validation.split.clone(),
                 images: validation.images(),
                 epoch: usize::try_from(best.epoch).ok()?,
                 val_top1: best.top1?.0,
             })
         };
-        Card {
-            run: self.standing.best.and_then(note),
-            ..self.card.clone()
+        let mut card = self.card.clone();
+        if let Some(note) = &mut card.run {
+            note.chosen = self.standing.best.and_then(chosen);
         }
+        card
     }
 
     /// Makes the files that follow from the state, which a process that was killed may not have written.

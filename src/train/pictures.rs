@@ -11,13 +11,14 @@ use super::validation::{Source, Validation};
 use crate::data::Transform;
 use crate::data::augment::Policy;
 use crate::data::batches::Batches;
-use crate::data::sets::{DataSet, Split};
+use crate::data::sets::{DataSet, Kind, Split};
 use crate::datasets::{self, DataName};
 use crate::error::hinted;
 use crate::eval::EvalOptions;
 use crate::hub::Progress;
 use crate::model::{ModelConfig, Preprocess};
-use crate::weights::run::canonical;
+use crate::weights::RunNote;
+use crate::weights::run::{Carved, canonical};
 use crate::words::counted;
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
@@ -155,7 +156,6 @@ impl Data {
     ) -> Result<(Option<Validation>, Option<Validation>)> {
         let make = |split: &Split, name: &str, text: String| -> Result<Validation> {
             Ok(Validation {
-                data: canonical(&self.set.name),
                 split: name.to_owned(),
                 text,
                 source: Source::Pictures {
@@ -191,6 +191,17 @@ impl Data {
                 (Some(make(val, "val", text)?), test)
             }
             (None, _) => (test, None),
+        })
+    }
+
+    /// What the model's note says of the pictures that teach it; noise is not worth one.
+    pub fn note(&self, seed: u64) -> Option<RunNote> {
+        let images = self.set.val.as_ref().map_or(0, Split::len);
+        let carved = self.carved.map(|part| Carved { part, seed, images });
+        (self.set.kind != Kind::Noise).then(|| RunNote {
+            data: canonical(&self.set.name),
+            carved,
+            chosen: None,
         })
     }
 

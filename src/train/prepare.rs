@@ -259,6 +259,7 @@ impl Parts {
                 "freeze an earlier stage, or the backbone",
             ));
         }
+        let note = data.note(settings.seed);
         let (validation, test) = data.validation(&settings, site.workers)?;
         let train = data
             .set
@@ -282,7 +283,7 @@ impl Parts {
             preprocess: settings.preprocess.clone(),
             labels: identity.labels.clone(),
             notes: Vec::new(),
-            run: None,
+            run: note,
         };
         Ok(Run {
             settings,

@@ -17,8 +17,6 @@ const FEATURES_A_BATCH: usize = 1024;
 
 /// Pictures that each epoch is measured on.
 pub struct Validation {
-    /// The data set, as a model's note names it.
-    pub data: String,
     /// The split: `val`, `test`, or `train` for a part that was carved out of it.
     pub split: String,
     /// The pictures, as people read it.

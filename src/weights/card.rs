@@ -33,7 +33,7 @@ pub struct Card {
     pub preprocess: Preprocess,
     /// One name a class, or none where the model names none.
     pub labels: Vec<String>,
-    /// The pictures that chose the weights, where a run of `resnet` wrote them.
+    /// The pictures that taught and chose the weights, where a run of `resnet` wrote them.
     pub run: Option<RunNote>,
     /// What a person should know.
     pub notes: Vec<String>,
@@ -59,7 +59,7 @@ impl Card {
     }
 
     /// The model as timm's `config.json` has it, with the key `resnet` for the whole architecture,
-    /// and `resnet_run` for the pictures that chose the weights.
+    /// and `resnet_run` for the pictures that taught and chose the weights.
     pub fn to_json(&self) -> Value {
         timm::write(self)
     }

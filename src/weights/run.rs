@@ -2,19 +2,49 @@
 
 use std::path::Path;
 
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
+
+use crate::data::sets::{DataSet, Split};
+use crate::error::hinted;
+use crate::words::counted;
 
 /// The key of a `config.json` under which [`RunNote`] stands.
 pub const KEY: &str = "resnet_run";
 
+/// The name of a part that was carved out of the training pictures, among the splits of [`RunNote::seen`].
+pub const CARVED: &str = "carved";
+
 /// The data sets that are called by a name; `name:DIR` means the same pictures.
 const NAMED: [&str; 5] = ["sample", "cifar10", "cifar100", "mnist", "fashion-mnist"];
 
-/// What a run's best model knows of the pictures that made it the best.
+/// What a run's model knows of the pictures that taught it, and of those that made it the best.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunNote {
     /// The run's data, by [`canonical`].
     pub data: String,
+    /// The part of the training pictures that validated in place of teaching, where one was carved out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carved: Option<Carved>,
+    /// What chose this model among the run's epochs; nothing where it is the last one whatever came of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<Chosen>,
+}
+
+/// A part carved out of the training pictures, so that it can be carved again.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Carved {
+    /// Which part of each class.
+    pub part: f64,
+    /// The seed that decides which pictures.
+    pub seed: u64,
+    /// Pictures of it.
+    pub images: usize,
+}
+
+/// The choice of an epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Chosen {
     /// The split that validated: `val`, `test`, or `train` for a part that was carved out of it.
     pub split: String,
     /// Pictures that validated.
@@ -26,46 +56,82 @@ pub struct RunNote {
 }
 
 /// What pictures had to do with a model before they measure it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Seen {
     /// Nothing that is known.
     Never,
     /// The model learnt from them.
     Learnt,
     /// They chose the model among the epochs of its run.
-    Chose,
+    Chose(Chosen),
     /// It learnt from most of them, and the others, carved out of them, chose it.
-    LearntAndChose,
+    LearntAndChose(Chosen),
 }
 
 impl RunNote {
-    /// What the pictures of `split` (`train`, `val`, `test`, or `all` for a whole folder of class folders) of the data that a
-    /// user wrote as `data` had to do with the model.
+    /// What the pictures of `split` (`train`, `val`, `test`, [`CARVED`], or `all` for a whole folder of class folders) of the
+    /// data that a user wrote as `data` had to do with the model.
     pub fn seen(&self, data: &str, split: &str) -> Seen {
         let data = canonical(data);
+        let chosen = self.chosen.as_ref();
+        let chosen_by = chosen.map_or("", |chosen| chosen.split.as_str());
+        let chose = || chosen.cloned().map_or(Seen::Never, Seen::Chose);
+        let learnt = || match chosen {
+            Some(chosen) if split == "all" || chosen_by == "train" => {
+                Seen::LearntAndChose(chosen.clone())
+            }
+            _ => Seen::Learnt,
+        };
         if pictures_of(&data) == pictures_of(&self.data) {
             return match split {
-                "all" => Seen::LearntAndChose,
-                "train" if self.split == "train" => Seen::LearntAndChose,
-                _ if split == self.split => Seen::Chose,
-                "train" => Seen::Learnt,
+                "all" | "train" => learnt(),
+                CARVED if chosen_by == "train" => chose(),
+                _ if split == chosen_by => chose(),
                 _ => Seen::Never,
             };
         }
         // A split's own folder, evaluated whole.
         let inside = |folder: &str| canonical_path(&Path::new(&self.data).join(folder)) == data;
-        let names: &[&str] = match self.split.as_str() {
+        let names: &[&str] = match chosen_by {
             "val" => &["val", "valid", "validation"],
             "test" => &["test"],
             _ => &[],
         };
         if names.iter().any(|name| inside(name)) {
-            Seen::Chose
+            chose()
         } else if inside("train") {
             Seen::Learnt
         } else {
             Seen::Never
         }
+    }
+
+    /// Whether `data`, which a user wrote as `written`, is the run's and lacks the part that was carved out of it.
+    pub fn can_carve(&self, data: &DataSet, written: &str) -> bool {
+        self.carved.is_some() && data.val.is_none() && canonical(written) == self.data
+    }
+
+    /// Carves the part that validated in the run out of `data` again, as its split to validate on.
+    ///
+    /// # Errors
+    /// Data that are no longer the run's.
+    pub fn carve(&self, data: &mut DataSet) -> Result<()> {
+        let Some(Carved { part, seed, images }) = self.carved else {
+            return Ok(());
+        };
+        data.carve(part, seed)?;
+        let found = data.val.as_ref().map_or(0, Split::len);
+        if found == images {
+            return Ok(());
+        }
+        Err(hinted(
+            format!(
+                "the part of `{}` that validated cannot be told: it had {}, and would have {found} now",
+                data.name,
+                counted(images, "picture")
+            ),
+            "put the pictures back as they were in training",
+        ))
     }
 }
 
@@ -102,6 +168,13 @@ mod tests {
     fn note(data: &str, split: &str) -> RunNote {
         RunNote {
             data: canonical(data),
+            carved: None,
+            chosen: Some(chosen(split)),
+        }
+    }
+
+    fn chosen(split: &str) -> Chosen {
+        Chosen {
             split: split.to_owned(),
             images: 10,
             epoch: 3,
@@ -112,7 +185,7 @@ mod tests {
     #[test]
     fn a_named_data_set_is_the_same_wherever_its_files_are() {
         let note = note("cifar10:some/folder", "test");
-        assert_eq!(note.seen("cifar10", "test"), Seen::Chose);
+        assert_eq!(note.seen("cifar10", "test"), Seen::Chose(chosen("test")));
         assert_eq!(note.seen("cifar10:elsewhere", "train"), Seen::Learnt);
         assert_eq!(note.seen("cifar10", "val"), Seen::Never);
         assert_eq!(note.seen("cifar100", "test"), Seen::Never);
@@ -122,10 +195,13 @@ mod tests {
     #[test]
     fn the_sample_is_a_part_of_fashion_mnist() {
         let whole = note("fashion-mnist", "test");
-        assert_eq!(whole.seen("sample", "test"), Seen::Chose);
+        assert_eq!(whole.seen("sample", "test"), Seen::Chose(chosen("test")));
         assert_eq!(whole.seen("sample", "train"), Seen::Learnt);
         let part = note("sample", "train");
-        assert_eq!(part.seen("fashion-mnist:x", "train"), Seen::LearntAndChose);
+        assert_eq!(
+            part.seen("fashion-mnist:x", "train"),
+            Seen::LearntAndChose(chosen("train"))
+        );
         assert_eq!(part.seen("fashion-mnist", "test"), Seen::Never);
         assert_eq!(part.seen("mnist", "train"), Seen::Never);
     }
@@ -138,10 +214,19 @@ mod tests {
         }
         let written = |rest: &str| folder.path().join(rest).display().to_string();
         let note = note(&written(""), "val");
-        assert_eq!(note.seen(&written("train/.."), "val"), Seen::Chose);
-        assert_eq!(note.seen(&written("."), "all"), Seen::LearntAndChose);
+        assert_eq!(
+            note.seen(&written("train/.."), "val"),
+            Seen::Chose(chosen("val"))
+        );
+        assert_eq!(
+            note.seen(&written("."), "all"),
+            Seen::LearntAndChose(chosen("val"))
+        );
         assert_eq!(note.seen(&written("."), "test"), Seen::Never);
-        assert_eq!(note.seen(&written("validation"), "all"), Seen::Chose);
+        assert_eq!(
+            note.seen(&written("validation"), "all"),
+            Seen::Chose(chosen("val"))
+        );
         assert_eq!(note.seen(&written("train"), "all"), Seen::Learnt);
         assert_eq!(note.seen(&written("test"), "all"), Seen::Never);
     }
@@ -150,8 +235,22 @@ mod tests {
     fn a_part_carved_out_of_train_is_in_train() {
         assert_eq!(
             note("sample", "train").seen("sample", "train"),
-            Seen::LearntAndChose
+            Seen::LearntAndChose(chosen("train"))
         );
         assert_eq!(note("sample", "train").seen("sample", "test"), Seen::Never);
+    }
+
+    #[test]
+    fn the_last_model_learnt_from_train_and_nothing_chose_it() {
+        let last = RunNote {
+            chosen: None,
+            ..note("sample", "train")
+        };
+        assert_eq!(last.seen("sample", "train"), Seen::Learnt);
+        assert_eq!(last.seen("sample", "all"), Seen::Learnt);
+        assert_eq!(last.seen("sample", CARVED), Seen::Never);
+        let best = note("sample", "train");
+        assert_eq!(best.seen("sample", CARVED), Seen::Chose(chosen("train")));
+        assert_eq!(best.seen("sample", "val"), Seen::Never);
     }
 }

@@ -225,10 +225,17 @@ mod tests {
             },
             run: Some(run::RunNote {
                 data: "cifar10".into(),
-                split: "test".into(),
-                images: 10_000,
-                epoch: 7,
-                val_top1: 93.5,
+                carved: Some(run::Carved {
+                    part: 0.1,
+                    seed: u64::MAX,
+                    images: 5000,
+                }),
+                chosen: Some(run::Chosen {
+                    split: "train".into(),
+                    images: 5000,
+                    epoch: 7,
+                    val_top1: 93.5,
+                }),
             }),
             notes: Vec::new(),
         }
@@ -364,7 +371,7 @@ mod tests {
 
     #[test]
     fn a_note_of_the_run_that_is_none_is_refused_by_its_key() {
-        let value = json!({"architecture": "resnet18", "resnet_run": {"data": "cifar10"}});
+        let value = json!({"architecture": "resnet18", "resnet_run": {"chosen": null}});
         let error = read("config.json", &value).unwrap_err();
         assert_eq!(error.to_string(), "key `resnet_run`");
         let value = json!({"architecture": "resnet18", "resnet_run": null});

@@ -3,7 +3,7 @@
 use super::super::command::Resnet;
 use super::{pictures, save};
 use resnet::weights::RunNote;
-use resnet::weights::run::canonical;
+use resnet::weights::run::{Chosen, canonical};
 use serde_json::Value;
 use std::path::Path;
 
@@ -13,10 +13,13 @@ const NOTE: &str = "note: these pictures also chose the epoch (7, of top-1 61.50
 fn evaluated(folder: &Path, split: &str, data: &str) -> (String, Value) {
     let run = RunNote {
         data: canonical(folder.join("data").to_str().unwrap()),
-        split: split.to_owned(),
-        images: 13,
-        epoch: 7,
-        val_top1: 61.5,
+        carved: None,
+        chosen: Some(Chosen {
+            split: split.to_owned(),
+            images: 13,
+            epoch: 7,
+            val_top1: 61.5,
+        }),
     };
     save(&folder.join("model"), &["a", "b"], Some(run));
     let line = format!("eval -m model -f json -d {data}");
@@ -66,10 +69,13 @@ fn the_text_marks_the_figure_itself() {
     pictures(&folder.path().join("data/val"), &[("a", 1), ("b", 1)], 0);
     let run = RunNote {
         data: canonical(folder.path().join("data").to_str().unwrap()),
-        split: "val".into(),
-        images: 2,
-        epoch: 1,
-        val_top1: 50.0,
+        carved: None,
+        chosen: Some(Chosen {
+            split: "val".into(),
+            images: 2,
+            epoch: 1,
+            val_top1: 50.0,
+        }),
     };
     save(&folder.path().join("model"), &["a", "b"], Some(run));
     let done = Resnet::line("eval -q -m model -d data")

@@ -315,12 +315,43 @@ fn a_part_carved_out_chooses_the_epoch_and_the_test_pictures_stay_untouched() {
     let config: serde_json::Value = serde_json::from_str(&config).unwrap();
     let note = &config["resnet_run"];
     assert_eq!(
-        (&note["split"], &note["images"]),
+        (&note["chosen"]["split"], &note["chosen"]["images"]),
         (&"train".into(), &3.into())
+    );
+    assert_eq!(
+        note["carved"],
+        serde_json::json!({"part": 0.2, "seed": 0, "images": 3})
     );
     assert_eq!(config["label_names"], serde_json::json!(["a", "b"]));
     let last = fs::read_to_string(folder.join("run/last/config.json")).unwrap();
-    assert!(!last.contains("resnet_run"), "{last}");
+    let last: serde_json::Value = serde_json::from_str(&last).unwrap();
+    assert_eq!(last["resnet_run"]["data"], note["data"]);
+    assert_eq!(last["resnet_run"]["carved"], note["carved"]);
+    assert_eq!(last["resnet_run"].get("chosen"), None);
+    // The carved part can be measured again, and gives the figure that chose the epoch.
+    let eval = |model: &str| {
+        let line = format!("eval -m {model} -d data --split val -f json");
+        let done = super::super::command::Resnet::line(&line)
+            .folder(folder)
+            .run();
+        assert_eq!(done.status, 0, "{}", done.stderr);
+        assert!(
+            done.stderr
+                .starts_with("note: val is the part of train that was carved out"),
+            "{}",
+            done.stderr
+        );
+        let report: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+        (done.stderr, report)
+    };
+    let (stderr, report) = eval("run");
+    assert!(stderr.contains("also chose the epoch"), "{stderr}");
+    assert_eq!(
+        (&report["images"], &report["split"], &report["top1"]),
+        (&3.into(), &"val".into(), &note["chosen"]["val_top1"])
+    );
+    let (stderr, _) = eval("run/last");
+    assert!(!stderr.contains("flatter"), "{stderr}");
     // Without it the test pictures choose, and that is said wherever their figure is.
     let done = trained(folder, &format!("-d data {SMALL} --epochs 1 -o other"));
     assert!(
