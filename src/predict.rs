@@ -45,12 +45,11 @@ impl Predictor {
         let Card {
             preprocess, labels, ..
         } = checkpoint.card;
-        let decoding = DecodeOptions::default();
-        Self::new(net, &preprocess, decoding, labels, Work::many(1))
+        Self::new(net, &preprocess, labels, Work::many(1))
     }
 
-    /// Prepares `net` for pictures read by `preprocess` and `decoding`, as suits the `work` to come. `labels` has a name for
-    /// each class, or none.
+    /// Prepares `net` for pictures read by `preprocess`, as suits the `work` to come. `labels` has a name for each class, or
+    /// none.
     ///
     /// # Errors
     /// Preprocessing that cannot be done or does not fit the net's input channels, and labels of another number than the
@@ -58,7 +57,6 @@ impl Predictor {
     pub fn new(
         net: ResNet,
         preprocess: &Preprocess,
-        decoding: DecodeOptions,
         labels: Vec<String>,
         work: Work,
     ) -> Result<Self> {
@@ -70,7 +68,7 @@ impl Predictor {
         Ok(Self {
             engine,
             transform,
-            decoding,
+            decoding: DecodeOptions::from(preprocess),
             labels,
         })
     }

@@ -7,6 +7,7 @@ use super::evaluation::text;
 use super::preprocess::{PreprocessArgs, in_words};
 use super::print;
 use super::workers::WorkersArgs;
+use crate::data::DecodeOptions;
 use crate::data::sets::{DataSet, Kind, Split};
 use crate::datasets::{self, DataName};
 use crate::error::hinted;
@@ -114,7 +115,7 @@ pub fn run(
     let options = EvalOptions {
         batch: args.batch_size.map_or(BATCH, |batch| batch as usize),
         workers: args.workers.count(threads),
-        decoding: args.preprocess.decoding(),
+        decoding: DecodeOptions::from(&preprocess),
         strict: args.strict,
     };
     let work = Work {

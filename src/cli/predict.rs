@@ -86,8 +86,7 @@ pub fn run(
         batch,
         pictures: paths.len(),
     };
-    let decoding = args.preprocess.decoding();
-    let mut predictor = Predictor::new(net, &preprocess, decoding, labels, work)?;
+    let mut predictor = Predictor::new(net, &preprocess, labels, work)?;
     let printer = Printer::new(args.format)?;
     predictor.predict_all(
         &paths,

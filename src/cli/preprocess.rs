@@ -1,7 +1,6 @@
 //! The flags that override a model's preprocessing, the same in every command that reads pictures.
 
 use super::console::Console;
-use crate::data::DecodeOptions;
 use crate::error::misuse;
 use crate::model::{CropMode, Interpolation, Preprocess};
 use crate::train::Recipe;
@@ -35,8 +34,8 @@ pub struct PreprocessArgs {
     #[arg(long, value_name = "A,B,C", value_delimiter = ',', allow_negative_numbers = true, value_parser = parse_positive)]
     std: Option<Vec<f32>>,
     /// Leave pictures as they are stored, whatever their EXIF orientation
-    #[arg(long)]
-    no_exif: bool,
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, hide_possible_values = true, value_name = "BOOL")]
+    no_exif: Option<bool>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -122,6 +121,9 @@ impl PreprocessArgs {
         if let Some(filter) = self.interpolation {
             preprocess.interpolation = filter.into();
         }
+        if let Some(no_exif) = self.no_exif {
+            preprocess.exif = !no_exif;
+        }
         if let Some(mean) = &self.mean {
             preprocess.mean.clone_from(mean);
         }
@@ -149,17 +151,9 @@ impl PreprocessArgs {
             interpolation: self.interpolation.map(Interpolation::from),
             mean: self.mean.clone(),
             std: self.std.clone(),
-            no_exif: self.no_exif.then_some(true),
+            no_exif: self.no_exif,
             ..Recipe::default()
         })
-    }
-
-    /// How picture files are read.
-    pub fn decoding(&self) -> DecodeOptions {
-        DecodeOptions {
-            apply_exif: !self.no_exif,
-            ..DecodeOptions::default()
-        }
     }
 }
 
@@ -167,12 +161,17 @@ impl PreprocessArgs {
 pub fn in_words(preprocess: &Preprocess) -> String {
     let [height, width] = preprocess.size;
     format!(
-        "{height}x{width}, crop {} ({:?}), {:?}, mean {:?}, deviation {:?}",
+        "{height}x{width}, crop {} ({:?}), {:?}, mean {:?}, deviation {:?}{}",
         preprocess.crop_pct,
         preprocess.crop_mode,
         preprocess.interpolation,
         preprocess.mean,
-        preprocess.std
+        preprocess.std,
+        if preprocess.exif {
+            ""
+        } else {
+            ", EXIF orientation left aside"
+        }
     )
 }
 

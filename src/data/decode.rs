@@ -18,6 +18,7 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Li
 use super::jpeg::{Jpeg, JpegError};
 use super::{format, gif, orientation, rgb, tiff, truncation};
 use crate::error::hinted;
+use crate::model::Preprocess;
 
 /// What Pillow refuses to open (twice `Image.MAX_IMAGE_PIXELS`).
 const PILLOW_PIXELS: u64 = 178_956_970;
@@ -44,6 +45,16 @@ impl Default for DecodeOptions {
         Self {
             apply_exif: true,
             max_pixels: PILLOW_PIXELS,
+        }
+    }
+}
+
+impl From<&Preprocess> for DecodeOptions {
+    /// As `preprocess` says, and as many pixels as by default.
+    fn from(preprocess: &Preprocess) -> Self {
+        Self {
+            apply_exif: preprocess.exif,
+            ..Self::default()
         }
     }
 }

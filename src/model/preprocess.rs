@@ -52,6 +52,14 @@ pub struct Preprocess {
     /// timm's `test_crop_pct`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_crop_pct: Option<f64>,
+    /// Whether a picture is turned as its EXIF orientation says.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub exif: bool,
+}
+
+/// What is done where nothing is said of it.
+fn yes() -> bool {
+    true
 }
 
 impl Default for Preprocess {
@@ -66,6 +74,7 @@ impl Default for Preprocess {
             std: IMAGENET_STD.to_vec(),
             test_size: None,
             test_crop_pct: None,
+            exif: true,
         }
     }
 }

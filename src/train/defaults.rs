@@ -73,7 +73,7 @@ pub fn defaults(
         interpolation: Some(preprocess.interpolation),
         mean: Some(preprocess.mean.clone()),
         std: Some(preprocess.std.clone()),
-        no_exif: Some(false),
+        no_exif: Some(!preprocess.exif),
         augment: Some(match kind {
             _ if is_probe || is_noise => Policy::None,
             Kind::Small | Kind::SmallGrey => Policy::CropFlip,

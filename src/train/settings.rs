@@ -112,10 +112,7 @@ impl Settings {
             strict: recipe.strict.unwrap_or(false),
             frozen: recipe.freeze.unwrap_or_default(),
             zero_init_residual: recipe.zero_init_residual.unwrap_or(false),
-            decoding: DecodeOptions {
-                apply_exif: !recipe.no_exif.unwrap_or(false),
-                ..DecodeOptions::default()
-            },
+            decoding: DecodeOptions::from(&preprocess),
             augmentation: Augmentation {
                 policy,
                 small: StemRule::Auto.at(preprocess.size) == StemRule::Cifar.at([0, 0]),
@@ -176,6 +173,7 @@ fn preprocess(recipe: &Recipe) -> Result<Preprocess> {
         std: said(recipe.std.clone(), "std")?,
         test_size: None,
         test_crop_pct: None,
+        exif: !recipe.no_exif.unwrap_or(false),
     })
 }
 

@@ -59,7 +59,7 @@ impl Card {
     }
 
     /// The model as timm's `config.json` has it, with the key `resnet` for the whole architecture,
-    /// and `resnet_run` for the pictures that taught and chose the weights.
+    /// `resnet_run` for the pictures that taught and chose the weights, and `resnet_exif` where pictures are not turned upright.
     pub fn to_json(&self) -> Value {
         timm::write(self)
     }

@@ -81,6 +81,7 @@ pub fn preprocess(value: &Value, notes: &mut Vec<String>) -> Result<Preprocess> 
         std,
         test_size: None,
         test_crop_pct: None,
+        exif: true,
     };
     validate(&preprocess)?;
     Ok(preprocess)

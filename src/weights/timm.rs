@@ -42,6 +42,7 @@ struct Timm {
     pretrained_cfg: Option<Pretrained>,
     resnet: Option<Map<String, Value>>,
     resnet_run: Option<Value>,
+    resnet_exif: Option<bool>,
     #[serde(flatten)]
     flat: Pretrained,
 }
@@ -94,7 +95,8 @@ pub fn read(source: &str, value: &Value) -> Result<Configuration> {
     let chosen = timm.resnet_run.as_ref().map(typed).transpose();
     let run = chosen.with_context(|| format!("key `{}`", run::KEY))?;
     let mut notes = Vec::new();
-    let preprocess = preprocess(timm.pretrained_cfg.unwrap_or(timm.flat), &mut notes)?;
+    let mut preprocess = preprocess(timm.pretrained_cfg.unwrap_or(timm.flat), &mut notes)?;
+    preprocess.exif = timm.resnet_exif.unwrap_or(true);
     Ok(Configuration {
         source: source.to_owned(),
         config,
@@ -202,6 +204,7 @@ fn preprocess(given: Pretrained, notes: &mut Vec<String>) -> Result<Preprocess> 
         std: given.std.unwrap_or(std),
         test_size: test_size.filter(|test| *test != size),
         test_crop_pct: given.test_crop_pct,
+        exif: true,
     };
     validate(&preprocess)?;
     Ok(preprocess)
@@ -221,6 +224,7 @@ mod tests {
                 size: [176, 176],
                 test_size: Some([224, 224]),
                 test_crop_pct: Some(0.965),
+                exif: false,
                 ..Preprocess::default()
             },
             run: Some(run::RunNote {

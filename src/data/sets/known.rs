@@ -89,6 +89,7 @@ impl Known {
             std: std.to_vec(),
             test_size: None,
             test_crop_pct: None,
+            exif: true,
         }
     }
 

@@ -18,6 +18,7 @@ pub fn write(card: &Card) -> Value {
         std,
         test_size,
         test_crop_pct,
+        exif,
     } = &card.preprocess;
     let config = &card.config;
     let sized = |[height, width]: &[usize; 2]| json!([config.in_channels, height, width]);
@@ -53,6 +54,9 @@ pub fn write(card: &Card) -> Value {
     }
     value["pretrained_cfg"] = pretrained;
     value["resnet"] = json!(config);
+    if !exif {
+        value["resnet_exif"] = json!(false);
+    }
     if let Some(run) = &card.run {
         value[run::KEY] = json!(run);
     }

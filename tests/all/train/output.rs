@@ -255,6 +255,33 @@ fn a_dry_run_of_a_few_steps_validates_on_a_few_pictures() {
 }
 
 #[test]
+fn a_model_that_learnt_from_pictures_as_they_are_stored_sees_them_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    super::data(folder);
+    let line = format!("-d data {SMALL} --max-steps 1");
+    trained(folder, &format!("{line} --no-exif -o run"));
+    let predicted = |flags: &str| {
+        let line = format!("predict data/val/a/0.png -v {flags}");
+        let done = super::super::command::Resnet::line(&line)
+            .folder(folder)
+            .run();
+        assert_eq!(done.status, 0, "{}", done.stderr);
+        done.stderr.contains("EXIF orientation left aside")
+    };
+    assert!(predicted("-m run") && predicted("-m run/last"));
+    assert!(!predicted("-m run --no-exif=false"));
+    // A net that starts from it does so too.
+    trained(
+        folder,
+        "-d data -m run -b 4 --workers 1 --max-steps 1 -o tuned",
+    );
+    assert!(predicted("-m tuned"));
+    trained(folder, &format!("{line} -o other"));
+    assert!(!predicted("-m other") && predicted("-m other --no-exif"));
+}
+
+#[test]
 fn a_mistyped_run_is_no_name_of_the_hub() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
