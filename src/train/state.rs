@@ -6,7 +6,7 @@
 
 use crate::error::hinted;
 use crate::model::ModelConfig;
-use crate::weights::write_safetensors;
+use crate::weights::{STATE_KEY as KEY, write_safetensors};
 use anyhow::{Context, Result, bail};
 use candle_core::{Device, Tensor};
 use serde::de::Error as _;
@@ -16,8 +16,6 @@ use std::path::Path;
 
 /// The version of the format.
 const VERSION: u64 = 2;
-/// The key of the metadata.
-const KEY: &str = "resnet.state";
 
 /// A number that comes back with the same bits, which JSON's decimals do not promise.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

@@ -22,6 +22,9 @@ use crate::{
 /// The key of a safetensors file's metadata under which `resnet` writes a model's configuration.
 pub const METADATA_KEY: &str = "resnet.config";
 
+/// The key of the metadata under which a training run's state keeps what the run is.
+pub const STATE_KEY: &str = "resnet.state";
+
 /// What is known of a model without its weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Card {
@@ -199,6 +202,15 @@ fn open(paths: &[PathBuf]) -> Result<(Tensors, Vec<WeightsFile>, Vec<String>)> {
             [_] => file?,
             _ => file.with_context(|| format!("part `{}`", path.display()))?,
         });
+    }
+    if files
+        .iter()
+        .any(|file| file.metadata.contains_key(STATE_KEY))
+    {
+        return Err(hinted(
+            "it is the state of a training run, not a model",
+            "pass the run's `best/` or `last/`",
+        ));
     }
     let mut infos = BTreeMap::new();
     for (name, info) in files.iter().flat_map(|file| &file.infos) {

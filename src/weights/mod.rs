@@ -45,7 +45,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-pub use card::Card;
+pub use card::{Card, STATE_KEY};
 pub use checkpoint::Checkpoint;
 pub use labels::imagenet_labels;
 pub use remote::Remote;

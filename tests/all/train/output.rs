@@ -306,6 +306,22 @@ fn a_mistyped_run_is_no_name_of_the_hub() {
             (1, format!("error: cannot load weights `{model}`: {error}"))
         );
     }
+    // Nor is a state a model, wherever it is.
+    fs::copy(
+        folder.join("runs/data-resnet20_custom-1/state.safetensors"),
+        folder.join("copy.safetensors"),
+    )
+    .unwrap();
+    let done = super::super::command::Resnet::line("summary copy.safetensors")
+        .folder(folder)
+        .run();
+    assert_eq!(
+        (done.status, done.stderr.as_str()),
+        (
+            1,
+            "error: cannot load weights `copy.safetensors`: it is the state of a training run, not a model\nhint: pass the run's `best/` or `last/`\n"
+        )
+    );
     // A folder without models keeps nobody from the hub.
     fs::create_dir_all(folder.join("microsoft/clone")).unwrap();
     let done = super::super::command::Resnet::line("summary microsoft/resnet-50")
