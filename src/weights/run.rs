@@ -1,10 +1,12 @@
 //! Which pictures chose a model's weights among the epochs of its run, so that a figure on the same ones is marked.
 
+use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+use crate::data::sets::folder::part_of;
 use crate::data::sets::{DataSet, Split};
 use crate::error::hinted;
 use crate::words::counted;
@@ -90,20 +92,20 @@ impl RunNote {
                 _ => Seen::Never,
             };
         }
-        // A split's own folder, evaluated whole.
-        let inside = |folder: &str| canonical_path(&Path::new(&self.data).join(folder)) == data;
-        let names: &[&str] = match chosen_by {
-            "val" => &["val", "valid", "validation"],
-            "test" => &["test"],
-            _ => &[],
-        };
-        if names.iter().any(|name| inside(name)) {
-            chose()
-        } else if inside("train") {
-            Seen::Learnt
-        } else {
-            Seen::Never
+        match self.part_at(&data) {
+            Some("train") => Seen::Learnt,
+            Some(part) if part == chosen_by => chose(),
+            _ => Seen::Never,
         }
+    }
+
+    /// The part of the run's data whose own folder `data` is, to be evaluated whole.
+    fn part_at(&self, data: &str) -> Option<&'static str> {
+        let mut folders = fs::read_dir(&self.data).ok()?.flatten();
+        folders.find_map(|entry| {
+            let part = part_of(&entry.file_name().to_string_lossy())?;
+            (canonical_path(&entry.path()) == data).then_some(part)
+        })
     }
 
     /// Whether `data`, which a user wrote as `written`, is the run's and lacks the part that was carved out of it.
@@ -163,7 +165,6 @@ fn canonical_path(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     fn note(data: &str, split: &str) -> RunNote {
         RunNote {
@@ -229,6 +230,21 @@ mod tests {
         );
         assert_eq!(note.seen(&written("train"), "all"), Seen::Learnt);
         assert_eq!(note.seen(&written("test"), "all"), Seen::Never);
+    }
+
+    #[test]
+    fn a_parts_own_folder_is_known_by_every_name_of_it() {
+        for (train, test) in [("train", "test"), ("Training", "testing")] {
+            let folder = tempfile::tempdir().unwrap();
+            let written = |rest: &str| folder.path().join(rest).display().to_string();
+            for part in [train, test] {
+                fs::create_dir(written(part)).unwrap();
+            }
+            let note = note(&written(""), "test");
+            assert_eq!(note.seen(&written(train), "all"), Seen::Learnt);
+            let seen = note.seen(&written(test), "all");
+            assert_eq!(seen, Seen::Chose(chosen("test")));
+        }
     }
 
     #[test]

@@ -24,9 +24,12 @@ use crate::error::hinted;
 use crate::model::Preprocess;
 use crate::words::counted;
 
-const TRAIN: &[&str] = &["train", "training"];
-const VAL: &[&str] = &["val", "valid", "validation"];
-const TEST: &[&str] = &["test", "testing"];
+/// The parts of a data set, each with the names that its folder may have, the usual one first.
+const PARTS: [&[&str]; 3] = [
+    &["train", "training"],
+    &["val", "valid", "validation"],
+    &["test", "testing"],
+];
 /// The most names that a message lists.
 const SHOWN: usize = 5;
 
@@ -67,6 +70,18 @@ pub fn read(folder: &Path, name: &str) -> Result<DataSet> {
     Ok(finish(name, labels, splits, notes))
 }
 
+/// The part that a folder of that name holds: `train`, `val` or `test`.
+pub fn part_of(name: &str) -> Option<&'static str> {
+    part_number(name).map(|part| PARTS[part][0])
+}
+
+fn part_number(name: &str) -> Option<usize> {
+    let name = name.to_lowercase();
+    PARTS
+        .iter()
+        .position(|names| names.contains(&name.as_str()))
+}
+
 /// A folder of pictures of one class.
 struct Class {
     name: String,
@@ -100,13 +115,10 @@ impl Parts {
     /// The parts, where there is a `train/` with folders in it or nothing but parts. Else `train` is a class as any other.
     fn find(folder: &Path, notes: &mut Vec<String>) -> Result<Option<Self>> {
         let all = subfolders(folder)?;
-        let mut found = [TRAIN, VAL, TEST].map(|_| Vec::new());
+        let mut found = PARTS.map(|_| Vec::new());
         let (mut others, mut has_classes) = (Vec::new(), false);
         for path in all {
-            let name = shown_name(&path).to_lowercase();
-            let part = [TRAIN, VAL, TEST]
-                .iter()
-                .position(|names| names.contains(&name.as_str()));
+            let part = part_number(&shown_name(&path));
             has_classes |= part.is_none();
             match part {
                 Some(part) if !subfolders(&path)?.is_empty() => found[part].push(path),
