@@ -1,10 +1,9 @@
-//! What is said of a run and would do nothing, or not what was meant: it is refused before anything begins.
+//! What is said of a run and would do nothing: it is refused before anything begins.
 
 use super::optimiser::OptimiserKind;
 use super::recipe::Recipe;
 use super::schedule::Scheduler;
 use crate::error::misuse;
-use crate::model::Preprocess;
 use anyhow::Result;
 
 /// Refuses what a run that says `said` would not heed.
@@ -20,22 +19,7 @@ pub(super) fn refuse_idle(said: &Recipe) -> Result<()> {
             "leave one of them out",
         ));
     }
-    for (key, numbers) in [("mean", &said.mean), ("std", &said.std)] {
-        let mut numbers = numbers.iter().flatten();
-        if let Some(number) = numbers.find(|number| number.abs() > Preprocess::LARGEST_LEVEL) {
-            return Err(misuse(
-                format!("cannot train with --{key} {number}: pictures are scaled to 0..1"),
-                "divide each of its numbers by 255",
-            ));
-        }
-    }
-    match said.lr {
-        Some(lr) if lr == f64::INFINITY => Err(misuse(
-            "cannot train with --lr inf: no number is so large",
-            "pass a number above 0, such as 0.1",
-        )),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 fn refuse_without_optimiser(said: &Recipe) -> Result<()> {
@@ -117,15 +101,6 @@ mod tests {
                 "--warmup-epochs 2.5: the run ends after --epochs 2",
             ),
             (
-                "mean = [123.7, 116.3, 103.5]",
-                "--mean 123.7: pictures are scaled",
-            ),
-            (
-                "std = [58.4, 57.1, 57.4]",
-                "--std 58.4: pictures are scaled",
-            ),
-            ("lr = inf", "--lr inf: "),
-            (
                 "plain = true\nzero-init-residual = true",
                 "--zero-init-residual and --plain: ",
             ),
@@ -147,7 +122,6 @@ mod tests {
             "scheduler = 'onecycle'\nwarmup-epochs = 0",
             "epochs = 2\nwarmup-epochs = 2",
             "max-steps = 2\nwarmup-epochs = 5",
-            "mean = [0.5]\nstd = [1.0]",
         ] {
             refuse_idle(&Recipe::parse(recipe).unwrap()).unwrap();
         }

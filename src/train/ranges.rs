@@ -65,7 +65,7 @@ impl Settings {
         let positive = |number: f64| number.is_finite() && number > 0.0;
         let is_share = |number: f64| (0.0..1.0).contains(&number);
         let numbers = [
-            ("lr", self.lr, positive(self.lr), "above 0"),
+            ("lr", self.lr, positive(self.lr), "above 0, such as 0.1"),
             (
                 "label-smoothing",
                 self.label_smoothing,
@@ -94,7 +94,7 @@ impl Settings {
             }
         }
         if let Some(norm) = self.clip_grad.filter(|&norm| !positive(norm)) {
-            return Err(wrong("clip-grad", norm, "above 0"));
+            return Err(wrong("clip-grad", norm, "above 0, such as 1"));
         }
         if self.augmentation.policy == Policy::None && self.frozen == Frozen::Backbone {
             // Features are computed once, so what varies pictures has no place.
@@ -125,6 +125,13 @@ fn check_channels(mean: &[f32], std: &[f32]) -> Result<()> {
                 flag,
                 format_args!("{numbers:?}"),
                 "one number a channel, as many as the other of --mean and --std: 3 for colour, 1 for grey",
+            ));
+        }
+        let mut finite = numbers.iter().filter(|number| number.is_finite());
+        if let Some(number) = finite.find(|number| number.abs() > Preprocess::LARGEST_LEVEL) {
+            return Err(misuse(
+                format!("cannot train with --{flag} {number}: pictures are scaled to 0..1"),
+                "divide each of its numbers by 255",
             ));
         }
     }

@@ -5,7 +5,7 @@ use super::{data, losses, train, trained};
 use std::fs;
 
 /// A recipe, the exit status and what is said of it.
-const WRONG: [(&str, i32, &str); 25] = [
+const WRONG: [(&str, i32, &str); 27] = [
     (
         "lr = 0.1\nlearning-rate = 0.1",
         1,
@@ -58,6 +58,16 @@ const WRONG: [(&str, i32, &str); 25] = [
     ("groups = 0", 2, "cannot train with --groups 0"),
     ("crop-pct = nan", 2, "cannot train with --crop-pct NaN"),
     ("mean = []", 2, "cannot train with --mean []"),
+    (
+        "mean = [123.7, 116.3, 103.5]",
+        2,
+        "`mean`: cannot train with --mean 123.7: pictures are scaled",
+    ),
+    (
+        "std = [58.4, 57.1, 57.4]",
+        2,
+        "`std`: cannot train with --std 58.4: pictures are scaled",
+    ),
     ("std = [1.0, 0.0, 1.0]", 2, "cannot train with --std 0"),
     ("image-size = 0", 2, "cannot train with --image-size 0x0"),
     (
