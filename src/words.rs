@@ -12,6 +12,21 @@ pub fn counted(number: impl TryInto<u64>, noun: &str) -> String {
     format!("{number} {noun}{ending}")
 }
 
+/// An amount of memory: `0.3 MB`, `85 MB`, `1.5 GB`.
+pub fn amount(bytes: u64) -> String {
+    let megabytes = bytes as f64 / 1e6;
+    let (number, unit) = match megabytes {
+        // What rounds to a thousand of them is a gigabyte.
+        small if small < 999.5 => (small, "MB"),
+        large => (large / 1e3, "GB"),
+    };
+    if number < 9.95 {
+        format!("{number:.1} {unit}")
+    } else {
+        format!("{number:.0} {unit}")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -22,5 +37,15 @@ mod tests {
         assert_eq!(counted(0_usize, "picture"), "0 pictures");
         assert_eq!(counted(1_usize, "class"), "1 class");
         assert_eq!(counted(1000_u32, "class"), "1000 classes");
+    }
+
+    #[test]
+    fn amounts_have_two_digits_or_more() {
+        assert_eq!(amount(0), "0.0 MB");
+        assert_eq!(amount(9_949_999), "9.9 MB");
+        assert_eq!(amount(9_950_000), "10 MB");
+        assert_eq!(amount(999_499_999), "999 MB");
+        assert_eq!(amount(999_500_000), "1.0 GB");
+        assert_eq!(amount(12_288_000_000_000), "12288 GB");
     }
 }

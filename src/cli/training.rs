@@ -8,7 +8,7 @@ use crate::model::Frozen;
 use crate::report::thousands;
 use crate::train::watch::{Beginning, Epoch, Step};
 use crate::train::{Recipe, Watch};
-use crate::words::counted;
+use crate::words::{amount, counted};
 use anyhow::{Error, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -116,6 +116,7 @@ impl Watch for Screen<'_> {
             answers,
             epochs,
             steps_an_epoch,
+            step_bytes,
             done,
             folder,
         } = beginning;
@@ -146,8 +147,11 @@ impl Watch for Screen<'_> {
             ));
         }
         let steps = (epochs * steps_an_epoch).min(self.max_steps);
+        let memory = step_bytes.map_or(String::new(), |bytes| {
+            format!("; a step takes about {} of memory", amount(bytes))
+        });
         console.detail(format_args!(
-            "{} an epoch, {} in all",
+            "{} an epoch, {} in all{memory}",
             counted(*steps_an_epoch, "step"),
             counted(steps, "step")
         ));

@@ -22,7 +22,7 @@ use super::validation::Validation;
 use crate::error::hinted;
 use crate::model::description::{Call, ModuleKind};
 use crate::model::{Frozen, ModelConfig, ShortcutKind, describe};
-use crate::words::counted;
+use crate::words::{amount, counted};
 use anyhow::Result;
 use available::available_bytes;
 use candle_core::Device;
@@ -44,15 +44,15 @@ pub fn ensure_fake(count: usize, input: [usize; 3]) -> Result<()> {
             format!(
                 "{} of {channels}x{height}x{width}: {} of memory, and {} are free",
                 counted(count, "input"),
-                gigabytes(needed),
-                gigabytes(available)
+                amount(needed),
+                amount(available)
             ),
             "ask for fewer, or for smaller ones by `--image-size`",
         )),
     }
 }
 
-/// Refuses a run on a CPU that takes more memory than there is.
+/// Refuses a run on a CPU that takes more memory than there is; gives the bytes that a step takes there, by [`step_bytes`].
 ///
 /// # Errors
 /// A net whose parameters the system would not give room for, and, on Linux, steps and validation passes that need more than
@@ -63,18 +63,18 @@ pub fn ensure(
     feed: &Feed,
     validation: Option<&Validation>,
     device: &Device,
-) -> Result<()> {
+) -> Result<Option<u64>> {
     ensure_parameters(config, settings)?;
-    let Some(available) = available_bytes().filter(|_| device.is_cpu()) else {
-        return Ok(());
-    };
+    if !device.is_cpu() {
+        return Ok(None);
+    }
     let images = settings.batch_size.min(feed.count());
     let step = step_bytes(config, settings, images, feed.batches_an_epoch())?;
     let validated = validation.map_or(0, Validation::together);
     let needed = step.max(validation_bytes(config, settings, validated)?);
-    if needed <= available {
-        return Ok(());
-    }
+    let Some(available) = available_bytes().filter(|&available| needed > available) else {
+        return Ok(Some(step));
+    };
     let [height, width] = settings.preprocess.size;
     let what = if needed == step {
         format!(
@@ -88,8 +88,8 @@ pub fn ensure(
     Err(hinted(
         format!(
             "{what} takes about {} of memory, and {} are free",
-            gigabytes(needed),
-            gigabytes(available)
+            amount(needed),
+            amount(available)
         ),
         "pass a smaller --batch-size (--grad-accumulation N makes one step of N batches), --image-size or --depth",
     ))
@@ -107,7 +107,7 @@ fn ensure_parameters(config: &ModelConfig, settings: &Settings) -> Result<()> {
     Err(hinted(
         format!(
             "the net takes {} of memory to train, more than there is",
-            gigabytes(bytes)
+            amount(bytes)
         ),
         "pass a smaller --width, --width-per-group or --depth",
     ))
@@ -222,13 +222,4 @@ fn parameters(config: &ModelConfig, counts: impl Fn(&Call) -> bool) -> Result<u6
 
 fn numbers(shape: &[usize]) -> u64 {
     shape.iter().map(|&size| size as u64).product()
-}
-
-fn gigabytes(bytes: u64) -> String {
-    let gigabytes = bytes as f64 / 1e9;
-    if gigabytes < 10.0 {
-        format!("{gigabytes:.1} GB")
-    } else {
-        format!("{gigabytes:.0} GB")
-    }
 }

@@ -211,6 +211,7 @@ impl Run {
             answers: self.recipe.clone(),
             epochs: self.settings.epochs,
             steps_an_epoch: steps(&self.settings, self.feed.batches_an_epoch()),
+            step_bytes: self.step_bytes,
             done: [self.standing.epoch, self.standing.step],
             folder: self.folder.as_ref().map(|folder| folder.path().to_owned()),
         });
@@ -273,7 +274,8 @@ impl Parts {
         };
         let feed = Feed::pictures(train, &settings, config.classes, fewest, site)?;
         check_batches(&settings, &feed, fewest)?;
-        memory::ensure(config, &settings, &feed, validation.as_ref(), &site.device)?;
+        let step_bytes =
+            memory::ensure(config, &settings, &feed, validation.as_ref(), &site.device)?;
         let steps_an_epoch = steps(&settings, feed.batches_an_epoch());
         let schedule = schedule(&settings, steps_an_epoch);
         let learner = Learner::new(config, &settings, loss, schedule, start, &site.device)?;
@@ -296,6 +298,7 @@ impl Parts {
             test,
             card,
             workers: site.workers,
+            step_bytes,
             folder: None,
             earlier_best: Vec::new(),
         })

@@ -34,6 +34,8 @@ pub struct Run {
     pub(super) card: Card,
     /// Threads that read and prepare pictures.
     pub(super) workers: usize,
+    /// Bytes of memory that a step takes on a CPU, about.
+    pub(super) step_bytes: Option<u64>,
     /// Where it is written, unless the run is dry.
     pub(super) folder: Option<RunFolder>,
     /// The best weights of the finished epochs, where the state was saved at an end inside a later one.

@@ -25,6 +25,8 @@ pub struct Beginning {
     pub epochs: u64,
     /// Steps an epoch.
     pub steps_an_epoch: u64,
+    /// Bytes of memory that a step takes, about; nothing where it is not computed on a CPU.
+    pub step_bytes: Option<u64>,
     /// Where the run goes on: finished epochs, and steps over the whole run.
     pub done: [u64; 2],
     /// The folder that is written to, unless the run is dry.

@@ -166,7 +166,7 @@ fn more_is_said_of_what_computes_and_of_what_nobody_chose() {
     );
     assert!(
         done.stderr
-            .contains("\nnote: 3 steps an epoch, 4 steps in all\n"),
+            .contains("\nnote: 3 steps an epoch, 4 steps in all; a step takes about "),
         "{}",
         done.stderr
     );
