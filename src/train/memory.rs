@@ -2,15 +2,15 @@
 //! an error and not by the system's hand.
 //!
 //! A step keeps, in the run's type of numbers:
-//! - for the backward pass the outputs of every convolution, batch norm, ReLU, pooling and shortcut that learns, and the sum
-//!   at the end of each block;
+//! - for the backward pass the outputs of every convolution, batch norm, pooling and padded shortcut that learns, which is all
+//!   that the compiled step of f32 keeps; autograd, which is that of f64, keeps those of ReLU and of each block's sum, too;
 //! - a number a parameter for the weights, their gradients, what the optimiser remembers and the moving average;
 //! - the batch, the one that waits and the one that is being put together.
 //!
 //! What operations need for a moment, pictures on their way through decoding and the program itself are not counted, so that
 //! nothing is refused that would run. It was calibrated against the peak that Linux counts (`VmHWM`) of steps on noise on an
-//! x86-64: it is 85 of 128 MiB (ResNet-20, 8 pictures of 64 px, SGD), 247 of 288 MiB (ResNet-18, 4 of 96 px, Adam and EMA) and
-//! 647 of 739 MiB (ResNet-50, 2 of 64 px, SGD). A test measures these again and holds it below the peak and above half of it.
+//! x86-64: it is 51 of 80 MiB (ResNet-20, 8 pictures of 64 px, SGD), 238 of 269 MiB (ResNet-18, 4 of 96 px, Adam and EMA) and
+//! 502 of 582 MiB (ResNet-50, 2 of 64 px, SGD). A test measures these again and holds it below the peak and above half of it.
 
 mod available;
 
@@ -25,7 +25,7 @@ use crate::model::{Frozen, ModelConfig, ShortcutKind, describe};
 use crate::words::{amount, counted};
 use anyhow::Result;
 use available::available_bytes;
-use candle_core::Device;
+use candle_core::{DType, Device};
 
 /// Batches that are there at a time: the step's own, the next, and the one that is being put together.
 const BATCHES_AT_A_TIME: usize = 3;
@@ -138,7 +138,7 @@ pub fn step_bytes(
     let kept = described
         .calls
         .iter()
-        .filter(|call| learns(call, frozen) && is_kept(call.kind, has_sums));
+        .filter(|call| learns(call, frozen) && is_kept(call.kind, settings.dtype, has_sums));
     let kept: u64 = kept.map(|call| numbers(&call.output)).sum();
     let at_a_time = if is_head_alone {
         1
@@ -190,15 +190,17 @@ fn learns(call: &Call, frozen: Frozen) -> bool {
     !frozen.holds(part)
 }
 
-/// Whether the backward pass needs a call's output, a block's being its sum before the last ReLU.
-fn is_kept(kind: ModuleKind, has_sums: bool) -> bool {
+/// Whether the backward pass needs a call's output, a block's being its sum before the last ReLU. The compiled step, which is
+/// that of f32, puts batch norm, sum and ReLU into one output.
+fn is_kept(kind: ModuleKind, dtype: DType, has_sums: bool) -> bool {
+    let is_compiled = dtype == DType::F32;
     match kind {
         ModuleKind::Conv2d { .. }
         | ModuleKind::BatchNorm2d { .. }
-        | ModuleKind::Relu
         | ModuleKind::MaxPool2d { .. }
         | ModuleKind::PaddedShortcut { .. } => true,
-        ModuleKind::BasicBlock | ModuleKind::Bottleneck => has_sums,
+        ModuleKind::Relu => !is_compiled,
+        ModuleKind::BasicBlock | ModuleKind::Bottleneck => has_sums && !is_compiled,
         _ => false,
     }
 }
