@@ -3,6 +3,11 @@
 //! Every sum has an order that depends on shapes alone, never on the number of threads, so that the same inputs give
 //! the same bits with one thread and with many.
 
+#![expect(
+    clippy::inline_always,
+    reason = "what is not inlined into a function of an instruction set is compiled without that set"
+)]
+
 pub mod aligned;
 pub mod batch_norm;
 pub mod blocked;

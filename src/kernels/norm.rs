@@ -36,6 +36,9 @@ pub struct Affine {
 }
 
 /// Statistics of each block of `pixels` pixels.
+///
+/// # Panics
+/// Where there is no pixel.
 pub fn statistics(input: &[Lane], pixels: usize) -> Vec<Statistics> {
     struct Sums<'a>(&'a [Lane], usize);
     impl Job for Sums<'_> {
@@ -137,6 +140,9 @@ fn added(sums: &[[Wide; 2]]) -> [Wide; 2] {
 }
 
 /// `y = x * scale + shift`, plus `residual` where there is one, then ReLU where it is asked for.
+///
+/// # Panics
+/// Where input, residual and output differ in size.
 pub fn apply(
     input: &[Lane],
     affine: &[Affine],
@@ -196,32 +202,11 @@ pub fn apply(
     dispatch(Apply(input, affine, residual, relu, output));
 }
 
-/// Makes `gradient` zero where `output` is not positive: ReLU's gradient.
-pub fn mask(gradient: &mut [Lane], output: &[Lane]) {
-    struct Mask<'a>(&'a mut [Lane], &'a [Lane]);
-    impl Job for Mask<'_> {
-        type Output = ();
-        fn run<S: Simd>(self, simd: S) {
-            let pieces = self.0.par_chunks_mut(CHUNK).zip(self.1.par_chunks(CHUNK));
-            pieces.for_each(|(gradient, output)| {
-                simd.vectorize(
-                    #[inline(always)]
-                    || {
-                        for (gradient, output) in gradient.iter_mut().zip(output) {
-                            let kept = simd.where_positive(simd.load(output), simd.load(gradient));
-                            simd.store(gradient, kept);
-                        }
-                    },
-                );
-            });
-        }
-    }
-    assert_eq!(gradient.len(), output.len());
-    dispatch(Mask(gradient, output));
-}
-
 /// For each block the sum of the gradients of its pixels, and of the gradients times the input's distance from the mean. With
 /// `output`, which is ReLU's, gradients where it is not positive are made zero first.
+///
+/// # Panics
+/// Where the inputs differ in size.
 pub fn gradient_sums(
     input: &[Lane],
     gradient: &mut [Lane],
@@ -285,6 +270,9 @@ pub fn gradient_sums(
 }
 
 /// Puts the input's gradient in the input's place: `slope[0] * (g - slope[1] - (x - mean) * slope[2])`.
+///
+/// # Panics
+/// Where input and gradient differ in size.
 pub fn grad_input(
     input: &mut [Lane],
     gradient: &[Lane],
@@ -325,18 +313,6 @@ pub fn grad_input(
     }
     assert_eq!(input.len(), gradient.len());
     dispatch(GradInput(input, gradient, statistics, slopes));
-}
-
-/// `x += y`
-pub fn add(target: &mut [Lane], values: &[Lane]) {
-    let pieces = target.par_chunks_mut(CHUNK).zip(values.par_chunks(CHUNK));
-    pieces.for_each(|(target, values)| {
-        for (target, value) in target.iter_mut().zip(values) {
-            for (target, value) in target.iter_mut().zip(value) {
-                *target += value;
-            }
-        }
-    });
 }
 
 /// The pieces of blocks of `pixels` pixels: each piece's block, and its pixels within it.

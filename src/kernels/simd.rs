@@ -139,6 +139,7 @@ impl Simd for Portable {
         std::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
     }
     #[inline(always)]
+    #[expect(clippy::float_cmp, reason = "equal is what is asked")]
     fn where_equal(self, a: Lane, b: Lane, value: Lane) -> Lane {
         std::array::from_fn(|i| if a[i] == b[i] { value[i] } else { 0.0 })
     }

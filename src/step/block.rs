@@ -21,7 +21,7 @@ pub(super) struct Block {
 enum Shortcut {
     None,
     Identity,
-    Projection(Layer),
+    Projection(Box<Layer>),
     Padded(PaddedShortcut, Lanes),
 }
 
@@ -50,7 +50,7 @@ impl Block {
             Way::Identity => Shortcut::Identity,
             Way::Projection(layer) => {
                 let names = ["0", "1"].map(|place| format!("{path}.downsample.{place}"));
-                Shortcut::Projection(Layer::new(names, layer, shape, learns)?)
+                Shortcut::Projection(Box::new(Layer::new(names, layer, shape, learns)?))
             }
             Way::Padded { channels, stride } => {
                 let [_, height, width] = shape;

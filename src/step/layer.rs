@@ -24,7 +24,7 @@ pub(super) enum Source<'a> {
 pub(super) struct Layer {
     /// The dotted paths of the convolution and of the norm.
     names: [String; 2],
-    layer: ConvNorm,
+    module: ConvNorm,
     /// Of one picture.
     geometry: ConvGeometry,
     /// Whether it learns: else it evaluates.
@@ -43,12 +43,12 @@ impl Layer {
     /// The layer for pictures that reach it with `channels`, height and width `size`.
     pub fn new(
         names: [String; 2],
-        layer: &ConvNorm,
+        module: &ConvNorm,
         [channels, height, width]: [usize; 3],
         learns: bool,
     ) -> Result<Self> {
-        let config = layer.conv.config();
-        let (out_channels, _, kernel, _) = layer.conv.weight().dims4()?;
+        let config = module.conv.config();
+        let (out_channels, _, kernel, _) = module.conv.weight().dims4()?;
         let geometry = ConvGeometry {
             batch: 1,
             in_channels: channels,
@@ -66,7 +66,7 @@ impl Layer {
         }
         Ok(Self {
             names,
-            layer: layer.clone(),
+            module: module.clone(),
             geometry,
             learns,
             convolved: Lanes::default(),
@@ -124,7 +124,7 @@ impl Layer {
         self.convolved.reserve(lanes);
         self.output.reserve(lanes);
         let convolved = &mut self.convolved[..lanes];
-        with_values(self.layer.conv.weight(), |weight| match source {
+        with_values(self.module.conv.weight(), |weight| match source {
             Source::Pictures(pictures) => {
                 training::forward_on_pictures(pictures, weight, &geometry, workspace, convolved);
             }
@@ -137,7 +137,7 @@ impl Layer {
             self.move_running(pixels)?;
             self.affine_of_batch()?
         } else {
-            let (scale, shift) = self.layer.norm.scale_and_shift(candle_core::DType::F32)?;
+            let (scale, shift) = self.module.norm.scale_and_shift(candle_core::DType::F32)?;
             let (scale, shift) = (lanes_of(&scale)?, lanes_of(&shift)?);
             let pairs = scale.into_iter().zip(shift);
             pairs
@@ -151,7 +151,7 @@ impl Layer {
 
     /// Batch norm by the batch's statistics.
     fn affine_of_batch(&self) -> Result<Vec<Affine>> {
-        let norm = &self.layer.norm;
+        let norm = &self.module.norm;
         let (weight, bias) = (lanes_of(norm.weight())?, lanes_of(norm.bias())?);
         let of_block = |((statistics, weight), bias): ((&Statistics, Lane), Lane)| {
             let scale: [f64; LANES] = std::array::from_fn(|j| {
@@ -175,7 +175,7 @@ impl Layer {
             Tensor::from_slice(&values[..channels], channels, &Device::Cpu)
         };
         let (mean, variance) = (of(|s| &s.mean)?, of(|s| &s.variance)?);
-        self.layer.norm.move_running(&mean, &variance, pixels)
+        self.module.norm.move_running(&mean, &variance, pixels)
     }
 
     /// Turns the gradient of the layer's output into that of the convolution's, which takes the place of the convolution's
@@ -193,7 +193,7 @@ impl Layer {
         let output = masked.then(|| &self.output[..lanes]);
         let convolved = &mut self.convolved[..lanes];
         let sums = norm::gradient_sums(convolved, gradient, output, &self.statistics);
-        let norm = &self.layer.norm;
+        let norm = &self.module.norm;
         let weights = lanes_of(norm.weight())?;
         let channels = self.geometry.out_channels;
         let (mut of_weight, mut of_bias) = (Vec::new(), Vec::new());
@@ -239,7 +239,7 @@ impl Layer {
                 training::grad_weight(input, gradient, &geometry, workspace, &mut result);
             }
         }
-        let shape = self.layer.conv.weight().shape();
+        let shape = self.module.conv.weight().shape();
         let tensor = Tensor::from_vec(result, shape, &Device::Cpu)?;
         gradients.push((format!("{}.weight", self.names[0]), tensor));
         Ok(())
@@ -258,7 +258,7 @@ impl Layer {
         result.reserve(lanes);
         let result = &mut result[..lanes];
         let gradient = &self.convolved[..self.lanes(batch)];
-        with_values(self.layer.conv.weight(), |weight| {
+        with_values(self.module.conv.weight(), |weight| {
             training::grad_input(gradient, weight, &geometry, residual, workspace, result);
         })
     }

@@ -218,7 +218,9 @@ fn forward_in<S: Simd>(
     };
     let tasks = tasks::split(output, pixels, &cuts, &blocks);
     if tasks.len() == 1 {
-        tasks.into_iter().for_each(|task| product.run(task));
+        for task in tasks {
+            product.run(task);
+        }
     } else {
         tasks.into_par_iter().for_each(|task| product.run(task));
     }

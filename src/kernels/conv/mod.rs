@@ -124,7 +124,7 @@ impl Convolution {
                 direct::forward(input, &self.weights, &view, ending, output);
             }
             Algorithm::Winograd => {
-                winograd::forward(input, &self.weights, &geometry, ending, output)
+                winograd::forward(input, &self.weights, &geometry, ending, output);
             }
         }
     }

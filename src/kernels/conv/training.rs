@@ -190,6 +190,9 @@ fn scatter(
 }
 
 /// The gradient of the weights `[C_out, C_in / groups, k, k]`, of the input and the output's gradient.
+///
+/// # Panics
+/// Where `result` does not have the weights' size.
 pub fn grad_weight(
     input: &[Lane],
     gradient: &[Lane],

@@ -327,7 +327,7 @@ impl<S: Simd> Winograd<'_, S> {
             let image = &plane[image * height * width..][..height * width];
             for tile_column in 0..tile_columns {
                 let mut half = [[simd.splat(0.0); IN]; IN];
-                for i in 0..IN {
+                for (i, half) in half.iter_mut().enumerate() {
                     let row = (tile_row * OUT + i).wrapping_sub(padding);
                     let mut values = [simd.splat(0.0); IN];
                     if row < height {
@@ -335,8 +335,8 @@ impl<S: Simd> Winograd<'_, S> {
                         let first = tile_column * OUT;
                         if first >= padding && first - padding + IN <= width {
                             let lanes = &image_row[first - padding..][..IN];
-                            for j in 0..IN {
-                                values[j] = simd.load(&lanes[j]);
+                            for (value, lane) in values.iter_mut().zip(lanes) {
+                                *value = simd.load(lane);
                             }
                         } else {
                             for (j, value) in values.iter_mut().enumerate() {
@@ -347,7 +347,7 @@ impl<S: Simd> Winograd<'_, S> {
                             }
                         }
                     }
-                    half[i] = input_transform(simd, values);
+                    *half = input_transform(simd, values);
                 }
                 for j in 0..IN {
                     let column = input_transform(
@@ -357,8 +357,8 @@ impl<S: Simd> Winograd<'_, S> {
                             |i| half[i][j],
                         ),
                     );
-                    for i in 0..IN {
-                        simd.store(&mut target[(i * IN + j) * step + place], column[i]);
+                    for (i, &value) in column.iter().enumerate() {
+                        simd.store(&mut target[(i * IN + j) * step + place], value);
                     }
                 }
                 place += 1;
