@@ -1,5 +1,6 @@
 //! The instruction set in use: the best one that the processor has, or a lower one named by `RESNET_ISA`.
 
+use std::cell::Cell;
 use std::sync::OnceLock;
 
 /// An instruction set that the kernels are compiled for.
@@ -14,6 +15,11 @@ pub enum Isa {
 }
 
 static CURRENT: OnceLock<Isa> = OnceLock::new();
+
+thread_local! {
+    /// The set of this thread's work, where it is not the process's.
+    static OWN: Cell<Option<Isa>> = const { Cell::new(None) };
+}
 
 /// The best set of this processor.
 pub fn detect() -> Isa {
@@ -31,24 +37,34 @@ pub fn detect() -> Isa {
 
 /// The set in use. The first call decides: what [`select`] chose before, or the best.
 pub fn current() -> Isa {
-    *CURRENT.get_or_init(detect)
+    OWN.get().unwrap_or_else(|| *CURRENT.get_or_init(detect))
+}
+
+/// The sets of this processor, the plainest first.
+pub fn available() -> impl Iterator<Item = Isa> {
+    let best = detect();
+    let known = [Isa::Portable, Isa::Avx2, Isa::Avx512];
+    known.into_iter().filter(move |&isa| isa <= best)
+}
+
+/// Runs `work` with the kernels that it calls in one of the [`available`] sets, to compare them.
+pub fn with<R>(isa: Isa, work: impl FnOnce() -> R) -> R {
+    let before = OWN.replace(Some(isa.min(detect())));
+    let result = work();
+    OWN.set(before);
+    result
 }
 
 /// Chooses the set that `name` means before any kernel has run; nothing means the best. The error says which names there
 /// are.
 pub fn select(name: &str) -> Result<Isa, String> {
     let best = detect();
-    let known = [Isa::Portable, Isa::Avx2, Isa::Avx512];
-    let mut there = known.into_iter().filter(|&isa| isa <= best);
     let wanted = match name {
         "" => Some(best),
-        name => there.clone().find(|isa| isa.name() == name),
+        name => available().find(|isa| isa.name() == name),
     };
     let Some(wanted) = wanted else {
-        let names: Vec<String> = there
-            .by_ref()
-            .map(|isa| format!("`{}`", isa.name()))
-            .collect();
+        let names: Vec<String> = available().map(|isa| format!("`{}`", isa.name())).collect();
         return Err(format!(
             "`{name}` cannot be chosen: this processor has {}",
             names.join(", ")

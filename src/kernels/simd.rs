@@ -22,6 +22,8 @@ pub trait Simd: Copy + Send + Sync {
 
     /// Runs `work`, a closure marked `#[inline(always)]`, with the set switched on.
     fn vectorize<R>(self, work: impl FnMut() -> R) -> R;
+    /// Has a lane brought into the second cache, if the processor likes.
+    fn prefetch(self, lane: &Lane);
     /// One value in all lanes.
     fn splat(self, value: f32) -> Self::V;
     /// The values of a lane.
@@ -102,6 +104,8 @@ impl Simd for Portable {
         work()
     }
     #[inline(always)]
+    fn prefetch(self, _: &Lane) {}
+    #[inline(always)]
     fn splat(self, value: f32) -> Lane {
         [value; LANES]
     }
@@ -165,6 +169,14 @@ mod x86 {
     use pulp::bytemuck::cast;
     use pulp::x86::{V3, V4};
     use pulp::{f32x8, f32x16};
+    use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "the intrinsic takes a pointer")]
+    fn prefetch(lane: &Lane) {
+        // SAFETY: every x86-64 has SSE, and a prefetch reads nothing: it is a hint, at any address.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(lane).cast()) };
+    }
 
     #[derive(Clone, Copy)]
     pub(super) struct Avx512(pub V4);
@@ -178,6 +190,10 @@ mod x86 {
         #[inline(always)]
         fn vectorize<R>(self, work: impl FnMut() -> R) -> R {
             self.0.vectorize(Inlined(work))
+        }
+        #[inline(always)]
+        fn prefetch(self, lane: &Lane) {
+            prefetch(lane);
         }
         #[inline(always)]
         fn splat(self, value: f32) -> f32x16 {
@@ -250,6 +266,10 @@ mod x86 {
         #[inline(always)]
         fn vectorize<R>(self, work: impl FnMut() -> R) -> R {
             self.0.vectorize(Inlined(work))
+        }
+        #[inline(always)]
+        fn prefetch(self, lane: &Lane) {
+            prefetch(lane);
         }
         #[inline(always)]
         fn splat(self, value: f32) -> Halves {

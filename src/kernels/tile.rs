@@ -16,6 +16,8 @@ pub struct Factors<'a> {
     pub segments: usize,
     /// `[segments][16][blocks]`: for each input channel the weights of the tile's blocks of output channels.
     pub weights: &'a [Lane],
+    /// Weights that the tiles after this one read, to be brought near meanwhile; as many as the tile's or fewer.
+    pub ahead: &'a [Lane],
 }
 
 /// What becomes of the sums.
@@ -111,7 +113,11 @@ fn tile<S: Simd, const M: usize, const N: usize>(
     let mut sums = begin::<S, M, N>(simd, outputs, place);
     let (weights, _) = factors.weights.as_chunks::<N>();
     let (weights, _) = weights.as_chunks::<LANES>();
+    let mut ahead = factors.ahead.chunks(LANES * N);
     for (segment, weights) in weights[..factors.segments].iter().enumerate() {
+        for lane in ahead.next().unwrap_or_default() {
+            simd.prefetch(lane);
+        }
         let pixels = &factors.pixels[segment * factors.step..][..M];
         for k in 0..LANES {
             let weights = &weights[k];

@@ -1,6 +1,10 @@
 //! The kernels against seven nested loops, over odd shapes and over all shapes of real nets.
 
-use resnet::kernels::{ConvGeometry, PoolGeometry, convolution, pool};
+use resnet::kernels::blocked::{blocks, from_planar, to_planar};
+use resnet::kernels::conv::training::{self, Workspace};
+use resnet::kernels::conv::{Algorithm, Convolution, stem, winograd};
+use resnet::kernels::simd::Lane;
+use resnet::kernels::{ConvGeometry, PoolGeometry, convolution, isa, pool, pool_blocked};
 use resnet::model::description::ModuleKind;
 use resnet::model::{ModelConfig, describe};
 use std::collections::HashSet;
@@ -75,6 +79,251 @@ fn check(geometry: &ConvGeometry) {
         grad_weight,
         "weights' gradient {geometry:?}"
     );
+}
+
+/// Planar values in the blocked layout.
+fn lanes(values: &[f32], shape: [usize; 3]) -> Vec<Lane> {
+    let mut lanes = vec![[f32::NAN; 16]; blocks(shape[1]) * shape[0] * shape[2]];
+    from_planar(values, shape, &mut lanes);
+    lanes
+}
+
+/// Blocked values that should be `expected`: exactly where whole numbers are summed, closely where Winograd's fractions are.
+fn assert_blocked(lanes: &[Lane], shape: [usize; 3], expected: &[f32], what: &str) {
+    let mut values = vec![f32::NAN; expected.len()];
+    to_planar(lanes, shape, &mut values);
+    assert_close(&values, expected, what);
+}
+
+fn assert_close(values: &[f32], expected: &[f32], what: &str) {
+    let largest = expected.iter().fold(1f32, |a, b| a.max(b.abs()));
+    for (value, expected) in values.iter().zip(expected) {
+        // Written so that NaN fails.
+        assert!(
+            (value - expected).abs() <= 1e-5 * largest,
+            "{what}: {value} {expected}"
+        );
+    }
+}
+
+/// The blocked kernels against the same loops, in every instruction set.
+fn check_blocked(geometry: &ConvGeometry) {
+    let (pixels, out_pixels) = (geometry.height * geometry.width, geometry.out_pixels());
+    let shape = [geometry.batch, geometry.in_channels, pixels];
+    let out_shape = [geometry.batch, geometry.out_channels, out_pixels];
+    let input = values(geometry.batch * geometry.image(), 1);
+    let weight = values(geometry.weights(), 2);
+    let gradient = values(geometry.batch * geometry.out_image(), 3);
+    let (mut output, mut grad_input) = (vec![0.0; gradient.len()], vec![0.0; input.len()]);
+    let mut grad_weight = vec![0.0; weight.len()];
+    every_multiplication(geometry, |o, i, w| {
+        output[o] += input[i] * weight[w];
+        grad_input[i] += gradient[o] * weight[w];
+        grad_weight[w] += gradient[o] * input[i];
+    });
+    // With a bias, the gradient as residual, and ReLU.
+    let bias = values(geometry.out_channels, 4);
+    let ended: Vec<f32> = output
+        .iter()
+        .enumerate()
+        .map(|(i, value)| {
+            let channel = i / out_pixels % geometry.out_channels;
+            (value + bias[channel] + gradient[i]).max(0.0)
+        })
+        .collect();
+    let with_residual: Vec<f32> = grad_input.iter().zip(&input).map(|(a, b)| a + b).collect();
+    let (blocked_input, blocked_gradient) = (lanes(&input, shape), lanes(&gradient, out_shape));
+    for isa in isa::available() {
+        let what = |part: &str| format!("{part}, {isa:?}, {geometry:?}");
+        isa::with(isa, || {
+            let workspace = &mut Workspace::default();
+            let mut result = blocked_gradient.clone();
+            training::forward(&blocked_input, &weight, geometry, workspace, &mut result);
+            assert_blocked(&result, out_shape, &output, &what("forward"));
+            let mut result = blocked_input.clone();
+            let residual = Some(&*blocked_input);
+            training::grad_input(
+                &blocked_gradient,
+                &weight,
+                geometry,
+                None,
+                workspace,
+                &mut result,
+            );
+            assert_blocked(&result, shape, &grad_input, &what("input's gradient"));
+            training::grad_input(
+                &blocked_gradient,
+                &weight,
+                geometry,
+                residual,
+                workspace,
+                &mut result,
+            );
+            assert_blocked(
+                &result,
+                shape,
+                &with_residual,
+                &what("input's gradient and residual"),
+            );
+            let mut result = vec![f32::NAN; weight.len()];
+            training::grad_weight(
+                &blocked_input,
+                &blocked_gradient,
+                geometry,
+                workspace,
+                &mut result,
+            );
+            assert_close(&result, &grad_weight, &what("weights' gradient"));
+            for algorithm in [Algorithm::Direct, Algorithm::Winograd] {
+                if algorithm == Algorithm::Winograd && !winograd::fits(geometry) {
+                    continue;
+                }
+                let convolution = Convolution::new(&weight, &bias, *geometry, algorithm);
+                let mut result = blocked_gradient.clone();
+                let residual = Some(&*blocked_gradient);
+                convolution.run(geometry.batch, &blocked_input, residual, true, &mut result);
+                assert_blocked(&result, out_shape, &ended, &what("whole"));
+            }
+            if stem::fits(geometry) {
+                let mut result = blocked_gradient.clone();
+                training::forward_on_pictures(&input, &weight, geometry, workspace, &mut result);
+                assert_blocked(&result, out_shape, &output, &what("stem"));
+                let mut result = vec![f32::NAN; weight.len()];
+                training::grad_weight_on_pictures(
+                    workspace,
+                    &blocked_gradient,
+                    geometry,
+                    &mut result,
+                );
+                assert_close(&result, &grad_weight, &what("stem's weights' gradient"));
+            }
+        });
+    }
+}
+
+#[test]
+fn blocked_convolutions_equal_seven_loops_in_every_instruction_set() {
+    let mut checked = 0;
+    for (kernel, padding) in [(1, 0), (2, 0), (3, 0), (3, 1), (3, 2), (7, 3)] {
+        for (stride, dilation) in [(1, 1), (2, 1), (3, 2), (1, 2)] {
+            for (groups, channels) in [(1, [3, 5]), (1, [40, 24]), (4, [4, 4]), (4, [32, 64])] {
+                for (batch, height, width) in [(1, 1, 1), (2, 5, 8), (9, 3, 3), (2, 17, 15)] {
+                    let geometry = ConvGeometry {
+                        batch,
+                        in_channels: channels[0],
+                        out_channels: channels[1],
+                        groups,
+                        height,
+                        width,
+                        kernel,
+                        stride,
+                        padding,
+                        dilation,
+                    };
+                    if geometry.fits() {
+                        check_blocked(&geometry);
+                        checked += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(checked > 200, "{checked}");
+}
+
+#[test]
+fn blocked_kernels_give_the_same_bits_for_any_number_of_threads() {
+    for (channels, size, kernel, stride) in [
+        ([64, 96], 14, 3, 1),
+        ([64, 96], 14, 3, 2),
+        ([96, 64], 9, 1, 1),
+        ([3, 64], 40, 7, 2),
+    ] {
+        let geometry = ConvGeometry {
+            batch: 5,
+            in_channels: channels[0],
+            out_channels: channels[1],
+            groups: 1,
+            height: size,
+            width: size,
+            kernel,
+            stride,
+            padding: kernel / 2,
+            dilation: 1,
+        };
+        let fraction = |value: f32| (value * 0.618_034 + 0.1).sin();
+        let made = |count, seed| -> Vec<f32> {
+            (0..count)
+                .map(|i| fraction((i * 7 + seed) as f32))
+                .collect()
+        };
+        let input = made(geometry.batch * geometry.image(), 1);
+        let weight = made(geometry.weights(), 2);
+        let gradient = made(geometry.batch * geometry.out_image(), 3);
+        let input = lanes(&input, [5, channels[0], size * size]);
+        let gradient = lanes(&gradient, [5, channels[1], geometry.out_pixels()]);
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            pool.install(|| {
+                let workspace = &mut Workspace::default();
+                let (mut output, mut of_input) = (gradient.clone(), input.clone());
+                let mut of_weight = vec![0.0; weight.len()];
+                training::forward(&input, &weight, &geometry, workspace, &mut output);
+                training::grad_input(
+                    &gradient,
+                    &weight,
+                    &geometry,
+                    None,
+                    workspace,
+                    &mut of_input,
+                );
+                training::grad_weight(&input, &gradient, &geometry, workspace, &mut of_weight);
+                (output, of_input, of_weight)
+            })
+        };
+        let one = run(1);
+        for threads in [2, 3, 16] {
+            assert!(run(threads) == one, "{threads} threads, {geometry:?}");
+        }
+    }
+}
+
+#[test]
+fn blocked_max_pooling_gives_each_gradient_to_the_first_of_equal_maxima() {
+    let geometry = PoolGeometry {
+        planes: 1,
+        height: 3,
+        width: 3,
+        kernel: 3,
+        stride: 2,
+        padding: 1,
+    };
+    // Each channel with two equal maxima in the overlap of all four windows, and one with no number.
+    let mut input = vec![[0.0f32; 16]; 9];
+    for channel in 0..15 {
+        input[4][channel] = 5.0;
+        input[5][channel] = 5.0;
+    }
+    input[0][15] = f32::NAN;
+    let gradient = [[1.0; 16], [2.0; 16], [3.0; 16], [4.0; 16]];
+    for isa in isa::available() {
+        isa::with(isa, || {
+            let (mut maxima, mut result) = (vec![[0.0; 16]; 4], vec![[f32::NAN; 16]; 9]);
+            pool_blocked::maxima(&input, &geometry, &mut maxima);
+            assert!(maxima[0][15].is_nan() && maxima[3][15] == 0.0, "{isa:?}");
+            assert!(maxima.iter().all(|lane| lane[..15] == [5.0; 15]), "{isa:?}");
+            pool_blocked::grad_maxima(&input, &maxima, &gradient, &geometry, &mut result);
+            let first: Vec<f32> = result.iter().map(|lane| lane[0]).collect();
+            assert_eq!(
+                first,
+                [0.0, 0.0, 0.0, 0.0, 10.0, 0.0, 0.0, 0.0, 0.0],
+                "{isa:?}"
+            );
+        });
+    }
 }
 
 #[test]

@@ -193,12 +193,12 @@ fn forward_in<S: Simd>(
     }
     let chunks = pixels.div_ceil(CHUNK);
     let cuts = tasks::ranges(pixels, 1, chunks);
-    // Few pixels: the output channels are shared out, too.
-    let wanted = (2 * rayon::current_num_threads()).div_ceil(chunks * groups.count);
-    let wanted = if rayon::current_num_threads() == 1 {
-        1
-    } else {
-        wanted
+    // Few pixels: the output channels are shared out, too. Each share gathers for itself.
+    let threads = rayon::current_num_threads();
+    let wanted = match threads {
+        1 => 1,
+        _ if view.is_pointwise() => (2 * threads).div_ceil(chunks * groups.count),
+        _ => threads.div_ceil(chunks * groups.count),
     };
     let shares = tasks::ranges(groups.out_blocks, S::BLOCKS, wanted);
     let blocks: Vec<Range<usize>> = (0..groups.count)
@@ -290,13 +290,20 @@ impl<S: Simd> Product<'_, S> {
         let weights = &self.weights[before + own * lanes..];
         for first in (0..task.blocks.len()).step_by(S::BLOCKS) {
             let blocks = S::BLOCKS.min(task.blocks.len() - first);
-            let weights = &weights[first * lanes..][..blocks * lanes];
+            let (weights, rest) = weights[first * lanes..].split_at(blocks * lanes);
             for [pixel, tile] in tiles::<S>(count) {
+                // The first of the tiles that share these weights fetches what comes after them.
+                let ahead = if pixel == 0 {
+                    &rest[..rest.len().min(weights.len())]
+                } else {
+                    &[]
+                };
                 let factors = Factors {
                     pixels: &pixels[pixel..],
                     step,
                     segments: part.len() * taps,
                     weights,
+                    ahead,
                 };
                 let place = Place {
                     block: first,

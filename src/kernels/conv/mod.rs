@@ -69,7 +69,7 @@ impl Convolution {
                 stem::pack(weight, &geometry, &mut weights);
             }
             Algorithm::Direct => {
-                let taps = Taps::forward(weight, &geometry);
+                let taps = Taps::forward(weight, &geometry).seeing(&geometry);
                 direct::pack(&taps, Groups::of(&geometry), &mut weights);
             }
             Algorithm::Winograd => {

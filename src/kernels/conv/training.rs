@@ -43,7 +43,7 @@ pub fn forward(
         winograd::pack(&taps, packed);
         winograd::forward(input, packed, geometry, None, output);
     } else {
-        direct::pack(&taps, Groups::of(geometry), packed);
+        direct::pack(&taps.seeing(geometry), Groups::of(geometry), packed);
         direct::forward(input, packed, &View::forward(geometry), None, output);
     }
 }

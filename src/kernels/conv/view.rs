@@ -96,7 +96,7 @@ pub struct Taps<'a> {
 }
 
 impl<'a> Taps<'a> {
-    /// The weights `[C_out, C_in / groups, k, k]` of the forward pass.
+    /// The weights `[C_out, C_in / groups, k, k]` of the forward pass, all taps in row-major order.
     pub fn forward(values: &'a [f32], geometry: &ConvGeometry) -> Self {
         let taps = geometry.kernel * geometry.kernel;
         let [inputs, outputs] = [geometry.in_channels, geometry.out_channels]
@@ -109,7 +109,15 @@ impl<'a> Taps<'a> {
             group_step: outputs * inputs * taps,
             out_step: inputs * taps,
             in_step: taps,
+            places: (0..taps).collect(),
+        }
+    }
+
+    /// The same with the taps alone that see anything.
+    pub fn seeing(self, geometry: &ConvGeometry) -> Self {
+        Self {
             places: seeing_taps(geometry),
+            ..self
         }
     }
 

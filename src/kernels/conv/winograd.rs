@@ -4,8 +4,8 @@
 //! - `y = A^T [ (G g G^T) * (B^T d B) ] A`, the products summed over input channels: 36 matrix products over tiles.
 //! - The points are 0, ±√½, ±√2 and infinity rather than the usual 0, ±1, ±2: with `a² = ½`, `b² = 2` the transforms have
 //!   the same number of operations and the rounding errors are about a third.
-//! - A task transforms some rows of tiles for all input channels, then takes output channels a tile of blocks at a time:
-//!   36 products and their transform back stay in a core's second cache.
+//! - A task transforms some rows of tiles for all input channels, multiplies point by point, and transforms the products
+//!   back: inputs, weights and products pass by once.
 //! - Fast Algorithms for Convolutional Neural Networks, <https://arxiv.org/abs/1509.09308>.
 
 use super::super::ConvGeometry;
@@ -32,10 +32,9 @@ const A2: f32 = 0.5;
 /// The second pair of points, and its powers.
 const B: f32 = std::f32::consts::SQRT_2;
 const B2: f32 = 2.0;
-/// Bytes of transformed inputs that a task makes.
-const INPUTS: usize = 1 << 20;
-/// Tiles of a task: with the products of two blocks they stay in the second cache, too.
-const TILES: usize = 64;
+/// Tiles of a task: four full register tiles, and as many as a point's inputs, weights and products have room for in the
+/// second cache. Weights, which may come from memory, are read once for all of them.
+const TILES: usize = 56;
 
 /// Whether a convolution can be computed so.
 pub fn fits(geometry: &ConvGeometry) -> bool {
@@ -206,9 +205,7 @@ impl<S: Simd> Winograd<'_, S> {
         let geometry = self.geometry;
         let [tile_rows, tile_columns] = tiles(geometry);
         let lines = geometry.batch * tile_rows;
-        let channels = blocks(geometry.in_channels) * LANES;
-        let most = (INPUTS / (POINTS * channels * size_of::<f32>())).clamp(1, TILES);
-        let lines_a_task = (most / tile_columns).max(1);
+        let lines_a_task = (TILES / tile_columns).max(1);
         let tasks_wanted = lines.div_ceil(lines_a_task);
         let threads = rayon::current_num_threads();
         let tile_cuts = tasks::ranges(lines, 1, tasks_wanted);
@@ -221,11 +218,8 @@ impl<S: Simd> Winograd<'_, S> {
             .iter()
             .map(|cut| first_pixel(cut.start)..first_pixel(cut.end))
             .collect();
-        let shares = if threads == 1 {
-            1
-        } else {
-            (2 * threads).div_ceil(tasks_wanted)
-        };
+        // Few tiles: the output channels are shared out, too.
+        let shares = threads.div_ceil(tasks_wanted);
         let shares = tasks::ranges(blocks(geometry.out_channels), S::BLOCKS, shares);
         let pixels = geometry.batch * geometry.out_pixels();
         let tasks = tasks::split(output, pixels, &cuts, &shares);
@@ -244,68 +238,84 @@ impl<S: Simd> Winograd<'_, S> {
         let in_blocks = blocks(self.geometry.in_channels);
         // One lane more: points at a distance of a power of two would share the cache's sets.
         let input_step = in_blocks * count + 1;
-        let product_step = S::BLOCKS * count + 1;
+        let product_step = task.blocks.len() * count + 1;
         with_scratch(POINTS * (input_step + product_step), |scratch| {
             let (inputs, products) = scratch.split_at_mut(POINTS * input_step);
             self.simd.vectorize(
                 #[inline(always)]
                 || {
                     for block in 0..in_blocks {
-                        self.transform_block(
-                            block,
-                            lines.clone(),
-                            &mut inputs[block * count..],
-                            input_step,
-                        );
+                        let target = &mut inputs[block * count..];
+                        self.transform_block(block, lines.clone(), target, input_step);
                     }
                 },
             );
-            for first in (0..task.blocks.len()).step_by(S::BLOCKS) {
-                let out_blocks = S::BLOCKS.min(task.blocks.len() - first);
-                let channels = in_blocks * LANES;
-                let weights = &self.weights[(task.blocks.start + first) * POINTS * channels..];
-                for point in 0..POINTS {
-                    let weights =
-                        &weights[point * channels * out_blocks..][..channels * out_blocks];
-                    let inputs = &inputs[point * input_step..][..in_blocks * count];
-                    let mut outputs = products[point * product_step..].chunks_exact_mut(count);
-                    let mut next = || outputs.next().unwrap_or_default();
-                    let mut outputs = [next(), next()];
-                    for [tile, tiles] in tile::tiles::<S>(count) {
-                        let factors = Factors {
-                            pixels: &inputs[tile..],
-                            step: count,
-                            segments: in_blocks,
-                            weights,
-                        };
-                        let place = Place {
-                            block: 0,
-                            blocks: out_blocks,
-                            pixel: tile,
-                            pixels: tiles,
-                            adds: false,
-                            whole: [0; 3],
-                        };
-                        compute(self.simd, factors, &mut outputs, place, None);
-                    }
-                }
-                self.simd.vectorize(
-                    #[inline(always)]
-                    || {
-                        for block in 0..out_blocks {
-                            let products = &products[block * count..];
-                            self.finish_block(
-                                products,
-                                product_step,
-                                lines.clone(),
-                                &mut task,
-                                first + block,
-                            );
-                        }
-                    },
-                );
+            for point in 0..POINTS {
+                let inputs = &inputs[point * input_step..][..in_blocks * count];
+                let products = &mut products[point * product_step..];
+                self.multiply(point, inputs, products, count, task.blocks.clone());
             }
+            self.simd.vectorize(
+                #[inline(always)]
+                || {
+                    for block in 0..task.blocks.len() {
+                        let products = &products[block * count..];
+                        self.finish_block(products, product_step, lines.clone(), &mut task, block);
+                    }
+                },
+            );
         });
+    }
+
+    /// The products of a point: `count` tiles of all input channels times the weights of the output blocks.
+    fn multiply(
+        &self,
+        point: usize,
+        inputs: &[Lane],
+        products: &mut [Lane],
+        count: usize,
+        out_blocks: Range<usize>,
+    ) {
+        let in_blocks = blocks(self.geometry.in_channels);
+        let lanes = in_blocks * LANES;
+        // A point's weights of a tile of blocks.
+        let weights = |first: usize| {
+            let blocks = S::BLOCKS.min(out_blocks.end - first);
+            let start = first * POINTS * lanes + point * lanes * blocks;
+            &self.weights[start..start + lanes * blocks]
+        };
+        let firsts = out_blocks.clone().step_by(S::BLOCKS);
+        let tiles_of_products = products[..out_blocks.len() * count].chunks_mut(S::BLOCKS * count);
+        for (first, products) in firsts.zip(tiles_of_products) {
+            let next = first + S::BLOCKS;
+            let ahead = if next < out_blocks.end {
+                weights(next)
+            } else {
+                &[]
+            };
+            let mut outputs = products.chunks_exact_mut(count);
+            let mut next = || outputs.next().unwrap_or_default();
+            let mut outputs = [next(), next()];
+            for [tile, tiles] in tile::tiles::<S>(count) {
+                let factors = Factors {
+                    pixels: &inputs[tile..],
+                    step: count,
+                    segments: in_blocks,
+                    weights: weights(first),
+                    // The first of the tiles that share these weights fetches the next ones.
+                    ahead: if tile == 0 { ahead } else { &[] },
+                };
+                let place = Place {
+                    block: 0,
+                    blocks: S::BLOCKS.min(out_blocks.end - first),
+                    pixel: tile,
+                    pixels: tiles,
+                    adds: false,
+                    whole: [0; 3],
+                };
+                compute(self.simd, factors, &mut outputs, place, None);
+            }
+        }
     }
 
     /// Transforms a block of input channels for the tiles of `lines`: point p of tile t goes to `target[p * step + t]`.
