@@ -31,7 +31,7 @@
 //! ```
 //!
 //! The modules are layers, and an import only points down: `cli`; [`eval`], [`predict`], [`report`], [`train`], [`weights`],
-//! [`datasets`] and [`hub`]; [`data`]; [`infer`]; [`model`]; [`nn`]; [`ops`]; [`kernels`].
+//! [`datasets`], [`benchmark`] and [`hub`]; [`data`]; [`infer`] and [`step`]; [`model`]; [`nn`]; [`ops`]; [`kernels`].
 //! [`error`], [`random`] and [`words`] are for all of them.
 
 #![deny(unsafe_code)]

@@ -110,7 +110,20 @@ impl Block {
             let residual = residual.filter(|_| i == last);
             rest[0].forward(batch, Source::Blocks(source), residual, true, workspace)?;
         }
+        if !self.learns {
+            self.layers[..last].iter_mut().for_each(Layer::release);
+            match &mut self.shortcut {
+                Shortcut::Projection(layer) => layer.release(),
+                Shortcut::Padded(_, buffer) => *buffer = Lanes::default(),
+                Shortcut::None | Shortcut::Identity => {}
+            }
+        }
         Ok(())
+    }
+
+    /// Gives up the output, which nothing reads any more.
+    pub fn release(&mut self) {
+        self.layers.iter_mut().for_each(Layer::release);
     }
 
     /// Turns the gradient of the output in `buffers` into that of the input, where it is wanted, and adds those of the

@@ -3,6 +3,7 @@
 use crate::kernels::ConvGeometry;
 use crate::kernels::aligned::Lanes;
 use crate::kernels::blocked::blocks;
+use crate::kernels::conv::stem_gradient;
 use crate::kernels::conv::training::{self, Workspace};
 use crate::kernels::norm::{self, Affine, Statistics};
 use crate::kernels::simd::{LANES, Lane};
@@ -146,7 +147,16 @@ impl Layer {
         };
         let output = &mut self.output[..lanes];
         norm::apply(&self.convolved[..lanes], &affine, residual, relu, output);
+        if !self.learns {
+            // No gradient will need it.
+            self.convolved = Lanes::default();
+        }
         Ok(())
+    }
+
+    /// Gives up the output, which nothing reads any more.
+    pub fn release(&mut self) {
+        self.output = Lanes::default();
     }
 
     /// Batch norm by the batch's statistics.
@@ -233,7 +243,7 @@ impl Layer {
         let mut result = vec![0.0; geometry.weights()];
         match source {
             Source::Pictures(_) => {
-                training::grad_weight_on_pictures(workspace, gradient, &geometry, &mut result);
+                stem_gradient::grad_weight_on_pictures(workspace, gradient, &geometry, &mut result);
             }
             Source::Blocks(input) => {
                 training::grad_weight(input, gradient, &geometry, workspace, &mut result);

@@ -3,13 +3,13 @@
 use super::ema::Ema;
 use super::gradients::Gradients;
 use super::optimiser::Optimiser;
+pub use super::pass::Input;
+use super::pass::Pass;
 use super::schedule::Schedule;
 use super::settings::Settings;
 use crate::model::{Frozen, ModelConfig, ResNet};
 use crate::nn::loss::CrossEntropy;
 use crate::nn::{Parameters, Targets};
-use crate::ops::{Form, with_values};
-use crate::step::Step;
 use anyhow::{Context, Result};
 use candle_core::{D, DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
@@ -20,11 +20,8 @@ const MODEL: &str = "model.";
 
 /// A net that learns.
 pub struct Learner {
-    net: ResNet,
+    pass: Pass,
     parameters: Parameters,
-    frozen: Frozen,
-    /// The body compiled for the pictures that came last: f32 on the CPU.
-    step: Option<Step>,
     loss: CrossEntropy,
     optimiser: Optimiser,
     /// The mean over the batches since the last step.
@@ -41,15 +38,6 @@ pub struct Outcome {
     pub loss: f64,
     /// Pictures recognised.
     pub correct: u64,
-}
-
-/// What a batch is to the net.
-#[derive(Debug)]
-pub enum Input {
-    /// Pictures `[N, C, H, W]`.
-    Pictures(Tensor),
-    /// Pooled features `[N, features]` of a frozen backbone.
-    Features(Tensor),
 }
 
 impl Learner {
@@ -77,9 +65,7 @@ impl Learner {
         let trained = trained.filter(|(name, _)| !settings.frozen.holds(name));
         let ema = settings.ema.map(|decay| Ema::new(decay, parameters.all()));
         Ok(Self {
-            net,
-            frozen: settings.frozen,
-            step: None,
+            pass: Pass::new(net, settings.frozen),
             loss,
             optimiser: Optimiser::new(settings.optimiser.clone(), trained.collect())?,
             gradients: None,
@@ -92,12 +78,12 @@ impl Learner {
 
     /// The net; its weights move on with the training.
     pub fn net(&self) -> &ResNet {
-        &self.net
+        self.pass.net()
     }
 
     /// The part that does not learn.
     pub fn frozen(&self) -> Frozen {
-        self.frozen
+        self.pass.frozen()
     }
 
     /// Numbers that are trained, and all of them, running statistics aside.
@@ -119,19 +105,18 @@ impl Learner {
     /// # Errors
     /// Where the device lacks memory.
     pub fn learn(&mut self, input: &Input, targets: &Targets) -> Result<Outcome> {
-        let features = self.features(input)?;
-        let logits = match &features {
-            Some(features) => self.net.head().forward(features)?,
-            None => self.logits(input, true)?,
-        };
-        let loss = self.loss.loss(&logits, targets)?;
+        let passed = self.pass.forward(input)?;
+        let loss = self.loss.loss(&passed.logits, targets)?;
         let outcome = Outcome {
             loss: loss.to_dtype(DType::F64)?.to_scalar()?,
-            correct: correct(&logits, targets)?,
+            correct: correct(&passed.logits, targets)?,
         };
         // A loss that is no number has no gradients worth adding; the caller ends the run.
         if outcome.loss.is_finite() {
-            let new = self.gradients_of(&loss, features.as_ref(), targets.len())?;
+            let variables = self.optimiser.variables();
+            let new = self
+                .pass
+                .backward(&passed, &loss, variables, targets.len())?;
             self.gradients = Some(match self.gradients.take() {
                 Some(earlier) => earlier.averaged_with(&new)?,
                 None => new,
@@ -140,60 +125,14 @@ impl Learner {
         Ok(outcome)
     }
 
-    /// The features of pictures by the compiled step, as a variable of their own, where it computes them.
-    fn features(&mut self, input: &Input) -> Result<Option<Var>> {
-        let Input::Pictures(x) = input else {
-            return Ok(None);
-        };
-        if Form::of(x) != Form::Kernels {
-            return Ok(None);
-        }
-        let (batch, channels, height, width) = x.dims4()?;
-        let picture = [channels, height, width];
-        let step = match self.step.take() {
-            Some(step) if step.picture() == picture => step,
-            _ => Step::new(&self.net, [height, width], self.frozen)?,
-        };
-        let step = self.step.insert(step);
-        let features = with_values(x, |pictures| step.forward(pictures))??;
-        let shape = (batch, features.len() / batch.max(1));
-        let features = Tensor::from_vec(features, shape, x.device())?;
-        Ok(Some(Var::from_tensor(&features)?))
-    }
-
-    /// The gradients of a mean loss over `pictures` pictures: by autograd, down to `features` where the compiled step goes on.
-    fn gradients_of(
-        &mut self,
-        loss: &Tensor,
-        features: Option<&Var>,
-        pictures: usize,
-    ) -> Result<Gradients> {
-        let mut store = loss.backward()?;
-        let variables = self.optimiser.variables();
-        let (Some(features), Some(step)) = (features, &mut self.step) else {
-            return Ok(Gradients::new(store, variables, pictures)?);
-        };
-        let gradient = store
-            .remove(features)
-            .context("the features have no gradient")?;
-        let of_body = with_values(&gradient, |gradient| step.backward(gradient))??;
-        let of_head = variables.iter().filter_map(|(name, variable)| {
-            store
-                .remove(variable)
-                .map(|gradient| (name.clone(), gradient))
-        });
-        let named: Vec<_> = of_body.into_iter().chain(of_head).collect();
-        Ok(Gradients::of_named(named, variables, pictures)?)
-    }
-
     /// Logits `[N, classes]`.
     ///
     /// # Errors
     /// Where the device lacks memory.
     pub fn logits(&self, input: &Input, train: bool) -> Result<Tensor> {
         Ok(match input {
-            Input::Pictures(x) => self.net.forward_frozen(x, self.frozen, train)?,
-            Input::Features(x) => self.net.head().forward(x)?,
+            Input::Pictures(x) => self.net().forward_frozen(x, self.frozen(), train)?,
+            Input::Features(x) => self.net().head().forward(x)?,
         })
     }
 
@@ -241,7 +180,7 @@ impl Learner {
     pub fn validated_net(&self) -> Result<ResNet> {
         match &self.ema {
             Some(ema) => self.net_of(ema.tensors()?),
-            None => Ok(self.net.clone()),
+            None => Ok(self.net().clone()),
         }
     }
 
@@ -250,9 +189,9 @@ impl Learner {
     /// # Errors
     /// Weights of another net.
     pub fn net_of(&self, tensors: HashMap<String, Tensor>) -> Result<ResNet> {
-        let weight = self.net.stem().conv.weight();
+        let weight = self.net().stem().conv.weight();
         let vb = VarBuilder::from_tensors(tensors, weight.dtype(), weight.device());
-        Ok(ResNet::new(self.net.config(), &vb)?)
+        Ok(ResNet::new(self.net().config(), &vb)?)
     }
 
     /// Everything that changes while it learns, by the names of a state.

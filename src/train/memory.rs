@@ -71,7 +71,13 @@ pub fn ensure(
     let images = settings.batch_size.min(feed.count());
     let step = step_bytes(config, settings, images, feed.batches_an_epoch())?;
     let validated = validation.map_or(0, Validation::together);
-    let needed = step.max(validation_bytes(config, settings, validated)?);
+    // The compiled step of f32 keeps its memory meanwhile.
+    let kept = if settings.dtype == DType::F32 {
+        step
+    } else {
+        0
+    };
+    let needed = step.max(validation_bytes(config, settings, validated, kept)?);
     let Some(available) = available_bytes().filter(|&available| needed > available) else {
         return Ok(Some(step));
     };
@@ -156,10 +162,22 @@ pub fn step_bytes(
     Ok(numbers.saturating_mul(settings.dtype.size_in_bytes() as u64))
 }
 
-/// Bytes that a validation pass of `images` pictures takes at a time beside what a run keeps between its steps.
-fn validation_bytes(config: &ModelConfig, settings: &Settings, images: usize) -> Result<u64> {
+/// Bytes that a validation pass of `images` pictures takes at a time, with what a run keeps between its steps: `kept`, where
+/// steps keep their memory.
+fn validation_bytes(
+    config: &ModelConfig,
+    settings: &Settings,
+    images: usize,
+    kept: u64,
+) -> Result<u64> {
     if images == 0 {
         return Ok(0);
+    }
+    if kept > 0 {
+        let [height, width] = settings.preprocess.size;
+        let described = describe(config, [images, config.in_channels, height, width])?;
+        let widest = widest(&described.calls) * settings.dtype.size_in_bytes() as u64;
+        return Ok(kept.saturating_add(widest));
     }
     let [height, width] = settings.preprocess.size;
     let described = describe(config, [images, config.in_channels, height, width])?;

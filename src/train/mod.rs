@@ -42,6 +42,7 @@ mod idle;
 pub mod learner;
 pub mod memory;
 pub mod optimiser;
+pub mod pass;
 mod pictures;
 mod place;
 pub mod prepare;

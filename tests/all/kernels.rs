@@ -2,7 +2,7 @@
 
 use resnet::kernels::blocked::{blocks, from_planar, to_planar};
 use resnet::kernels::conv::training::{self, Workspace};
-use resnet::kernels::conv::{Algorithm, Convolution, stem, winograd};
+use resnet::kernels::conv::{Algorithm, Convolution, stem, stem_gradient, winograd};
 use resnet::kernels::simd::Lane;
 use resnet::kernels::{ConvGeometry, PoolGeometry, convolution, isa, pool, pool_blocked};
 use resnet::model::description::ModuleKind;
@@ -189,7 +189,7 @@ fn check_blocked(geometry: &ConvGeometry) {
                 training::forward_on_pictures(&input, &weight, geometry, workspace, &mut result);
                 assert_blocked(&result, out_shape, &output, &what("stem"));
                 let mut result = vec![f32::NAN; weight.len()];
-                training::grad_weight_on_pictures(
+                stem_gradient::grad_weight_on_pictures(
                     workspace,
                     &blocked_gradient,
                     geometry,

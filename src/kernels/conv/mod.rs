@@ -7,6 +7,7 @@ mod gather;
 mod groups;
 mod scratch;
 pub mod stem;
+pub mod stem_gradient;
 mod tasks;
 pub mod training;
 mod view;

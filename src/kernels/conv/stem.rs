@@ -33,7 +33,12 @@ pub fn pack(weight: &[f32], geometry: &ConvGeometry, packed: &mut Lanes) {
     }
     let lanes = blocks(geometry.out_channels) * geometry.patch();
     packed.reserve(lanes);
-    dispatch(Pack(weight, geometry, &mut packed[..lanes]));
+    let packed = &mut packed[..lanes];
+    // What fills up the last block.
+    if !geometry.out_channels.is_multiple_of(LANES) {
+        packed.fill([0.0; LANES]);
+    }
+    dispatch(Pack(weight, geometry, packed));
 }
 
 fn pack_for<S: Simd>(weight: &[f32], geometry: &ConvGeometry, packed: &mut [Lane]) {

@@ -7,15 +7,13 @@
 
 use super::super::ConvGeometry;
 use super::super::aligned::Lanes;
-use super::super::blocked::blocks;
 use super::super::simd::{Job, LANES, Lane, Simd, dispatch};
 use super::super::tile::{Ending, each};
 use super::groups::Groups;
 use super::scratch::with_scratch;
 use super::view::{Taps, View, seeing_taps};
-use super::{direct, gather, stem, winograd, winograd_pays};
+use super::{direct, gather, stem, tasks, winograd, winograd_pays};
 use rayon::prelude::*;
-use std::ops::Range;
 
 /// Pixels whose products with all output channels stay in a core's caches.
 const CHUNK: usize = 256;
@@ -26,7 +24,8 @@ pub struct Workspace {
     packed: Lanes,
     phase: Lanes,
     sums: Lanes,
-    pictures: Vec<f32>,
+    /// The pictures as the stem's forward pass wrote them out.
+    pub(super) pictures: Vec<f32>,
 }
 
 /// The output `[C_out / 16, N, H', W', 16]` of the input `[C_in / 16, N, H, W, 16]` and weights `[C_out, C_in / groups, k, k]`.
@@ -212,14 +211,37 @@ pub fn grad_weight(
     let groups = view.groups;
     let blocks = groups.count * groups.in_blocks * groups.out_blocks;
     let lanes = blocks * view.offsets.len() * LANES;
-    workspace.sums.reserve(lanes);
-    let sums = &mut workspace.sums[..lanes];
+    let slabs = slabs(&view);
+    workspace.sums.reserve(slabs * lanes);
+    let sums = &mut workspace.sums[..slabs * lanes];
     sums.fill([0.0; LANES]);
     dispatch(Sums(input, gradient, &view, sums));
-    place_gradients(sums, geometry, &view, result);
+    let (total, others) = sums.split_at_mut(lanes);
+    for sums in others.chunks_exact(lanes) {
+        add(total, sums);
+    }
+    place_gradients(total, geometry, &view, result);
 }
 
-/// Adds to the sums `[groups, input blocks][output blocks][taps][16 inputs][16 outputs]`.
+/// The parts into which the pixels are cut, each with sums of its own: a function of shapes alone. Few channels have few
+/// sums, which would leave threads without work.
+fn slabs(view: &View) -> usize {
+    /// Sums that are enough for any machine's threads: of a block of inputs and two of outputs each.
+    const ENOUGH: usize = 32;
+    let groups = view.groups;
+    let sums = groups.count * groups.in_blocks * groups.out_blocks.div_ceil(2);
+    (ENOUGH / sums).min(view.out_pixels() / CHUNK).max(1)
+}
+
+fn add(total: &mut [Lane], sums: &[Lane]) {
+    for (total, sums) in total.iter_mut().zip(sums) {
+        for (total, sum) in total.iter_mut().zip(sums) {
+            *total += sum;
+        }
+    }
+}
+
+/// Adds to the sums `[slabs][groups, input blocks][output blocks][taps][16 inputs][16 outputs]`.
 fn add_gradients<S: Simd>(
     simd: S,
     input: &[Lane],
@@ -230,68 +252,73 @@ fn add_gradients<S: Simd>(
     let groups = view.groups;
     let taps = view.offsets.len();
     let (in_pixels, out_pixels) = (view.in_pixels(), view.out_pixels());
+    let in_blocks = groups.count * groups.in_blocks;
     let of_block = groups.out_blocks * taps * LANES;
-    // Few input blocks: the output blocks are shared out, too.
-    let shares = if groups.in_blocks * groups.count >= 2 * rayon::current_num_threads() {
-        groups.out_blocks
-    } else {
-        groups
+    let slabs = tasks::ranges(out_pixels, CHUNK, sums.len() / (in_blocks * of_block));
+    // Few sums: the output blocks are shared out, too.
+    let threads = rayon::current_num_threads();
+    let shares = match in_blocks * slabs.len() >= 2 * threads {
+        true => groups.out_blocks,
+        false => groups
             .out_blocks
-            .div_ceil(2 * rayon::current_num_threads())
-            .next_multiple_of(S::BLOCKS)
-            .min(groups.out_blocks)
+            .div_ceil(2 * threads)
+            .next_multiple_of(S::BLOCKS),
     };
     let tasks: Vec<_> = sums
         .chunks_exact_mut(of_block)
         .enumerate()
-        .flat_map(|(block, sums)| {
+        .flat_map(|(number, sums)| {
+            let slab = slabs[number / in_blocks].clone();
             let shares = sums.chunks_mut(shares * taps * LANES).enumerate();
-            shares.map(move |(share, sums)| (block, share, sums))
+            shares.map(move |(share, sums)| (slab.clone(), number % in_blocks, share, sums))
         })
         .collect();
-    tasks.into_par_iter().for_each(|(block, share, sums)| {
-        let plane = &input[block * in_pixels..][..in_pixels];
-        let group = block / groups.in_blocks;
-        let first = group * groups.out_blocks + share * shares;
-        with_scratch(taps * CHUNK.min(out_pixels), |gathered| {
-            for start in (0..out_pixels).step_by(CHUNK) {
-                let pixels = start..(start + CHUNK).min(out_pixels);
-                let count = pixels.len();
-                let seen: &[Lane] = if view.is_pointwise() {
-                    &plane[pixels.clone()]
-                } else {
-                    let gathered = &mut gathered[..taps * count];
-                    simd.vectorize(
-                        #[inline(always)]
-                        || {
-                            for (gathered, &offset) in
-                                gathered.chunks_exact_mut(count).zip(&view.offsets)
-                            {
-                                gather::tap(plane, view, offset, pixels.clone(), gathered);
-                            }
-                        },
-                    );
-                    gathered
-                };
-                let blocks = sums.len() / (taps * LANES);
-                for block in (0..blocks).step_by(S::BLOCKS) {
-                    let width = S::BLOCKS.min(blocks - block);
-                    let gradients =
-                        |n: usize| &gradient[(first + block + n) * out_pixels..][pixels.clone()];
-                    let sums = &mut sums[block * taps * LANES..][..width * taps * LANES];
-                    if width == 2 {
-                        outer::<S, 2>(simd, seen, [gradients(0), gradients(1)], taps, sums);
+    tasks
+        .into_par_iter()
+        .for_each(|(slab, block, share, sums)| {
+            let plane = &input[block * in_pixels..][..in_pixels];
+            let group = block / groups.in_blocks;
+            let first = group * groups.out_blocks + share * shares;
+            with_scratch(taps * CHUNK.min(out_pixels), |gathered| {
+                for start in slab.clone().step_by(CHUNK) {
+                    let pixels = start..(start + CHUNK).min(slab.end);
+                    let count = pixels.len();
+                    let seen: &[Lane] = if view.is_pointwise() {
+                        &plane[pixels.clone()]
                     } else {
-                        outer::<S, 1>(simd, seen, [gradients(0)], taps, sums);
+                        let gathered = &mut gathered[..taps * count];
+                        simd.vectorize(
+                            #[inline(always)]
+                            || {
+                                for (gathered, &offset) in
+                                    gathered.chunks_exact_mut(count).zip(&view.offsets)
+                                {
+                                    gather::tap(plane, view, offset, pixels.clone(), gathered);
+                                }
+                            },
+                        );
+                        gathered
+                    };
+                    let blocks = sums.len() / (taps * LANES);
+                    for block in (0..blocks).step_by(S::BLOCKS) {
+                        let width = S::BLOCKS.min(blocks - block);
+                        let gradients = |n: usize| {
+                            &gradient[(first + block + n) * out_pixels..][pixels.clone()]
+                        };
+                        let sums = &mut sums[block * taps * LANES..][..width * taps * LANES];
+                        if width == 2 {
+                            outer::<S, 2>(simd, seen, [gradients(0), gradients(1)], taps, sums);
+                        } else {
+                            outer::<S, 1>(simd, seen, [gradients(0)], taps, sums);
+                        }
                     }
                 }
-            }
+            });
         });
-    });
 }
 
 /// Input channels of a register tile: half of a block, so that two blocks of output channels fit beside.
-const ROWS: usize = 8;
+pub(super) const ROWS: usize = 8;
 
 /// Adds the products of what each tap saw, `seen[tap][pixel][16]`, with the gradients of `N` output blocks to
 /// `sums[block][tap][16 inputs][16 outputs]`.
@@ -368,156 +395,4 @@ fn place_gradients(sums: &[Lane], geometry: &ConvGeometry, view: &View, result: 
             }
         }
     });
-}
-
-/// [`grad_weight`] of pictures `[N, C, H, W]` of few channels, as the forward pass wrote them out into `workspace`.
-pub fn grad_weight_on_pictures(
-    workspace: &Workspace,
-    gradient: &[Lane],
-    geometry: &ConvGeometry,
-    result: &mut [f32],
-) {
-    struct GradWeight<'a>(&'a [f32], &'a [Lane], &'a ConvGeometry, &'a mut [f32]);
-    impl Job for GradWeight<'_> {
-        type Output = ();
-        fn run<S: Simd>(self, simd: S) {
-            let Self(padded, gradient, geometry, result) = self;
-            match geometry.stride * geometry.in_channels {
-                3 => stem_gradients::<S, 3>(simd, padded, gradient, geometry, result),
-                6 => stem_gradients::<S, 6>(simd, padded, gradient, geometry, result),
-                _ => stem_gradients::<S, 0>(simd, padded, gradient, geometry, result),
-            }
-        }
-    }
-    let length = stem::padded_len(geometry);
-    dispatch(GradWeight(
-        &workspace.pictures[..length],
-        gradient,
-        geometry,
-        result,
-    ));
-}
-
-fn stem_gradients<S: Simd, const PITCH: usize>(
-    simd: S,
-    padded: &[f32],
-    gradient: &[Lane],
-    geometry: &ConvGeometry,
-    result: &mut [f32],
-) {
-    let run = geometry.kernel * geometry.in_channels;
-    let pieces = run.div_ceil(ROWS);
-    let out_blocks = blocks(geometry.out_channels);
-    let pixels = geometry.batch * geometry.out_pixels();
-    // A task: a row of the kernel and some blocks of outputs; its sums are `[pieces of the run][blocks][8][16]`.
-    let tasks: Vec<(usize, Range<usize>)> = (0..geometry.kernel)
-        .flat_map(|row| {
-            let tiles = (0..out_blocks).step_by(S::BLOCKS);
-            tiles.map(move |block| (row, block..(block + S::BLOCKS).min(out_blocks)))
-        })
-        .collect();
-    let sums: Vec<Vec<Lane>> = tasks
-        .par_iter()
-        .map(|(row, blocks)| {
-            let mut sums = vec![[0.0; LANES]; pieces * blocks.len() * ROWS];
-            let gradients = |n: usize| &gradient[(blocks.start + n) * pixels..][..pixels];
-            let of_piece = blocks.len() * ROWS;
-            for (piece, sums) in sums.chunks_exact_mut(of_piece).enumerate() {
-                // The last piece overlaps the one before it.
-                let first = (piece * ROWS).min(run.saturating_sub(ROWS));
-                if blocks.len() == 2 {
-                    let gradients = [gradients(0), gradients(1)];
-                    stem_outer::<S, PITCH, 2>(
-                        simd,
-                        padded,
-                        gradients,
-                        geometry,
-                        [*row, first],
-                        sums,
-                    );
-                } else {
-                    stem_outer::<S, PITCH, 1>(
-                        simd,
-                        padded,
-                        [gradients(0)],
-                        geometry,
-                        [*row, first],
-                        sums,
-                    );
-                }
-            }
-            sums
-        })
-        .collect();
-    for ((row, blocks), sums) in tasks.iter().zip(&sums) {
-        for place in 0..run {
-            let piece = place / ROWS;
-            let first = (piece * ROWS).min(run.saturating_sub(ROWS));
-            let (column, channel) = (place / geometry.in_channels, place % geometry.in_channels);
-            for (n, block) in blocks.clone().enumerate() {
-                let lane = &sums[(piece * blocks.len() + n) * ROWS + place - first];
-                for (j, &value) in lane.iter().enumerate() {
-                    let output = block * LANES + j;
-                    if output < geometry.out_channels {
-                        let weight =
-                            (output * geometry.in_channels + channel) * geometry.kernel + row;
-                        result[weight * geometry.kernel + column] = value;
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Sums of what [`ROWS`] places of a row of the kernel saw, from place `first`, times the gradients of `N` blocks.
-#[inline(never)]
-fn stem_outer<S: Simd, const PITCH: usize, const N: usize>(
-    simd: S,
-    padded: &[f32],
-    gradients: [&[Lane]; N],
-    geometry: &ConvGeometry,
-    [row, first]: [usize; 2],
-    sums: &mut [Lane],
-) {
-    let [padded_height, padded_width] = stem::padded(geometry);
-    let pitch = if PITCH == 0 {
-        geometry.stride * geometry.in_channels
-    } else {
-        PITCH
-    };
-    let width = geometry.out_width();
-    // Of a run shorter than the tile only so many values are there.
-    let rows = ROWS.min(geometry.kernel * geometry.in_channels - first);
-    simd.vectorize(
-        #[inline(always)]
-        || {
-            let mut totals = [[simd.splat(0.0); N]; ROWS];
-            for line in 0..geometry.batch * geometry.out_height() {
-                let (image, out_row) = (line / geometry.out_height(), line % geometry.out_height());
-                let in_row = image * padded_height + out_row * geometry.stride + row;
-                let values = &padded[in_row * padded_width * geometry.in_channels + first..];
-                let pixels = line * width..(line + 1) * width;
-                for (column, pixel) in pixels.enumerate() {
-                    let mut vectors = [simd.splat(0.0); N];
-                    each!(n in N, 0 1, { vectors[n] = simd.load(&gradients[n][pixel]); });
-                    let values = &values[column * pitch..][..rows];
-                    if let Some(values) = values.first_chunk::<ROWS>() {
-                        each!(m in ROWS, 0 1 2 3 4 5 6 7, {
-                            let value = simd.splat(values[m]);
-                            each!(n in N, 0 1, { totals[m][n] = simd.mul_add(value, vectors[n], totals[m][n]); });
-                        });
-                    } else {
-                        each!(m in ROWS, 0 1 2 3 4 5 6 7, {
-                            let value = simd.splat(values.get(m).copied().unwrap_or(0.0));
-                            each!(n in N, 0 1, { totals[m][n] = simd.mul_add(value, vectors[n], totals[m][n]); });
-                        });
-                    }
-                }
-            }
-            each!(n in N, 0 1, {
-                let sums = &mut sums[n * ROWS..][..ROWS];
-                each!(m in ROWS, 0 1 2 3 4 5 6 7, { simd.store(&mut sums[m], totals[m][n]); });
-            });
-        },
-    );
 }

@@ -12,8 +12,9 @@
 
 use crate::fixture::{Fixture, distance, values};
 use candle_core::{DType, Device, Tensor};
-use resnet::model::{ModelConfig, ResNet};
+use resnet::model::{Frozen, ModelConfig, ResNet};
 use resnet::nn::{CrossEntropy, Parameters, Targets};
+use resnet::train::pass::{Input, Pass};
 use resnet::train::{Gradients, Optimiser, OptimiserConfig, Schedule, Scheduler};
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -95,7 +96,7 @@ fn classes(targets: &Tensor) -> Vec<u32> {
 struct Learner<'a> {
     case: &'a Case,
     dtype: DType,
-    net: ResNet,
+    pass: Pass,
     parameters: Parameters,
     optimiser: Optimiser,
 }
@@ -110,14 +111,14 @@ impl<'a> Learner<'a> {
         Self {
             case,
             dtype,
-            net,
+            pass: Pass::new(net, Frozen::Nothing),
             parameters,
             optimiser: optimiser.unwrap(),
         }
     }
 
     /// The loss and the gradients of step `step`.
-    fn look(&self, step: usize) -> (f64, Gradients) {
+    fn look(&mut self, step: usize) -> (f64, Gradients) {
         let case = self.case;
         let count = case.targets.len();
         let order = (0..case.run.batch).map(|place| (step * case.run.batch + place) % count);
@@ -138,10 +139,15 @@ impl<'a> Learner<'a> {
             label_smoothing: case.run.label_smoothing,
             class_weights: None,
         };
-        let logits = self.net.forward_t(&x, true).unwrap();
-        let loss = entropy.loss(&logits, &Targets::Classes(targets)).unwrap();
-        let store = loss.backward().unwrap();
-        let gradients = Gradients::new(store, self.optimiser.variables(), case.run.batch).unwrap();
+        let passed = self.pass.forward(&Input::Pictures(x)).unwrap();
+        let loss = entropy
+            .loss(&passed.logits, &Targets::Classes(targets))
+            .unwrap();
+        let variables = self.optimiser.variables();
+        let gradients = self
+            .pass
+            .backward(&passed, &loss, variables, case.run.batch)
+            .unwrap();
         (values(&loss)[0], gradients)
     }
 

@@ -1,0 +1,230 @@
+//! The compiled step against autograd.
+
+use super::*;
+use crate::kernels::isa;
+use crate::model::{ModelConfig, ShortcutKind, StridePlacement};
+use crate::nn::Parameters;
+use candle_core::{DType, Device, Var};
+use std::collections::HashMap;
+
+fn narrow(name: &str) -> ModelConfig {
+    ModelConfig {
+        classes: 7,
+        ..ModelConfig::named(name).unwrap().with_width(8)
+    }
+}
+
+fn kinds() -> Vec<ModelConfig> {
+    vec![
+        narrow("resnet18"),
+        narrow("resnet50"),
+        ModelConfig {
+            stem: StemKind::Cifar,
+            ..narrow("resnet18")
+        },
+        ModelConfig {
+            stride_placement: StridePlacement::V1,
+            ..narrow("resnet50")
+        },
+        ModelConfig {
+            groups: 4,
+            width_per_group: 32,
+            ..narrow("resnet50")
+        },
+        ModelConfig {
+            dilated: vec![false, false, true, true],
+            ..narrow("resnet50")
+        },
+        ModelConfig {
+            in_channels: 5,
+            ..narrow("resnet18")
+        },
+        ModelConfig::named("resnet20").unwrap(),
+        ModelConfig {
+            shortcut: ShortcutKind::None,
+            ..narrow("resnet20")
+        },
+    ]
+}
+
+/// Gives every even channel a bias that keeps it positive and every odd one a bias that keeps it negative: a value whose
+/// rounding error carried it over ReLU's edge would change all gradients before it.
+fn keep_from_relus_edge(parameters: &Parameters) {
+    for (name, variable) in parameters.trainable() {
+        if name.contains("bn") && name.ends_with("bias") || name.ends_with("downsample.1.bias") {
+            let signs = (0..variable.elem_count()).map(|i| if i % 2 == 0 { 8f32 } else { -8.0 });
+            let signs = Tensor::from_iter(signs, &Device::Cpu).unwrap();
+            variable.set(&signs).unwrap();
+        }
+    }
+}
+
+/// The logits, the gradients of all parameters but the head's, and the running statistics afterwards, by autograd.
+fn by_autograd(
+    config: &ModelConfig,
+    parameters: &Parameters,
+    x: &Tensor,
+    weights: &Tensor,
+    dtype: DType,
+) -> HashMap<String, Tensor> {
+    let own = Parameters::default();
+    let net = ResNet::new(config, &own.seeded(3, dtype, &Device::Cpu)).unwrap();
+    for ((_, variable), (_, from)) in own.all().iter().zip(parameters.all()) {
+        variable.set(&from.to_dtype(dtype).unwrap()).unwrap();
+    }
+    let logits = net.forward_t(&x.to_dtype(dtype).unwrap(), true).unwrap();
+    let loss = (&logits * weights.to_dtype(dtype).unwrap()).unwrap();
+    let mut store = loss.sum_all().unwrap().backward().unwrap();
+    let trained = own.trainable().into_iter();
+    let trained = trained.filter(|(name, _)| !name.starts_with("fc"));
+    let mut named: HashMap<_, _> = trained
+        .map(|(name, variable)| (name, store.remove(&variable).unwrap()))
+        .collect();
+    let running = own.all().into_iter();
+    let running = running.filter(|(name, _)| name.contains("running"));
+    named.extend(running.map(|(name, variable)| (name, variable.as_detached_tensor())));
+    named.insert("logits".to_owned(), logits);
+    named
+}
+
+fn norm(values: &[f64]) -> f64 {
+    values.iter().map(|value| value * value).sum::<f64>().sqrt()
+}
+
+/// The distance of some numbers from others, over the others' norm.
+fn distance(ours: &Tensor, expected: &Tensor) -> f64 {
+    let numbers = |tensor: &Tensor| -> Vec<f64> {
+        let flat = tensor.flatten_all().unwrap();
+        flat.to_dtype(DType::F64).unwrap().to_vec1().unwrap()
+    };
+    assert_eq!(ours.dims(), expected.dims());
+    let (ours, expected) = (numbers(ours), numbers(expected));
+    let differences: Vec<f64> = ours.iter().zip(&expected).map(|(a, b)| a - b).collect();
+    norm(&differences) / norm(&expected)
+}
+
+#[test]
+fn a_step_gives_the_gradients_of_autograd_for_every_kind_of_net() {
+    for config in kinds() {
+        let name = format!("{config:?}");
+        let parameters = Parameters::default();
+        let vb = parameters.seeded(3, DType::F32, &Device::Cpu);
+        let net = ResNet::new(&config, &vb).unwrap();
+        keep_from_relus_edge(&parameters);
+        let (batch, height, width) = (6, 40, 33);
+        let count = batch * config.in_channels * height * width;
+        let values: Vec<f32> = (0..count)
+            .map(|i| ((i * 7919) % 1009) as f32 / 504.5 - 1.0)
+            .collect();
+        let shape = (batch, config.in_channels, height, width);
+        let x = Tensor::from_vec(values.clone(), shape, &Device::Cpu).unwrap();
+        let weights = (0..batch * config.classes).map(|i| ((i * 31) % 17) as f32 / 8.0 - 1.0);
+        let weights = Tensor::from_iter(weights, &Device::Cpu).unwrap();
+        let weights = weights.reshape((batch, config.classes)).unwrap();
+        let expected = by_autograd(&config, &parameters, &x, &weights, DType::F64);
+        let rounded = by_autograd(&config, &parameters, &x, &weights, DType::F32);
+
+        let start: Vec<Tensor> = parameters
+            .all()
+            .iter()
+            .map(|(_, variable)| variable.as_detached_tensor().copy().unwrap())
+            .collect();
+        for isa in isa::available() {
+            for ((_, variable), start) in parameters.all().iter().zip(&start) {
+                variable.set(start).unwrap();
+            }
+            isa::with(isa, || {
+                let mut step = Step::new(&net, [height, width], Frozen::Nothing).unwrap();
+                let features = step.forward(&values).unwrap();
+                let shape = (batch, config.features());
+                let features = Tensor::from_vec(features, shape, &Device::Cpu).unwrap();
+                let features = Var::from_tensor(&features).unwrap();
+                let logits = net.head().forward(&features).unwrap();
+                let loss = (&logits * &weights).unwrap().sum_all().unwrap();
+                let gradient = loss.backward().unwrap().remove(&features).unwrap();
+                let gradient: Vec<f32> = gradient.flatten_all().unwrap().to_vec1().unwrap();
+                let mut ours: HashMap<String, Tensor> =
+                    step.backward(&gradient).unwrap().into_iter().collect();
+                let running = parameters.all().into_iter();
+                let running = running.filter(|(name, _)| name.contains("running"));
+                ours.extend(running.map(|(name, variable)| (name, variable.as_detached_tensor())));
+                ours.insert("logits".to_owned(), logits);
+
+                assert_eq!(ours.len(), expected.len(), "{name}");
+                for (tensor, expected) in &expected {
+                    let error = distance(&ours[tensor], expected);
+                    // Some gradients nearly vanish: autograd shows what f32 can say of them. Winograd's sums round a few times as
+                    // much.
+                    let rounding = distance(&rounded[tensor], expected);
+                    assert!(
+                        error < 20.0 * rounding + 1e-6,
+                        "{name}, {isa:?}: {tensor}: {error:e}, autograd {rounding:e}"
+                    );
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn a_frozen_part_evaluates_and_has_no_gradients() {
+    let config = narrow("resnet18");
+    let parameters = Parameters::default();
+    let vb = parameters.seeded(3, DType::F32, &Device::Cpu);
+    let net = ResNet::new(&config, &vb).unwrap();
+    let values: Vec<f32> = (0..4 * 3 * 33 * 33)
+        .map(|i| (i % 61) as f32 / 30.0 - 1.0)
+        .collect();
+    let x = Tensor::from_vec(values.clone(), (4, 3, 33, 33), &Device::Cpu).unwrap();
+    for (frozen, first) in [
+        (Frozen::Stem, "layer1.0.conv1.weight"),
+        (Frozen::Stage(2), "layer3.0.conv1.weight"),
+    ] {
+        let mut step = Step::new(&net, [33, 33], frozen).unwrap();
+        let before: Vec<f32> = running_mean(&parameters, "bn1");
+        let features = step.forward(&values).unwrap();
+        assert_eq!(running_mean(&parameters, "bn1"), before);
+        let features = Tensor::from_vec(features, (4, config.features()), &Device::Cpu).unwrap();
+        let logits = net.head().forward(&features).unwrap();
+        let expected = net.forward_frozen(&x, frozen, true).unwrap();
+        assert!(distance(&logits, &expected) < 1e-5, "{frozen}");
+        let gradients = step.backward(&vec![1.0; 4 * config.features()]).unwrap();
+        let names: Vec<&str> = gradients.iter().map(|(name, _)| name.as_str()).collect();
+        assert!(names.contains(&first), "{frozen}");
+        assert!(
+            names.iter().all(|name| !frozen.holds(name)),
+            "{frozen}: {names:?}"
+        );
+    }
+}
+
+fn running_mean(parameters: &Parameters, norm: &str) -> Vec<f32> {
+    let all: HashMap<_, _> = parameters.all().into_iter().collect();
+    all[&format!("{norm}.running_mean")].to_vec1().unwrap()
+}
+
+#[test]
+fn a_step_is_the_same_after_batches_of_other_sizes() {
+    let config = narrow("resnet50");
+    let parameters = Parameters::default();
+    let vb = parameters.seeded(3, DType::F32, &Device::Cpu);
+    let net = ResNet::new(&config, &vb).unwrap();
+    let values: Vec<f32> = (0..6 * 3 * 40 * 33)
+        .map(|i| ((i * 7919) % 1009) as f32 / 504.5 - 1.0)
+        .collect();
+    let take = |step: &mut Step, batch: usize| {
+        let features = step.forward(&values[..batch * 3 * 40 * 33]).unwrap();
+        let gradient: Vec<f32> = features.iter().map(|value| value.sin()).collect();
+        let gradients = step.backward(&gradient).unwrap().into_iter();
+        let gradients = gradients.map(|(name, gradient)| {
+            let numbers: Vec<f32> = gradient.flatten_all().unwrap().to_vec1().unwrap();
+            (name, numbers)
+        });
+        (features, gradients.collect::<Vec<_>>())
+    };
+    let new = || Step::new(&net, [40, 33], Frozen::Nothing).unwrap();
+    let mut used = new();
+    for batch in [6, 3, 1, 6] {
+        assert!(take(&mut used, batch) == take(&mut new(), batch), "{batch}");
+    }
+}
