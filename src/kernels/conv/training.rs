@@ -257,12 +257,11 @@ fn add_gradients<S: Simd>(
     let slabs = tasks::ranges(out_pixels, CHUNK, sums.len() / (in_blocks * of_block));
     // Few sums: the output blocks are shared out, too.
     let threads = rayon::current_num_threads();
-    let shares = match in_blocks * slabs.len() >= 2 * threads {
-        true => groups.out_blocks,
-        false => groups
-            .out_blocks
-            .div_ceil(2 * threads)
-            .next_multiple_of(S::BLOCKS),
+    let shares = if in_blocks * slabs.len() >= 2 * threads {
+        groups.out_blocks
+    } else {
+        let share = groups.out_blocks.div_ceil(2 * threads);
+        share.next_multiple_of(S::BLOCKS)
     };
     let tasks: Vec<_> = sums
         .chunks_exact_mut(of_block)
