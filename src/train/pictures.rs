@@ -11,6 +11,7 @@ use super::validation::{Source, Validation};
 use crate::data::Transform;
 use crate::data::augment::Policy;
 use crate::data::batches::Batches;
+use crate::data::sets::fingerprint::file_sizes;
 use crate::data::sets::{DataSet, Kind, Split};
 use crate::datasets::{self, DataName};
 use crate::error::hinted;
@@ -22,7 +23,6 @@ use crate::weights::run::{Carved, canonical};
 use crate::words::counted;
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{self, Path};
 
 /// The part of a folder's pictures that validates where none are put aside for it.
@@ -196,8 +196,7 @@ impl Data {
 
     /// What the model's note says of the pictures that teach it; noise is not worth one.
     pub fn note(&self, seed: u64) -> Option<RunNote> {
-        let images = self.set.val.as_ref().map_or(0, Split::len);
-        let carved = self.carved.map(|part| Carved { part, seed, images });
+        let carved = self.carved.map(|part| Carved::of(&self.set, part, seed));
         (self.set.kind != Kind::Noise).then(|| RunNote {
             data: canonical(&self.set.name),
             carved,
@@ -205,66 +204,18 @@ impl Data {
         })
     }
 
-    /// What the names and classes of the pictures add up to, folders' from the data set's own on: other pictures have another.
+    /// What the names and classes of the pictures add up to: other pictures have another.
     pub fn fingerprint(&self) -> String {
-        let mut hash = Hash::default();
-        for split in self.splits() {
-            hash.add(&(split.len() as u64).to_le_bytes());
-            for (index, class) in split.classes().iter().enumerate() {
-                hash.add(&class.to_le_bytes());
-                let name = split.name(index);
-                // The data set may be reached by another path.
-                let inside = match &self.name {
-                    DataName::Folder(folder) => Path::new(&name).strip_prefix(folder).ok(),
-                    _ => None,
-                };
-                match inside {
-                    Some(path) => path.iter().for_each(|part| {
-                        hash.add(b"/");
-                        hash.add(part.as_encoded_bytes());
-                    }),
-                    None => hash.add(name.as_bytes()),
-                }
-            }
-        }
-        hash.text()
+        self.set.fingerprint(self.splits())
     }
 
     /// What the sizes of the pictures' files add up to: pictures that were changed most often have another.
     pub fn sizes(&self) -> String {
-        let mut hash = Hash::default();
-        for split in self.splits().filter(|split| split.is_of_files()) {
-            for index in 0..split.len() {
-                let length = fs::metadata(split.name(index)).map_or(0, |file| file.len());
-                hash.add(&length.to_le_bytes());
-            }
-        }
-        hash.text()
+        file_sizes(self.splits())
     }
 
     fn splits(&self) -> impl Iterator<Item = &Split> {
         let all = [&self.set.train, &self.set.val, &self.set.test];
         all.into_iter().flatten()
-    }
-}
-
-/// FNV-1a of 64 bits.
-struct Hash(u64);
-
-impl Default for Hash {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Hash {
-    fn add(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-
-    fn text(&self) -> String {
-        format!("{:016x}", self.0)
     }
 }

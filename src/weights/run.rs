@@ -34,7 +34,7 @@ pub struct RunNote {
 }
 
 /// A part carved out of the training pictures, so that it can be carved again.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Carved {
     /// Which part of each class.
     pub part: f64,
@@ -42,6 +42,22 @@ pub struct Carved {
     pub seed: u64,
     /// Pictures of it.
     pub images: usize,
+    /// The names and classes of it and of the pictures that were left to teach, by [`DataSet::fingerprint`]; of other
+    /// pictures another part is carved.
+    #[serde(default)]
+    pub fingerprint: String,
+}
+
+impl Carved {
+    /// The `part` that was carved out of `data` by `seed`.
+    pub fn of(data: &DataSet, part: f64, seed: u64) -> Self {
+        Self {
+            part,
+            seed,
+            images: data.val.as_ref().map_or(0, Split::len),
+            fingerprint: data.fingerprint([&data.train, &data.val].into_iter().flatten()),
+        }
+    }
 }
 
 /// The choice of an epoch.
@@ -118,21 +134,20 @@ impl RunNote {
     /// # Errors
     /// Data that are no longer the run's.
     pub fn carve(&self, data: &mut DataSet) -> Result<()> {
-        let Some(Carved { part, seed, images }) = self.carved else {
+        let Some(carved) = &self.carved else {
             return Ok(());
         };
-        data.carve(part, seed)?;
-        let found = data.val.as_ref().map_or(0, Split::len);
-        if found == images {
+        data.carve(carved.part, carved.seed)?;
+        if Carved::of(data, carved.part, carved.seed) == *carved {
             return Ok(());
         }
         Err(hinted(
             format!(
-                "the part of `{}` that validated cannot be told: it had {}, and would have {found} now",
+                "the {} of `{}` that validated cannot be told: its training pictures are not those of the run",
+                counted(carved.images, "picture"),
                 data.name,
-                counted(images, "picture")
             ),
-            "put the pictures back as they were in training",
+            "put the pictures back as they were in training and name the data as there, or leave --split out",
         ))
     }
 }

@@ -233,6 +233,7 @@ mod tests {
                     part: 0.1,
                     seed: u64::MAX,
                     images: 5000,
+                    fingerprint: "0123456789abcdef".into(),
                 }),
                 chosen: Some(run::Chosen {
                     split: "train".into(),

@@ -6,6 +6,7 @@
 pub mod candle;
 pub mod cifar;
 pub mod fake;
+pub mod fingerprint;
 pub mod folder;
 pub mod idx;
 pub mod known;

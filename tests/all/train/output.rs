@@ -361,9 +361,10 @@ fn a_part_carved_out_chooses_the_epoch_and_the_test_pictures_stay_untouched() {
         (&note["chosen"]["split"], &note["chosen"]["images"]),
         (&"train".into(), &3.into())
     );
+    let carved = &note["carved"];
     assert_eq!(
-        note["carved"],
-        serde_json::json!({"part": 0.2, "seed": 0, "images": 3})
+        (&carved["part"], &carved["seed"], &carved["images"]),
+        (&0.2.into(), &0.into(), &3.into())
     );
     assert_eq!(config["label_names"], serde_json::json!(["a", "b"]));
     let last = fs::read_to_string(folder.join("run/last/config.json")).unwrap();
@@ -412,4 +413,18 @@ fn a_part_carved_out_chooses_the_epoch_and_the_test_pictures_stay_untouched() {
             .contains("(these pictures also chose the epoch)")
     };
     assert!(!marked("run") && marked("other"));
+    // Of other pictures another part would be carved, of as many pictures: some of it taught the model.
+    fs::copy(
+        folder.join("data/train/a/0.png"),
+        folder.join("data/train/a/00.png"),
+    )
+    .unwrap();
+    let done = super::Resnet::line("eval -m run -d data --split val")
+        .folder(folder)
+        .run();
+    assert_eq!((done.status, done.stdout.as_str()), (1, ""));
+    assert_eq!(
+        done.stderr,
+        "error: the 3 pictures of `data` that validated cannot be told: its training pictures are not those of the run\nhint: put the pictures back as they were in training and name the data as there, or leave --split out\n"
+    );
 }
