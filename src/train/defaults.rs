@@ -38,12 +38,8 @@ pub fn defaults(
     let Situation { kind, from_model } = situation;
     let is_noise = kind == Kind::Noise;
     let is_probe = said.freeze == Some(Frozen::Backbone);
-    let is_small = matches!(kind, Kind::Small | Kind::SmallGrey | Kind::Digits);
-    let batch_size = match () {
-        () if is_probe => 256,
-        () if is_small && !from_model => 128,
-        () => 32,
-    };
+    let is_small = is_small(kind);
+    let batch_size = usual_batch_size(situation, said);
     let batch = said.batch_size.unwrap_or(batch_size);
     let usual_epochs = match () {
         () if is_noise => 1,
@@ -119,6 +115,21 @@ pub fn defaults(
         dtype: Some("f32".to_owned()),
         ..Recipe::default()
     }
+}
+
+/// Pictures of a batch where `said` names no number.
+pub(super) fn usual_batch_size(situation: Situation, said: &Recipe) -> usize {
+    if said.freeze == Some(Frozen::Backbone) {
+        256
+    } else if is_small(situation.kind) && !situation.from_model {
+        128
+    } else {
+        32
+    }
+}
+
+fn is_small(kind: Kind) -> bool {
+    matches!(kind, Kind::Small | Kind::SmallGrey | Kind::Digits)
 }
 
 /// The learning rate, in proportion to the batch for SGD (<https://arxiv.org/abs/1706.02677>).

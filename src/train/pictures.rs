@@ -1,7 +1,7 @@
 //! The data of a run: opened, with the part that validates, and the recipe that suits them.
 
 use super::choices::StemRule;
-use super::defaults::{Situation, defaults};
+use super::defaults::{Situation, defaults, usual_batch_size};
 use super::memory::ensure_fake;
 use super::ranges::check_pictures;
 use super::recipe::Recipe;
@@ -118,7 +118,15 @@ impl Data {
             Some(config) => config.clone(),
             None => architecture(&said, size)?.config()?,
         };
-        let defaults = defaults(situation, &said, base, |batch_size| {
+        let asked = said.batch_size;
+        let asked = asked.unwrap_or_else(|| usual_batch_size(situation, &said));
+        let pictures = self.set.train.as_ref().map_or(0, Split::len);
+        // The rate suits the batches that there are, which hold no more than all pictures.
+        let there = Recipe {
+            batch_size: Some(asked.min(pictures)),
+            ..said.clone()
+        };
+        let defaults = defaults(situation, &there, base, |batch_size| {
             let said = Recipe {
                 batch_size: Some(batch_size),
                 ..said.clone()
