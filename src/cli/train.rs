@@ -44,6 +44,7 @@ pub struct Args {
     #[arg(long, value_name = "RUN_DIR")]
     resume: Option<PathBuf>,
     /// Do all of it and write nothing; with --max-steps 2 it tries a command in a moment, validating on a part only
+    /// (on all of it with --format json)
     #[arg(long)]
     dry_run: bool,
     /// What to print: progress for people, or a line of JSON a step and an epoch on stdout
@@ -240,7 +241,8 @@ pub fn run(
         let site = site(dtype)?;
         screen.said(said.said());
         let target = match &args.output {
-            _ if args.dry_run => Target::Dry,
+            _ if args.dry_run && args.format == Format::Json => Target::Dry,
+            _ if args.dry_run => Target::Trial,
             Some(folder) => Target::Folder(folder.clone()),
             None => Target::Numbered,
         };

@@ -49,6 +49,8 @@ pub enum Target {
     Folder(PathBuf),
     /// Nowhere.
     Dry,
+    /// Nowhere, and with `max-steps` it validates on no more pictures than it learns: a trial for people.
+    Trial,
 }
 
 impl Run {
@@ -118,7 +120,8 @@ impl Run {
         };
         let mut run = parts.assemble(data, &start.tensors, site)?;
         run.folder = match target {
-            Target::Dry => {
+            Target::Dry => None,
+            Target::Trial => {
                 run.shorten_validation(watch);
                 None
             }

@@ -245,13 +245,16 @@ fn a_dry_run_of_a_few_steps_validates_on_a_few_pictures() {
         "{}",
         done.stderr
     );
-    let done = trained(folder, &format!("{line} --epochs 1"));
-    assert!(
-        done.stderr
-            .contains("best/ is chosen by 12 pictures of val\n"),
-        "{}",
-        done.stderr
-    );
+    // A program reads the run's own figures.
+    for flags in ["--epochs 1", "--max-steps 2 --format json"] {
+        let done = trained(folder, &format!("{line} {flags}"));
+        assert!(
+            done.stderr
+                .contains("best/ is chosen by 12 pictures of val\n"),
+            "{flags}: {}",
+            done.stderr
+        );
+    }
 }
 
 #[test]
