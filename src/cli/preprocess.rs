@@ -13,8 +13,8 @@ use clap::ValueEnum;
 #[command(next_help_heading = "Preprocessing [default: the model's]")]
 pub struct PreprocessArgs {
     /// Size of the model's input: N pixels, or `HxW`
-    #[arg(long, value_name = "SIZE", value_parser = parse_size, conflicts_with = "test_size")]
-    image_size: Option<[usize; 2]>,
+    #[arg(long, value_name = "SIZE", conflicts_with = "test_size")]
+    image_size: Option<PictureSize>,
     /// The size and crop that the model names for testing, in place of those for training
     #[arg(long)]
     test_size: bool,
@@ -109,7 +109,7 @@ impl PreprocessArgs {
         } else {
             model
         };
-        if let Some(size) = self.image_size {
+        if let Some(PictureSize(size)) = self.image_size {
             preprocess.size = size;
         }
         if let Some(crop_pct) = self.crop_pct {
@@ -145,7 +145,7 @@ impl PreprocessArgs {
             ));
         }
         Ok(Recipe {
-            image_size: self.image_size.map(PictureSize),
+            image_size: self.image_size,
             crop_pct: self.crop_pct,
             crop_mode: self.crop_mode.map(CropMode::from),
             interpolation: self.interpolation.map(Interpolation::from),
@@ -173,16 +173,6 @@ pub fn in_words(preprocess: &Preprocess) -> String {
             ", EXIF orientation left aside"
         }
     )
-}
-
-/// Reads `224` or `192x256`.
-fn parse_size(text: &str) -> Result<[usize; 2], String> {
-    let (height, width) = text.split_once('x').unwrap_or((text, text));
-    let edge = |text: &str| text.parse().ok().filter(|edge| (1..=4096).contains(edge));
-    edge(height)
-        .zip(edge(width))
-        .map(|(height, width)| [height, width])
-        .ok_or_else(|| "it is pixels, 1 to 4096: 224, or 192x256 for height and width".to_owned())
 }
 
 fn parse_part(text: &str) -> Result<f64, String> {

@@ -2,6 +2,7 @@
 
 use crate::model::StemKind;
 use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 
 /// The largest edge of a stem that pools nothing, where the choice is left to the size.
 const LARGEST_FOR_CIFAR: usize = 64;
@@ -40,21 +41,44 @@ impl From<StemKind> for StemRule {
 
 /// Height and width of pictures, written as one number where they are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "WrittenSize", into = "WrittenSize")]
+#[serde(try_from = "WrittenSize", into = "WrittenSize")]
 pub struct PictureSize(pub [usize; 2]);
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "it is pixels, 1 to 4096: 224, or [192, 256] for height and width"
+)]
 enum WrittenSize {
     Edge(usize),
     Sides([usize; 2]),
+    Text(String),
 }
 
-impl From<WrittenSize> for PictureSize {
-    fn from(written: WrittenSize) -> Self {
+/// Reads `224` or `192x256`.
+impl FromStr for PictureSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (height, width) = text.split_once('x').unwrap_or((text, text));
+        let edge = |text: &str| text.parse().ok().filter(|edge| (1..=4096).contains(edge));
+        edge(height)
+            .zip(edge(width))
+            .map(|(height, width)| Self([height, width]))
+            .ok_or_else(|| {
+                "it is pixels, 1 to 4096: 224, or 192x256 for height and width".to_owned()
+            })
+    }
+}
+
+impl TryFrom<WrittenSize> for PictureSize {
+    type Error = String;
+
+    fn try_from(written: WrittenSize) -> Result<Self, String> {
         match written {
-            WrittenSize::Edge(edge) => Self([edge; 2]),
-            WrittenSize::Sides(sides) => Self(sides),
+            WrittenSize::Edge(edge) => Ok(Self([edge; 2])),
+            WrittenSize::Sides(sides) => Ok(Self(sides)),
+            WrittenSize::Text(text) => text.parse(),
         }
     }
 }
@@ -72,6 +96,20 @@ impl From<PictureSize> for WrittenSize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::Recipe;
+
+    #[test]
+    fn a_size_may_be_written_as_the_flag_has_it() {
+        for (written, size) in [
+            ("24", [24, 24]),
+            ("[24, 32]", [24, 32]),
+            ("\"24x32\"", [24, 32]),
+            ("\"24\"", [24, 24]),
+        ] {
+            let recipe = Recipe::parse(&format!("image-size = {written}")).unwrap();
+            assert_eq!(recipe.image_size, Some(PictureSize(size)), "{written}");
+        }
+    }
 
     #[test]
     fn the_stem_follows_the_size_unless_it_is_named() {

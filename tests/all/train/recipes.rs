@@ -5,7 +5,7 @@ use super::{data, losses, train, trained};
 use std::fs;
 
 /// A recipe, the exit status and what is said of it.
-const WRONG: [(&str, i32, &str); 27] = [
+const WRONG: [(&str, i32, &str); 29] = [
     (
         "lr = 0.1\nlearning-rate = 0.1",
         1,
@@ -70,6 +70,16 @@ const WRONG: [(&str, i32, &str); 27] = [
     ),
     ("std = [1.0, 0.0, 1.0]", 2, "cannot train with --std 0"),
     ("image-size = 0", 2, "cannot train with --image-size 0x0"),
+    (
+        "image-size = \"24 x 32\"",
+        1,
+        "line 1: `image-size`: it is pixels, 1 to 4096: 224, or 192x256 for",
+    ),
+    (
+        "image-size = [24]",
+        1,
+        "line 1: `image-size`: it is pixels, 1 to 4096: 224, or [192, 256] for",
+    ),
     (
         "milestones = [9223372036854775807]",
         2,
