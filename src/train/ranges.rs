@@ -117,9 +117,16 @@ impl Settings {
     }
 }
 
-/// Refuses means and deviations that are not one a channel, of one channel or three.
-fn check_channels(mean: &[f32], std: &[f32]) -> Result<()> {
-    for (flag, numbers) in [("mean", mean), ("std", std)] {
+/// Refuses what `recipe` says of means and deviations where they are not one a channel, of one channel or three.
+fn check_channels(recipe: &Recipe, base: &Preprocess) -> Result<()> {
+    let mean = recipe.mean.as_ref().unwrap_or(&base.mean);
+    let std = recipe.std.as_ref().unwrap_or(&base.std);
+    let mut both = [("mean", mean), ("std", std)];
+    if recipe.mean.is_none() {
+        // What was said is to blame, not what it does not fit.
+        both.reverse();
+    }
+    for (flag, numbers) in both {
         if ![1, 3].contains(&numbers.len()) || mean.len() != std.len() {
             return Err(wrong(
                 flag,
@@ -164,6 +171,5 @@ pub fn check_pictures(recipe: &Recipe, base: &Preprocess) -> Result<()> {
     if recipe.mean.is_none() && recipe.std.is_none() {
         return Ok(());
     }
-    let mean = recipe.mean.as_ref().unwrap_or(&base.mean);
-    check_channels(mean, recipe.std.as_ref().unwrap_or(&base.std))
+    check_channels(recipe, base)
 }

@@ -5,7 +5,7 @@ use super::{data, losses, train, trained};
 use std::fs;
 
 /// A recipe, the exit status and what is said of it.
-const WRONG: [(&str, i32, &str); 29] = [
+const WRONG: [(&str, i32, &str); 30] = [
     (
         "lr = 0.1\nlearning-rate = 0.1",
         1,
@@ -69,6 +69,7 @@ const WRONG: [(&str, i32, &str); 29] = [
         "`std`: cannot train with --std 58.4: pictures are scaled",
     ),
     ("std = [1.0, 0.0, 1.0]", 2, "cannot train with --std 0"),
+    ("std = [0.0]", 2, "`std`: cannot train with --std [0.0]\n"),
     ("image-size = 0", 2, "cannot train with --image-size 0x0"),
     (
         "image-size = \"24 x 32\"",
