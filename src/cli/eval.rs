@@ -8,7 +8,7 @@ use super::preprocess::{PreprocessArgs, in_words};
 use super::print;
 use super::workers::WorkersArgs;
 use crate::data::DecodeOptions;
-use crate::data::sets::{DataSet, Kind, Split};
+use crate::data::sets::{DataSet, Split};
 use crate::datasets::{self, DataName};
 use crate::error::hinted;
 use crate::eval::output::TOP;
@@ -202,7 +202,8 @@ fn choose(data: &DataSet, args: &Args, console: &Console) -> Result<(&'static st
     // Class folders without splits are all taken for training, until a part is carved out.
     let folder = Path::new(&args.data);
     let mut labels = data.labels.iter();
-    let alone = data.kind == Kind::Photographs && labels.all(|label| folder.join(label).is_dir());
+    let of_files = data.train.as_ref().is_some_and(Split::is_of_files);
+    let alone = of_files && labels.all(|label| folder.join(label).is_dir());
     let found = match (args.split, there.as_slice()) {
         (None, [(SplitChoice::Train, _, split)]) if alone => {
             console.note(format_args!(

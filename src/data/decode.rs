@@ -71,14 +71,18 @@ pub fn decode(path: &Path, options: &DecodeOptions) -> Result<RgbImage> {
 
 /// The pixels that the header of a picture names; 0 where it does not tell.
 pub(super) fn pixels(bytes: &[u8]) -> u64 {
-    let size = match format::recognise(bytes) {
+    dimensions(bytes).map_or(0, |(width, height)| u64::from(width) * u64::from(height))
+}
+
+/// The width and height that the header of a picture names, where it tells.
+pub(super) fn dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
+    match format::recognise(bytes) {
         Ok(ImageFormat::Jpeg) => Jpeg::open(bytes).ok().map(|jpeg| jpeg.dimensions()),
         Ok(format) => ImageReader::with_format(Cursor::new(bytes), format)
             .into_dimensions()
             .ok(),
         Err(_) => None,
-    };
-    size.map_or(0, |(width, height)| u64::from(width) * u64::from(height))
+    }
 }
 
 /// Decodes a picture that is in memory as a file's content.

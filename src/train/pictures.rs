@@ -73,7 +73,14 @@ impl Data {
                 "put them into `train/`, one folder a class",
             ));
         }
-        let alone = set.val.is_none() && set.test.is_none() && matches!(name, DataName::Folder(_));
+        let is_folder = matches!(name, DataName::Folder(_));
+        if is_folder && set.kind == Kind::Small && base.is_none() && said.image_size.is_none() {
+            let [height, width] = set.preprocess.size;
+            set.notes.push(format!(
+                "pictures of about {height}x{width}: trained at that size; --image-size 224 for another"
+            ));
+        }
+        let alone = set.val.is_none() && set.test.is_none() && is_folder;
         let carved = said.val_split.or(alone.then_some(FOLDER_VAL_SPLIT));
         if let Some(fraction) = carved {
             set.carve(fraction, seed)?;

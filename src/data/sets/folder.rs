@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use super::small::small_size;
 use super::{DataSet, Kind, Pictures, Split};
 use crate::data::list::{Listing, list, list_flat};
 use crate::error::hinted;
@@ -348,14 +349,26 @@ fn finish(
             "there is only one class, `{only}`: every answer is right"
         ));
     }
+    let first = [&train, &val, &test].into_iter().flatten().next();
+    let (kind, preprocess) = match first.and_then(Split::files).and_then(small_size) {
+        Some(size) => {
+            let preprocess = Preprocess {
+                size,
+                crop_pct: 1.0,
+                ..Preprocess::default()
+            };
+            (Kind::Small, preprocess)
+        }
+        None => (Kind::Photographs, Preprocess::default()),
+    };
     DataSet {
         name: name.to_owned(),
         labels,
         train,
         val,
         test,
-        kind: Kind::Photographs,
-        preprocess: Preprocess::default(),
+        kind,
+        preprocess,
         notes,
     }
 }

@@ -12,6 +12,7 @@ pub mod idx;
 pub mod known;
 pub mod part;
 pub mod sample;
+mod small;
 pub mod split;
 pub mod table;
 
@@ -47,7 +48,7 @@ pub struct DataSet {
 /// What pictures a data set holds: the recipe that suits them depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Small pictures that are used at about their own size: CIFAR.
+    /// Small pictures that are used at about their own size: CIFAR, and folders of such.
     Small,
     /// Small grey pictures that may be mirrored: clothes.
     SmallGrey,

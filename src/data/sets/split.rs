@@ -105,7 +105,15 @@ impl Split {
 
     /// Whether the pictures are files, read when they are asked for.
     pub fn is_of_files(&self) -> bool {
-        matches!(&*self.pictures, Pictures::Files(_))
+        self.files().is_some()
+    }
+
+    /// The files, where the pictures are such; of a selection, those of the whole.
+    pub fn files(&self) -> Option<&[PathBuf]> {
+        match &*self.pictures {
+            Pictures::Files(paths) => Some(paths),
+            _ => None,
+        }
     }
 
     /// Whether there is no example.

@@ -77,6 +77,35 @@ fn classes_are_sorted_as_python_sorts_and_pictures_by_path() {
 }
 
 #[test]
+fn a_folder_of_small_pictures_has_their_size_and_one_of_photographs_has_not() {
+    // Width and height of each picture, and the height and width that the data set has.
+    let cases: [(&[[u32; 2]], _); 6] = [
+        (&[[28, 28]; 5], Some([28, 28])),
+        (&[[64, 48], [64, 48], [30, 30]], Some([48, 64])),
+        (&[[28, 28], [28, 28], [500, 300]], Some([28, 28])),
+        (&[[28, 28], [300, 200], [300, 200]], None),
+        (&[[65, 20]; 3], None),
+        (&[[4, 4]; 3], None),
+    ];
+    for (sizes, size) in cases {
+        let folder = made(&["a/unreadable.jpg"]);
+        for (number, [width, height]) in sizes.iter().enumerate() {
+            let ending = ["png", "jpg", "bmp"][number % 3];
+            let path = folder.path().join(format!("a/{number}.{ending}"));
+            image::RgbImage::new(*width, *height).save(path).unwrap();
+        }
+        let data = read(&folder).unwrap();
+        let (kind, crop_pct) = match size {
+            Some(_) => (Kind::Small, 1.0),
+            None => (Kind::Photographs, 0.875),
+        };
+        assert_eq!(data.kind, kind, "{sizes:?}");
+        assert_eq!(data.preprocess.size, size.unwrap_or([224, 224]));
+        assert!((data.preprocess.crop_pct - crop_pct).abs() < 1e-12);
+    }
+}
+
+#[test]
 fn parts_are_known_by_every_name_and_share_the_classes_of_training() {
     for (train, val, test) in [
         ("train", "val", "test"),

@@ -431,3 +431,34 @@ fn a_part_carved_out_chooses_the_epoch_and_the_test_pictures_stay_untouched() {
         "error: the 3 pictures of `data` that validated cannot be told: its training pictures are not those of the run\nhint: put the pictures back as they were in training and name the data as there, or leave --split out\n"
     );
 }
+
+#[test]
+fn a_folder_of_small_pictures_is_trained_at_their_size_unless_another_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    data(folder);
+    let note =
+        "note: pictures of about 18x18: trained at that size; --image-size 224 for another\n";
+    let line = "-d data --depth 20 --width 4 -b 4 --workers 1 --max-steps 1";
+    let done = trained(folder, &format!("{line} -o run"));
+    assert!(done.stderr.contains(note), "{}", done.stderr);
+    let config = fs::read_to_string(folder.join("run/config.toml")).unwrap();
+    for answer in [
+        "image-size = 18\n",
+        "augment = \"crop-flip\"\n",
+        "label-smoothing = 0.0\n",
+    ] {
+        assert!(config.contains(answer), "{config}");
+    }
+    for line in [
+        format!("{line} --image-size 16 --dry-run"),
+        "-d data -m run -b 4 --max-steps 1 --dry-run".to_owned(),
+    ] {
+        let done = trained(folder, &line);
+        assert!(
+            !done.stderr.contains("pictures of about"),
+            "{}",
+            done.stderr
+        );
+    }
+}
