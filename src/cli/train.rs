@@ -241,8 +241,8 @@ pub fn run(
         let site = site(dtype)?;
         screen.said(said.said());
         let target = match &args.output {
-            _ if args.dry_run && args.format == Format::Json => Target::Dry,
-            _ if args.dry_run => Target::Trial,
+            folder if args.dry_run && args.format == Format::Json => Target::Dry(folder.clone()),
+            folder if args.dry_run => Target::Trial(folder.clone()),
             Some(folder) => Target::Folder(folder.clone()),
             None => Target::Numbered,
         };

@@ -23,7 +23,7 @@
 //! let recipe = Recipe::parse("data = 'fake:32:4'\ndepth = 20\nimage-size = 16\nepochs = 2")?;
 //! let site = Site { device: Device::Cpu, workers: 2, progress: &Silent };
 //! // `Target::Numbered` writes to `runs/`, and `Target::Folder` to a folder.
-//! let run = Run::start(recipe, &Target::Dry, "an example", &site, &mut Unwatched)?;
+//! let run = Run::start(recipe, &Target::Dry(None), "an example", &site, &mut Unwatched)?;
 //! let ended = run.go(&mut Unwatched)?;
 //! assert_eq!(ended.best.map(|(epoch, _)| epoch), Some(2));
 //! # Ok(())

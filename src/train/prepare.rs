@@ -47,10 +47,10 @@ pub enum Target {
     Numbered,
     /// This folder.
     Folder(PathBuf),
-    /// Nowhere.
-    Dry,
-    /// Nowhere, and with `max-steps` it validates on no more pictures than it learns: a trial for people.
-    Trial,
+    /// Nowhere, but this folder, where one is named, must be one that a run could have.
+    Dry(Option<PathBuf>),
+    /// The same, and with `max-steps` it validates on no more pictures than it learns: a trial for people.
+    Trial(Option<PathBuf>),
 }
 
 impl Run {
@@ -65,7 +65,7 @@ impl Run {
         site: &Site,
         watch: &mut dyn Watch,
     ) -> Result<Self> {
-        if let Target::Folder(path) = target {
+        if let Target::Folder(path) | Target::Dry(Some(path)) | Target::Trial(Some(path)) = target {
             ensure_new(path)?;
         }
         let written = said.data.clone().unwrap_or_else(|| "cifar10".to_owned());
@@ -120,8 +120,8 @@ impl Run {
         };
         let mut run = parts.assemble(data, &start.tensors, site)?;
         run.folder = match target {
-            Target::Dry => None,
-            Target::Trial => {
+            Target::Dry(_) => None,
+            Target::Trial(_) => {
                 run.shorten_validation(watch);
                 None
             }

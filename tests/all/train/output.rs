@@ -1,6 +1,6 @@
 //! What a run prints: JSON lines for programs on stdout, text for people on stderr; and what a dry run leaves: nothing.
 
-use super::{SMALL, command, data, files, lines, trained};
+use super::{SMALL, command, data, files, lines, train, trained};
 use std::fs;
 use std::io::{BufRead, BufReader};
 
@@ -461,4 +461,23 @@ fn a_folder_of_small_pictures_is_trained_at_their_size_unless_another_is_said() 
             done.stderr
         );
     }
+}
+
+#[test]
+fn a_dry_run_refuses_the_folder_that_a_run_would() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::create_dir(folder.join("full")).unwrap();
+    fs::write(folder.join("full/thesis.tex"), "").unwrap();
+    let line = format!("-d fake:8 {SMALL} --max-steps 1");
+    let wet = train(folder, &format!("{line} -o full"));
+    let dry = train(folder, &format!("{line} -o full --dry-run"));
+    assert_eq!((dry.status, &dry.stderr), (wet.status, &wet.stderr));
+    assert!(
+        dry.stderr.contains("run folder `full` is not empty"),
+        "{}",
+        dry.stderr
+    );
+    trained(folder, &format!("{line} -o new --dry-run"));
+    assert!(!folder.join("new").exists());
 }
