@@ -4,7 +4,7 @@ use super::folder::{RunFolder, Which};
 use super::run::Run;
 use super::state::{Best, Exact};
 use super::validation::Scores;
-use super::watch::Watch;
+use super::watch::{Epoch, Watch};
 use crate::weights::Card;
 use crate::weights::run::Chosen;
 use anyhow::Result;
@@ -86,7 +86,12 @@ impl Run {
         let Some(folder) = &self.folder else {
             return Ok(());
         };
-        folder.write_state(&self.identity, &self.standing, &self.learner.state()?)
+        let mut tensors = self.learner.state()?;
+        if self.ended_inside.is_some() {
+            let best = self.earlier_best.iter().cloned();
+            tensors.extend(best.map(|(name, tensor)| (format!("{BEST}{name}"), tensor)));
+        }
+        folder.write_state(&self.identity, &self.standing, &tensors)
     }
 
     /// Writes `last/`, `best/` where this is the best epoch, and `metrics.csv`, from what was committed.
@@ -122,6 +127,9 @@ impl Run {
 
     /// Makes the files that follow from the state, which a process that was killed may not have written.
     pub(super) fn restore_files(&mut self) -> Result<()> {
+        if self.ended_inside.is_some() {
+            return Ok(());
+        }
         if self.standing.epoch == 0 {
             // A run that ended inside its first epoch has written a line.
             return self
@@ -137,6 +145,34 @@ impl Run {
             Some(folder) => folder.write_metrics(&self.standing.rows),
             None => Ok(()),
         }
+    }
+
+    /// The best epoch where the run has ended inside one: its last step is done, both models are there, and `metrics.csv`,
+    /// which is written last, has the line of that epoch.
+    pub(super) fn end_inside_on_disk(&self) -> Option<Best> {
+        let folder = self.folder.as_ref()?;
+        let is_whole = folder.has_model(Which::Best) && folder.has_model(Which::Last);
+        if !self.is_last_step() || self.standing.batch == 0 || !is_whole {
+            return None;
+        }
+        let rows = folder.metrics();
+        let (last, earlier) = rows.split_last()?;
+        let epoch = self.standing.epoch + 1;
+        let (number, top1) = Epoch::of_csv(last)?;
+        if number != epoch || earlier != self.standing.rows {
+            return None;
+        }
+        let scores = Scores {
+            top1,
+            ..Scores::default()
+        };
+        if self.is_best(scores) {
+            return Some(Best {
+                epoch,
+                top1: top1.map(Exact),
+            });
+        }
+        self.standing.best
     }
 
     /// Writes the best weights that the state kept of its finished epochs back to `best/`.
@@ -165,7 +201,7 @@ impl Run {
     }
 
     fn ended(&self, why: Why) -> Ended {
-        let best = self.standing.best;
+        let best = self.ended_inside.or(self.standing.best);
         let validation = self.validation.as_ref();
         Ended {
             why,

@@ -270,6 +270,12 @@ impl RunFolder {
         }
     }
 
+    /// The lines of `metrics.csv` under its header; none where it cannot be read.
+    pub fn metrics(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.path.join(METRICS)).unwrap_or_default();
+        text.lines().skip(1).map(str::to_owned).collect()
+    }
+
     /// Writes `metrics.csv` with these lines under its header.
     ///
     /// # Errors

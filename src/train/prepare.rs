@@ -304,6 +304,7 @@ impl Parts {
             step_bytes,
             folder: None,
             earlier_best: Vec::new(),
+            ended_inside: None,
         })
     }
 }

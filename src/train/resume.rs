@@ -55,10 +55,14 @@ impl Run {
         watch: &mut dyn Watch,
     ) -> Result<Self> {
         let (run_folder, state) = RunFolder::resume(folder, &site.device)?;
+        let before = state.identity.recipe.clone();
         let resumed = Self::resume_state(state, length, site, watch);
         let mut run = resumed.with_context(|| format!("cannot resume `{}`", folder.display()))?;
         run.folder = Some(run_folder);
-        run.restore_best()?;
+        run.ended_inside = run.end_inside_on_disk();
+        if run.ended_inside.is_none() {
+            run.restore_best()?;
+        }
         run.miss_best(watch);
         run.note_edits(length, watch)?;
         if length != Length::default() {
@@ -66,7 +70,8 @@ impl Run {
         }
         if let Some(folder) = &run.folder {
             let about = folder.command().unwrap_or_default();
-            if length != Length::default() {
+            let changes = run.identity.recipe != before || run.end().is_none();
+            if length != Length::default() && changes {
                 // The length is the run's from now on, whatever happens before the next state.
                 run.save()?;
                 folder.write_config(

@@ -40,6 +40,8 @@ pub struct Run {
     pub(super) folder: Option<RunFolder>,
     /// The best weights of the finished epochs, where the state was saved at an end inside a later one.
     pub(super) earlier_best: Vec<(String, Tensor)>,
+    /// The best epoch of a run that has ended inside one and whose files all tell so; its state stands before that end.
+    pub(super) ended_inside: Option<Best>,
 }
 
 /// Where the steps of an epoch ended.
@@ -94,7 +96,8 @@ impl Run {
         let since = best.map_or(*epoch, |best| best.epoch.max(*patient_since));
         let without_better = epoch.saturating_sub(since);
         // Inside an epoch the last step is followed by a validation, which may have been cut off.
-        let steps_are_done = self.is_last_step() && self.standing.batch == 0;
+        let steps_are_done =
+            self.is_last_step() && (self.standing.batch == 0 || self.ended_inside.is_some());
         if *epoch >= self.settings.epochs || steps_are_done {
             return Some(Why::Done);
         }

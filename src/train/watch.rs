@@ -93,6 +93,20 @@ impl Epoch {
             self.seconds
         )
     }
+
+    /// The number of an epoch and what it recognised of the validation pictures, by its line of `metrics.csv`.
+    pub(super) fn of_csv(line: &str) -> Option<(u64, Option<f64>)> {
+        let cells: Vec<&str> = line.split(',').collect();
+        let cell = |name: &str| {
+            let column = COLUMNS.split(',').position(|column| column == name)?;
+            cells.get(column).copied()
+        };
+        let top1 = match cell("val_top1")? {
+            "" => None,
+            number => Some(number.parse().ok()?),
+        };
+        Some((cell("epoch")?.parse().ok()?, top1))
+    }
 }
 
 /// Who follows a run. An error ends it, after its state was saved.

@@ -73,7 +73,7 @@ fn a_full_disk_is_an_error_and_the_run_goes_on_when_there_is_room() {
     trained(folder, &format!("{line} -o whole"));
     let before = files(&folder.join("run"));
     // Too small for the state.
-    limited(40, "--resume run --workers 2");
+    limited(40, "--resume run --epochs 2 --workers 2");
     // Of the models the next epoch's are the first that the state's commit brings.
     for (path, bytes) in files(&folder.join("run")) {
         let same = before.get(&path).is_some_and(|earlier| *earlier == bytes);

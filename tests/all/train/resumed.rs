@@ -422,3 +422,49 @@ fn a_run_that_lost_patience_goes_on_with_new_patience() {
     );
     assert_eq!(metrics(&folder.join("run")).len(), 1 + 5);
 }
+
+#[test]
+fn a_run_that_ended_inside_an_epoch_is_finished_and_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    data(folder);
+    let line = format!("-d data {SMALL} --epochs 4");
+    for (steps, run) in [(3, "first"), (17, "later")] {
+        let began = trained(folder, &format!("{line} --max-steps {steps} -o {run}"));
+        let best = began
+            .stderr
+            .lines()
+            .find(|line| line.contains("the best epoch is"));
+        let before = files(&folder.join(run));
+        for length in ["", "--max-steps", "--epochs 4 --max-steps"] {
+            let length = match length {
+                "" => String::new(),
+                flags => format!("{flags} {steps}"),
+            };
+            let done = trained(folder, &format!("--resume {run} {length}"));
+            let expected = format!(
+                "note: the run is finished, after {steps} steps; `resnet train --resume {run} --epochs 4` goes on with it\n"
+            );
+            assert!(done.stderr.starts_with(&expected), "{}", done.stderr);
+            assert!(done.stderr.contains(best.unwrap()), "{}", done.stderr);
+            assert!(!done.stderr.contains("epoch 1/"), "{}", done.stderr);
+            assert!(before == files(&folder.join(run)), "{run} {length}");
+        }
+        // A file that is gone is made again.
+        let metrics = folder.join(run).join("metrics.csv");
+        fs::remove_file(&metrics).unwrap();
+        trained(folder, &format!("--resume {run}"));
+        assert!(metrics.is_file());
+    }
+    // Another length is kept, with the best weights of the epochs before.
+    trained(folder, "--resume later --epochs 5 --max-steps 17");
+    trained(folder, "--resume later --epochs 4");
+    trained(folder, &format!("{line} -o whole"));
+    trained(folder, "--resume first --epochs 4");
+    for run in ["first", "later"] {
+        assert!(
+            outcome(&folder.join(run)) == outcome(&folder.join("whole")),
+            "{run}"
+        );
+    }
+}
