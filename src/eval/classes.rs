@@ -27,7 +27,8 @@ impl Matched {
     ///
     /// Names that the model has are matched wherever they stand, so that data in another order or of fewer classes can be
     /// evaluated. `tabby` is `tabby, tabby cat`: any of the names between commas serves, and case, `_` and `-` do not
-    /// matter. As many classes of which no name is the model's are taken in their order, and that is said.
+    /// matter. As many classes are taken in their order, and that is said, where a name that differs says nothing on one
+    /// of the two sides, as `3`, `class_3` and `ImageNet`'s `n01440764` do.
     ///
     /// # Errors
     /// Where neither holds, so that figures would mean nothing.
@@ -71,8 +72,11 @@ impl Matched {
                 }),
             });
         }
-        let in_place = |(class, found): (u32, &Option<u32>)| found.is_none_or(|at| at == class);
-        if data.len() == count && (0..).zip(&found).all(in_place) {
+        let in_place = |(class, found): (usize, &Option<u32>)| match found {
+            Some(at) => *at as usize == class,
+            None => is_number(&model[class]) || is_number(&data[class]),
+        };
+        if data.len() == count && found.iter().enumerate().all(in_place) {
             return Ok(Self {
                 classes: in_order,
                 labels: model.to_vec(),
@@ -164,6 +168,16 @@ impl Names {
     }
 }
 
+/// Whether a name says nothing but a number: `3`, `class 3`, `LABEL_3`, and `n01440764`, as `ImageNet`'s folders are called.
+fn is_number(name: &str) -> bool {
+    let name = plain(name);
+    let words = ["class", "label", "category"];
+    let word = words.iter().find_map(|word| name.strip_prefix(word));
+    let synset = || name.strip_prefix('n').filter(|digits| digits.len() == 8);
+    let rest = word.or_else(synset).unwrap_or(&name).trim();
+    !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// A name without case and outer space, its words parted by one space: folders often have `_` there.
 fn plain(name: &str) -> String {
     let name = name.to_lowercase().replace(['_', '-'], " ");
@@ -216,15 +230,22 @@ mod tests {
     }
 
     #[test]
-    fn as_many_other_names_are_taken_in_their_order_with_a_note() {
-        let other = matched(&["cat", "dog"], 2, &["cats", "dog"]).unwrap();
-        assert_eq!(other.classes, [0, 1]);
-        assert!(
-            other
-                .note
-                .unwrap()
-                .ends_with("in their order, `cats` as `cat`")
-        );
+    fn names_that_say_nothing_are_taken_in_their_order_with_a_note() {
+        for (model, data, example) in [
+            (["cat", "dog"], ["0", "1"], "`0` as `cat`"),
+            (["cat", "dog"], ["class 1", "class_2"], "`class 1` as `cat`"),
+            (["cat", "dog"], ["n02121808", "dog"], "`n02121808` as `cat`"),
+            (["LABEL_0", "LABEL_1"], ["cat", "dog"], "`cat` as `LABEL_0`"),
+            (["cat", "1"], ["cat", "dog"], "`dog` as `1`"),
+        ] {
+            let other = matched(&model, 2, &data).unwrap();
+            assert_eq!(other.classes, [0, 1]);
+            let note = other.note.unwrap();
+            assert!(
+                note.ends_with(&format!("in their order, {example}")),
+                "{note}"
+            );
+        }
         let unnamed = matched(&[], 2, &["x", "y"]).unwrap();
         assert_eq!(unnamed.labels, ["x", "y"]);
         assert!(unnamed.note.unwrap().contains("names no classes"));
@@ -233,10 +254,21 @@ mod tests {
     #[test]
     fn classes_that_cannot_be_told_are_refused() {
         for (model, data, message) in [
+            // As many names, but others.
+            (
+                &["cat", "dog"][..],
+                &["cats", "dog"][..],
+                "`cats` is not among the model's (2 classes against 2)",
+            ),
+            (
+                &["dots", "rings", "stripes"],
+                &["circle", "class", "square"],
+                "`circle`, `class`, `square` are not among the model's (3 classes against 3)",
+            ),
             // A known name in another place: the order means nothing.
             (
-                &["cat", "dog", "bird"][..],
-                &["bird", "cat", "hound"][..],
+                &["cat", "dog", "bird"],
+                &["bird", "cat", "hound"],
                 "`hound` is not among the model's (3 classes against 3)",
             ),
             (
