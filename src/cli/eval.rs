@@ -102,7 +102,11 @@ pub fn run(
     }
     let split = matched.apply(&split);
     let seen_as = if is_carved { CARVED } else { split_name };
-    let chose_best = warn_of_seen(&card, &args.data, seen_as, console);
+    let seen = match &card.run {
+        Some(run) => run.seen(&args.data, seen_as),
+        None => Seen::Never,
+    };
+    let mark = warn_of_seen(&seen, split.len(), console);
     console.detail(format_args!(
         "model {}, in {} on {}; pictures: {}",
         card.name,
@@ -158,7 +162,9 @@ pub fn run(
         data: args.data.clone(),
         split: split_name.to_owned(),
         evaluation,
-        chose_best,
+        chose_best: matches!(seen, Seen::Chose(_) | Seen::LearntAndChose(_)),
+        learnt: matches!(seen, Seen::Learnt | Seen::LearntAndChose(_)),
+        mark,
     };
     print(&match args.format {
         Format::Text => text(&report),
@@ -240,25 +246,32 @@ fn choose(data: &DataSet, args: &Args, console: &Console) -> Result<(&'static st
     ))
 }
 
-/// Says so where the pictures made the model what it is; returns whether they chose its epoch.
-fn warn_of_seen(card: &Card, data: &str, split: &str, console: &Console) -> bool {
-    let Some(run) = &card.run else {
-        return false;
-    };
-    match run.seen(data, split) {
-        Seen::Never => return false,
+/// Says so where the `count` pictures made the model what it is; returns what to say of it beside the figures.
+fn warn_of_seen(seen: &Seen, count: usize, console: &Console) -> Option<&'static str> {
+    Some(match seen {
+        Seen::Never => return None,
         Seen::Learnt => {
             console.note("the model learnt from these pictures: the figures flatter it");
-            return false;
+            "the model learnt from these pictures"
         }
-        Seen::Chose(by) => console.note(format_args!(
-            "these pictures also chose the epoch ({}, of top-1 {:.2} % on {} of them): the figures flatter the model",
-            by.epoch, by.val_top1, by.images
-        )),
-        Seen::LearntAndChose(by) => console.note(format_args!(
-            "the model learnt from these pictures, but for {} carved out of them, which chose the epoch ({}, of top-1 {:.2} %): the figures flatter the model",
-            by.images, by.epoch, by.val_top1
-        )),
-    }
-    true
+        Seen::Chose(by) => {
+            let mark = if by.images < count {
+                "some of these pictures also chose the epoch"
+            } else {
+                "these pictures also chose the epoch"
+            };
+            console.note(format_args!(
+                "{mark} ({}, of top-1 {:.2} % on {} of them): the figures flatter the model",
+                by.epoch, by.val_top1, by.images
+            ));
+            mark
+        }
+        Seen::LearntAndChose(by) => {
+            console.note(format_args!(
+                "the model learnt from these pictures, but for {} carved out of them, which chose the epoch ({}, of top-1 {:.2} %): the figures flatter the model",
+                by.images, by.epoch, by.val_top1
+            ));
+            "the model learnt from these pictures; some chose the epoch"
+        }
+    })
 }

@@ -49,11 +49,9 @@ pub fn text(report: &Report) -> String {
         },
     );
     line("loss", format!("{loss:.4}"));
-    let mark = if report.chose_best {
-        "  (these pictures also chose the epoch)"
-    } else {
-        ""
-    };
+    let mark = report
+        .mark
+        .map_or(String::new(), |mark| format!("  ({mark})"));
     line("top-1", format!("{top1:6.2} %{mark}"));
     if let Some(top5) = top5 {
         line("top-5", format!("{top5:6.2} %{mark}"));

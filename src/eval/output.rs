@@ -37,6 +37,12 @@ pub struct Report {
     /// Whether these pictures also chose the model's epoch, so that the figures flatter it; written only where they did.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub chose_best: bool,
+    /// Whether the model learnt from these pictures, or from most of them; written only where it did.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub learnt: bool,
+    /// What of that stands beside the figures for people; nothing where the pictures are new to the model.
+    #[serde(skip)]
+    pub mark: Option<&'static str>,
 }
 
 impl Report {

@@ -7,7 +7,7 @@ use resnet::weights::run::{Chosen, canonical};
 use serde_json::Value;
 use std::path::Path;
 
-const NOTE: &str = "note: these pictures also chose the epoch (7, of top-1 61.50 % on 13 of them): the figures flatter the model\n";
+const NOTE: &str = "note: these pictures also chose the epoch (7, of top-1 61.50 % on 2 of them): the figures flatter the model\n";
 
 /// A model whose epoch was chosen on `split` of the data in `folder`, and what `eval` on `data` says.
 fn evaluated(folder: &Path, split: &str, data: &str) -> (String, Value) {
@@ -16,7 +16,7 @@ fn evaluated(folder: &Path, split: &str, data: &str) -> (String, Value) {
         carved: None,
         chosen: Some(Chosen {
             split: split.to_owned(),
-            images: 13,
+            images: 2,
             epoch: 7,
             val_top1: 61.5,
         }),
@@ -52,7 +52,10 @@ fn pictures_that_chose_the_epoch_are_named_and_others_are_not() {
     );
     let (stderr, report) = evaluated(folder, "val", "data");
     assert_eq!((stderr.as_str(), &report["split"]), ("", &"test".into()));
-    assert_eq!(report.get("chose_best"), None);
+    assert_eq!(
+        (report.get("chose_best"), report.get("learnt")),
+        (None, None)
+    );
     let (stderr, report) = evaluated(folder, "test", "data");
     assert_eq!(
         (stderr.as_str(), &report["chose_best"]),
@@ -61,32 +64,58 @@ fn pictures_that_chose_the_epoch_are_named_and_others_are_not() {
     let (stderr, report) = evaluated(folder, "val", "data --split train");
     assert!(stderr.contains("the model learnt from these pictures"));
     assert_eq!(report.get("chose_best"), None);
+    assert_eq!(report["learnt"], true);
 }
 
 #[test]
 fn the_text_marks_the_figure_itself() {
     let folder = tempfile::tempdir().unwrap();
-    pictures(&folder.path().join("data/val"), &[("a", 1), ("b", 1)], 0);
-    let run = RunNote {
-        data: canonical(folder.path().join("data").to_str().unwrap()),
-        carved: None,
-        chosen: Some(Chosen {
-            split: "val".into(),
-            images: 2,
-            epoch: 1,
-            val_top1: 50.0,
-        }),
-    };
-    save(&folder.path().join("model"), &["a", "b"], Some(run));
-    let done = Resnet::line("eval -q -m model -d data")
-        .folder(folder.path())
-        .run();
-    assert_eq!((done.status, done.stderr.as_str()), (0, ""));
-    let top1 = done.stdout.lines().find(|line| line.starts_with("top-1"));
-    assert!(
-        top1.unwrap()
-            .ends_with(" %  (these pictures also chose the epoch)"),
-        "{}",
-        done.stdout
-    );
+    let folder = folder.path();
+    for split in ["train", "val"] {
+        pictures(&folder.join("data").join(split), &[("a", 1), ("b", 1)], 0);
+    }
+    // What chose the epoch, with how many pictures, the split that is evaluated, and the mark.
+    for (chosen_by, images, split, mark) in [
+        ("val", 2, "val", "  (these pictures also chose the epoch)"),
+        (
+            "val",
+            1,
+            "val",
+            "  (some of these pictures also chose the epoch)",
+        ),
+        (
+            "val",
+            2,
+            "train",
+            "  (the model learnt from these pictures)",
+        ),
+        (
+            "train",
+            1,
+            "train",
+            "  (the model learnt from these pictures; some chose the epoch)",
+        ),
+        ("train", 1, "val", ""),
+    ] {
+        let run = RunNote {
+            data: canonical(folder.join("data").to_str().unwrap()),
+            carved: None,
+            chosen: Some(Chosen {
+                split: chosen_by.into(),
+                images,
+                epoch: 1,
+                val_top1: 50.0,
+            }),
+        };
+        save(&folder.join("model"), &["a", "b"], Some(run));
+        let line = format!("eval -q -m model -d data --split {split}");
+        let done = Resnet::line(&line).folder(folder).run();
+        assert_eq!((done.status, done.stderr.as_str()), (0, ""));
+        let top1 = done.stdout.lines().find(|line| line.starts_with("top-1"));
+        assert!(
+            top1.unwrap().ends_with(&format!(" %{mark}")),
+            "{}",
+            done.stdout
+        );
+    }
 }
