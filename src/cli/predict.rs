@@ -124,12 +124,7 @@ fn pictures(inputs: &[PathBuf], console: &Console) -> Result<(Vec<PathBuf>, bool
             let before = paths.len();
             for line in std::io::stdin().lock().split(b'\n') {
                 let line = line.context("cannot read paths from stdin")?;
-                let line = line
-                    .strip_suffix(
-                        b"
-",
-                    )
-                    .unwrap_or(&line);
+                let line = line.strip_suffix(b"\r").unwrap_or(&line);
                 if !line.is_empty() {
                     paths.push(path_of(line));
                 }

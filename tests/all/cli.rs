@@ -160,7 +160,8 @@ fn a_batch_gives_each_picture_what_it_gets_alone() {
 
 #[test]
 fn paths_come_from_stdin_and_folders_in_order() {
-    let stdin = format!("{ROCKET}\n\n{CAT}\n");
+    // Windows ends its lines with two characters.
+    let stdin = format!("{ROCKET}\r\n\r\n\n{CAT}\n");
     let done = Resnet::line(&format!("predict - -m {MODEL} -f csv -k 1"))
         .stdin(stdin.as_bytes())
         .run();
