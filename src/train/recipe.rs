@@ -238,9 +238,13 @@ impl Recipe {
                 let key = key_before(before, error.message()).map(|key| format!("`{key}`: "));
                 format!("line {line}: {}", key.unwrap_or_default())
             });
+            let message = error.message();
+            let meant = meant(message).map_or(String::new(), |key| format!("did you mean `{key}`? "));
             hinted(
-                format!("{place}{}", plain(error.message())),
-                "a recipe has `key = value` lines whose keys are the flags of `resnet train --help`",
+                format!("{place}{}", plain(message)),
+                format!(
+                    "{meant}a recipe has `key = value` lines whose keys are the flags of `resnet train --help`, but for those of a single run: output, resume, recipe, dry-run, format, workers, threads, device, quiet, verbose and color"
+                ),
             )
         })
     }
@@ -279,6 +283,21 @@ impl Recipe {
     }
 }
 
+/// The key that was meant, where a message says that one is unknown and names all that there are.
+fn meant(message: &str) -> Option<&str> {
+    let mut names = message
+        .strip_prefix("unknown field ")?
+        .split('`')
+        .skip(1)
+        .step_by(2);
+    let written = names.next()?.to_lowercase().replace('_', "-");
+    let (distance, key) = names
+        .map(|key| (strsim::levenshtein(&written, key), key))
+        .min()?;
+    // Half the letters of a short word make any other.
+    (distance <= 3.min(key.len() / 2)).then_some(key)
+}
+
 /// The key of the value that a message is about: in the last line of `before`, or above it where the value is a list.
 fn key_before<'a>(before: &'a str, message: &str) -> Option<&'a str> {
     let lines_above = if message.starts_with("invalid ") {
@@ -314,6 +333,7 @@ fn plain(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::hint_of;
 
     #[test]
     fn a_recipe_is_read_back_as_it_was_written() {
@@ -392,5 +412,17 @@ mod tests {
                 .starts_with("line 2: unknown field `learning-rate`"),
             "{error}"
         );
+        for (key, meant) in [
+            ("weight_decay", Some("did you mean `weight-decay`? ")),
+            ("epoch", Some("did you mean `epochs`? ")),
+            ("learning-rate", None),
+            ("output", None),
+        ] {
+            let error = Recipe::parse(&format!("{key} = 1")).unwrap_err();
+            let hint = hint_of(&error).unwrap();
+            let start = meant.unwrap_or("a recipe has ");
+            assert!(hint.starts_with(start), "{key}: {hint}");
+            assert!(hint.contains("but for those of a single run: output, resume"));
+        }
     }
 }
