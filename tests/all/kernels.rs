@@ -303,9 +303,8 @@ fn blocked_max_pooling_gives_each_gradient_to_the_first_of_equal_maxima() {
     };
     // Each channel with two equal maxima in the overlap of all four windows, and one with no number.
     let mut input = vec![[0.0f32; 16]; 9];
-    for channel in 0..15 {
-        input[4][channel] = 5.0;
-        input[5][channel] = 5.0;
+    for pixel in [4, 5] {
+        input[pixel][..15].fill(5.0);
     }
     input[0][15] = f32::NAN;
     let gradient = [[1.0; 16], [2.0; 16], [3.0; 16], [4.0; 16]];
