@@ -1,7 +1,7 @@
 //! Batch norm of training in the blocked layout, with what stands around it: a residual and ReLU.
 //!
 //! - Statistics are taken in one pass: sums of the distances from the block's first pixel, and of their squares, over
-//!   [`GROUP`] pixels in f32 and over these in f64, so that neither a large mean nor many pixels harm them.
+//!   64 pixels in f32 and over these in f64, so that neither a large mean nor many pixels harm them.
 //! - Pixels are cut by their number alone and partial sums added in order: the same bits for any number of threads.
 //! - Batch Normalization, <https://arxiv.org/abs/1502.03167>, gradients as in its section 3.
 

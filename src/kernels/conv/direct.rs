@@ -3,7 +3,7 @@
 //! - `y[o, p] = sum over blocks of input channels, taps and sixteen channels of w[o, q] x[q, p]`.
 //! - A 1x1 kernel of stride 1 reads the input where it stands. Otherwise what the taps see is gathered first, for some
 //!   pixels and one block of input channels at a time; moving a vector costs one of the `C_out / 16` products with it.
-//! - Sums run over [`PART`] input channels, or one block's taps, at a time and are then added up: rounding errors stay
+//! - Sums run over 128 input channels, or one block's taps, at a time and are then added up: rounding errors stay
 //!   near those of sums of 128 terms.
 //! - Anatomy of High-Performance Deep Learning Convolutions on SIMD Architectures, <https://arxiv.org/abs/1808.05567>.
 

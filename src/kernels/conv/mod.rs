@@ -35,7 +35,7 @@ pub enum Algorithm {
 /// Whether Winograd's way takes less time than the direct one for the geometry's batch.
 ///
 /// Counted in products a pair of channels: what the pixels take, and what reading the weights takes, which is as much as
-/// [`WEIGHTS`] pixels would. The transforms add a fifth.
+/// `WEIGHTS` pixels would. The transforms add a fifth.
 pub fn winograd_pays(geometry: &ConvGeometry) -> bool {
     /// Pixels that take as long as reading the weights once.
     const WEIGHTS: usize = 10;
