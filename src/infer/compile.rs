@@ -5,7 +5,7 @@ use crate::kernels::aligned::Lanes;
 use crate::kernels::blocked::blocks;
 use crate::kernels::conv::{Algorithm, Convolution, stem, winograd_pays};
 use crate::kernels::shortcut::PaddedShortcut;
-use crate::kernels::{ConvGeometry, PoolGeometry};
+use crate::kernels::{ConvGeometry, pool_blocked};
 use crate::model::ResNet;
 use crate::model::block::{Block, ConvNorm, Shortcut};
 use crate::model::config::StemKind;
@@ -60,6 +60,12 @@ struct Value {
     channels: usize,
     height: usize,
     width: usize,
+}
+
+impl Value {
+    fn shape(&self) -> [usize; 3] {
+        [self.channels, self.height, self.width]
+    }
 }
 
 struct Compiler {
@@ -159,38 +165,12 @@ impl Compiler {
 
     /// The shapes of a convolution of the current value.
     fn geometry(&self, layer: &ConvNorm) -> Result<ConvGeometry> {
-        let config = layer.conv.config();
-        let (out_channels, _, kernel, _) = layer.conv.weight().dims4()?;
-        Ok(ConvGeometry {
-            batch: 1,
-            in_channels: self.value.channels,
-            out_channels,
-            groups: config.groups,
-            height: self.value.height,
-            width: self.value.width,
-            kernel,
-            stride: config.stride,
-            padding: config.padding,
-            dilation: config.dilation,
-        })
+        layer.conv.geometry(self.value.shape())
     }
 
     fn max_pool(&mut self) {
-        let [kernel, stride, padding] = STEM_POOL;
-        let Value {
-            channels,
-            height,
-            width,
-            ..
-        } = self.value;
-        let geometry = PoolGeometry {
-            planes: blocks(channels),
-            height,
-            width,
-            kernel,
-            stride,
-            padding,
-        };
+        let channels = self.value.channels;
+        let geometry = pool_blocked::geometry(self.value.shape(), STEM_POOL);
         let shape = [channels, geometry.out_height(), geometry.out_width()];
         self.push(
             "maxpool".to_owned(),
@@ -300,9 +280,6 @@ fn convolution(
     geometry: ConvGeometry,
     algorithm: Algorithm,
 ) -> Result<Convolution> {
-    if !geometry.fits() {
-        bail!("a picture too small for the net");
-    }
     let (weight, bias) = fold(layer)?;
     Ok(Convolution::new(&weight, &bias, geometry, algorithm))
 }

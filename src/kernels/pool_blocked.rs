@@ -1,8 +1,24 @@
 //! Pooling in the blocked layout, `[C / 16, N, H, W, 16]`.
 
 use super::PoolGeometry;
+use super::blocked::blocks;
 use super::simd::{Job, LANES, Lane, Simd, dispatch};
 use rayon::prelude::*;
+
+/// The pooling of a picture of these channels, height and width by windows of kernel, stride and padding.
+pub fn geometry(
+    [channels, height, width]: [usize; 3],
+    [kernel, stride, padding]: [usize; 3],
+) -> PoolGeometry {
+    PoolGeometry {
+        planes: blocks(channels),
+        height,
+        width,
+        kernel,
+        stride,
+        padding,
+    }
+}
 
 /// Maxima of windows; `geometry.planes` counts images times blocks of channels. NaN beats every number, padding never
 /// wins.

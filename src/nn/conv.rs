@@ -1,8 +1,9 @@
 //! Convolution without bias.
 
+use crate::kernels::ConvGeometry;
 pub use crate::ops::conv2d::Conv2dConfig;
 use crate::ops::conv2d::conv2d;
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 use candle_nn::init::{FanInOut, Init, NonLinearity, NormalOrUniform};
 
@@ -42,6 +43,36 @@ impl Conv2d {
     /// `[C_out, C_in / groups, k, k]`
     pub fn weight(&self) -> &Tensor {
         &self.weight
+    }
+
+    /// The shapes for a picture that reaches it with these channels, height and width.
+    ///
+    /// # Errors
+    /// A picture that the kernel does not fit on.
+    pub fn geometry(&self, [channels, height, width]: [usize; 3]) -> Result<ConvGeometry> {
+        let (out_channels, _, kernel, _) = self.weight.dims4()?;
+        let Conv2dConfig {
+            stride,
+            padding,
+            dilation,
+            groups,
+        } = self.config;
+        let geometry = ConvGeometry {
+            batch: 1,
+            in_channels: channels,
+            out_channels,
+            groups,
+            height,
+            width,
+            kernel,
+            stride,
+            padding,
+            dilation,
+        };
+        if !geometry.fits() {
+            bail!("a picture too small for the net");
+        }
+        Ok(geometry)
     }
 
     /// Stride, padding, dilation and groups.

@@ -41,30 +41,14 @@ pub(super) struct Layer {
 pub(super) type Named = Vec<(String, Tensor)>;
 
 impl Layer {
-    /// The layer for pictures that reach it with `channels`, height and width `size`.
+    /// The layer for pictures that reach it with these channels, height and width.
     pub fn new(
         names: [String; 2],
         module: &ConvNorm,
-        [channels, height, width]: [usize; 3],
+        shape: [usize; 3],
         learns: bool,
     ) -> Result<Self> {
-        let config = module.conv.config();
-        let (out_channels, _, kernel, _) = module.conv.weight().dims4()?;
-        let geometry = ConvGeometry {
-            batch: 1,
-            in_channels: channels,
-            out_channels,
-            groups: config.groups,
-            height,
-            width,
-            kernel,
-            stride: config.stride,
-            padding: config.padding,
-            dilation: config.dilation,
-        };
-        if !geometry.fits() {
-            bail!("pictures too small for the net");
-        }
+        let geometry = module.conv.geometry(shape)?;
         Ok(Self {
             names,
             module: module.clone(),

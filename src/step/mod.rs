@@ -75,16 +75,8 @@ impl Step {
         let stem = Layer::new(names, net.stem(), picture, !frozen.holds("conv1"))?;
         let mut shape = stem.shape();
         let pool = (config.stem == StemKind::Imagenet).then(|| {
-            let [channels, height, width] = shape;
-            let [kernel, stride, padding] = STEM_POOL;
-            let geometry = PoolGeometry {
-                planes: blocks(channels),
-                height,
-                width,
-                kernel,
-                stride,
-                padding,
-            };
+            let geometry = pool_blocked::geometry(shape, STEM_POOL);
+            let [channels, ..] = shape;
             shape = [channels, geometry.out_height(), geometry.out_width()];
             Pool {
                 geometry,

@@ -53,17 +53,48 @@ fn every_multiplication(g: &ConvGeometry, mut visit: impl FnMut(usize, usize, us
     }
 }
 
+/// A convolution of whole numbers and its gradients, by seven loops.
+struct Loops {
+    input: Vec<f32>,
+    weight: Vec<f32>,
+    gradient: Vec<f32>,
+    output: Vec<f32>,
+    grad_input: Vec<f32>,
+    grad_weight: Vec<f32>,
+}
+
+impl Loops {
+    fn over(geometry: &ConvGeometry) -> Self {
+        let input = values(geometry.batch * geometry.image(), 1);
+        let weight = values(geometry.weights(), 2);
+        let gradient = values(geometry.batch * geometry.out_image(), 3);
+        let (mut output, mut grad_input) = (vec![0.0; gradient.len()], vec![0.0; input.len()]);
+        let mut grad_weight = vec![0.0; weight.len()];
+        every_multiplication(geometry, |o, i, w| {
+            output[o] += input[i] * weight[w];
+            grad_input[i] += gradient[o] * weight[w];
+            grad_weight[w] += gradient[o] * input[i];
+        });
+        Self {
+            input,
+            weight,
+            gradient,
+            output,
+            grad_input,
+            grad_weight,
+        }
+    }
+}
+
 fn check(geometry: &ConvGeometry) {
-    let input = values(geometry.batch * geometry.image(), 1);
-    let weight = values(geometry.weights(), 2);
-    let gradient = values(geometry.batch * geometry.out_image(), 3);
-    let (mut output, mut grad_input) = (vec![0.0; gradient.len()], vec![0.0; input.len()]);
-    let mut grad_weight = vec![0.0; weight.len()];
-    every_multiplication(geometry, |o, i, w| {
-        output[o] += input[i] * weight[w];
-        grad_input[i] += gradient[o] * weight[w];
-        grad_weight[w] += gradient[o] * input[i];
-    });
+    let Loops {
+        input,
+        weight,
+        gradient,
+        output,
+        grad_input,
+        grad_weight,
+    } = Loops::over(geometry);
     assert_eq!(
         convolution::forward(&input, &weight, geometry),
         output,
@@ -111,16 +142,14 @@ fn check_blocked(geometry: &ConvGeometry) {
     let (pixels, out_pixels) = (geometry.height * geometry.width, geometry.out_pixels());
     let shape = [geometry.batch, geometry.in_channels, pixels];
     let out_shape = [geometry.batch, geometry.out_channels, out_pixels];
-    let input = values(geometry.batch * geometry.image(), 1);
-    let weight = values(geometry.weights(), 2);
-    let gradient = values(geometry.batch * geometry.out_image(), 3);
-    let (mut output, mut grad_input) = (vec![0.0; gradient.len()], vec![0.0; input.len()]);
-    let mut grad_weight = vec![0.0; weight.len()];
-    every_multiplication(geometry, |o, i, w| {
-        output[o] += input[i] * weight[w];
-        grad_input[i] += gradient[o] * weight[w];
-        grad_weight[w] += gradient[o] * input[i];
-    });
+    let Loops {
+        input,
+        weight,
+        gradient,
+        output,
+        grad_input,
+        grad_weight,
+    } = Loops::over(geometry);
     // With a bias, the gradient as residual, and ReLU.
     let bias = values(geometry.out_channels, 4);
     let ended: Vec<f32> = output

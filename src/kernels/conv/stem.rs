@@ -91,31 +91,17 @@ pub fn forward(
         type Output = ();
         fn run<S: Simd>(self, simd: S) {
             let Self(padded, weights, geometry, ending, output) = self;
+            let stem = Stem {
+                simd,
+                padded,
+                weights,
+                geometry,
+                ending,
+            };
             match geometry.stride * geometry.in_channels {
-                3 => Stem::<S, 3> {
-                    simd,
-                    padded,
-                    weights,
-                    geometry,
-                    ending,
-                }
-                .run(output),
-                6 => Stem::<S, 6> {
-                    simd,
-                    padded,
-                    weights,
-                    geometry,
-                    ending,
-                }
-                .run(output),
-                _ => Stem::<S, 0> {
-                    simd,
-                    padded,
-                    weights,
-                    geometry,
-                    ending,
-                }
-                .run(output),
+                3 => stem.run::<3>(output),
+                6 => stem.run::<6>(output),
+                _ => stem.run::<0>(output),
             }
         }
     }
@@ -164,8 +150,7 @@ pub fn write_out(pictures: &[f32], geometry: &ConvGeometry, padded: &mut [f32]) 
     });
 }
 
-/// `PITCH` values lie between what two output pixels see; 0: any number of values.
-struct Stem<'a, S, const PITCH: usize> {
+struct Stem<'a, S> {
     simd: S,
     padded: &'a [f32],
     weights: &'a [Lane],
@@ -173,8 +158,9 @@ struct Stem<'a, S, const PITCH: usize> {
     ending: Option<Ending<'a>>,
 }
 
-impl<S: Simd, const PITCH: usize> Stem<'_, S, PITCH> {
-    fn run(&self, output: &mut [Lane]) {
+impl<S: Simd> Stem<'_, S> {
+    /// `PITCH` values lie between what two output pixels see; 0: any number of values.
+    fn run<const PITCH: usize>(&self, output: &mut [Lane]) {
         let geometry = self.geometry;
         let width = geometry.out_width();
         let pixels = geometry.batch * geometry.out_pixels();
@@ -185,7 +171,7 @@ impl<S: Simd, const PITCH: usize> Stem<'_, S, PITCH> {
             for block in (0..task.blocks.len()).step_by(S::BLOCKS) {
                 for line in task.pixels.start / width..task.pixels.end / width {
                     for [pixel, count] in tiles::<S>(width) {
-                        self.tile(&mut task, block, line, [pixel, count]);
+                        self.tile::<PITCH>(&mut task, block, line, [pixel, count]);
                     }
                 }
             }
@@ -193,7 +179,13 @@ impl<S: Simd, const PITCH: usize> Stem<'_, S, PITCH> {
     }
 
     /// The tile of `count` pixels from column `column` of line `line`, counted over all images.
-    fn tile(&self, task: &mut tasks::Task, block: usize, line: usize, [column, count]: [usize; 2]) {
+    fn tile<const PITCH: usize>(
+        &self,
+        task: &mut tasks::Task,
+        block: usize,
+        line: usize,
+        [column, count]: [usize; 2],
+    ) {
         let geometry = self.geometry;
         let [padded_height, padded_width] = padded(geometry);
         let (image, row) = (line / geometry.out_height(), line % geometry.out_height());
