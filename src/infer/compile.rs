@@ -3,7 +3,7 @@
 use super::plan::{Operation, Plan, Slot, Step, Work};
 use crate::kernels::aligned::Lanes;
 use crate::kernels::blocked::blocks;
-use crate::kernels::conv::{Algorithm, Convolution, stem, winograd_pays};
+use crate::kernels::conv::{Algorithm, Convolution, choose, stem};
 use crate::kernels::shortcut::PaddedShortcut;
 use crate::kernels::{ConvGeometry, pool_blocked};
 use crate::model::ResNet;
@@ -125,10 +125,8 @@ impl Compiler {
     ) -> Result<()> {
         let geometry = self.geometry(layer)?;
         let batch = self.work.batch;
-        let pays =
-            self.work.pictures >= REPAYING && winograd_pays(&ConvGeometry { batch, ..geometry });
-        let algorithm = if pays {
-            Algorithm::Winograd
+        let algorithm = if self.work.pictures >= REPAYING {
+            choose(&ConvGeometry { batch, ..geometry })
         } else {
             Algorithm::Direct
         };

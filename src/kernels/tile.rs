@@ -16,7 +16,7 @@ pub struct Factors<'a> {
     pub segments: usize,
     /// `[segments][16][blocks]`: for each input channel the weights of the tile's blocks of output channels.
     pub weights: &'a [Lane],
-    /// Weights that the tiles after this one read, to be brought near meanwhile; as many as the tile's or fewer.
+    /// Weights that later tiles read, to be brought near meanwhile, some with each segment.
     pub ahead: &'a [Lane],
 }
 
@@ -113,7 +113,8 @@ fn tile<S: Simd, const M: usize, const N: usize>(
     let mut sums = begin::<S, M, N>(simd, outputs, place);
     let (weights, _) = factors.weights.as_chunks::<N>();
     let (weights, _) = weights.as_chunks::<LANES>();
-    let mut ahead = factors.ahead.chunks(LANES * N);
+    let share = factors.ahead.len().div_ceil(factors.segments).max(1);
+    let mut ahead = factors.ahead.chunks(share);
     for (segment, weights) in weights[..factors.segments].iter().enumerate() {
         for lane in ahead.next().unwrap_or_default() {
             simd.prefetch(lane);
@@ -188,8 +189,13 @@ pub(super) fn finish<S: Simd, const M: usize, const N: usize>(
 
 pub(super) use {each, each_pixel};
 
+/// What tile `i` of `count` that share their weights fetches of `ahead`: all of them together fetch it once.
+pub fn share(ahead: &[Lane], i: usize, count: usize) -> &[Lane] {
+    &ahead[ahead.len() * i / count..ahead.len() * (i + 1) / count]
+}
+
 /// Cuts `count` pixels into tiles of nearly equal size, `S::PIXELS` at most: the first pixel and the pixels of each.
-pub fn tiles<S: Simd>(count: usize) -> impl Iterator<Item = [usize; 2]> {
+pub fn tiles<S: Simd>(count: usize) -> impl ExactSizeIterator<Item = [usize; 2]> {
     let tiles = count.div_ceil(S::PIXELS).max(1);
     (0..tiles).map(move |tile| {
         let start = count * tile / tiles;

@@ -2,7 +2,7 @@
 
 use resnet::kernels::blocked::{blocks, from_planar, to_planar};
 use resnet::kernels::conv::training::{self, Workspace};
-use resnet::kernels::conv::{Algorithm, Convolution, stem, stem_gradient, winograd};
+use resnet::kernels::conv::{Algorithm, Convolution, stem, stem_gradient};
 use resnet::kernels::simd::Lane;
 use resnet::kernels::{ConvGeometry, PoolGeometry, convolution, isa, pool, pool_blocked};
 use resnet::model::description::ModuleKind;
@@ -203,15 +203,12 @@ fn check_blocked(geometry: &ConvGeometry) {
                 &mut result,
             );
             assert_close(&result, &grad_weight, &what("weights' gradient"));
-            for algorithm in [Algorithm::Direct, Algorithm::Winograd] {
-                if algorithm == Algorithm::Winograd && !winograd::fits(geometry) {
-                    continue;
-                }
+            for algorithm in Algorithm::fitting(geometry) {
                 let convolution = Convolution::new(&weight, &bias, *geometry, algorithm);
                 let mut result = blocked_gradient.clone();
                 let residual = Some(&*blocked_gradient);
                 convolution.run(geometry.batch, &blocked_input, residual, true, &mut result);
-                assert_blocked(&result, out_shape, &ended, &what("whole"));
+                assert_blocked(&result, out_shape, &ended, &what(&format!("{algorithm:?}")));
             }
             if stem::fits(geometry) {
                 let mut result = blocked_gradient.clone();

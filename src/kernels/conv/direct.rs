@@ -9,7 +9,7 @@
 
 use super::super::aligned::Lanes;
 use super::super::simd::{Job, LANES, Lane, Simd, dispatch};
-use super::super::tile::{Ending, Factors, Place, compute, tiles};
+use super::super::tile::{Ending, Factors, Place, compute, share, tiles};
 use super::groups::Groups;
 use super::scratch::with_scratch;
 use super::view::{Taps, View};
@@ -273,37 +273,44 @@ impl<S: Simd> Product<'_, S> {
         });
     }
 
+    /// The weights of a part of the input blocks and some of the task's blocks, a tile's or fewer.
+    fn weights(&self, task: &tasks::Task, part: &Range<usize>, blocks: Range<usize>) -> &[Lane] {
+        let groups = self.view.groups;
+        let lanes = self.view.offsets.len() * LANES;
+        let group = task.blocks.start / groups.out_blocks;
+        let first = task.blocks.start % groups.out_blocks + blocks.start;
+        let before = (group * groups.in_blocks + part.start) * groups.out_blocks;
+        let start = (before + first * part.len()) * lanes;
+        &self.weights[start..start + blocks.len() * part.len() * lanes]
+    }
+
     /// Adds the products of a part of the input blocks to the task's outputs: their pixels begin at `pixels[0]` and follow
     /// each other, segment by segment, at a distance of `step`.
     fn part(&self, task: &mut tasks::Task, pixels: &[Lane], step: usize, part: Range<usize>) {
         let groups = self.view.groups;
-        let taps = self.view.offsets.len();
         let ending = self.ending.filter(|_| part.end == groups.in_blocks);
         let whole_pixels = self.view.out_pixels();
         let count = task.pixels.len();
-        let (group, own) = (
-            task.blocks.start / groups.out_blocks,
-            task.blocks.start % groups.out_blocks,
-        );
-        let lanes = part.len() * taps * LANES;
-        let before = (group * groups.in_blocks + part.start) * groups.out_blocks * taps * LANES;
-        let weights = &self.weights[before + own * lanes..];
+        let after = part.end..(part.end + part.len()).min(groups.in_blocks);
         for first in (0..task.blocks.len()).step_by(S::BLOCKS) {
-            let blocks = S::BLOCKS.min(task.blocks.len() - first);
-            let (weights, rest) = weights[first * lanes..].split_at(blocks * lanes);
-            for [pixel, tile] in tiles::<S>(count) {
-                // The first of the tiles that share these weights fetches what comes after them.
-                let ahead = if pixel == 0 {
-                    &rest[..rest.len().min(weights.len())]
-                } else {
-                    &[]
-                };
+            let blocks = first..(first + S::BLOCKS).min(task.blocks.len());
+            let next = blocks.end..(blocks.end + S::BLOCKS).min(task.blocks.len());
+            let ahead = if next.is_empty() {
+                self.weights(task, &after, 0..S::BLOCKS.min(task.blocks.len()))
+            } else {
+                self.weights(task, &part, next)
+            };
+            let weights = self.weights(task, &part, blocks.clone());
+            let blocks = blocks.len();
+            let tiles = tiles::<S>(count);
+            let tile_count = tiles.len();
+            for (i, [pixel, tile]) in tiles.enumerate() {
                 let factors = Factors {
                     pixels: &pixels[pixel..],
                     step,
-                    segments: part.len() * taps,
+                    segments: part.len() * self.view.offsets.len(),
                     weights,
-                    ahead,
+                    ahead: share(ahead, i, tile_count),
                 };
                 let place = Place {
                     block: first,

@@ -19,7 +19,8 @@ use super::blocked::blocks;
 use super::simd::{LANES, Lane};
 use super::tile::Ending;
 use groups::Groups;
-use view::{Taps, View};
+use view::{Taps, View, seeing_taps};
+use winograd::Tile;
 
 /// How a convolution is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,20 +30,40 @@ pub enum Algorithm {
     /// One product over input channels and taps.
     Direct,
     /// Fewer multiplications for 3x3 kernels of stride 1.
-    Winograd,
+    Winograd(Tile),
 }
 
-/// Whether Winograd's way takes less time than the direct one for the geometry's batch.
+impl Algorithm {
+    /// Those that can compute a convolution in the blocked layout.
+    pub fn fitting(geometry: &ConvGeometry) -> impl Iterator<Item = Self> {
+        let winograd = winograd::fits(geometry);
+        let tiles = [Tile::Two, Tile::Four]
+            .into_iter()
+            .filter(move |_| winograd);
+        std::iter::once(Self::Direct).chain(tiles.map(Self::Winograd))
+    }
+}
+
+/// The algorithm in the blocked layout that takes the least time for the geometry's batch.
 ///
-/// Counted in products a pair of channels: what the pixels take, and what reading the weights takes, which is as much as
-/// `WEIGHTS` pixels would. The transforms add a fifth.
-pub fn winograd_pays(geometry: &ConvGeometry) -> bool {
+/// Time is counted in products a pair of channels: what the pixels take, and what reading the weights takes, which is as much
+/// as `WEIGHTS` pixels would. Winograd's transforms add a fifth.
+pub fn choose(geometry: &ConvGeometry) -> Algorithm {
     /// Pixels that take as long as reading the weights once.
-    const WEIGHTS: usize = 10;
-    let tiles = geometry.batch * winograd::tiles(geometry).iter().product::<usize>();
-    let direct = 9 * (geometry.batch * geometry.out_pixels() + WEIGHTS);
-    let by_tiles = 36 * (tiles + tiles / 5 + WEIGHTS);
-    winograd::fits(geometry) && by_tiles < direct
+    const WEIGHTS: usize = 20;
+    let cost = |algorithm: &Algorithm| match algorithm {
+        Algorithm::Stem | Algorithm::Direct => {
+            seeing_taps(geometry).len() * (geometry.batch * geometry.out_pixels() + WEIGHTS)
+        }
+        Algorithm::Winograd(tile) => {
+            let tiles = geometry.batch * tile.grid(geometry).iter().product::<usize>();
+            tile.points() * (tiles + tiles / 5 + WEIGHTS)
+        }
+    };
+    // Of equal ones the first.
+    Algorithm::fitting(geometry)
+        .min_by_key(cost)
+        .unwrap_or(Algorithm::Direct)
 }
 
 /// A convolution with weights of its own, packed for one algorithm.
@@ -73,9 +94,9 @@ impl Convolution {
                 let taps = Taps::forward(weight, &geometry).seeing(&geometry);
                 direct::pack(&taps, Groups::of(&geometry), &mut weights);
             }
-            Algorithm::Winograd => {
+            Algorithm::Winograd(tile) => {
                 assert!(winograd::fits(&geometry), "{geometry:?} by Winograd");
-                winograd::pack(&Taps::forward(weight, &geometry), &mut weights);
+                winograd::pack(&Taps::forward(weight, &geometry), tile, &mut weights);
             }
         }
         let mut lanes = Lanes::zeros(blocks(bias.len()));
@@ -124,8 +145,8 @@ impl Convolution {
                 let view = View::forward(&geometry);
                 direct::forward(input, &self.weights, &view, ending, output);
             }
-            Algorithm::Winograd => {
-                winograd::forward(input, &self.weights, &geometry, ending, output);
+            Algorithm::Winograd(tile) => {
+                winograd::forward(input, &self.weights, &geometry, tile, ending, output);
             }
         }
     }

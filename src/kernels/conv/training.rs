@@ -12,7 +12,7 @@ use super::super::tile::{Ending, each};
 use super::groups::Groups;
 use super::scratch::with_scratch;
 use super::view::{Taps, View, seeing_taps};
-use super::{direct, gather, stem, tasks, winograd, winograd_pays};
+use super::{Algorithm, choose, direct, gather, stem, tasks, winograd};
 use rayon::prelude::*;
 
 /// Pixels whose products with all output channels stay in a core's caches.
@@ -38,9 +38,9 @@ pub fn forward(
 ) {
     let taps = Taps::forward(weight, geometry);
     let packed = &mut workspace.packed;
-    if winograd_pays(geometry) {
-        winograd::pack(&taps, packed);
-        winograd::forward(input, packed, geometry, None, output);
+    if let Algorithm::Winograd(tile) = choose(geometry) {
+        winograd::pack(&taps, tile, packed);
+        winograd::forward(input, packed, geometry, tile, None, output);
     } else {
         direct::pack(&taps.seeing(geometry), Groups::of(geometry), packed);
         direct::forward(input, packed, &View::forward(geometry), None, output);
@@ -86,10 +86,12 @@ pub fn grad_input(
         padding: (geometry.reach() - 1).saturating_sub(geometry.padding),
         ..*geometry
     };
-    if winograd_pays(&flipped) && geometry.padding < geometry.reach() {
+    if let Algorithm::Winograd(tile) = choose(&flipped)
+        && geometry.padding < geometry.reach()
+    {
         let places = (0..9).rev().collect();
-        winograd::pack(&Taps::transposed(weight, geometry, places), packed);
-        return winograd::forward(gradient, packed, &flipped, ending, result);
+        winograd::pack(&Taps::transposed(weight, geometry, places), tile, packed);
+        return winograd::forward(gradient, packed, &flipped, tile, ending, result);
     }
     let stride = geometry.stride;
     for row in 0..stride.min(geometry.height) {

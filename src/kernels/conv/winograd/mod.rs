@@ -1,12 +1,12 @@
-//! Winograd's F(4x4, 3x3): a tile of 4x4 outputs of a 3x3 convolution of stride 1 from 6x6 inputs with 36 multiplications a
-//! pair of channels instead of 144.
+//! Winograd's F(2x2, 3x3) and F(4x4, 3x3): a tile of outputs of a 3x3 convolution of stride 1 with 16 multiplications a pair of
+//! channels instead of 36, or 36 instead of 144.
 //!
-//! - `y = A^T [ (G g G^T) * (B^T d B) ] A`, the products summed over input channels: 36 matrix products over tiles.
-//! - The points are 0, ±√½, ±√2 and infinity rather than the usual 0, ±1, ±2: with `a² = ½`, `b² = 2` the transforms have
-//!   the same number of operations and the rounding errors are about a third.
+//! - `y = A^T [ (G g G^T) * (B^T d B) ] A`, the products summed over input channels: 16 or 36 matrix products over tiles.
 //! - A task transforms some rows of tiles for all input channels, multiplies point by point, and transforms the products
 //!   back: inputs, weights and products pass by once.
 //! - Fast Algorithms for Convolutional Neural Networks, <https://arxiv.org/abs/1509.09308>.
+
+mod transform;
 
 use super::super::ConvGeometry;
 use super::super::aligned::Lanes;
@@ -19,19 +19,37 @@ use super::tasks;
 use super::view::Taps;
 use rayon::prelude::*;
 use std::ops::Range;
+use transform::{Square, Transform};
 
-/// Outputs of a tile on one axis.
-const OUT: usize = 4;
-/// Inputs of a tile on one axis.
-const IN: usize = 6;
-/// Products of a tile.
-const POINTS: usize = IN * IN;
-/// The first pair of points, and its powers.
-const A: f32 = std::f32::consts::FRAC_1_SQRT_2;
-const A2: f32 = 0.5;
-/// The second pair of points, and its powers.
-const B: f32 = std::f32::consts::SQRT_2;
-const B2: f32 = 2.0;
+/// How many outputs are computed together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tile {
+    /// 2x2: weights take 16 values for 9, which suits few pixels.
+    Two,
+    /// 4x4: weights take 36 values for 9.
+    Four,
+}
+
+impl Tile {
+    /// Outputs on one axis.
+    pub fn side(self) -> usize {
+        match self {
+            Self::Two => 2,
+            Self::Four => 4,
+        }
+    }
+
+    /// Products of a pair of channels.
+    pub fn points(self) -> usize {
+        (self.side() + 2).pow(2)
+    }
+
+    /// Rows and columns of tiles of an image.
+    pub fn grid(self, geometry: &ConvGeometry) -> [usize; 2] {
+        [geometry.out_height(), geometry.out_width()].map(|side| side.div_ceil(self.side()))
+    }
+}
+
 /// Tiles of a task: four full register tiles, and as many as a point's inputs, weights and products have room for in the
 /// second cache. Weights, which may come from memory, are read once for all of them.
 const TILES: usize = 56;
@@ -41,53 +59,39 @@ pub fn fits(geometry: &ConvGeometry) -> bool {
     geometry.kernel == 3 && geometry.stride == 1 && geometry.dilation == 1 && geometry.groups == 1
 }
 
-/// Rows and columns of tiles of an image.
-pub fn tiles(geometry: &ConvGeometry) -> [usize; 2] {
-    [
-        geometry.out_height().div_ceil(OUT),
-        geometry.out_width().div_ceil(OUT),
-    ]
-}
-
-/// `G`: a row for each point.
-fn kernel_transform() -> [[f32; 3]; IN] {
-    let (a, b) = (f64::from(A2).sqrt(), f64::from(B2).sqrt());
-    let points = [0.0, a, -a, b, -b];
-    let mut rows = [[0.0, 0.0, 1.0f64]; IN];
-    for (i, &point) in points.iter().enumerate() {
-        let others = points.iter().enumerate().filter(|&(j, _)| j != i);
-        let scale: f64 = others.map(|(_, &other)| point - other).product();
-        rows[i] = [1.0 / scale, point / scale, point * point / scale];
-    }
-    rows.map(|row| row.map(|value| value as f32))
-}
-
-/// Transformed weights `[tiles of blocks][36][input channels][blocks of the tile][16]` of nine taps in row-major order.
-pub fn pack(taps: &Taps, packed: &mut Lanes) {
-    struct Pack<'a>(&'a Taps<'a>, &'a mut [Lane]);
+/// Transformed weights `[tiles of blocks][points][input channels][blocks of the tile][16]` of nine taps in row-major order.
+pub fn pack(taps: &Taps, tile: Tile, packed: &mut Lanes) {
+    struct Pack<'a>(&'a Taps<'a>, Tile, &'a mut [Lane]);
     impl Job for Pack<'_> {
         type Output = ();
         fn run<S: Simd>(self, simd: S) {
-            pack_for(simd, self.0, self.1);
+            match self.1 {
+                Tile::Two => pack_for::<S, 2, 4>(simd, self.0, self.2),
+                Tile::Four => pack_for::<S, 4, 6>(simd, self.0, self.2),
+            }
         }
     }
-    let lanes = blocks(taps.outputs) * POINTS * blocks(taps.inputs) * LANES;
+    let lanes = blocks(taps.outputs) * tile.points() * blocks(taps.inputs) * LANES;
     packed.reserve(lanes);
     let packed = &mut packed[..lanes];
     if !taps.inputs.is_multiple_of(LANES) {
         packed.fill([0.0; LANES]);
     }
-    dispatch(Pack(taps, packed));
+    dispatch(Pack(taps, tile, packed));
 }
 
-fn pack_for<S: Simd>(simd: S, taps: &Taps, packed: &mut [Lane]) {
+fn pack_for<S: Simd, const OUT: usize, const IN: usize>(simd: S, taps: &Taps, packed: &mut [Lane])
+where
+    Square<OUT, IN>: Transform<OUT, IN>,
+{
     let channels = blocks(taps.inputs) * LANES;
-    let transform = kernel_transform();
+    let transform = Square::kernel();
+    let points = IN * IN;
     let tiles = packed
-        .par_chunks_mut(S::BLOCKS * POINTS * channels)
+        .par_chunks_mut(S::BLOCKS * points * channels)
         .enumerate();
     tiles.for_each(|(tile, packed)| {
-        let blocks = packed.len() / (POINTS * channels);
+        let blocks = packed.len() / (points * channels);
         simd.vectorize(
             #[inline(always)]
             || {
@@ -131,7 +135,7 @@ fn pack_for<S: Simd>(simd: S, taps: &Taps, packed: &mut [Lane]) {
 /// `G g G^T` of sixteen kernels at once, `kernels[3 r + c]` holding their values at row r and column c; point p goes to
 /// `target[p * step + place]`.
 #[inline(always)]
-fn transform_kernels<S: Simd>(
+fn transform_kernels<S: Simd, const IN: usize>(
     simd: S,
     transform: &[[f32; 3]; IN],
     kernels: &[Lane; 9],
@@ -165,45 +169,77 @@ pub fn forward(
     input: &[Lane],
     weights: &[Lane],
     geometry: &ConvGeometry,
+    tile: Tile,
     ending: Option<Ending>,
     output: &mut [Lane],
 ) {
-    struct Forward<'a>(
-        &'a [Lane],
-        &'a [Lane],
-        &'a ConvGeometry,
-        Option<Ending<'a>>,
-        &'a mut [Lane],
-    );
-    impl Job for Forward<'_> {
-        type Output = ();
-        fn run<S: Simd>(self, simd: S) {
-            let Self(input, weights, geometry, ending, output) = self;
-            Winograd {
-                simd,
-                input,
-                weights,
-                geometry,
-                ending,
-            }
-            .run(output);
-        }
-    }
-    dispatch(Forward(input, weights, geometry, ending, output));
+    dispatch(Forward {
+        input,
+        weights,
+        geometry,
+        tile,
+        ending,
+        output,
+    });
 }
 
-struct Winograd<'a, S> {
+struct Forward<'a> {
+    input: &'a [Lane],
+    weights: &'a [Lane],
+    geometry: &'a ConvGeometry,
+    tile: Tile,
+    ending: Option<Ending<'a>>,
+    output: &'a mut [Lane],
+}
+
+impl Job for Forward<'_> {
+    type Output = ();
+
+    fn run<S: Simd>(self, simd: S) {
+        match self.tile {
+            Tile::Two => self.sized::<S, 2, 4>(simd),
+            Tile::Four => self.sized::<S, 4, 6>(simd),
+        }
+    }
+}
+
+impl Forward<'_> {
+    fn sized<S: Simd, const OUT: usize, const IN: usize>(self, simd: S)
+    where
+        Square<OUT, IN>: Transform<OUT, IN>,
+    {
+        let winograd = Winograd::<S, OUT, IN> {
+            simd,
+            input: self.input,
+            weights: self.weights,
+            geometry: self.geometry,
+            grid: self.tile.grid(self.geometry),
+            ending: self.ending,
+        };
+        winograd.run(self.output);
+    }
+}
+
+struct Winograd<'a, S, const OUT: usize, const IN: usize> {
     simd: S,
     input: &'a [Lane],
     weights: &'a [Lane],
     geometry: &'a ConvGeometry,
+    /// Rows and columns of tiles of an image.
+    grid: [usize; 2],
     ending: Option<Ending<'a>>,
 }
 
-impl<S: Simd> Winograd<'_, S> {
+impl<S: Simd, const OUT: usize, const IN: usize> Winograd<'_, S, OUT, IN>
+where
+    Square<OUT, IN>: Transform<OUT, IN>,
+{
+    /// Products of a tile.
+    const POINTS: usize = IN * IN;
+
     fn run(&self, output: &mut [Lane]) {
         let geometry = self.geometry;
-        let [tile_rows, tile_columns] = tiles(geometry);
+        let [tile_rows, tile_columns] = self.grid;
         let lines = geometry.batch * tile_rows;
         let lines_a_task = (TILES / tile_columns).max(1);
         let tasks_wanted = lines.div_ceil(lines_a_task);
@@ -233,14 +269,14 @@ impl<S: Simd> Winograd<'_, S> {
 
     fn task(&self, mut task: tasks::Task, cuts: &[Range<usize>]) {
         let lines = cuts[task.cut].clone();
-        let [_, columns] = tiles(self.geometry);
+        let [_, columns] = self.grid;
         let count = lines.len() * columns;
         let in_blocks = blocks(self.geometry.in_channels);
         // One lane more: points at a distance of a power of two would share the cache's sets.
         let input_step = in_blocks * count + 1;
         let product_step = task.blocks.len() * count + 1;
-        with_scratch(POINTS * (input_step + product_step), |scratch| {
-            let (inputs, products) = scratch.split_at_mut(POINTS * input_step);
+        with_scratch(Self::POINTS * (input_step + product_step), |scratch| {
+            let (inputs, products) = scratch.split_at_mut(Self::POINTS * input_step);
             self.simd.vectorize(
                 #[inline(always)]
                 || {
@@ -250,7 +286,7 @@ impl<S: Simd> Winograd<'_, S> {
                     }
                 },
             );
-            for point in 0..POINTS {
+            for point in 0..Self::POINTS {
                 let inputs = &inputs[point * input_step..][..in_blocks * count];
                 let products = &mut products[point * product_step..];
                 self.multiply(point, inputs, products, count, task.blocks.clone());
@@ -279,31 +315,31 @@ impl<S: Simd> Winograd<'_, S> {
         let in_blocks = blocks(self.geometry.in_channels);
         let lanes = in_blocks * LANES;
         // A point's weights of a tile of blocks.
-        let weights = |first: usize| {
+        let weights = |point: usize, first: usize| {
             let blocks = S::BLOCKS.min(out_blocks.end - first);
-            let start = first * POINTS * lanes + point * lanes * blocks;
+            let start = first * Self::POINTS * lanes + point * lanes * blocks;
             &self.weights[start..start + lanes * blocks]
         };
         let firsts = out_blocks.clone().step_by(S::BLOCKS);
         let tiles_of_products = products[..out_blocks.len() * count].chunks_mut(S::BLOCKS * count);
         for (first, products) in firsts.zip(tiles_of_products) {
-            let next = first + S::BLOCKS;
-            let ahead = if next < out_blocks.end {
-                weights(next)
-            } else {
-                &[]
+            let ahead = match first + S::BLOCKS {
+                next if next < out_blocks.end => weights(point, next),
+                _ if point + 1 < Self::POINTS => weights(point + 1, out_blocks.start),
+                _ => &[],
             };
             let mut outputs = products.chunks_exact_mut(count);
             let mut next = || outputs.next().unwrap_or_default();
             let mut outputs = [next(), next()];
-            for [tile, tiles] in tile::tiles::<S>(count) {
+            let register_tiles = tile::tiles::<S>(count);
+            let tile_count = register_tiles.len();
+            for (i, [tile, tiles]) in register_tiles.enumerate() {
                 let factors = Factors {
                     pixels: &inputs[tile..],
                     step: count,
                     segments: in_blocks,
-                    weights: weights(first),
-                    // The first of the tiles that share these weights fetches the next ones.
-                    ahead: if tile == 0 { ahead } else { &[] },
+                    weights: weights(point, first),
+                    ahead: tile::share(ahead, i, tile_count),
                 };
                 let place = Place {
                     block: 0,
@@ -330,7 +366,7 @@ impl<S: Simd> Winograd<'_, S> {
         } = *geometry;
         let plane = geometry.batch * height * width;
         let plane = &self.input[block * plane..][..plane];
-        let [tile_rows, tile_columns] = tiles(geometry);
+        let [tile_rows, tile_columns] = self.grid;
         let mut place = 0;
         for line in lines {
             let (image, tile_row) = (line / tile_rows, line % tile_rows);
@@ -357,10 +393,10 @@ impl<S: Simd> Winograd<'_, S> {
                             }
                         }
                     }
-                    *half = input_transform(simd, values);
+                    *half = Square::inputs(simd, values);
                 }
                 for j in 0..IN {
-                    let column = input_transform(
+                    let column = Square::inputs(
                         simd,
                         std::array::from_fn(
                             #[inline(always)]
@@ -393,7 +429,7 @@ impl<S: Simd> Winograd<'_, S> {
             ..
         } = *self;
         let (out_height, out_width) = (geometry.out_height(), geometry.out_width());
-        let [tile_rows, tile_columns] = tiles(geometry);
+        let [tile_rows, tile_columns] = self.grid;
         let whole_block = task.blocks.start + block;
         let pixels = geometry.batch * geometry.out_pixels();
         let first_pixel = task.pixels.start;
@@ -410,7 +446,7 @@ impl<S: Simd> Winograd<'_, S> {
             for tile_column in 0..tile_columns {
                 let mut half = [[simd.splat(0.0); IN]; OUT];
                 for j in 0..IN {
-                    let column = output_transform(
+                    let column = Square::outputs(
                         simd,
                         std::array::from_fn(
                             #[inline(always)]
@@ -425,7 +461,7 @@ impl<S: Simd> Winograd<'_, S> {
                 let rows = OUT.min(out_height - tile_row * OUT);
                 let columns = OUT.min(out_width - tile_column * OUT);
                 for (i, half) in half.iter().enumerate() {
-                    let mut values = output_transform(simd, *half);
+                    let mut values = Square::outputs(simd, *half);
                     if i >= rows {
                         continue;
                     }
@@ -456,49 +492,4 @@ impl<S: Simd> Winograd<'_, S> {
             }
         }
     }
-}
-
-/// `B^T d`: the products `x (x² - a²) (x² - b²) / (x - p)` of each point p, and of infinity, applied to six inputs.
-#[inline(always)]
-fn input_transform<S: Simd>(simd: S, d: [S::V; IN]) -> [S::V; IN] {
-    let constant = |value: f32| simd.splat(value);
-    let sum = A2 + B2; // a² b² is 1
-    // Even and odd parts of the rows of a pair.
-    let even_a = simd.mul_add(d[2], constant(-B2), d[4]);
-    let odd_a = simd.mul_add(d[1], constant(-B2), d[3]);
-    let even_b = simd.mul_add(d[2], constant(-A2), d[4]);
-    let odd_b = simd.mul_add(d[1], constant(-A2), d[3]);
-    [
-        simd.add(simd.mul_add(d[2], constant(-sum), d[4]), d[0]),
-        simd.mul_add(odd_a, constant(A), even_a),
-        simd.mul_add(odd_a, constant(-A), even_a),
-        simd.mul_add(odd_b, constant(B), even_b),
-        simd.mul_add(odd_b, constant(-B), even_b),
-        simd.add(simd.mul_add(d[3], constant(-sum), d[5]), d[1]),
-    ]
-}
-
-/// `A^T m`: powers of the points times six products.
-#[inline(always)]
-fn output_transform<S: Simd>(simd: S, m: [S::V; IN]) -> [S::V; OUT] {
-    let constant = |value: f32| simd.splat(value);
-    let (sum_a, difference_a) = (simd.add(m[1], m[2]), simd.sub(m[1], m[2]));
-    let (sum_b, difference_b) = (simd.add(m[3], m[4]), simd.sub(m[3], m[4]));
-    [
-        simd.add(simd.add(m[0], sum_a), sum_b),
-        simd.mul_add(
-            difference_a,
-            constant(A),
-            simd.mul(difference_b, constant(B)),
-        ),
-        simd.mul_add(sum_a, constant(A2), simd.mul(sum_b, constant(B2))),
-        simd.add(
-            simd.mul_add(
-                difference_a,
-                constant(A * A2),
-                simd.mul(difference_b, constant(B * B2)),
-            ),
-            m[5],
-        ),
-    ]
 }

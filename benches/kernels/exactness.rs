@@ -1,0 +1,152 @@
+//! Errors of single convolutions and of whole nets, against f64.
+
+use crate::shapes::{self, Case};
+use anyhow::Result;
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use rayon::prelude::*;
+use resnet::infer::{Plan, Work};
+use resnet::kernels::ConvGeometry;
+use resnet::kernels::blocked::{blocks, from_planar, to_planar};
+use resnet::kernels::conv::{Algorithm, Convolution};
+use resnet::kernels::simd::LANES;
+use resnet::model::{ModelConfig, ResNet};
+use resnet::nn::Parameters;
+use resnet::random::Random;
+use std::collections::HashMap;
+
+pub fn print() -> Result<()> {
+    println!(
+        "Largest error of one convolution over its largest output; inputs and weights are normal numbers.\n"
+    );
+    println!("| convolution | direct | F(2x2) | F(4x4) |");
+    println!("|---|---|---|---|");
+    let cases = [224, 32].map(|side| Case { batch: 1, side });
+    let mut seen = Vec::new();
+    for case in cases {
+        for shape in shapes::of(case)? {
+            if shape.kernel == 3 && shape.stride == 1 && !seen.contains(&shape) {
+                seen.push(shape);
+                let errors = errors(&shape)
+                    .into_iter()
+                    .map(|error| format!("{error:.1e}"));
+                println!(
+                    "| {} | {} |",
+                    shapes::name(&shape),
+                    errors.collect::<Vec<_>>().join(" | ")
+                );
+            }
+        }
+    }
+    println!(
+        "\nLargest error of the logits over the largest logit, seeded weights, one picture of noise of 224 px.\n"
+    );
+    println!("| net | as one picture | as many |");
+    println!("|---|---|---|");
+    for name in ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"] {
+        let [few, many] = net(name)?;
+        println!("| {name} | {few:.1e} | {many:.1e} |");
+    }
+    Ok(())
+}
+
+fn noise(count: usize, purpose: &str) -> Vec<f32> {
+    let mut random = Random::new(0, purpose);
+    (0..count).map(|_| random.normal() as f32).collect()
+}
+
+/// One for each algorithm.
+fn errors(shape: &ConvGeometry) -> Vec<f64> {
+    let (input, weight) = (
+        noise(shape.image(), "input"),
+        noise(shape.weights(), "weight"),
+    );
+    let exact = exact(&input, &weight, shape);
+    let pixels = shape.height * shape.width;
+    let mut blocked = vec![[0.0; LANES]; blocks(shape.in_channels) * pixels];
+    from_planar(&input, [1, shape.in_channels, pixels], &mut blocked);
+    let error = |algorithm| {
+        let bias = vec![0.0; shape.out_channels];
+        let convolution = Convolution::new(&weight, &bias, *shape, algorithm);
+        let mut output = vec![[0.0; LANES]; blocks(shape.out_channels) * shape.out_pixels()];
+        convolution.run(1, &blocked, None, false, &mut output);
+        let mut planar = vec![0.0; exact.len()];
+        to_planar(
+            &output,
+            [1, shape.out_channels, shape.out_pixels()],
+            &mut planar,
+        );
+        largest_error(&planar, &exact)
+    };
+    Algorithm::fitting(shape).map(error).collect()
+}
+
+fn largest_error(values: &[f32], exact: &[f64]) -> f64 {
+    let largest = exact
+        .iter()
+        .fold(0.0, |most: f64, value| most.max(value.abs()));
+    let errors = values
+        .iter()
+        .zip(exact)
+        .map(|(&value, exact)| (f64::from(value) - exact).abs());
+    errors.fold(0.0, f64::max) / largest
+}
+
+/// The convolution of one picture in f64.
+fn exact(input: &[f32], weight: &[f32], g: &ConvGeometry) -> Vec<f64> {
+    let mut output = vec![0.0; g.out_image()];
+    let planes = output.par_chunks_mut(g.out_pixels()).enumerate();
+    planes.for_each(|(o, plane)| {
+        for (place, value) in plane.iter_mut().enumerate() {
+            let (y, x) = (place / g.out_width(), place % g.out_width());
+            for c in 0..g.in_channels {
+                for tap in 0..g.kernel * g.kernel {
+                    let row = (y * g.stride + tap / g.kernel).wrapping_sub(g.padding);
+                    let column = (x * g.stride + tap % g.kernel).wrapping_sub(g.padding);
+                    if row < g.height && column < g.width {
+                        let weight = weight[(o * g.in_channels + c) * g.kernel * g.kernel + tap];
+                        let input = input[(c * g.height + row) * g.width + column];
+                        *value += f64::from(weight) * f64::from(input);
+                    }
+                }
+            }
+        }
+    });
+    output
+}
+
+/// The logits' errors of a net that is compiled for one picture and for many.
+fn net(name: &str) -> Result<[f64; 2]> {
+    let config = ModelConfig::named(name).ok_or_else(|| anyhow::anyhow!("no {name}"))?;
+    let parameters = Parameters::default();
+    ResNet::new(&config, &parameters.seeded(0, DType::F32, &Device::Cpu))?;
+    let tensors: HashMap<String, Tensor> = {
+        let all = parameters.all().into_iter();
+        all.map(|(name, variable)| (name, variable.as_detached_tensor()))
+            .collect()
+    };
+    let net = |dtype| {
+        let tensors = tensors
+            .iter()
+            .map(|(name, tensor)| Ok((name.clone(), tensor.to_dtype(dtype)?)));
+        let tensors = tensors.collect::<Result<HashMap<_, _>>>()?;
+        anyhow::Ok(ResNet::new(
+            &config,
+            &VarBuilder::from_tensors(tensors, dtype, &Device::Cpu),
+        )?)
+    };
+    let picture = noise(3 * 224 * 224, "picture");
+    let exact =
+        Tensor::from_slice(&picture, (1, 3, 224, 224), &Device::Cpu)?.to_dtype(DType::F64)?;
+    let exact = net(DType::F64)?
+        .forward_t(&exact, false)?
+        .flatten_all()?
+        .to_vec1()?;
+    let single = net(DType::F32)?;
+    let mut errors = [0.0; 2];
+    for (error, pictures) in errors.iter_mut().zip([1, usize::MAX]) {
+        let logits = Plan::new(&single, 224, 224, Work { batch: 1, pictures })?.run(&picture)?;
+        *error = largest_error(&logits, &exact);
+    }
+    Ok(errors)
+}

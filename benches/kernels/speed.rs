@@ -1,0 +1,152 @@
+//! Times of every algorithm.
+
+use crate::limits::Limits;
+use crate::shapes::{self, Case};
+use anyhow::Result;
+use resnet::kernels::ConvGeometry;
+use resnet::kernels::aligned::Lanes;
+use resnet::kernels::blocked::blocks;
+use resnet::kernels::conv::{Algorithm, Convolution, choose};
+use std::time::Instant;
+
+/// One algorithm at one shape.
+struct Candidate {
+    convolution: Convolution,
+    algorithm: Algorithm,
+    seconds: Vec<f64>,
+}
+
+impl Candidate {
+    /// The lower quartile.
+    fn time(&self) -> f64 {
+        let mut seconds = self.seconds.clone();
+        seconds.sort_by(f64::total_cmp);
+        seconds[seconds.len() / 4]
+    }
+}
+
+/// Lanes of a convolution's input and of its output.
+fn sizes(shape: &ConvGeometry) -> [usize; 2] {
+    [
+        blocks(shape.in_channels) * shape.batch * shape.height * shape.width,
+        blocks(shape.out_channels) * shape.batch * shape.out_pixels(),
+    ]
+}
+
+/// Weights of a pair of channels, and places of an image that they are multiplied at.
+fn factors(shape: &ConvGeometry, algorithm: Algorithm) -> [usize; 2] {
+    match algorithm {
+        Algorithm::Winograd(tile) => [tile.points(), tile.grid(shape).iter().product()],
+        Algorithm::Stem | Algorithm::Direct => [shape.kernel.pow(2), shape.out_pixels()],
+    }
+}
+
+/// Multiplications of a convolution by an algorithm.
+fn products(shape: &ConvGeometry, algorithm: Algorithm) -> f64 {
+    let pairs = shape.in_channels / shape.groups * shape.out_channels;
+    (factors(shape, algorithm).iter().product::<usize>() * shape.batch * pairs) as f64
+}
+
+/// Lanes of a convolution's packed weights.
+fn weight_lanes(shape: &ConvGeometry, algorithm: Algorithm) -> usize {
+    factors(shape, algorithm)[0] * shape.in_channels / shape.groups * blocks(shape.out_channels)
+}
+
+/// Prints the table of a case; what lags.
+pub fn print(case: Case, rounds: usize, limits: &Limits) -> Result<Vec<String>> {
+    let shapes = shapes::of(case)?;
+    let mut all: Vec<(ConvGeometry, Vec<Candidate>)> = shapes
+        .into_iter()
+        .map(|shape| {
+            let weight: Vec<f32> = (0..shape.weights())
+                .map(|i| (i % 13) as f32 - 6.0)
+                .collect();
+            let bias = vec![0.0; shape.out_channels];
+            let candidates = Algorithm::fitting(&shape).map(|algorithm| Candidate {
+                convolution: Convolution::new(&weight, &bias, shape, algorithm),
+                algorithm,
+                seconds: Vec::new(),
+            });
+            (shape, candidates.collect())
+        })
+        .collect();
+    let largest = |i: usize| {
+        all.iter()
+            .map(|(shape, _)| sizes(shape)[i])
+            .max()
+            .unwrap_or(0)
+    };
+    let (mut input, mut output) = (Lanes::zeros(largest(0)), Lanes::zeros(largest(1)));
+    // All shapes go by before one comes again, so that weights come from where they would in a net.
+    for round in 0..=rounds {
+        for (shape, candidates) in &mut all {
+            let [read, written] = sizes(shape);
+            for candidate in candidates {
+                let start = Instant::now();
+                let (input, output) = (&mut input[..read], &mut output[..written]);
+                candidate
+                    .convolution
+                    .run(case.batch, input, None, true, output);
+                if round > 0 {
+                    candidate.seconds.push(start.elapsed().as_secs_f64());
+                }
+            }
+        }
+    }
+    println!("{} pictures of {} px\n", case.batch, case.side);
+    println!(
+        "| convolution | direct ms | F(2x2) ms | F(4x4) ms | chosen | GFLOP/s | as direct | share of the limit |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
+    let mut lagging = Vec::new();
+    for (shape, candidates) in &all {
+        let chosen = choose(shape);
+        let mut cells = vec!["--".to_owned(); 3];
+        for (cell, candidate) in cells.iter_mut().zip(candidates) {
+            *cell = format!("{:.3}", 1e3 * candidate.time());
+        }
+        let fastest = candidates
+            .iter()
+            .map(Candidate::time)
+            .fold(f64::INFINITY, f64::min);
+        let Some(candidate) = candidates.iter().find(|one| one.algorithm == chosen) else {
+            continue;
+        };
+        let time = candidate.time();
+        let rate = |algorithm| 2e-9 * products(shape, algorithm) / time;
+        // What must be read and written at least, and what must be computed.
+        let lanes = weight_lanes(shape, chosen) + sizes(shape).iter().sum::<usize>();
+        let least = (64e-9 * lanes as f64 / limits.gbytes)
+            .max(2e-9 * products(shape, chosen) / limits.gflops);
+        println!(
+            "| {} | {} | {} | {:.0} | {:.0} | {:.0} % |",
+            shapes::name(shape),
+            cells.join(" | "),
+            label(chosen),
+            rate(chosen),
+            rate(Algorithm::Direct),
+            100.0 * least / time
+        );
+        if time > 1.1 * fastest {
+            lagging.push(format!(
+                "{}x{}: {} takes {:.2} of the fastest at {}",
+                case.batch,
+                case.side,
+                label(chosen),
+                time / fastest,
+                shapes::name(shape)
+            ));
+        }
+    }
+    println!();
+    Ok(lagging)
+}
+
+/// The algorithm's name.
+fn label(algorithm: Algorithm) -> String {
+    match algorithm {
+        Algorithm::Stem => "stem".to_owned(),
+        Algorithm::Direct => "direct".to_owned(),
+        Algorithm::Winograd(tile) => format!("F({0}x{0})", tile.side()),
+    }
+}
