@@ -15,7 +15,22 @@ use candle_core::{DType, Result, Tensor, bail};
 /// Pictures that repay transformed weights: preparing them takes as long as they save on about so many.
 const REPAYING: usize = 8;
 
-pub(super) fn compile(net: &ResNet, height: usize, width: usize, work: Work) -> Result<Plan> {
+/// What a plan ends with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// What the classifier makes of the pooled features.
+    Logits,
+    /// The pooled features.
+    Features,
+}
+
+pub(super) fn compile(
+    net: &ResNet,
+    height: usize,
+    width: usize,
+    work: Work,
+    end: End,
+) -> Result<Plan> {
     if height == 0 || width == 0 {
         bail!("a picture of {height}x{width} has no pixel");
     }
@@ -41,7 +56,11 @@ pub(super) fn compile(net: &ResNet, height: usize, width: usize, work: Work) -> 
             compiler.block(&format!("layer{}.{i}", stage + 1), block)?;
         }
     }
-    compiler.head(net)?;
+    compiler.average_pool();
+    if end == End::Logits {
+        compiler.head(net)?;
+    }
+    let outputs = compiler.value.channels;
     let buffers = vec![Lanes::default(); compiler.in_use.len()];
     let picture = [config.in_channels, height, width];
     Ok(Plan {
@@ -49,7 +68,7 @@ pub(super) fn compile(net: &ResNet, height: usize, width: usize, work: Work) -> 
         buffers,
         stem: Vec::new(),
         picture,
-        classes: config.classes,
+        outputs,
     })
 }
 
@@ -229,7 +248,7 @@ impl Compiler {
         Ok(Some(self.value.slot))
     }
 
-    fn head(&mut self, net: &ResNet) -> Result<()> {
+    fn average_pool(&mut self) {
         let Value {
             channels,
             height,
@@ -240,6 +259,10 @@ impl Compiler {
             pixels: height * width,
         };
         self.push("avgpool".to_owned(), operation, [channels, 1, 1], &[]);
+    }
+
+    fn head(&mut self, net: &ResNet) -> Result<()> {
+        let channels = self.value.channels;
         let numbers = |tensor: &Tensor| tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1();
         let (weight, bias) = (numbers(net.head().weight())?, numbers(net.head().bias())?);
         let geometry = ConvGeometry {

@@ -14,6 +14,7 @@ mod tests {
     use crate::model::{ModelConfig, ResNet, ShortcutKind, StemKind, StridePlacement};
     use crate::nn::Parameters;
     use candle_core::{DType, Device, Tensor};
+    use candle_nn::VarBuilder;
 
     fn narrow(name: &str, width: usize) -> ModelConfig {
         ModelConfig {
@@ -24,13 +25,36 @@ mod tests {
 
     /// A seeded net whose batch norms have moved off their start.
     fn net(config: &ModelConfig) -> ResNet {
-        let vb = Parameters::default().seeded(3, DType::F32, &Device::Cpu);
-        let net = ResNet::new(config, &vb).unwrap();
+        in_both_precisions(config).0
+    }
+
+    /// The same net, in f64 too.
+    fn in_both_precisions(config: &ModelConfig) -> (ResNet, ResNet) {
+        let parameters = Parameters::default();
+        let net = ResNet::new(config, &parameters.seeded(3, DType::F32, &Device::Cpu)).unwrap();
         let x = pictures(config, 4, 33, 40);
         for _ in 0..3 {
             net.forward_t(&x, true).unwrap();
         }
-        net
+        let wide = parameters.all().into_iter().map(|(name, variable)| {
+            let tensor = variable.as_detached_tensor();
+            (name, tensor.to_dtype(DType::F64).unwrap())
+        });
+        let vb = VarBuilder::from_tensors(wide.collect(), DType::F64, &Device::Cpu);
+        (net, ResNet::new(config, &vb).unwrap())
+    }
+
+    fn assert_close(ours: &[f32], expected: &Tensor, what: &str) {
+        let expected = expected.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+        assert_eq!(ours.len(), expected.len(), "{what}");
+        let largest = expected.iter().fold(0f64, |a, b| a.max(b.abs()));
+        for (&ours, expected) in ours.iter().zip(&expected) {
+            // Written so that NaN fails.
+            assert!(
+                (f64::from(ours) - expected).abs() <= 1e-4 * largest,
+                "{what}: {ours} {expected} of {largest}"
+            );
+        }
     }
 
     fn pictures(config: &ModelConfig, batch: usize, height: usize, width: usize) -> Tensor {
@@ -80,32 +104,21 @@ mod tests {
             },
         ];
         for config in configs {
-            let net = net(&config);
+            let (net, wide) = in_both_precisions(&config);
             for (batch, height, width) in [(1, 64, 48), (2, 33, 40), (5, 17, 21), (1, 1, 1)] {
                 let x = pictures(&config, batch, height, width);
-                let expected = net
-                    .forward_t(&x, false)
-                    .unwrap()
-                    .flatten_all()
-                    .unwrap()
-                    .to_vec1::<f32>()
-                    .unwrap();
+                let pictures = x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                let x = x.to_dtype(DType::F64).unwrap();
+                let (logits, features) =
+                    (wide.forward_t(&x, false).unwrap(), wide.pooled(&x).unwrap());
                 for work in [Work { batch, pictures: 1 }, Work::many(batch)] {
+                    let what = format!("{config:?} {height}x{width}, {work:?}");
                     let mut plan = Plan::new(&net, height, width, work).unwrap();
-                    let pictures = x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
                     plan.run(&pictures[..config.in_channels * height * width])
                         .unwrap();
-                    let logits = plan.run(&pictures).unwrap();
-                    let largest = expected.iter().fold(0f32, |a, b| a.max(b.abs()));
-                    let difference = logits
-                        .iter()
-                        .zip(&expected)
-                        .map(|(a, b)| (a - b).abs())
-                        .fold(0f32, f32::max);
-                    assert!(
-                        difference <= 1e-4 * largest,
-                        "{config:?} {height}x{width}, {work:?}: {difference} of {largest}"
-                    );
+                    assert_close(&plan.run(&pictures).unwrap(), &logits, &what);
+                    let mut plan = Plan::of_features(&net, height, width, work).unwrap();
+                    assert_close(&plan.run(&pictures).unwrap(), &features, &what);
                 }
             }
         }

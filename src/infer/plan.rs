@@ -1,5 +1,6 @@
 //! A compiled forward pass: steps over numbered buffers.
 
+use super::compile::{End, compile};
 use crate::error::hinted;
 use crate::kernels::aligned::Lanes;
 use crate::kernels::conv::Convolution;
@@ -86,13 +87,19 @@ pub struct Plan {
     /// The pictures as the stem reads them.
     pub(super) stem: Vec<f32>,
     pub(super) picture: [usize; 3],
-    pub(super) classes: usize,
+    /// Numbers that a picture comes to.
+    pub(super) outputs: usize,
 }
 
 impl Plan {
     /// Compiles `net` (f32, on the CPU) for pictures of `height` by `width`.
     pub fn new(net: &ResNet, height: usize, width: usize, work: Work) -> Result<Self> {
-        super::compile::compile(net, height, width, work)
+        compile(net, height, width, work, End::Logits)
+    }
+
+    /// The same without the classifier: passes give what it would read, the pooled features.
+    pub fn of_features(net: &ResNet, height: usize, width: usize, work: Work) -> Result<Self> {
+        compile(net, height, width, work, End::Features)
     }
 
     /// Channels, height and width of a picture.
@@ -133,7 +140,7 @@ impl Plan {
         ))
     }
 
-    /// Logits `[N, classes]` of pictures `[N, C, H, W]`.
+    /// Logits `[N, classes]` of pictures `[N, C, H, W]`, or features `[N, features]`.
     pub fn run(&mut self, pictures: &[f32]) -> Result<Vec<f32>> {
         self.run_observed(pictures, |_, _| ())
     }
@@ -189,10 +196,10 @@ impl Plan {
             self.buffers[step.output] = output;
             observe(&step.path, start.elapsed());
         }
-        let mut logits = vec![0.0; batch * self.classes];
-        let lanes = &self.buffers[last][..batch * blocked::blocks(self.classes)];
-        blocked::to_planar(lanes, [batch, self.classes, 1], &mut logits);
-        Ok(logits)
+        let mut outputs = vec![0.0; batch * self.outputs];
+        let lanes = &self.buffers[last][..batch * blocked::blocks(self.outputs)];
+        blocked::to_planar(lanes, [batch, self.outputs, 1], &mut outputs);
+        Ok(outputs)
     }
 }
 

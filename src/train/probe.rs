@@ -7,8 +7,10 @@ use super::validation::Source;
 use super::watch::Watch;
 use crate::data::sets::Split;
 use crate::data::{DecodeOptions, Loader, Transform};
-use crate::model::Frozen;
+use crate::infer::{Plan, Work};
+use crate::model::{Frozen, ResNet};
 use crate::nn::Targets;
+use crate::ops::Form;
 use anyhow::{Result, bail};
 use candle_core::{DType, Device, Tensor};
 use std::sync::Arc;
@@ -57,8 +59,8 @@ impl Features {
     ) -> Result<Option<Self>> {
         let weight = learner.net().stem().conv.weight();
         let (dtype, device) = (weight.dtype(), weight.device().clone());
+        let mut body = Body::new(learner.net(), transform.size(), split.len())?;
         let mut loader = Loader::of(split, transform, options.decoding, options.workers)?;
-        let [height, width] = transform.size();
         let length = learner.net().config().features();
         let values = Tensor::zeros((split.len(), length), dtype, &device)?;
         let mut classes = Vec::new();
@@ -78,11 +80,7 @@ impl Features {
             }
             let pictures = classes.len() - before;
             if pictures > 0 {
-                let shape = (pictures, transform.channels(), height, width);
-                let x = Tensor::from_vec(inputs, shape, &Device::Cpu)?
-                    .to_dtype(dtype)?
-                    .to_device(&device)?;
-                values.slice_set(&learner.net().pooled(&x)?.contiguous()?, 0, before)?;
+                values.slice_set(&body.features(inputs, pictures)?, 0, before)?;
             }
             watch.looked_at("computing features", indices.end, split.len());
             if watch.wants_to_stop() {
@@ -119,6 +117,44 @@ impl Features {
             Input::Features(self.values.index_select(&places, 0)?),
             Targets::Classes(classes.collect()),
         ))
+    }
+}
+
+/// What computes features: the compiled pass where it runs, else the net itself.
+enum Body<'a> {
+    Plan(Plan),
+    Net(&'a ResNet, [usize; 2]),
+}
+
+impl<'a> Body<'a> {
+    /// Prepares `net` for `pictures` pictures of height and width `size`.
+    fn new(net: &'a ResNet, size: [usize; 2], pictures: usize) -> Result<Self> {
+        if Form::of(net.stem().conv.weight()) == Form::Portable {
+            return Ok(Self::Net(net, size));
+        }
+        let batch = BATCH.min(pictures);
+        let plan = Plan::of_features(net, size[0], size[1], Work { batch, pictures })?;
+        plan.ensure_memory(batch)?;
+        Ok(Self::Plan(plan))
+    }
+
+    /// Features `[pictures, features]` of inputs `[pictures, C, H, W]`.
+    fn features(&mut self, inputs: Vec<f32>, pictures: usize) -> Result<Tensor> {
+        match self {
+            Self::Plan(plan) => {
+                let features = plan.run(&inputs)?;
+                let shape = (pictures, features.len() / pictures);
+                Ok(Tensor::from_vec(features, shape, &Device::Cpu)?)
+            }
+            Self::Net(net, [height, width]) => {
+                let shape = (pictures, net.config().in_channels, *height, *width);
+                let weight = net.stem().conv.weight();
+                let x = Tensor::from_vec(inputs, shape, &Device::Cpu)?
+                    .to_dtype(weight.dtype())?
+                    .to_device(weight.device())?;
+                Ok(net.pooled(&x)?.contiguous()?)
+            }
+        }
     }
 }
 

@@ -45,6 +45,21 @@ fn threads_and_workers_change_no_bit_and_the_seed_does() {
 }
 
 #[test]
+fn threads_and_workers_change_no_bit_of_a_probe() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    data(folder);
+    let line = format!("-d data {SMALL} --freeze backbone --epochs 2");
+    for (threads, workers) in [(1, 1), (3, 2)] {
+        trained(
+            folder,
+            &format!("{line} -o {threads} --threads {threads} --workers {workers}"),
+        );
+    }
+    assert!(outcome(&folder.join("1")) == outcome(&folder.join("3")));
+}
+
+#[test]
 fn flags_override_the_recipe_and_the_recipe_the_defaults() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
