@@ -5,7 +5,7 @@ use crate::kernels::aligned::Lanes;
 use crate::kernels::blocked::blocks;
 use crate::kernels::conv::{Algorithm, Convolution, choose, stem};
 use crate::kernels::shortcut::PaddedShortcut;
-use crate::kernels::{ConvGeometry, pool_blocked};
+use crate::kernels::{ConvGeometry, pool};
 use crate::model::ResNet;
 use crate::model::block::{Block, ConvNorm, Shortcut};
 use crate::model::config::StemKind;
@@ -187,7 +187,7 @@ impl Compiler {
 
     fn max_pool(&mut self) {
         let channels = self.value.channels;
-        let geometry = pool_blocked::geometry(self.value.shape(), STEM_POOL);
+        let geometry = pool::geometry(self.value.shape(), STEM_POOL);
         let shape = [channels, geometry.out_height(), geometry.out_width()];
         self.push(
             "maxpool".to_owned(),

@@ -6,7 +6,7 @@ use crate::kernels::aligned::Lanes;
 use crate::kernels::conv::Convolution;
 use crate::kernels::shortcut::{PaddedShortcut, padded};
 use crate::kernels::simd::{LANES, Lane};
-use crate::kernels::{PoolGeometry, blocked, pool_blocked};
+use crate::kernels::{PoolGeometry, blocked, pool};
 use crate::model::ResNet;
 use candle_core::{Result, bail};
 use std::time::{Duration, Instant};
@@ -225,11 +225,11 @@ impl Operation {
                     ..*geometry
                 };
                 let input = &input[..geometry.planes * geometry.height * geometry.width];
-                pool_blocked::maxima(input, &geometry, output);
+                pool::maxima(input, &geometry, output);
             }
             Self::PaddedShortcut(shape) => padded(batch, input, shape, output),
             Self::AveragePool { pixels } => {
-                pool_blocked::means(&input[..output.len() * pixels], *pixels, output);
+                pool::means(&input[..output.len() * pixels], *pixels, output);
             }
         }
     }

@@ -38,6 +38,13 @@ pub fn from_planar(planar: &[f32], [batch, channels, pixels]: [usize; 3], blocke
     });
 }
 
+/// The values of a vector, sixteen at a time, filled up with zeros.
+pub fn vector(values: &[f32]) -> Vec<Lane> {
+    let mut lanes = vec![[0.0; LANES]; blocks(values.len())];
+    from_planar(values, [1, values.len(), 1], &mut lanes);
+    lanes
+}
+
 /// `[C / 16, N, pixels, 16]` to `[N, C, pixels]`.
 ///
 /// # Panics

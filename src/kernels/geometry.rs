@@ -73,18 +73,8 @@ impl ConvGeometry {
         self.height.min(self.width) + 2 * self.padding >= self.reach()
     }
 
-    /// Whether the patches of an image are the image itself: a 1x1 kernel of stride 1 without padding.
-    pub fn is_pointwise(&self) -> bool {
-        self.kernel == 1 && self.stride == 1 && self.padding == 0
-    }
-
     fn out_length(&self, length: usize) -> usize {
         (length + 2 * self.padding - self.reach()) / self.stride + 1
-    }
-
-    /// The input position that tap `tap` of output `output` sees on one axis, where that is inside.
-    pub fn position(&self, output: usize, tap: usize) -> usize {
-        output * self.stride + tap * self.dilation - self.padding
     }
 
     /// The outputs whose tap `tap` lies inside an input of `length` pixels, of `out_length` outputs.

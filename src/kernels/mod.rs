@@ -9,19 +9,13 @@
 )]
 
 pub mod aligned;
-pub mod batch_norm;
 pub mod blocked;
 pub mod conv;
-pub mod convolution;
 pub mod geometry;
 pub mod isa;
-pub mod matmul;
 pub mod norm;
 pub mod optimiser;
-mod patches;
 pub mod pool;
-pub mod pool_blocked;
-pub mod relu;
 pub mod shortcut;
 pub mod simd;
 mod tile;

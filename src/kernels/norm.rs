@@ -139,6 +139,28 @@ fn added(sums: &[[Wide; 2]]) -> [Wide; 2] {
     total
 }
 
+fn inverse_deviation(variance: f32, eps: f64) -> f64 {
+    (f64::from(variance) + eps).sqrt().recip()
+}
+
+/// What [`apply`] takes for `y = (x - mean) / sqrt(variance + eps) * weight + bias`; weight and bias as
+/// [`vector`](super::blocked::vector) lays them out.
+pub fn affine(statistics: &[Statistics], weight: &[Lane], bias: &[Lane], eps: f64) -> Vec<Affine> {
+    let of_block = |((statistics, weight), bias): ((&Statistics, &Lane), &Lane)| {
+        let scale: [f64; LANES] = std::array::from_fn(|j| {
+            f64::from(weight[j]) * inverse_deviation(statistics.variance[j], eps)
+        });
+        Affine {
+            scale: scale.map(|scale| scale as f32),
+            shift: std::array::from_fn(|j| {
+                (f64::from(bias[j]) - f64::from(statistics.mean[j]) * scale[j]) as f32
+            }),
+        }
+    };
+    let blocks = statistics.iter().zip(weight).zip(bias);
+    blocks.map(of_block).collect()
+}
+
 /// `y = x * scale + shift`, plus `residual` where there is one, then ReLU where it is asked for.
 ///
 /// # Panics
@@ -202,12 +224,44 @@ pub fn apply(
     dispatch(Apply(input, affine, residual, relu, output));
 }
 
-/// For each block the sum of the gradients of its pixels, and of the gradients times the input's distance from the mean. With
-/// `output`, which is ReLU's, gradients where it is not positive are made zero first.
+/// The gradients of batch norm's weight and bias, `[C]` each filled up to whole blocks, of its input and of its output's
+/// gradient; that of the input takes the input's place. With x̂ the normalised input and m the pixels,
+/// `dx = weight / sqrt(variance + eps) * (dy - sum(dy) / m - x̂ * sum(dy x̂) / m)`. With `output`, which is ReLU's, gradients
+/// where it is not positive are made zero first.
 ///
 /// # Panics
 /// Where the inputs differ in size.
-pub fn gradient_sums(
+pub fn gradients(
+    input: &mut [Lane],
+    gradient: &mut [Lane],
+    output: Option<&[Lane]>,
+    statistics: &[Statistics],
+    weight: &[Lane],
+    eps: f64,
+) -> [Vec<f32>; 2] {
+    let count = (gradient.len() / statistics.len()) as f64;
+    let sums = gradient_sums(input, gradient, output, statistics);
+    let (mut of_weight, mut of_bias) = (Vec::new(), Vec::new());
+    let mut slopes = Vec::with_capacity(weight.len());
+    for ((statistics, weight), [plain, weighted]) in statistics.iter().zip(weight).zip(&sums) {
+        let inverse = statistics
+            .variance
+            .map(|variance| inverse_deviation(variance, eps));
+        of_weight.extend((0..LANES).map(|j| (weighted[j] * inverse[j]) as f32));
+        of_bias.extend(plain.map(|sum| sum as f32));
+        slopes.push([
+            std::array::from_fn(|j| (f64::from(weight[j]) * inverse[j]) as f32),
+            plain.map(|sum| (sum / count) as f32),
+            std::array::from_fn(|j| (weighted[j] / count * inverse[j] * inverse[j]) as f32),
+        ]);
+    }
+    grad_input(input, gradient, statistics, &slopes);
+    [of_weight, of_bias]
+}
+
+/// For each block the sum of the gradients of its pixels, and of the gradients times the input's distance from the mean. With
+/// `output`, which is ReLU's, gradients where it is not positive are made zero first.
+fn gradient_sums(
     input: &[Lane],
     gradient: &mut [Lane],
     output: Option<&[Lane]>,
@@ -270,10 +324,7 @@ pub fn gradient_sums(
 }
 
 /// Puts the input's gradient in the input's place: `slope[0] * (g - slope[1] - (x - mean) * slope[2])`.
-///
-/// # Panics
-/// Where input and gradient differ in size.
-pub fn grad_input(
+fn grad_input(
     input: &mut [Lane],
     gradient: &[Lane],
     statistics: &[Statistics],

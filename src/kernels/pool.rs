@@ -1,72 +1,173 @@
-//! Max-pooling with the position of each maximum kept for the gradient.
-//!
-//! As in PyTorch the first of equal maxima in row-major order wins, NaN beats every number, and padding never wins.
+//! Pooling in the blocked layout, `[C / 16, N, H, W, 16]`.
 
 use super::PoolGeometry;
+use super::blocked::blocks;
+use super::simd::{Job, LANES, Lane, Simd, dispatch};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// `[planes, out_height, out_width]` maxima of `[planes, height, width]`, and the place of each in its input plane.
-pub fn forward(input: &[f32], geometry: &PoolGeometry) -> (Vec<f32>, Vec<u32>) {
-    let outputs = geometry.out_height() * geometry.out_width();
-    let mut maxima = vec![0.0; geometry.planes * outputs];
-    let mut places = vec![0; geometry.planes * outputs];
-    let planes = input.par_chunks(geometry.height * geometry.width);
-    let results = maxima
-        .par_chunks_mut(outputs)
-        .zip(places.par_chunks_mut(outputs));
-    results.zip(planes).for_each(|((maxima, places), plane)| {
-        let windows = windows(geometry).zip(maxima.iter_mut().zip(places));
-        for ((rows, columns), (maximum, place)) in windows {
-            let (value, at) = first_maximum(plane, rows, columns, geometry.width);
-            (*maximum, *place) = (value, at as u32);
+/// The pooling of a picture of these channels, height and width by windows of kernel, stride and padding.
+pub fn geometry(
+    [channels, height, width]: [usize; 3],
+    [kernel, stride, padding]: [usize; 3],
+) -> PoolGeometry {
+    PoolGeometry {
+        planes: blocks(channels),
+        height,
+        width,
+        kernel,
+        stride,
+        padding,
+    }
+}
+
+/// Maxima of windows; `geometry.planes` counts images times blocks of channels. NaN beats every number, padding never
+/// wins.
+pub fn maxima(input: &[Lane], geometry: &PoolGeometry, output: &mut [Lane]) {
+    struct Maxima<'a>(&'a [Lane], &'a PoolGeometry, &'a mut [Lane]);
+    impl Job for Maxima<'_> {
+        type Output = ();
+        fn run<S: Simd>(self, simd: S) {
+            let Self(input, geometry, output) = self;
+            let width = geometry.out_width();
+            let plane = geometry.height * geometry.width;
+            let lines = output.par_chunks_exact_mut(width).enumerate();
+            lines.with_min_len(8).for_each(|(line, output)| {
+                let (plane_number, row) =
+                    (line / geometry.out_height(), line % geometry.out_height());
+                let plane = &input[plane_number * plane..][..plane];
+                simd.vectorize(
+                    #[inline(always)]
+                    || line_of_maxima(simd, plane, geometry, row, output),
+                );
+            });
         }
+    }
+    dispatch(Maxima(input, geometry, output));
+}
+
+#[inline(always)]
+fn line_of_maxima<S: Simd>(
+    simd: S,
+    plane: &[Lane],
+    geometry: &PoolGeometry,
+    row: usize,
+    output: &mut [Lane],
+) {
+    let rows = geometry.window(row, geometry.height);
+    for (column, output) in output.iter_mut().enumerate() {
+        let columns = geometry.window(column, geometry.width);
+        let mut maximum = simd.splat(f32::NEG_INFINITY);
+        for row in rows.clone() {
+            for lane in &plane[row * geometry.width..][columns.clone()] {
+                maximum = simd.max_or_nan(maximum, simd.load(lane));
+            }
+        }
+        simd.store(output, maximum);
+    }
+}
+
+/// The mean of each plane of `pixels` pixels, summed in f64.
+pub fn means(input: &[Lane], pixels: usize, output: &mut [Lane]) {
+    let planes = output.par_iter_mut().zip(input.par_chunks_exact(pixels));
+    planes.with_min_len(8).for_each(|(output, plane)| {
+        let mut sums = [0.0f64; LANES];
+        for lane in plane {
+            for (sum, &value) in sums.iter_mut().zip(lane) {
+                *sum += f64::from(value);
+            }
+        }
+        *output = sums.map(|sum| (sum / pixels as f64) as f32);
     });
-    (maxima, places)
 }
 
-/// The input rows and columns of every window, in the outputs' order.
-fn windows(geometry: &PoolGeometry) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
-    (0..geometry.out_height()).flat_map(move |row| {
+/// Adds each output's gradient to the first of the largest inputs of its window, in row-major order, or to the last that is no
+/// number, as PyTorch does. `output` is what [`maxima`] gave; `result` is overwritten.
+pub fn grad_maxima(
+    input: &[Lane],
+    output: &[Lane],
+    gradient: &[Lane],
+    geometry: &PoolGeometry,
+    result: &mut [Lane],
+) {
+    struct Grad<'a>([&'a [Lane]; 3], &'a PoolGeometry, &'a mut [Lane]);
+    impl Job for Grad<'_> {
+        type Output = ();
+        fn run<S: Simd>(self, simd: S) {
+            let Self([input, output, gradient], geometry, result) = self;
+            let plane = geometry.height * geometry.width;
+            let out_plane = geometry.out_height() * geometry.out_width();
+            let planes = result.par_chunks_exact_mut(plane).enumerate();
+            planes.for_each(|(number, result)| {
+                let input = &input[number * plane..][..plane];
+                let [output, gradient] =
+                    [output, gradient].map(|lanes| &lanes[number * out_plane..][..out_plane]);
+                simd.vectorize(
+                    #[inline(always)]
+                    || grad_plane(simd, [input, output, gradient], geometry, result),
+                );
+            });
+        }
+    }
+    dispatch(Grad([input, output, gradient], geometry, result));
+}
+
+#[inline(always)]
+fn grad_plane<S: Simd>(
+    simd: S,
+    [input, output, gradient]: [&[Lane]; 3],
+    geometry: &PoolGeometry,
+    result: &mut [Lane],
+) {
+    result.fill([0.0; LANES]);
+    let mut outputs = output.iter().zip(gradient);
+    for row in 0..geometry.out_height() {
         let rows = geometry.window(row, geometry.height);
-        (0..geometry.out_width())
-            .map(move |column| (rows.clone(), geometry.window(column, geometry.width)))
-    })
-}
-
-/// The first of the largest values of a window in row-major order, and its place; the last NaN where there is one.
-fn first_maximum(
-    plane: &[f32],
-    rows: Range<usize>,
-    columns: Range<usize>,
-    width: usize,
-) -> (f32, usize) {
-    let mut maximum = (f32::NEG_INFINITY, rows.start * width + columns.start);
-    for row in rows {
-        for (value, at) in plane[row * width..][columns.clone()]
-            .iter()
-            .zip(row * width + columns.start..)
-        {
-            if *value > maximum.0 || value.is_nan() {
-                maximum = (*value, at);
+        for (column, (output, gradient)) in (0..geometry.out_width()).zip(outputs.by_ref()) {
+            let columns = geometry.window(column, geometry.width);
+            let maximum = simd.load(output);
+            // What each channel has yet to give to a largest input.
+            let mut rest = simd.load(gradient);
+            for row in rows.clone() {
+                let line = row * geometry.width;
+                let places = line + columns.start..line + columns.end;
+                let pixels = result[places.clone()].iter_mut().zip(&input[places]);
+                for (result, input) in pixels {
+                    let given = simd.where_equal(simd.load(input), maximum, rest);
+                    rest = simd.sub(rest, given);
+                    simd.store(result, simd.add(simd.load(result), given));
+                }
+            }
+            if output.iter().any(|value| value.is_nan()) {
+                let window = [rows.clone(), columns];
+                grad_of_no_numbers(input, [output, gradient], geometry, window, result);
             }
         }
     }
-    maximum
 }
 
-/// `[planes, height, width]`: each output's gradient added at the place of its maximum.
-pub fn grad_input(gradient: &[f32], places: &[u32], geometry: &PoolGeometry) -> Vec<f32> {
-    let outputs = geometry.out_height() * geometry.out_width();
-    let mut result = vec![0.0; geometry.planes * geometry.height * geometry.width];
-    let planes = gradient.par_chunks(outputs).zip(places.par_chunks(outputs));
-    result
-        .par_chunks_mut(geometry.height * geometry.width)
-        .zip(planes)
-        .for_each(|(result, (gradient, places))| {
-            for (&gradient, &place) in gradient.iter().zip(places) {
-                result[place as usize] += gradient;
-            }
-        });
-    result
+/// The gradients of the maxima of a window that are no numbers, and so equal nothing.
+#[cold]
+fn grad_of_no_numbers(
+    input: &[Lane],
+    [maximum, gradient]: [&Lane; 2],
+    geometry: &PoolGeometry,
+    [rows, columns]: [Range<usize>; 2],
+    result: &mut [Lane],
+) {
+    for channel in (0..LANES).filter(|&channel| maximum[channel].is_nan()) {
+        let lines = rows.clone().map(|row| row * geometry.width);
+        let mut places = lines.flat_map(|line| line + columns.start..line + columns.end);
+        if let Some(place) = places.rfind(|&place| input[place][channel].is_nan()) {
+            result[place][channel] += gradient[channel];
+        }
+    }
+}
+
+/// Spreads the gradient of each mean over its `pixels` pixels.
+pub fn grad_means(gradient: &[Lane], pixels: usize, result: &mut [Lane]) {
+    let share = 1.0 / pixels as f32;
+    for (result, gradient) in result.chunks_exact_mut(pixels).zip(gradient) {
+        result.fill(gradient.map(|value| value * share));
+    }
 }

@@ -1,9 +1,10 @@
 //! Batch norm over `[N, C, H, W]`: with the batch's statistics in training, with fixed ones in evaluation.
 
 use super::record::{Computed, record3};
-use super::{Form, with_values};
-use crate::kernels::batch_norm::{self as kernel, BatchNormGeometry};
-use candle_core::{DType, Result, Tensor, bail};
+use super::{Form, lanes, with_values};
+use crate::kernels::simd::Lane;
+use crate::kernels::{blocked, norm};
+use candle_core::{DType, Device, Result, Tensor, bail};
 
 /// Mean and biased variance of a batch, `[C]` each.
 #[derive(Debug, Clone)]
@@ -12,6 +13,20 @@ pub struct Statistics {
     pub mean: Tensor,
     /// The variance of each channel, divided by the number of values.
     pub variance: Tensor,
+}
+
+impl Statistics {
+    /// The statistics of `channels` channels that the kernels took, on the CPU.
+    pub(crate) fn of_blocks(blocks: &[norm::Statistics], channels: usize) -> Result<Self> {
+        let of = |value: fn(&norm::Statistics) -> &Lane| {
+            let values: Vec<f32> = blocks.iter().flat_map(|block| *value(block)).collect();
+            Tensor::from_slice(&values[..channels], channels, &Device::Cpu)
+        };
+        Ok(Self {
+            mean: of(|block| &block.mean)?,
+            variance: of(|block| &block.variance)?,
+        })
+    }
 }
 
 /// `(x - mean) / sqrt(variance + eps) * weight + bias` with the statistics of this batch, and those statistics.
@@ -36,14 +51,7 @@ pub fn train_as(
         );
     }
     match form {
-        Form::Kernels => {
-            let geometry = BatchNormGeometry {
-                batch: n,
-                channels: c,
-                pixels: h * w,
-            };
-            train_with_kernels(x, weight, bias, eps, geometry)
-        }
+        Form::Kernels => train_with_kernels(x, weight, bias, eps),
         Form::Portable => train_portable(x, weight, bias, eps),
     }
 }
@@ -53,55 +61,33 @@ fn train_with_kernels(
     weight: &Tensor,
     bias: &Tensor,
     eps: f64,
-    geometry: BatchNormGeometry,
 ) -> Result<(Tensor, Statistics)> {
-    let (mean, variance) = with_values(x, |x| kernel::statistics(x, &geometry))?;
-    let inverse: Vec<f32> = variance
-        .iter()
-        .map(|&v| (1.0 / (f64::from(v) + eps).sqrt()) as f32)
-        .collect();
-    let scale: Vec<f32> = with_values(weight, |weight| {
-        weight.iter().zip(&inverse).map(|(w, i)| w * i).collect()
-    })?;
-    let shift: Vec<f32> = with_values(bias, |bias| {
-        let terms = bias.iter().zip(&mean).zip(&scale);
-        terms
-            .map(|((&bias, &mean), &scale)| {
-                (f64::from(bias) - f64::from(mean) * f64::from(scale)) as f32
-            })
-            .collect()
-    })?;
-    let output = with_values(x, |x| kernel::affine(x, &scale, &shift, &geometry))?;
-    let statistics = Statistics {
-        mean: Tensor::from_slice(&mean, geometry.channels, x.device())?,
-        variance: Tensor::from_vec(variance, geometry.channels, x.device())?,
-    };
-    let result = Computed::Values(output, x.shape().clone());
+    let (n, c, h, w) = x.dims4()?;
+    let shape = [n, c, h * w];
+    let input = lanes::entered(x)?;
+    let of_blocks = norm::statistics(&input, n * h * w);
+    let statistics = Statistics::of_blocks(&of_blocks, c)?;
+    let weights = with_values(weight, blocked::vector)?;
+    let affine = norm::affine(
+        &of_blocks,
+        &weights,
+        &with_values(bias, blocked::vector)?,
+        eps,
+    );
+    let mut output = lanes::zeros(shape);
+    norm::apply(&input, &affine, None, false, &mut output);
     let output = record3(
         "batch_norm",
         [x, weight, bias],
-        result,
-        move |[x, weight, _], _, gradient| {
-            let gradients = with_values(x, |x| {
-                with_values(gradient, |gradient| {
-                    with_values(weight, |weight| {
-                        kernel::gradients(x, gradient, weight, &mean, &inverse, &geometry)
-                    })
-                })
-            })???;
-            Ok([
-                Some(Tensor::from_vec(gradients.input, x.shape(), x.device())?),
-                Some(Tensor::from_vec(
-                    gradients.weight,
-                    geometry.channels,
-                    x.device(),
-                )?),
-                Some(Tensor::from_vec(
-                    gradients.bias,
-                    geometry.channels,
-                    x.device(),
-                )?),
-            ])
+        Computed::Values(lanes::left(&output, shape), x.shape().clone()),
+        move |[x, _, _], _, gradient| {
+            let (mut input, mut gradient) = (lanes::entered(x)?, lanes::entered(gradient)?);
+            let of_vectors =
+                norm::gradients(&mut input, &mut gradient, None, &of_blocks, &weights, eps);
+            let [of_weight, of_bias] =
+                of_vectors.map(|values| Tensor::from_slice(&values[..c], c, x.device()));
+            let of_input = Tensor::from_vec(lanes::left(&input, shape), x.shape(), x.device())?;
+            Ok([Some(of_input), Some(of_weight?), Some(of_bias?)])
         },
     )?;
     Ok((output, statistics))

@@ -8,8 +8,10 @@
 //!   and batch exchanged.
 
 use super::record::{Computed, record2};
-use super::{Form, with_values};
-use crate::kernels::{ConvGeometry, convolution};
+use super::{Form, lanes, with_values};
+use crate::kernels::ConvGeometry;
+use crate::kernels::conv::stem;
+use crate::kernels::conv::training::{self, Workspace};
 use candle_core::{Result, Tensor, bail};
 
 /// What a convolution is besides its weights.
@@ -49,16 +51,13 @@ pub fn conv2d_as(form: Form, x: &Tensor, weight: &Tensor, config: Conv2dConfig) 
     let geometry = geometry(x, weight, config)?;
     let result = match form {
         Form::Kernels => {
-            let output = with_values(x, |x| {
-                with_values(weight, |weight| convolution::forward(x, weight, &geometry))
-            })??;
             let shape = (
                 geometry.batch,
                 geometry.out_channels,
                 geometry.out_height(),
                 geometry.out_width(),
             );
-            Computed::Values(output, shape.into())
+            Computed::Values(kernels_forward(x, weight, &geometry)?, shape.into())
         }
         Form::Portable => {
             Computed::Tensor(portable_forward(&x.detach(), &weight.detach(), config)?)
@@ -72,22 +71,14 @@ pub fn conv2d_as(form: Form, x: &Tensor, weight: &Tensor, config: Conv2dConfig) 
             let gradient = gradient.detach().contiguous()?;
             let of_input = || match form {
                 Form::Kernels => {
-                    let values = with_values(&gradient, |gradient| {
-                        with_values(weight, |weight| {
-                            convolution::grad_input(gradient, weight, &geometry)
-                        })
-                    })??;
+                    let values = kernels_grad_input(&gradient, weight, &geometry)?;
                     Tensor::from_vec(values, x.shape(), x.device())
                 }
                 Form::Portable => portable_grad_input(&gradient, &weight.detach(), &geometry),
             };
             let of_weight = || match form {
                 Form::Kernels => {
-                    let values = with_values(x, |x| {
-                        with_values(&gradient, |gradient| {
-                            convolution::grad_weight(x, gradient, &geometry)
-                        })
-                    })??;
+                    let values = kernels_grad_weight(x, &gradient, &geometry)?;
                     Tensor::from_vec(values, weight.shape(), weight.device())
                 }
                 Form::Portable => portable_grad_weight(&x.detach(), &gradient, &geometry),
@@ -138,6 +129,50 @@ fn geometry(x: &Tensor, weight: &Tensor, config: Conv2dConfig) -> Result<ConvGeo
         );
     }
     Ok(geometry)
+}
+
+fn kernels_forward(x: &Tensor, weight: &Tensor, geometry: &ConvGeometry) -> Result<Vec<f32>> {
+    let shape = [geometry.batch, geometry.out_channels, geometry.out_pixels()];
+    let (mut output, workspace) = (lanes::zeros(shape), &mut Workspace::default());
+    if output.is_empty() {
+        return Ok(Vec::new());
+    }
+    with_values(weight, |weight| {
+        if stem::fits(geometry) {
+            return with_values(x, |x| {
+                training::forward_on_pictures(x, weight, geometry, workspace, &mut output);
+            });
+        }
+        let x = lanes::entered(x)?;
+        training::forward(&x, weight, geometry, workspace, &mut output);
+        Ok(())
+    })??;
+    Ok(lanes::left(&output, shape))
+}
+
+fn kernels_grad_input(
+    gradient: &Tensor,
+    weight: &Tensor,
+    geometry: &ConvGeometry,
+) -> Result<Vec<f32>> {
+    let pixels = geometry.height * geometry.width;
+    let shape = [geometry.batch, geometry.in_channels, pixels];
+    let (mut result, workspace) = (lanes::zeros(shape), &mut Workspace::default());
+    if result.is_empty() {
+        return Ok(Vec::new());
+    }
+    let gradient = lanes::entered(gradient)?;
+    with_values(weight, |weight| {
+        training::grad_input(&gradient, weight, geometry, None, workspace, &mut result);
+    })?;
+    Ok(lanes::left(&result, shape))
+}
+
+fn kernels_grad_weight(x: &Tensor, gradient: &Tensor, geometry: &ConvGeometry) -> Result<Vec<f32>> {
+    let (x, gradient) = (lanes::entered(x)?, lanes::entered(gradient)?);
+    let (mut result, workspace) = (vec![0.0; geometry.weights()], &mut Workspace::default());
+    training::grad_weight(&x, &gradient, geometry, workspace, &mut result);
+    Ok(result)
 }
 
 fn portable_forward(x: &Tensor, weight: &Tensor, config: Conv2dConfig) -> Result<Tensor> {

@@ -3,8 +3,8 @@
 //! Each output's gradient goes to one input, the first of equal maxima in row-major order of the window, as in PyTorch.
 
 use super::record::{Computed, record1};
-use super::{Form, with_values};
-use crate::kernels::{self, PoolGeometry};
+use super::{Form, lanes};
+use crate::kernels::{PoolGeometry, pool};
 use candle_core::{D, DType, Result, Tensor, bail};
 
 /// `[N, C, H, W]` to `[N, C, H', W']` with `H' = (H + 2 padding - kernel) / stride + 1`.
@@ -28,37 +28,39 @@ pub fn max_pool2d_as(
             "max-pooling of a {h}x{w} image with kernel {kernel}, stride {stride} and padding {padding}"
         );
     }
-    let geometry = PoolGeometry {
-        planes: n * c,
-        height: h,
-        width: w,
-        kernel,
-        stride,
-        padding,
-    };
+    let geometry = pool::geometry([c, h, w], [kernel, stride, padding]);
     match form {
         Form::Kernels => {
-            let (maxima, places) =
-                with_values(x, |values| kernels::pool::forward(values, &geometry))?;
-            let shape = (n, c, geometry.out_height(), geometry.out_width()).into();
-            record1(
-                "max_pool2d",
-                x,
-                Computed::Values(maxima, shape),
-                move |_, _, gradient| {
-                    let values = with_values(gradient, |gradient| {
-                        kernels::pool::grad_input(gradient, &places, &geometry)
-                    })?;
-                    Ok([Some(Tensor::from_vec(
-                        values,
-                        (n, c, h, w),
-                        gradient.device(),
-                    )?)])
-                },
-            )
+            let geometry = PoolGeometry {
+                planes: n * geometry.planes,
+                ..geometry
+            };
+            with_kernels(x, geometry)
         }
         Form::Portable => portable(x, &geometry),
     }
+}
+
+/// `geometry.planes` counts images times blocks of channels.
+fn with_kernels(x: &Tensor, geometry: PoolGeometry) -> Result<Tensor> {
+    let (n, c, h, w) = x.dims4()?;
+    let (out_height, out_width) = (geometry.out_height(), geometry.out_width());
+    let outputs = [n, c, out_height * out_width];
+    let mut maxima = lanes::zeros(outputs);
+    pool::maxima(&lanes::entered(x)?, &geometry, &mut maxima);
+    let shape = (n, c, out_height, out_width).into();
+    let result = Computed::Values(lanes::left(&maxima, outputs), shape);
+    record1("max_pool2d", x, result, move |[x], output, gradient| {
+        let [input, output, gradient] = [
+            lanes::entered(x)?,
+            lanes::entered(output)?,
+            lanes::entered(gradient)?,
+        ];
+        let mut result = lanes::zeros([n, c, h * w]);
+        pool::grad_maxima(&input, &output, &gradient, &geometry, &mut result);
+        let values = lanes::left(&result, [n, c, h * w]);
+        Ok([Some(Tensor::from_vec(values, (n, c, h, w), x.device())?)])
+    })
 }
 
 /// Windows along a dimension of their own, and the first maximum gathered from it; candle knows the gradients of all steps.

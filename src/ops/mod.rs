@@ -1,8 +1,12 @@
-//! Operations with gradients, each in two forms that tests hold equal: one over [`crate::kernels`] for f32 on the CPU,
-//! and a *portable* one of candle's tensor operations for every device and dtype (f64, the reference, among them).
+//! Operations with gradients, in two forms that tests hold equal: one over [`crate::kernels`] for f32 on the CPU, and a
+//! *portable* one of candle's tensor operations for every device and dtype (f64, the reference, among them).
+//!
+//! Here each operation brings its tensors into the kernels' layout and back. The compiled passes of [`crate::infer`] and
+//! [`crate::step`], which predict and train, stay in it.
 
 pub mod batch_norm;
 pub mod conv2d;
+mod lanes;
 pub mod max_pool;
 pub mod optimiser;
 mod record;

@@ -2,12 +2,13 @@
 
 use crate::kernels::ConvGeometry;
 use crate::kernels::aligned::Lanes;
-use crate::kernels::blocked::blocks;
+use crate::kernels::blocked::{self, blocks};
 use crate::kernels::conv::stem_gradient;
 use crate::kernels::conv::training::{self, Workspace};
 use crate::kernels::norm::{self, Affine, Statistics};
-use crate::kernels::simd::{LANES, Lane};
+use crate::kernels::simd::Lane;
 use crate::model::block::ConvNorm;
+use crate::ops::batch_norm::Statistics as Batch;
 use crate::ops::with_values;
 use candle_core::{Device, Result, Tensor, bail};
 
@@ -120,7 +121,9 @@ impl Layer {
         let affine = if self.learns {
             self.statistics = norm::statistics(convolved, pixels);
             self.move_running(pixels)?;
-            self.affine_of_batch()?
+            let norm = &self.module.norm;
+            let (weight, bias) = (lanes_of(norm.weight())?, lanes_of(norm.bias())?);
+            norm::affine(&self.statistics, &weight, &bias, norm.eps())
         } else {
             let (scale, shift) = self.module.norm.scale_and_shift(candle_core::DType::F32)?;
             let (scale, shift) = (lanes_of(&scale)?, lanes_of(&shift)?);
@@ -143,32 +146,9 @@ impl Layer {
         self.output = Lanes::default();
     }
 
-    /// Batch norm by the batch's statistics.
-    fn affine_of_batch(&self) -> Result<Vec<Affine>> {
-        let norm = &self.module.norm;
-        let (weight, bias) = (lanes_of(norm.weight())?, lanes_of(norm.bias())?);
-        let of_block = |((statistics, weight), bias): ((&Statistics, Lane), Lane)| {
-            let scale: [f64; LANES] = std::array::from_fn(|j| {
-                f64::from(weight[j]) * inverse_deviation(statistics.variance[j], norm.eps())
-            });
-            Affine {
-                scale: scale.map(|scale| scale as f32),
-                shift: std::array::from_fn(|j| {
-                    (f64::from(bias[j]) - f64::from(statistics.mean[j]) * scale[j]) as f32
-                }),
-            }
-        };
-        let blocks = self.statistics.iter().zip(weight).zip(bias);
-        Ok(blocks.map(of_block).collect())
-    }
-
     fn move_running(&self, pixels: usize) -> Result<()> {
-        let channels = self.geometry.out_channels;
-        let of = |value: fn(&Statistics) -> &Lane| {
-            let values: Vec<f32> = self.statistics.iter().flat_map(|s| *value(s)).collect();
-            Tensor::from_slice(&values[..channels], channels, &Device::Cpu)
-        };
-        let (mean, variance) = (of(|s| &s.mean)?, of(|s| &s.variance)?);
+        let Batch { mean, variance } =
+            Batch::of_blocks(&self.statistics, self.geometry.out_channels)?;
         self.module.norm.move_running(&mean, &variance, pixels)
     }
 
@@ -183,30 +163,19 @@ impl Layer {
         gradients: &mut Named,
     ) -> Result<()> {
         let lanes = self.lanes(batch);
-        let count = (batch * self.geometry.out_pixels()) as f64;
         let output = masked.then(|| &self.output[..lanes]);
         let convolved = &mut self.convolved[..lanes];
-        let sums = norm::gradient_sums(convolved, gradient, output, &self.statistics);
         let norm = &self.module.norm;
-        let weights = lanes_of(norm.weight())?;
+        let weight = lanes_of(norm.weight())?;
+        let [of_weight, of_bias] = norm::gradients(
+            convolved,
+            gradient,
+            output,
+            &self.statistics,
+            &weight,
+            norm.eps(),
+        );
         let channels = self.geometry.out_channels;
-        let (mut of_weight, mut of_bias) = (Vec::new(), Vec::new());
-        let mut slopes = Vec::with_capacity(weights.len());
-        for ((statistics, weight), [plain, weighted]) in
-            self.statistics.iter().zip(&weights).zip(&sums)
-        {
-            let inverse = statistics
-                .variance
-                .map(|variance| inverse_deviation(variance, norm.eps()));
-            of_weight.extend((0..LANES).map(|j| (weighted[j] * inverse[j]) as f32));
-            of_bias.extend(plain.map(|sum| sum as f32));
-            slopes.push([
-                std::array::from_fn(|j| (f64::from(weight[j]) * inverse[j]) as f32),
-                plain.map(|sum| (sum / count) as f32),
-                std::array::from_fn(|j| (weighted[j] / count * inverse[j] * inverse[j]) as f32),
-            ]);
-        }
-        norm::grad_input(convolved, gradient, &self.statistics, &slopes);
         for (kind, values) in [("weight", of_weight), ("bias", of_bias)] {
             let tensor = Tensor::from_slice(&values[..channels], channels, &Device::Cpu)?;
             gradients.push((format!("{}.{kind}", self.names[1]), tensor));
@@ -258,17 +227,7 @@ impl Layer {
     }
 }
 
-fn inverse_deviation(variance: f32, eps: f64) -> f64 {
-    (f64::from(variance) + eps).sqrt().recip()
-}
-
-/// The values of a vector, sixteen at a time, filled up with zeros.
+/// The values of a vector, sixteen at a time.
 fn lanes_of(vector: &Tensor) -> Result<Vec<Lane>> {
-    with_values(vector, |values| {
-        let mut lanes = vec![[0.0; LANES]; blocks(values.len())];
-        for (lane, values) in lanes.iter_mut().zip(values.chunks(LANES)) {
-            lane[..values.len()].copy_from_slice(values);
-        }
-        lanes
-    })
+    with_values(vector, blocked::vector)
 }

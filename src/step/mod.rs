@@ -13,7 +13,7 @@ use crate::kernels::aligned::Lanes;
 use crate::kernels::blocked::{self, blocks};
 use crate::kernels::conv::stem;
 use crate::kernels::conv::training::Workspace;
-use crate::kernels::pool_blocked;
+use crate::kernels::pool;
 use crate::kernels::simd::Lane;
 use crate::model::config::StemKind;
 use crate::model::resnet::STEM_POOL;
@@ -75,7 +75,7 @@ impl Step {
         let stem = Layer::new(names, net.stem(), picture, !frozen.holds("conv1"))?;
         let mut shape = stem.shape();
         let pool = (config.stem == StemKind::Imagenet).then(|| {
-            let geometry = pool_blocked::geometry(shape, STEM_POOL);
+            let geometry = pool::geometry(shape, STEM_POOL);
             let [channels, ..] = shape;
             shape = [channels, geometry.out_height(), geometry.out_width()];
             Pool {
@@ -144,7 +144,7 @@ impl Step {
             let lanes = pool.lanes(batch);
             pool.output.reserve(lanes);
             let geometry = pool.of(batch);
-            pool_blocked::maxima(
+            pool::maxima(
                 self.stem.output(batch),
                 &geometry,
                 &mut pool.output[..lanes],
@@ -166,7 +166,7 @@ impl Step {
         let [features, height, width] = self.features();
         let lanes = blocks(features) * batch;
         self.means.reserve(lanes);
-        pool_blocked::means(output, height * width, &mut self.means[..lanes]);
+        pool::means(output, height * width, &mut self.means[..lanes]);
         let mut result = vec![0.0; batch * features];
         blocked::to_planar(&self.means[..lanes], [batch, features, 1], &mut result);
         Ok(result)
@@ -206,7 +206,7 @@ impl Step {
         blocked::from_planar(gradient, [batch, features, 1], &mut means[..lanes]);
         buffers.gradient.reserve(lanes * height * width);
         let spread = &mut buffers.gradient[..lanes * height * width];
-        pool_blocked::grad_means(&means[..lanes], height * width, spread);
+        pool::grad_means(&means[..lanes], height * width, spread);
         let mut gradients = Vec::new();
         for i in (0..built.len()).rev() {
             let (before, rest) = built.split_at_mut(i);
@@ -233,7 +233,7 @@ impl Step {
             pool.gradient.reserve(lanes);
             let geometry = pool.of(batch);
             let of_input = &mut pool.gradient[..lanes];
-            pool_blocked::grad_maxima(
+            pool::grad_maxima(
                 stem.output(batch),
                 &pool.output[..out_lanes],
                 &buffers.gradient[..out_lanes],

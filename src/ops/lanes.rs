@@ -1,0 +1,28 @@
+//! Tensors in the layout that the kernels compute in, and back.
+
+use super::with_values;
+use crate::kernels::aligned::Lanes;
+use crate::kernels::blocked::{blocks, from_planar, to_planar};
+use crate::kernels::simd::Lane;
+use candle_core::{Result, Tensor};
+
+/// `[N, C, H, W]`, f32 on the CPU, as `[C / 16, N, H, W, 16]`.
+pub fn entered(x: &Tensor) -> Result<Lanes> {
+    let (batch, channels, height, width) = x.dims4()?;
+    let shape = [batch, channels, height * width];
+    let mut lanes = zeros(shape);
+    with_values(x, |values| from_planar(values, shape, &mut lanes))?;
+    Ok(lanes)
+}
+
+/// Zeros for `[N, C, pixels]`.
+pub fn zeros([batch, channels, pixels]: [usize; 3]) -> Lanes {
+    Lanes::zeros(blocks(channels) * batch * pixels)
+}
+
+/// The values of `[N, C, pixels]`.
+pub fn left(lanes: &[Lane], shape: [usize; 3]) -> Vec<f32> {
+    let mut values = vec![0.0; shape.iter().product()];
+    to_planar(lanes, shape, &mut values);
+    values
+}
