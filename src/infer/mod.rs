@@ -11,6 +11,7 @@ pub use plan::{Plan, StepTime, Work};
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::simd::LANES;
     use crate::model::{ModelConfig, ResNet, ShortcutKind, StemKind, StridePlacement};
     use crate::nn::Parameters;
     use candle_core::{DType, Device, Tensor};
@@ -133,6 +134,25 @@ mod tests {
         assert_eq!(times.last().unwrap().path, "fc");
         // stem, pool, 8 blocks of 2, 3 projections, average pool, classifier
         assert_eq!(times.len(), 2 + 16 + 3 + 2);
+    }
+
+    #[test]
+    fn the_memory_that_a_plan_names_is_what_a_pass_takes() {
+        for in_channels in [3, 5] {
+            for stem in [StemKind::Imagenet, StemKind::Cifar] {
+                let config = ModelConfig {
+                    in_channels,
+                    stem,
+                    ..narrow("resnet50", 8)
+                };
+                let mut plan = Plan::new(&net(&config), 33, 40, Work::many(2)).unwrap();
+                let pictures = vec![0.5; 2 * in_channels * 33 * 40];
+                plan.run(&pictures).unwrap();
+                let lanes: usize = plan.buffers.iter().map(|buffer| buffer.len()).sum();
+                let numbers = lanes * LANES + plan.stem.len() + pictures.len();
+                assert_eq!(plan.bytes(2), numbers * size_of::<f32>(), "{config:?}");
+            }
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::compile::{End, compile};
 use crate::error::hinted;
 use crate::kernels::aligned::Lanes;
-use crate::kernels::conv::Convolution;
+use crate::kernels::conv::{Convolution, stem};
 use crate::kernels::shortcut::{PaddedShortcut, padded};
 use crate::kernels::simd::{LANES, Lane};
 use crate::kernels::{PoolGeometry, blocked, pool};
@@ -107,16 +107,18 @@ impl Plan {
         self.picture
     }
 
-    /// Memory that a pass over `batch` pictures takes beside the weights, in bytes.
+    /// Memory that a pass over `batch` pictures takes beside the weights, the pictures among it, in bytes.
     pub fn bytes(&self, batch: usize) -> usize {
         let mut sizes = vec![0; self.buffers.len()];
         for step in &self.steps {
             sizes[step.output] = step.size.max(sizes[step.output]);
         }
-        let [channels, height, width] = self.picture;
-        // The stem's copy has a border.
-        let pictures = channels * ((height + 6) * (width + 6) + height * width);
-        (sizes.iter().sum::<usize>() * LANES + pictures)
+        let pictures: usize = self.picture.iter().product();
+        let stem = match self.steps.first().map(|step| &step.operation) {
+            Some(Operation::Stem(convolution)) => stem::padded_len(convolution.geometry()),
+            _ => 0,
+        };
+        (sizes.iter().sum::<usize>() * LANES + stem + pictures)
             .saturating_mul(batch)
             .saturating_mul(size_of::<f32>())
     }
