@@ -49,10 +49,16 @@ pub struct Place {
     pub whole: [usize; 3],
 }
 
+/// What a tile's sums are of.
+pub trait Terms: Copy {
+    /// Adds all of them.
+    fn add_to<S: Simd, const M: usize, const N: usize>(self, simd: S, sums: &mut [[S::V; N]; M]);
+}
+
 /// Computes a tile of at most `S::PIXELS` pixels and `S::BLOCKS` blocks.
 pub fn compute<S: Simd>(
     simd: S,
-    factors: Factors,
+    terms: impl Terms,
     outputs: &mut [&mut [Lane]],
     place: Place,
     ending: Option<Ending>,
@@ -61,8 +67,8 @@ pub fn compute<S: Simd>(
         ($($pixels:literal)*) => {
             match (place.pixels, place.blocks) {
                 $(
-                    ($pixels, 1) if $pixels <= S::PIXELS => sized::<S, $pixels, 1>(simd, factors, outputs, place, ending),
-                    ($pixels, 2) if $pixels <= S::PIXELS && S::BLOCKS >= 2 => sized::<S, $pixels, 2>(simd, factors, outputs, place, ending),
+                    ($pixels, 1) if $pixels <= S::PIXELS => sized::<S, _, $pixels, 1>(simd, terms, outputs, place, ending),
+                    ($pixels, 2) if $pixels <= S::PIXELS && S::BLOCKS >= 2 => sized::<S, _, $pixels, 2>(simd, terms, outputs, place, ending),
                 )*
                 (pixels, blocks) => unreachable!("a tile of {pixels} pixels and {blocks} blocks"),
             }
@@ -89,53 +95,67 @@ macro_rules! each_pixel {
 }
 
 #[inline(never)]
-fn sized<S: Simd, const M: usize, const N: usize>(
+fn sized<S: Simd, T: Terms, const M: usize, const N: usize>(
     simd: S,
-    factors: Factors,
+    terms: T,
     outputs: &mut [&mut [Lane]],
     place: Place,
     ending: Option<Ending>,
 ) {
     simd.vectorize(
         #[inline(always)]
-        || tile::<S, M, N>(simd, factors, outputs, place, ending),
+        || {
+            let mut sums = begin::<S, M, N>(simd, outputs, place);
+            terms.add_to(simd, &mut sums);
+            finish(simd, sums, outputs, place, ending);
+        },
     );
 }
 
-#[inline(always)]
-fn tile<S: Simd, const M: usize, const N: usize>(
-    simd: S,
-    factors: Factors,
-    outputs: &mut [&mut [Lane]],
-    place: Place,
-    ending: Option<Ending>,
-) {
-    let mut sums = begin::<S, M, N>(simd, outputs, place);
-    let (weights, _) = factors.weights.as_chunks::<N>();
-    let (weights, _) = weights.as_chunks::<LANES>();
-    let share = factors.ahead.len().div_ceil(factors.segments).max(1);
-    let mut ahead = factors.ahead.chunks(share);
-    for (segment, weights) in weights[..factors.segments].iter().enumerate() {
-        for lane in ahead.next().unwrap_or_default() {
-            simd.prefetch(lane);
-        }
-        let pixels = &factors.pixels[segment * factors.step..][..M];
-        for k in 0..LANES {
-            let weights = &weights[k];
-            let mut vectors = [simd.splat(0.0); N];
-            each!(n in N, 0 1, { vectors[n] = simd.load(&weights[n]); });
-            each_pixel!(m in M, {
-                let value = simd.splat(pixels[m][k]);
-                each!(n in N, 0 1, { sums[m][n] = simd.mul_add(value, vectors[n], sums[m][n]); });
-            });
+impl Terms for Factors<'_> {
+    #[inline(always)]
+    fn add_to<S: Simd, const M: usize, const N: usize>(self, simd: S, sums: &mut [[S::V; N]; M]) {
+        let (weights, _) = self.weights.as_chunks::<N>();
+        let (weights, _) = weights.as_chunks::<LANES>();
+        let share = self.ahead.len().div_ceil(self.segments).max(1);
+        let mut ahead = self.ahead.chunks(share);
+        for (segment, weights) in weights[..self.segments].iter().enumerate() {
+            for lane in ahead.next().unwrap_or_default() {
+                simd.prefetch(lane);
+            }
+            let pixels = &self.pixels[segment * self.step..][..M];
+            for k in 0..LANES {
+                add_products(
+                    simd,
+                    &weights[k],
+                    #[inline(always)]
+                    |m| pixels[m][k],
+                    sums,
+                );
+            }
         }
     }
-    finish(simd, sums, outputs, place, ending);
+}
+
+/// Adds the products of each pixel's value with the weights of each block.
+#[inline(always)]
+pub(super) fn add_products<S: Simd, const M: usize, const N: usize>(
+    simd: S,
+    weights: &[Lane; N],
+    value: impl Fn(usize) -> f32,
+    sums: &mut [[S::V; N]; M],
+) {
+    let mut vectors = [simd.splat(0.0); N];
+    each!(n in N, 0 1, { vectors[n] = simd.load(&weights[n]); });
+    each_pixel!(m in M, {
+        let value = simd.splat(value(m));
+        each!(n in N, 0 1, { sums[m][n] = simd.mul_add(value, vectors[n], sums[m][n]); });
+    });
 }
 
 /// The sums that a tile goes on from.
 #[inline(always)]
-pub(super) fn begin<S: Simd, const M: usize, const N: usize>(
+fn begin<S: Simd, const M: usize, const N: usize>(
     simd: S,
     outputs: &[&mut [Lane]],
     place: Place,
@@ -152,7 +172,7 @@ pub(super) fn begin<S: Simd, const M: usize, const N: usize>(
 
 /// Puts the sums in their place.
 #[inline(always)]
-pub(super) fn finish<S: Simd, const M: usize, const N: usize>(
+fn finish<S: Simd, const M: usize, const N: usize>(
     simd: S,
     mut sums: [[S::V; N]; M],
     outputs: &mut [&mut [Lane]],

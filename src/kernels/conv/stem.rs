@@ -8,7 +8,7 @@ use super::super::ConvGeometry;
 use super::super::aligned::Lanes;
 use super::super::blocked::blocks;
 use super::super::simd::{Job, LANES, Lane, Simd, dispatch};
-use super::super::tile::{Ending, Place, begin, each, each_pixel, finish, tiles};
+use super::super::tile::{self, Ending, Place, Terms, add_products, each, each_pixel, tiles};
 use super::tasks;
 use rayon::prelude::*;
 
@@ -205,7 +205,7 @@ impl<S: Simd> Stem<'_, S> {
                 geometry.batch * geometry.out_pixels(),
             ],
         };
-        let seen = Seen {
+        let seen = Seen::<PITCH> {
             values: &self.padded[start * geometry.in_channels..],
             row: padded_width * geometry.in_channels,
             rows: geometry.kernel,
@@ -213,25 +213,13 @@ impl<S: Simd> Stem<'_, S> {
             pitch: geometry.stride * geometry.in_channels,
             weights: &self.weights[(task.blocks.start + block) * patch..][..place.blocks * patch],
         };
-        let outputs = &mut task.outputs;
-        macro_rules! sizes {
-            ($($pixels:literal)*) => {
-                match (place.pixels, place.blocks) {
-                    $(
-                        ($pixels, 1) if $pixels <= S::PIXELS => sized::<S, PITCH, $pixels, 1>(self.simd, seen, outputs, place, self.ending),
-                        ($pixels, 2) if $pixels <= S::PIXELS && S::BLOCKS >= 2 => sized::<S, PITCH, $pixels, 2>(self.simd, seen, outputs, place, self.ending),
-                    )*
-                    (pixels, blocks) => unreachable!("a tile of {pixels} pixels and {blocks} blocks"),
-                }
-            };
-        }
-        sizes!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+        tile::compute(self.simd, seen, &mut task.outputs, place, self.ending);
     }
 }
 
-/// What a tile sees of a picture.
+/// What a tile sees of a picture. `PITCH` is `pitch`, or 0 where that is not known when it is compiled.
 #[derive(Clone, Copy)]
-struct Seen<'a> {
+struct Seen<'a, const PITCH: usize> {
     /// From the first value that the first pixel sees.
     values: &'a [f32],
     /// Values from one row of the kernel to the next.
@@ -246,35 +234,25 @@ struct Seen<'a> {
     weights: &'a [Lane],
 }
 
-#[inline(never)]
-fn sized<S: Simd, const PITCH: usize, const M: usize, const N: usize>(
-    simd: S,
-    seen: Seen,
-    outputs: &mut [&mut [Lane]],
-    place: Place,
-    ending: Option<Ending>,
-) {
-    simd.vectorize(
-        #[inline(always)]
-        || {
-            let mut sums = begin::<S, M, N>(simd, outputs, place);
-            let pitch = if PITCH == 0 { seen.pitch } else { PITCH };
-            let (weights, _) = seen.weights.as_chunks::<N>();
-            for (row, weights) in weights.chunks_exact(seen.run).take(seen.rows).enumerate() {
-                let values = &seen.values[row * seen.row..];
-                // One slice a pixel, all of the same length: the loop needs no other check.
-                let mut pixels = [&values[..0]; M];
-                each_pixel!(m in M, { pixels[m] = &values[m * pitch..][..weights.len()]; });
-                for (k, weights) in weights.iter().enumerate() {
-                    let mut vectors = [simd.splat(0.0); N];
-                    each!(n in N, 0 1, { vectors[n] = simd.load(&weights[n]); });
-                    each_pixel!(m in M, {
-                        let value = simd.splat(pixels[m][k]);
-                        each!(n in N, 0 1, { sums[m][n] = simd.mul_add(value, vectors[n], sums[m][n]); });
-                    });
-                }
+impl<const PITCH: usize> Terms for Seen<'_, PITCH> {
+    #[inline(always)]
+    fn add_to<S: Simd, const M: usize, const N: usize>(self, simd: S, sums: &mut [[S::V; N]; M]) {
+        let pitch = if PITCH == 0 { self.pitch } else { PITCH };
+        let (weights, _) = self.weights.as_chunks::<N>();
+        for (row, weights) in weights.chunks_exact(self.run).take(self.rows).enumerate() {
+            let values = &self.values[row * self.row..];
+            // One slice a pixel, all of the same length: the loop needs no other check.
+            let mut pixels = [&values[..0]; M];
+            each_pixel!(m in M, { pixels[m] = &values[m * pitch..][..weights.len()]; });
+            for (k, weights) in weights.iter().enumerate() {
+                add_products(
+                    simd,
+                    weights,
+                    #[inline(always)]
+                    |m| pixels[m][k],
+                    sums,
+                );
             }
-            finish(simd, sums, outputs, place, ending);
-        },
-    );
+        }
+    }
 }
