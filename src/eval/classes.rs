@@ -28,13 +28,19 @@ impl Matched {
     /// Names that the model has are matched wherever they stand, so that data in another order or of fewer classes can be
     /// evaluated. `tabby` is `tabby, tabby cat`: any of the names between commas serves, and case, `_` and `-` do not
     /// matter. As many classes are taken in their order, and that is said, where a name that differs says nothing on one
-    /// of the two sides, as `3`, `class_3` and `ImageNet`'s `n01440764` do.
+    /// of the two sides, as `3`, `class_3` and `ImageNet`'s `n01440764` do. Numbers are matched as such (`3` is `class_03`).
+    ///
+    /// Classes stand in the order of text, as torchvision has them: `0`, `1`, `10`, `2`. Where a model does not have these
+    /// names, its class 2 may be `10`, if it learnt from such folders, or `2`, if it counts; no figure is made of a guess.
     ///
     /// # Errors
     /// Where neither holds, so that figures would mean nothing.
     pub fn new(model: &[String], count: usize, data: &[String]) -> Result<Self> {
         let in_order = (0..data.len() as u32).collect();
         if model.is_empty() && data.len() == count {
+            if let Some(error) = unclear_order(data) {
+                return Err(error);
+            }
             return Ok(Self {
                 classes: in_order,
                 labels: data.to_vec(),
@@ -76,7 +82,11 @@ impl Matched {
             Some(at) => *at as usize == class,
             None => is_number(&model[class]) || is_number(&data[class]),
         };
-        if data.len() == count && found.iter().enumerate().all(in_place) {
+        let counts = data.len() == count && first_out_of_order(model).is_none();
+        if counts && found.iter().enumerate().all(in_place) {
+            if let Some(error) = unclear_order(data) {
+                return Err(error);
+            }
             return Ok(Self {
                 classes: in_order,
                 labels: model.to_vec(),
@@ -91,6 +101,27 @@ impl Matched {
     pub fn apply(&self, split: &Split) -> Split {
         split.with_classes(&self.classes)
     }
+}
+
+/// The error for numbers that stand in the order of text.
+fn unclear_order(data: &[String]) -> Option<anyhow::Error> {
+    let (before, after) = first_out_of_order(data)?;
+    Some(hinted(
+        format!(
+            "the data's classes are numbers in the order of text, `{before}` before `{after}`, and the model does not have these names: which of its classes each is cannot be told"
+        ),
+        "to count by the numbers, write them with as many digits each (`02`, `10`); for the order of text, list them so in `label_names` of the model's config.json",
+    ))
+}
+
+/// The first two neighbours among names that are numbers of which the larger stands first.
+fn first_out_of_order(names: &[String]) -> Option<(&String, &String)> {
+    let numbers: Vec<(u64, &String)> = names
+        .iter()
+        .filter_map(|name| Some((number(&plain(name))?, name)))
+        .collect();
+    let pair = numbers.windows(2).find(|pair| pair[0].0 > pair[1].0)?;
+    Some((pair[0].1, pair[1].1))
 }
 
 /// Says which names differ where classes are taken in their order.
@@ -140,13 +171,18 @@ fn refusal(count: usize, data: &[String], found: &[Option<u32>]) -> anyhow::Erro
 struct Names {
     whole: HashMap<String, Vec<u32>>,
     parts: HashMap<String, Vec<u32>>,
+    numbers: HashMap<u64, Vec<u32>>,
 }
 
 impl Names {
     fn of(labels: &[String]) -> Self {
         let (mut whole, mut parts) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
+        let mut numbers = HashMap::<_, Vec<_>>::new();
         for (class, label) in (0..).zip(labels) {
             whole.entry(plain(label)).or_default().push(class);
+            if let Some(number) = number(&plain(label)) {
+                numbers.entry(number).or_default().push(class);
+            }
             let mut names: Vec<String> = label.split(',').map(plain).collect();
             names.sort_unstable();
             names.dedup();
@@ -154,13 +190,19 @@ impl Names {
                 parts.entry(name).or_default().push(class);
             }
         }
-        Self { whole, parts }
+        Self {
+            whole,
+            parts,
+            numbers,
+        }
     }
 
-    /// The one class that `name` means: by its whole label, else by one of the names in it.
+    /// The one class that `name` means: by its whole label, else by one of the names in it, else by its number.
     fn find(&self, name: &str) -> Option<u32> {
         let name = plain(name);
-        let meant = self.whole.get(&name).or_else(|| self.parts.get(&name));
+        let by_number = || self.numbers.get(&number(&name)?);
+        let named = self.whole.get(&name).or_else(|| self.parts.get(&name));
+        let meant = named.or_else(by_number);
         match meant.map(Vec::as_slice) {
             Some(&[class]) => Some(class),
             _ => None,
@@ -171,11 +213,20 @@ impl Names {
 /// Whether a name says nothing but a number: `3`, `class 3`, `LABEL_3`, and `n01440764`, as `ImageNet`'s folders are called.
 fn is_number(name: &str) -> bool {
     let name = plain(name);
+    let synset = name.strip_prefix('n').filter(|digits| digits.len() == 8);
+    synset.map_or_else(|| number(&name).is_some(), is_of_digits)
+}
+
+/// The number that a [`plain`] name is, after `class` or the like.
+fn number(name: &str) -> Option<u64> {
     let words = ["class", "label", "category"];
     let word = words.iter().find_map(|word| name.strip_prefix(word));
-    let synset = || name.strip_prefix('n').filter(|digits| digits.len() == 8);
-    let rest = word.or_else(synset).unwrap_or(&name).trim();
-    !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit())
+    let rest = word.unwrap_or(name).trim();
+    rest.parse().ok().filter(|_| is_of_digits(rest))
+}
+
+fn is_of_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A name without case and outer space, its words parted by one space: folders often have `_` there.
@@ -249,6 +300,42 @@ mod tests {
         let unnamed = matched(&[], 2, &["x", "y"]).unwrap();
         assert_eq!(unnamed.labels, ["x", "y"]);
         assert!(unnamed.note.unwrap().contains("names no classes"));
+    }
+
+    #[test]
+    fn numbers_beyond_ten_are_never_taken_for_their_place_among_text() {
+        let sorted_as_text = ["0", "1", "10", "11", "2", "3", "4", "5", "6", "7", "8", "9"];
+        // A model that learnt from such folders has their names, in their order.
+        let same = matched(&sorted_as_text, 12, &sorted_as_text).unwrap();
+        assert_eq!((same.classes[2], same.note), (2, None));
+        let fewer = matched(&sorted_as_text, 12, &["10", "2"]).unwrap();
+        assert_eq!(fewer.classes, [2, 4]);
+        // One that counts has the same numbers elsewhere.
+        for name in [
+            |n: usize| n.to_string(),
+            |n| format!("{n:02}"),
+            |n| format!("class_{n}"),
+        ] {
+            let counted: Vec<String> = (0..12).map(name).collect();
+            let counted: Vec<&str> = counted.iter().map(String::as_str).collect();
+            let by_number = matched(&counted, 12, &sorted_as_text).unwrap();
+            assert_eq!(by_number.classes, [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9]);
+            assert!(by_number.note.unwrap().contains("another order"));
+            let back = matched(&sorted_as_text, 12, &counted).unwrap();
+            assert_eq!(back.classes, [0, 1, 4, 5, 6, 7, 8, 9, 10, 11, 2, 3]);
+        }
+        // Whether a model without these names counts cannot be told.
+        let letters = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
+        for model in [&letters[..], &[]] {
+            let error = matched(model, 12, &sorted_as_text).unwrap_err();
+            assert!(one_line(&error).contains("`11` before `2`"), "{error}");
+            let padded = sorted_as_text.map(|name| format!("{name:0>2}"));
+            let mut padded = padded.each_ref().map(String::as_str);
+            padded.sort_unstable();
+            let padded = matched(model, 12, &padded).unwrap();
+            assert_eq!(padded.classes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+        }
+        assert!(matched(&sorted_as_text, 12, &letters).is_err());
     }
 
     #[test]
