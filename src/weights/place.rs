@@ -12,7 +12,7 @@ use super::{
     configuration::{self, Configuration},
     source::{Source, has_weights_extension},
 };
-use crate::error::{hint_of, hinted};
+use crate::error::{hint_of, hinted, one_line};
 
 /// Names of weights in a folder or repository, in the order of preference; an index names the parts of weights in parts.
 const WEIGHTS: [&str; 4] = [
@@ -30,6 +30,8 @@ const PREPROCESSOR: &str = "preprocessor_config.json";
 pub struct Place<'a> {
     /// The model's name, to be shown.
     pub name: String,
+    /// What was written, where it reads as a path too: it was no file or folder.
+    no_path: Option<String>,
     hub: &'a dyn Fetch,
     kind: Kind,
 }
@@ -75,6 +77,7 @@ impl<'a> Place<'a> {
             }
             Source::Path(path) => Self {
                 name: written.to_owned(),
+                no_path: None,
                 hub,
                 kind: if path.is_dir() {
                     Kind::Local {
@@ -95,6 +98,7 @@ impl<'a> Place<'a> {
                 file,
             } => Self {
                 name: name(&repository, &revision, &file),
+                no_path: (written.contains('/') && revision.is_none()).then(|| written.to_owned()),
                 hub,
                 kind: Kind::Hub {
                     repository,
@@ -112,7 +116,10 @@ impl<'a> Place<'a> {
 
     /// What the configuration beside the weights says; nothing where there is none.
     pub fn configuration(&self) -> Result<Option<Configuration>> {
-        let Some(config) = self.beside(CONFIG)? else {
+        let config = self
+            .beside(CONFIG)
+            .map_err(|error| self.after_no_path(&error))?;
+        let Some(config) = config else {
             return Ok(None);
         };
         configuration::read(&config, || self.beside(PREPROCESSOR))
@@ -155,7 +162,9 @@ impl<'a> Place<'a> {
                 }
                 if self.hub.is_offline() {
                     // The error that says so.
-                    self.hub.file(repository, revision.as_deref(), WEIGHTS[0])?;
+                    self.hub
+                        .file(repository, revision.as_deref(), WEIGHTS[0])
+                        .map_err(|error| self.after_no_path(&error))?;
                 }
                 Err(hinted(
                     format!(
@@ -164,6 +173,19 @@ impl<'a> Place<'a> {
                     format!("name a file of it, as `{repository}/FILE.safetensors`"),
                 ))
             }
+        }
+    }
+
+    /// The hub's `error`, after that of what may have been meant for a path.
+    fn after_no_path(&self, error: &anyhow::Error) -> anyhow::Error {
+        let what = one_line(error);
+        let hint = hint_of(error).unwrap_or("pass the path of a file or folder of weights");
+        match &self.no_path {
+            Some(written) => hinted(
+                format!("there is no file or folder `{written}`, and as a name of the hub: {what}"),
+                format!("if it is a path, correct it; if it is the hub's, {hint}"),
+            ),
+            None => hinted(what, hint),
         }
     }
 

@@ -147,6 +147,15 @@ fn what_the_hub_refuses_is_said_with_the_way_out() {
             done.stderr
         );
         assert!(done.stderr.contains("\nhint: "), "{}", done.stderr);
+        // What may be a path was none: that comes first.
+        assert_eq!(
+            done.stderr.starts_with(
+                "error: there is no file or folder `org/none`, and as a name of the hub: "
+            ),
+            model == "org/none",
+            "{}",
+            done.stderr
+        );
     }
     publish(&server, "org/gated", "main", "transformers_basic");
     server.require_token("hf_right");

@@ -241,7 +241,7 @@ const FAILURES: [Case; 41] = [
     (
         "predict CAT -m org/name.git",
         1,
-        "error: `org/name.git` is not the name of a repository\nhint: a hub name is `org/name`, of letters, digits, `-`, `_` and `.`",
+        "error: there is no file or folder `org/name.git`, and as a name of the hub: `org/name.git` is not the name of a repository\nhint: if it is a path, correct it; if it is the hub's, a hub name is `org/name`, of letters, digits, `-`, `_` and `.`",
     ),
     (
         "predict CAT -m ../x/y",
