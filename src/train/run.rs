@@ -12,7 +12,6 @@ use super::settings::Settings;
 use super::state::{Best, Exact, Identity, Standing, Sums, diverged};
 use super::validation::{Scores, Validation};
 use super::watch::{Epoch, Step, Watch};
-use crate::error::one_line;
 use crate::predict::NotFinite;
 use crate::weights::Card;
 use anyhow::{Result, bail};
@@ -217,10 +216,9 @@ impl Run {
         };
         let scores = match scores {
             Err(error) if error.is::<NotFinite>() => {
-                let step = self.standing.step;
                 return Err(diverged(&format!(
-                    "after step {step}, {}",
-                    one_line(&error)
+                    "after step {} the net's answers are infinite or not a number",
+                    self.standing.step
                 )));
             }
             // The epoch's steps are not lost with its validation.

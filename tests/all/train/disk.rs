@@ -103,10 +103,12 @@ fn numbers_that_are_not_finite_end_a_run_and_leave_what_was_good() {
             "{line}: {}",
             done.stderr
         );
+        done.stderr
     };
     diverges(&format!("-d data {SMALL} --lr 1e30 --epochs 2 -o lost"));
     // In the validation, before any loss shows it.
-    diverges(&format!("-d data {SMALL} --lr 1e30 --max-steps 1 -o lost2"));
+    let said = diverges(&format!("-d data {SMALL} --lr 1e30 --max-steps 1 -o lost2"));
+    assert!(!said.contains("cannot evaluate"), "{said}");
     // In the head of a probe alone.
     diverges(&format!(
         "-d data {SMALL} --lr 1e38 --freeze backbone --epochs 9 -o lost3"
