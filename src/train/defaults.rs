@@ -6,6 +6,15 @@
 //!   crop, label smoothing .1.
 //! - Fine-tuning takes a tenth of the rate and fewer epochs.
 //! - A frozen backbone trains its last layer on features that are computed once, so pictures are not varied.
+//!
+//! A net learns by steps, so few pictures come in small batches and over more epochs: forty pictures in one batch of 32 and
+//! one of 8, ten times, would be twenty steps, too few for a last layer that begins with nothing.
+//!
+//! The last layer alone has a rate of its own. Its loss is convex, and what bounds the rate is its curvature, at most half the
+//! mean square length of the features, whatever the batch. Pooled outputs of a ReLU are all positive, so they are long and
+//! much alike: for torchvision's nets of 512 to 2048 features the square is about 1000, most of it along one direction, and
+//! with momentum 0.9 rates above 2 (1 + 0.9) / 500, about 0.008, swing up before they settle. Below it hundreds of steps
+//! fit features of a twentieth of that, too.
 
 use super::choices::PictureSize;
 use super::optimiser::OptimiserKind;
@@ -22,10 +31,22 @@ pub struct Situation {
     pub kind: Kind,
     /// The net starts from a model's weights.
     pub from_model: bool,
+    /// Pictures to learn from.
+    pub pictures: usize,
 }
 
 /// The share of the epochs in which the learning rate rises.
 const WARMUP: f64 = 0.05;
+/// Batches that an epoch has at least, where that leaves batches of [`FEWEST_TOGETHER`].
+const BATCHES_AN_EPOCH: usize = 8;
+/// The fewest pictures of a batch that nobody asked for: batch norm learns little from fewer.
+const FEWEST_TOGETHER: usize = 8;
+/// Steps that a run has at least, where [`MOST_EPOCHS`] are enough for them.
+const FEWEST_STEPS: u64 = 200;
+/// The most epochs that few pictures are learnt for.
+const MOST_EPOCHS: u64 = 100;
+/// SGD's rate for the last layer alone, in batches of [`FEWEST_TOGETHER`] or more.
+const PROBE_RATE: f64 = 5e-3;
 
 /// The answers that `said` leaves open, with `preprocess` for the pictures. `steps_an_epoch` gives the optimiser steps an
 /// epoch has at a batch size.
@@ -35,23 +56,22 @@ pub fn defaults(
     preprocess: &Preprocess,
     steps_an_epoch: impl Fn(usize) -> u64,
 ) -> Recipe {
-    let Situation { kind, from_model } = situation;
+    let Situation {
+        kind,
+        from_model,
+        pictures,
+    } = situation;
     let is_noise = kind == Kind::Noise;
     let is_probe = said.freeze == Some(Frozen::Backbone);
     let is_small = is_small(kind);
     let batch_size = usual_batch_size(situation, said);
-    let batch = said.batch_size.unwrap_or(batch_size);
-    let usual_epochs = match () {
-        () if is_noise => 1,
-        () if is_probe => 30,
-        () if from_model => 10,
-        () if is_small => 30,
-        () => 90,
-    };
+    // The rate suits the batches that there are, which hold no more than all pictures.
+    let batch = said.batch_size.unwrap_or(batch_size).min(pictures);
+    let steps_an_epoch = steps_an_epoch(batch).max(1);
     let epochs = said.epochs.unwrap_or_else(|| match said.max_steps {
         // A run that is measured in steps has the epochs that these take.
-        Some(steps) => steps.div_ceil(steps_an_epoch(batch).max(1)).max(1),
-        None => usual_epochs,
+        Some(steps) => steps.div_ceil(steps_an_epoch).max(1),
+        None => usual_epochs(situation, said, steps_an_epoch),
     });
     let kind_of_optimiser = said.optimizer.unwrap_or(OptimiserKind::Sgd);
     let scheduler = said.scheduler.unwrap_or(if is_noise {
@@ -88,8 +108,12 @@ pub fn defaults(
         optimizer: Some(kind_of_optimiser),
         lr: Some(rate(
             kind_of_optimiser,
-            is_small,
-            from_model || is_probe,
+            match () {
+                () if is_probe => Learns::TheLastLayer,
+                () if from_model => Learns::AModel,
+                () if is_small => Learns::SmallPictures,
+                () => Learns::Photographs,
+            },
             batch,
         )),
         momentum: (kind_of_optimiser == OptimiserKind::Sgd).then_some(0.9),
@@ -117,30 +141,66 @@ pub fn defaults(
     }
 }
 
-/// Pictures of a batch where `said` names no number.
-pub(super) fn usual_batch_size(situation: Situation, said: &Recipe) -> usize {
-    if said.freeze == Some(Frozen::Backbone) {
+/// Pictures of a batch where `said` names no number: fewer where there are few.
+fn usual_batch_size(situation: Situation, said: &Recipe) -> usize {
+    let many: usize = if said.freeze == Some(Frozen::Backbone) {
         256
     } else if is_small(situation.kind) && !situation.from_model {
         128
     } else {
         32
+    };
+    if situation.kind == Kind::Noise {
+        // It is there to be timed.
+        return many;
     }
+    let share = (situation.pictures / BATCHES_AN_EPOCH).max(FEWEST_TOGETHER);
+    many.min(1 << share.ilog2())
+}
+
+/// Epochs where nothing is said of the run's length: more where there are few pictures.
+pub(super) fn usual_epochs(situation: Situation, said: &Recipe, steps_an_epoch: u64) -> u64 {
+    let many = match () {
+        () if situation.kind == Kind::Noise => return 1,
+        () if said.freeze == Some(Frozen::Backbone) => 30,
+        () if situation.from_model => 10,
+        () if is_small(situation.kind) => 30,
+        () => 90,
+    };
+    let needed = FEWEST_STEPS.div_ceil(steps_an_epoch.max(1));
+    many.max(needed.min(MOST_EPOCHS))
 }
 
 fn is_small(kind: Kind) -> bool {
     matches!(kind, Kind::Small | Kind::SmallGrey | Kind::Digits)
 }
 
-/// The learning rate, in proportion to the batch for SGD (<https://arxiv.org/abs/1706.02677>).
-fn rate(optimiser: OptimiserKind, is_small: bool, is_tuned: bool, batch: usize) -> f64 {
+/// What the weights that learn begin with.
+#[derive(Clone, Copy, PartialEq)]
+enum Learns {
+    /// Nothing, beside a net that stays as it is.
+    TheLastLayer,
+    /// A model's weights.
+    AModel,
+    /// Nothing, from small pictures.
+    SmallPictures,
+    /// Nothing, from large ones.
+    Photographs,
+}
+
+/// The learning rate; for SGD in proportion to the batch (<https://arxiv.org/abs/1706.02677>), for the last layer alone only
+/// in batches so small that each step goes by little.
+fn rate(optimiser: OptimiserKind, learns: Learns, batch: usize) -> f64 {
+    let few = batch.min(FEWEST_TOGETHER) as f64;
     let batch = batch as f64;
-    let rate = match (optimiser, is_tuned) {
-        (OptimiserKind::Sgd, false) if is_small => 0.1 * batch / 128.0,
-        (OptimiserKind::Sgd, false) => 0.1 * batch / 256.0,
-        (OptimiserKind::Sgd, true) => 0.01 * batch / 64.0,
-        (OptimiserKind::Adam | OptimiserKind::Adamw, false) => 1e-3,
-        (OptimiserKind::Adam | OptimiserKind::Adamw, true) => 1e-4,
+    let rate = match (optimiser, learns) {
+        (OptimiserKind::Sgd, Learns::TheLastLayer) => PROBE_RATE * few / FEWEST_TOGETHER as f64,
+        (OptimiserKind::Sgd, Learns::AModel) => 0.01 * batch / 64.0,
+        (OptimiserKind::Sgd, Learns::SmallPictures) => 0.1 * batch / 128.0,
+        (OptimiserKind::Sgd, Learns::Photographs) => 0.1 * batch / 256.0,
+        // A small one keeps what was learnt before.
+        (OptimiserKind::Adam | OptimiserKind::Adamw, Learns::AModel) => 1e-4,
+        (OptimiserKind::Adam | OptimiserKind::Adamw, _) => 1e-3,
     };
     short(rate)
 }
@@ -156,9 +216,17 @@ mod tests {
     use crate::train::Settings;
 
     fn filled(kind: Kind, from_model: bool, said: Recipe) -> Recipe {
-        let situation = Situation { kind, from_model };
+        of_pictures(10_000, kind, from_model, said)
+    }
+
+    fn of_pictures(pictures: usize, kind: Kind, from_model: bool, said: Recipe) -> Recipe {
+        let situation = Situation {
+            kind,
+            from_model,
+            pictures,
+        };
         let defaults = defaults(situation, &said, &Preprocess::default(), |batch| {
-            (1000 / batch) as u64
+            pictures.div_ceil(batch) as u64
         });
         said.or(defaults)
     }
@@ -192,7 +260,7 @@ mod tests {
     fn a_run_of_steps_has_the_epochs_that_they_take() {
         let said = Recipe {
             max_steps: Some(25),
-            batch_size: Some(100),
+            batch_size: Some(1000),
             ..Recipe::default()
         };
         assert_eq!(filled(Kind::Small, false, said.clone()).epochs, Some(3));
@@ -214,6 +282,69 @@ mod tests {
         };
         assert!((lr(false, 128) - 0.1).abs() < 1e-12 && (lr(false, 64) - 0.05).abs() < 1e-12);
         assert!(lr(true, 128) < lr(false, 128));
+    }
+
+    #[test]
+    fn few_pictures_make_enough_steps_in_small_batches() {
+        let probe = || Recipe {
+            freeze: Some(Frozen::Backbone),
+            ..Recipe::default()
+        };
+        for (pictures, kind, from_model, said, batch, epochs, lr) in [
+            // A last layer alone: its rate does not follow the batch.
+            (81, Kind::Photographs, true, probe(), 8, 30, 0.005),
+            (20, Kind::Photographs, true, probe(), 8, 67, 0.005),
+            (1000, Kind::Photographs, true, probe(), 64, 30, 0.005),
+            (60_000, Kind::Small, true, probe(), 256, 30, 0.005),
+            // Fine-tuning.
+            (
+                40,
+                Kind::Photographs,
+                true,
+                Recipe::default(),
+                8,
+                40,
+                0.00125,
+            ),
+            (
+                200,
+                Kind::Photographs,
+                true,
+                Recipe::default(),
+                16,
+                16,
+                0.0025,
+            ),
+            (
+                5000,
+                Kind::Photographs,
+                true,
+                Recipe::default(),
+                32,
+                10,
+                0.005,
+            ),
+            // New nets.
+            (60, Kind::Small, false, Recipe::default(), 8, 30, 0.00625),
+            (6000, Kind::Small, false, Recipe::default(), 128, 30, 0.1),
+            (
+                3,
+                Kind::Photographs,
+                false,
+                Recipe::default(),
+                8,
+                100,
+                0.00117,
+            ),
+            // Noise is there to be timed.
+            (16, Kind::Noise, false, Recipe::default(), 32, 1, 0.00625),
+        ] {
+            let filled = of_pictures(pictures, kind, from_model, said);
+            let found = (filled.batch_size, filled.epochs, filled.lr);
+            let what = format!("{pictures} of {kind:?}: {found:?}");
+            assert_eq!((found.0, found.1), (Some(batch), Some(epochs)), "{what}");
+            assert!((found.2.unwrap() - lr).abs() < 2e-6, "{what}");
+        }
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! The data of a run: opened, with the part that validates, and the recipe that suits them.
 
 use super::choices::StemRule;
-use super::defaults::{Situation, defaults, usual_batch_size};
+use super::defaults::{Situation, defaults, usual_epochs};
 use super::memory::ensure_fake;
 use super::ranges::check_pictures;
 use super::recipe::Recipe;
 use super::rules::{drops_last, fewest_pictures};
 use super::settings::{Settings, architecture};
 use super::validation::{Source, Validation};
+use super::watch::Watch;
 use crate::data::Transform;
 use crate::data::augment::Policy;
 use crate::data::batches::Batches;
@@ -105,12 +106,13 @@ impl Data {
         }
     }
 
-    /// The recipe with every answer.
+    /// The recipe with every answer; `watch` is told where a number of steps decides that of the epochs.
     pub fn fill(
         &self,
         mut said: Recipe,
         model: Option<&ModelConfig>,
         base: &Preprocess,
+        watch: &mut dyn Watch,
     ) -> Result<Recipe> {
         let from_model = model.is_some();
         check_pictures(&said, base)?;
@@ -119,27 +121,31 @@ impl Data {
         let situation = Situation {
             kind: self.set.kind,
             from_model,
+            pictures: self.set.train.as_ref().map_or(0, Split::len),
         };
         let size = said.image_size.map_or(base.size, |size| size.0);
         let config = match model {
             Some(config) => config.clone(),
             None => architecture(&said, size)?.config()?,
         };
-        let asked = said.batch_size;
-        let asked = asked.unwrap_or_else(|| usual_batch_size(situation, &said));
-        let pictures = self.set.train.as_ref().map_or(0, Split::len);
-        // The rate suits the batches that there are, which hold no more than all pictures.
-        let there = Recipe {
-            batch_size: Some(asked.min(pictures)),
-            ..said.clone()
-        };
-        let defaults = defaults(situation, &there, base, |batch_size| {
+        let steps_an_epoch = |batch_size| {
             let said = Recipe {
                 batch_size: Some(batch_size),
                 ..said.clone()
             };
             self.steps_an_epoch(&said, &config, size)
-        });
+        };
+        let defaults = defaults(situation, &said, base, steps_an_epoch);
+        if let (None, Some(steps), Some(epochs)) = (said.epochs, said.max_steps, defaults.epochs) {
+            let batch_size = said.batch_size.or(defaults.batch_size).unwrap_or(1);
+            let usual = usual_epochs(situation, &said, steps_an_epoch(batch_size));
+            if usual != epochs {
+                watch.note(&format!(
+                    "--max-steps {steps} alone makes this a run of {}, not of the usual {usual}, with the whole schedule in it; --epochs {usual} beside it cuts the usual run short",
+                    counted(epochs, "epoch")
+                ));
+            }
+        }
         let mut recipe = said.or(defaults);
         if !from_model {
             let size = recipe.image_size.context("the defaults name a size")?;

@@ -87,7 +87,7 @@ impl Run {
         let model = checkpoint
             .as_ref()
             .map(|checkpoint| &checkpoint.card.config);
-        let recipe = data.fill(said, model, &base)?;
+        let recipe = data.fill(said, model, &base, watch)?;
         let settings = Settings::new(&recipe)?;
         let start = match checkpoint {
             Some(checkpoint) => Start::of(&checkpoint, &data.set.labels, &settings, watch)?,

@@ -66,6 +66,7 @@ fn the_estimate_is_below_what_a_step_takes_and_above_half_of_it() {
         let situation = Situation {
             kind: Kind::Noise,
             from_model: false,
+            pictures: images,
         };
         let others = defaults(situation, &said, &Preprocess::default(), |_| 3);
         let settings = Settings::new(&said.or(others)).unwrap();

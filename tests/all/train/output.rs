@@ -245,6 +245,14 @@ fn a_dry_run_of_a_few_steps_validates_on_a_few_pictures() {
         "{}",
         done.stderr
     );
+    // What the number of steps decides beside.
+    assert!(
+        done.stderr.contains(
+            "note: --max-steps 2 alone makes this a run of 1 epoch, not of the usual 30,"
+        ),
+        "{}",
+        done.stderr
+    );
     // A program reads the run's own figures.
     for flags in ["--epochs 1", "--max-steps 2 --format json"] {
         let done = trained(folder, &format!("{line} {flags}"));

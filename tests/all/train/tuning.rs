@@ -1,6 +1,6 @@
 //! Runs that start from a model: a new head, frozen parts, and a linear probe.
 
-use super::{SMALL, data, losses, outcome, pictures, train, trained};
+use super::{SMALL, data, lines, losses, outcome, pictures, train, trained};
 use image::{Rgb, RgbImage};
 use resnet::hub::Silent;
 use resnet::model::Frozen;
@@ -189,6 +189,35 @@ fn pictures_of_other_channels_than_the_models_are_refused_before_a_folder_is_mad
     assert_eq!(done.status, 2, "{}", done.stderr);
     assert!(done.stderr.contains("reads 3"), "{}", done.stderr);
     assert!(!folder.join("grey").exists());
+}
+
+#[test]
+fn few_pictures_are_learnt_by_the_defaults_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    trained(
+        folder,
+        "-d fake:32:10 --depth 18 --stem cifar --width 16 --image-size 16 -b 8 --epochs 1 -o base -q",
+    );
+    for (name, count) in [("many", 27), ("few", 13)] {
+        let place = folder.join(name);
+        pictures(
+            &place.join("train"),
+            &["x", "y", "z"].map(|class| (class, count)),
+        );
+        pictures(&place.join("val"), &["x", "y", "z"].map(|class| (class, 4)));
+    }
+    // A step an epoch, as one batch of all would have it, leaves losses of a third to a half.
+    for (line, most) in [
+        ("-d many -m base --freeze backbone", 0.15),
+        ("-d few -m base", 0.2),
+        ("-d few --depth 20 --width 8", 0.2),
+    ] {
+        let done = trained(folder, &format!("{line} --dry-run --format json -q"));
+        let last = lines(&done.stdout).pop().unwrap();
+        let loss = last["val_loss"].as_f64().unwrap();
+        assert!(loss < most && last["val_top1"] == 100.0, "{line}: {last}");
+    }
 }
 
 /// Wants to stop once features are being computed.
