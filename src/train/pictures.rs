@@ -12,7 +12,7 @@ use super::watch::Watch;
 use crate::data::Transform;
 use crate::data::augment::Policy;
 use crate::data::batches::Batches;
-use crate::data::sets::fingerprint::file_sizes;
+use crate::data::sets::fingerprint::{file_sizes, sampled_contents};
 use crate::data::sets::{DataSet, Kind, Split};
 use crate::datasets::{self, DataName};
 use crate::error::hinted;
@@ -233,6 +233,11 @@ impl Data {
     /// What the sizes of the pictures' files add up to: pictures that were changed most often have another.
     pub fn sizes(&self) -> String {
         file_sizes(self.splits())
+    }
+
+    /// What a sample of the pictures' contents adds up to.
+    pub fn contents(&self) -> String {
+        sampled_contents(self.splits())
     }
 
     fn splits(&self) -> impl Iterator<Item = &Split> {

@@ -18,6 +18,7 @@ use super::watch::{Beginning, Watch};
 use crate::datasets::DataName;
 use crate::error::misuse;
 use crate::hub::Progress;
+use crate::kernels::isa;
 use crate::model::Frozen;
 use crate::nn::loss::CrossEntropy;
 use crate::weights::{Card, Checkpoint, Remote};
@@ -101,9 +102,11 @@ impl Run {
             labels: data.set.labels.clone(),
             pictures: data.fingerprint(),
             sizes: data.sizes(),
+            contents: Some(data.contents()),
             place: data.place(),
             class_weights: None,
             device: place(&site.device).to_owned(),
+            instructions: instructions(&site.device),
         };
         let train = data.set.train.as_ref();
         let train = train.context("the data set has no training pictures")?;
@@ -307,6 +310,11 @@ impl Parts {
             ended_inside: None,
         })
     }
+}
+
+/// The instruction set that a CPU computes by, which decides the last bits of its numbers.
+pub(super) fn instructions(device: &Device) -> Option<String> {
+    device.is_cpu().then(|| isa::current().name().to_owned())
 }
 
 /// What a device is called, in a state and for people.

@@ -3,17 +3,18 @@
 use super::ended::{BEST, Why};
 use super::folder::{RunFolder, Which};
 use super::pictures::Data;
-use super::prepare::{Parts, Site, place};
+use super::prepare::{Parts, Site, instructions, place};
 use super::recipe::Recipe;
 use super::rules::schedule;
 use super::run::Run;
 use super::settings::Settings;
-use super::state::{Standing, State, under};
+use super::state::{Identity, Standing, State, under};
 use super::watch::Watch;
 use crate::datasets::DataName;
 use crate::error::{hinted, misuse, one_line};
 use crate::words::counted;
 use anyhow::{Context, Result};
+use candle_core::Device;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -208,13 +209,15 @@ impl Run {
                 "put the pictures back as they were, or start a new run from this one's weights by `-m`",
             ));
         }
-        let sizes = data.sizes();
-        if sizes != identity.sizes {
+        let (sizes, contents) = (data.sizes(), Some(data.contents()));
+        let is_other = identity.contents.is_some() && identity.contents != contents;
+        if sizes != identity.sizes || is_other {
             watch.note(&format!(
                 "pictures of `{written}` have changed since the run was saved: it goes on with them as they are now, so it is no longer bit for bit what it would have been"
             ));
-            identity.sizes = sizes;
         }
+        (identity.sizes, identity.contents) = (sizes, contents);
+        note_instructions(&mut identity, &site.device, watch);
         let steps_an_epoch = data.steps_an_epoch(&recipe, &identity.config, before.preprocess.size);
         length.apply(&mut recipe, steps_an_epoch);
         let settings = Settings::new(&recipe)?;
@@ -257,6 +260,19 @@ impl Run {
         run.earlier_best = under(BEST, &tensors).into_iter().collect();
         Ok(run)
     }
+}
+
+/// Says so where the run's numbers came from other instructions than those that go on with it.
+fn note_instructions(identity: &mut Identity, device: &Device, watch: &mut dyn Watch) {
+    let here = instructions(device);
+    if let (Some(before), Some(here)) = (&identity.instructions, &here)
+        && before != here
+    {
+        watch.note(&format!(
+            "the run was saved by {before} instructions and goes on by {here}: it is no longer bit for bit what it would have been"
+        ));
+    }
+    identity.instructions = here;
 }
 
 /// The error of a run whose pictures are not where they were.

@@ -4,10 +4,11 @@
 //! weights of the finished ones) and the optimiser's own; its metadata holds [`Identity`] and [`Standing`] as JSON. Its
 //! rename is the commit of everything a run writes: `best/`, `last/` and `metrics.csv` are made again from it.
 
-use crate::error::hinted;
+use super::folder::Which;
+use crate::error::{hint_of, hinted, one_line};
 use crate::model::ModelConfig;
 use crate::weights::{STATE_KEY as KEY, write_safetensors};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -48,12 +49,19 @@ pub struct Identity {
     pub pictures: String,
     /// What the sizes of their files add up to, so that a changed picture is noticed.
     pub sizes: String,
+    /// What a sample of the pictures' contents adds up to, so that one changed at the same size is noticed; nothing in the
+    /// states of earlier programs.
+    #[serde(default)]
+    pub contents: Option<String>,
     /// The data set as DATA writes it, its folder from the root: a run may go on from another working folder.
     pub place: String,
     /// How the classes weigh in the loss, so that a file of weights need not be there any more.
     pub class_weights: Option<Vec<Exact>>,
     /// Where it computes: `cpu`, `cuda` or `metal`.
     pub device: String,
+    /// The instruction set of a CPU, whose bits are its own; nothing in the states of earlier programs.
+    #[serde(default)]
+    pub instructions: Option<String>,
 }
 
 /// What an epoch's batches added up to so far.
@@ -184,7 +192,30 @@ pub fn diverged(what: &str) -> anyhow::Error {
 pub fn read(path: &Path, device: &Device) -> Result<State> {
     let context = || format!("cannot read `{}`", path.display());
     let bytes = std::fs::read(path).with_context(context)?;
-    parse(&bytes, device).with_context(context)
+    parse(&bytes, device)
+        .map_err(|error| match hint_of(&error) {
+            Some(_) => error,
+            None => hinted(
+                format!("it is damaged or cut short ({})", one_line(&error)),
+                format!("copy it again where it is a copy, or {}", begin_anew(path)),
+            ),
+        })
+        .with_context(context)
+}
+
+/// The way on without the state at `path`.
+fn begin_anew(path: &Path) -> String {
+    let run = path.parent().unwrap_or(Path::new(""));
+    let mut models = [Which::Last, Which::Best]
+        .map(|which| run.join(which.folder()))
+        .into_iter();
+    match models.find(|model| model.is_dir()) {
+        Some(model) => format!(
+            "begin a new run from the model that this one saved, by `-m {}`",
+            model.display()
+        ),
+        None => "begin the run anew: no epoch of it was finished".to_owned(),
+    }
 }
 
 fn parse(bytes: &[u8], device: &Device) -> Result<State> {
@@ -199,10 +230,13 @@ fn parse(bytes: &[u8], device: &Device) -> Result<State> {
     let value: serde_json::Value = serde_json::from_str(text)?;
     let version = value.get("version").and_then(serde_json::Value::as_u64);
     if version != Some(VERSION) {
-        bail!(
-            "it has version {}, and this program reads {VERSION}",
-            version.map_or("none".to_owned(), |version| version.to_string())
-        );
+        return Err(hinted(
+            format!(
+                "it has version {}, and this program reads {VERSION}",
+                version.map_or("none".to_owned(), |version| version.to_string())
+            ),
+            "resume the run with the program that began it, which the first line of its config.toml names",
+        ));
     }
     let Read { identity, standing } = serde_json::from_value(value)?;
     Ok(State {
@@ -234,6 +268,8 @@ mod tests {
             place: "/pictures".into(),
             class_weights: Some(vec![Exact(0.1), Exact(1.0 / 3.0)]),
             device: "cpu".into(),
+            contents: Some("z".into()),
+            instructions: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! A part of a data set: pictures in an order, each with its class.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -116,6 +116,12 @@ impl Split {
         }
     }
 
+    /// An example's file, where it is one.
+    pub fn file(&self, index: usize) -> Option<&Path> {
+        let place = self.places[index] as usize;
+        self.files().map(|paths| paths[place].as_path())
+    }
+
     /// Whether there is no example.
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()
@@ -147,6 +153,23 @@ impl Split {
         }
     }
 
+    /// The stored numbers of an example that is in memory as a picture, `[height, width, channels]`.
+    pub fn samples(&self, index: usize) -> Option<&[u8]> {
+        match &*self.pictures {
+            Pictures::Memory {
+                size,
+                channels,
+                samples,
+                ..
+            } => {
+                let length = size[0] * size[1] * channels;
+                let place = self.places[index] as usize;
+                Some(&samples[place * length..][..length])
+            }
+            _ => None,
+        }
+    }
+
     /// Decodes an example and gives it to `work`, large pictures one at a time by `turns`; grey pictures become colour.
     ///
     /// # Errors
@@ -168,14 +191,8 @@ impl Split {
                 drop(bytes);
                 work(&image)
             }
-            Pictures::Memory {
-                size,
-                channels,
-                samples,
-                ..
-            } => {
-                let length = size[0] * size[1] * channels;
-                let samples = &samples[place * length..][..length];
+            Pictures::Memory { size, channels, .. } => {
+                let samples = self.samples(index).context("the picture is in memory")?;
                 let colour = if *channels == 1 {
                     samples.iter().flat_map(|&grey| [grey; 3]).collect()
                 } else {

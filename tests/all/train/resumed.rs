@@ -1,6 +1,7 @@
 //! Runs that go on: with another length, with what is no longer the same, and with flags that they cannot be given.
 
-use super::{SMALL, data, files, metrics, outcome, train, trained};
+use super::{SMALL, command, data, files, metrics, outcome, train, trained};
+use resnet::kernels::isa;
 use std::fs;
 
 #[test]
@@ -311,7 +312,12 @@ fn a_damaged_state_is_an_error_with_its_name() {
             "{}",
             done.stderr
         );
-        assert!(!done.stderr.contains("internal error"), "{}", done.stderr);
+        assert!(
+            done.stderr.contains("it is damaged or cut short")
+                && done.stderr.contains("by `-m run/last`"),
+            "{}",
+            done.stderr
+        );
     }
     // Every byte of the header counts.
     let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -361,6 +367,10 @@ fn pictures_that_were_moved_are_named_and_repaired_ones_are_noted() {
     // It is said once.
     let done = trained(folder, "--resume run --max-steps 9");
     assert!(!done.stderr.contains(note), "{}", done.stderr);
+    // Others of the same names and sizes are noticed, too.
+    fs::write(&picture, [&bytes[..], b"?"].concat()).unwrap();
+    let done = trained(folder, "--resume run --max-steps 10");
+    assert!(done.stderr.contains(note), "{}", done.stderr);
 }
 
 #[test]
@@ -467,4 +477,31 @@ fn a_run_that_ended_inside_an_epoch_is_finished_and_stays_as_it_is() {
             "{run}"
         );
     }
+}
+
+#[test]
+fn other_instructions_are_named_and_a_state_that_names_none_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    data(folder);
+    let line = format!("-d data {SMALL} --epochs 2 --max-steps 3 -o run");
+    let begun = command(folder, &line).env("RESNET_ISA", "portable").run();
+    assert_eq!(begun.status, 0, "{}", begun.stderr);
+    let note = "the run was saved by portable instructions and goes on by ";
+    let differs = isa::detect() != isa::Isa::Portable;
+    let done = trained(folder, "--resume run --max-steps 5");
+    assert_eq!(done.stderr.contains(note), differs, "{}", done.stderr);
+    let done = trained(folder, "--resume run --max-steps 6");
+    assert!(!done.stderr.contains("instructions"), "{}", done.stderr);
+    // Keys that nothing reads, as in the state of an earlier program.
+    let state = folder.join("run/state.safetensors");
+    let mut bytes = fs::read(&state).unwrap();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    for key in ["contents\\\"", "instructions\\\""] {
+        let at = text.find(key).unwrap_or_else(|| panic!("{key}"));
+        bytes[at] = b'x';
+    }
+    fs::write(&state, bytes).unwrap();
+    let done = trained(folder, "--resume run --epochs 2");
+    assert!(!done.stderr.contains("bit for bit"), "{}", done.stderr);
 }
