@@ -143,18 +143,22 @@ impl Run {
 
     /// Lets a trial of a few steps validate on as many pictures as it learns.
     fn shorten_validation(&mut self, watch: &mut dyn Watch) {
-        let (Some(steps), Some(validation)) = (self.settings.max_steps, &mut self.validation)
+        let (Some(most), Some(validation)) = (self.settings.most_pictures(), &mut self.validation)
         else {
             return;
         };
-        let steps = usize::try_from(steps).unwrap_or(usize::MAX);
-        let a_step = self.settings.batch_size * self.settings.grad_accumulation;
-        if validation.shorten(steps.saturating_mul(a_step)) {
+        if validation.shorten(most) {
             watch.note(&format!(
                 "a dry run with --max-steps validates on no more pictures than it learns: {}",
                 validation.text
             ));
         }
+    }
+
+    /// Whether the run is dry and ends before it has seen each picture: what it does not see need not be looked at.
+    pub(super) fn is_short_trial(&self) -> bool {
+        let most = self.settings.most_pictures();
+        self.folder.is_none() && most.is_some_and(|most| most < self.feed.count())
     }
 
     /// Writes what a run's folder holds before the first step, so that it can be resumed from then on.

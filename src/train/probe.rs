@@ -166,7 +166,7 @@ impl Run {
             return Ok(true);
         };
         let length = self.identity.config.features();
-        let is_probe = self.settings.frozen == Frozen::Backbone;
+        let is_probe = self.settings.frozen == Frozen::Backbone && !self.is_short_trial();
         if !is_probe || !fits(train.len(), length, self.settings.dtype) {
             return Ok(true);
         }

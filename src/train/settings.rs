@@ -161,6 +161,14 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// The most pictures that a run learns from before its last step; nothing where steps do not end it.
+    pub(super) fn most_pictures(&self) -> Option<usize> {
+        let steps = usize::try_from(self.max_steps?).unwrap_or(usize::MAX);
+        Some(steps.saturating_mul(self.batch_size * self.grad_accumulation))
+    }
+}
+
 /// The preprocessing that the recipe describes.
 fn preprocess(recipe: &Recipe) -> Result<Preprocess> {
     let PictureSize(size) = said(recipe.image_size, "image-size")?;

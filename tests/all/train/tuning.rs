@@ -220,6 +220,32 @@ fn few_pictures_are_learnt_by_the_defaults_alone() {
     }
 }
 
+#[test]
+fn a_trial_of_a_probe_computes_only_what_its_steps_need() {
+    let folder = tempfile::tempdir().unwrap();
+    data(folder.path());
+    let recipe = |steps| Recipe {
+        data: Some(folder.path().join("data").display().to_string()),
+        max_steps: Some(steps),
+        ..Recipe::parse(
+            "depth = 20\nwidth = 4\nimage-size = 16\nbatch-size = 4\nfreeze = 'backbone'\n",
+        )
+        .unwrap()
+    };
+    let site = Site {
+        device: candle_core::Device::Cpu,
+        workers: 1,
+        progress: &Silent,
+    };
+    // Ten steps see each of 40 pictures.
+    for (steps, stops) in [(9, false), (10, true)] {
+        let mut watch = StopsAtFeatures(Cell::new(false));
+        let run = Run::start(recipe(steps), &Target::Trial(None), "", &site, &mut watch).unwrap();
+        let ended = run.go(&mut watch).unwrap();
+        assert_eq!(ended.why == (Why::Stopped { step: 0 }), stops, "{steps}");
+    }
+}
+
 /// Wants to stop once features are being computed.
 struct StopsAtFeatures(Cell<bool>);
 
