@@ -36,7 +36,8 @@ pub struct Args {
     /// Take what no flag says from a recipe, such as a run's config.toml
     #[arg(long, value_name = "FILE")]
     recipe: Option<PathBuf>,
-    /// The run's folder, which must be new [default: runs/<data>-<model>-<n>]
+    /// The run's folder, which must be new; of its models best/ is the epoch with the highest validation top-1, of equal
+    /// ones the earlier [default: runs/<data>-<model>-<n>]
     #[arg(short, long, value_name = "RUN_DIR")]
     output: Option<PathBuf>,
     /// Go on with a run exactly where it stopped; only --epochs and --max-steps change it, and more of them than are done
@@ -90,7 +91,7 @@ struct OptimisationArgs {
     /// Passes over the training pictures
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     epochs: Option<u64>,
-    /// End after so many steps, wherever that falls
+    /// End after so many steps, wherever that falls; without --epochs the run has as many as these steps take
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     max_steps: Option<u64>,
     /// Pictures a batch
@@ -176,7 +177,7 @@ struct PictureArgs {
     /// What all random numbers start from [default: 0]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     seed: Option<u64>,
-    /// End at the first picture that cannot be read, rather than leave it out
+    /// End at the first picture that cannot be read, with exit status 1, rather than name it, leave it out and end with 0
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, hide_possible_values = true, value_name = "BOOL")]
     strict: Option<bool>,
 }

@@ -12,7 +12,7 @@ use candle_core::{Device, Tensor};
 use std::collections::HashMap;
 use std::path::Path;
 
-/// Refuses a recipe that names both a model and what a model settles.
+/// Refuses a recipe that names both a model and what comes with a model.
 ///
 /// # Errors
 /// Such a recipe.
@@ -20,7 +20,7 @@ pub(super) fn refuse_two_architectures(said: &Recipe) -> Result<()> {
     let Some(model) = &said.model else {
         return Ok(());
     };
-    let settled = [
+    let given = [
         ("depth", said.depth.is_some()),
         ("stem", said.stem.is_some()),
         ("width", said.width.is_some()),
@@ -29,9 +29,9 @@ pub(super) fn refuse_two_architectures(said: &Recipe) -> Result<()> {
         ("plain", said.plain == Some(true)),
         ("zero-init-residual", said.zero_init_residual == Some(true)),
     ];
-    match settled.into_iter().find(|(_, said)| *said) {
+    match given.into_iter().find(|(_, said)| *said) {
         Some((flag, _)) => Err(misuse(
-            format!("cannot train with --{flag}: model `{model}` settles it"),
+            format!("cannot train with --{flag}: the net is that of `-m {model}`"),
             "leave one of them out",
         )),
         None => Ok(()),

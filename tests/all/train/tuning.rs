@@ -117,7 +117,7 @@ fn a_head_is_kept_only_where_its_classes_are_the_datas() {
         let done = train(folder, &format!("-d data {line} {flag}"));
         assert_eq!(done.status, 2, "{flag}: {}", done.stderr);
         assert!(
-            done.stderr.contains("model `run` settles it"),
+            done.stderr.contains("the net is that of `-m run`"),
             "{flag}: {}",
             done.stderr
         );
