@@ -1,6 +1,7 @@
 """Times `resnet` and its peers on the same work, interleaved round by round, and prints medians and ratios.
 
 usage: target/peers/bin/python benches/peers/compare.py infer|train DEPTH BATCH SIZE [--peers torch,onnxruntime,...] [--rounds 5] [--runs 5] [--resnet PATH] [--dtype f32] [--json]
+       target/peers/bin/python benches/peers/compare.py process-predict DEPTH | process-train DEPTH BATCH SIZE [the same]
 
 A round times every contestant in turn (idle ones wait on a pipe), so drift of a shared machine hits all alike.
 The figure of a contestant is the median over all its runs; the ratio is the median of the per-round ratios resnet / peer.
@@ -8,6 +9,9 @@ The figure of a contestant is the median over all its runs; the ratio is the med
 infer: a forward pass of the net for 1000 classes. train: one whole step of the net for 10 classes with ImageNet's stem (forward, loss, backward,
 SGD of momentum .9 and decay 1e-3) on random pictures in memory, after two that are not counted; `resnet` counts its wait for
 the batch, too. All compute on the CPU, with as many threads as it has cores.
+
+process-predict, process-train: a whole process from its start to its end, `resnet` against a script of Python (`process.py`): its time, and the most
+memory that it held at once. process-predict: reads weights and one picture and prints its classes, the same ones. process-train: three steps as above.
 """
 import argparse
 import json
@@ -15,8 +19,20 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+PICTURE = os.path.join(HERE, "../../assets/images/cat.png")
+PEERS = {"infer": "torch,torch-cl,onnxruntime,openvino", "train": "torch,torch-cl", "process-predict": "onnxruntime,torch", "process-train": "torch,torch-cl"}
+STEPS = 3
+
+
+def training(binary, depth, batch, size, steps, dtype):
+    """The command of `resnet` that trains so many steps, as workers.py does."""
+    return [binary, "train", "--data", f"fake:{batch * steps}:10", "--depth", str(depth), "--image-size", str(size),
+            "--batch-size", str(batch), "--optimizer", "sgd", "--lr", "0.01", "--momentum", "0.9", "--weight-decay", "1e-3",
+            "--scheduler", "constant", "--warmup-epochs", "0", "--augment", "none", "--stem", "imagenet", "--dtype", dtype, "--max-steps", str(steps), "--dry-run", "--format", "json"]
 
 
 class Peer:
@@ -56,9 +72,7 @@ class Resnet:
             command = [self.binary, "summary", "--depth", str(self.depth), "--input", f"3x{self.size}x{self.size}",
                        "--batch-size", str(self.batch), "--dtype", self.dtype, "--time", str(runs), "--style", "json"]
             return json.loads(self.run(command))["timing"]["forward_ms"]
-        command = [self.binary, "train", "--data", f"fake:{self.batch * (runs + 2)}:10", "--depth", str(self.depth), "--image-size", str(self.size),
-                   "--batch-size", str(self.batch), "--optimizer", "sgd", "--lr", "0.01", "--momentum", "0.9", "--weight-decay", "1e-3",
-                   "--scheduler", "constant", "--warmup-epochs", "0", "--augment", "none", "--stem", "imagenet", "--dtype", self.dtype, "--max-steps", str(runs + 2), "--dry-run", "--format", "json"]
+        command = training(self.binary, self.depth, self.batch, self.size, runs + 2, self.dtype)
         steps = [json.loads(line) for line in self.run(command).splitlines() if '"step_ms"' in line]
         return [step["step_ms"] for step in steps[2:]]
 
@@ -66,12 +80,60 @@ class Resnet:
         pass
 
 
+class Process:
+    """A contestant that is started afresh for each run."""
+
+    def __init__(self, name, command):
+        self.name, self.command, self.megabytes = name, command, []
+
+    def run(self):
+        """Milliseconds from start to end, and what it printed."""
+        start = time.perf_counter()
+        process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        printed = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        elapsed = (time.perf_counter() - start) * 1e3
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            raise SystemExit(f"`{' '.join(self.command)}` ended with status {process.returncode}")
+        self.megabytes.append(usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6)
+        return elapsed, printed
+
+    def times(self, runs):
+        return [self.run()[0] for _ in range(runs)]
+
+    def close(self):
+        pass
+
+
+def processes(a, names, folder):
+    """`resnet` and the peers as whole processes, each run once so that files are cached."""
+    script = [sys.executable, os.path.join(HERE, "process.py")]
+    if a.mode == "process-train":
+        ours = training(a.resnet, a.depth, a.batch, a.size, STEPS, a.dtype)
+        theirs = [[*script, "train", name, str(a.depth), str(a.batch), str(a.size), str(STEPS)] for name in names]
+    else:
+        subprocess.run([*script, "weights", str(a.depth), folder], check=True, capture_output=True)
+        ours = [a.resnet, "predict", PICTURE, "-m", os.path.join(folder, "net.safetensors"), "--dtype", a.dtype, "--format", "json"]
+        theirs = [[*script, "predict", name, str(a.depth), folder, PICTURE] for name in names]
+    contestants = [Process("resnet", [*ours, "--device", "cpu"])] + [Process(*pair) for pair in zip(names, theirs)]
+    printed = {c.name: c.run()[1] for c in contestants}
+    if a.mode == "process-predict":
+        predictions = json.loads(printed["resnet"])["predictions"]
+        for name in names:
+            rows = [line.split() for line in printed[name].splitlines()]
+            same = len(rows) == len(predictions) and all(int(place) == p["class"] and abs(float(logit) - p["logit"]) < 1e-2 for (place, logit), p in zip(rows, predictions))
+            if not same:
+                raise SystemExit(f"{name} sees something else:\n{printed[name]}\n{predictions}")
+    return contestants
+
+
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument("mode", choices=["infer", "train"])
+    p.add_argument("mode", choices=["infer", "train", "process-predict", "process-train"])
     p.add_argument("depth", type=int)
-    p.add_argument("batch", type=int)
-    p.add_argument("size", type=int)
+    p.add_argument("batch", type=int, nargs="?")
+    p.add_argument("size", type=int, nargs="?")
     p.add_argument("--peers", default=None)
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--runs", type=int, default=5)
@@ -79,24 +141,37 @@ def main():
     p.add_argument("--dtype", default="f32")
     p.add_argument("--json", action="store_true")
     a = p.parse_args()
-    names = (a.peers or ("torch,torch-cl,onnxruntime,openvino" if a.mode == "infer" else "torch,torch-cl")).split(",")
-    contestants = [Resnet(a.mode, a.resnet, a.depth, a.batch, a.size, a.dtype)] + [Peer(a.mode, n, a.depth, a.batch, a.size) for n in names]
-    all_times = {c.name: [] for c in contestants}
-    for _ in range(a.rounds):
+    if a.mode == "process-predict":
+        a.batch, a.size = 1, 224
+    elif a.size is None:
+        p.error(f"{a.mode} needs BATCH and SIZE")
+    names = (a.peers or PEERS[a.mode]).split(",")
+    with tempfile.TemporaryDirectory() as folder:
+        if a.mode.startswith("process"):
+            contestants = processes(a, names, folder)
+        else:
+            contestants = [Resnet(a.mode, a.resnet, a.depth, a.batch, a.size, a.dtype)] + [Peer(a.mode, n, a.depth, a.batch, a.size) for n in names]
+        all_times = {c.name: [] for c in contestants}
+        for _ in range(a.rounds):
+            for c in contestants:
+                all_times[c.name].append(c.times(a.runs))
         for c in contestants:
-            all_times[c.name].append(c.times(a.runs))
-    for c in contestants:
-        c.close()
+            c.close()
     median = {n: statistics.median(t for r in rounds for t in r) for n, rounds in all_times.items()}
     ratio = {n: statistics.median(statistics.median(ours) / statistics.median(theirs) for ours, theirs in zip(all_times["resnet"], all_times[n])) for n in names}
     best = max(ratio.values())
     result = {"mode": a.mode, "depth": a.depth, "batch": a.batch, "size": a.size, "dtype": a.dtype, "median_ms": median, "ratio": ratio, "ratio_to_fastest": best}
+    megabytes = {c.name: statistics.median(c.megabytes) for c in contestants if isinstance(c, Process)}
+    if megabytes:
+        result["peak_mb"] = megabytes
     if a.json:
         print(json.dumps(result))
         return
     print(f"{a.mode} ResNet-{a.depth}, batch {a.batch}, {a.size} px, {a.dtype}: resnet {median['resnet']:.1f} ms")
     for n in names:
         print(f"  {n:16} {median[n]:8.1f} ms   resnet / {n} = {ratio[n]:.2f}")
+    for n, most in megabytes.items():
+        print(f"  {n:16} {most:8.0f} MB at most")
 
 
 if __name__ == "__main__":
