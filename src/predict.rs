@@ -3,7 +3,7 @@
 use crate::data::{DecodeOptions, Loader, Transform, decode};
 use crate::hub::Silent;
 use crate::infer::{Engine, Work};
-use crate::model::{Preprocess, ResNet};
+use crate::model::{ModelConfig, Preprocess, ResNet};
 use crate::weights::{Card, Checkpoint, Remote};
 use anyhow::{Context, Result, bail};
 use candle_core::{DType, Device};
@@ -41,30 +41,36 @@ impl Predictor {
     /// Where there is no such model, or it is not a whole net of the family.
     pub fn load(model: &str) -> Result<Self> {
         let checkpoint = Checkpoint::open(model, &Remote::new(&Silent))?;
-        let net = checkpoint.build(DType::F32, &Device::Cpu)?;
         let Card {
             preprocess, labels, ..
-        } = checkpoint.card;
-        Self::new(net, &preprocess, labels, Work::many(1))
+        } = &checkpoint.card;
+        let place = (DType::F32, &Device::Cpu);
+        Self::new(
+            &checkpoint,
+            place,
+            preprocess,
+            labels.clone(),
+            Work::many(1),
+        )
     }
 
-    /// Prepares `net` for pictures read by `preprocess`, as suits the `work` to come. `labels` has a name for each class, or
-    /// none.
+    /// Prepares the net of `checkpoint`, computing in a type on a device, for pictures read by `preprocess`, as suits the
+    /// `work` to come. `labels` has a name for each class, or none.
     ///
     /// # Errors
-    /// Preprocessing that cannot be done or does not fit the net's input channels, and labels of another number than the
-    /// classes.
+    /// Those of [`load`], and labels of another number than the classes.
     pub fn new(
-        net: ResNet,
+        checkpoint: &Checkpoint,
+        place: (DType, &Device),
         preprocess: &Preprocess,
         labels: Vec<String>,
         work: Work,
     ) -> Result<Self> {
-        let classes = net.config().classes;
+        let classes = checkpoint.card.config.classes;
         if !labels.is_empty() && labels.len() != classes {
             bail!("{} labels for {classes} classes", labels.len());
         }
-        let (engine, transform) = prepare(net, preprocess, work)?;
+        let (engine, transform) = load(checkpoint, place, preprocess, work)?;
         Ok(Self {
             engine,
             transform,
@@ -145,16 +151,42 @@ impl Predictor {
 /// # Errors
 /// Preprocessing that cannot be done or does not fit the net's input channels, and pictures too small for the net.
 pub fn prepare(net: ResNet, preprocess: &Preprocess, work: Work) -> Result<(Engine, Transform)> {
+    let transform = transform(net.config(), preprocess)?;
+    let engine = Engine::new(net, transform.size(), work)?;
+    Ok((engine, transform))
+}
+
+/// [`prepare`] for the net of `checkpoint`, computing in a type on a device. A net that is compiled is read a layer at a time.
+///
+/// # Errors
+/// Those of [`prepare`], and weights that cannot be read.
+pub fn load(
+    checkpoint: &Checkpoint,
+    (dtype, device): (DType, &Device),
+    preprocess: &Preprocess,
+    work: Work,
+) -> Result<(Engine, Transform)> {
+    let transform = transform(&checkpoint.card.config, preprocess)?;
+    let size = transform.size();
+    let engine = if Engine::compiles(dtype, device) {
+        Engine::with_weights(&checkpoint.outline()?, checkpoint, size, work)?
+    } else {
+        Engine::new(checkpoint.build(dtype, device)?, size, work)?
+    };
+    Ok((engine, transform))
+}
+
+/// What makes the inputs of a net by `preprocess`.
+fn transform(config: &ModelConfig, preprocess: &Preprocess) -> Result<Transform> {
     let transform = Transform::new(preprocess)?;
-    let channels = net.config().in_channels;
+    let channels = config.in_channels;
     if transform.channels() != channels {
         bail!(
             "the model takes {channels} channels, its mean and deviation have {}",
             transform.channels()
         );
     }
-    let engine = Engine::new(net, transform.size(), work)?;
-    Ok((engine, transform))
+    Ok(transform)
 }
 
 /// The `k` largest logits, the smaller class first where they are equal.

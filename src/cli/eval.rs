@@ -15,7 +15,7 @@ use crate::eval::output::TOP;
 use crate::eval::{EvalOptions, Evaluation, Event, Matched, Output, Report, evaluate};
 use crate::hub::Progress;
 use crate::infer::Work;
-use crate::predict::{prepare, top};
+use crate::predict::{load, top};
 use crate::train::prepare::place;
 use crate::weights::run::{CARVED, Seen};
 use crate::weights::{Card, Checkpoint, Remote, RunNote};
@@ -114,8 +114,6 @@ pub fn run(
         place(&device),
         in_words(&preprocess)
     ));
-    let net = checkpoint.build(dtype, &device)?;
-    drop(checkpoint);
     let options = EvalOptions {
         batch: args.batch_size.map_or(BATCH, |batch| batch as usize),
         workers: args.workers.count(threads),
@@ -126,7 +124,9 @@ pub fn run(
         batch: options.batch.min(split.len()),
         pictures: split.len(),
     };
-    let (mut engine, transform) = prepare(net, &preprocess, work)?;
+    let (mut engine, transform) = load(&checkpoint, (dtype, &device), &preprocess, work)?;
+    console.notes(checkpoint.note().as_slice());
+    drop(checkpoint);
     let labels = &matched.labels;
     let mut each = |event: Event| -> Result<()> {
         match event {

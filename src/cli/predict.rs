@@ -76,8 +76,6 @@ pub fn run(
         place(&device)
     ));
     console.detail(format_args!("pictures: {}", in_words(&preprocess)));
-    let net = checkpoint.build(dtype, &device)?;
-    drop(checkpoint);
     let batch = args
         .batch_size
         .map_or(BATCH, |batch| batch as usize)
@@ -86,7 +84,9 @@ pub fn run(
         batch,
         pictures: paths.len(),
     };
-    let mut predictor = Predictor::new(net, &preprocess, labels, work)?;
+    let mut predictor = Predictor::new(&checkpoint, (dtype, &device), &preprocess, labels, work)?;
+    console.notes(checkpoint.note().as_slice());
+    drop(checkpoint);
     let printer = Printer::new(args.format)?;
     predictor.predict_all(
         &paths,

@@ -1,6 +1,7 @@
 //! From a net to its [`Plan`]: folds batch norm, fuses what follows a convolution, assigns buffers.
 
 use super::plan::{Operation, Plan, Slot, Step, Work};
+use super::weights::Weights;
 use crate::kernels::aligned::Lanes;
 use crate::kernels::blocked::blocks;
 use crate::kernels::conv::{Algorithm, Convolution, choose, stem};
@@ -10,7 +11,9 @@ use crate::model::ResNet;
 use crate::model::block::{Block, ConvNorm, Shortcut};
 use crate::model::config::StemKind;
 use crate::model::resnet::STEM_POOL;
-use candle_core::{DType, Result, Tensor, bail};
+use anyhow::{Result, bail};
+use candle_core::{DType, Tensor};
+use rayon::prelude::*;
 
 /// Pictures that repay transformed weights: preparing them takes as long as they save on about so many.
 const REPAYING: usize = 8;
@@ -26,8 +29,8 @@ pub(super) enum End {
 
 pub(super) fn compile(
     net: &ResNet,
-    height: usize,
-    width: usize,
+    weights: &dyn Weights,
+    [height, width]: [usize; 2],
     work: Work,
     end: End,
 ) -> Result<Plan> {
@@ -37,6 +40,8 @@ pub(super) fn compile(
     let config = net.config();
     // The pictures stand in a buffer of the caller's; slot 0 is never read for them.
     let mut compiler = Compiler {
+        weights,
+        numbers: Vec::new(),
         work,
         steps: Vec::new(),
         in_use: Vec::new(),
@@ -87,7 +92,10 @@ impl Value {
     }
 }
 
-struct Compiler {
+struct Compiler<'a> {
+    weights: &'a dyn Weights,
+    /// The weights of one layer after the other.
+    numbers: Vec<f32>,
     work: Work,
     steps: Vec<Step>,
     /// Which buffers hold a value that is still to be read.
@@ -96,7 +104,7 @@ struct Compiler {
     value: Value,
 }
 
-impl Compiler {
+impl Compiler<'_> {
     /// A buffer that holds nothing, kept from now on.
     fn free_slot(&mut self) -> Slot {
         let slot = self
@@ -150,7 +158,7 @@ impl Compiler {
             Algorithm::Direct
         };
         let operation = Operation::Convolution {
-            convolution: convolution(layer, geometry, algorithm)?,
+            convolution: self.convolution(path, layer, geometry, algorithm)?,
             residual,
             relu,
         };
@@ -162,7 +170,8 @@ impl Compiler {
     fn stem(&mut self, layer: &ConvNorm) -> Result<()> {
         let geometry = self.geometry(layer)?;
         if stem::fits(&geometry) {
-            let stem = Operation::Stem(convolution(layer, geometry, Algorithm::Stem)?);
+            let convolution = self.convolution("conv1", layer, geometry, Algorithm::Stem)?;
+            let stem = Operation::Stem(convolution);
             self.push("conv1".to_owned(), stem, out_shape(&geometry), &[]);
             return Ok(());
         }
@@ -182,7 +191,43 @@ impl Compiler {
 
     /// The shapes of a convolution of the current value.
     fn geometry(&self, layer: &ConvNorm) -> Result<ConvGeometry> {
-        layer.conv.geometry(self.value.shape())
+        Ok(layer.conv.geometry(self.value.shape())?)
+    }
+
+    /// The weights of the layer at `path`.
+    fn read(&mut self, path: &str, weight: &Tensor) -> Result<&mut [f32]> {
+        let count = weight.elem_count();
+        if self.numbers.len() < count {
+            // What they held is not copied.
+            self.numbers = Vec::new();
+            self.numbers = vec![0.0; count];
+        }
+        let numbers = &mut self.numbers[..count];
+        self.weights.read(path, weight, numbers)?;
+        Ok(numbers)
+    }
+
+    /// A convolution that does its batch norm too: weights and bias are folded in f64.
+    fn convolution(
+        &mut self,
+        path: &str,
+        layer: &ConvNorm,
+        geometry: ConvGeometry,
+        algorithm: Algorithm,
+    ) -> Result<Convolution> {
+        let (scale, shift) = layer.norm.scale_and_shift(DType::F64)?;
+        let scale: Vec<f64> = scale.to_vec1()?;
+        let bias: Vec<f32> = shift.to_dtype(DType::F32)?.to_vec1()?;
+        let weights = self.read(path, layer.conv.weight())?;
+        weights
+            .par_chunks_exact_mut(geometry.weights() / geometry.out_channels)
+            .zip(&scale)
+            .for_each(|(weights, scale)| {
+                for weight in weights {
+                    *weight = (f64::from(*weight) * scale) as f32;
+                }
+            });
+        Ok(Convolution::new(weights, &bias, geometry, algorithm))
     }
 
     fn max_pool(&mut self) {
@@ -263,8 +308,8 @@ impl Compiler {
 
     fn head(&mut self, net: &ResNet) -> Result<()> {
         let channels = self.value.channels;
-        let numbers = |tensor: &Tensor| tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1();
-        let (weight, bias) = (numbers(net.head().weight())?, numbers(net.head().bias())?);
+        let bias: Vec<f32> = net.head().bias().to_dtype(DType::F32)?.to_vec1()?;
+        let weight = self.read("fc", net.head().weight())?;
         let geometry = ConvGeometry {
             batch: 1,
             in_channels: channels,
@@ -278,7 +323,7 @@ impl Compiler {
             dilation: 1,
         };
         let operation = Operation::Convolution {
-            convolution: Convolution::new(&weight, &bias, geometry, Algorithm::Direct),
+            convolution: Convolution::new(weight, &bias, geometry, Algorithm::Direct),
             residual: None,
             relu: false,
         };
@@ -293,25 +338,4 @@ fn out_shape(geometry: &ConvGeometry) -> [usize; 3] {
         geometry.out_height(),
         geometry.out_width(),
     ]
-}
-
-/// A convolution that does its batch norm too.
-fn convolution(
-    layer: &ConvNorm,
-    geometry: ConvGeometry,
-    algorithm: Algorithm,
-) -> Result<Convolution> {
-    let (weight, bias) = fold(layer)?;
-    Ok(Convolution::new(&weight, &bias, geometry, algorithm))
-}
-
-/// Weights and bias of a convolution that does its batch norm too, folded in f64.
-fn fold(layer: &ConvNorm) -> Result<(Vec<f32>, Vec<f32>)> {
-    let (scale, shift) = layer.norm.scale_and_shift(DType::F64)?;
-    let weight = layer.conv.weight().detach().to_dtype(DType::F64)?;
-    let weight = weight.broadcast_mul(&scale.reshape(((), 1, 1, 1))?)?;
-    Ok((
-        weight.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?,
-        shift.to_dtype(DType::F32)?.to_vec1()?,
-    ))
 }

@@ -1,6 +1,6 @@
 //! Whatever computes logits fastest: the compiled pass where it runs, else the net itself.
 
-use super::{Plan, Work};
+use super::{Plan, Weights, Work};
 use crate::model::ResNet;
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
@@ -34,11 +34,33 @@ impl Engine {
     pub fn new(net: ResNet, size: [usize; 2], work: Work) -> Result<Self> {
         let weight = net.stem().conv.weight();
         let (dtype, device) = (weight.dtype(), weight.device().clone());
-        let runner = match (&device, dtype) {
-            (Device::Cpu, DType::F32) => Runner::Plan(Plan::new(&net, size[0], size[1], work)?),
-            _ => Runner::Net { net, dtype, device },
+        let runner = if Self::compiles(dtype, &device) {
+            Runner::Plan(Plan::new(&net, size[0], size[1], work)?)
+        } else {
+            Runner::Net { net, dtype, device }
         };
         Ok(Self { size, runner })
+    }
+
+    /// [`Engine::new`] where nets are compiled, with the `weights` of convolutions and classifier in place of those of
+    /// `net`, which needs none.
+    ///
+    /// # Errors
+    /// Pictures too small for the net, and weights that cannot be read.
+    pub fn with_weights(
+        net: &ResNet,
+        weights: &dyn Weights,
+        size: [usize; 2],
+        work: Work,
+    ) -> Result<Self> {
+        let plan = Plan::with_weights(net, weights, size, work)?;
+        let runner = Runner::Plan(plan);
+        Ok(Self { size, runner })
+    }
+
+    /// Whether nets of `dtype` on `device` are compiled.
+    pub fn compiles(dtype: DType, device: &Device) -> bool {
+        matches!((device, dtype), (Device::Cpu, DType::F32))
     }
 
     /// Refuses batches for which there is no memory.

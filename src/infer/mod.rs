@@ -4,9 +4,11 @@
 mod compile;
 mod engine;
 mod plan;
+mod weights;
 
 pub use engine::Engine;
 pub use plan::{Plan, StepTime, Work};
+pub use weights::Weights;
 
 #[cfg(test)]
 mod tests {

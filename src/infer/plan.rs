@@ -1,6 +1,7 @@
 //! A compiled forward pass: steps over numbered buffers.
 
 use super::compile::{End, compile};
+use super::weights::{InNet, Weights};
 use crate::error::hinted;
 use crate::kernels::aligned::Lanes;
 use crate::kernels::conv::{Convolution, stem};
@@ -93,13 +94,32 @@ pub struct Plan {
 
 impl Plan {
     /// Compiles `net` (f32, on the CPU) for pictures of `height` by `width`.
-    pub fn new(net: &ResNet, height: usize, width: usize, work: Work) -> Result<Self> {
-        compile(net, height, width, work, End::Logits)
+    pub fn new(net: &ResNet, height: usize, width: usize, work: Work) -> anyhow::Result<Self> {
+        Self::with_weights(net, &InNet, [height, width], work)
     }
 
-    /// The same without the classifier: passes give what it would read, the pooled features.
-    pub fn of_features(net: &ResNet, height: usize, width: usize, work: Work) -> Result<Self> {
-        compile(net, height, width, work, End::Features)
+    /// [`Plan::new`] with the `weights` of convolutions and classifier in place of those of `net`, which needs none.
+    ///
+    /// # Errors
+    /// Where weights cannot be read.
+    pub fn with_weights(
+        net: &ResNet,
+        weights: &dyn Weights,
+        size: [usize; 2],
+        work: Work,
+    ) -> anyhow::Result<Self> {
+        // On one of the pool's threads, so that its short parallel parts need not wait to be handed over.
+        rayon::scope(|_| compile(net, weights, size, work, End::Logits))
+    }
+
+    /// [`Plan::new`] without the classifier: passes give what it would read, the pooled features.
+    pub fn of_features(
+        net: &ResNet,
+        height: usize,
+        width: usize,
+        work: Work,
+    ) -> anyhow::Result<Self> {
+        rayon::scope(|_| compile(net, &InNet, [height, width], work, End::Features))
     }
 
     /// Channels, height and width of a picture.

@@ -82,6 +82,9 @@ impl Start {
             ));
         }
         let mut tensors = checkpoint.tensors(settings.dtype, &Device::Cpu)?;
+        if let Some(note) = checkpoint.note() {
+            watch.note(&note);
+        }
         let same_names = card.labels.is_empty() || card.labels == labels;
         if config.classes != labels.len() || !same_names {
             tensors.retain(|name, _| !name.starts_with("fc."));

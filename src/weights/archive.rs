@@ -2,12 +2,13 @@
 //! format from before `PyTorch` 1.6, [`super::legacy`].
 //!
 //! A tensor is a view of a storage (offset, shape, strides), so transposed, channels-last, tied and sliced tensors are all
-//! read; every storage is read once and its checksum, where it has one, is tested. The state dict may lie in a dictionary of other things, as
+//! read; a storage's checksum, where it has one, is tested. The state dict may lie in a dictionary of other things, as
 //! training scripts save it.
 
 use std::{
     collections::{BTreeMap, HashSet},
     fs::File,
+    sync::{Mutex, PoisonError},
 };
 
 use anyhow::{Context, Result};
@@ -42,6 +43,8 @@ const STATE_DICT: &str =
 pub struct Archive {
     storages: Storages,
     views: BTreeMap<String, View>,
+    /// The storage of several tensors that was read last, and its name.
+    shared: Mutex<Option<(String, Vec<u8>)>>,
 }
 
 /// Where the data of the tensors is.
@@ -107,7 +110,12 @@ impl Archive {
             // A key set twice keeps its last value, as in Python.
             views.insert(name.to_owned(), view);
         }
-        Ok((Self { storages, views }, notes))
+        let archive = Self {
+            storages,
+            views,
+            shared: Mutex::default(),
+        };
+        Ok((archive, notes))
     }
 
     /// The tensors it holds.
@@ -118,32 +126,38 @@ impl Archive {
             .collect()
     }
 
-    /// The data of the tensors `names`, each contiguous, row by row, little-endian.
-    pub fn read<'a>(
-        self,
-        names: impl Iterator<Item = &'a str>,
-    ) -> Result<BTreeMap<String, Vec<u8>>> {
-        let mut by_storage: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for name in names {
-            let view = self.views.get(name).context("no such tensor")?;
-            by_storage.entry(&view.storage).or_default().push(name);
+    /// The elements of the tensor `name`, contiguous, row by row, little-endian.
+    pub fn tensor(&self, name: &str) -> Result<Vec<u8>> {
+        let view = self.views.get(name).context("no such tensor")?;
+        let context = || format!("tensor `{name}`");
+        let views = self.views.values();
+        let sharing = views.filter(|other| other.storage == view.storage);
+        if sharing.count() == 1 {
+            let storage = self.storages.read(&view.storage)?;
+            return view.take(storage).with_context(context);
         }
-        let mut data = BTreeMap::new();
-        for (name, names) in by_storage {
-            let storage = match &self.storages {
-                Storages::Zip { directory, folder } => {
-                    directory.entry(&format!("{folder}data/{name}"), u64::MAX)?
-                }
-                Storages::Legacy(legacy) => legacy.storage(name)?,
-            };
-            for name in names {
-                let bytes = self.views[name]
-                    .gather(&storage)
-                    .with_context(|| format!("tensor `{name}`"))?;
-                data.insert(name.to_owned(), bytes);
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if shared
+            .as_ref()
+            .is_none_or(|(name, _)| *name != view.storage)
+        {
+            *shared = None;
+            *shared = Some((view.storage.clone(), self.storages.read(&view.storage)?));
+        }
+        let (_, storage) = shared.as_ref().expect("it was read above");
+        view.gather(storage).with_context(context)
+    }
+}
+
+impl Storages {
+    /// The data of the storage `name`.
+    fn read(&self, name: &str) -> Result<Vec<u8>> {
+        match self {
+            Self::Zip { directory, folder } => {
+                directory.entry(&format!("{folder}data/{name}"), u64::MAX)
             }
+            Self::Legacy(legacy) => legacy.storage(name),
         }
-        Ok(data)
     }
 }
 

@@ -1,6 +1,10 @@
 //! A model with its weights.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
@@ -14,16 +18,20 @@ use super::{
     place::Place,
     save,
 };
-use crate::model::ResNet;
+use crate::{infer::Weights, model::ResNet, nn::init::without_memory};
 
 /// A model with all its weights, by torchvision's names.
 ///
-/// Weights in safetensors stay in the file, mapped into memory, until they are asked for; half precision stays as it is.
+/// Weights stay in the file, which is open, until they are asked for; half precision stays as it is.
 pub struct Checkpoint {
     /// What is known of the model beside its weights.
     pub card: Card,
     tensors: Vec<Weight>,
     data: Vec<Data>,
+    /// What to call the files in an error.
+    shown: String,
+    /// The first of the tensors that were read and hold numbers that are not finite.
+    not_finite: Mutex<Option<usize>>,
 }
 
 /// One tensor, and where its data is.
@@ -54,10 +62,10 @@ impl Checkpoint {
 
     fn new(opened: Opened) -> Result<Self> {
         let Opened {
-            mut card,
+            card,
             tensors,
             files,
-            ..
+            shown,
         } = opened;
         let mut weights = Vec::with_capacity(tensors.len());
         for (name, named) in tensors {
@@ -82,30 +90,12 @@ impl Checkpoint {
                 part,
             });
         }
-        let data = files
-            .into_iter()
-            .enumerate()
-            .map(|(part, file)| {
-                let names = weights.iter().filter(|weight| weight.part == part);
-                file.into_data(names.map(|weight| weight.raw.as_str()))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        for Weight {
-            raw, dtype, part, ..
-        } in &weights
-        {
-            let bytes = data[*part].bytes(raw)?;
-            if dtype.is_some_and(|dtype| has_not_finite(bytes, dtype)) {
-                card.notes.push(format!(
-                    "tensor `{raw}` holds numbers that are infinite or not a number: so will the outputs"
-                ));
-                break;
-            }
-        }
         Ok(Self {
             card,
             tensors: weights,
-            data,
+            data: files.into_iter().map(|file| file.data).collect(),
+            shown,
+            not_finite: Mutex::default(),
         })
     }
 
@@ -113,17 +103,19 @@ impl Checkpoint {
     /// `VarBuilder::from_tensors`.
     ///
     /// # Errors
-    /// Where the device lacks memory or the type.
+    /// Where the file cannot be read or is damaged, or the device lacks memory or the type.
     pub fn tensors(&self, dtype: DType, device: &Device) -> Result<HashMap<String, Tensor>> {
         let floats = self
             .tensors
             .iter()
-            .filter_map(|weight| Some((weight, weight.dtype?)));
+            .enumerate()
+            .filter_map(|(place, weight)| Some((place, weight, weight.dtype?)));
         floats
-            .map(|(weight, stored)| {
-                let bytes = self.data[weight.part].bytes(&weight.raw)?;
+            .map(|(place, weight, stored)| {
+                let bytes = self.bytes(weight)?;
+                self.remember(place, has_not_finite(&bytes, stored));
                 let shape = weight.shape.as_slice();
-                let tensor = Tensor::from_raw_buffer(bytes, stored, shape, &Device::Cpu)?;
+                let tensor = Tensor::from_raw_buffer(&bytes, stored, shape, &Device::Cpu)?;
                 // The conversion runs on the CPU: a device need not know the file's type.
                 let tensor = tensor.to_dtype(dtype)?.to_device(device)?;
                 Ok((weight.name.clone(), tensor))
@@ -131,12 +123,84 @@ impl Checkpoint {
             .collect()
     }
 
+    /// What a person should know of the tensors that were read so far.
+    pub fn note(&self) -> Option<String> {
+        let weight = &self.tensors[(*self.not_finite())?];
+        Some(format!(
+            "tensor `{}` holds numbers that are infinite or not a number: so will the outputs",
+            weight.raw
+        ))
+    }
+
+    fn not_finite(&self) -> MutexGuard<'_, Option<usize>> {
+        let first = self.not_finite.lock();
+        first.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers the first tensor that is not finite.
+    fn remember(&self, place: usize, is_not_finite: bool) {
+        if is_not_finite {
+            let mut first = self.not_finite();
+            *first = Some(first.map_or(place, |first| first.min(place)));
+        }
+    }
+
+    /// The elements of a tensor as they are in the file.
+    fn bytes(&self, weight: &Weight) -> Result<Vec<u8>> {
+        let bytes = self.data[weight.part].bytes(&weight.raw);
+        bytes.with_context(|| self.failure())
+    }
+
+    /// Fills `numbers` with the elements of the tensor `name`.
+    fn read(&self, name: &str, numbers: &mut [f32]) -> Result<()> {
+        let named = |weight: &Weight| weight.name == name;
+        let found = self.tensors.iter().position(named).and_then(|place| {
+            let weight = &self.tensors[place];
+            Some((place, weight, weight.dtype?))
+        });
+        let (place, weight, dtype) =
+            found.with_context(|| format!("there is no tensor `{name}`"))?;
+        let is_not_finite = self.data[weight.part]
+            .numbers(&weight.raw, dtype, numbers)
+            .with_context(|| self.failure())?;
+        self.remember(place, is_not_finite);
+        Ok(())
+    }
+
+    fn failure(&self) -> String {
+        format!("cannot load weights `{}`", self.shown)
+    }
+
     /// The net with these weights, computing in `dtype` on `device`.
     ///
     /// # Errors
-    /// Where the device lacks memory or the type.
+    /// Those of [`Checkpoint::tensors`].
     pub fn build(&self, dtype: DType, device: &Device) -> Result<ResNet> {
         let vb = VarBuilder::from_tensors(self.tensors(dtype, device)?, dtype, device);
+        Ok(ResNet::new(&self.card.config, &vb)?)
+    }
+
+    /// The net with its batch norms alone: convolutions and the classifier have their shapes and no numbers, which
+    /// [`Weights`] reads a layer at a time.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or is damaged.
+    pub fn outline(&self) -> Result<ResNet> {
+        let (_, shapes) = without_memory(|vb| ResNet::new(&self.card.config, &vb))?;
+        let zero = Tensor::zeros((), DType::F32, &Device::Cpu)?;
+        let tensors = shapes.into_iter().map(|(name, shape)| {
+            let tensor = match shape.len() {
+                1 => {
+                    let mut numbers = vec![0.0; shape[0]];
+                    self.read(&name, &mut numbers)?;
+                    Tensor::from_vec(numbers, shape, &Device::Cpu)?
+                }
+                _ => zero.broadcast_as(shape)?,
+            };
+            Ok((name, tensor))
+        });
+        let tensors = tensors.collect::<Result<HashMap<_, _>>>()?;
+        let vb = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
         Ok(ResNet::new(&self.card.config, &vb)?)
     }
 
@@ -160,7 +224,7 @@ impl Checkpoint {
                 let view = Stored {
                     dtype: weight.dtype.map_or(Dtype::I64, Dtype::from),
                     shape: &weight.shape,
-                    bytes: self.data[weight.part].bytes(&weight.raw)?,
+                    bytes: self.bytes(weight)?,
                 };
                 Ok((weight.name.clone(), view))
             })
@@ -168,5 +232,11 @@ impl Checkpoint {
         let config = serde_json::to_string(&self.card.to_json())?;
         let metadata = [("format", "pt"), (METADATA_KEY, config.as_str())];
         save::write_safetensors(path.as_ref(), &metadata, &views)
+    }
+}
+
+impl Weights for Checkpoint {
+    fn read(&self, path: &str, _: &Tensor, numbers: &mut [f32]) -> Result<()> {
+        self.read(&format!("{path}.weight"), numbers)
     }
 }

@@ -6,15 +6,11 @@
 //! directory lies where its end says and is whole. The format is in
 //! <https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT>, sections 4.3 and 4.5.3.
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::{Read, Seek, SeekFrom},
-};
+use std::{collections::BTreeMap, fs::File};
 
 use anyhow::{Context, Result, bail};
 
-use super::file::DAMAGED;
+use super::file::{DAMAGED, read_exact_at};
 use crate::error::hinted;
 
 /// The record at the archive's end: how long it is without its comment, and the longest comment.
@@ -166,10 +162,8 @@ impl Directory {
         if start.checked_add(count).is_none_or(|end| end > self.length) {
             bail!("it reaches beyond the file's {} bytes", self.length);
         }
-        let mut file = &self.file;
         let mut bytes = vec![0; usize::try_from(count)?];
-        file.seek(SeekFrom::Start(start))?;
-        file.read_exact(&mut bytes)?;
+        read_exact_at(&self.file, &mut bytes, start)?;
         Ok(bytes)
     }
 }

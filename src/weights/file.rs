@@ -3,18 +3,28 @@
 //! The bytes decide, not the name's ending. What people download by mistake (a git-lfs pointer, a web page, half a file) is
 //! told apart and named.
 
-use std::{borrow::Cow, collections::BTreeMap, fs::File, io::Read, path::Path};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
 
-use anyhow::{Context, Result};
-use candle_core::{DType, safetensors::MmapedSafetensors};
-use safetensors::Dtype;
+use anyhow::{Context, Result, ensure};
+use candle_core::DType;
+use half::{bf16, f16};
+use rayon::prelude::*;
+use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::Metadata};
 use serde_json::{Map, Value};
 
 use super::{archive::Archive, legacy};
-use crate::error::{hinted, without_backtrace};
+use crate::error::hinted;
 
 /// The longest safetensors header read, in bytes, as in the format's own library.
 const LONGEST_HEADER: u64 = 100_000_000;
+/// Numbers that a thread reads in one go: their bytes stay in a core's second cache until they are converted.
+const PIECE: usize = 1 << 15;
 /// The hint for files that are not whole.
 pub const DAMAGED: &str = "the file is cut off or damaged: copy or download it again";
 
@@ -44,20 +54,19 @@ pub struct WeightsFile {
     pub metadata: Map<String, Value>,
     /// What a person should know.
     pub notes: Vec<String>,
-    format: Format,
+    /// The tensors' elements.
+    pub data: Data,
 }
 
-enum Format {
-    Safetensors(MmapedSafetensors),
-    Torch(Box<Archive>),
-}
-
-/// The data of a file's tensors.
+/// The elements of a file's tensors, which stay in the file until they are asked for.
 pub enum Data {
-    /// In the file, mapped into memory.
-    Mapped(MmapedSafetensors),
-    /// Read.
-    Read(BTreeMap<String, Vec<u8>>),
+    /// Of a safetensors file, with the place of each tensor's first byte and the number of its bytes.
+    Safetensors {
+        file: File,
+        places: BTreeMap<String, [u64; 2]>,
+    },
+    /// Of a checkpoint of `torch.save`.
+    Torch(Box<Archive>),
 }
 
 impl WeightsFile {
@@ -79,26 +88,23 @@ impl WeightsFile {
                 infos: archive.infos(),
                 metadata: Map::new(),
                 notes,
-                format: Format::Torch(Box::new(archive)),
+                data: Data::Torch(Box::new(archive)),
             });
         }
         if let Some(error) = mistaken(&start) {
             return Err(error);
         }
-        let metadata = header(path, &start, length)?;
-        // SAFETY: the map is read only. That nobody changes the file while it is mapped cannot be enforced by any process;
-        // every program that maps weights relies on it. Files of the hub's cache are never rewritten in place, and ours
-        // are replaced by a rename, which leaves the mapped ones alone.
-        #[expect(unsafe_code, reason = "the one map of weights")]
-        let mapped = unsafe { MmapedSafetensors::new(path) }.map_err(|error| match error {
-            // The path is told by the caller.
-            candle_core::Error::WithPath { inner, .. } => wrong_header(&inner),
-            other => wrong_header(&other),
-        })?;
-        let infos = mapped.tensors().into_iter().map(|(name, tensor)| {
+        let mut file = File::open(path)?;
+        let Header {
+            tensors,
+            metadata,
+            end,
+        } = header(&mut file, &start, length)?;
+        let (mut infos, mut places) = (BTreeMap::new(), BTreeMap::new());
+        for (name, tensor) in tensors.tensors() {
             let info = Info {
-                shape: tensor.shape().to_vec(),
-                element: match tensor.dtype() {
+                shape: tensor.shape.clone(),
+                element: match tensor.dtype {
                     Dtype::F16 => Element::Float(DType::F16),
                     Dtype::BF16 => Element::Float(DType::BF16),
                     Dtype::F32 => Element::Float(DType::F32),
@@ -106,40 +112,115 @@ impl WeightsFile {
                     other => Element::Other(other.to_string().to_lowercase()),
                 },
             };
-            (name, info)
-        });
+            infos.insert(name.clone(), info);
+            let (start, stop) = tensor.data_offsets;
+            places.insert(name, [end + start as u64, (stop - start) as u64]);
+        }
         Ok(Self {
-            infos: infos.collect(),
+            infos,
             metadata,
             notes: Vec::new(),
-            format: Format::Safetensors(mapped),
-        })
-    }
-
-    /// Makes the data of the tensors `names` ready: reads them where they cannot be mapped.
-    pub fn into_data<'a>(self, names: impl Iterator<Item = &'a str>) -> Result<Data> {
-        Ok(match self.format {
-            Format::Safetensors(mapped) => Data::Mapped(mapped),
-            Format::Torch(archive) => Data::Read(archive.read(names)?),
+            data: Data::Safetensors { file, places },
         })
     }
 }
 
 impl Data {
     /// The elements of the tensor `name`, row by row, little-endian.
-    pub fn bytes(&self, name: &str) -> Result<&[u8]> {
+    pub fn bytes(&self, name: &str) -> Result<Vec<u8>> {
         match self {
-            Self::Mapped(mapped) => Ok(mapped.get(name)?.data()),
-            Self::Read(tensors) => tensors
-                .get(name)
-                .map(Vec::as_slice)
-                .with_context(|| format!("tensor `{name}` was not read")),
+            Self::Safetensors { file, places } => {
+                let [start, size] = place(places, name)?;
+                let mut bytes = vec![0; usize::try_from(size)?];
+                read_exact_at(file, &mut bytes, start)?;
+                Ok(bytes)
+            }
+            Self::Torch(archive) => archive.tensor(name),
+        }
+    }
+
+    /// Fills `numbers` with the elements of the tensor `name`, which are of type `dtype`, and says whether one of them is
+    /// infinite or not a number. Of a safetensors file only a few pieces are in memory beside `numbers`.
+    pub fn numbers(&self, name: &str, dtype: DType, numbers: &mut [f32]) -> Result<bool> {
+        let width = dtype.size_in_bytes();
+        let wanted = numbers.len() * width;
+        let convert = |bytes: &[u8], numbers: &mut [f32]| {
+            to_f32(bytes, dtype, numbers);
+            has_not_finite(bytes, dtype)
+        };
+        match self {
+            Self::Safetensors { file, places } => {
+                let [start, size] = place(places, name)?;
+                ensure_size(size as usize, wanted)?;
+                let read = |bytes: &mut Vec<u8>, piece: usize, numbers: &mut [f32]| {
+                    bytes.resize(numbers.len() * width, 0);
+                    read_exact_at(file, bytes, start + (piece * PIECE * width) as u64)?;
+                    Ok(convert(bytes, numbers))
+                };
+                // The many small tensors are not worth waking a thread.
+                if numbers.len() <= PIECE {
+                    return read(&mut Vec::new(), 0, numbers);
+                }
+                let pieces = numbers.par_chunks_mut(PIECE).enumerate();
+                let found = pieces.map_init(Vec::new, |bytes, (piece, numbers)| {
+                    read(bytes, piece, numbers)
+                });
+                found.try_reduce(|| false, |a, b| Ok(a || b))
+            }
+            Self::Torch(archive) => {
+                let bytes = archive.tensor(name)?;
+                ensure_size(bytes.len(), wanted)?;
+                if numbers.len() <= PIECE {
+                    return Ok(convert(&bytes, numbers));
+                }
+                let pieces = numbers.par_chunks_mut(PIECE);
+                let found = pieces
+                    .zip(bytes.par_chunks(PIECE * width))
+                    .map(|(numbers, bytes)| convert(bytes, numbers));
+                Ok(found.reduce(|| false, |a, b| a || b))
+            }
         }
     }
 }
 
-fn wrong_header(error: &candle_core::Error) -> anyhow::Error {
-    let error = without_backtrace(error);
+/// Where the tensor `name` begins, and its bytes.
+fn place(places: &BTreeMap<String, [u64; 2]>, name: &str) -> Result<[u64; 2]> {
+    let place = places.get(name).copied();
+    place.with_context(|| format!("there is no tensor `{name}`"))
+}
+
+fn ensure_size(bytes: usize, wanted: usize) -> Result<()> {
+    ensure!(
+        bytes == wanted,
+        "a tensor has {bytes} bytes, and {wanted} are wanted"
+    );
+    Ok(())
+}
+
+/// Fills `bytes` with what stands in the file from `offset` on, from any thread.
+#[cfg(unix)]
+pub fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
+}
+
+/// Fills `bytes` with what stands in the file from `offset` on, from any thread.
+#[cfg(windows)]
+pub fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, bytes, offset) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => {
+                bytes = &mut bytes[read..];
+                offset += read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn wrong_header(error: &SafeTensorError) -> anyhow::Error {
     hinted(format!("its header is wrong: {error}"), DAMAGED)
 }
 
@@ -197,8 +278,18 @@ fn mistaken(start: &[u8]) -> Option<anyhow::Error> {
     Some(hinted(what, hint))
 }
 
-/// The metadata of a safetensors header, whose form and length are checked; `start` is the beginning of the file.
-fn header(path: &Path, start: &[u8], length: u64) -> Result<Map<String, Value>> {
+/// What stands before a safetensors file's data.
+struct Header {
+    /// Names, types, shapes and places of the tensors.
+    tensors: Metadata,
+    /// The strings beside them.
+    metadata: Map<String, Value>,
+    /// Where the data begins.
+    end: u64,
+}
+
+/// Reads the header of a safetensors file of `length` bytes, `start` the first of them, and checks its form and lengths.
+fn header(file: &mut File, start: &[u8], length: u64) -> Result<Header> {
     let unknown = || {
         hinted(
             "it is neither safetensors nor a checkpoint of `torch.save`",
@@ -219,7 +310,7 @@ fn header(path: &Path, start: &[u8], length: u64) -> Result<Map<String, Value>> 
         ));
     }
     let mut bytes = vec![0; size as usize + 8];
-    File::open(path)?.read_exact(&mut bytes)?;
+    file.read_exact(&mut bytes)?;
     let header: Map<String, Value> = serde_json::from_slice(&bytes[8..]).map_err(|error| {
         hinted(
             format!("its header is not the JSON of a safetensors file: {error}"),
@@ -237,11 +328,26 @@ fn header(path: &Path, start: &[u8], length: u64) -> Result<Map<String, Value>> 
             DAMAGED,
         ));
     }
-    match header.get("__metadata__") {
-        None => Ok(Map::new()),
-        Some(Value::Object(metadata)) => Ok(metadata.clone()),
-        Some(_) => Err(hinted("its header's metadata is no table", DAMAGED)),
+    let metadata = match header.get("__metadata__") {
+        None => Map::new(),
+        Some(Value::Object(metadata)) => metadata.clone(),
+        Some(_) => return Err(hinted("its header's metadata is no table", DAMAGED)),
+    };
+    // The data that it finds missing behind the header is counted below.
+    match SafeTensors::read_metadata(&bytes) {
+        Ok(_) | Err(SafeTensorError::MetadataIncompleteBuffer) => {}
+        Err(error) => return Err(wrong_header(&error)),
     }
+    let tensors: Metadata = serde_json::from_slice(&bytes[8..])?;
+    let end = 8 + size;
+    if end + tensors.data_len() as u64 != length {
+        return Err(wrong_header(&SafeTensorError::MetadataIncompleteBuffer));
+    }
+    Ok(Header {
+        tensors,
+        metadata,
+        end,
+    })
 }
 
 /// Whether an element of `bytes` is infinite or not a number.
@@ -266,14 +372,31 @@ pub fn has_not_finite(bytes: &[u8], dtype: DType) -> bool {
     }
 }
 
-/// A borrowed tensor as the safetensors crate writes one.
+/// Converts `bytes`, elements of type `dtype`, as candle does.
+fn to_f32(bytes: &[u8], dtype: DType, numbers: &mut [f32]) {
+    macro_rules! convert {
+        ($width:literal, $convert:expr) => {
+            for (number, element) in numbers.iter_mut().zip(bytes.as_chunks::<$width>().0) {
+                *number = $convert(*element);
+            }
+        };
+    }
+    match dtype {
+        DType::F16 => convert!(2, |element| f16::from_le_bytes(element).to_f32()),
+        DType::BF16 => convert!(2, |element| bf16::from_le_bytes(element).to_f32()),
+        DType::F64 => convert!(8, |element| f64::from_le_bytes(element) as f32),
+        _ => convert!(4, f32::from_le_bytes),
+    }
+}
+
+/// A tensor as the safetensors crate writes one.
 pub struct Stored<'a> {
     /// What its elements are.
     pub dtype: Dtype,
     /// Sizes of its axes.
     pub shape: &'a [usize],
     /// Its elements.
-    pub bytes: &'a [u8],
+    pub bytes: Vec<u8>,
 }
 
 impl safetensors::View for Stored<'_> {
@@ -286,7 +409,7 @@ impl safetensors::View for Stored<'_> {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(self.bytes)
+        Cow::Borrowed(&self.bytes)
     }
 
     fn data_len(&self) -> usize {
@@ -321,5 +444,49 @@ mod tests {
             }
         }
         assert!(!has_not_finite(&f32::MAX.to_le_bytes(), DType::F32));
+    }
+
+    #[test]
+    fn numbers_of_any_type_are_read_in_pieces_and_checked_to_the_last() {
+        let count = 2 * PIECE + 3;
+        let whole = [count];
+        for dtype in [DType::F16, DType::BF16, DType::F32, DType::F64] {
+            // Quarters up to 16 are exact in every type.
+            let quarters: Vec<f32> = (0..count).map(|i| (i % 64) as f32 / 4.0).collect();
+            let encode = |number: f32| match dtype {
+                DType::F16 => f16::from_f32(number).to_le_bytes().to_vec(),
+                DType::BF16 => bf16::from_f32(number).to_le_bytes().to_vec(),
+                DType::F64 => f64::from(number).to_le_bytes().to_vec(),
+                _ => number.to_le_bytes().to_vec(),
+            };
+            let mut bytes: Vec<u8> = quarters.iter().flat_map(|number| encode(*number)).collect();
+            let width = dtype.size_in_bytes();
+            for last in [1.5, f32::NAN] {
+                bytes.truncate((count - 1) * width);
+                bytes.extend(encode(last));
+                let tensor = |shape, bytes| Stored {
+                    dtype: Dtype::from(dtype),
+                    shape,
+                    bytes,
+                };
+                // What stands before it moves it off the pieces' bounds.
+                let tensors = [
+                    ("a", tensor(&[1], encode(0.0))),
+                    ("b", tensor(&whole, bytes.clone())),
+                ];
+                let file = tempfile::NamedTempFile::new().unwrap();
+                std::fs::write(file.path(), safetensors::serialize(tensors, None).unwrap())
+                    .unwrap();
+                let data = WeightsFile::open(file.path()).unwrap().data;
+                assert_eq!(data.bytes("b").unwrap(), bytes);
+                let mut numbers = vec![9.0; count];
+                let is_not_finite = data.numbers("b", dtype, &mut numbers).unwrap();
+                assert_eq!(is_not_finite, last.is_nan(), "{dtype:?}");
+                assert_eq!(numbers[..count - 1], quarters[..count - 1], "{dtype:?}");
+                assert_eq!(numbers[count - 1].is_nan(), last.is_nan(), "{dtype:?}");
+                assert!(data.numbers("b", dtype, &mut numbers[1..]).is_err());
+                assert!(data.numbers("c", dtype, &mut numbers).is_err());
+            }
+        }
     }
 }

@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{
-    file::DAMAGED,
+    file::{DAMAGED, read_exact_at},
     pickle::{LONGEST, Object, Pickle},
     view::{BIG_ENDIAN, element_size},
 };
@@ -78,9 +78,7 @@ impl Legacy {
             .ok_or_else(|| hinted(format!("the checkpoint has no storage `{name}`"), DAMAGED))?;
         // It was tested to lie inside the file.
         let mut bytes = vec![0; usize::try_from(size)?];
-        let mut file = &self.file;
-        file.seek(SeekFrom::Start(start))?;
-        file.read_exact(&mut bytes)?;
+        read_exact_at(&self.file, &mut bytes, start)?;
         Ok(bytes)
     }
 }

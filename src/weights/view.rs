@@ -163,13 +163,38 @@ impl View {
         Ok(())
     }
 
-    /// The tensor's elements out of its storage's bytes, row by row.
-    pub fn gather(&self, storage: &[u8]) -> Result<Vec<u8>> {
-        let width = match &self.info.element {
+    /// [`View::gather`] from a storage that no other tensor needs: not copied where the tensor is all of it.
+    pub fn take(&self, storage: Vec<u8>) -> Result<Vec<u8>> {
+        let elements: usize = self.info.shape.iter().product();
+        let is_whole = elements > 0
+            && self.stored.checked_mul(self.width()) == Some(storage.len())
+            && contiguous(&self.axes(), self.width()) == (storage.len(), 0);
+        if is_whole {
+            return Ok(storage);
+        }
+        self.gather(&storage)
+    }
+
+    /// Bytes of an element.
+    fn width(&self) -> usize {
+        match &self.info.element {
             Element::Float(dtype) => dtype.size_in_bytes(),
             // Of these only counters are read, of type i64.
             Element::Other(_) => 8,
-        };
+        }
+    }
+
+    /// Size of each axis, and its stride in bytes.
+    fn axes(&self) -> Vec<[usize; 2]> {
+        let width = self.width();
+        std::iter::zip(&self.info.shape, &self.strides)
+            .map(|(&size, &stride)| [size, stride.saturating_mul(width)])
+            .collect()
+    }
+
+    /// The tensor's elements out of its storage's bytes, row by row.
+    pub fn gather(&self, storage: &[u8]) -> Result<Vec<u8>> {
+        let width = self.width();
         let needed = self.stored.checked_mul(width);
         if needed.is_none_or(|needed| storage.len() < needed) {
             return Err(hinted(
@@ -184,9 +209,7 @@ impl View {
         let elements: usize = self.info.shape.iter().product();
         let mut bytes = Vec::with_capacity(elements * width);
         if elements > 0 {
-            let axes: Vec<[usize; 2]> = std::iter::zip(&self.info.shape, &self.strides)
-                .map(|(&size, &stride)| [size, stride * width])
-                .collect();
+            let axes = self.axes();
             let (run, outer) = contiguous(&axes, width);
             gather(
                 storage,

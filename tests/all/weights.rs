@@ -14,7 +14,11 @@ use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
 use resnet::{
     error::{hint_of, one_line},
-    model::{BlockKind, CropMode, Interpolation, ModelConfig, StemKind, StridePlacement},
+    infer::Work,
+    model::{
+        BlockKind, CropMode, Interpolation, ModelConfig, StemKind, StridePlacement, parameters,
+    },
+    predict::{load, prepare},
     weights::{Card, Checkpoint, Fetch},
 };
 use safetensors::{SafeTensors, View, tensor::Dtype};
@@ -85,9 +89,16 @@ fn open(path: &Path) -> Result<Checkpoint> {
     Checkpoint::open(path.to_str().unwrap(), &Offline)
 }
 
+/// Opens weights and reads all of them.
+fn read(path: &Path) -> Result<Checkpoint> {
+    let checkpoint = open(path)?;
+    checkpoint.tensors(DType::F32, &Device::Cpu)?;
+    Ok(checkpoint)
+}
+
 /// The message, with the path of the weights left out, and the hint.
 fn refusal(path: &Path) -> (String, String) {
-    let error = open(path)
+    let error = read(path)
         .err()
         .unwrap_or_else(|| panic!("`{}` was read", path.display()));
     let message = one_line(&error).replace(path.to_str().unwrap(), "FILE");
@@ -327,7 +338,7 @@ fn a_checkpoint_saved_as_safetensors_is_the_same_model() {
         let tensors = SafeTensors::deserialize(&bytes).unwrap();
         let counter = tensors.tensor("bn1.num_batches_tracked").unwrap();
         assert_eq!(counter.dtype(), Dtype::I64);
-        // Saving over the file that is mapped leaves the mapped one whole.
+        // Saving over the file that is open leaves the open one whole.
         saved.save_safetensors(&path).unwrap();
         assert_eq!(fs::read(&path).unwrap(), bytes);
     }
@@ -453,8 +464,84 @@ fn numbers_that_are_not_finite_are_noted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("nan.safetensors");
     fs::write(&path, bytes).unwrap();
+    let checkpoint = open(&path).unwrap();
+    assert_eq!(checkpoint.note(), None);
+    checkpoint.tensors(DType::F32, &Device::Cpu).unwrap();
     assert_eq!(
-        open(&path).unwrap().card.notes,
-        ["tensor `fc.bias` holds numbers that are infinite or not a number: so will the outputs"]
+        checkpoint.note().unwrap(),
+        "tensor `fc.bias` holds numbers that are infinite or not a number: so will the outputs"
     );
+}
+
+#[test]
+fn a_net_read_a_layer_at_a_time_gives_the_bits_of_one_in_memory() {
+    let work = Work::many(1);
+    for file in [
+        "basic.pth",
+        "legacy.pth",
+        "one_storage.pth",
+        "channels_last.pth",
+        "float16.pth",
+        "bfloat16.safetensors",
+        "expected/tied.safetensors",
+        "bottleneck.safetensors",
+    ] {
+        let checkpoint = open(&fixture(file)).unwrap();
+        let preprocess = &checkpoint.card.preprocess;
+        let net = checkpoint.build(DType::F32, &Device::Cpu).unwrap();
+        let (in_memory, _) = prepare(net, preprocess, work).unwrap();
+        let (stored, transform) =
+            load(&checkpoint, (DType::F32, &Device::Cpu), preprocess, work).unwrap();
+        let input: Vec<f32> = (0..transform.input_len())
+            .map(|i| (i % 251) as f32 / 125.0 - 1.0)
+            .collect();
+        let [expected, read] =
+            [in_memory, stored].map(|mut engine| engine.logits(input.clone(), 1).unwrap());
+        assert_ne!(expected[..1], expected[1..2], "{file}");
+        assert_eq!(read, expected, "{file}");
+    }
+}
+
+#[test]
+fn a_file_cut_off_after_it_was_opened_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.safetensors");
+    fs::copy(fixture("expected/basic.safetensors"), &path).unwrap();
+    let checkpoint = open(&path).unwrap();
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    file.set_len(7000).unwrap();
+    let place = (DType::F32, &Device::Cpu);
+    let preprocess = &checkpoint.card.preprocess;
+    let error = load(&checkpoint, place, preprocess, Work::many(1)).unwrap_err();
+    let expected = format!("cannot load weights `{}`: ", path.display());
+    let message = one_line(&error);
+    assert!(message.starts_with(&expected), "{message}");
+}
+
+/// The weights are packed a layer at a time out of the file: it takes their memory once.
+#[cfg(target_os = "linux")]
+#[test]
+fn predicting_one_picture_takes_little_more_memory_than_the_weights() {
+    let shapes = parameters(&ModelConfig::named("resnet50").unwrap()).unwrap();
+    let tensors: Shapes = shapes
+        .into_iter()
+        .map(|(name, shape)| (name, Zeros(Dtype::F32, shape)))
+        .collect();
+    let bytes = serialised(&tensors);
+    assert_eq!(bytes.len() / 1_000_000, 102);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("zeros.safetensors");
+    fs::write(&path, bytes).unwrap();
+    // KiB of address space; each arena of the allocator reserves much that it does not use.
+    let script =
+        "ulimit -v 230000; exec \"$0\" predict assets/images/cat.png --threads 1 -m \"$1\"";
+    let done = std::process::Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_resnet")])
+        .arg(&path)
+        .env("MALLOC_ARENA_MAX", "1")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(0), "{stderr}");
 }

@@ -9,7 +9,7 @@ fn refused<'a>(files: impl Iterator<Item = std::borrow::Cow<'a, [u8]>>) -> [usiz
     let mut counts = [0, 0];
     for bytes in files {
         fs::write(&path, bytes).unwrap();
-        counts[0] += usize::from(open(&path).is_err());
+        counts[0] += usize::from(read(&path).is_err());
         counts[1] += 1;
     }
     counts
