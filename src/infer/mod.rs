@@ -143,8 +143,8 @@ mod tests {
         for in_channels in [3, 5] {
             for stem in [StemKind::Imagenet, StemKind::Cifar] {
                 let config = ModelConfig {
-                    in_channels,
                     stem,
+                    in_channels,
                     ..narrow("resnet50", 8)
                 };
                 let mut plan = Plan::new(&net(&config), 33, 40, Work::many(2)).unwrap();
