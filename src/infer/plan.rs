@@ -182,6 +182,15 @@ impl Plan {
     fn run_observed(
         &mut self,
         pictures: &[f32],
+        observe: impl FnMut(&str, Duration) + Send,
+    ) -> Result<Vec<f32>> {
+        // As in compiling: between short steps no thread waits to be woken.
+        rayon::scope(|_| self.run_steps(pictures, observe))
+    }
+
+    fn run_steps(
+        &mut self,
+        pictures: &[f32],
         mut observe: impl FnMut(&str, Duration),
     ) -> Result<Vec<f32>> {
         let picture: usize = self.picture.iter().product();
