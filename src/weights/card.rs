@@ -1,6 +1,6 @@
 //! A model without its weights: architecture, preprocessing, labels.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use super::{
     file::WeightsFile,
     foreign, labels,
     names::{self, Tensors},
-    place::{Files, Place},
+    place::{Files, Part, Place},
     shapes, timm,
 };
 use crate::{
@@ -165,9 +165,9 @@ impl Opened {
     /// A configuration that cannot be used is an error before anything is downloaded.
     pub fn new(place: Place, beside: Result<Option<Configuration>>) -> Result<Self> {
         let beside = if place.is_hub() { Ok(beside?) } else { beside };
-        let Files { paths, shown } = place.weights()?;
+        let Files { parts, shown } = place.weights()?;
         let context = || format!("cannot load weights `{shown}`");
-        let (tensors, files, left_aside) = open(&paths).with_context(context)?;
+        let (tensors, files, left_aside) = open(&parts).with_context(context)?;
         let mut notes: Vec<String> = files.iter().flat_map(|file| file.notes.clone()).collect();
         notes.extend(left_aside);
         let own = own_configuration(&files).with_context(context)?;
@@ -194,13 +194,15 @@ impl Opened {
 }
 
 /// Opens the parts of a model's weights: all tensors, the files that hold them, and notes.
-fn open(paths: &[PathBuf]) -> Result<(Tensors, Vec<WeightsFile>, Vec<String>)> {
-    let mut files = Vec::with_capacity(paths.len());
-    for path in paths {
-        let file = WeightsFile::open(path);
-        files.push(match paths {
-            [_] => file?,
-            _ => file.with_context(|| format!("part `{}`", path.display()))?,
+fn open(parts: &[Part]) -> Result<(Tensors, Vec<WeightsFile>, Vec<String>)> {
+    let mut files = Vec::with_capacity(parts.len());
+    for part in parts {
+        let file = part.open();
+        files.push(match (part, parts) {
+            (Part::Path(path), [_, _, ..]) => {
+                file.with_context(|| format!("part `{}`", path.display()))?
+            }
+            _ => file?,
         });
     }
     if files

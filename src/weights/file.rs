@@ -58,11 +58,36 @@ pub struct WeightsFile {
     pub data: Data,
 }
 
+/// What stands in a safetensors file.
+pub enum Bytes {
+    /// A file of the system's.
+    File(File),
+    /// A file that was compiled in.
+    Inside(&'static [u8]),
+}
+
+impl Bytes {
+    /// Fills `bytes` with what stands from `offset` on, from any thread.
+    fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        match self {
+            Self::File(file) => read_exact_at(file, bytes, offset),
+            Self::Inside(all) => {
+                let rest = usize::try_from(offset)
+                    .ok()
+                    .and_then(|start| all.get(start..));
+                let wanted = rest.and_then(|rest| rest.get(..bytes.len()));
+                bytes.copy_from_slice(wanted.ok_or(io::ErrorKind::UnexpectedEof)?);
+                Ok(())
+            }
+        }
+    }
+}
+
 /// The elements of a file's tensors, which stay in the file until they are asked for.
 pub enum Data {
     /// Of a safetensors file, with the place of each tensor's first byte and the number of its bytes.
     Safetensors {
-        file: File,
+        file: Bytes,
         places: BTreeMap<String, [u64; 2]>,
     },
     /// Of a checkpoint of `torch.save`.
@@ -94,12 +119,21 @@ impl WeightsFile {
         if let Some(error) = mistaken(&start) {
             return Err(error);
         }
-        let mut file = File::open(path)?;
+        Self::safetensors(Bytes::File(File::open(path)?), &start, length)
+    }
+
+    /// Opens a safetensors file that is inside the binary.
+    pub fn inside(bytes: &'static [u8]) -> Result<Self> {
+        let start = &bytes[..bytes.len().min(8)];
+        Self::safetensors(Bytes::Inside(bytes), start, bytes.len() as u64)
+    }
+
+    fn safetensors(file: Bytes, start: &[u8], length: u64) -> Result<Self> {
         let Header {
             tensors,
             metadata,
             end,
-        } = header(&mut file, &start, length)?;
+        } = header(&file, start, length)?;
         let (mut infos, mut places) = (BTreeMap::new(), BTreeMap::new());
         for (name, tensor) in tensors.tensors() {
             let info = Info {
@@ -132,7 +166,7 @@ impl Data {
             Self::Safetensors { file, places } => {
                 let [start, size] = place(places, name)?;
                 let mut bytes = vec![0; usize::try_from(size)?];
-                read_exact_at(file, &mut bytes, start)?;
+                file.read_exact_at(&mut bytes, start)?;
                 Ok(bytes)
             }
             Self::Torch(archive) => archive.tensor(name),
@@ -154,7 +188,7 @@ impl Data {
                 ensure_size(size as usize, wanted)?;
                 let read = |bytes: &mut Vec<u8>, piece: usize, numbers: &mut [f32]| {
                     bytes.resize(numbers.len() * width, 0);
-                    read_exact_at(file, bytes, start + (piece * PIECE * width) as u64)?;
+                    file.read_exact_at(bytes, start + (piece * PIECE * width) as u64)?;
                     Ok(convert(bytes, numbers))
                 };
                 // The many small tensors are not worth waking a thread.
@@ -289,7 +323,7 @@ struct Header {
 }
 
 /// Reads the header of a safetensors file of `length` bytes, `start` the first of them, and checks its form and lengths.
-fn header(file: &mut File, start: &[u8], length: u64) -> Result<Header> {
+fn header(file: &Bytes, start: &[u8], length: u64) -> Result<Header> {
     let unknown = || {
         hinted(
             "it is neither safetensors nor a checkpoint of `torch.save`",
@@ -310,7 +344,7 @@ fn header(file: &mut File, start: &[u8], length: u64) -> Result<Header> {
         ));
     }
     let mut bytes = vec![0; size as usize + 8];
-    file.read_exact(&mut bytes)?;
+    file.read_exact_at(&mut bytes, 0)?;
     let header: Map<String, Value> = serde_json::from_slice(&bytes[8..]).map_err(|error| {
         hinted(
             format!("its header is not the JSON of a safetensors file: {error}"),

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use super::{
     Fetch,
     configuration::{self, Configuration},
+    file::WeightsFile,
     source::{Source, has_weights_extension},
 };
 use crate::error::{hint_of, hinted, one_line};
@@ -21,6 +22,8 @@ const WEIGHTS: [&str; 4] = [
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 ];
+/// The model inside the binary: the last epoch of the run of `models/sample/recipe.toml`.
+const SAMPLE: &[u8] = include_bytes!("../../models/sample/model.safetensors");
 const CONFIG: &str = "config.json";
 /// All that a training run resumes from.
 const STATE: &str = "state.safetensors";
@@ -37,6 +40,8 @@ pub struct Place<'a> {
 }
 
 enum Kind {
+    /// The model inside the binary.
+    Sample,
     /// A folder, and one file in it where that was named.
     Local {
         folder: PathBuf,
@@ -50,10 +55,28 @@ enum Kind {
     },
 }
 
+/// A file of weights.
+pub enum Part {
+    /// On the disk.
+    Path(PathBuf),
+    /// In the binary.
+    Inside(&'static [u8]),
+}
+
+impl Part {
+    /// Opens it.
+    pub fn open(&self) -> Result<WeightsFile> {
+        match self {
+            Self::Path(path) => WeightsFile::open(path),
+            Self::Inside(bytes) => WeightsFile::inside(bytes),
+        }
+    }
+}
+
 /// A model's weights as files.
 pub struct Files {
     /// The files, more than one where the weights are in parts.
-    pub paths: Vec<PathBuf>,
+    pub parts: Vec<Part>,
     /// What to call them in an error.
     pub shown: String,
 }
@@ -69,12 +92,12 @@ impl<'a> Place<'a> {
                 .fold(repository.to_owned(), |name, part| name + &part)
         };
         Ok(match Source::parse(written)? {
-            Source::Sample => {
-                return Err(hinted(
-                    "the bundled model `sample` is not there yet",
-                    "pass a file or folder of weights, or a name as `resnet50`",
-                ));
-            }
+            Source::Sample => Self {
+                name: written.to_owned(),
+                no_path: None,
+                hub,
+                kind: Kind::Sample,
+            },
             Source::Path(path) => Self {
                 name: written.to_owned(),
                 no_path: None,
@@ -128,11 +151,15 @@ impl<'a> Place<'a> {
     /// The weights; of the hub's they are downloaded.
     pub fn weights(&self) -> Result<Files> {
         match &self.kind {
+            Kind::Sample => Ok(Files {
+                shown: self.name.clone(),
+                parts: vec![Part::Inside(SAMPLE)],
+            }),
             Kind::Local {
                 file: Some(file), ..
             } => Ok(Files {
                 shown: file.display().to_string(),
-                paths: vec![file.clone()],
+                parts: vec![Part::Path(file.clone())],
             }),
             Kind::Local { folder, file: None } => {
                 let chosen = in_folder(folder)?;
@@ -148,7 +175,7 @@ impl<'a> Place<'a> {
                 if let Some(file) = file {
                     let path = self.hub.file(repository, revision.as_deref(), file)?;
                     return Ok(Files {
-                        paths: vec![path],
+                        parts: vec![Part::Path(path)],
                         shown,
                     });
                 }
@@ -192,6 +219,7 @@ impl<'a> Place<'a> {
     /// The file `name` beside the weights, where there is one.
     fn beside(&self, name: &str) -> Result<Option<PathBuf>> {
         match &self.kind {
+            Kind::Sample => Ok(None),
             Kind::Local { folder, .. } => {
                 let path = folder.join(name);
                 Ok(path.is_file().then_some(path))
@@ -215,6 +243,7 @@ impl<'a> Place<'a> {
     /// The weights in the file `name`, or the parts of which it is the index.
     fn parts(&self, name: &str, shown: String) -> Result<Files> {
         let path = |name: &str| match &self.kind {
+            Kind::Sample => bail!("the model inside the binary has one part"),
             Kind::Local { folder, .. } => Ok(folder.join(name)),
             Kind::Hub {
                 repository,
@@ -225,7 +254,7 @@ impl<'a> Place<'a> {
         let first = path(name)?;
         if !name.ends_with(".index.json") {
             return Ok(Files {
-                paths: vec![first],
+                parts: vec![Part::Path(first)],
                 shown,
             });
         }
@@ -263,9 +292,12 @@ impl<'a> Place<'a> {
                     format!("put it beside `{name}`"),
                 ));
             }
-            paths.push(path);
+            paths.push(Part::Path(path));
         }
-        Ok(Files { paths, shown })
+        Ok(Files {
+            parts: paths,
+            shown,
+        })
     }
 }
 

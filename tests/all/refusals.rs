@@ -182,7 +182,7 @@ const USAGE: [Case; 34] = [
 ];
 
 /// Everything else: the whole of stderr.
-const FAILURES: [Case; 41] = [
+const FAILURES: [Case; 40] = [
     (
         "summary --depth 18 --groups 2",
         2,
@@ -207,11 +207,6 @@ const FAILURES: [Case; 41] = [
         "summary --input 65536x65536x65536 --batch-size 65536",
         1,
         "error: an input of [65536, 65536, 65536, 65536] is too large to count",
-    ),
-    (
-        "summary sample",
-        1,
-        "error: the bundled model `sample` is not there yet\nhint: pass a file or folder of weights, or a name as `resnet50`",
     ),
     (
         "summary https://example.org/model",

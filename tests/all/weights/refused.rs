@@ -343,9 +343,8 @@ fn a_preprocessor_that_cannot_be_used_is_named() {
 }
 
 #[test]
-fn the_bundled_model_and_unknown_names_are_said_to_be_missing() {
+fn unknown_names_are_said_to_be_missing() {
     for (written, message) in [
-        ("sample", "the bundled model `sample` is not there yet"),
         ("no/such/file.pth", "`no/such` has no `file.pth`"),
         (
             "nothing.pth",

@@ -1,0 +1,146 @@
+"""Trains the bundled model's net by its recipe in PyTorch: the accuracy of the last epoch and the time of an epoch, beside those of `resnet`.
+
+usage: target/peers/bin/python benches/peers/sample.py [--data DIR] [--epochs 40] [--images N] [--metrics RUN/metrics.csv] [--output FILE]
+
+The recipe is models/sample/recipe.toml: the paper's ResNet-20 with padded shortcuts on Fashion-MNIST at 28 px, a crop out of 3
+pixels of padding, a flip, a rectangle erased of one picture in four, SGD with Nesterov's momentum .9, decay 5e-4, batches of 128, .1
+falling along half a cosine after an epoch of rising, label smoothing .05. `--metrics` is the log of `resnet train` by that
+recipe (default: models/sample/metrics.csv). Augmentation is done for a whole batch at once, as fast as PyTorch can here; the order of
+pictures and what is drawn differ, so accuracies can be compared within the spread of seeds alone.
+
+Seconds of an epoch are those of the training alone, by the wall: compare them only where both had the machine to themselves.
+"""
+
+import argparse
+import csv
+import math
+import pathlib
+import time
+
+import torch
+import torchvision
+from fashion_mnist import FILES, MEAN, PROJECT, STD, read_idx
+from torch import nn
+
+BATCH, RATE, DECAY, SMOOTHING, WARM_UP, PADDING, ERASED = 128, 0.1, 5e-4, 0.05, 1, 3, 0.25
+
+
+def conv(inputs, outputs, stride=1):
+    layer = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+    nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+    return layer
+
+
+class Block(nn.Module):
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.conv1, self.bn1 = conv(inputs, outputs, stride), nn.BatchNorm2d(outputs)
+        self.conv2, self.bn2 = conv(outputs, outputs), nn.BatchNorm2d(outputs)
+        self.stride, self.missing = stride, outputs - inputs
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(self.bn1(self.conv1(x)).relu()))
+        x = x[:, :, :: self.stride, :: self.stride]
+        x = nn.functional.pad(x, (0, 0, 0, 0, self.missing // 2, self.missing - self.missing // 2))
+        return (x + y).relu()
+
+
+def resnet20(classes=10):
+    layers, channels = [conv(3, 16), nn.BatchNorm2d(16), nn.ReLU()], 16
+    for width, stride in [(16, 1), (32, 2), (64, 2)]:
+        for i in range(3):
+            layers.append(Block(channels, width, stride if i == 0 else 1))
+            channels = width
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))
+
+
+def inputs(pictures):
+    """[N, 28, 28] in 8 bits -> [N, 3, 28, 28]"""
+    return ((pictures.float() / 255 - MEAN) / STD).unsqueeze(1).expand(-1, 3, -1, -1)
+
+
+def varied(pictures, erase):
+    """The batch cropped, flipped and erased, each picture by itself."""
+    count, side, _ = pictures.shape
+    padded = nn.functional.pad(pictures, (PADDING,) * 4)
+    rows = torch.randint(0, 2 * PADDING + 1, (count, 1)) + torch.arange(side)
+    columns = torch.randint(0, 2 * PADDING + 1, (count, 1)) + torch.arange(side)
+    columns = torch.where(torch.rand(count, 1) < 0.5, columns.flip(1), columns)
+    batch = inputs(padded[torch.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]).contiguous()
+    for i in (torch.rand(count) < ERASED).nonzero().flatten().tolist():
+        batch[i] = erase(batch[i])
+    return batch
+
+
+def rate(step, steps, steps_an_epoch):
+    warm_up = WARM_UP * steps_an_epoch
+    if step < warm_up:
+        return RATE * (step + 1) / (warm_up + 1)
+    return RATE / 2 * (1 + math.cos(math.pi * (step - warm_up) / (steps - warm_up)))
+
+
+def train(parts, epochs):
+    """Yields the seconds of each epoch and top-1 on the test pictures after it, in percent."""
+    pictures, classes, test, test_classes = (torch.from_numpy(part.copy()) for part in parts)
+    classes, test_classes = classes.long(), test_classes.long()
+    torch.manual_seed(0)
+    net = resnet20()
+    optimiser = torch.optim.SGD(net.parameters(), lr=RATE, momentum=0.9, nesterov=True, weight_decay=DECAY)
+    loss_of = nn.CrossEntropyLoss(label_smoothing=SMOOTHING)
+    erase = torchvision.transforms.RandomErasing(p=1.0)
+    steps_an_epoch = math.ceil(len(pictures) / BATCH)
+    step = 0
+    for _ in range(epochs):
+        start = time.perf_counter()
+        net.train()
+        for places in torch.randperm(len(pictures)).split(BATCH):
+            for group in optimiser.param_groups:
+                group["lr"] = rate(step, epochs * steps_an_epoch, steps_an_epoch)
+            optimiser.zero_grad()
+            loss_of(net(varied(pictures[places], erase)), classes[places]).backward()
+            optimiser.step()
+            step += 1
+        seconds = time.perf_counter() - start
+        net.eval()
+        with torch.no_grad():
+            right = sum((net(inputs(x)).argmax(1) == y).sum().item() for x, y in zip(test.split(200), test_classes.split(200)))
+        yield seconds, 100 * right / len(test)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path("/usr/share/datasets/fashion-mnist"))
+    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--images", type=int, default=None)
+    parser.add_argument("--metrics", type=pathlib.Path, default=PROJECT / "models/sample/metrics.csv")
+    parser.add_argument("--output", type=pathlib.Path, default=None)
+    arguments = parser.parse_args()
+    parts = [read_idx(arguments.data, name) for name in FILES]
+    if arguments.images is not None:
+        parts = [part[: arguments.images] for part in parts]
+    parameters = sum(parameter.numel() for parameter in resnet20().parameters())
+    assert parameters == 269_722, parameters
+    ours = []
+    if arguments.metrics.exists():
+        with arguments.metrics.open(newline="", encoding="utf-8") as file:
+            ours = list(csv.DictReader(file))
+    lines = [
+        "# The bundled model's recipe in PyTorch",
+        "",
+        f"Made by `benches/peers/sample.py` with torch {torch.__version__}, {torch.get_num_threads()} threads: ResNet-20, {len(parts[0]):,} training",
+        f"and {len(parts[2]):,} test pictures of Fashion-MNIST at 28 px. The log of `resnet train` is beside its own column.",
+        "",
+        "| epoch | resnet top-1 % | torch top-1 % | torch s |",
+        "|---|---|---|---|",
+    ]
+    print("\n".join(lines), flush=True)
+    for epoch, (seconds, top1) in enumerate(train(parts, arguments.epochs)):
+        mine = f"{float(ours[epoch]['val_top1']):.2f}" if epoch < len(ours) else "--"
+        lines.append(f"| {epoch + 1} | {mine} | {top1:.2f} | {seconds:.0f} |")
+        print(lines[-1], flush=True)
+        if arguments.output is not None:
+            arguments.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
