@@ -334,7 +334,7 @@ mod tests {
                 Recipe::default(),
                 8,
                 100,
-                0.00117,
+                0.001_172,
             ),
             // Noise is there to be timed.
             (16, Kind::Noise, false, Recipe::default(), 32, 1, 0.00625),
@@ -343,7 +343,7 @@ mod tests {
             let found = (filled.batch_size, filled.epochs, filled.lr);
             let what = format!("{pictures} of {kind:?}: {found:?}");
             assert_eq!((found.0, found.1), (Some(batch), Some(epochs)), "{what}");
-            assert!((found.2.unwrap() - lr).abs() < 2e-6, "{what}");
+            assert!((found.2.unwrap() - lr).abs() < 1e-9, "{what}");
         }
     }
 

@@ -49,7 +49,7 @@ const LOOKED_INTO: usize = 256;
 /// Bytes of a file's beginning, and of its end, that are read.
 const PART: u64 = 1024;
 
-/// What a sample of the pictures of `splits` adds up to: the beginnings and ends of up to [`LOOKED_INTO`] files of each,
+/// What a sample of the pictures of `splits` adds up to: the beginnings and ends of up to 256 files of each,
 /// evenly spread, or as many pictures in memory. A compressed picture that was made anew has another end; in a larger split a
 /// few changed pictures may be none of the sample.
 pub fn sampled_contents<'a>(splits: impl IntoIterator<Item = &'a Split>) -> String {
