@@ -1,6 +1,6 @@
 //! Times a net's forward pass, whole and by layer.
 
-use crate::infer::{Plan, Work};
+use crate::infer::{Engine, Plan, Work};
 use crate::model::{Description, ModelConfig, ResNet};
 use crate::nn::Parameters;
 use anyhow::Result;
@@ -61,9 +61,10 @@ pub fn time_forward(
     };
     let net = ResNet::new(config, &VarBuilder::from_tensors(tensors, dtype, device))?;
     drop(parameters);
-    match (device, dtype) {
-        (Device::Cpu, DType::F32) => time_plan(net, description, runs),
-        _ => time_net(&net, description, runs, dtype, device),
+    if Engine::compiles(dtype, device) {
+        time_plan(net, description, runs)
+    } else {
+        time_net(&net, description, runs, dtype, device)
     }
 }
 

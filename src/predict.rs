@@ -34,7 +34,7 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// Loads what the command line calls MODEL (a hub name, a folder, a file) for f32 on the CPU, with the preprocessing and
+    /// Loads what the command line calls MODEL (a hub name, a folder, a file, `sample`) for f32 on the CPU, with the preprocessing and
     /// the labels that it carries.
     ///
     /// # Errors

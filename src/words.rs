@@ -1,4 +1,6 @@
-//! Words that go with numbers, for every message.
+//! Words for every message: those that go with numbers, and those of a command to be typed.
+
+use std::borrow::Cow;
 
 /// `1 picture`, `2 pictures`; `1 class`, `2 classes`.
 pub fn counted(number: impl TryInto<u64>, noun: &str) -> String {
@@ -27,9 +29,28 @@ pub fn amount(bytes: u64) -> String {
     }
 }
 
+/// `text` as one word of a shell's command line, in quotes where it needs them.
+pub fn shell_word(text: &str) -> Cow<'_, str> {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "/._-+:@%,=~".contains(letter);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(format!("'{}'", text.replace('\'', r"'\''")))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_words_that_need_quotes_have_them() {
+        assert_eq!(shell_word("runs/a-1_b.c"), "runs/a-1_b.c");
+        assert_eq!(shell_word("고양이"), "고양이");
+        assert_eq!(shell_word("v w"), "'v w'");
+        assert_eq!(shell_word("it's"), r"'it'\''s'");
+        assert_eq!(shell_word(""), "''");
+    }
 
     #[test]
     fn one_stands_alone_and_all_others_are_many() {

@@ -6,7 +6,7 @@ use anyhow::Result;
 use resnet::kernels::ConvGeometry;
 use resnet::kernels::aligned::Lanes;
 use resnet::kernels::blocked::blocks;
-use resnet::kernels::conv::{Algorithm, Convolution, choose};
+use resnet::kernels::conv::{Algorithm, Convolution, Products, choose};
 use std::time::Instant;
 
 /// One algorithm at one shape.
@@ -33,23 +33,16 @@ fn sizes(shape: &ConvGeometry) -> [usize; 2] {
     ]
 }
 
-/// Weights of a pair of channels, and places of an image that they are multiplied at.
-fn factors(shape: &ConvGeometry, algorithm: Algorithm) -> [usize; 2] {
-    match algorithm {
-        Algorithm::Winograd(tile) => [tile.points(), tile.grid(shape).iter().product()],
-        Algorithm::Stem | Algorithm::Direct => [shape.kernel.pow(2), shape.out_pixels()],
-    }
-}
-
 /// Multiplications of a convolution by an algorithm.
 fn products(shape: &ConvGeometry, algorithm: Algorithm) -> f64 {
-    let pairs = shape.in_channels / shape.groups * shape.out_channels;
-    (factors(shape, algorithm).iter().product::<usize>() * shape.batch * pairs) as f64
+    let Products { weights, places } = algorithm.products(shape);
+    (weights * places * shape.in_channels / shape.groups * shape.out_channels) as f64
 }
 
 /// Lanes of a convolution's packed weights.
 fn weight_lanes(shape: &ConvGeometry, algorithm: Algorithm) -> usize {
-    factors(shape, algorithm)[0] * shape.in_channels / shape.groups * blocks(shape.out_channels)
+    algorithm.products(shape).weights * shape.in_channels / shape.groups
+        * blocks(shape.out_channels)
 }
 
 /// Prints the table of a case; what lags.

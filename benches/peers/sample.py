@@ -8,7 +8,8 @@ falling along half a cosine after an epoch of rising, label smoothing .05. `--me
 recipe (default: models/sample/metrics.csv). Augmentation is done for a whole batch at once, as fast as PyTorch can here; the order of
 pictures and what is drawn differ, so accuracies can be compared within the spread of seeds alone.
 
-Seconds of an epoch are those of the training alone, by the wall: compare them only where both had the machine to themselves.
+Seconds are those of a whole epoch with its validation, by the wall, on both sides: compare them only where each had the machine to
+itself.
 """
 
 import argparse
@@ -80,7 +81,7 @@ def rate(step, steps, steps_an_epoch):
 
 
 def train(parts, epochs):
-    """Yields the seconds of each epoch and top-1 on the test pictures after it, in percent."""
+    """Yields the seconds of each epoch, its validation among them, and top-1 on the test pictures, in percent."""
     pictures, classes, test, test_classes = (torch.from_numpy(part.copy()) for part in parts)
     classes, test_classes = classes.long(), test_classes.long()
     torch.manual_seed(0)
@@ -100,11 +101,10 @@ def train(parts, epochs):
             loss_of(net(varied(pictures[places], erase)), classes[places]).backward()
             optimiser.step()
             step += 1
-        seconds = time.perf_counter() - start
         net.eval()
         with torch.no_grad():
             right = sum((net(inputs(x)).argmax(1) == y).sum().item() for x, y in zip(test.split(200), test_classes.split(200)))
-        yield seconds, 100 * right / len(test)
+        yield time.perf_counter() - start, 100 * right / len(test)
 
 
 def main():
@@ -130,13 +130,13 @@ def main():
         f"Made by `benches/peers/sample.py` with torch {torch.__version__}, {torch.get_num_threads()} threads: ResNet-20, {len(parts[0]):,} training",
         f"and {len(parts[2]):,} test pictures of Fashion-MNIST at 28 px. The log of `resnet train` is beside its own column.",
         "",
-        "| epoch | resnet top-1 % | torch top-1 % | torch s |",
-        "|---|---|---|---|",
+        "| epoch | resnet top-1 % | torch top-1 % | resnet s | torch s |",
+        "|---|---|---|---|---|",
     ]
     print("\n".join(lines), flush=True)
     for epoch, (seconds, top1) in enumerate(train(parts, arguments.epochs)):
-        mine = f"{float(ours[epoch]['val_top1']):.2f}" if epoch < len(ours) else "--"
-        lines.append(f"| {epoch + 1} | {mine} | {top1:.2f} | {seconds:.0f} |")
+        top1_here, seconds_here = (f"{float(ours[epoch][key]):.{digits}f}" if epoch < len(ours) else "--" for key, digits in [("val_top1", 2), ("seconds", 0)])
+        lines.append(f"| {epoch + 1} | {top1_here} | {top1:.2f} | {seconds_here} | {seconds:.0f} |")
         print(lines[-1], flush=True)
         if arguments.output is not None:
             arguments.output.write_text("\n".join(lines) + "\n", encoding="utf-8")

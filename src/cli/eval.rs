@@ -28,7 +28,7 @@ const BATCH: usize = 32;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The model: a hub name, a folder, a run folder of `train` or a file of weights
+    /// The model: a hub name, a folder, a run folder of `train`, a file of weights, or `sample`, the one inside the binary
     #[arg(short, long)]
     model: String,
     /// The pictures: a data set's name, such as `sample` or `cifar10`; `cifar10:DIR` for its files in a folder; or a

@@ -24,7 +24,7 @@ pub struct Args {
     /// Pictures, folders of pictures, or `-` for paths on stdin, one a line
     #[arg(required = true, value_name = "IMAGE|DIR|-")]
     inputs: Vec<PathBuf>,
-    /// The model: a hub name, a folder or a file of weights
+    /// The model: a hub name, a folder, a file of weights, or `sample`, the small one inside the binary
     #[arg(short, long, default_value = "resnet50")]
     model: String,
     /// Classes to name

@@ -39,7 +39,7 @@ pub struct Args {
     /// The layout
     #[arg(long, value_enum, default_value = "torchsummary")]
     style: Style,
-    /// Run the forward pass RUNS times, after three to warm up, and add the time of each layer
+    /// Run the forward pass RUNS times, after three to warm up, and add the time of each layer; weights are prepared as for many pictures
     #[arg(long, value_name = "RUNS", num_args = 0..=1, default_missing_value = "10", value_parser = parse_runs)]
     time: Option<u32>,
     /// The type of the numbers of a timed pass

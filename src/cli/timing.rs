@@ -33,12 +33,17 @@ pub fn table(times: &ForwardTimes, description: &Description, what: &str) -> Str
     let [batch, channels, height, width] = description.input;
     let rule = "-".repeat(59);
     format!(
-        "Time of a forward pass ({batch}x{channels}x{height}x{width}, {what}), median of {}\n{rule}\n{:<28} {:>10} {:>8} {:>10}\n{rule}\n{text}{rule}\n{:.1} images a second\n",
+        "Time of a forward pass ({batch}x{channels}x{height}x{width}, {what}), median of {}\n{rule}\n{:<28} {:>10} {:>8} {:>10}\n{rule}\n{text}{rule}\n{:.1} images a second{}\n",
         times.passes.len(),
         "Layer",
         "ms",
         "%",
         "GFLOP/s",
-        batch as f64 / total * 1e3
+        batch as f64 / total * 1e3,
+        if times.layers.is_empty() {
+            ""
+        } else {
+            ", prepared as for many pictures"
+        }
     )
 }

@@ -16,7 +16,7 @@ use crate::model::Frozen;
 use crate::train::choices::StemRule;
 use crate::train::prepare::place;
 use crate::train::{Ended, Length, OptimiserKind, Recipe, Run, Scheduler, Site, Target, Why};
-use crate::words::counted;
+use crate::words::{counted, shell_word};
 use anyhow::Result;
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -30,7 +30,7 @@ pub struct Args {
     /// these too), or fake:N[:CLASSES] [default: cifar10]
     #[arg(short, long, value_name = "DATA")]
     data: Option<String>,
-    /// Start from a model's weights: a hub name, a folder or a file. The last layer is replaced where the classes differ
+    /// Start from a model's weights: a hub name, a folder, a file or `sample`. The last layer is replaced where the classes differ
     #[arg(short, long, value_name = "MODEL")]
     model: Option<String>,
     /// Take what no flag says from a recipe, such as a run's config.toml
@@ -293,7 +293,7 @@ fn unread(what: &str, ended: &Ended) -> anyhow::Error {
             format!("{what} after step {step}; the run is saved"),
             format!(
                 "`resnet train --resume {}` goes on from there",
-                folder.display()
+                shell_word(&folder.display().to_string())
             ),
         ),
         (Why::Stopped { step }, None) => hinted(
@@ -320,7 +320,8 @@ fn report(ended: &Ended, console: &Console) {
     match (ended.why, &folder) {
         (Why::Stopped { step }, Some(folder)) => {
             console.note(format_args!(
-                "stopped after step {step}; `resnet train --resume {folder}` goes on from there"
+                "stopped after step {step}; `resnet train --resume {}` goes on from there",
+                shell_word(&folder.to_string())
             ));
             return;
         }

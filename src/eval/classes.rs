@@ -114,14 +114,12 @@ fn unclear_order(data: &[String]) -> Option<anyhow::Error> {
     ))
 }
 
-/// The first two neighbours among names that are numbers of which the larger stands first.
+/// Where all names are numbers, the first two neighbours of which the larger stands first.
 fn first_out_of_order(names: &[String]) -> Option<(&String, &String)> {
-    let numbers: Vec<(u64, &String)> = names
-        .iter()
-        .filter_map(|name| Some((number(&plain(name))?, name)))
-        .collect();
-    let pair = numbers.windows(2).find(|pair| pair[0].0 > pair[1].0)?;
-    Some((pair[0].1, pair[1].1))
+    let numbers = names.iter().map(|name| number(&plain(name)));
+    let numbers: Vec<u64> = numbers.collect::<Option<_>>()?;
+    let first = numbers.windows(2).position(|pair| pair[0] > pair[1])?;
+    Some((&names[first], &names[first + 1]))
 }
 
 /// Says which names differ where classes are taken in their order.

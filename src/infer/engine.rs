@@ -2,6 +2,7 @@
 
 use super::{Plan, Weights, Work};
 use crate::model::ResNet;
+use crate::ops::Form;
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
 
@@ -60,7 +61,7 @@ impl Engine {
 
     /// Whether nets of `dtype` on `device` are compiled.
     pub fn compiles(dtype: DType, device: &Device) -> bool {
-        matches!((device, dtype), (Device::Cpu, DType::F32))
+        Form::on(dtype, device) == Form::Kernels
     }
 
     /// Refuses batches for which there is no memory.

@@ -1,5 +1,5 @@
 //! The forward pass of a trained net, compiled for f32 on the CPU: batch norm folded into the weights, bias, residual and
-//! ReLU in one sweep after each convolution, and buffers that one pass after the other reuses.
+//! ReLU in the last store of each convolution, and buffers that one pass after the other reuses.
 
 mod compile;
 mod engine;

@@ -7,7 +7,7 @@ use crate::kernels::aligned::Lanes;
 use crate::kernels::conv::{Convolution, stem};
 use crate::kernels::shortcut::{PaddedShortcut, padded};
 use crate::kernels::simd::{LANES, Lane};
-use crate::kernels::{PoolGeometry, blocked, pool};
+use crate::kernels::{PoolGeometry, blocked, isa, pool};
 use crate::model::ResNet;
 use candle_core::{Result, bail};
 use std::time::{Duration, Instant};
@@ -80,6 +80,13 @@ impl Work {
     }
 }
 
+/// Does `work` on one of the pool's threads, in the caller's instruction set: its short parallel parts need not wait to be handed
+/// over.
+fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    let isa = isa::current();
+    rayon::scope(|_| isa::with(isa, work))
+}
+
 /// A net compiled for pictures of one size and any batch.
 #[derive(Debug)]
 pub struct Plan {
@@ -108,8 +115,7 @@ impl Plan {
         size: [usize; 2],
         work: Work,
     ) -> anyhow::Result<Self> {
-        // On one of the pool's threads, so that its short parallel parts need not wait to be handed over.
-        rayon::scope(|_| compile(net, weights, size, work, End::Logits))
+        in_pool(|| compile(net, weights, size, work, End::Logits))
     }
 
     /// [`Plan::new`] without the classifier: passes give what it would read, the pooled features.
@@ -119,7 +125,7 @@ impl Plan {
         width: usize,
         work: Work,
     ) -> anyhow::Result<Self> {
-        rayon::scope(|_| compile(net, &InNet, [height, width], work, End::Features))
+        in_pool(|| compile(net, &InNet, [height, width], work, End::Features))
     }
 
     /// Channels, height and width of a picture.
@@ -184,8 +190,7 @@ impl Plan {
         pictures: &[f32],
         observe: impl FnMut(&str, Duration) + Send,
     ) -> Result<Vec<f32>> {
-        // As in compiling: between short steps no thread waits to be woken.
-        rayon::scope(|_| self.run_steps(pictures, observe))
+        in_pool(|| self.run_steps(pictures, observe))
     }
 
     fn run_steps(

@@ -89,10 +89,10 @@ impl ConvGeometry {
     }
 }
 
-/// A pooling's shapes: `planes` images of one channel.
+/// A pooling's shapes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolGeometry {
-    /// Images times channels.
+    /// Images times blocks of channels.
     pub planes: usize,
     /// Height of a plane.
     pub height: usize,

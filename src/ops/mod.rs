@@ -26,7 +26,12 @@ pub enum Form {
 impl Form {
     /// The form for tensors like `x`.
     pub fn of(x: &Tensor) -> Self {
-        match (x.device(), x.dtype()) {
+        Self::on(x.dtype(), x.device())
+    }
+
+    /// The form for tensors of `dtype` on `device`.
+    pub fn on(dtype: DType, device: &Device) -> Self {
+        match (device, dtype) {
             (Device::Cpu, DType::F32) => Self::Kernels,
             _ => Self::Portable,
         }

@@ -91,12 +91,13 @@ fn norm(values: &[f64]) -> f64 {
     values.iter().map(|value| value * value).sum::<f64>().sqrt()
 }
 
+fn numbers(tensor: &Tensor) -> Vec<f64> {
+    let flat = tensor.flatten_all().unwrap();
+    flat.to_dtype(DType::F64).unwrap().to_vec1().unwrap()
+}
+
 /// The distance of some numbers from others, over the others' norm.
 fn distance(ours: &Tensor, expected: &Tensor) -> f64 {
-    let numbers = |tensor: &Tensor| -> Vec<f64> {
-        let flat = tensor.flatten_all().unwrap();
-        flat.to_dtype(DType::F64).unwrap().to_vec1().unwrap()
-    };
     assert_eq!(ours.dims(), expected.dims());
     let (ours, expected) = (numbers(ours), numbers(expected));
     let differences: Vec<f64> = ours.iter().zip(&expected).map(|(a, b)| a - b).collect();
@@ -122,6 +123,8 @@ fn a_step_gives_the_gradients_of_autograd_for_every_kind_of_net() {
         let weights = Tensor::from_iter(weights, &Device::Cpu).unwrap();
         let weights = weights.reshape((batch, config.classes)).unwrap();
         let expected = by_autograd(&config, &parameters, &x, &weights, DType::F64);
+        let norms = expected.values().map(|tensor| norm(&numbers(tensor)));
+        let largest = norms.fold(0.0, f64::max);
 
         let start: Vec<Tensor> = parameters
             .all()
@@ -155,8 +158,10 @@ fn a_step_gives_the_gradients_of_autograd_for_every_kind_of_net() {
                     let error = distance(&ours[tensor], expected);
                     // Some gradients nearly vanish: autograd shows what f32 can say of them.
                     let rounding = distance(&rounded[tensor], expected);
+                    // A bias before a batch norm has none at all.
+                    let vanishes = norm(&numbers(expected)) < 1e-5 * largest;
                     assert!(
-                        error < 6.0 * rounding + 1e-6,
+                        (vanishes || error < 1e-3) && error < 6.0 * rounding + 1e-6,
                         "{name}, {isa:?}: {tensor}: {error:e}, autograd {rounding:e}"
                     );
                 }

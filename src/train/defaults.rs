@@ -66,7 +66,7 @@ pub fn defaults(
     let is_small = is_small(kind);
     let batch_size = usual_batch_size(situation, said);
     // The rate suits the batches that there are, which hold no more than all pictures.
-    let batch = said.batch_size.unwrap_or(batch_size).min(pictures);
+    let batch = said.batch_size.unwrap_or(batch_size).min(pictures.max(1));
     let steps_an_epoch = steps_an_epoch(batch).max(1);
     let epochs = said.epochs.unwrap_or_else(|| match said.max_steps {
         // A run that is measured in steps has the epochs that these take.
@@ -133,7 +133,9 @@ pub fn defaults(
         }),
         milestones: (scheduler == Scheduler::Step).then(|| {
             // The paper's: at a half and three quarters of the run.
-            vec![(epochs / 2).max(1), (3 * epochs / 4).max(1)]
+            let mut milestones = vec![(epochs / 2).max(1), (3 * epochs / 4).max(1)];
+            milestones.dedup();
+            milestones
         }),
         label_smoothing: Some(if kind == Kind::Photographs { 0.1 } else { 0.0 }),
         dtype: Some("f32".to_owned()),
@@ -195,7 +197,8 @@ fn rate(optimiser: OptimiserKind, learns: Learns, batch: usize) -> f64 {
     let batch = batch as f64;
     let rate = match (optimiser, learns) {
         (OptimiserKind::Sgd, Learns::TheLastLayer) => PROBE_RATE * few / FEWEST_TOGETHER as f64,
-        (OptimiserKind::Sgd, Learns::AModel) => 0.01 * batch / 64.0,
+        // No less for batches that are small because the pictures are few.
+        (OptimiserKind::Sgd, Learns::AModel) => 0.01 * batch.max(32.0) / 64.0,
         (OptimiserKind::Sgd, Learns::SmallPictures) => 0.1 * batch / 128.0,
         (OptimiserKind::Sgd, Learns::Photographs) => 0.1 * batch / 256.0,
         // A small one keeps what was learnt before.
@@ -297,15 +300,7 @@ mod tests {
             (1000, Kind::Photographs, true, probe(), 64, 30, 0.005),
             (60_000, Kind::Small, true, probe(), 256, 30, 0.005),
             // Fine-tuning.
-            (
-                40,
-                Kind::Photographs,
-                true,
-                Recipe::default(),
-                8,
-                40,
-                0.00125,
-            ),
+            (40, Kind::Photographs, true, Recipe::default(), 8, 40, 0.005),
             (
                 200,
                 Kind::Photographs,
@@ -313,7 +308,7 @@ mod tests {
                 Recipe::default(),
                 16,
                 16,
-                0.0025,
+                0.005,
             ),
             (
                 5000,

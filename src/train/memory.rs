@@ -68,8 +68,15 @@ pub fn ensure(
     if !device.is_cpu() {
         return Ok(None);
     }
-    let images = settings.batch_size.min(feed.count());
-    let step = step_bytes(config, settings, images, feed.batches_an_epoch())?;
+    let mut images = settings.batch_size.min(feed.count());
+    let step = if probe::keeps_features(config, settings, feed) {
+        // They are computed so many at a time, and kept.
+        images = images.min(probe::BATCH);
+        let kept = feed.count() * config.features() * settings.dtype.size_in_bytes();
+        step_bytes(config, settings, images, 1)?.saturating_add(kept as u64)
+    } else {
+        step_bytes(config, settings, images, feed.batches_an_epoch())?
+    };
     let validated = validation.map_or(0, Validation::together);
     // The compiled step of f32 keeps its memory meanwhile.
     let kept = if settings.dtype == DType::F32 {
@@ -130,13 +137,6 @@ pub fn step_bytes(
     batches: usize,
 ) -> Result<u64> {
     let frozen = settings.frozen;
-    let is_head_alone = frozen == Frozen::Backbone;
-    // Features of a frozen backbone are computed so many at a time.
-    let images = if is_head_alone {
-        images.min(probe::BATCH)
-    } else {
-        images
-    };
     let [height, width] = settings.preprocess.size;
     let input = [images, config.in_channels, height, width];
     let described = describe(config, input)?;
@@ -146,12 +146,7 @@ pub fn step_bytes(
         .iter()
         .filter(|call| learns(call, frozen) && is_kept(call.kind, settings.dtype, has_sums));
     let kept: u64 = kept.map(|call| numbers(&call.output)).sum();
-    let at_a_time = if is_head_alone {
-        1
-    } else {
-        BATCHES_AT_A_TIME.min(batches)
-    };
-    let inputs = at_a_time as u64 * numbers(&input);
+    let inputs = BATCHES_AT_A_TIME.min(batches) as u64 * numbers(&input);
     let states = settings.kept_a_parameter();
     let gradients = if settings.grad_accumulation > 1 { 2 } else { 1 };
     let learnt = parameters(config, |call| learns(call, frozen))?;

@@ -141,7 +141,7 @@ impl Data {
             let usual = usual_epochs(situation, &said, steps_an_epoch(batch_size));
             if usual != epochs {
                 watch.note(&format!(
-                    "--max-steps {steps} alone makes this a run of {}, not of the usual {usual}, with the whole schedule in it; --epochs {usual} beside it cuts the usual run short",
+                    "--max-steps {steps} shortens the schedule to {}; add --epochs {usual} to keep the usual one",
                     counted(epochs, "epoch")
                 ));
             }
@@ -216,12 +216,14 @@ impl Data {
     }
 
     /// What the model's note says of the pictures that teach it; noise is not worth one.
-    pub fn note(&self, seed: u64) -> Option<RunNote> {
+    /// `from` is that of the model that the run began with.
+    pub fn note(&self, seed: u64, from: Option<RunNote>) -> Option<RunNote> {
         let carved = self.carved.map(|part| Carved::of(&self.set, part, seed));
         (self.set.kind != Kind::Noise).then(|| RunNote {
             data: canonical(&self.set.name),
             carved,
             chosen: None,
+            from: from.map(Box::new),
         })
     }
 

@@ -3,6 +3,7 @@
 use super::folder::{LOCK, STATE};
 use crate::error::{hinted, misuse};
 use crate::weights::near::{near, quoted};
+use crate::words::shell_word;
 use anyhow::{Context, Result};
 use std::ffi::OsStr;
 use std::fs;
@@ -37,7 +38,8 @@ pub fn ensure_new(path: &Path) -> Result<()> {
         hinted(
             message,
             format!(
-                "`resnet train --resume {shown}` goes on with that run; else pass another folder with -o"
+                "`resnet train --resume {}` goes on with that run; else pass another folder with -o",
+                shell_word(&shown.to_string())
             ),
         )
     } else {

@@ -21,13 +21,17 @@ use crate::hub::Progress;
 use crate::kernels::isa;
 use crate::model::Frozen;
 use crate::nn::loss::CrossEntropy;
+use crate::ops::Form;
+use crate::weights::run::Seen;
 use crate::weights::{Card, Checkpoint, Remote};
 use crate::words::counted;
 use anyhow::{Context, Result};
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+/// Validation pictures below which many epochs recognise equally many.
+const FEW_TO_CHOOSE: usize = 50;
 /// Pictures a class below which a new net learns little.
 const FEW_A_CLASS: usize = 100;
 
@@ -88,6 +92,7 @@ impl Run {
         let model = checkpoint
             .as_ref()
             .map(|checkpoint| &checkpoint.card.config);
+        let begun_with = card.and_then(|card| card.run.clone());
         let recipe = data.fill(said, model, &base, watch)?;
         let settings = Settings::new(&recipe)?;
         let start = match checkpoint {
@@ -106,7 +111,8 @@ impl Run {
             place: data.place(),
             class_weights: None,
             device: place(&site.device).to_owned(),
-            instructions: instructions(&site.device),
+            instructions: instructions(settings.dtype, &site.device),
+            begun_with,
         };
         let train = data.set.train.as_ref();
         let train = train.context("the data set has no training pictures")?;
@@ -121,10 +127,13 @@ impl Run {
             identity,
             standing: Standing::default(),
         };
+        let name = data.set.name.clone();
         let mut run = parts.assemble(data, &start.tensors, site)?;
+        run.note_seen(&name, watch);
         run.folder = match target {
             Target::Dry(_) => None,
             Target::Trial(_) => {
+                run.looked_at = run.settings.most_pictures();
                 run.shorten_validation(watch);
                 None
             }
@@ -141,10 +150,24 @@ impl Run {
         Ok(run)
     }
 
+    /// Says which of the pictures that measure the run, those of the data called `name`, the model that it begins with has seen.
+    fn note_seen(&self, name: &str, watch: &mut dyn Watch) {
+        let Some(before) = &self.identity.begun_with else {
+            return;
+        };
+        for measured in self.validation.iter().chain(&self.test) {
+            if before.seen(name, &measured.split) != Seen::Never {
+                watch.note(&format!(
+                    "the model that the run begins with has learnt from {}, or was chosen by them: figures on them flatter the model",
+                    measured.text
+                ));
+            }
+        }
+    }
+
     /// Lets a trial of a few steps validate on as many pictures as it learns.
     fn shorten_validation(&mut self, watch: &mut dyn Watch) {
-        let (Some(most), Some(validation)) = (self.settings.most_pictures(), &mut self.validation)
-        else {
+        let (Some(most), Some(validation)) = (self.looked_at, &mut self.validation) else {
             return;
         };
         if validation.shorten(most) {
@@ -153,12 +176,6 @@ impl Run {
                 validation.text
             ));
         }
-    }
-
-    /// Whether the run is dry and ends before it has seen each picture: what it does not see need not be looked at.
-    pub(super) fn is_short_trial(&self) -> bool {
-        let most = self.settings.most_pictures();
-        self.folder.is_none() && most.is_some_and(|most| most < self.feed.count())
     }
 
     /// Writes what a run's folder holds before the first step, so that it can be resumed from then on.
@@ -229,6 +246,16 @@ impl Run {
 
     /// Says so where there is too little to learn a net from.
     fn note_few(&self, watch: &mut dyn Watch) {
+        if let Some(validation) = &self.validation
+            && self.feed.is_of_files()
+            && self.settings.epochs > 1
+            && validation.count() < FEW_TO_CHOOSE
+        {
+            watch.note(&format!(
+                "{} are too few to tell epochs apart: of equal ones best/ is the earliest, and last/ may be the better model",
+                counted(validation.count(), "picture")
+            ));
+        }
         let (images, classes) = (self.feed.count(), self.identity.labels.len());
         let is_new = self.recipe.model.is_none() && self.standing.step == 0;
         if is_new && self.feed.is_of_files() && images < FEW_A_CLASS * classes {
@@ -270,7 +297,7 @@ impl Parts {
                 "freeze an earlier stage, or the backbone",
             ));
         }
-        let note = data.note(settings.seed);
+        let note = data.note(settings.seed, identity.begun_with.clone());
         let (validation, test) = data.validation(&settings, site.workers)?;
         let train = data
             .set
@@ -309,6 +336,7 @@ impl Parts {
             card,
             workers: site.workers,
             step_bytes,
+            looked_at: None,
             folder: None,
             earlier_best: Vec::new(),
             ended_inside: None,
@@ -317,8 +345,9 @@ impl Parts {
 }
 
 /// The instruction set that a CPU computes by, which decides the last bits of its numbers.
-pub(super) fn instructions(device: &Device) -> Option<String> {
-    device.is_cpu().then(|| isa::current().name().to_owned())
+pub(super) fn instructions(dtype: DType, device: &Device) -> Option<String> {
+    let form = Form::on(dtype, device);
+    (form == Form::Kernels).then(|| isa::current().name().to_owned())
 }
 
 /// What a device is called, in a state and for people.

@@ -3,16 +3,18 @@
 use super::feed::Feed;
 use super::learner::{Input, Learner};
 use super::run::Run;
-use super::validation::Source;
+use super::settings::Settings;
+use super::validation::{Source, Validation};
 use super::watch::Watch;
 use crate::data::sets::Split;
 use crate::data::{DecodeOptions, Loader, Transform};
 use crate::infer::{Plan, Work};
-use crate::model::{Frozen, ResNet};
+use crate::model::{Frozen, ModelConfig, ResNet};
 use crate::nn::Targets;
 use crate::ops::Form;
+use crate::words::counted;
 use anyhow::{Result, bail};
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use std::sync::Arc;
 
 /// Features beyond so many bytes are computed again in each epoch rather than kept.
@@ -39,9 +41,11 @@ pub struct FeatureOptions {
     pub strict: bool,
 }
 
-/// Whether the features of so many pictures are kept.
-pub fn fits(pictures: usize, features: usize, dtype: DType) -> bool {
-    pictures * features * dtype.size_in_bytes() <= MOST_BYTES
+/// Whether the features of the pictures are computed once and kept: nothing but the last layer learns, no picture is varied,
+/// and there is room for them.
+pub(super) fn keeps_features(config: &ModelConfig, settings: &Settings, feed: &Feed) -> bool {
+    let bytes = feed.count() * config.features() * settings.dtype.size_in_bytes();
+    settings.frozen == Frozen::Backbone && feed.unvaried().is_some() && bytes <= MOST_BYTES
 }
 
 impl Features {
@@ -162,14 +166,23 @@ impl Run {
     /// Puts features in place of pictures, where nothing but the last layer learns and pictures are not varied; says
     /// whether it came to an end before `watch` wanted to stop.
     pub(super) fn compute_features(&mut self, watch: &mut dyn Watch) -> Result<bool> {
+        if !keeps_features(&self.identity.config, &self.settings, &self.feed) {
+            return Ok(true);
+        }
         let Some(train) = self.feed.unvaried() else {
             return Ok(true);
         };
-        let length = self.identity.config.features();
-        let is_probe = self.settings.frozen == Frozen::Backbone && !self.is_short_trial();
-        if !is_probe || !fits(train.len(), length, self.settings.dtype) {
-            return Ok(true);
-        }
+        let train = match self.looked_at {
+            Some(most) => train.spread(most),
+            None => train.clone(),
+        };
+        watch.note(&format!(
+            "the features of {} are computed once",
+            counted(
+                train.len() + self.validation.as_ref().map_or(0, Validation::count),
+                "picture"
+            )
+        ));
         let transform = Transform::new(&self.settings.preprocess)?;
         let options = FeatureOptions {
             workers: self.workers,
@@ -179,7 +192,7 @@ impl Run {
         let compute = |split: &Split, watch: &mut dyn Watch| {
             Features::of(&self.learner, split, &transform, options, watch)
         };
-        let Some(features) = compute(train, watch)? else {
+        let Some(features) = compute(&train, watch)? else {
             return Ok(false);
         };
         if let Some(validation) = &mut self.validation

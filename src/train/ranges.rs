@@ -50,6 +50,13 @@ impl Settings {
                 "epochs, 1000000 at most",
             ));
         }
+        if !self.milestones.is_sorted_by(|a, b| a < b) {
+            return Err(wrong(
+                "milestones",
+                format_args!("{:?}", self.milestones),
+                "rising epochs",
+            ));
+        }
         if self.batch_size > 65_536 {
             return Err(wrong("batch-size", self.batch_size, "at most 65536"));
         }

@@ -12,9 +12,8 @@ use super::state::{Identity, Standing, State, under};
 use super::watch::Watch;
 use crate::datasets::DataName;
 use crate::error::{hinted, misuse, one_line};
-use crate::words::counted;
+use crate::words::{counted, shell_word};
 use anyhow::{Context, Result};
-use candle_core::Device;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -146,7 +145,8 @@ impl Run {
             _ => 2 * epoch,
         };
         Some(format!(
-            "{done}; `resnet train --resume {folder} --epochs {more}` goes on with it"
+            "{done}; `resnet train --resume {} --epochs {more}` goes on with it",
+            shell_word(&folder.to_string())
         ))
     }
 
@@ -217,10 +217,14 @@ impl Run {
             ));
         }
         (identity.sizes, identity.contents) = (sizes, contents);
-        note_instructions(&mut identity, &site.device, watch);
         let steps_an_epoch = data.steps_an_epoch(&recipe, &identity.config, before.preprocess.size);
         length.apply(&mut recipe, steps_an_epoch);
         let settings = Settings::new(&recipe)?;
+        note_instructions(
+            &mut identity,
+            instructions(settings.dtype, &site.device),
+            watch,
+        );
         let begun = standing.epoch + u64::from(standing.batch > 0);
         if settings.epochs < begun {
             return Err(misuse(
@@ -263,8 +267,7 @@ impl Run {
 }
 
 /// Says so where the run's numbers came from other instructions than those that go on with it.
-fn note_instructions(identity: &mut Identity, device: &Device, watch: &mut dyn Watch) {
-    let here = instructions(device);
+fn note_instructions(identity: &mut Identity, here: Option<String>, watch: &mut dyn Watch) {
     if let (Some(before), Some(here)) = (&identity.instructions, &here)
         && before != here
     {

@@ -35,6 +35,8 @@ pub struct Run {
     pub(super) workers: usize,
     /// Bytes of memory that a step takes on a CPU, about.
     pub(super) step_bytes: Option<u64>,
+    /// The most pictures that a trial looks at.
+    pub(super) looked_at: Option<usize>,
     /// Where it is written, unless the run is dry.
     pub(super) folder: Option<RunFolder>,
     /// The best weights of the finished epochs, where the state was saved at an end inside a later one.

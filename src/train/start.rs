@@ -8,7 +8,7 @@ use crate::model::ModelConfig;
 use crate::weights::Checkpoint;
 use crate::words::counted;
 use anyhow::Result;
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Shape, Tensor};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -59,7 +59,7 @@ impl Start {
         })
     }
 
-    /// A model's weights, with a new last layer where the data has other classes.
+    /// A model's weights, with a new last layer, of zeros, where the data has other classes.
     ///
     /// # Errors
     /// Pictures of other channels than the model's, and weights that cannot be read.
@@ -98,6 +98,18 @@ impl Start {
                 }
             ));
             config.classes = labels.len();
+            // Not the random numbers of a seed, which the model's own layer may have begun with: its rows would point at the
+            // old classes by their places.
+            for (name, shape) in [
+                (
+                    "fc.weight",
+                    Shape::from((config.classes, config.features())),
+                ),
+                ("fc.bias", Shape::from(config.classes)),
+            ] {
+                let zeros = Tensor::zeros(shape, settings.dtype, &Device::Cpu)?;
+                tensors.insert(name.to_owned(), zeros);
+            }
         }
         let name = Path::new(&card.name).file_stem();
         let name = name.map(|name| name.to_string_lossy().into_owned());

@@ -7,11 +7,13 @@
 use super::folder::Which;
 use crate::error::{hint_of, hinted, one_line};
 use crate::model::ModelConfig;
-use crate::weights::{STATE_KEY as KEY, write_safetensors};
-use anyhow::{Context, Result};
+use crate::weights::{RunNote, STATE_KEY as KEY, write_safetensors};
+use anyhow::{Context, Result, ensure};
 use candle_core::{Device, Tensor};
+use safetensors::{SafeTensors, View};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -59,6 +61,9 @@ pub struct Identity {
     pub class_weights: Option<Vec<Exact>>,
     /// Where it computes: `cpu`, `cuda` or `metal`.
     pub device: String,
+    /// What the model that the run began with had seen; nothing in the states of earlier programs.
+    #[serde(default)]
+    pub begun_with: Option<RunNote>,
     /// The instruction set of a CPU, whose bits are its own; nothing in the states of earlier programs.
     #[serde(default)]
     pub instructions: Option<String>,
@@ -128,12 +133,15 @@ pub struct State {
 #[derive(Serialize)]
 struct Written<'a> {
     version: u64,
+    checksum: u32,
     identity: &'a Identity,
     standing: &'a Standing,
 }
 
 #[derive(Deserialize)]
 struct Read {
+    /// Nothing in the states of earlier programs.
+    checksum: Option<u32>,
     identity: Identity,
     standing: Standing,
 }
@@ -159,6 +167,11 @@ pub fn write(
     }
     let written = serde_json::to_string(&Written {
         version: VERSION,
+        checksum: checksum(
+            tensors
+                .iter()
+                .map(|(name, tensor)| (name.as_str(), tensor.data())),
+        ),
         identity,
         standing,
     })?;
@@ -167,6 +180,17 @@ pub fn write(
         .map(|(name, tensor)| (name.clone(), tensor))
         .collect();
     write_safetensors(path, &[(KEY, &written)], &views)
+}
+
+/// What names and bytes of tensors add up to, in whatever order they come.
+fn checksum<'a>(tensors: impl Iterator<Item = (&'a str, Cow<'a, [u8]>)>) -> u32 {
+    let of_tensor = |(name, bytes): (&str, Cow<[u8]>)| {
+        let mut sum = crc32fast::Hasher::new();
+        sum.update(name.as_bytes());
+        sum.update(&bytes);
+        sum.finalize()
+    };
+    tensors.map(of_tensor).fold(0, u32::wrapping_add)
 }
 
 /// Whether every number of `tensor` is finite.
@@ -192,7 +216,7 @@ pub fn diverged(what: &str) -> anyhow::Error {
 pub fn read(path: &Path, device: &Device) -> Result<State> {
     let context = || format!("cannot read `{}`", path.display());
     let bytes = std::fs::read(path).with_context(context)?;
-    parse(&bytes, device)
+    let mut state = parse(&bytes)
         .map_err(|error| match hint_of(&error) {
             Some(_) => error,
             None => hinted(
@@ -200,7 +224,11 @@ pub fn read(path: &Path, device: &Device) -> Result<State> {
                 format!("copy it again where it is a copy, or {}", begin_anew(path)),
             ),
         })
-        .with_context(context)
+        .with_context(context)?;
+    for tensor in state.tensors.values_mut() {
+        *tensor = tensor.to_device(device).with_context(context)?;
+    }
+    Ok(state)
 }
 
 /// The way on without the state at `path`.
@@ -218,8 +246,8 @@ fn begin_anew(path: &Path) -> String {
     }
 }
 
-fn parse(bytes: &[u8], device: &Device) -> Result<State> {
-    let (_, header) = safetensors::SafeTensors::read_metadata(bytes)?;
+fn parse(bytes: &[u8]) -> Result<State> {
+    let (_, header) = SafeTensors::read_metadata(bytes)?;
     let text = header.metadata().as_ref().and_then(|all| all.get(KEY));
     let Some(text) = text else {
         return Err(hinted(
@@ -238,11 +266,25 @@ fn parse(bytes: &[u8], device: &Device) -> Result<State> {
             "resume the run with the program that began it, which the first line of its config.toml names",
         ));
     }
-    let Read { identity, standing } = serde_json::from_value(value)?;
+    let Read {
+        checksum: written,
+        identity,
+        standing,
+    } = serde_json::from_value(value)?;
+    let tensors = SafeTensors::deserialize(bytes)?;
+    let found = checksum(
+        tensors
+            .iter()
+            .map(|(name, tensor)| (name, tensor.data().into())),
+    );
+    ensure!(
+        written.is_none_or(|written| written == found),
+        "its numbers are not those that were written"
+    );
     Ok(State {
         identity,
         standing,
-        tensors: candle_core::safetensors::load_buffer(bytes, device)?,
+        tensors: candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?,
     })
 }
 
@@ -270,6 +312,7 @@ mod tests {
             device: "cpu".into(),
             contents: Some("z".into()),
             instructions: None,
+            begun_with: None,
         }
     }
 
@@ -320,6 +363,21 @@ mod tests {
                 assert!(!path.exists());
             }
         }
+    }
+
+    #[test]
+    fn a_changed_number_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.safetensors");
+        let tensor = Tensor::arange(0f32, 100.0, &Device::Cpu).unwrap();
+        let tensors = [("model.x".to_owned(), tensor)];
+        write(&path, &identity(), &Standing::default(), &tensors).unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let last = bytes.len() - 3;
+        bytes[last] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        let error = format!("{:#}", read(&path, &Device::Cpu).unwrap_err());
+        assert!(error.contains("damaged"), "{error}");
     }
 
     #[test]

@@ -71,10 +71,17 @@ impl Validation {
         if count >= all {
             return false;
         }
-        let indices: Vec<usize> = (0..count).map(|place| place * all / count).collect();
-        *split = split.select(&indices);
+        *split = split.spread(count);
         self.text = format!("{count} of {}", self.text);
         true
+    }
+
+    /// Pictures.
+    pub(super) fn count(&self) -> usize {
+        match &self.source {
+            Source::Pictures { split, .. } => split.len(),
+            Source::Features(features) => features.count(),
+        }
     }
 
     /// Pictures that are measured together; none where features are.

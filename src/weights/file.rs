@@ -68,6 +68,16 @@ pub enum Bytes {
 
 impl Bytes {
     /// Fills `bytes` with what stands from `offset` on, from any thread.
+    fn fill(&self, bytes: &mut [u8], offset: u64) -> Result<()> {
+        self.read_exact_at(bytes, offset)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => {
+                    hinted("it ends before its last tensor does", DAMAGED)
+                }
+                _ => error.into(),
+            })
+    }
+
     fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
         match self {
             Self::File(file) => read_exact_at(file, bytes, offset),
@@ -99,7 +109,14 @@ impl WeightsFile {
     pub fn open(path: &Path) -> Result<Self> {
         let mut start = Vec::new();
         let file = File::open(path)?;
-        let length = file.metadata()?.len();
+        let about = file.metadata()?;
+        if !about.is_file() {
+            return Err(hinted(
+                "it is no file that can be read from any place, as a pipe is not",
+                "save it to a file first",
+            ));
+        }
+        let length = about.len();
         file.take(512).read_to_end(&mut start)?;
         let zip = start.starts_with(b"PK\x03\x04");
         if zip || legacy::recognises(&start) {
@@ -166,7 +183,7 @@ impl Data {
             Self::Safetensors { file, places } => {
                 let [start, size] = place(places, name)?;
                 let mut bytes = vec![0; usize::try_from(size)?];
-                file.read_exact_at(&mut bytes, start)?;
+                file.fill(&mut bytes, start)?;
                 Ok(bytes)
             }
             Self::Torch(archive) => archive.tensor(name),
@@ -188,7 +205,7 @@ impl Data {
                 ensure_size(size as usize, wanted)?;
                 let read = |bytes: &mut Vec<u8>, piece: usize, numbers: &mut [f32]| {
                     bytes.resize(numbers.len() * width, 0);
-                    file.read_exact_at(bytes, start + (piece * PIECE * width) as u64)?;
+                    file.fill(bytes, start + (piece * PIECE * width) as u64)?;
                     Ok(convert(bytes, numbers))
                 };
                 // The many small tensors are not worth waking a thread.
@@ -337,14 +354,14 @@ fn header(file: &Bytes, start: &[u8], length: u64) -> Result<Header> {
     if size > LONGEST_HEADER && rest.first() != Some(&b'{') {
         return Err(unknown());
     }
-    if size > LONGEST_HEADER || size > length - 8 {
+    if size > LONGEST_HEADER || size > length.saturating_sub(8) {
         return Err(hinted(
             format!("its header is said to be {size} bytes long, and the file has {length}"),
             DAMAGED,
         ));
     }
     let mut bytes = vec![0; size as usize + 8];
-    file.read_exact_at(&mut bytes, 0)?;
+    file.fill(&mut bytes, 0)?;
     let header: Map<String, Value> = serde_json::from_slice(&bytes[8..]).map_err(|error| {
         hinted(
             format!("its header is not the JSON of a safetensors file: {error}"),

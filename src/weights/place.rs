@@ -14,6 +14,7 @@ use super::{
     source::{Source, has_weights_extension},
 };
 use crate::error::{hint_of, hinted, one_line};
+use crate::words::shell_word;
 
 /// Names of weights in a folder or repository, in the order of preference; an index names the parts of weights in parts.
 const WEIGHTS: [&str; 4] = [
@@ -141,7 +142,7 @@ impl<'a> Place<'a> {
     pub fn configuration(&self) -> Result<Option<Configuration>> {
         let config = self
             .beside(CONFIG)
-            .map_err(|error| self.after_no_path(&error))?;
+            .map_err(|error| self.after_no_path(error))?;
         let Some(config) = config else {
             return Ok(None);
         };
@@ -191,7 +192,7 @@ impl<'a> Place<'a> {
                     // The error that says so.
                     self.hub
                         .file(repository, revision.as_deref(), WEIGHTS[0])
-                        .map_err(|error| self.after_no_path(&error))?;
+                        .map_err(|error| self.after_no_path(error))?;
                 }
                 Err(hinted(
                     format!(
@@ -204,16 +205,20 @@ impl<'a> Place<'a> {
     }
 
     /// The hub's `error`, after that of what may have been meant for a path.
-    fn after_no_path(&self, error: &anyhow::Error) -> anyhow::Error {
-        let what = one_line(error);
-        let hint = hint_of(error).unwrap_or("pass the path of a file or folder of weights");
-        match &self.no_path {
-            Some(written) => hinted(
-                format!("there is no file or folder `{written}`, and as a name of the hub: {what}"),
-                format!("if it is a path, correct it; if it is the hub's, {hint}"),
+    fn after_no_path(&self, error: anyhow::Error) -> anyhow::Error {
+        let Some(written) = &self.no_path else {
+            return error;
+        };
+        let other = hint_of(&error).map_or(String::new(), |hint| {
+            format!("; if it is the hub's, {hint}")
+        });
+        hinted(
+            format!(
+                "there is no file or folder `{written}`, and as a name of the hub: {}",
+                one_line(&error)
             ),
-            None => hinted(what, hint),
-        }
+            format!("if it is a path, correct it{other}"),
+        )
     }
 
     /// The file `name` beside the weights, where there is one.
@@ -375,9 +380,10 @@ fn in_folder(folder: &Path) -> Result<String> {
             "pass the path of the one that you mean",
         )),
         (None, _) if folder.join(STATE).is_file() => Err(hinted(
-            format!("run folder `{shown}` holds no model yet: no epoch is finished"),
+            format!("run folder `{shown}` holds no model: it has neither `best/` nor `last/`"),
             format!(
-                "`resnet train --resume {shown}` goes on with it, and writes `best/` and `last/` after the epoch"
+                "`resnet train --resume {}` goes on with it, and writes them at an epoch's end",
+                shell_word(&shown.to_string())
             ),
         )),
         (None, _) => Err(hinted(

@@ -31,6 +31,9 @@ pub struct RunNote {
     /// What chose this model among the run's epochs; nothing where it is the last one whatever came of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chosen: Option<Chosen>,
+    /// What the model that the run began with had seen before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Box<RunNote>>,
 }
 
 /// A part carved out of the training pictures, so that it can be carved again.
@@ -88,8 +91,25 @@ pub enum Seen {
 
 impl RunNote {
     /// What the pictures of `split` (`train`, `val`, `test`, [`CARVED`], or `all` for a whole folder of class folders) of the
-    /// data that a user wrote as `data` had to do with the model.
+    /// data that a user wrote as `data` had to do with the model, and with the one that it was made from.
     pub fn seen(&self, data: &str, split: &str) -> Seen {
+        let in_run = self.seen_in_run(data, split);
+        let Some(from) = &self.from else {
+            return in_run;
+        };
+        // What was carved out of the training pictures here taught the earlier model, unless it was carved there, too.
+        let split = match split {
+            CARVED if from.carved != self.carved => "train",
+            split => split,
+        };
+        match (in_run, from.seen(data, split)) {
+            (Seen::Never, before) => before,
+            (Seen::Chose(by), Seen::Learnt | Seen::LearntAndChose(_)) => Seen::LearntAndChose(by),
+            (in_run, _) => in_run,
+        }
+    }
+
+    fn seen_in_run(&self, data: &str, split: &str) -> Seen {
         let data = canonical(data);
         let chosen = self.chosen.as_ref();
         let chosen_by = chosen.map_or("", |chosen| chosen.split.as_str());
@@ -186,6 +206,7 @@ mod tests {
             data: canonical(data),
             carved: None,
             chosen: Some(chosen(split)),
+            from: None,
         }
     }
 
@@ -196,6 +217,35 @@ mod tests {
             epoch: 3,
             val_top1: 50.0,
         }
+    }
+
+    #[test]
+    fn what_the_earlier_model_has_seen_is_remembered() {
+        let earlier = RunNote {
+            chosen: None,
+            ..note("fashion-mnist", "test")
+        };
+        let own = RunNote {
+            carved: Some(Carved {
+                part: 0.1,
+                seed: 0,
+                images: 600,
+                fingerprint: String::new(),
+            }),
+            from: Some(Box::new(earlier)),
+            ..note("sample", "train")
+        };
+        assert_eq!(
+            own.seen("sample", CARVED),
+            Seen::LearntAndChose(chosen("train"))
+        );
+        assert_eq!(own.seen("sample", "test"), Seen::Never);
+        let other = RunNote {
+            from: own.from.clone(),
+            ..note("mnist", "test")
+        };
+        assert_eq!(other.seen("fashion-mnist", "train"), Seen::Learnt);
+        assert_eq!(other.seen("mnist", "test"), Seen::Chose(chosen("test")));
     }
 
     #[test]

@@ -241,6 +241,12 @@ mod tests {
                     epoch: 7,
                     val_top1: 93.5,
                 }),
+                from: Some(Box::new(run::RunNote {
+                    data: "cifar100".into(),
+                    carved: None,
+                    chosen: None,
+                    from: None,
+                })),
             }),
             notes: Vec::new(),
         }

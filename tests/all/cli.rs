@@ -182,7 +182,7 @@ fn paths_come_from_stdin_and_folders_in_order() {
     let images: Vec<_> = images
         .map(|image| Path::new(image).file_name().unwrap().to_str().unwrap())
         .collect();
-    assert_eq!(images, ["cat.png", "rocket.jpg"]);
+    assert_eq!(images, ["boot.png", "cat.png", "rocket.jpg"]);
 }
 
 #[test]

@@ -373,7 +373,7 @@ fn a_runs_folder_is_its_best_model_and_a_lone_file_needs_no_name() {
     let (message, hint) = refusal(run.path());
     assert_eq!(
         message,
-        "run folder `FILE` holds no model yet: no epoch is finished"
+        "run folder `FILE` holds no model: it has neither `best/` nor `last/`"
     );
     assert!(hint.contains("--resume"), "{hint}");
 

@@ -82,6 +82,14 @@ impl Split {
         }
     }
 
+    /// `count` of the examples, evenly spread; all where there are no more.
+    #[must_use]
+    pub fn spread(&self, count: usize) -> Self {
+        let count = count.min(self.len());
+        let places: Vec<usize> = (0..count).map(|place| place * self.len() / count).collect();
+        self.select(&places)
+    }
+
     /// The same examples, class `c` becoming `classes[c]`.
     ///
     /// # Panics

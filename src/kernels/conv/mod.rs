@@ -1,6 +1,7 @@
 //! Convolutions in the blocked layout, with what follows them: bias, residual and ReLU.
 //!
-//! The algorithm is chosen by shapes alone, so the bits of a result depend on nothing else.
+//! The algorithm follows from the shapes, the batch among them, and decides the last bits of a result; so does the instruction
+//! set.
 
 pub mod direct;
 mod gather;
@@ -44,21 +45,46 @@ impl Algorithm {
     }
 }
 
-/// The algorithm in the blocked layout that takes the least time for the geometry's batch.
+/// What an algorithm multiplies for each pair of an input and an output channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Products {
+    /// Values that a kernel is packed as.
+    pub weights: usize,
+    /// Places of all images that they are multiplied at.
+    pub places: usize,
+}
+
+impl Algorithm {
+    /// What it multiplies for the geometry's batch.
+    pub fn products(self, geometry: &ConvGeometry) -> Products {
+        match self {
+            Self::Stem | Self::Direct => Products {
+                weights: seeing_taps(geometry).len(),
+                places: geometry.batch * geometry.out_pixels(),
+            },
+            Self::Winograd(tile) => Products {
+                weights: tile.points(),
+                places: geometry.batch * tile.grid(geometry).iter().product::<usize>(),
+            },
+        }
+    }
+}
+
+/// The algorithm in the blocked layout that takes the least time for the geometry's batch: `benches/kernels` holds the choice
+/// against the clock.
 ///
-/// Time is counted in products a pair of channels: what the pixels take, and what reading the weights takes, which is as much
-/// as `WEIGHTS` pixels would. Winograd's transforms add a fifth.
+/// Time is counted in products a pair of channels: what the places take, and what reading the weights takes, which is as much
+/// as `READING` places would. Winograd's transforms add a fifth.
 pub fn choose(geometry: &ConvGeometry) -> Algorithm {
-    /// Pixels that take as long as reading the weights once.
-    const WEIGHTS: usize = 20;
-    let cost = |algorithm: &Algorithm| match algorithm {
-        Algorithm::Stem | Algorithm::Direct => {
-            seeing_taps(geometry).len() * (geometry.batch * geometry.out_pixels() + WEIGHTS)
-        }
-        Algorithm::Winograd(tile) => {
-            let tiles = geometry.batch * tile.grid(geometry).iter().product::<usize>();
-            tile.points() * (tiles + tiles / 5 + WEIGHTS)
-        }
+    /// Places that take as long as reading a weight once.
+    const READING: usize = 20;
+    let cost = |algorithm: &Algorithm| {
+        let Products { weights, places } = algorithm.products(geometry);
+        let transforms = match algorithm {
+            Algorithm::Stem | Algorithm::Direct => 0,
+            Algorithm::Winograd(_) => places / 5,
+        };
+        weights * (places + transforms + READING)
     };
     // Of equal ones the first.
     Algorithm::fitting(geometry)

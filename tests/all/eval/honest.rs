@@ -20,6 +20,7 @@ fn evaluated(folder: &Path, split: &str, data: &str) -> (String, Value) {
             epoch: 7,
             val_top1: 61.5,
         }),
+        from: None,
     };
     save(&folder.join("model"), &["a", "b"], Some(run));
     let line = format!("eval -m model -f json -d {data}");
@@ -106,6 +107,7 @@ fn the_text_marks_the_figure_itself() {
                 epoch: 1,
                 val_top1: 50.0,
             }),
+            from: None,
         };
         save(&folder.join("model"), &["a", "b"], Some(run));
         let line = format!("eval -q -m model -d data --split {split}");

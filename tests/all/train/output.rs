@@ -248,7 +248,7 @@ fn a_dry_run_of_a_few_steps_validates_on_a_few_pictures() {
     // What the number of steps decides beside.
     assert!(
         done.stderr.contains(
-            "note: --max-steps 2 alone makes this a run of 1 epoch, not of the usual 30,"
+            "note: --max-steps 2 shortens the schedule to 1 epoch; add --epochs 30 to keep the usual one\n"
         ),
         "{}",
         done.stderr

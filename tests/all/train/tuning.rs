@@ -7,7 +7,6 @@ use resnet::model::Frozen;
 use resnet::random::Random;
 use resnet::train::watch::{Beginning, Epoch, Step, Unwatched};
 use resnet::train::{Length, Recipe, Run, Site, Target, Watch, Why};
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -238,18 +237,24 @@ fn a_trial_of_a_probe_computes_only_what_its_steps_need() {
         progress: &Silent,
     };
     // Ten steps see each of 40 pictures.
-    for (steps, stops) in [(9, false), (10, true)] {
-        let mut watch = StopsAtFeatures(Cell::new(false));
+    for (steps, pictures) in [(1, 4), (9, 36), (10, 40), (50, 40)] {
+        let mut watch = AtFeatures {
+            stops: false,
+            pictures: Vec::new(),
+        };
         let run = Run::start(recipe(steps), &Target::Trial(None), "", &site, &mut watch).unwrap();
-        let ended = run.go(&mut watch).unwrap();
-        assert_eq!(ended.why == (Why::Stopped { step: 0 }), stops, "{steps}");
+        run.go(&mut watch).unwrap();
+        assert_eq!(watch.pictures.first(), Some(&pictures), "{steps}");
     }
 }
 
-/// Wants to stop once features are being computed.
-struct StopsAtFeatures(Cell<bool>);
+/// Notes how many pictures the features are computed of, those that teach first, and stops there where it should.
+struct AtFeatures {
+    stops: bool,
+    pictures: Vec<usize>,
+}
 
-impl Watch for StopsAtFeatures {
+impl Watch for AtFeatures {
     fn note(&mut self, _: &str) {}
 
     fn begin(&mut self, _: &Beginning) {}
@@ -258,8 +263,10 @@ impl Watch for StopsAtFeatures {
         Ok(())
     }
 
-    fn looked_at(&mut self, what: &str, _: usize, _: usize) {
-        self.0.set(what == "computing features");
+    fn looked_at(&mut self, what: &str, _: usize, pictures: usize) {
+        if what == "computing features" {
+            self.pictures.push(pictures);
+        }
     }
 
     fn epoch(&mut self, _: &Epoch, _: bool) -> anyhow::Result<()> {
@@ -269,7 +276,7 @@ impl Watch for StopsAtFeatures {
     fn unreadable(&mut self, _: &anyhow::Error) {}
 
     fn wants_to_stop(&self) -> bool {
-        self.0.get()
+        self.stops && !self.pictures.is_empty()
     }
 }
 
@@ -289,7 +296,10 @@ fn a_stop_while_features_are_computed_leaves_a_run_that_goes_on() {
         progress: &Silent,
     };
     let run = folder.path().join("run");
-    let mut stops = StopsAtFeatures(Cell::new(false));
+    let mut stops = AtFeatures {
+        stops: true,
+        pictures: Vec::new(),
+    };
     let begun = Run::start(recipe, &Target::Folder(run.clone()), "", &site, &mut stops).unwrap();
     let stopped = begun.go(&mut stops).unwrap();
     assert_eq!(stopped.why, Why::Stopped { step: 0 });
