@@ -14,7 +14,8 @@ use safetensors::Dtype;
 use super::{
     Fetch,
     card::{Card, METADATA_KEY, Opened},
-    file::{Data, Element, Stored, has_not_finite},
+    elements::has_not_finite,
+    file::{Data, Element, Stored},
     place::Place,
     save,
 };

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, fs::File};
 
 use anyhow::{Context, Result, bail};
 
-use super::file::{DAMAGED, read_exact_at};
+use super::{bytes::read_exact_at, file::DAMAGED};
 use crate::error::hinted;
 
 /// The record at the archive's end: how long it is without its comment, and the longest comment.

@@ -1,28 +1,25 @@
 //! A file of weights: which format its bytes are, and the tensors that it holds.
 //!
-//! The bytes decide, not the name's ending. What people download by mistake (a git-lfs pointer, a web page, half a file) is
-//! told apart and named.
+//! The bytes decide, not the name's ending.
 
-use std::{
-    borrow::Cow,
-    collections::BTreeMap,
-    fs::File,
-    io::{self, Read},
-    path::Path,
-};
+use std::{borrow::Cow, collections::BTreeMap, fs::File, io::Read, path::Path};
 
 use anyhow::{Context, Result, ensure};
 use candle_core::DType;
-use half::{bf16, f16};
 use rayon::prelude::*;
-use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::Metadata};
+use safetensors::Dtype;
 use serde_json::{Map, Value};
 
-use super::{archive::Archive, legacy};
+use super::{
+    archive::Archive,
+    bytes::Bytes,
+    elements::{has_not_finite, to_f32},
+    header::{Header, header},
+    legacy,
+    mistaken::mistaken,
+};
 use crate::error::hinted;
 
-/// The longest safetensors header read, in bytes, as in the format's own library.
-const LONGEST_HEADER: u64 = 100_000_000;
 /// Numbers that a thread reads in one go: their bytes stay in a core's second cache until they are converted.
 const PIECE: usize = 1 << 15;
 /// The hint for files that are not whole.
@@ -56,41 +53,6 @@ pub struct WeightsFile {
     pub notes: Vec<String>,
     /// The tensors' elements.
     pub data: Data,
-}
-
-/// What stands in a safetensors file.
-pub enum Bytes {
-    /// A file of the system's.
-    File(File),
-    /// A file that was compiled in.
-    Inside(&'static [u8]),
-}
-
-impl Bytes {
-    /// Fills `bytes` with what stands from `offset` on, from any thread.
-    fn fill(&self, bytes: &mut [u8], offset: u64) -> Result<()> {
-        self.read_exact_at(bytes, offset)
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::UnexpectedEof => {
-                    hinted("it ends before its last tensor does", DAMAGED)
-                }
-                _ => error.into(),
-            })
-    }
-
-    fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        match self {
-            Self::File(file) => read_exact_at(file, bytes, offset),
-            Self::Inside(all) => {
-                let rest = usize::try_from(offset)
-                    .ok()
-                    .and_then(|start| all.get(start..));
-                let wanted = rest.and_then(|rest| rest.get(..bytes.len()));
-                bytes.copy_from_slice(wanted.ok_or(io::ErrorKind::UnexpectedEof)?);
-                Ok(())
-            }
-        }
-    }
 }
 
 /// The elements of a file's tensors, which stay in the file until they are asked for.
@@ -248,198 +210,6 @@ fn ensure_size(bytes: usize, wanted: usize) -> Result<()> {
     Ok(())
 }
 
-/// Fills `bytes` with what stands in the file from `offset` on, from any thread.
-#[cfg(unix)]
-pub fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
-}
-
-/// Fills `bytes` with what stands in the file from `offset` on, from any thread.
-#[cfg(windows)]
-pub fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match std::os::windows::fs::FileExt::seek_read(file, bytes, offset) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(read) => {
-                bytes = &mut bytes[read..];
-                offset += read as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-fn wrong_header(error: &SafeTensorError) -> anyhow::Error {
-    hinted(format!("its header is wrong: {error}"), DAMAGED)
-}
-
-/// The error for bytes that are known and not weights that can be read; nothing for a safetensors file or unknown bytes.
-fn mistaken(start: &[u8]) -> Option<anyhow::Error> {
-    let text = String::from_utf8_lossy(start).trim_start().to_lowercase();
-    let tar = start.get(257..262) == Some(b"ustar");
-    let (what, hint) = if start.is_empty() {
-        ("it is empty", DAMAGED)
-    } else if start.starts_with(b"version https://git-lfs") {
-        (
-            "it is a git-lfs pointer, not the weights it stands for",
-            "fetch the weights with `git lfs pull`, or name the hub's repository as `org/name`",
-        )
-    } else if text.starts_with("<!doctype")
-        || text.starts_with("<html")
-        || text.starts_with("<?xml")
-    {
-        (
-            "it is a web page saved as weights",
-            "download the file itself: on the hub the address has `/resolve/`, not `/blob/`",
-        )
-    } else if tar {
-        (
-            "it is a tar archive: files packed together, or PyTorch's first format",
-            "unpack it (`tar -xf`); weights of the first format: `torch.save(torch.load(file), \"weights.pth\")`",
-        )
-    } else if matches!(start, [0x80, 2..=5, ..]) {
-        (
-            "it is a plain pickle, not one of `torch.save`",
-            "in Python: `torch.save(model.state_dict(), \"weights.pth\")` with PyTorch 1.6 or later",
-        )
-    } else if start.starts_with(b"\x1f\x8b") {
-        ("it is compressed with gzip", "unpack it first: `gzip -d`")
-    } else if start.starts_with(b"PK") {
-        ("it is an empty or split zip archive", DAMAGED)
-    } else if start.starts_with(b"\x89HDF") {
-        (
-            "it is an HDF5 file (Keras), which is not read",
-            "pass weights saved by PyTorch or as safetensors",
-        )
-    } else if start.starts_with(b"GGUF") {
-        (
-            "it is a GGUF file, which is not read",
-            "pass weights saved by PyTorch or as safetensors",
-        )
-    } else if start.starts_with(b"\x93NUMPY") {
-        (
-            "it is a NumPy array, which is not read",
-            "pass weights saved by PyTorch or as safetensors",
-        )
-    } else {
-        return None;
-    };
-    Some(hinted(what, hint))
-}
-
-/// What stands before a safetensors file's data.
-struct Header {
-    /// Names, types, shapes and places of the tensors.
-    tensors: Metadata,
-    /// The strings beside them.
-    metadata: Map<String, Value>,
-    /// Where the data begins.
-    end: u64,
-}
-
-/// Reads the header of a safetensors file of `length` bytes, `start` the first of them, and checks its form and lengths.
-fn header(file: &Bytes, start: &[u8], length: u64) -> Result<Header> {
-    let unknown = || {
-        hinted(
-            "it is neither safetensors nor a checkpoint of `torch.save`",
-            "pass a `.safetensors`, `.pth`, `.pt` or `.bin` file of weights",
-        )
-    };
-    let Some((size, rest)) = start.split_first_chunk::<8>() else {
-        return Err(unknown());
-    };
-    let size = u64::from_le_bytes(*size);
-    if size > LONGEST_HEADER && rest.first() != Some(&b'{') {
-        return Err(unknown());
-    }
-    if size > LONGEST_HEADER || size > length.saturating_sub(8) {
-        return Err(hinted(
-            format!("its header is said to be {size} bytes long, and the file has {length}"),
-            DAMAGED,
-        ));
-    }
-    let mut bytes = vec![0; size as usize + 8];
-    file.fill(&mut bytes, 0)?;
-    let header: Map<String, Value> = serde_json::from_slice(&bytes[8..]).map_err(|error| {
-        hinted(
-            format!("its header is not the JSON of a safetensors file: {error}"),
-            DAMAGED,
-        )
-    })?;
-    let ends = header
-        .iter()
-        .filter(|(name, _)| *name != "__metadata__")
-        .filter_map(|(_, tensor)| tensor["data_offsets"][1].as_u64());
-    let end = ends.max().unwrap_or(0).saturating_add(8 + size);
-    if end > length {
-        return Err(hinted(
-            format!("its header describes {end} bytes, and the file has {length}"),
-            DAMAGED,
-        ));
-    }
-    let metadata = match header.get("__metadata__") {
-        None => Map::new(),
-        Some(Value::Object(metadata)) => metadata.clone(),
-        Some(_) => return Err(hinted("its header's metadata is no table", DAMAGED)),
-    };
-    // The data that it finds missing behind the header is counted below.
-    match SafeTensors::read_metadata(&bytes) {
-        Ok(_) | Err(SafeTensorError::MetadataIncompleteBuffer) => {}
-        Err(error) => return Err(wrong_header(&error)),
-    }
-    let tensors: Metadata = serde_json::from_slice(&bytes[8..])?;
-    let end = 8 + size;
-    if end + tensors.data_len() as u64 != length {
-        return Err(wrong_header(&SafeTensorError::MetadataIncompleteBuffer));
-    }
-    Ok(Header {
-        tensors,
-        metadata,
-        end,
-    })
-}
-
-/// Whether an element of `bytes` is infinite or not a number.
-pub fn has_not_finite(bytes: &[u8], dtype: DType) -> bool {
-    /// Whether every bit of `mask` (the exponent) is set in one of the elements.
-    macro_rules! any {
-        ($type:ty, $width:literal, $mask:expr) => {
-            bytes.as_chunks::<$width>().0.chunks(4096).any(|block| {
-                block
-                    .iter()
-                    .map(|element| <$type>::from_le_bytes(*element) & $mask == $mask)
-                    .fold(false, std::ops::BitOr::bitor)
-            })
-        };
-    }
-    match dtype {
-        DType::F16 => any!(u16, 2, 0x7c00),
-        DType::BF16 => any!(u16, 2, 0x7f80),
-        DType::F32 => any!(u32, 4, 0x7f80_0000),
-        DType::F64 => any!(u64, 8, 0x7ff0_0000_0000_0000),
-        _ => false,
-    }
-}
-
-/// Converts `bytes`, elements of type `dtype`, as candle does.
-fn to_f32(bytes: &[u8], dtype: DType, numbers: &mut [f32]) {
-    macro_rules! convert {
-        ($width:literal, $convert:expr) => {
-            for (number, element) in numbers.iter_mut().zip(bytes.as_chunks::<$width>().0) {
-                *number = $convert(*element);
-            }
-        };
-    }
-    match dtype {
-        DType::F16 => convert!(2, |element| f16::from_le_bytes(element).to_f32()),
-        DType::BF16 => convert!(2, |element| bf16::from_le_bytes(element).to_f32()),
-        DType::F64 => convert!(8, |element| f64::from_le_bytes(element) as f32),
-        _ => convert!(4, f32::from_le_bytes),
-    }
-}
-
 /// A tensor as the safetensors crate writes one.
 pub struct Stored<'a> {
     /// What its elements are.
@@ -471,31 +241,7 @@ impl safetensors::View for Stored<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn infinities_and_not_a_number_are_found_in_every_type() {
-        for value in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
-            let encoded = [
-                (
-                    DType::F16,
-                    half::f16::from_f32(value).to_le_bytes().to_vec(),
-                ),
-                (
-                    DType::BF16,
-                    half::bf16::from_f32(value).to_le_bytes().to_vec(),
-                ),
-                (DType::F32, value.to_le_bytes().to_vec()),
-                (DType::F64, f64::from(value).to_le_bytes().to_vec()),
-            ];
-            for (dtype, element) in encoded {
-                let mut bytes = vec![1; element.len() * 5000];
-                assert!(!has_not_finite(&bytes, dtype));
-                bytes.extend(&element);
-                assert!(has_not_finite(&bytes, dtype), "{value} as {dtype:?}");
-            }
-        }
-        assert!(!has_not_finite(&f32::MAX.to_le_bytes(), DType::F32));
-    }
+    use half::{bf16, f16};
 
     #[test]
     fn numbers_of_any_type_are_read_in_pieces_and_checked_to_the_last() {

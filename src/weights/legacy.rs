@@ -13,7 +13,8 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{
-    file::{DAMAGED, read_exact_at},
+    bytes::read_exact_at,
+    file::DAMAGED,
     pickle::{LONGEST, Object, Pickle},
     view::{BIG_ENDIAN, element_size},
 };

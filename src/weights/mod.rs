@@ -18,15 +18,19 @@
 //! Nothing is left at an initial value: a file either holds the whole net or is refused.
 
 mod archive;
+mod bytes;
 mod card;
 mod check;
 mod checkpoint;
 mod configuration;
 mod directory;
+mod elements;
 mod file;
 mod foreign;
+mod header;
 mod labels;
 mod legacy;
+mod mistaken;
 mod names;
 pub(crate) mod near;
 mod pickle;

@@ -1,0 +1,86 @@
+//! The header of a safetensors file.
+
+use anyhow::Result;
+use safetensors::{SafeTensorError, SafeTensors, tensor::Metadata};
+use serde_json::{Map, Value};
+
+use super::{bytes::Bytes, file::DAMAGED};
+use crate::error::hinted;
+
+/// The longest safetensors header read, in bytes, as in the format's own library.
+const LONGEST_HEADER: u64 = 100_000_000;
+/// What stands before a safetensors file's data.
+pub struct Header {
+    /// Names, types, shapes and places of the tensors.
+    pub tensors: Metadata,
+    /// The strings beside them.
+    pub metadata: Map<String, Value>,
+    /// Where the data begins.
+    pub end: u64,
+}
+
+/// Reads the header of a safetensors file of `length` bytes, `start` the first of them, and checks its form and lengths.
+pub fn header(file: &Bytes, start: &[u8], length: u64) -> Result<Header> {
+    let unknown = || {
+        hinted(
+            "it is neither safetensors nor a checkpoint of `torch.save`",
+            "pass a `.safetensors`, `.pth`, `.pt` or `.bin` file of weights",
+        )
+    };
+    let Some((size, rest)) = start.split_first_chunk::<8>() else {
+        return Err(unknown());
+    };
+    let size = u64::from_le_bytes(*size);
+    if size > LONGEST_HEADER && rest.first() != Some(&b'{') {
+        return Err(unknown());
+    }
+    if size > LONGEST_HEADER || size > length.saturating_sub(8) {
+        return Err(hinted(
+            format!("its header is said to be {size} bytes long, and the file has {length}"),
+            DAMAGED,
+        ));
+    }
+    let mut bytes = vec![0; size as usize + 8];
+    file.fill(&mut bytes, 0)?;
+    let header: Map<String, Value> = serde_json::from_slice(&bytes[8..]).map_err(|error| {
+        hinted(
+            format!("its header is not the JSON of a safetensors file: {error}"),
+            DAMAGED,
+        )
+    })?;
+    let ends = header
+        .iter()
+        .filter(|(name, _)| *name != "__metadata__")
+        .filter_map(|(_, tensor)| tensor["data_offsets"][1].as_u64());
+    let end = ends.max().unwrap_or(0).saturating_add(8 + size);
+    if end > length {
+        return Err(hinted(
+            format!("its header describes {end} bytes, and the file has {length}"),
+            DAMAGED,
+        ));
+    }
+    let metadata = match header.get("__metadata__") {
+        None => Map::new(),
+        Some(Value::Object(metadata)) => metadata.clone(),
+        Some(_) => return Err(hinted("its header's metadata is no table", DAMAGED)),
+    };
+    // The data that it finds missing behind the header is counted below.
+    match SafeTensors::read_metadata(&bytes) {
+        Ok(_) | Err(SafeTensorError::MetadataIncompleteBuffer) => {}
+        Err(error) => return Err(wrong_header(&error)),
+    }
+    let tensors: Metadata = serde_json::from_slice(&bytes[8..])?;
+    let end = 8 + size;
+    if end + tensors.data_len() as u64 != length {
+        return Err(wrong_header(&SafeTensorError::MetadataIncompleteBuffer));
+    }
+    Ok(Header {
+        tensors,
+        metadata,
+        end,
+    })
+}
+
+fn wrong_header(error: &SafeTensorError) -> anyhow::Error {
+    hinted(format!("its header is wrong: {error}"), DAMAGED)
+}
