@@ -146,7 +146,7 @@ impl Run {
         };
         Some(format!(
             "{done}; `resnet train --resume {} --epochs {more}` goes on with it",
-            shell_word(&folder.to_string())
+            shell_word(&folder)
         ))
     }
 
