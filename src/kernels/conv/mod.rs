@@ -17,6 +17,7 @@ pub mod winograd;
 use super::ConvGeometry;
 use super::aligned::Lanes;
 use super::blocked::blocks;
+use super::isa::{self, Isa};
 use super::simd::{LANES, Lane};
 use super::tile::Ending;
 use groups::Groups;
@@ -70,21 +71,25 @@ impl Algorithm {
     }
 }
 
-/// The algorithm in the blocked layout that takes the least time for the geometry's batch: `benches/kernels` holds the choice
-/// against the clock.
+/// The algorithm in the blocked layout that takes the least time for the geometry's batch in the instruction set in use:
+/// `benches/kernels` holds the choice against the clock.
 ///
 /// Time is counted in products a pair of channels: what the places take, and what reading the weights takes, which is as much
-/// as `READING` places would. Winograd's transforms add a fifth.
+/// as `reading` places would. Winograd's transforms add a fifth.
 pub fn choose(geometry: &ConvGeometry) -> Algorithm {
-    /// Places that take as long as reading a weight once.
-    const READING: usize = 20;
+    // The faster a set multiplies, the more it could have multiplied meanwhile.
+    let reading = match isa::current() {
+        Isa::Avx512 => 20,
+        Isa::Avx2 => 8,
+        Isa::Portable => 4,
+    };
     let cost = |algorithm: &Algorithm| {
         let Products { weights, places } = algorithm.products(geometry);
         let transforms = match algorithm {
             Algorithm::Stem | Algorithm::Direct => 0,
             Algorithm::Winograd(_) => places / 5,
         };
-        weights * (places + transforms + READING)
+        weights * (places + transforms + reading)
     };
     // Of equal ones the first.
     Algorithm::fitting(geometry)
