@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use resnet::kernels::ConvGeometry;
-use resnet::model::description::ModuleKind;
+use resnet::model::description::Call;
 use resnet::model::{ModelConfig, describe};
 use std::str::FromStr;
 
@@ -30,31 +30,9 @@ pub fn of(case: Case) -> Result<Vec<ConvGeometry>> {
     let mut shapes: Vec<ConvGeometry> = Vec::new();
     for name in ["resnet18", "resnet50"] {
         let config = ModelConfig::named(name).context("a net of the family")?;
-        for call in describe(&config, [case.batch, 3, case.side, case.side])?.calls {
-            let ModuleKind::Conv2d {
-                channels,
-                kernel,
-                stride,
-                padding,
-                dilation,
-                groups,
-            } = call.kind
-            else {
-                continue;
-            };
-            let shape = ConvGeometry {
-                batch: case.batch,
-                in_channels: channels[0],
-                out_channels: channels[1],
-                groups,
-                height: call.input[2],
-                width: call.input[3],
-                kernel,
-                stride,
-                padding,
-                dilation,
-            };
-            if channels[0] > 3 && !shapes.contains(&shape) {
+        let calls = describe(&config, [case.batch, 3, case.side, case.side])?.calls;
+        for shape in calls.iter().filter_map(Call::convolution) {
+            if shape.in_channels > 3 && !shapes.contains(&shape) {
                 shapes.push(shape);
             }
         }

@@ -1,6 +1,8 @@
 //! A net described without running it: its modules as PyTorch names and nests them, and every call of one forward
 //! pass with its shapes. [`crate::report`] prints it, the inference plan names its steps by it.
 
+use crate::kernels::ConvGeometry;
+
 /// What a module is, with what PyTorch prints of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ModuleKind {
@@ -120,6 +122,33 @@ pub struct Call {
 }
 
 impl Call {
+    /// The shapes of a convolution; nothing of other modules.
+    pub fn convolution(&self) -> Option<ConvGeometry> {
+        let ModuleKind::Conv2d {
+            channels: [in_channels, out_channels],
+            kernel,
+            stride,
+            padding,
+            dilation,
+            groups,
+        } = self.kind
+        else {
+            return None;
+        };
+        Some(ConvGeometry {
+            batch: self.input[0],
+            in_channels,
+            out_channels,
+            groups,
+            height: self.input[2],
+            width: self.input[3],
+            kernel,
+            stride,
+            padding,
+            dilation,
+        })
+    }
+
     /// Multiplications of the call: convolutions and linear layers, the whole batch.
     pub fn mult_adds(&self) -> u64 {
         let outputs: usize = self.output.iter().product();

@@ -69,10 +69,9 @@ pub fn ensure(
         return Ok(None);
     }
     let mut images = settings.batch_size.min(feed.count());
-    let step = if probe::keeps_features(config, settings, feed) {
-        // They are computed so many at a time, and kept.
+    let step = if let Some((_, kept)) = probe::kept_features(config, settings, feed) {
+        // They are computed so many at a time.
         images = images.min(probe::BATCH);
-        let kept = feed.count() * config.features() * settings.dtype.size_in_bytes();
         step_bytes(config, settings, images, 1)?.saturating_add(kept as u64)
     } else {
         step_bytes(config, settings, images, feed.batches_an_epoch())?

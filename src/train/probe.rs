@@ -41,11 +41,17 @@ pub struct FeatureOptions {
     pub strict: bool,
 }
 
-/// Whether the features of the pictures are computed once and kept: nothing but the last layer learns, no picture is varied,
-/// and there is room for them.
-pub(super) fn keeps_features(config: &ModelConfig, settings: &Settings, feed: &Feed) -> bool {
-    let bytes = feed.count() * config.features() * settings.dtype.size_in_bytes();
-    settings.frozen == Frozen::Backbone && feed.unvaried().is_some() && bytes <= MOST_BYTES
+/// The pictures whose features are computed once and kept, and the bytes that these take: nothing but the last layer learns, no
+/// picture is varied, and there is room.
+pub(super) fn kept_features<'a>(
+    config: &ModelConfig,
+    settings: &Settings,
+    feed: &'a Feed,
+) -> Option<(&'a Split, usize)> {
+    let split = feed.unvaried()?;
+    let bytes = split.len() * config.features() * settings.dtype.size_in_bytes();
+    let keeps = settings.frozen == Frozen::Backbone && bytes <= MOST_BYTES;
+    keeps.then_some((split, bytes))
 }
 
 impl Features {
@@ -166,10 +172,8 @@ impl Run {
     /// Puts features in place of pictures, where nothing but the last layer learns and pictures are not varied; says
     /// whether it came to an end before `watch` wanted to stop.
     pub(super) fn compute_features(&mut self, watch: &mut dyn Watch) -> Result<bool> {
-        if !keeps_features(&self.identity.config, &self.settings, &self.feed) {
-            return Ok(true);
-        }
-        let Some(train) = self.feed.unvaried() else {
+        let kept = kept_features(&self.identity.config, &self.settings, &self.feed);
+        let Some((train, _)) = kept else {
             return Ok(true);
         };
         let train = match self.looked_at {

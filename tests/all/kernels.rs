@@ -5,7 +5,7 @@ use resnet::kernels::conv::training::{self, Workspace};
 use resnet::kernels::conv::{Algorithm, Convolution, stem, stem_gradient, winograd};
 use resnet::kernels::simd::Lane;
 use resnet::kernels::{ConvGeometry, PoolGeometry, isa, pool};
-use resnet::model::description::ModuleKind;
+use resnet::model::description::Call;
 use resnet::model::{ModelConfig, describe};
 use std::collections::HashSet;
 
@@ -353,45 +353,30 @@ fn convolutions_equal_seven_loops_over_the_shapes_of_real_nets() {
     let mut shapes = HashSet::new();
     for name in resnet::model::config::NAMES {
         let config = ModelConfig::named(name).unwrap();
-        for call in describe(&config, [2, 3, 64, 64]).unwrap().calls {
-            if let ModuleKind::Conv2d {
-                channels,
-                kernel,
-                stride,
-                padding,
-                dilation,
+        let calls = describe(&config, [2, 3, 64, 64]).unwrap().calls;
+        for real in calls.iter().filter_map(Call::convolution) {
+            let groups = real.groups.min(4);
+            let thin = |channels: usize| {
+                (channels / 16)
+                    .clamp(3.min(channels), 12)
+                    .next_multiple_of(groups)
+            };
+            let geometry = ConvGeometry {
+                in_channels: thin(real.in_channels),
+                out_channels: thin(real.out_channels),
                 groups,
-            } = call.kind
-            {
-                let groups = groups.min(4);
-                let thin = |channels: usize| {
-                    (channels / 16)
-                        .clamp(3.min(channels), 12)
-                        .next_multiple_of(groups)
-                };
-                let geometry = ConvGeometry {
-                    batch: call.input[0],
-                    in_channels: thin(channels[0]),
-                    out_channels: thin(channels[1]),
-                    groups,
-                    height: call.input[2],
-                    width: call.input[3],
-                    kernel,
-                    stride,
-                    padding,
-                    dilation,
-                };
-                let shape = (
-                    geometry.in_channels,
-                    geometry.out_channels,
-                    groups,
-                    geometry.height,
-                    kernel,
-                    stride,
-                );
-                if shapes.insert(shape) {
-                    check(&geometry);
-                }
+                ..real
+            };
+            let shape = (
+                geometry.in_channels,
+                geometry.out_channels,
+                groups,
+                geometry.height,
+                geometry.kernel,
+                geometry.stride,
+            );
+            if shapes.insert(shape) {
+                check(&geometry);
             }
         }
     }
