@@ -5,8 +5,8 @@ use super::console::Console;
 use super::device::{DTypeChoice, DeviceChoice};
 use super::evaluation::text;
 use super::preprocess::{PreprocessArgs, in_words};
-use super::print;
 use super::workers::WorkersArgs;
+use super::{print, typed};
 use crate::data::DecodeOptions;
 use crate::data::sets::{DataSet, Split};
 use crate::datasets::{self, DataName};
@@ -16,10 +16,14 @@ use crate::eval::{EvalOptions, Evaluation, Event, Matched, Output, Report, evalu
 use crate::hub::Progress;
 use crate::infer::Work;
 use crate::predict::{load, top};
+use crate::report::environment::environment;
+use crate::report::examined::Examined;
+use crate::report::page::Again;
 use crate::train::prepare::place;
 use crate::weights::run::{CARVED, Seen};
 use crate::weights::{Card, Checkpoint, Remote, RunNote};
 use anyhow::{Context, Result};
+use candle_core::Device;
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 
@@ -44,7 +48,7 @@ pub struct Args {
     /// What to print
     #[arg(short, long, value_enum, default_value = "text")]
     format: Format,
-    /// Write evaluation.json and predictions.csv into this folder, in the place of older ones
+    /// Write evaluation.json, predictions.csv, report.html and plots/ into this folder, in the place of older ones
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
     /// Stop at the first picture that cannot be read, rather than skip it
@@ -171,13 +175,24 @@ pub fn run(
         Format::Json => report.json()?,
     })?;
     if let Some(output) = output {
-        output.finish(&report)?;
+        let evaluation = report.evaluation.clone();
+        let examined = Examined::new(evaluation, labels.clone(), &split, &options.decoding);
+        output.finish(&report, &examined, again(&device))?;
     }
     Ok(if report.evaluation.skipped > 0 {
         Outcome::SomeFailed
     } else {
         Outcome::Done
     })
+}
+
+/// What makes the evaluation again.
+fn again(device: &Device) -> Again {
+    Again {
+        command: Some(typed()),
+        config: None,
+        environment: environment(place(device)),
+    }
 }
 
 /// Carves the pictures that validated in the model's run out of the training pictures again, where they are asked for and

@@ -21,6 +21,7 @@ mod workers;
 
 use crate::error::{hinted, is_misuse};
 use crate::kernels::isa;
+use crate::words::shell_word;
 use anyhow::{Context, Result};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -166,6 +167,16 @@ fn arguments() -> impl Iterator<Item = String> {
     std::env::args_os()
         .skip(1)
         .map_while(|argument| argument.into_string().ok())
+}
+
+/// The command as it can be typed again.
+fn typed() -> String {
+    let arguments = std::env::args_os().skip(1);
+    let words = arguments.map(|argument| shell_word(&argument.to_string_lossy()).into_owned());
+    std::iter::once("resnet".to_owned())
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// `--color`, looked for before the rest is parsed, so that help and usage errors obey it too.

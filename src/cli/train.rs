@@ -8,7 +8,7 @@ use super::preprocess::PreprocessArgs;
 use super::stop::Stop;
 use super::training::Screen;
 use super::workers::WorkersArgs;
-use super::{Outcome, version};
+use super::{Outcome, typed, version};
 use crate::data::augment::Policy;
 use crate::error::{hinted, is_misuse, misuse, one_line};
 use crate::kernels::isa;
@@ -247,11 +247,7 @@ pub fn run(
             Some(folder) => Target::Folder(folder.clone()),
             None => Target::Numbered,
         };
-        let command: Vec<String> = std::env::args_os()
-            .skip(1)
-            .map(|argument| argument.to_string_lossy().into_owned())
-            .collect();
-        let about = format!("resnet {}: resnet {}", version::short(), command.join(" "));
+        let about = format!("resnet {}: {}", version::short(), typed());
         let begun = Run::start(said, &target, &about, &site, &mut screen);
         let run = begun.map_err(|error| match &args.recipe {
             Some(file) => blame_recipe(error, file, &from_file),
@@ -331,30 +327,10 @@ fn report(ended: &Ended, console: &Console) {
             ));
             return;
         }
-        (Why::NoBetter(epochs), _) => {
-            console.note(format_args!(
-                "ended early: {} without a better one",
-                counted(epochs, "epoch")
-            ));
-        }
-        (Why::Done, _) => {}
+        (Why::NoBetter(_) | Why::Done, _) => {}
     }
-    if let (Some((epoch, Some(top1))), Some(validation)) = (ended.best, &ended.validation) {
-        let flatters = if ended.flatters {
-            ", which chose the epoch too, so the figure flatters the model"
-        } else {
-            ""
-        };
-        console.note(format_args!(
-            "the best epoch is {epoch}: {top1:.2} % of {validation}{flatters}"
-        ));
-    }
-    if let Some(tested) = ended.tested {
-        console.note(format_args!(
-            "it recognises {:.2} % of {}, which neither taught nor chose it",
-            tested.top1,
-            counted(tested.images, "test picture")
-        ));
+    for sentence in ended.in_words() {
+        console.note(sentence);
     }
     if let Some(folder) = folder {
         console.note(format_args!("the run is in {folder}"));

@@ -3,9 +3,11 @@
 //! The pictures go the same way as in [`crate::predict`], and are counted in their order, so that the figures do not depend
 //! on threads. `train` validates by the same function that `resnet eval` runs.
 
+pub mod calibration;
 pub mod classes;
 pub mod metrics;
 pub mod output;
+pub mod records;
 
 use std::time::Instant;
 
@@ -16,9 +18,11 @@ use crate::data::sets::Split;
 use crate::data::{DecodeOptions, Loader, Transform};
 use crate::error::hinted;
 use crate::infer::Engine;
+pub use calibration::Calibration;
 pub use classes::Matched;
 pub use metrics::{ClassMetrics, Metrics};
 pub use output::{Output, Report};
+pub use records::Record;
 
 /// How pictures are evaluated.
 #[derive(Debug, Clone)]
@@ -84,6 +88,9 @@ pub struct Evaluation {
     pub classes: Vec<ClassMetrics>,
     /// Pictures by true class (row) and predicted class (column).
     pub confusion: Vec<Vec<u64>>,
+    /// What the net made of each picture counted, in their order.
+    #[serde(skip)]
+    pub records: Vec<Record>,
 }
 
 /// Evaluates the net of `engine` on all pictures of `split`, prepared by `transform`, in their order.
@@ -123,6 +130,7 @@ pub fn evaluate(
     engine.ensure_memory(batch)?;
     let mut loader = Loader::of(split, transform, options.decoding, options.workers)?;
     let mut metrics = Metrics::new(labels.len());
+    let mut records = Vec::with_capacity(total);
     for first in (0..total).step_by(batch) {
         let indices = first..(first + batch).min(total);
         let mut inputs = Vec::with_capacity(indices.len() * length);
@@ -158,6 +166,7 @@ pub fn evaluate(
             let predicted = metrics
                 .add(class, logits)
                 .with_context(|| format!("cannot evaluate picture `{}`", split.name(index)))?;
+            records.push(Record::new(index, class, predicted, logits));
             each(Event::Picture {
                 index,
                 class,
@@ -170,23 +179,37 @@ pub fn evaluate(
             total,
         })?;
     }
-    let images = metrics.images();
-    if images == 0 {
+    if metrics.images() == 0 {
         bail!(hinted(
             format!("no picture can be read ({total} tried)"),
             "each has a line above that says why, where --quiet does not hide it"
         ));
     }
-    let seconds = start.elapsed().as_secs_f64();
-    Ok(Evaluation {
-        images,
-        skipped: total - images,
-        loss: metrics.loss(),
-        top1: metrics.top1(),
-        top5: metrics.top5(),
-        seconds,
-        images_per_second: images as f64 / seconds,
-        classes: metrics.classes(labels),
-        confusion: metrics.confusion().to_vec(),
-    })
+    Ok(Evaluation::new(&metrics, labels, total, start, records))
+}
+
+impl Evaluation {
+    /// What came of `total` pictures since `start`, of which those in `records` are counted in `metrics`.
+    pub(crate) fn new(
+        metrics: &Metrics,
+        labels: &[String],
+        total: usize,
+        start: Instant,
+        records: Vec<Record>,
+    ) -> Self {
+        let images = metrics.images();
+        let seconds = start.elapsed().as_secs_f64();
+        Self {
+            images,
+            skipped: total - images,
+            loss: metrics.loss(),
+            top1: metrics.top1(),
+            top5: metrics.top5(),
+            seconds,
+            images_per_second: images as f64 / seconds,
+            classes: metrics.classes(labels),
+            confusion: metrics.confusion().to_vec(),
+            records,
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! What an evaluation leaves in a folder: `evaluation.json` and `predictions.csv`, a line a picture.
+//! What an evaluation leaves in a folder: `evaluation.json`, `predictions.csv` with a line a picture, and the report with its
+//! plots.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,7 +12,11 @@ use super::Evaluation;
 use crate::error::{hinted, one_line};
 use crate::predict::Prediction;
 use crate::report::csv::quoted;
+use crate::report::examined::Examined;
+use crate::report::page::{Again, Page};
+use crate::report::{REPORT, write_page};
 use crate::weights::{temporary_beside, write_whole};
+use crate::words::counted;
 
 /// The name of the file with the whole evaluation, as `resnet eval --format json` prints it.
 pub const EVALUATION: &str = "evaluation.json";
@@ -45,6 +50,31 @@ pub struct Report {
     pub mark: Option<&'static str>,
 }
 
+/// The page of an evaluation.
+fn page<'a>(report: &Report, examined: &'a Examined, again: Again) -> Page<'a> {
+    let Report {
+        model,
+        data,
+        split,
+        evaluation,
+        mark,
+        ..
+    } = report;
+    let pictures = counted(evaluation.images, "picture");
+    let mark = mark.map_or(String::new(), |mark| format!(" ({mark})"));
+    Page {
+        title: format!("{model} on {data}"),
+        summary: vec![format!(
+            "It recognises {:.2} % of {pictures} of {split}{mark}.",
+            evaluation.top1
+        )],
+        facts: examined.facts(),
+        examined: Some(examined),
+        again,
+        ..Page::default()
+    }
+}
+
 impl Report {
     /// One line of JSON, its end included.
     ///
@@ -70,7 +100,7 @@ impl Output {
     pub fn create(folder: &Path) -> Result<Self> {
         let prepare = || -> Result<()> {
             fs::create_dir_all(folder)?;
-            for name in [EVALUATION, PREDICTIONS] {
+            for name in [EVALUATION, PREDICTIONS, REPORT] {
                 let path = folder.join(name);
                 if path.is_dir() {
                     return Err(hinted(
@@ -115,17 +145,18 @@ impl Output {
         let _ = writeln!(self.predictions, "{image},{label},,,,,,,,{error}");
     }
 
-    /// Writes the files, in the place of older ones.
+    /// Writes the files, in the place of older ones; `again` is what makes them again, beside the pictures that were evaluated.
     ///
     /// # Errors
     /// Where a file cannot be written.
-    pub fn finish(self, report: &Report) -> Result<()> {
+    pub fn finish(self, report: &Report, examined: &Examined, again: Again) -> Result<()> {
         let write = |name: &str, text: &str| {
             write_whole(&self.folder.join(name), |file| {
                 Ok(file.write_all(text.as_bytes())?)
             })
         };
         write(PREDICTIONS, &self.predictions)?;
-        write(EVALUATION, &report.json()?)
+        write(EVALUATION, &report.json()?)?;
+        write_page(&self.folder, &page(report, examined, again))
     }
 }

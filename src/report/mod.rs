@@ -1,16 +1,63 @@
-//! A described net as text and as data: torchsummary's table, torchinfo's tree, PyTorch's `print(model)`, JSON.
+//! What is made to be read and looked at.
 //!
-//! Each style is one function from a [`Description`] to what is printed, final newline included. Nets that torchvision
-//! lacks (CIFAR stems, padded shortcuts, plain nets) come out in the same layouts.
+//! - A described net as text and as data: torchsummary's table, torchinfo's tree, PyTorch's `print(model)`, JSON. Each style is
+//!   one function from a [`Description`] to what is printed, final newline included. Nets that torchvision lacks (CIFAR stems,
+//!   padded shortcuts, plain nets) come out in the same layouts.
+//! - Runs and evaluations as pictures ([`plot`]) and as one page that has them all ([`page`]).
 
 pub mod csv;
+pub mod environment;
+pub mod examined;
 pub mod json;
+pub mod page;
+pub mod pictures;
+pub mod plot;
 pub mod torchinfo;
 pub mod torchsummary;
 pub mod tree;
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
 use crate::model::Description;
 use crate::model::description::{Call, ModuleKind};
+use crate::weights::write_whole;
+use page::Page;
+
+/// The name of the page of a run or an evaluation.
+pub const REPORT: &str = "report.html";
+/// The name of the folder of its plots.
+pub const PLOTS: &str = "plots";
+
+/// Writes `report.html` into `folder`, and into `plots/` in it the pictures of what was evaluated.
+///
+/// # Errors
+/// Where a file cannot be written.
+pub fn write_page(folder: &Path, page: &Page) -> Result<()> {
+    if let Some(examined) = page.examined {
+        let plots = plots_in(folder)?;
+        for (name, figure) in examined.figures()? {
+            figure.save(&plots, name)?;
+        }
+    }
+    let html = page.html()?;
+    write_whole(&folder.join(REPORT), |file| {
+        Ok(file.write_all(html.as_bytes())?)
+    })
+}
+
+/// The folder of plots in `folder`, which is made where it is not there.
+///
+/// # Errors
+/// Where it cannot be made.
+pub(crate) fn plots_in(folder: &Path) -> Result<PathBuf> {
+    let plots = folder.join(PLOTS);
+    fs::create_dir_all(&plots)
+        .with_context(|| format!("cannot make folder `{}`", plots.display()))?;
+    Ok(plots)
+}
 
 /// How the batch stands in torchsummary's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

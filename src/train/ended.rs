@@ -5,8 +5,10 @@ use super::run::Run;
 use super::state::{Best, Exact};
 use super::validation::Scores;
 use super::watch::{Epoch, Watch};
+use crate::eval::Evaluation;
 use crate::weights::Card;
 use crate::weights::run::Chosen;
+use crate::words::counted;
 use anyhow::Result;
 use candle_core::Tensor;
 use std::collections::HashMap;
@@ -158,7 +160,11 @@ impl Run {
         let rows = folder.metrics();
         let (last, earlier) = rows.split_last()?;
         let epoch = self.standing.epoch + 1;
-        let (number, top1) = Epoch::of_csv(last)?;
+        let Epoch {
+            epoch: number,
+            val_top1: top1,
+            ..
+        } = Epoch::of_csv(last)?;
         if number != epoch || earlier != self.standing.rows {
             return None;
         }
@@ -185,19 +191,16 @@ impl Run {
         }
     }
 
-    /// What the best epoch recognises of the pictures that neither taught nor chose it, in percent.
-    fn test(&mut self, watch: &mut dyn Watch) -> Result<Option<Tested>> {
-        let (Some(test), Some(folder)) = (&mut self.test, &self.folder) else {
+    /// Measures the best epoch for the report: on the pictures that neither taught nor chose it where there are such, else on
+    /// those that chose it; nothing where there are none, or `watch` wants to stop meanwhile.
+    fn examine(&mut self, watch: &mut dyn Watch) -> Result<Option<Evaluation>> {
+        let measured = self.test.as_mut().or(self.validation.as_mut());
+        let (Some(measured), Some(folder)) = (measured, &self.folder) else {
             return Ok(None);
         };
         let best: HashMap<String, Tensor> = folder.read_model(Which::Best)?.into_iter().collect();
         let net = self.learner.net_of(best)?;
-        let scores = test.measure(net, watch)?;
-        let top1 = scores.and_then(|scores| scores.top1);
-        Ok(top1.map(|top1| Tested {
-            images: test.images(),
-            top1,
-        }))
+        measured.measure(net, watch)
     }
 
     fn ended(&self, why: Why) -> Ended {
@@ -215,20 +218,59 @@ impl Run {
 
     /// The end of a run that has nothing left to do.
     pub(super) fn finished(&mut self, why: Why, watch: &mut dyn Watch) -> Result<Ended> {
-        let tested = self.test(watch)?;
+        let evaluation = self.examine(watch)?;
         let is_to_test = self.test.is_some() && self.folder.is_some();
-        if is_to_test && tested.is_none() && watch.wants_to_stop() {
-            return Ok(self.stopped());
+        if is_to_test && evaluation.is_none() && watch.wants_to_stop() {
+            return Ok(self.stopped(watch));
         }
-        Ok(Ended {
-            tested,
+        let tested = evaluation.as_ref().filter(|_| is_to_test);
+        let ended = Ended {
+            tested: tested.map(|evaluation| Tested {
+                images: evaluation.images,
+                top1: evaluation.top1,
+            }),
             ..self.ended(why)
-        })
+        };
+        self.report(&ended, evaluation, watch);
+        Ok(ended)
     }
 
-    pub(super) fn stopped(&self) -> Ended {
-        self.ended(Why::Stopped {
+    pub(super) fn stopped(&self, watch: &mut dyn Watch) -> Ended {
+        let ended = self.ended(Why::Stopped {
             step: self.standing.step,
-        })
+        });
+        self.report(&ended, None, watch);
+        ended
+    }
+}
+
+impl Ended {
+    /// What the run came to, a sentence each.
+    pub fn in_words(&self) -> Vec<String> {
+        let mut sentences = Vec::new();
+        if let Why::NoBetter(epochs) = self.why {
+            sentences.push(format!(
+                "ended early: {} without a better one",
+                counted(epochs, "epoch")
+            ));
+        }
+        if let (Some((epoch, Some(top1))), Some(validation)) = (self.best, &self.validation) {
+            let flatters = if self.flatters {
+                ", which chose the epoch too, so the figure flatters the model"
+            } else {
+                ""
+            };
+            sentences.push(format!(
+                "the best epoch is {epoch}: {top1:.2} % of {validation}{flatters}"
+            ));
+        }
+        if let Some(tested) = self.tested {
+            sentences.push(format!(
+                "it recognises {:.2} % of {}, which neither taught nor chose it",
+                tested.top1,
+                counted(tested.images, "test picture")
+            ));
+        }
+        sentences
     }
 }

@@ -23,7 +23,6 @@ pub struct Feed {
     left_out: BTreeSet<String>,
 }
 
-#[expect(clippy::large_enum_variant, reason = "a run has one")]
 enum Source {
     Pictures {
         split: Split,

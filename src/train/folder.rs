@@ -5,6 +5,7 @@ use super::recipe::Recipe;
 use super::state::{self, Identity, Standing, State};
 use super::watch::COLUMNS;
 use crate::error::hinted;
+use crate::report::{PLOTS, plots_in};
 use crate::weights::{Card, write_model, write_whole};
 use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
@@ -77,6 +78,7 @@ impl RunFolder {
             self.path.clone(),
             self.path.join(Which::Best.folder()),
             self.path.join(Which::Last.folder()),
+            self.path.join(PLOTS),
         ];
         for entry in folders.iter().flat_map(fs::read_dir).flatten().flatten() {
             if is_unfinished(&entry.file_name()) {
@@ -154,6 +156,14 @@ impl RunFolder {
         &self.path
     }
 
+    /// The folder of its plots, which is made where it is not there.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub fn plots(&self) -> Result<PathBuf> {
+        plots_in(&self.path)
+    }
+
     /// Refuses to begin where the disk has no room for what a run with such tensors writes: the state twice (the new one
     /// before the old one goes) and two models.
     ///
@@ -189,6 +199,15 @@ impl RunFolder {
     /// A file that cannot be read, or is no recipe.
     pub fn config(&self) -> Result<Recipe> {
         Recipe::read(&self.path.join(CONFIG))
+    }
+
+    /// The text of `config.toml`.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn config_text(&self) -> Result<String> {
+        let path = self.path.join(CONFIG);
+        fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))
     }
 
     /// The first line of `config.toml`, which says what command began the run; nothing where it is not there.

@@ -10,7 +10,7 @@
 //! | what the net learns from | [`feed`], [`probe`] |
 //! | what learns | [`learner`]: loss, [`gradients`], [`optimiser`], [`schedule`], [`ema`] |
 //! | what chooses the best epoch | [`validation`] |
-//! | what is written, and what it came to | [`folder`], `place`, [`state`], [`ended`] |
+//! | what is written, and what it came to | [`folder`], `place`, [`state`], [`ended`], `report` |
 //! | what a run tells of itself | [`watch`] |
 //!
 //! ```
@@ -49,6 +49,7 @@ pub mod prepare;
 pub mod probe;
 mod ranges;
 pub mod recipe;
+mod report;
 pub mod resume;
 pub mod rules;
 pub mod run;

@@ -7,7 +7,7 @@ use super::ranges::check_pictures;
 use super::recipe::Recipe;
 use super::rules::{drops_last, fewest_pictures};
 use super::settings::{Settings, architecture};
-use super::validation::{Source, Validation};
+use super::validation::{Measured, Validation};
 use super::watch::Watch;
 use crate::data::Transform;
 use crate::data::augment::Policy;
@@ -179,7 +179,7 @@ impl Data {
             Ok(Validation {
                 split: name.to_owned(),
                 text,
-                source: Source::Pictures {
+                pictures: Measured {
                     split: split.clone(),
                     transform: Transform::new(&settings.preprocess)?,
                     options: EvalOptions {
@@ -189,6 +189,7 @@ impl Data {
                         strict: settings.strict,
                     },
                 },
+                features: None,
                 labels: self.set.labels.clone(),
                 left_out: BTreeSet::new(),
             })

@@ -249,11 +249,11 @@ impl Run {
         if let Some(validation) = &self.validation
             && self.feed.is_of_files()
             && self.settings.epochs > 1
-            && validation.count() < FEW_TO_CHOOSE
+            && validation.images() < FEW_TO_CHOOSE
         {
             watch.note(&format!(
                 "{} are too few to tell epochs apart: of equal ones best/ is the earliest, and last/ may be the better model",
-                counted(validation.count(), "picture")
+                counted(validation.images(), "picture")
             ));
         }
         let (images, classes) = (self.feed.count(), self.identity.labels.len());
@@ -340,6 +340,7 @@ impl Parts {
             folder: None,
             earlier_best: Vec::new(),
             ended_inside: None,
+            drawn: None,
         })
     }
 }

@@ -4,7 +4,7 @@ use super::feed::Feed;
 use super::learner::{Input, Learner};
 use super::run::Run;
 use super::settings::Settings;
-use super::validation::{Source, Validation};
+use super::validation::Validation;
 use super::watch::Watch;
 use crate::data::sets::Split;
 use crate::data::{DecodeOptions, Loader, Transform};
@@ -25,6 +25,8 @@ const MOST_BYTES: usize = 4 << 30;
 pub struct Features {
     values: Tensor, // [pictures, features]
     classes: Arc<[u32]>,
+    /// Which of the split's each picture is.
+    indices: Arc<[u32]>,
 }
 
 /// Pictures that run together.
@@ -73,7 +75,7 @@ impl Features {
         let mut loader = Loader::of(split, transform, options.decoding, options.workers)?;
         let length = learner.net().config().features();
         let values = Tensor::zeros((split.len(), length), dtype, &device)?;
-        let mut classes = Vec::new();
+        let (mut classes, mut read) = (Vec::new(), Vec::new());
         for first in (0..split.len()).step_by(BATCH) {
             let indices = first..(first + BATCH).min(split.len());
             let mut inputs = Vec::with_capacity(indices.len() * transform.input_len());
@@ -83,6 +85,7 @@ impl Features {
                     Ok(input) => {
                         inputs.extend_from_slice(&input);
                         classes.push(split.classes()[index]);
+                        read.push(index as u32);
                     }
                     Err(error) if options.strict => return Err(error),
                     Err(error) => watch.unreadable(&error),
@@ -103,6 +106,7 @@ impl Features {
         Ok(Some(Self {
             values: values.narrow(0, 0, classes.len())?,
             classes: classes.into(),
+            indices: read.into(),
         }))
     }
 
@@ -114,6 +118,11 @@ impl Features {
     /// The class of each picture.
     pub fn classes(&self) -> &[u32] {
         &self.classes
+    }
+
+    /// Which of the split's the picture at `place` is, and its class.
+    pub fn picture(&self, place: usize) -> (usize, usize) {
+        (self.indices[place] as usize, self.classes[place] as usize)
     }
 
     /// The features and classes of the pictures at `indices`.
@@ -183,7 +192,7 @@ impl Run {
         watch.note(&format!(
             "the features of {} are computed once",
             counted(
-                train.len() + self.validation.as_ref().map_or(0, Validation::count),
+                train.len() + self.validation.as_ref().map_or(0, Validation::images),
                 "picture"
             )
         ));
@@ -199,13 +208,11 @@ impl Run {
         let Some(features) = compute(&train, watch)? else {
             return Ok(false);
         };
-        if let Some(validation) = &mut self.validation
-            && let Source::Pictures { split, .. } = &validation.source
-        {
-            let Some(features) = compute(split, watch)? else {
+        if let Some(validation) = &mut self.validation {
+            let Some(features) = compute(&validation.pictures.split, watch)? else {
                 return Ok(false);
             };
-            validation.source = Source::Features(features);
+            validation.features = Some(features);
         }
         self.feed = Feed::features(features, &self.settings);
         Ok(true)

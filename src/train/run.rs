@@ -43,6 +43,8 @@ pub struct Run {
     pub(super) earlier_best: Vec<(String, Tensor)>,
     /// The best epoch of a run that has ended inside one and whose files all tell so; its state stands before that end.
     pub(super) ended_inside: Option<Best>,
+    /// When the curves were drawn last.
+    pub(super) drawn: Option<Instant>,
 }
 
 /// Where the steps of an epoch ended.
@@ -65,16 +67,16 @@ impl Run {
             return self.finished(why, watch);
         }
         if !self.compute_features(watch)? {
-            return Ok(self.stopped());
+            return Ok(self.stopped(watch));
         }
         loop {
             let reached = self.learn_epoch(watch)?;
             if reached == Reached::AStop {
-                return Ok(self.stopped());
+                return Ok(self.stopped(watch));
             }
             let Some(scores) = self.validate(watch)? else {
                 self.save()?;
-                return Ok(self.stopped());
+                return Ok(self.stopped(watch));
             };
             if reached == Reached::TheLastStep && !self.is_epochs_end() {
                 return self.end_inside(scores, watch);
@@ -283,6 +285,7 @@ impl Run {
         self.standing.sums = Sums::default();
         self.save()?;
         self.write_models(is_best)?;
+        self.draw_now_and_then(watch);
         watch.epoch(&epoch, is_best)
     }
 }

@@ -5,12 +5,13 @@ use super::probe::Features;
 use super::watch::Watch;
 use crate::data::Transform;
 use crate::data::sets::Split;
-use crate::eval::{EvalOptions, Event, Metrics, evaluate};
+use crate::eval::{EvalOptions, Evaluation, Event, Metrics, Record, evaluate};
 use crate::infer::{Engine, Work};
 use crate::model::ResNet;
 use anyhow::{Error, Result};
 use candle_core::{DType, Tensor};
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 /// Pictures of a probe that run together.
 const FEATURES_A_BATCH: usize = 1024;
@@ -21,20 +22,19 @@ pub struct Validation {
     pub split: String,
     /// The pictures, as people read it.
     pub text: String,
-    pub(super) source: Source,
+    pub(super) pictures: Measured,
+    /// Their features, where nothing before the last layer learns.
+    pub(super) features: Option<Features>,
     pub(super) labels: Vec<String>,
     /// Pictures of which it was said that they were left out.
     pub(super) left_out: BTreeSet<usize>,
 }
 
-/// What is measured on.
-pub(super) enum Source {
-    Pictures {
-        split: Split,
-        transform: Transform,
-        options: EvalOptions,
-    },
-    Features(Features),
+/// What is measured on, and how.
+pub(super) struct Measured {
+    pub split: Split,
+    pub transform: Transform,
+    pub options: EvalOptions,
 }
 
 /// What an epoch is measured by; accuracies in percent.
@@ -56,19 +56,15 @@ struct Stop;
 impl Validation {
     /// Pictures.
     pub fn images(&self) -> usize {
-        match &self.source {
-            Source::Pictures { split, .. } => split.len(),
-            Source::Features(features) => features.count(),
-        }
+        self.features
+            .as_ref()
+            .map_or(self.pictures.split.len(), Features::count)
     }
 
     /// Leaves `count` of the pictures, evenly spread, where there are more; says whether there were.
     pub(super) fn shorten(&mut self, count: usize) -> bool {
-        let Source::Pictures { split, .. } = &mut self.source else {
-            return false;
-        };
-        let all = split.len();
-        if count >= all {
+        let split = &mut self.pictures.split;
+        if count >= split.len() {
             return false;
         }
         *split = split.spread(count);
@@ -76,19 +72,12 @@ impl Validation {
         true
     }
 
-    /// Pictures.
-    pub(super) fn count(&self) -> usize {
-        match &self.source {
-            Source::Pictures { split, .. } => split.len(),
-            Source::Features(features) => features.count(),
-        }
-    }
-
     /// Pictures that are measured together; none where features are.
     pub(super) fn together(&self) -> usize {
-        match &self.source {
-            Source::Pictures { split, options, .. } => options.batch.min(split.len()),
-            Source::Features(_) => 0,
+        let Measured { split, options, .. } = &self.pictures;
+        match self.features {
+            None => options.batch.min(split.len()),
+            Some(_) => 0,
         }
     }
 
@@ -101,77 +90,86 @@ impl Validation {
         learner: &Learner,
         watch: &mut dyn Watch,
     ) -> Result<Option<Scores>> {
-        self.measure(learner.validated_net()?, watch)
+        let evaluation = self.measure(learner.validated_net()?, watch)?;
+        Ok(evaluation.map(|evaluation| Scores {
+            loss: Some(evaluation.loss),
+            top1: Some(evaluation.top1),
+            top5: evaluation.top5,
+        }))
     }
 
     /// Measures `net`; nothing where `watch` wants to stop meanwhile.
     ///
     /// # Errors
     /// Those of [`Validation::scores`].
-    pub(super) fn measure(&mut self, net: ResNet, watch: &mut dyn Watch) -> Result<Option<Scores>> {
-        match &self.source {
-            Source::Pictures {
-                split,
-                transform,
-                options,
-            } => {
-                let work = Work::many(options.batch.min(split.len()));
-                let mut engine = Engine::new(net, transform.size(), work)?;
-                let left_out = &mut self.left_out;
-                let mut each = |event: Event<'_>| {
-                    match event {
-                        Event::Unreadable { index, error } => {
-                            if left_out.insert(index) {
-                                watch.unreadable(error);
-                            }
-                        }
-                        Event::Progress { done, total } => {
-                            watch.looked_at("validating", done, total);
-                            if watch.wants_to_stop() {
-                                return Err(Error::new(Stop));
-                            }
-                        }
-                        Event::Picture { .. } => {}
+    pub(super) fn measure(
+        &mut self,
+        net: ResNet,
+        watch: &mut dyn Watch,
+    ) -> Result<Option<Evaluation>> {
+        let Measured {
+            split,
+            transform,
+            options,
+        } = &self.pictures;
+        if let Some(features) = &self.features {
+            return of_features(features, &net, &self.labels, split.len()).map(Some);
+        }
+        let work = Work::many(options.batch.min(split.len()));
+        let mut engine = Engine::new(net, transform.size(), work)?;
+        let left_out = &mut self.left_out;
+        let mut each = |event: Event<'_>| {
+            match event {
+                Event::Unreadable { index, error } => {
+                    if left_out.insert(index) {
+                        watch.unreadable(error);
                     }
-                    Ok(())
-                };
-                let evaluated = evaluate(
-                    &mut engine,
-                    split,
-                    transform,
-                    &self.labels,
-                    options,
-                    &mut each,
-                );
-                match evaluated {
-                    Ok(evaluation) => Ok(Some(Scores {
-                        loss: Some(evaluation.loss),
-                        top1: Some(evaluation.top1),
-                        top5: evaluation.top5,
-                    })),
-                    Err(error) if error.is::<Stop>() => Ok(None),
-                    Err(error) => Err(error),
                 }
+                Event::Progress { done, total } => {
+                    watch.looked_at("validating", done, total);
+                    if watch.wants_to_stop() {
+                        return Err(Error::new(Stop));
+                    }
+                }
+                Event::Picture { .. } => {}
             }
-            Source::Features(features) => of_features(features, &net, self.labels.len()).map(Some),
+            Ok(())
+        };
+        let evaluated = evaluate(
+            &mut engine,
+            split,
+            transform,
+            &self.labels,
+            options,
+            &mut each,
+        );
+        match evaluated {
+            Ok(evaluation) => Ok(Some(evaluation)),
+            Err(error) if error.is::<Stop>() => Ok(None),
+            Err(error) => Err(error),
         }
     }
 }
 
-/// Measures the head of a probe.
-fn of_features(features: &Features, net: &ResNet, classes: usize) -> Result<Scores> {
-    let mut metrics = Metrics::new(classes);
+/// Measures the head of a probe by the features of those of `total` pictures that could be read.
+fn of_features(
+    features: &Features,
+    net: &ResNet,
+    labels: &[String],
+    total: usize,
+) -> Result<Evaluation> {
+    let start = Instant::now();
+    let mut metrics = Metrics::new(labels.len());
+    let mut records = Vec::with_capacity(features.count());
     let all: Vec<u32> = (0..features.count() as u32).collect();
-    for indices in all.chunks(FEATURES_A_BATCH) {
-        let (Input::Features(x) | Input::Pictures(x), _) = features.batch(indices)?;
+    for places in all.chunks(FEATURES_A_BATCH) {
+        let (Input::Features(x) | Input::Pictures(x), _) = features.batch(places)?;
         let logits: Tensor = net.head().forward(&x)?.to_dtype(DType::F64)?;
-        for (&index, logits) in indices.iter().zip(logits.to_vec2::<f64>()?) {
-            metrics.add(features.classes()[index as usize] as usize, &logits)?;
+        for (&place, logits) in places.iter().zip(logits.to_vec2::<f64>()?) {
+            let (index, class) = features.picture(place as usize);
+            let predicted = metrics.add(class, &logits)?;
+            records.push(Record::new(index, class, predicted, &logits));
         }
     }
-    Ok(Scores {
-        loss: Some(metrics.loss()),
-        top1: Some(metrics.top1()),
-        top5: metrics.top5(),
-    })
+    Ok(Evaluation::new(&metrics, labels, total, start, records))
 }

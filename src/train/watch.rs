@@ -94,18 +94,34 @@ impl Epoch {
         )
     }
 
-    /// The number of an epoch and what it recognised of the validation pictures, by its line of `metrics.csv`.
-    pub(super) fn of_csv(line: &str) -> Option<(u64, Option<f64>)> {
+    /// The epoch that a line of `metrics.csv` is about; nothing where it is no such line.
+    pub fn of_csv(line: &str) -> Option<Self> {
         let cells: Vec<&str> = line.split(',').collect();
-        let cell = |name: &str| {
-            let column = COLUMNS.split(',').position(|column| column == name)?;
-            cells.get(column).copied()
+        let [
+            epoch,
+            train_loss,
+            train_top1,
+            val_loss,
+            val_top1,
+            val_top5,
+            lr,
+            seconds,
+        ] = cells.try_into().ok()?;
+        let number = |cell: &str| cell.parse().ok();
+        let optional = |cell: &str| match cell {
+            "" => Some(None),
+            cell => number(cell).map(Some),
         };
-        let top1 = match cell("val_top1")? {
-            "" => None,
-            number => Some(number.parse().ok()?),
-        };
-        Some((cell("epoch")?.parse().ok()?, top1))
+        Some(Self {
+            epoch: epoch.parse().ok()?,
+            train_loss: number(train_loss)?,
+            train_top1: number(train_top1)?,
+            val_loss: optional(val_loss)?,
+            val_top1: optional(val_top1)?,
+            val_top5: optional(val_top5)?,
+            lr: number(lr)?,
+            seconds: number(seconds)?,
+        })
     }
 }
 

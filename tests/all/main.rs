@@ -24,6 +24,7 @@ mod parity;
 mod preprocess;
 mod readme;
 mod refusals;
+mod report;
 mod sample;
 mod summary;
 mod train;

@@ -1,0 +1,101 @@
+//! What a net made of each picture: enough to draw an evaluation and to find the pictures behind a figure.
+
+use super::calibration::Calibration;
+
+/// What a net made of one picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Record {
+    /// Which picture of the split.
+    pub index: u32,
+    /// Its class.
+    pub class: u32,
+    /// The class that it was taken for.
+    pub predicted: u32,
+    /// The probability of that class, by softmax.
+    pub probability: f32,
+}
+
+impl Record {
+    /// What a net made of picture `index` of `class` by its logits, of which that of `predicted` is the largest.
+    pub fn new(index: usize, class: usize, predicted: usize, logits: &[f64]) -> Self {
+        let largest = logits[predicted];
+        let sum: f64 = logits.iter().map(|logit| (logit - largest).exp()).sum();
+        Self {
+            index: index as u32,
+            class: class as u32,
+            predicted: predicted as u32,
+            probability: sum.recip() as f32,
+        }
+    }
+
+    /// Whether it was recognised.
+    pub fn is_right(&self) -> bool {
+        self.class == self.predicted
+    }
+}
+
+/// The mistakes that the net was surest of, the surest first.
+pub fn worst_mistakes(records: &[Record], count: usize) -> Vec<Record> {
+    let mut wrong: Vec<Record> = records
+        .iter()
+        .copied()
+        .filter(|record| !record.is_right())
+        .collect();
+    wrong.sort_by(|a, b| {
+        let surer = b.probability.total_cmp(&a.probability);
+        surer.then(a.index.cmp(&b.index))
+    });
+    wrong.truncate(count);
+    wrong
+}
+
+/// `count` of the records, evenly spread; all where there are no more.
+pub fn spread(records: &[Record], count: usize) -> Vec<Record> {
+    let count = count.min(records.len());
+    let place = |place: usize| records[place * records.len() / count];
+    (0..count).map(place).collect()
+}
+
+/// How sure the net was, and how right.
+pub fn calibration(records: &[Record]) -> Calibration {
+    let mut calibration = Calibration::default();
+    for record in records {
+        calibration.add(f64::from(record.probability), record.is_right());
+    }
+    calibration
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_probability_is_softmax() {
+        let record = Record::new(7, 0, 1, &[0.0, 3.0f64.ln()]);
+        assert!((record.probability - 0.75).abs() < 1e-6 && !record.is_right());
+    }
+
+    #[test]
+    fn the_surest_mistakes_come_first() {
+        let record = |index, predicted, probability| Record {
+            index,
+            class: 0,
+            predicted,
+            probability,
+        };
+        let records = [
+            record(0, 1, 0.5),
+            record(1, 0, 0.99),
+            record(2, 1, 0.9),
+            record(3, 2, 0.9),
+        ];
+        let worst: Vec<u32> = worst_mistakes(&records, 2)
+            .iter()
+            .map(|record| record.index)
+            .collect();
+        assert_eq!(worst, [2, 3]);
+        assert_eq!(spread(&records, 2), [records[0], records[2]]);
+        assert_eq!(spread(&records, 9).len(), 4);
+        assert!(spread(&[], 9).is_empty());
+    }
+}

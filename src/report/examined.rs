@@ -1,0 +1,240 @@
+//! An evaluation with its pictures: which of them to show, and small copies of those.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::pictures::thumbnail;
+use super::plot::Figure;
+use super::plot::classes::class_bars;
+use super::plot::confusion::confusion_matrix;
+use super::plot::gallery::{Tile, gallery};
+use super::plot::reliability::reliability_diagram;
+use crate::data::DecodeOptions;
+use crate::data::sets::Split;
+use crate::data::turns::Turns;
+use crate::eval::records::{self, Record};
+use crate::eval::{Calibration, Evaluation};
+
+/// Pictures of the split, evenly spread.
+const SPREAD: usize = 24;
+/// Mistakes that the net was surest of.
+const MISTAKES: usize = 24;
+/// Pictures of a cell of the confusion matrix off its diagonal, and on it.
+const OF_CELL: [usize; 2] = [6, 3];
+/// Small pictures in all.
+const PICTURES: usize = 400;
+/// Longer side of a small picture, in pixels.
+const SIDE: u32 = 128;
+
+/// What a report shows of an evaluation.
+#[derive(Debug, Clone)]
+pub struct Examined {
+    /// The figures.
+    pub evaluation: Evaluation,
+    /// A name a class.
+    pub labels: Vec<String>,
+    /// How sure the net was, and how right.
+    pub calibration: Calibration,
+    /// Small pictures, those that the others count by.
+    pub pictures: Vec<Shown>,
+    /// Places among the pictures of those that are evenly spread over the split.
+    pub spread: Vec<usize>,
+    /// Places among the pictures of the mistakes that the net was surest of.
+    pub mistakes: Vec<usize>,
+    /// The cells of the confusion matrix that have pictures: those off the diagonal with most of them first, then the diagonal.
+    pub cells: Vec<Cell>,
+}
+
+/// A small picture.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Shown {
+    /// Which picture of the split.
+    #[serde(skip)]
+    pub index: usize,
+    /// As a data URI.
+    pub uri: String,
+    /// Width and height.
+    pub size: [u32; 2],
+    /// What it is called.
+    pub name: String,
+    /// Its class.
+    pub class: u32,
+    /// The class that it was taken for.
+    pub predicted: u32,
+    /// How sure the net was.
+    pub probability: f32,
+}
+
+/// A cell of the confusion matrix.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Cell {
+    /// The true class.
+    pub class: u32,
+    /// The class predicted.
+    pub predicted: u32,
+    /// Pictures.
+    pub images: u64,
+    /// Places of some of them among the small pictures.
+    pub pictures: Vec<usize>,
+}
+
+impl Examined {
+    /// Chooses pictures of `split`, which was evaluated, and makes small ones of them. What cannot be read any more is not shown.
+    pub fn new(
+        evaluation: Evaluation,
+        labels: Vec<String>,
+        split: &Split,
+        decoding: &DecodeOptions,
+    ) -> Self {
+        let records = evaluation.records.as_slice();
+        let spread = records::spread(records, SPREAD);
+        let mistakes = records::worst_mistakes(records, MISTAKES);
+        let by_cell = by_cell(records);
+        let mut chosen: BTreeMap<u32, Record> = BTreeMap::new();
+        let of_cells = by_cell.iter().flat_map(|(_, some)| some);
+        for record in spread.iter().chain(&mistakes).chain(of_cells) {
+            if chosen.len() < PICTURES {
+                chosen.insert(record.index, *record);
+            }
+        }
+        let turns = Turns::default();
+        let chosen: Vec<Record> = chosen.into_values().collect();
+        let pictures: Vec<Shown> = chosen
+            .par_iter()
+            .filter_map(|record| shown(record, split, decoding, &turns))
+            .collect();
+        let place = |record: &Record| {
+            let index = record.index as usize;
+            pictures
+                .binary_search_by_key(&index, |picture| picture.index)
+                .ok()
+        };
+        let places = |records: &[Record]| records.iter().filter_map(place).collect();
+        let cells = by_cell.iter().map(|((class, predicted), some)| Cell {
+            class: *class,
+            predicted: *predicted,
+            images: evaluation.confusion[*class as usize][*predicted as usize],
+            pictures: places(some),
+        });
+        let cells = cells.collect();
+        Self {
+            labels,
+            calibration: records::calibration(records),
+            spread: places(&spread),
+            mistakes: places(&mistakes),
+            cells,
+            pictures,
+            evaluation,
+        }
+    }
+
+    /// The figures under their names.
+    pub fn facts(&self) -> Vec<(&'static str, String)> {
+        let Evaluation {
+            images,
+            skipped,
+            loss,
+            top1,
+            top5,
+            ..
+        } = &self.evaluation;
+        let unread = match skipped {
+            0 => String::new(),
+            _ => format!(" ({skipped} more cannot be read)"),
+        };
+        let mut facts = vec![
+            ("pictures evaluated", format!("{images}{unread}")),
+            ("top-1", format!("{top1:.2} %")),
+        ];
+        facts.extend(top5.map(|top5| ("top-5", format!("{top5:.2} %"))));
+        let error = 100.0 * self.calibration.expected_error();
+        facts.push(("loss", format!("{loss:.4}")));
+        facts.push(("calibration error", format!("{error:.2} %")));
+        facts
+    }
+
+    /// The plots and the names of their files.
+    ///
+    /// # Errors
+    /// Never: any evaluation can be drawn.
+    pub fn figures(&self) -> Result<Vec<(&'static str, Figure)>> {
+        let Evaluation {
+            classes, confusion, ..
+        } = &self.evaluation;
+        Ok(vec![
+            ("confusion", confusion_matrix(&self.labels, confusion)?),
+            ("classes", class_bars(classes)?),
+            ("reliability", reliability_diagram(&self.calibration)?),
+            (
+                "pictures",
+                self.gallery("pictures of all kinds", &self.spread)?,
+            ),
+            (
+                "mistakes",
+                self.gallery("the mistakes that the net was surest of", &self.mistakes)?,
+            ),
+        ])
+    }
+
+    fn gallery(&self, title: &str, places: &[usize]) -> Result<Figure> {
+        let tiles: Vec<Tile> = places.iter().map(|&place| self.tile(place)).collect();
+        gallery(title, &tiles)
+    }
+
+    fn tile(&self, place: usize) -> Tile {
+        let picture = &self.pictures[place];
+        let label = |class: u32| self.labels[class as usize].clone();
+        let is_wrong = picture.class != picture.predicted;
+        Tile {
+            uri: picture.uri.clone(),
+            size: picture.size,
+            predicted: (label(picture.predicted), f64::from(picture.probability)),
+            wrong: is_wrong.then(|| label(picture.class)),
+        }
+    }
+}
+
+/// The pictures to show of each cell, in the order of [`Examined::cells`].
+fn by_cell(records: &[Record]) -> Vec<((u32, u32), Vec<Record>)> {
+    let mut cells: BTreeMap<(u32, u32), Vec<Record>> = BTreeMap::new();
+    for record in records {
+        let cell = cells.entry((record.class, record.predicted)).or_default();
+        cell.push(*record);
+    }
+    let mut cells: Vec<_> = cells.into_iter().collect();
+    cells.sort_by_key(|((class, predicted), records)| {
+        (
+            class == predicted,
+            std::cmp::Reverse(records.len()),
+            *class,
+            *predicted,
+        )
+    });
+    for ((class, predicted), records) in &mut cells {
+        // Of mistakes the surest, of what is right the least sure.
+        records.sort_by(|a, b| a.probability.total_cmp(&b.probability));
+        if class != predicted {
+            records.reverse();
+        }
+        records.truncate(OF_CELL[usize::from(class == predicted)]);
+    }
+    cells
+}
+
+fn shown(record: &Record, split: &Split, decoding: &DecodeOptions, turns: &Turns) -> Option<Shown> {
+    let index = record.index as usize;
+    let small = |picture: &image::RgbImage| thumbnail(picture, SIDE);
+    let (uri, size) = split.with_picture(index, decoding, turns, small).ok()?;
+    Some(Shown {
+        index,
+        uri,
+        size,
+        name: split.name(index),
+        class: record.class,
+        predicted: record.predicted,
+        probability: record.probability,
+    })
+}

@@ -1,0 +1,72 @@
+//! Pictures inside other files: small, as data URIs.
+
+use std::io::Cursor;
+
+use anyhow::{Context, Result};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use image::{DynamicImage, ImageFormat, RgbImage, imageops};
+use jpeg_encoder::{ColorType, Encoder};
+
+/// Longer side up to which a picture stays as it is, to the bit.
+const EXACT: u32 = 64;
+/// Quality of a JPEG in which nothing is seen of it at this size.
+const QUALITY: u8 = 85;
+
+/// A picture no larger than `side`, as a data URI, and its width and height: PNG for small ones, JPEG for photographs.
+///
+/// # Errors
+/// A picture without pixels.
+pub fn thumbnail(picture: &RgbImage, side: u32) -> Result<(String, [u32; 2])> {
+    let (width, height) = picture.dimensions();
+    let longer = width.max(height);
+    if longer <= EXACT {
+        return Ok((png_uri(&picture.clone().into())?, [width, height]));
+    }
+    let shrunk;
+    let picture = if longer > side {
+        let scale = |length: u32| (length * side / longer).max(1);
+        shrunk = imageops::thumbnail(picture, scale(width), scale(height));
+        &shrunk
+    } else {
+        picture
+    };
+    let (width, height) = picture.dimensions();
+    let mut jpeg = Vec::new();
+    let sides = (u16::try_from(width)?, u16::try_from(height)?);
+    Encoder::new(&mut jpeg, QUALITY)
+        .encode(picture.as_raw(), sides.0, sides.1, ColorType::Rgb)
+        .context("cannot make a small picture")?;
+    Ok((uri("image/jpeg", &jpeg), [width, height]))
+}
+
+/// A picture as a PNG in a data URI.
+///
+/// # Errors
+/// A picture without pixels.
+pub fn png_uri(picture: &DynamicImage) -> Result<String> {
+    let mut png = Vec::new();
+    picture
+        .write_to(&mut Cursor::new(&mut png), ImageFormat::Png)
+        .context("cannot make a small picture")?;
+    Ok(uri("image/png", &png))
+}
+
+fn uri(kind: &str, bytes: &[u8]) -> String {
+    format!("data:{kind};base64,{}", STANDARD.encode(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn photographs_shrink_and_small_pictures_stay() {
+        let (uri, size) = thumbnail(&RgbImage::new(400, 300), 96).unwrap();
+        assert!(uri.starts_with("data:image/jpeg;base64,") && size == [96, 72]);
+        let (uri, size) = thumbnail(&RgbImage::new(28, 28), 96).unwrap();
+        assert!(uri.starts_with("data:image/png;base64,iVBOR") && size == [28, 28]);
+        let (_, size) = thumbnail(&RgbImage::new(5000, 1), 96).unwrap();
+        assert_eq!(size, [96, 1]);
+    }
+}

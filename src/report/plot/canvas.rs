@@ -1,0 +1,138 @@
+//! The paper that plots are drawn on: plotters' SVG, with a title for those who cannot see it and colours for the dark.
+
+use anyhow::{Result, anyhow};
+use plotters::backend::SVGBackend;
+use plotters::coord::Shift;
+use plotters::drawing::{DrawingArea, IntoDrawingArea};
+use plotters::element::{PathElement, Rectangle, Text};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{Color, FontTransform, IntoFont, ShapeStyle, TextStyle};
+
+use super::colour::{Colour, dark_style};
+use super::words::{escaped, printable, shortened};
+use super::{Figure, Panel};
+
+/// Units of the letters' height.
+pub const LETTERS: i32 = 12;
+
+/// The whole figure, or a part of it.
+pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+/// Where a line of words stands beside its point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stand {
+    /// The point is at the middle of its left.
+    Right,
+    /// The point is at the middle of its right.
+    Left,
+    /// The point is its middle.
+    Middle,
+    /// The point is at its left, the words going upwards.
+    Upwards,
+}
+
+/// A figure of so many units, drawn by `draw`, which returns where its coordinate systems are.
+pub fn figure(
+    title: &str,
+    size: [i32; 2],
+    draw: impl FnOnce(&Area) -> Result<Vec<Panel>>,
+) -> Result<Figure> {
+    let mut svg = String::new();
+    let panels = {
+        let [width, height] = size.map(i32::unsigned_abs);
+        let area = SVGBackend::with_string(&mut svg, (width, height)).into_drawing_area();
+        area.fill(&Colour::Paper.solid()).map_err(drawing)?;
+        let panels = draw(&area)?;
+        area.present().map_err(drawing)?;
+        panels
+    };
+    let (tag, rest) = svg
+        .split_once('>')
+        .ok_or_else(|| anyhow!("a figure has no root"))?;
+    let title = printable(title);
+    let svg = format!(
+        "{tag} role=\"img\">\n<title>{}</title>\n<style>{}</style>{rest}",
+        escaped(&title),
+        dark_style()
+    );
+    Ok(Figure { title, svg, panels })
+}
+
+/// An error of plotters as one of ours.
+pub fn drawing(error: impl std::fmt::Display) -> anyhow::Error {
+    anyhow!("cannot draw: {error}")
+}
+
+/// A style of letters.
+pub fn letters(colour: Colour, height: i32) -> TextStyle<'static> {
+    ("sans-serif", height).into_font().color(&colour.solid())
+}
+
+/// Writes `text` at a point, cut to `room` units where it is longer.
+pub fn write(
+    area: &Area,
+    text: &str,
+    at: [i32; 2],
+    stand: Stand,
+    room: i32,
+    style: &TextStyle<'static>,
+) -> Result<()> {
+    let height = f64::from(style.font.get_size() as i32);
+    let text = shortened(&printable(text), f64::from(room) / height);
+    let (horizontal, vertical) = match stand {
+        Stand::Right | Stand::Upwards => (HPos::Left, VPos::Center),
+        Stand::Left => (HPos::Right, VPos::Center),
+        Stand::Middle => (HPos::Center, VPos::Center),
+    };
+    let mut style = style.pos(Pos::new(horizontal, vertical));
+    if stand == Stand::Upwards {
+        style = style.transform(FontTransform::Rotate270);
+    }
+    area.draw(&Text::new(text, (at[0], at[1]), style))
+        .map_err(drawing)
+}
+
+/// Fills a rectangle from its left top to its right bottom.
+pub fn fill(area: &Area, [left, top, right, bottom]: [i32; 4], colour: &impl Color) -> Result<()> {
+    let style = ShapeStyle::from(colour).filled();
+    area.draw(&Rectangle::new([(left, top), (right, bottom)], style))
+        .map_err(drawing)
+}
+
+/// Draws the border of a rectangle.
+pub fn frame(
+    area: &Area,
+    [left, top, right, bottom]: [i32; 4],
+    colour: Colour,
+    width: u32,
+) -> Result<()> {
+    let style = colour.solid().stroke_width(width);
+    area.draw(&Rectangle::new([(left, top), (right, bottom)], style))
+        .map_err(drawing)
+}
+
+/// Draws a line through points.
+pub fn line(area: &Area, points: &[(i32, i32)], colour: Colour, width: u32) -> Result<()> {
+    let style = colour.solid().stroke_width(width);
+    area.draw(&PathElement::new(points.to_vec(), style))
+        .map_err(drawing)
+}
+
+impl Figure {
+    /// Lays a picture (as a data URI) over a rectangle of the figure; its pixels stay squares where it has few.
+    pub(super) fn lay(&mut self, uri: &str, [left, top, right, bottom]: [i32; 4], is_small: bool) {
+        let style = if is_small {
+            " style=\"image-rendering:pixelated\""
+        } else {
+            ""
+        };
+        let image = format!(
+            "<image x=\"{left}\" y=\"{top}\" width=\"{}\" height=\"{}\" preserveAspectRatio=\"none\"{style} href=\"{uri}\"/>\n",
+            right - left,
+            bottom - top
+        );
+        if let Some(end) = self.svg.rfind("</svg>") {
+            self.svg.insert_str(end, &image);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Words in pictures: what may stand in XML, and as much of it as there is room for.
+
+use console::{measure_text_width, truncate_str};
+
+/// The width of a letter by its height, on the generous side for letters of a sans-serif.
+pub const WIDTH: f64 = 0.58;
+
+/// `text` without control characters and others that XML does not know, spaces in their place.
+pub fn printable(text: &str) -> String {
+    let is_known = |c: char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
+    text.chars()
+        .map(|c| if is_known(c) { c } else { ' ' })
+        .collect()
+}
+
+/// `text` as it stands in XML and HTML, in attributes too.
+pub fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// As much of `text` as fits into `room`, in heights of its letters.
+pub fn shortened(text: &str, room: f64) -> String {
+    let columns = (room / WIDTH).max(1.0) as usize;
+    truncate_str(text, columns, "…").into_owned()
+}
+
+/// The room that the longest of `texts` takes, in heights of its letters.
+pub fn room<'a>(texts: impl IntoIterator<Item = &'a str>) -> f64 {
+    let widths = texts.into_iter().map(measure_text_width);
+    widths.max().unwrap_or(0) as f64 * WIDTH
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_can_leave_its_place() {
+        assert_eq!(
+            escaped(&printable("</title><script>\"'&\u{0}\u{1b}")),
+            "&lt;/title&gt;&lt;script&gt;&quot;&#39;&amp;  "
+        );
+    }
+
+    #[test]
+    fn wide_letters_take_two_places() {
+        assert_eq!(shortened("고양이 고양이", 4.0 * WIDTH), "고…");
+        assert_eq!(shortened("cat", 3.0 * WIDTH), "cat");
+        assert!((room(["a", "고양"]) - 4.0 * WIDTH).abs() < 1e-9);
+    }
+}

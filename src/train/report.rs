@@ -1,0 +1,178 @@
+//! What a run leaves to be looked at: its curves, drawn again as it goes on, and at its end the report.
+//!
+//! None of it is needed to go on with a run, so that what cannot be drawn or written ends nothing: a note says so.
+
+use super::ended::Ended;
+use super::run::Run;
+use super::validation::Measured;
+use super::watch::{Epoch, Watch};
+use crate::error::one_line;
+use crate::eval::Evaluation;
+use crate::report::environment::environment;
+use crate::report::examined::Examined;
+use crate::report::page::{Again, Learning, Page};
+use crate::report::plot::Figure;
+use crate::report::plot::curves::{Point, learning_curves};
+use crate::report::{thousands, write_page};
+use crate::words::counted;
+use anyhow::Result;
+use std::time::{Duration, Instant};
+
+/// The least time between two drawings of the curves, so that epochs of a moment are not slowed by them.
+const PAUSE: Duration = Duration::from_secs(5);
+
+impl Run {
+    /// Draws the curves of the epochs so far, unless that was done a moment ago.
+    pub(super) fn draw_now_and_then(&mut self, watch: &mut dyn Watch) {
+        if self.folder.is_none() || self.drawn.is_some_and(|drawn| drawn.elapsed() < PAUSE) {
+            return;
+        }
+        if let Err(error) = self.draw(&self.epochs()) {
+            watch.note(&format!("the curves cannot be drawn: {}", one_line(&error)));
+        }
+        self.drawn = Some(Instant::now());
+    }
+
+    /// Writes the report of a run that has come to `ended`, with what its best epoch makes of the pictures that measure it.
+    pub(super) fn report(
+        &self,
+        ended: &Ended,
+        evaluation: Option<Evaluation>,
+        watch: &mut dyn Watch,
+    ) {
+        if let Err(error) = self.write_report(ended, evaluation) {
+            watch.note(&format!(
+                "the report cannot be written: {}",
+                one_line(&error)
+            ));
+        }
+    }
+
+    fn write_report(&self, ended: &Ended, evaluation: Option<Evaluation>) -> Result<()> {
+        let Some(folder) = &self.folder else {
+            return Ok(());
+        };
+        let epochs = self.epochs();
+        let curves = self.draw(&epochs)?;
+        let measured = self.test.as_ref().or(self.validation.as_ref());
+        let examined = match (evaluation, measured) {
+            (Some(evaluation), Some(measured)) => {
+                let Measured { split, options, .. } = &measured.pictures;
+                let labels = self.identity.labels.clone();
+                Some(Examined::new(evaluation, labels, split, &options.decoding))
+            }
+            _ => None,
+        };
+        let [_, parameters] = self.learner.counts();
+        let name = &self.card.name;
+        let data = self.recipe.data.clone().unwrap_or_default();
+        let mut summary = vec![format!(
+            "{name}, {} parameters, learnt {} of {}: {}.",
+            thousands(parameters),
+            counted(self.feed.count(), "picture"),
+            counted(self.identity.labels.len(), "class"),
+            self.settings
+        )];
+        summary.extend(ended.in_words().iter().map(|words| sentence(words)));
+        let page = Page {
+            title: format!("{name} trained on {data}"),
+            summary,
+            facts: facts(&epochs, ended, examined.as_ref()),
+            learning: Some(Learning {
+                epochs: &epochs,
+                best: ended.best.map(|(epoch, _)| epoch),
+                curves: &curves,
+            }),
+            examined: examined.as_ref(),
+            explained: Vec::new(),
+            again: Again {
+                command: folder.command().and_then(|command| {
+                    let (_, command) = command.split_once(": ")?;
+                    Some(command.to_owned())
+                }),
+                config: Some(("config.toml".to_owned(), folder.config_text()?)),
+                environment: environment(&self.identity.device),
+            },
+        };
+        write_page(folder.path(), &page)
+    }
+
+    /// Draws the curves of `epochs` into the run's folder.
+    fn draw(&self, epochs: &[Epoch]) -> Result<Figure> {
+        let points: Vec<Point> = epochs.iter().map(Point::from).collect();
+        let best = self.ended_inside.or(self.standing.best);
+        let curves = learning_curves(&points, best.map(|best| best.epoch))?;
+        if let Some(folder) = &self.folder {
+            curves.save(&folder.plots()?, "curves")?;
+        }
+        Ok(curves)
+    }
+
+    /// The finished epochs, and the one that the run ended inside of.
+    fn epochs(&self) -> Vec<Epoch> {
+        let mut rows = self.standing.rows.clone();
+        if let (Some(_), Some(folder)) = (self.ended_inside, &self.folder) {
+            rows = folder.metrics();
+        }
+        rows.iter().filter_map(|row| Epoch::of_csv(row)).collect()
+    }
+}
+
+impl From<&Epoch> for Point {
+    fn from(epoch: &Epoch) -> Self {
+        Self {
+            epoch: epoch.epoch,
+            train: [epoch.train_loss, epoch.train_top1],
+            val: [epoch.val_loss, epoch.val_top1],
+            lr: epoch.lr,
+        }
+    }
+}
+
+/// The figures of a run under their names.
+fn facts(
+    epochs: &[Epoch],
+    ended: &Ended,
+    examined: Option<&Examined>,
+) -> Vec<(&'static str, String)> {
+    let mut facts = vec![("epochs", epochs.len().to_string())];
+    if let Some((epoch, _)) = ended.best {
+        facts.push(("best epoch", epoch.to_string()));
+    }
+    if let Some(examined) = examined {
+        facts.extend(examined.facts());
+    }
+    let seconds: f64 = epochs.iter().map(|epoch| epoch.seconds).sum();
+    facts.push(("time", duration(seconds)));
+    facts
+}
+
+/// Seconds as people say them.
+fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0..60 => format!("{seconds:.1} s"),
+        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+/// Words as a sentence.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    format!("{}{}.", first.unwrap_or_default(), letters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_said_in_two_units() {
+        for (seconds, text) in [(7.25, "7.2 s"), (90.0, "1 min 30 s"), (7260.0, "2 h 1 min")] {
+            assert_eq!(duration(seconds), text);
+        }
+        assert_eq!(sentence("it is"), "It is.");
+    }
+}

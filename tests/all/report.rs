@@ -1,0 +1,50 @@
+//! Reports and plots: what runs and evaluations leave to be looked at.
+
+mod browser;
+mod files;
+
+use super::command::Resnet;
+use image::{Rgb, RgbImage};
+use std::fs;
+use std::path::Path;
+
+/// Names that would leave their place in a page or a picture if they were not held there.
+const HOSTILE: [&str; 4] = [
+    "<img src=x onerror=\"document.title='owned'\">",
+    "고양이 \"q\" & 'a'",
+    "<script>alert(1)",
+    "]]>--><b>",
+];
+
+/// A net and pictures that take milliseconds a step.
+const SMALL: &str = "--depth 20 --width 4 --image-size 16 -b 8 --workers 1";
+
+/// Pictures of colours of their own in `folder`, so many of each class.
+fn pictures(folder: &Path, classes: &[&str], count: u8) {
+    for (number, class) in (0u8..).zip(classes) {
+        let folder = folder.join(class);
+        fs::create_dir_all(&folder).unwrap();
+        for picture in 0..count {
+            let level = |place: u8| 50 * ((number >> place) & 1) + 9 * picture + 3 * place;
+            let colour = Rgb([level(0), level(1), level(2)]);
+            let path = folder.join(format!("{picture} <'&\".png"));
+            RgbImage::from_pixel(18, 18, colour).save(path).unwrap();
+        }
+    }
+}
+
+/// Runs `resnet` with these words in `folder`, which must succeed; gives stderr.
+#[track_caller]
+fn ran(folder: &Path, words: &[&str]) -> String {
+    let done = Resnet::new(words).folder(folder).run();
+    assert_eq!(done.status, 0, "{words:?}: {}", done.stderr);
+    done.stderr
+}
+
+/// Trains for so many epochs on pictures of `classes` in `folder`, into `run`.
+fn trained(folder: &Path, classes: &[&str], epochs: usize) {
+    pictures(&folder.join("data/train"), classes, 4);
+    pictures(&folder.join("data/val"), classes, 2);
+    let line = format!("train -d data {SMALL} --epochs {epochs} -o run");
+    ran(folder, &line.split(' ').collect::<Vec<_>>());
+}
