@@ -5,6 +5,8 @@
 
 pub mod calibration;
 pub mod classes;
+pub mod interval;
+pub mod mcnemar;
 pub mod metrics;
 pub mod output;
 pub mod records;
