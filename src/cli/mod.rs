@@ -3,6 +3,7 @@
 //! stdout carries data, stderr what people read. Exit status: 0 done, 1 it ran and failed, 2 wrong usage.
 
 mod architecture;
+mod comparison;
 mod console;
 mod device;
 mod eval;

@@ -66,7 +66,8 @@ pub fn run(
         Some(file) => read_labels(file, card.config.classes)?,
         None => card.labels,
     };
-    let preprocess = args.preprocess.apply(card.preprocess, console)?;
+    let (preprocess, note) = args.preprocess.apply(card.preprocess)?;
+    console.notes(note.as_slice());
     console.detail(format_args!(
         "model {}: {}, {}, in {} on {}",
         card.name,

@@ -1,6 +1,5 @@
 //! The flags that override a model's preprocessing, the same in every command that reads pictures.
 
-use super::console::Console;
 use crate::error::misuse;
 use crate::model::{CropMode, Interpolation, Preprocess};
 use crate::train::Recipe;
@@ -74,11 +73,11 @@ impl From<InterpolationChoice> for Interpolation {
 }
 
 impl PreprocessArgs {
-    /// The model's preprocessing with what the flags say.
+    /// The model's preprocessing with what the flags say, and what a person should know of it.
     ///
     /// # Errors
     /// Means or deviations that are not as many as the model's channels.
-    pub fn apply(&self, model: Preprocess, console: &Console) -> Result<Preprocess> {
+    pub fn apply(&self, model: Preprocess) -> Result<(Preprocess, Option<String>)> {
         let channels = model.mean.len();
         for (flag, numbers) in [("--mean", &self.mean), ("--std", &self.std)] {
             let count = numbers.as_ref().map_or(channels, Vec::len);
@@ -93,17 +92,7 @@ impl PreprocessArgs {
                 ));
             }
         }
-        let differs = model.test_size.is_some_and(|size| size != model.size);
-        if differs && !self.test_size && self.image_size.is_none() {
-            let [height, width] = model.test_size.unwrap_or(model.size);
-            console.note(format_args!(
-                "pictures are {}x{}, as in the model's training; it names {height}x{width} for testing: --test-size",
-                model.size[0], model.size[1]
-            ));
-        }
-        if self.test_size && model.test_size.is_none() && model.test_crop_pct.is_none() {
-            console.note("the model names no size for testing: --test-size changes nothing");
-        }
+        let note = self.note_on_size(&model);
         let mut preprocess = if self.test_size {
             model.at_test_size()
         } else {
@@ -130,7 +119,24 @@ impl PreprocessArgs {
         if let Some(std) = &self.std {
             preprocess.std.clone_from(std);
         }
-        Ok(preprocess)
+        Ok((preprocess, note))
+    }
+
+    /// What to know where the model names a size for testing that is not used, or none that is asked for.
+    fn note_on_size(&self, model: &Preprocess) -> Option<String> {
+        if self.test_size {
+            let names_none = model.test_size.is_none() && model.test_crop_pct.is_none();
+            return names_none.then(|| {
+                "the model names no size for testing: --test-size changes nothing".to_owned()
+            });
+        }
+        let [height, width] = model.test_size.filter(|&size| size != model.size)?;
+        self.image_size.is_none().then(|| {
+            format!(
+                "pictures are {}x{}, as in the model's training; it names {height}x{width} for testing: --test-size",
+                model.size[0], model.size[1]
+            )
+        })
     }
 
     /// What the flags say of a run.

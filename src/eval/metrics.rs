@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::predict::ensure_finite;
 
 /// How many classes top-5 looks at; with fewer it is not given.
-const FIVE: usize = 5;
+pub const FIVE: usize = 5;
 
 /// What is counted of the pictures so far.
 #[derive(Debug, Clone)]
@@ -23,6 +23,29 @@ pub struct Metrics {
     right: [usize; 2],
     /// Pictures by true class (row) and predicted class (column).
     confusion: Vec<Vec<u64>>,
+}
+
+/// What a net made of one picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Judgement {
+    /// The class that ranks first.
+    pub predicted: usize,
+    /// Classes that rank before the true one.
+    pub rank: usize,
+    /// Cross entropy, in natural logarithms.
+    pub loss: f64,
+}
+
+impl Judgement {
+    /// Whether the true class ranks first.
+    pub fn is_right(&self) -> bool {
+        self.rank == 0
+    }
+
+    /// Whether the true class is among the first five.
+    pub fn is_among_five(&self) -> bool {
+        self.rank < FIVE
+    }
 }
 
 /// How well one class is recognised.
@@ -51,11 +74,11 @@ impl Metrics {
         }
     }
 
-    /// Counts a picture of class `class` for which the net gave `logits`, one a class; returns the predicted class.
+    /// Counts a picture of class `class` for which the net gave `logits`, one a class; says what it made of it.
     ///
     /// # Errors
     /// Logits that are not finite or not as many as the classes, and a class that is none of them; nothing is counted then.
-    pub fn add(&mut self, class: usize, logits: &[f64]) -> Result<usize> {
+    pub fn add(&mut self, class: usize, logits: &[f64]) -> Result<Judgement> {
         let classes = self.confusion.len();
         ensure!(
             logits.len() == classes,
@@ -64,31 +87,13 @@ impl Metrics {
         );
         ensure!(class < classes, "class {class} is none of {classes}");
         ensure_finite(logits)?;
-        let predicted = (1..classes).fold(0, |best, other| {
-            if logits[other] > logits[best] {
-                other
-            } else {
-                best
-            }
-        });
-        let own = logits[class];
-        let before = |(other, &logit): (usize, &f64)| {
-            if other < class {
-                logit >= own
-            } else {
-                logit > own
-            }
-        };
-        let logits_before = logits.iter().enumerate().filter(|&each| before(each));
-        let rank = logits_before.count();
-        let largest = logits[predicted];
-        let sum: f64 = logits.iter().map(|logit| (logit - largest).exp()).sum();
+        let judgement = judge(class, logits);
         self.images += 1;
-        self.loss += sum.ln() + largest - own;
-        self.right[0] += usize::from(rank == 0);
-        self.right[1] += usize::from(rank < FIVE);
-        self.confusion[class][predicted] += 1;
-        Ok(predicted)
+        self.loss += judgement.loss;
+        self.right[0] += usize::from(judgement.is_right());
+        self.right[1] += usize::from(judgement.is_among_five());
+        self.confusion[class][judgement.predicted] += 1;
+        Ok(judgement)
     }
 
     /// Pictures counted.
@@ -143,6 +148,33 @@ impl Metrics {
     }
 }
 
+/// What finite `logits` make of a picture of `class`, which is one of theirs.
+fn judge(class: usize, logits: &[f64]) -> Judgement {
+    let predicted = (1..logits.len()).fold(0, |best, other| {
+        if logits[other] > logits[best] {
+            other
+        } else {
+            best
+        }
+    });
+    let own = logits[class];
+    let before = |(other, &logit): (usize, &f64)| {
+        if other < class {
+            logit >= own
+        } else {
+            logit > own
+        }
+    };
+    let logits_before = logits.iter().enumerate().filter(|&each| before(each));
+    let largest = logits[predicted];
+    let sum: f64 = logits.iter().map(|logit| (logit - largest).exp()).sum();
+    Judgement {
+        predicted,
+        rank: logits_before.count(),
+        loss: sum.ln() + largest - own,
+    }
+}
+
 /// Precision, recall and F1 averaged over the classes that have pictures, each class alike; 0 where none has.
 pub fn macro_average(classes: &[ClassMetrics]) -> [f64; 3] {
     let with_pictures = classes.iter().filter(|class| class.images > 0);
@@ -187,10 +219,28 @@ mod tests {
         let mut metrics = Metrics::new(3);
         // Logits are logarithms of probabilities, so the loss is the mean of -ln of the true classes'.
         let row = |probabilities: [f64; 3]| probabilities.map(f64::ln);
-        assert_eq!(metrics.add(0, &row([0.5, 0.25, 0.25])).unwrap(), 0);
-        assert_eq!(metrics.add(0, &row([0.25, 0.5, 0.25])).unwrap(), 1);
-        assert_eq!(metrics.add(1, &row([0.125, 0.75, 0.125])).unwrap(), 1);
-        assert_eq!(metrics.add(2, &row([0.125, 0.625, 0.25])).unwrap(), 1);
+        assert_eq!(
+            metrics.add(0, &row([0.5, 0.25, 0.25])).unwrap().predicted,
+            0
+        );
+        assert_eq!(
+            metrics.add(0, &row([0.25, 0.5, 0.25])).unwrap().predicted,
+            1
+        );
+        assert_eq!(
+            metrics
+                .add(1, &row([0.125, 0.75, 0.125]))
+                .unwrap()
+                .predicted,
+            1
+        );
+        assert_eq!(
+            metrics
+                .add(2, &row([0.125, 0.625, 0.25]))
+                .unwrap()
+                .predicted,
+            1
+        );
         let loss = -(0.5 * 0.25 * 0.75 * 0.25f64).ln() / 4.0;
         assert!((metrics.loss() - loss).abs() < 1e-12);
         assert_eq!((metrics.images(), metrics.top1()), (4, 50.0));
@@ -212,12 +262,12 @@ mod tests {
     #[test]
     fn of_equal_logits_the_smaller_class_ranks_first() {
         let mut metrics = Metrics::new(6);
-        assert_eq!(metrics.add(1, &[0.0; 6]).unwrap(), 0);
+        assert_eq!(metrics.add(1, &[0.0; 6]).unwrap().predicted, 0);
         assert!(metrics.top1().abs() < 1e-12);
         assert_eq!(metrics.top5(), Some(100.0));
-        assert_eq!(metrics.add(5, &[0.0; 6]).unwrap(), 0);
+        assert_eq!(metrics.add(5, &[0.0; 6]).unwrap().predicted, 0);
         assert_eq!(metrics.top5(), Some(50.0));
-        assert_eq!(metrics.add(0, &[0.0; 6]).unwrap(), 0);
+        assert_eq!(metrics.add(0, &[0.0; 6]).unwrap().predicted, 0);
         assert!((metrics.top1() - 100.0 / 3.0).abs() < 1e-12);
     }
 

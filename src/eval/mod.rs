@@ -5,6 +5,7 @@
 
 pub mod calibration;
 pub mod classes;
+pub mod comparison;
 pub mod interval;
 pub mod mcnemar;
 pub mod metrics;
@@ -22,8 +23,9 @@ use crate::error::hinted;
 use crate::infer::Engine;
 pub use calibration::Calibration;
 pub use classes::Matched;
-pub use metrics::{ClassMetrics, Metrics};
-pub use output::{Output, Report};
+pub use comparison::{Compared, Comparison, Contender};
+pub use metrics::{ClassMetrics, Judgement, Metrics};
+pub use output::{Output, OutputFolder, Report};
 pub use records::Record;
 
 /// How pictures are evaluated.
@@ -48,8 +50,8 @@ pub enum Event<'a> {
         index: usize,
         /// Its class.
         class: usize,
-        /// The class that the net takes it for.
-        predicted: usize,
+        /// What the net made of it.
+        judgement: Judgement,
         /// What the net's last layer gave, one a class.
         logits: &'a [f64],
     },
@@ -165,14 +167,14 @@ pub fn evaluate(
                 continue;
             }
             let logits = rows.next().unwrap_or_default();
-            let predicted = metrics
+            let judgement = metrics
                 .add(class, logits)
                 .with_context(|| format!("cannot evaluate picture `{}`", split.name(index)))?;
-            records.push(Record::new(index, class, predicted, logits));
+            records.push(Record::new(index, class, judgement.predicted, logits));
             each(Event::Picture {
                 index,
                 class,
-                predicted,
+                judgement,
                 logits,
             })?;
         }

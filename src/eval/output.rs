@@ -85,36 +85,69 @@ impl Report {
     }
 }
 
-/// The files of an evaluation that is under way; they appear at its end, each whole.
+/// A folder that files were tried in before the long work that ends in them.
 #[derive(Debug)]
-pub struct Output {
-    folder: PathBuf,
-    predictions: String,
+pub struct OutputFolder {
+    path: PathBuf,
 }
 
-impl Output {
-    /// Makes the folder where there is none and tries whether files can be written there, before the long work.
+impl OutputFolder {
+    /// Makes the folder where there is none and tries whether files of these `names` can be written there.
     ///
     /// # Errors
     /// Where they cannot, or a folder stands in a file's place.
-    pub fn create(folder: &Path) -> Result<Self> {
+    pub fn create(path: &Path, names: &[&str]) -> Result<Self> {
         let prepare = || -> Result<()> {
-            fs::create_dir_all(folder)?;
-            for name in [EVALUATION, PREDICTIONS, REPORT] {
-                let path = folder.join(name);
-                if path.is_dir() {
+            fs::create_dir_all(path)?;
+            for name in names {
+                let file = path.join(name);
+                if file.is_dir() {
                     return Err(hinted(
                         format!("`{name}` in it is a folder"),
                         "pass another folder",
                     ));
                 }
-                temporary_beside(&path)?;
+                temporary_beside(&file)?;
             }
             Ok(())
         };
-        prepare().with_context(|| format!("cannot write into folder `{}`", folder.display()))?;
+        prepare().with_context(|| format!("cannot write into folder `{}`", path.display()))?;
         Ok(Self {
-            folder: folder.to_owned(),
+            path: path.to_owned(),
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes a file, in the place of an older one.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn write(&self, name: &str, text: &str) -> Result<()> {
+        write_whole(&self.path.join(name), |file| {
+            Ok(file.write_all(text.as_bytes())?)
+        })
+    }
+}
+
+/// The files of an evaluation that is under way; they appear at its end, each whole.
+#[derive(Debug)]
+pub struct Output {
+    folder: OutputFolder,
+    predictions: String,
+}
+
+impl Output {
+    /// [`OutputFolder::create`] for an evaluation's files.
+    ///
+    /// # Errors
+    /// Those of it.
+    pub fn create(folder: &Path) -> Result<Self> {
+        Ok(Self {
+            folder: OutputFolder::create(folder, &[EVALUATION, PREDICTIONS, REPORT])?,
             predictions: HEADER.to_owned(),
         })
     }
@@ -150,13 +183,8 @@ impl Output {
     /// # Errors
     /// Where a file cannot be written.
     pub fn finish(self, report: &Report, examined: &Examined, again: Again) -> Result<()> {
-        let write = |name: &str, text: &str| {
-            write_whole(&self.folder.join(name), |file| {
-                Ok(file.write_all(text.as_bytes())?)
-            })
-        };
-        write(PREDICTIONS, &self.predictions)?;
-        write(EVALUATION, &report.json()?)?;
-        write_page(&self.folder, &page(report, examined, again))
+        self.folder.write(PREDICTIONS, &self.predictions)?;
+        self.folder.write(EVALUATION, &report.json()?)?;
+        write_page(self.folder.path(), &page(report, examined, again))
     }
 }

@@ -4,7 +4,7 @@ use super::folder::{RunFolder, Which};
 use super::run::Run;
 use super::state::{Best, Exact};
 use super::validation::Scores;
-use super::watch::{Epoch, Watch};
+use super::watch::{COLUMNS, Epoch, Watch};
 use crate::eval::Evaluation;
 use crate::weights::Card;
 use crate::weights::run::Chosen;
@@ -160,12 +160,9 @@ impl Run {
         let rows = folder.metrics();
         let (last, earlier) = rows.split_last()?;
         let epoch = self.standing.epoch + 1;
-        let Epoch {
-            epoch: number,
-            val_top1: top1,
-            ..
-        } = Epoch::of_csv(last)?;
-        if number != epoch || earlier != self.standing.rows {
+        let last = Epoch::of_csv(COLUMNS, last)?;
+        let top1 = last.val_top1;
+        if last.epoch != epoch || earlier != self.standing.rows {
             return None;
         }
         let scores = Scores {

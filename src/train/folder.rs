@@ -13,9 +13,9 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-const CONFIG: &str = "config.toml";
+pub(super) const CONFIG: &str = "config.toml";
 pub(super) const STATE: &str = "state.safetensors";
-const METRICS: &str = "metrics.csv";
+pub(super) const METRICS: &str = "metrics.csv";
 /// Held while a process writes to the folder, so that no second one does.
 pub(super) const LOCK: &str = ".lock";
 

@@ -31,6 +31,7 @@
 //! ```
 
 pub mod choices;
+pub mod curves;
 pub mod defaults;
 mod disk;
 pub mod ema;
@@ -70,4 +71,4 @@ pub use resume::Length;
 pub use run::Run;
 pub use schedule::{Schedule, Scheduler};
 pub use settings::Settings;
-pub use watch::Watch;
+pub use watch::{Epoch, Watch};

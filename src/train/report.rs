@@ -5,7 +5,7 @@
 use super::ended::Ended;
 use super::run::Run;
 use super::validation::Measured;
-use super::watch::{Epoch, Watch};
+use super::watch::{COLUMNS, Epoch, Watch};
 use crate::error::one_line;
 use crate::eval::Evaluation;
 use crate::report::environment::environment;
@@ -114,7 +114,9 @@ impl Run {
         if let (Some(_), Some(folder)) = (self.ended_inside, &self.folder) {
             rows = folder.metrics();
         }
-        rows.iter().filter_map(|row| Epoch::of_csv(row)).collect()
+        rows.iter()
+            .filter_map(|row| Epoch::of_csv(COLUMNS, row))
+            .collect()
     }
 }
 

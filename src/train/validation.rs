@@ -167,8 +167,8 @@ fn of_features(
         let logits: Tensor = net.head().forward(&x)?.to_dtype(DType::F64)?;
         for (&place, logits) in places.iter().zip(logits.to_vec2::<f64>()?) {
             let (index, class) = features.picture(place as usize);
-            let predicted = metrics.add(class, &logits)?;
-            records.push(Record::new(index, class, predicted, &logits));
+            let judgement = metrics.add(class, &logits)?;
+            records.push(Record::new(index, class, judgement.predicted, &logits));
         }
     }
     Ok(Evaluation::new(&metrics, labels, total, start, records))

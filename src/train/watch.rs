@@ -94,33 +94,27 @@ impl Epoch {
         )
     }
 
-    /// The epoch that a line of `metrics.csv` is about; nothing where it is no such line.
-    pub fn of_csv(line: &str) -> Option<Self> {
+    /// The epoch of a `line` under these `columns`, [`COLUMNS`] among them; nothing where a number is missing.
+    pub(super) fn of_csv(columns: &str, line: &str) -> Option<Self> {
         let cells: Vec<&str> = line.split(',').collect();
-        let [
-            epoch,
-            train_loss,
-            train_top1,
-            val_loss,
-            val_top1,
-            val_top5,
-            lr,
-            seconds,
-        ] = cells.try_into().ok()?;
-        let number = |cell: &str| cell.parse().ok();
-        let optional = |cell: &str| match cell {
+        let cell = |name: &str| {
+            let column = columns.split(',').position(|column| column == name)?;
+            cells.get(column).copied()
+        };
+        let number = |name: &str| cell(name)?.parse().ok();
+        let optional = |name: &str| match cell(name)? {
             "" => Some(None),
-            cell => number(cell).map(Some),
+            number => Some(Some(number.parse().ok()?)),
         };
         Some(Self {
-            epoch: epoch.parse().ok()?,
-            train_loss: number(train_loss)?,
-            train_top1: number(train_top1)?,
-            val_loss: optional(val_loss)?,
-            val_top1: optional(val_top1)?,
-            val_top5: optional(val_top5)?,
-            lr: number(lr)?,
-            seconds: number(seconds)?,
+            epoch: cell("epoch")?.parse().ok()?,
+            train_loss: number("train_loss")?,
+            train_top1: number("train_top1")?,
+            val_loss: optional("val_loss")?,
+            val_top1: optional("val_top1")?,
+            val_top5: optional("val_top5")?,
+            lr: number("lr")?,
+            seconds: number("seconds")?,
         })
     }
 }

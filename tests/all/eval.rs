@@ -1,6 +1,7 @@
 //! `resnet eval` and the figures below it, against scikit-learn's, PyTorch's and `resnet predict`'s.
 
 mod command_line;
+mod compared;
 mod honest;
 
 use std::fs;

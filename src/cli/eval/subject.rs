@@ -1,0 +1,130 @@
+//! One model that is measured: opened with the flags that hold for all of them, and run over its pictures.
+
+use super::pictures::Meeting;
+use super::{Args, BATCH};
+use crate::cli::console::Console;
+use crate::cli::preprocess::in_words;
+use crate::data::DecodeOptions;
+use crate::eval::{EvalOptions, Evaluation, Event, evaluate};
+use crate::hub::Progress;
+use crate::infer::Work;
+use crate::model::Preprocess;
+use crate::predict::load;
+use crate::train::prepare::place;
+use crate::weights::{Card, Checkpoint, Remote};
+use anyhow::Result;
+use candle_core::{DType, Device};
+use std::fmt::Display;
+
+/// By what models are measured, all alike.
+pub struct Conditions<'a> {
+    pub args: &'a Args,
+    pub device: Device,
+    pub dtype: DType,
+    pub threads: usize,
+    pub console: &'a Console,
+}
+
+/// A model with the way in which its pictures are read.
+pub struct Subject<'a> {
+    checkpoint: Checkpoint,
+    pub preprocess: Preprocess,
+    conditions: &'a Conditions<'a>,
+    /// Whether a note has to say which model it is about.
+    is_one_of_many: bool,
+}
+
+impl<'a> Subject<'a> {
+    /// Opens what a user wrote as MODEL.
+    pub fn open(model: &str, conditions: &'a Conditions<'a>, is_one_of_many: bool) -> Result<Self> {
+        let checkpoint = Checkpoint::open(model, &Remote::new(conditions.console))?;
+        let preprocess = checkpoint.card.preprocess.clone();
+        let (preprocess, note) = conditions.args.preprocess.apply(preprocess)?;
+        let subject = Self {
+            checkpoint,
+            preprocess,
+            conditions,
+            is_one_of_many,
+        };
+        for note in subject.card().notes.iter().chain(&note) {
+            subject.note(note);
+        }
+        Ok(subject)
+    }
+
+    /// What is known of the model.
+    pub fn card(&self) -> &Card {
+        &self.checkpoint.card
+    }
+
+    /// Who is told of it.
+    pub fn console(&self) -> &'a Console {
+        self.conditions.console
+    }
+
+    /// Something to know of the model.
+    pub fn note(&self, text: impl Display) {
+        let console = self.conditions.console;
+        if self.is_one_of_many {
+            console.note(format_args!("`{}`: {text}", self.card().name));
+        } else {
+            console.note(text);
+        }
+    }
+
+    /// Runs it over the pictures of `meeting`, a split of this name; `each` is told of every picture.
+    pub fn measure(
+        self,
+        meeting: &Meeting,
+        split_name: &str,
+        each: &mut dyn FnMut(Event) -> Result<()>,
+    ) -> Result<Evaluation> {
+        let Conditions {
+            args,
+            device,
+            dtype,
+            threads,
+            console,
+        } = self.conditions;
+        let name = &self.card().name;
+        console.detail(format_args!(
+            "model {name}, in {} on {}; pictures: {}",
+            dtype.as_str(),
+            place(device),
+            in_words(&self.preprocess)
+        ));
+        let split = &meeting.split;
+        let options = EvalOptions {
+            batch: args.batch_size.map_or(BATCH, |batch| batch as usize),
+            workers: args.workers.count(*threads),
+            decoding: DecodeOptions::from(&self.preprocess),
+            strict: args.strict,
+        };
+        let work = Work {
+            batch: options.batch.min(split.len()),
+            pictures: split.len(),
+        };
+        let (mut engine, transform) =
+            load(&self.checkpoint, (*dtype, device), &self.preprocess, work)?;
+        if let Some(note) = self.checkpoint.note() {
+            self.note(note);
+        }
+        let title = if self.is_one_of_many {
+            name
+        } else {
+            split_name
+        };
+        console.start_pictures(title, split.len());
+        drop(self);
+        let mut each = |event: Event| -> Result<()> {
+            if let Event::Progress { done, .. } = &event {
+                console.advance(*done as u64);
+            }
+            each(event)
+        };
+        let labels = &meeting.labels;
+        let evaluated = evaluate(&mut engine, split, &transform, labels, &options, &mut each);
+        console.finish();
+        evaluated
+    }
+}

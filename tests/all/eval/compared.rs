@@ -1,0 +1,432 @@
+//! `resnet eval --compare`, and the statistics below it against statsmodels'.
+
+use super::super::command::{Finished, Resnet};
+use super::{numbers, pictures, save};
+use resnet::eval::interval::wilson;
+use resnet::eval::mcnemar::{exact, holm};
+use resnet::weights::RunNote;
+use resnet::weights::run::{Chosen, canonical};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+fn near(ours: f64, theirs: f64) -> bool {
+    (ours - theirs).abs() <= 1e-9 * theirs.abs().max(1e-300)
+}
+
+#[test]
+fn intervals_and_tests_are_those_of_statsmodels() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/eval/comparison.json");
+    let fixture: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let cases = |name: &str| fixture[name].as_array().unwrap().clone();
+    for case in cases("wilson") {
+        let case = numbers(&case);
+        let [low, high] = wilson(case[0] as usize, case[1] as usize);
+        assert!(near(low, case[2]) && near(high, case[3]), "{case:?}");
+    }
+    for case in cases("mcnemar") {
+        let case = numbers(&case);
+        let p = exact(case[0] as usize, case[1] as usize);
+        assert!(near(p, case[2]), "{case:?}: {p}");
+    }
+    for case in cases("holm") {
+        let ours = holm(&numbers(&case[0]));
+        let theirs = numbers(&case[1]);
+        assert!(
+            ours.iter().zip(&theirs).all(|(a, b)| near(*a, *b)),
+            "{case}"
+        );
+    }
+}
+
+/// Three models of the same net that name its classes differently, and pictures of these classes.
+fn prepared() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let orders = [["a", "b", "c"], ["c", "a", "b"], ["b", "c", "a"]];
+    for (name, labels) in ["one", "two", "three"].iter().zip(orders) {
+        save(&folder.path().join(name), &labels, None);
+    }
+    let data = folder.path().join("data");
+    pictures(&data.join("test"), &[("a", 5), ("b", 4), ("c", 6)], 0);
+    folder
+}
+
+fn run(folder: &Path, line: &str) -> Finished {
+    Resnet::line(line).folder(folder).run()
+}
+
+fn report(folder: &Path, line: &str) -> Value {
+    let done = run(folder, line);
+    assert_eq!(done.status, 0, "{line}: {}", done.stderr);
+    assert_eq!(done.stdout.lines().count(), 1);
+    serde_json::from_str(&done.stdout).unwrap()
+}
+
+/// Whether each picture was recognised, as `eval` writes it.
+fn recognised(folder: &Path, model: &str) -> Vec<bool> {
+    let line = format!("eval -q -m {model} -d data --output {model}-out");
+    assert_eq!(run(folder, &line).status, 0);
+    let path = folder.join(format!("{model}-out/predictions.csv"));
+    let text = fs::read_to_string(path).unwrap();
+    let correct = |line: &str| line.contains(",true,");
+    text.lines().skip(1).map(correct).collect()
+}
+
+#[test]
+fn each_model_has_the_figures_that_it_has_alone_and_pairs_count_its_pictures() {
+    let folder = prepared();
+    let folder = folder.path();
+    let names = ["one", "two", "three"];
+    let line = "eval --compare one two three -d data -f json --output out";
+    let done = run(folder, line);
+    assert_eq!(done.status, 0, "{}", done.stderr);
+    assert_eq!(
+        done.stderr
+            .matches("note: `two`: the data's classes")
+            .count(),
+        1,
+        "{}",
+        done.stderr
+    );
+    let compared: Value = serde_json::from_str(&done.stdout).unwrap();
+    let keys: Vec<&String> = compared.as_object().unwrap().keys().collect();
+    let expected = ["data", "split", "images", "skipped", "models", "pairs"];
+    assert_eq!(keys, expected);
+    assert_eq!(
+        (&compared["data"], &compared["split"]),
+        (&"data".into(), &"test".into())
+    );
+    assert_eq!(
+        (&compared["images"], &compared["skipped"]),
+        (&15.into(), &0.into())
+    );
+    for (model, name) in compared["models"].as_array().unwrap().iter().zip(names) {
+        let alone = report(folder, &format!("eval -q -m {name} -d data -f json"));
+        for key in ["model", "top1", "top5", "loss"] {
+            assert_eq!(model[key], alone[key], "{key} of {name}");
+        }
+        let top1 = model["top1"].as_f64().unwrap();
+        let [low, high] = wilson((top1 * 0.15).round() as usize, 15);
+        assert_eq!(model["top1_low"].as_f64(), Some(100.0 * low));
+        assert_eq!(model["top1_high"].as_f64(), Some(100.0 * high));
+        assert!(model["seconds"].as_f64().unwrap() > 0.0);
+        assert!(model["images_per_second"].as_f64().unwrap() > 0.0);
+        assert_eq!(model["curves"], Value::Array(Vec::new()));
+        let line = format!("summary {name} --style json --input 3x16x16");
+        let summary = report(folder, &line);
+        assert_eq!(model["parameters"], summary["total_params"]);
+        assert_eq!(model["mult_adds"], summary["mult_adds"]);
+    }
+    let right = names.map(|name| recognised(folder, name));
+    let pairs = compared["pairs"].as_array().unwrap();
+    assert_eq!(pairs.len(), 3);
+    let mut values = Vec::new();
+    for (pair, [a, b]) in pairs.iter().zip([[0, 1], [0, 2], [1, 2]]) {
+        assert_eq!(pair["models"], serde_json::json!([names[a], names[b]]));
+        let both = || right[a].iter().zip(&right[b]);
+        let first = both().filter(|&(a, b)| *a && !*b).count();
+        let second = both().filter(|&(a, b)| !*a && *b).count();
+        assert_eq!(
+            (&pair["only_first"], &pair["only_second"]),
+            (&first.into(), &second.into())
+        );
+        assert_eq!(pair["p"].as_f64(), Some(exact(first, second)));
+        values.push(exact(first, second));
+    }
+    for (pair, adjusted) in pairs.iter().zip(holm(&values)) {
+        assert_eq!(pair["p_holm"].as_f64(), Some(adjusted));
+    }
+    // The models and pictures are such that the test would see sides exchanged.
+    assert!(
+        pairs
+            .iter()
+            .any(|pair| pair["only_first"] != pair["only_second"]),
+        "{pairs:?}"
+    );
+    let written = fs::read_to_string(folder.join("out/comparison.json")).unwrap();
+    assert_eq!(written, done.stdout);
+    let table = fs::read_to_string(folder.join("out/comparison.csv")).unwrap();
+    assert_eq!(table.lines().count(), 4);
+    assert_eq!(fs::read_dir(folder.join("out")).unwrap().count(), 2);
+}
+
+#[test]
+fn text_fits_eighty_columns_and_marks_the_best() {
+    let folder = prepared();
+    let line = "eval -q --compare one two three -d data";
+    let done = run(folder.path(), line);
+    assert_eq!((done.status, done.stderr.as_str()), (0, ""));
+    let widest = done.stdout.lines().map(console::measure_text_width).max();
+    assert!(widest <= Some(80), "{widest:?}: {}", done.stdout);
+    let json = report(folder.path(), &format!("{line} -f json"));
+    let models = json["models"].as_array().unwrap();
+    let top1 = |model: &Value| model["top1"].as_f64().unwrap();
+    let best = models.iter().map(top1).fold(0.0, f64::max);
+    for model in models {
+        let name = model["model"].as_str().unwrap();
+        let line = done.stdout.lines().find(|line| line.starts_with(name));
+        let shown = format!(
+            " {:.2}{} ",
+            top1(model),
+            if top1(model) >= best { "*" } else { " " }
+        );
+        assert!(line.unwrap().contains(&shown), "{}", done.stdout);
+    }
+    assert!(
+        done.stdout
+            .contains("\ntest of them, and adjusted for 3 pairs by Holm\n")
+    );
+    // Of two models there is nothing to adjust.
+    let done = run(folder.path(), "eval -q --compare one two -d data");
+    assert!(!done.stdout.contains("Holm"), "{}", done.stdout);
+}
+
+#[test]
+fn a_picture_that_cannot_be_read_is_named_once_and_left_out_for_all() {
+    let folder = prepared();
+    fs::write(folder.path().join("data/test/b/1.png"), "no picture").unwrap();
+    let line = "eval --compare one two -d data -f json";
+    let done = run(folder.path(), line);
+    assert_eq!(done.status, 1);
+    assert_eq!(
+        done.stderr.matches("error: cannot read picture").count(),
+        1,
+        "{}",
+        done.stderr
+    );
+    let compared: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(
+        (&compared["images"], &compared["skipped"]),
+        (&14.into(), &1.into())
+    );
+    let strict = run(folder.path(), &format!("{line} --strict"));
+    assert_eq!((strict.status, strict.stdout.as_str()), (1, ""));
+    assert!(
+        strict
+            .stderr
+            .contains("error: cannot compare `one`: cannot read picture `data/test/b/1.png`"),
+        "{}",
+        strict.stderr
+    );
+}
+
+/// A run's folder with a best model and, where there are such, its epochs.
+fn saved_run(folder: &Path, data: &Path, metrics: Option<&str>) {
+    let note = RunNote {
+        data: canonical(data.to_str().unwrap()),
+        carved: None,
+        chosen: Some(Chosen {
+            split: "test".into(),
+            images: 15,
+            epoch: 2,
+            val_top1: 40.0,
+        }),
+        from: None,
+    };
+    save(&folder.join("best"), &["a", "b", "c"], Some(note));
+    if let Some(metrics) = metrics {
+        fs::write(folder.join("metrics.csv"), metrics).unwrap();
+    }
+}
+
+#[test]
+fn runs_know_their_data_what_it_had_to_do_with_them_and_their_epochs() {
+    let folder = prepared();
+    let data = folder.path().join("data");
+    let metrics = "epoch,train_loss,train_top1,val_loss,val_top1,val_top5,lr,seconds\n\
+                   1,1.5,30,1.25,20,,0.1,2.000\n2,1,60,,,,0.05,2.000\n";
+    saved_run(&folder.path().join("runs/x"), &data, Some(metrics));
+    saved_run(&folder.path().join("runs/y"), &data, None);
+    let line = "eval --compare runs/x runs/y/best -f json";
+    let done = run(folder.path(), line);
+    assert_eq!(done.status, 0, "{}", done.stderr);
+    let mark = "these pictures also chose the epoch (2, of top-1 40.00 % on 15 of them): the figures flatter the model";
+    assert_eq!(
+        done.stderr,
+        format!("note: `runs/x`: {mark}\nnote: `runs/y/best`: {mark}\n")
+    );
+    let compared: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(compared["data"], canonical(data.to_str().unwrap()));
+    let [x, y] = [&compared["models"][0], &compared["models"][1]];
+    assert_eq!(
+        (&x["chose_best"], x.get("learnt")),
+        (&Value::Bool(true), None)
+    );
+    assert_eq!(y["curves"], Value::Array(Vec::new()));
+    let epoch = &x["curves"][0];
+    let numbers =
+        ["epoch", "train_loss", "train_top1", "val_loss", "val_top1"].map(|key| &epoch[key]);
+    assert_eq!(
+        numbers.map(Value::as_f64),
+        [1.0, 1.5, 30.0, 1.25, 20.0].map(Some)
+    );
+    assert_eq!(x["curves"][1]["val_top1"], Value::Null);
+    // The same weights do not differ.
+    let pair = &compared["pairs"][0];
+    assert_eq!((&pair["only_first"], &pair["p"]), (&0.into(), &1.0.into()));
+    let text = run(folder.path(), "eval -q --compare runs/x runs/y/best");
+    assert!(
+        text.stdout
+            .contains("\nx: these pictures also chose the epoch\n"),
+        "{}",
+        text.stdout
+    );
+    assert!(
+        text.stdout
+            .contains("\nno: no difference that these pictures show")
+    );
+    // A recipe beside the epochs has the data as they were written.
+    fs::write(
+        folder.path().join("runs/x/config.toml"),
+        "data = \"data\"\n",
+    )
+    .unwrap();
+    assert_eq!(report(folder.path(), line)["data"], "data");
+    fs::remove_dir_all(&data).unwrap();
+    let gone = run(folder.path(), line);
+    assert_eq!(gone.status, 1);
+    assert!(
+        gone.stderr.contains("the runs' data: cannot read data set")
+            && gone.stderr.contains("\nhint: "),
+        "{}",
+        gone.stderr
+    );
+}
+
+#[test]
+fn wrong_usage_says_the_way_out() {
+    let folder = prepared();
+    let folder = folder.path();
+    saved_run(&folder.join("x"), &folder.join("data"), None);
+    saved_run(&folder.join("y"), &folder.join("one"), None);
+    for (line, status, message) in [
+        (
+            "--compare one -d data",
+            2,
+            "there is nothing to compare `one` with\nhint: pass two or more",
+        ),
+        ("--compare -d data", 2, "a value is required for '--compare"),
+        (
+            "--compare one two -m one -d data",
+            2,
+            "cannot be used with '--model",
+        ),
+        (
+            "--compare one two one -d data",
+            2,
+            "model `one` is named twice\nhint: ",
+        ),
+        (
+            "--compare one one/ -d data",
+            2,
+            "model `one/` is named twice\nhint: ",
+        ),
+        (
+            "--compare one two",
+            2,
+            "`one` does not say which taught it\nhint: pass the pictures with -d",
+        ),
+        (
+            "--compare x y",
+            2,
+            "the models learnt from different ones\nhint: pass the pictures with -d",
+        ),
+        ("--compare one no/such/model -d data", 1, "no/such/model"),
+        (
+            "--compare one two -d no/such/data",
+            1,
+            "cannot read data set `no/such/data`",
+        ),
+        (
+            "--compare one two -d fake:8",
+            2,
+            "noise is made for training only",
+        ),
+        (
+            "--compare one two -d data --mean 0.5",
+            2,
+            "--mean has 1 number for 3 channels",
+        ),
+        ("-d data", 2, "--model <MODEL>"),
+    ] {
+        let done = run(folder, &format!("eval {line}"));
+        assert_eq!(
+            (done.status, done.stdout.as_str()),
+            (status, ""),
+            "{line}: {}",
+            done.stderr
+        );
+        assert!(done.stderr.contains(message), "{line}: {}", done.stderr);
+    }
+    save(&folder.join("other"), &["x", "y"], None);
+    let done = run(folder, "eval --compare one other -d data");
+    assert_eq!((done.status, done.stdout.as_str()), (1, ""));
+    assert!(
+        done.stderr.contains(
+            "error: cannot evaluate `other` on `data`: the data's classes are not the model's"
+        ),
+        "{}",
+        done.stderr
+    );
+    fs::write(folder.join("file"), "").unwrap();
+    let done = run(
+        folder,
+        "eval --compare no/such/model one -d data --output file",
+    );
+    assert!(
+        done.stderr
+            .starts_with("error: cannot write into folder `file`: "),
+        "{}",
+        done.stderr
+    );
+}
+
+#[test]
+fn the_part_that_validated_is_carved_again_where_all_runs_put_the_same_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    pictures(&folder.join("data"), &[("a", 6), ("b", 6)], 0);
+    for (run_folder, seed) in [("x", 1), ("y", 1), ("z", 2)] {
+        let line = format!(
+            "train -q -d data --depth 20 --width 4 --val-split 0.5 --max-steps 1 --seed {seed} -o {run_folder}"
+        );
+        let done = run(folder, &line);
+        assert_eq!(done.status, 0, "{}", done.stderr);
+    }
+    let done = run(folder, "eval --compare x y --split val -f json");
+    assert_eq!(done.status, 0, "{}", done.stderr);
+    let compared: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(
+        (&compared["data"], &compared["images"]),
+        (&"data".into(), &6.into())
+    );
+    for model in compared["models"].as_array().unwrap() {
+        assert_eq!(
+            (&model["chose_best"], model.get("learnt")),
+            (&true.into(), None)
+        );
+        assert_eq!(model["curves"].as_array().unwrap().len(), 1);
+    }
+    let done = run(folder, "eval --compare x z --split val");
+    assert_eq!((done.status, done.stdout.as_str()), (1, ""));
+    assert!(
+        done.stderr
+            .contains("the models' runs put different pictures of `data` aside"),
+        "{}",
+        done.stderr
+    );
+    // What was carved out for one taught the model that saw all.
+    save(
+        &folder.join("whole"),
+        &["a", "b"],
+        Some(RunNote {
+            data: canonical(folder.join("data").to_str().unwrap()),
+            carved: None,
+            chosen: None,
+            from: None,
+        }),
+    );
+    let compared = report(folder, "eval -q --compare x whole --split val -f json");
+    assert_eq!(compared["models"][1]["learnt"], true);
+}
