@@ -51,6 +51,9 @@ pub struct Args {
     /// What to print: progress for people, or a line of JSON a step and an epoch on stdout
     #[arg(short, long, value_enum, default_value = "text")]
     format: Format,
+    /// Write a histogram of every weight after each epoch for TensorBoard, beside the curves that the run folder has for it
+    #[arg(long)]
+    histograms: bool,
     #[command(flatten)]
     workers: WorkersArgs,
     #[command(flatten)]
@@ -196,6 +199,12 @@ pub fn run(
     console: &Console,
 ) -> Result<Outcome> {
     let said = args.recipe()?;
+    if args.histograms && args.dry_run {
+        return Err(misuse(
+            "--histograms cannot be used with --dry-run, which writes nothing",
+            "leave one of them out",
+        ));
+    }
     let workers = args.workers.count(threads);
     let stop = Stop::default();
     let mut screen = Screen::new(console, args.format == Format::Json, &stop);
@@ -224,7 +233,10 @@ pub fn run(
             epochs: said.epochs,
             max_steps: said.max_steps,
         };
-        let run = Run::resume(folder, length, &site, &mut screen)?;
+        let mut run = Run::resume(folder, length, &site, &mut screen)?;
+        if args.histograms {
+            run.write_histograms();
+        }
         stop.listen()?;
         run.go(&mut screen)?
     } else {
@@ -249,10 +261,13 @@ pub fn run(
         };
         let about = format!("resnet {}: {}", version::short(), typed());
         let begun = Run::start(said, &target, &about, &site, &mut screen);
-        let run = begun.map_err(|error| match &args.recipe {
+        let mut run = begun.map_err(|error| match &args.recipe {
             Some(file) => blame_recipe(error, file, &from_file),
             None => error,
         })?;
+        if args.histograms {
+            run.write_histograms();
+        }
         stop.listen()?;
         run.go(&mut screen)?
     };
@@ -415,7 +430,7 @@ impl Args {
             None => Ok(()),
             Some(flag) => Err(misuse(
                 format!("{flag} cannot be used with --resume, which goes on exactly"),
-                "only --epochs, --max-steps, --threads, --workers, --device (the run's own), --format, --quiet, --verbose and --color may be given; start a new run for anything else",
+                "only --epochs, --max-steps, --threads, --workers, --device (the run's own), --format, --histograms, --quiet, --verbose and --color may be given; start a new run for anything else",
             )),
         }
     }

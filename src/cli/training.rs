@@ -105,6 +105,10 @@ impl Watch for Screen<'_> {
         self.console.note(text);
     }
 
+    fn warning(&mut self, error: &Error) {
+        self.console.warning(error);
+    }
+
     fn begin(&mut self, beginning: &Beginning) {
         let Beginning {
             model,
@@ -118,6 +122,7 @@ impl Watch for Screen<'_> {
             steps_an_epoch,
             step_bytes,
             done,
+            best: _,
             folder,
         } = beginning;
         (self.epochs, self.steps_an_epoch) = (*epochs, *steps_an_epoch);

@@ -79,8 +79,26 @@ impl Run {
         }
         self.standing.rows.push(epoch.csv());
         self.write_models(is_best)?;
+        self.log_epoch(&epoch, watch);
         watch.epoch(&epoch, is_best)?;
         self.finished(Why::Done, watch)
+    }
+
+    /// Starts what TensorBoard shows of the steps that are to come.
+    pub(super) fn begin_events(&mut self, watch: &mut dyn Watch) -> Result<()> {
+        if let Some(folder) = &self.folder {
+            let toml = self.config_toml(&folder.command().unwrap_or_default())?;
+            let done = self.standing.step;
+            self.events.begin(folder.path(), done, &toml, watch);
+        }
+        Ok(())
+    }
+
+    /// Shows an epoch that was just written.
+    pub(super) fn log_epoch(&mut self, epoch: &Epoch, watch: &mut dyn Watch) {
+        let learner = &self.learner;
+        let weights = || learner.weights();
+        self.events.epoch(self.standing.step, epoch, weights, watch);
     }
 
     /// Commits the run as it stands.
@@ -200,12 +218,17 @@ impl Run {
         measured.measure(net, watch)
     }
 
+    /// The best epoch so far: its number, and what it recognised of the validation pictures, in percent.
+    pub(super) fn best(&self) -> Option<(u64, Option<f64>)> {
+        let best = self.ended_inside.or(self.standing.best)?;
+        Some((best.epoch, best.top1.map(|top1| top1.0)))
+    }
+
     fn ended(&self, why: Why) -> Ended {
-        let best = self.ended_inside.or(self.standing.best);
         let validation = self.validation.as_ref();
         Ended {
             why,
-            best: best.map(|best| (best.epoch, best.top1.map(|top1| top1.0))),
+            best: self.best(),
             tested: None,
             validation: validation.map(|validation| validation.text.clone()),
             flatters: validation.is_some_and(|validation| validation.split == "test"),

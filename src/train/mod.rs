@@ -11,7 +11,7 @@
 //! | what learns | [`learner`]: loss, [`gradients`], [`optimiser`], [`schedule`], [`ema`] |
 //! | what chooses the best epoch | [`validation`] |
 //! | what is written, and what it came to | [`folder`], `place`, [`state`], [`ended`], `report` |
-//! | what a run tells of itself | [`watch`] |
+//! | what a run tells of itself | [`watch`], and `events` for TensorBoard |
 //!
 //! ```
 //! use candle_core::Device;
@@ -36,6 +36,7 @@ pub mod defaults;
 mod disk;
 pub mod ema;
 pub mod ended;
+mod events;
 pub mod feed;
 pub mod folder;
 pub mod gradients;

@@ -1,5 +1,6 @@
 //! From what was said to a run that can begin: data, model, settings, folder.
 
+use super::events::Events;
 use super::feed::Feed;
 use super::folder::RunFolder;
 use super::idle::refuse_idle;
@@ -240,6 +241,7 @@ impl Run {
             steps_an_epoch: steps(&self.settings, self.feed.batches_an_epoch()),
             step_bytes: self.step_bytes,
             done: [self.standing.epoch, self.standing.step],
+            best: self.best(),
             folder: self.folder.as_ref().map(|folder| folder.path().to_owned()),
         });
     }
@@ -341,6 +343,7 @@ impl Parts {
             earlier_best: Vec::new(),
             ended_inside: None,
             drawn: None,
+            events: Events::default(),
         })
     }
 }

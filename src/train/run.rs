@@ -4,6 +4,7 @@
 //! epoch and the picture, so a run that goes on from a saved state gives the bits of one that was never stopped.
 
 use super::ended::{Ended, Why};
+use super::events::Events;
 use super::feed::{FedBatch, Feed};
 use super::folder::RunFolder;
 use super::learner::Learner;
@@ -45,6 +46,8 @@ pub struct Run {
     pub(super) ended_inside: Option<Best>,
     /// When the curves were drawn last.
     pub(super) drawn: Option<Instant>,
+    /// What TensorBoard shows of it, unless the run is dry.
+    pub(super) events: Events,
 }
 
 /// Where the steps of an epoch ended.
@@ -56,6 +59,11 @@ enum Reached {
 }
 
 impl Run {
+    /// Asks for histograms of the weights after each epoch in what TensorBoard shows.
+    pub fn write_histograms(&mut self) {
+        self.events.write_histograms();
+    }
+
     /// Goes on until all is done, or `watch` wants it to stop.
     ///
     /// # Errors
@@ -69,6 +77,7 @@ impl Run {
         if !self.compute_features(watch)? {
             return Ok(self.stopped(watch));
         }
+        self.begin_events(watch)?;
         loop {
             let reached = self.learn_epoch(watch)?;
             if reached == Reached::AStop {
@@ -141,6 +150,12 @@ impl Run {
                 }
                 self.feed.leave_out(&error, watch);
             }
+            self.events.pictures(
+                &input,
+                &self.settings.preprocess,
+                self.standing.step + 1,
+                watch,
+            );
             if self.feed.can_learn(targets.len()) {
                 let outcome = self.learner.learn(&input, &targets)?;
                 if !outcome.loss.is_finite() {
@@ -173,7 +188,7 @@ impl Run {
             self.standing.sums.lr.0 = lr;
             let seconds = clock.elapsed().as_secs_f64();
             clock = Instant::now();
-            let told = watch.step(&Step {
+            let step = Step {
                 epoch: epoch + 1,
                 step: self.standing.step,
                 loss: loss / images as f64,
@@ -181,7 +196,9 @@ impl Run {
                 step_ms: 1e3 * seconds,
                 images_per_second: images as f64 / seconds,
                 top1: self.standing.sums.top1(),
-            });
+            };
+            self.events.step(&step, watch);
+            let told = watch.step(&step);
             (loss, images) = (0.0, 0);
             if told.is_err() || watch.wants_to_stop() {
                 self.save()?;
@@ -285,6 +302,7 @@ impl Run {
         self.standing.sums = Sums::default();
         self.save()?;
         self.write_models(is_best)?;
+        self.log_epoch(&epoch, watch);
         self.draw_now_and_then(watch);
         watch.epoch(&epoch, is_best)
     }

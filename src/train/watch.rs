@@ -1,6 +1,7 @@
 //! What a run tells of itself while it goes on: the command line prints it, a program may collect it.
 
 use super::recipe::Recipe;
+use crate::error::one_line;
 use anyhow::{Error, Result};
 use serde::Serialize;
 
@@ -29,6 +30,8 @@ pub struct Beginning {
     pub step_bytes: Option<u64>,
     /// Where the run goes on: finished epochs, and steps over the whole run.
     pub done: [u64; 2],
+    /// The best of the finished epochs: its number, and what it recognised of the validation pictures, in percent.
+    pub best: Option<(u64, Option<f64>)>,
     /// The folder that is written to, unless the run is dry.
     pub folder: Option<std::path::PathBuf>,
 }
@@ -123,6 +126,11 @@ impl Epoch {
 pub trait Watch {
     /// Something to know.
     fn note(&mut self, text: &str);
+
+    /// Something that went wrong and ends nothing.
+    fn warning(&mut self, error: &Error) {
+        self.note(&one_line(error));
+    }
 
     /// The run begins, or goes on.
     fn begin(&mut self, beginning: &Beginning);

@@ -4,6 +4,7 @@ mod bits;
 mod damaged;
 mod disk;
 mod effects;
+mod events;
 #[cfg(target_os = "linux")]
 mod memory;
 mod output;

@@ -191,6 +191,7 @@ fn every_flag_that_a_resumed_run_cannot_be_given_is_refused_by_name() {
         "--threads",
         "--workers",
         "--format",
+        "--histograms",
         "--quiet",
         "--verbose",
         "--color",

@@ -1,0 +1,253 @@
+//! What TensorBoard shows of a run: event files in its folder, one a process that wrote to it.
+//!
+//! | tag | at | |
+//! |---|---|---|
+//! | `train/loss`, `train/lr`, `train/images_per_second` | each step | numbers |
+//! | `epoch/train_loss`, `epoch/val_top1` and so on | an epoch's last step | the columns of `metrics.csv` |
+//! | `recipe` | where the process began | every setting |
+//! | `train/pictures` | the first step | the first pictures as the net gets them |
+//! | `weights/<name>` | an epoch's last step | histograms, where they are asked for |
+//!
+//! They are for people who look on, and no part of what a run computes or goes on from: where they cannot be written, one warning
+//! says so and the run goes on.
+
+mod file;
+mod grid;
+mod histogram;
+mod message;
+mod record;
+
+use super::learner::Input;
+use super::watch::{Epoch, Step, Watch};
+use crate::error::hinted;
+use crate::model::Preprocess;
+use anyhow::{Context, Result};
+use candle_core::{DType, Device, Tensor};
+use file::{EventFile, now};
+use grid::Grid;
+use histogram::Histogram;
+use message::{Message, image, scalar, start, summary, text, version};
+use std::path::Path;
+
+/// The event file of this process.
+#[derive(Default)]
+pub struct Events {
+    file: Option<EventFile>,
+    /// Whether histograms of the weights are asked for.
+    histograms: bool,
+    /// Whether the first pictures are still to come.
+    wants_pictures: bool,
+}
+
+impl Events {
+    /// Asks for a histogram of every weight after each epoch.
+    pub fn write_histograms(&mut self) {
+        self.histograms = true;
+    }
+
+    /// Starts a file in `folder` for the steps after `done` by the recipe `toml`.
+    pub fn begin(&mut self, folder: &Path, done: u64, toml: &str, watch: &mut dyn Watch) {
+        match EventFile::create(folder) {
+            Ok(file) => self.file = Some(file),
+            Err(error) => return warn(&error, watch),
+        }
+        self.wants_pictures = done == 0;
+        self.attempt(watch, |file| {
+            let now = now();
+            file.add(&version(now))?;
+            file.add(&start(now, done + 1))?;
+            file.add(&summary(now, done, &[text("recipe", &code(toml))]))?;
+            file.flush()
+        });
+    }
+
+    /// The pictures that the first step learns from.
+    pub fn pictures(
+        &mut self,
+        input: &Input,
+        preprocess: &Preprocess,
+        step: u64,
+        watch: &mut dyn Watch,
+    ) {
+        let Input::Pictures(pictures) = input else {
+            return;
+        };
+        if !self.wants_pictures || pictures.dims().first() == Some(&0) {
+            return;
+        }
+        self.wants_pictures = false;
+        self.attempt(watch, |file| {
+            if let Some(grid) = Grid::of(pictures, preprocess)? {
+                file.add(&summary(now(), step, &[image("train/pictures", &grid)]))?;
+            }
+            Ok(())
+        });
+    }
+
+    /// A step was done.
+    pub fn step(&mut self, step: &Step, watch: &mut dyn Watch) {
+        self.attempt(watch, |file| {
+            let values = [
+                scalar("train/loss", step.loss),
+                scalar("train/lr", step.lr),
+                scalar("train/images_per_second", step.images_per_second),
+            ];
+            file.add(&summary(now(), step.step, &values))
+        });
+    }
+
+    /// An epoch, whose last step was `step`, came to this, with these `weights`.
+    pub fn epoch(
+        &mut self,
+        step: u64,
+        epoch: &Epoch,
+        weights: impl FnOnce() -> Result<Vec<(String, Tensor)>>,
+        watch: &mut dyn Watch,
+    ) {
+        let histograms = self.histograms;
+        self.attempt(watch, |file| {
+            let values = [
+                ("epoch/train_loss", Some(epoch.train_loss)),
+                ("epoch/train_top1", Some(epoch.train_top1)),
+                ("epoch/val_loss", epoch.val_loss),
+                ("epoch/val_top1", epoch.val_top1),
+                ("epoch/val_top5", epoch.val_top5),
+            ];
+            let values = values.into_iter();
+            let values: Vec<Message> = values
+                .filter_map(|(tag, value)| Some(scalar(tag, value?)))
+                .collect();
+            file.add(&summary(now(), step, &values))?;
+            if histograms {
+                for (name, tensor) in weights()? {
+                    let tensor = tensor.to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
+                    let numbers: Vec<f64> = tensor.flatten_all()?.to_vec1()?;
+                    if let Some(histogram) = Histogram::of(&numbers) {
+                        let value = message::histogram(&format!("weights/{name}"), &histogram);
+                        file.add(&summary(now(), step, &[value]))?;
+                    }
+                }
+            }
+            file.flush()
+        });
+    }
+
+    /// Writes by `write`, if there is a file; where that fails, says so and writes no more.
+    fn attempt(&mut self, watch: &mut dyn Watch, write: impl FnOnce(&mut EventFile) -> Result<()>) {
+        let Some(file) = &mut self.file else {
+            return;
+        };
+        let written = write(file);
+        if let Err(error) =
+            written.with_context(|| format!("cannot write `{}`", file.path().display()))
+        {
+            if let Some(file) = self.file.take() {
+                file.abandon();
+            }
+            warn(&error, watch);
+        }
+    }
+}
+
+/// Says that the run goes on without events.
+fn warn(error: &anyhow::Error, watch: &mut dyn Watch) {
+    watch.warning(&hinted(
+        format!("{error:#}"),
+        "the run goes on, but TensorBoard shows no more of it; metrics.csv has its epochs",
+    ));
+}
+
+/// `text` as a block of code in Markdown, in which nothing has a meaning.
+fn code(text: &str) -> String {
+    text.lines().flat_map(|line| ["    ", line, "\n"]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::watch::Beginning;
+    use std::io::{self, Write};
+
+    /// Counts warnings.
+    struct Warned(Vec<String>);
+
+    impl Watch for Warned {
+        fn note(&mut self, _: &str) {}
+        fn begin(&mut self, _: &Beginning) {}
+        fn step(&mut self, _: &Step) -> Result<()> {
+            Ok(())
+        }
+        fn looked_at(&mut self, _: &str, _: usize, _: usize) {}
+        fn epoch(&mut self, _: &Epoch, _: bool) -> Result<()> {
+            Ok(())
+        }
+        fn unreadable(&mut self, _: &anyhow::Error) {}
+        fn wants_to_stop(&self) -> bool {
+            false
+        }
+        fn warning(&mut self, error: &anyhow::Error) {
+            self.0.push(format!("{error:#}"));
+        }
+    }
+
+    /// A disk with room for so many bytes.
+    struct Disk(usize);
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 = self
+                .0
+                .checked_sub(bytes.len())
+                .ok_or(io::ErrorKind::StorageFull)?;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn a_step() -> Step {
+        Step {
+            epoch: 1,
+            step: 1,
+            loss: 1.0,
+            lr: 0.1,
+            step_ms: 1.0,
+            images_per_second: 1.0,
+            top1: 0.0,
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_one_warning_and_no_more_events() {
+        let mut events = Events {
+            file: Some(EventFile::new("run/events".into(), Box::new(Disk(20_000)))),
+            ..Events::default()
+        };
+        let mut watch = Warned(Vec::new());
+        for _ in 0..1000 {
+            events.step(&a_step(), &mut watch);
+        }
+        assert_eq!(watch.0.len(), 1);
+        assert!(
+            watch.0[0].starts_with("cannot write `run/events`: "),
+            "{:?}",
+            watch.0
+        );
+        assert!(events.file.is_none());
+    }
+
+    #[test]
+    fn a_folder_that_takes_no_file_is_a_warning() {
+        let mut watch = Warned(Vec::new());
+        let mut events = Events::default();
+        events.begin(Path::new("there/is/no/such/folder"), 0, "", &mut watch);
+        events.step(&a_step(), &mut watch);
+        assert_eq!(watch.0.len(), 1, "{:?}", watch.0);
+    }
+
+    #[test]
+    fn a_recipe_is_shown_as_it_stands() {
+        assert_eq!(code("data = '<b>'\n```\n"), "    data = '<b>'\n    ```\n");
+    }
+}
