@@ -8,6 +8,7 @@ use super::console::Console;
 use super::device::{DTypeChoice, DeviceChoice};
 use super::evaluation::text;
 use super::preprocess::PreprocessArgs;
+use super::terminal::{COLUMNS, stdout_columns};
 use super::workers::WorkersArgs;
 use super::{Outcome, print, typed};
 use crate::data::DecodeOptions;
@@ -158,7 +159,7 @@ fn one(model: &str, data: &str, conditions: &Conditions) -> Result<Outcome> {
         mark: mark.map(|mark| mark.short),
     };
     print(&match args.format {
-        Format::Text => text(&report),
+        Format::Text => text(&report, stdout_columns().unwrap_or(COLUMNS)),
         Format::Json => report.json()?,
     })?;
     if let Some(output) = output {

@@ -14,6 +14,7 @@ mod predictions;
 mod preprocess;
 mod stop;
 mod summary;
+mod terminal;
 mod timing;
 mod train;
 mod training;

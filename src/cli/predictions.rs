@@ -1,6 +1,7 @@
 //! Prints predictions: text with bars for people, JSON lines and CSV for programs.
 
 use super::print;
+use super::terminal::stdout_columns;
 use crate::error::one_line;
 use crate::predict::Prediction;
 use crate::report::csv::quoted;
@@ -8,7 +9,6 @@ use anyhow::Result;
 use clap::ValueEnum;
 use console::{measure_text_width, truncate_str};
 use serde_json::json;
-use std::io::{self, IsTerminal};
 
 /// What to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -23,8 +23,8 @@ pub enum Format {
 
 /// Cells of the longest bar.
 const BAR: usize = 24;
-/// Columns of a terminal that does not say.
-const COLUMNS: usize = 80;
+/// Columns of a label, at least.
+const LABEL: usize = 12;
 
 /// Prints one picture after the other to stdout, each when it is done.
 pub struct Printer {
@@ -36,17 +36,13 @@ pub struct Printer {
 impl Printer {
     /// Prints what stands before the first picture.
     pub fn new(format: Format) -> Result<Self> {
-        let terminal = io::stdout().is_terminal().then(|| {
-            let size = console::Term::stdout().size_checked();
-            let said = || std::env::var("COLUMNS").ok()?.parse().ok();
-            size.map(|(_, columns)| usize::from(columns))
-                .or_else(said)
-                .unwrap_or(COLUMNS)
-        });
         if format == Format::Csv {
             print("image,rank,class,label,probability,logit,error\n")?;
         }
-        Ok(Self { format, terminal })
+        Ok(Self {
+            format,
+            terminal: stdout_columns(),
+        })
     }
 
     /// One picture's predictions.
@@ -61,8 +57,12 @@ impl Printer {
             }
             Format::Text => {
                 let name = std::iter::once(printable(image));
-                name.chain(predictions.iter().map(|prediction| self.text(prediction)))
-                    .collect()
+                name.chain(
+                    predictions
+                        .iter()
+                        .map(|prediction| text(prediction, self.terminal)),
+                )
+                .collect()
             }
         };
         print(&(lines.join("\n") + "\n"))
@@ -77,23 +77,26 @@ impl Printer {
             Format::Text => Ok(()),
         }
     }
+}
 
-    fn text(&self, prediction: &Prediction) -> String {
-        let label = prediction
-            .label
-            .clone()
-            .unwrap_or_else(|| format!("class {}", prediction.class));
-        let percent = format!("  {:>5.1} %", 100.0 * prediction.probability);
-        match self.terminal {
-            None => format!("{percent}  {label}"),
-            Some(columns) => {
-                let cells = BAR.min(columns / 3);
-                let line = format!("{percent}  {:<cells$}", bar(prediction.probability, cells));
-                let room = columns.saturating_sub(measure_text_width(&line) + 2);
-                format!("{line}  {}", truncate_str(&label, room.max(8), "…"))
-            }
-        }
-    }
+/// A prediction as a line, with a bar where it goes to a terminal of so many columns that has room for one.
+fn text(prediction: &Prediction, terminal: Option<usize>) -> String {
+    let label = prediction
+        .label
+        .as_deref()
+        .map_or_else(|| format!("class {}", prediction.class), printable);
+    let percent = format!("  {:>5.1} %", 100.0 * prediction.probability);
+    let Some(columns) = terminal else {
+        return format!("{percent}  {label}");
+    };
+    let room = columns.saturating_sub(percent.len() + 2 + LABEL + 2);
+    let cells = BAR.min(columns / 3).min(room);
+    let line = match cells {
+        0 => percent,
+        cells => format!("{percent}  {:<cells$}", bar(prediction.probability, cells)),
+    };
+    let room = columns.saturating_sub(measure_text_width(&line) + 2);
+    format!("{line}  {}", truncate_str(&label, room.max(1), "…"))
 }
 
 fn csv(image: &str, rank: usize, prediction: &Prediction) -> String {
@@ -135,6 +138,48 @@ mod tests {
         assert_eq!(bar(0.0, BAR), "");
         assert_eq!(bar(1.0, BAR), "█".repeat(BAR));
         assert_eq!(bar(0.5 / BAR as f64, BAR), "▌");
+    }
+
+    #[test]
+    fn bars_and_labels_are_aligned_and_fit_the_terminal() {
+        let prediction = |label: &str, probability| Prediction {
+            class: 7,
+            label: Some(label.to_owned()),
+            probability,
+            logit: 1.0,
+        };
+        let sure = prediction("tabby, tabby cat", 1.0);
+        let other = prediction("고양이 그리고 아주 긴 이름을 가진 다른 동물들", 0.051);
+        assert_eq!(text(&sure, None), "  100.0 %  tabby, tabby cat");
+        assert_eq!(
+            text(&sure, Some(80)),
+            format!("  100.0 %  {}  tabby, tabby cat", "█".repeat(24))
+        );
+        assert_eq!(
+            text(&other, Some(40)),
+            "    5.1 %  ▋              고양이 그리고…"
+        );
+        assert_eq!(text(&sure, Some(30)), "  100.0 %  █████  tabby, tabb…");
+        for columns in 12..100 {
+            let start = |line: &str, label: &str| {
+                let at = line.find(&label[..3]).unwrap_or(line.len());
+                measure_text_width(&line[..at])
+            };
+            let lines = [&sure, &other].map(|prediction| text(prediction, Some(columns)));
+            assert!(
+                lines.iter().all(|line| measure_text_width(line) <= columns),
+                "{lines:?}"
+            );
+            if columns >= 24 {
+                assert_eq!(
+                    start(&lines[0], "tabby"),
+                    start(&lines[1], "고양이"),
+                    "{lines:?}"
+                );
+            }
+        }
+        let hostile = text(&prediction("a\u{1b}[31m", 0.5), None);
+        assert_eq!(hostile, "   50.0 %  a\\u{1b}[31m");
     }
 
     #[test]
