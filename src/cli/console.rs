@@ -1,9 +1,12 @@
-//! What people read, on stderr: errors with their hints, warnings, notes, and the progress of downloads.
+//! What people read, on stderr: errors with their hints, warnings, notes, and the progress of downloads. With
+//! `--log-format json` all of it is lines of JSON, for services.
 
+use super::log::{self, Level, LogFormat};
 use crate::error::{hint_of, one_line};
 use crate::hub::Progress;
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
@@ -17,57 +20,65 @@ const CYAN: Style = AnsiColor::Cyan.on_default().bold();
 pub struct Console {
     quiet: bool,
     verbose: bool,
+    log: LogFormat,
     /// Of a download, or of pictures.
     bar: Mutex<Option<ProgressBar>>,
 }
 
 impl Console {
-    pub fn new(quiet: bool, verbose: bool) -> Self {
+    pub fn new(quiet: bool, verbose: bool, log: LogFormat) -> Self {
         Self {
             quiet,
             verbose,
+            log,
             bar: Mutex::new(None),
         }
     }
 
     /// An error with its causes, and the hint among them.
     pub fn error(&self, error: &anyhow::Error) {
-        self.line(RED, "error", &one_line(error));
-        if let Some(hint) = hint_of(error) {
-            self.line(CYAN, "hint", &hint);
-        }
+        self.line(Level::Error, &one_line(error), hint_of(error));
     }
 
     /// An error that ends nothing, with its hint; not with `--quiet`.
     pub fn warning(&self, error: &anyhow::Error) {
-        if self.quiet {
-            return;
-        }
-        self.line(YELLOW, "warning", &one_line(error));
-        if let Some(hint) = hint_of(error) {
-            self.line(CYAN, "hint", &hint);
+        if !self.quiet {
+            self.line(Level::Warning, &one_line(error), hint_of(error));
         }
     }
 
     /// Something to know; not with `--quiet`.
     pub fn note(&self, text: impl Display) {
         if !self.quiet {
-            self.line(CYAN, "note", &text);
+            self.line(Level::Note, &text, None);
         }
     }
 
-    /// A line of progress, without a word before it; not with `--quiet`.
-    pub fn progress(&self, text: impl Display) {
-        if !self.quiet {
-            self.suspended(|| {
+    /// A line of progress, without a word before it; not with `--quiet`. In a log of JSON it is the event called `name` with the
+    /// fields of `of`.
+    pub fn progress(&self, text: impl Display, name: &str, of: &impl Serialize) {
+        if self.quiet {
+            return;
+        }
+        match self.log {
+            LogFormat::Text => self.suspended(|| {
                 let _ = writeln!(anstream::stderr(), "{text}");
-            });
+            }),
+            LogFormat::Json => {
+                let text = anstream::adapter::strip_str(&text.to_string()).to_string();
+                log::write(log::event(name, &text, of));
+            }
         }
     }
 
-    /// Whether errors alone are printed.
-    pub fn is_quiet(&self) -> bool {
-        self.quiet
+    /// Whether a log of JSON is told of progress.
+    pub fn logs_progress(&self) -> bool {
+        self.log == LogFormat::Json && !self.quiet
+    }
+
+    /// Whether a person watches who wants to see bars.
+    pub fn is_watched(&self) -> bool {
+        !self.quiet && self.log == LogFormat::Text && std::io::stderr().is_terminal()
     }
 
     /// Prints what follows above `bar`.
@@ -94,13 +105,13 @@ impl Console {
     /// Something to know with `--verbose`.
     pub fn detail(&self, text: impl Display) {
         if self.verbose {
-            self.line(CYAN, "note", &text);
+            self.line(Level::Note, &text, None);
         }
     }
 
     /// A bar of so many pictures on a terminal, moved and ended as a download's; nothing elsewhere.
     pub fn start_pictures(&self, what: &str, total: usize) {
-        if !self.quiet && std::io::stderr().is_terminal() {
+        if self.is_watched() {
             let template = "{msg} [{bar:24}] {pos}/{len} {per_sec} {eta}";
             self.show(ProgressBar::new(total as u64), what, template);
         }
@@ -116,10 +127,22 @@ impl Console {
         }
     }
 
-    fn line(&self, style: Style, kind: &str, text: &dyn Display) {
+    fn line(&self, level: Level, text: &dyn Display, hint: Option<&str>) {
+        if self.log == LogFormat::Json {
+            return log::write(log::record(level, &text.to_string(), hint));
+        }
+        let (style, kind) = match level {
+            Level::Error => (RED, "error"),
+            Level::Warning => (YELLOW, "warning"),
+            Level::Note => (CYAN, "note"),
+        };
         // A line that cannot be written to stderr has nowhere else to go.
         self.suspended(|| {
-            let _ = writeln!(anstream::stderr(), "{style}{kind}{style:#}: {text}");
+            let mut stderr = anstream::stderr();
+            let _ = writeln!(stderr, "{style}{kind}{style:#}: {text}");
+            if let Some(hint) = hint {
+                let _ = writeln!(stderr, "{CYAN}hint{CYAN:#}: {hint}");
+            }
         });
     }
 
@@ -137,7 +160,7 @@ impl Progress for Console {
         if self.quiet {
             return;
         }
-        if !std::io::stderr().is_terminal() {
+        if !self.is_watched() {
             self.note(format_args!("downloading {file}"));
             return;
         }

@@ -5,9 +5,12 @@
 mod architecture;
 mod comparison;
 mod console;
+mod curve;
 mod device;
 mod eval;
 mod evaluation;
+mod live;
+mod log;
 mod numbers;
 mod predict;
 mod predictions;
@@ -30,7 +33,9 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use console::Console;
 use device::DeviceChoice;
+use log::LogFormat;
 use std::any::Any;
+use std::backtrace::Backtrace;
 use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
@@ -91,6 +96,17 @@ struct Global {
         help_heading = "Global options"
     )]
     color: ColorChoice,
+    /// How messages stand on stderr: text, or json, an object a line for services
+    #[arg(
+        long,
+        global = true,
+        default_value = "text",
+        hide_default_value = true,
+        hide_possible_values = true,
+        value_name = "FORMAT",
+        help_heading = "Global options"
+    )]
+    log_format: LogFormat,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -131,35 +147,41 @@ enum Outcome {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    hold_panics();
+    // These two are looked for before the rest is parsed, so that help and usage errors obey them too.
+    let log = asked_for("--log-format").unwrap_or_default();
+    let colour = asked_for("--color").unwrap_or(ColorChoice::Auto);
+    hold_panics(log);
     stop::survive_file_limits();
     let isa = std::env::var_os("RESNET_ISA").map(|name| isa::select(&name.to_string_lossy()));
     if let Some(Err(error)) = isa {
         let error = command().error(ErrorKind::InvalidValue, format!("RESNET_ISA: {error}"));
-        return print_usage(&error);
+        return print_usage(&error, log);
     }
     if let Some(script) = completions_asked_for() {
         return script;
     }
-    let command = command().color(colour_asked_for().into());
-    let matches = command.try_get_matches();
+    let matches = command().color(colour.into()).try_get_matches();
     let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => return print_usage(&error),
+        Err(error) => return print_usage(&error, log),
     };
-    let console = Console::new(cli.global.quiet, cli.global.verbose);
+    let console = Console::new(cli.global.quiet, cli.global.verbose, cli.global.log_format);
     match panic::catch_unwind(AssertUnwindSafe(|| run(cli, &console))) {
-        Ok(Ok(Outcome::Done)) => ExitCode::SUCCESS,
-        Ok(Ok(Outcome::SomeFailed)) => ExitCode::from(1),
-        Ok(Ok(Outcome::Stopped(status))) => ExitCode::from(status),
-        Ok(Err(error)) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Ok(Err(error)) => {
+        Ok(result) => end(result, &console),
+        Err(panic) => end(Err(internal_error(panic.as_ref())), &console),
+    }
+}
+
+/// The exit status of what a subcommand came to; an error is printed.
+fn end(result: Result<Outcome>, console: &Console) -> ExitCode {
+    match result {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::SomeFailed) => ExitCode::from(1),
+        Ok(Outcome::Stopped(status)) => ExitCode::from(status),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
             console.error(&error);
             ExitCode::from(if is_misuse(&error) { 2 } else { 1 })
-        }
-        Err(panic) => {
-            console.error(&internal_error(panic.as_ref()));
-            ExitCode::from(1)
         }
     }
 }
@@ -181,22 +203,22 @@ fn typed() -> String {
         .join(" ")
 }
 
-/// `--color`, looked for before the rest is parsed, so that help and usage errors obey it too.
-fn colour_asked_for() -> ColorChoice {
+/// The value of `flag`, of which the last counts, if it is one that it can have.
+fn asked_for<T: ValueEnum>(flag: &str) -> Option<T> {
     let mut arguments = arguments();
     let mut choice = None;
     while let Some(argument) = arguments.next() {
         match argument.split_once('=') {
-            Some(("--color", value)) => choice = ColorChoice::from_str(value, true).ok(),
-            None if argument == "--color" => {
+            Some((name, value)) if name == flag => choice = T::from_str(value, true).ok(),
+            None if argument == flag => {
                 choice = arguments
                     .next()
-                    .and_then(|value| ColorChoice::from_str(&value, true).ok());
+                    .and_then(|value| T::from_str(&value, true).ok());
             }
             _ => {}
         }
     }
-    choice.unwrap_or(ColorChoice::Auto)
+    choice
 }
 
 impl From<ColorChoice> for clap::ColorChoice {
@@ -210,9 +232,16 @@ impl From<ColorChoice> for clap::ColorChoice {
 }
 
 /// Leaves it to who catches a panic to speak of it, unless the user wants to see where it came from.
-fn hold_panics() {
-    if std::env::var_os("RUST_BACKTRACE").is_none_or(|value| value == "0") {
-        panic::set_hook(Box::new(|_| ()));
+fn hold_panics(log: LogFormat) {
+    let is_wanted = std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0");
+    match (is_wanted, log) {
+        (false, _) => panic::set_hook(Box::new(|_| ())),
+        (true, LogFormat::Text) => {}
+        (true, LogFormat::Json) => panic::set_hook(Box::new(|panic| {
+            let backtrace = Backtrace::force_capture().to_string();
+            let fields = serde_json::json!({ "backtrace": backtrace });
+            log::write(log::event("panic", &panic.to_string(), &fields));
+        })),
     }
 }
 
@@ -286,8 +315,12 @@ fn completions_asked_for() -> Option<ExitCode> {
 }
 
 /// Prints help, version or a usage error as clap words them.
-fn print_usage(error: &clap::Error) -> ExitCode {
+fn print_usage(error: &clap::Error, log: LogFormat) -> ExitCode {
     let code = u8::try_from(error.exit_code()).unwrap_or(2);
+    if log == LogFormat::Json && error.use_stderr() {
+        log::write(log::usage(error));
+        return ExitCode::from(code);
+    }
     match error.print() {
         Err(printing) if printing.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(1),
         _ => ExitCode::from(code),

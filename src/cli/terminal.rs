@@ -12,6 +12,11 @@ pub fn stdout_columns() -> Option<usize> {
     is_terminal.then(|| columns(&Term::stdout()))
 }
 
+/// Columns of the terminal that stderr is.
+pub fn stderr_columns() -> usize {
+    columns(&Term::stderr())
+}
+
 fn columns(terminal: &Term) -> usize {
     let size = terminal.size_checked();
     let columns = size.map(|(_, columns)| usize::from(columns));

@@ -430,7 +430,7 @@ impl Args {
             None => Ok(()),
             Some(flag) => Err(misuse(
                 format!("{flag} cannot be used with --resume, which goes on exactly"),
-                "only --epochs, --max-steps, --threads, --workers, --device (the run's own), --format, --histograms, --quiet, --verbose and --color may be given; start a new run for anything else",
+                "only --epochs, --max-steps, --threads, --workers, --device (the run's own), --format, --histograms, --quiet, --verbose, --color and --log-format may be given; start a new run for anything else",
             )),
         }
     }

@@ -1,7 +1,9 @@
-//! What a run tells of itself: a bar and lines for people on stderr, JSON lines for programs on stdout.
+//! What a run tells of itself: a live view and lines for people on stderr, JSON lines for programs on stdout.
 
 use super::console::Console;
+use super::live::View;
 use super::stop::Stop;
+use super::terminal::stderr_columns;
 use super::{is_broken_pipe, print};
 use crate::error::one_line;
 use crate::model::Frozen;
@@ -9,17 +11,30 @@ use crate::report::thousands;
 use crate::train::watch::{Beginning, Epoch, Step};
 use crate::train::{Recipe, Watch};
 use crate::words::{amount, counted};
+use anstyle::{AnsiColor, Style};
 use anyhow::{Error, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+const GREEN: Style = AnsiColor::Green.on_default();
+/// Time between two looks at the live view.
+const BETWEEN_VIEWS: Duration = Duration::from_millis(60);
+/// Time between two steps in a log of JSON.
+const BETWEEN_LOGGED: Duration = Duration::from_secs(1);
 
 /// The side of a run that people and programs see.
 pub struct Screen<'a> {
     console: &'a Console,
     is_json: bool,
     stop: &'a Stop,
-    bar: Option<ProgressBar>,
+    /// The live view, once it is shown, and when it was shown last.
+    shown: Option<(ProgressBar, Instant)>,
+    view: View,
+    /// When the first step that was taken here was done, and its number.
+    first: Option<(Instant, u64)>,
+    /// When a step was logged last.
+    logged: Option<Instant>,
     epochs: u64,
     steps_an_epoch: u64,
     max_steps: u64,
@@ -37,7 +52,10 @@ impl<'a> Screen<'a> {
             console,
             is_json,
             stop,
-            bar: None,
+            shown: None,
+            view: View::default(),
+            first: None,
+            logged: None,
             epochs: 0,
             steps_an_epoch: 0,
             max_steps: u64::MAX,
@@ -52,7 +70,7 @@ impl<'a> Screen<'a> {
         self.said = Some(keys);
     }
 
-    /// Takes the bar away, and says how many pictures were left out.
+    /// Takes the live view away, and says how many pictures were left out.
     pub fn end(&mut self) {
         self.clear();
         if self.left_out > 0 {
@@ -80,23 +98,64 @@ impl<'a> Screen<'a> {
     }
 
     fn clear(&mut self) {
-        if let Some(bar) = self.bar.take() {
+        if let Some((bar, _)) = self.shown.take() {
             self.console.detach();
             bar.finish_and_clear();
         }
     }
 
-    /// The bar for `total` of something, where a person watches.
-    fn bar(&mut self, total: u64, template: &str) -> Option<&ProgressBar> {
-        if self.bar.is_none() && !self.console.is_quiet() && std::io::stderr().is_terminal() {
-            let style = ProgressStyle::with_template(template)
-                .unwrap_or_else(|_| ProgressStyle::default_bar());
-            let bar = ProgressBar::new(total);
-            bar.set_style(style.progress_chars("=> "));
-            self.console.attach(&bar);
-            self.bar = Some(bar);
+    /// Shows the view as it is now, where a person watches and did not just see it.
+    fn show(&mut self) {
+        if self.is_json || !self.console.is_watched() {
+            return;
         }
-        self.bar.as_ref()
+        let is_new = self.shown.is_none();
+        let (bar, when) = self.shown.get_or_insert_with(|| {
+            let bar = ProgressBar::new_spinner();
+            let style = ProgressStyle::with_template("{msg}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            self.console.attach(&bar);
+            (bar, Instant::now())
+        });
+        if is_new || when.elapsed() >= BETWEEN_VIEWS {
+            let has_colours = anstream::AutoStream::choice(&std::io::stderr());
+            let has_colours = has_colours != anstream::ColorChoice::Never;
+            let lines = self.view.lines(stderr_columns(), has_colours);
+            bar.set_message(lines.join("\n"));
+            *when = Instant::now();
+        }
+    }
+
+    /// What the run will still take after `step`, by the time of all steps but the first, validation included.
+    fn remaining(&mut self, step: u64) -> Option<Duration> {
+        let (begun, first) = *self.first.get_or_insert((Instant::now(), step));
+        let all = (self.epochs * self.steps_an_epoch).min(self.max_steps);
+        let done = step.checked_sub(first).filter(|&done| done > 0)?;
+        let left = all.saturating_sub(step);
+        Duration::try_from_secs_f64(begun.elapsed().as_secs_f64() * left as f64 / done as f64).ok()
+    }
+
+    /// Tells a log of JSON of a step, where it was told of none a moment ago.
+    fn log(&mut self, step: &Step) {
+        let is_due = |last: Instant| last.elapsed() >= BETWEEN_LOGGED;
+        if self.console.logs_progress() && self.logged.is_none_or(is_due) {
+            self.logged = Some(Instant::now());
+            let text = format!(
+                "epoch {}/{}, step {}: loss {}",
+                step.epoch,
+                self.epochs,
+                step.step,
+                short(step.loss)
+            );
+            self.console.progress(text, "step", step);
+        }
+    }
+}
+
+/// An error is printed where the view was.
+impl Drop for Screen<'_> {
+    fn drop(&mut self) {
+        self.clear();
     }
 }
 
@@ -122,10 +181,12 @@ impl Watch for Screen<'_> {
             steps_an_epoch,
             step_bytes,
             done,
-            best: _,
+            best,
             folder,
         } = beginning;
         (self.epochs, self.steps_an_epoch) = (*epochs, *steps_an_epoch);
+        self.view.epochs = *epochs;
+        self.view.best = best.and_then(|(epoch, top1)| Some((epoch, top1?)));
         self.max_steps = answers.max_steps.unwrap_or(u64::MAX);
         let console = self.console;
         let part = if trained == all {
@@ -172,52 +233,42 @@ impl Watch for Screen<'_> {
         if self.is_json {
             return self.print(step);
         }
-        let (epochs, steps) = (self.epochs, self.steps_an_epoch);
+        self.log(step);
+        let steps = self.steps_an_epoch;
         // The run may end inside the epoch.
         let before = (step.epoch - 1) * steps;
         let steps = steps.min(self.max_steps.saturating_sub(before));
-        if let Some(bar) = self.bar(
-            steps,
-            "epoch {prefix} [{bar:16}] {pos}/{len} {msg} ETA {eta}",
-        ) {
-            bar.set_prefix(format!("{}/{epochs}", step.epoch));
-            bar.set_message(format!(
-                "loss {:.4} top-1 {:.1} % {:.0} img/s",
-                step.loss, step.top1, step.images_per_second
-            ));
-            // A step may have been left out, and a resumed run may be longer.
-            bar.set_position(step.step.saturating_sub(before));
-        }
+        // A step may have been left out, and a resumed run may be longer.
+        self.view.done = [step.step.saturating_sub(before).min(steps), steps];
+        self.view.remaining = self.remaining(step.step);
+        self.view.step(step);
+        self.show();
         Ok(())
     }
 
     fn looked_at(&mut self, what: &str, done: usize, total: usize) {
-        if done == total {
-            return self.clear();
-        }
-        let is_other = self.bar.as_ref().is_some_and(|bar| bar.prefix() != what);
-        if is_other {
-            self.clear();
-        }
-        if let Some(bar) = self.bar(total as u64, "{prefix} [{bar:20}] {pos}/{len} {eta}") {
-            bar.set_prefix(what.to_owned());
-            bar.set_position(done as u64);
-        }
+        self.view.looks = Some(what.to_owned());
+        self.view.done = [done as u64, total as u64];
+        self.show();
     }
 
     fn epoch(&mut self, epoch: &Epoch, is_best: bool) -> Result<()> {
-        self.clear();
         if self.is_json {
             return self.print(epoch);
         }
+        self.view.epoch(epoch, is_best);
         let validated = match (epoch.val_loss, epoch.val_top1) {
             (Some(loss), Some(top1)) => {
-                let best = if is_best { " (best)" } else { "" };
+                let best = if is_best {
+                    format!(" {GREEN}(best){GREEN:#}")
+                } else {
+                    String::new()
+                };
                 format!("; val loss {}, top-1 {top1:.2} %{best}", short(loss))
             }
             _ => String::new(),
         };
-        self.console.progress(format_args!(
+        let line = format!(
             "epoch {}/{}: loss {}, top-1 {:.2} %{validated}; lr {:.2e}, {:.1} s",
             epoch.epoch,
             self.epochs,
@@ -225,7 +276,8 @@ impl Watch for Screen<'_> {
             epoch.train_top1,
             epoch.lr,
             epoch.seconds
-        ));
+        );
+        self.console.progress(line, "epoch", epoch);
         Ok(())
     }
 

@@ -19,6 +19,7 @@ mod jpeg;
 mod kernels;
 mod layers;
 mod learning;
+mod logs;
 mod operations;
 mod parity;
 mod preprocess;

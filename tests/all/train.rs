@@ -6,6 +6,8 @@ mod disk;
 mod effects;
 mod events;
 #[cfg(target_os = "linux")]
+mod live;
+#[cfg(target_os = "linux")]
 mod memory;
 mod output;
 mod recipes;

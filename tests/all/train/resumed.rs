@@ -192,6 +192,7 @@ fn every_flag_that_a_resumed_run_cannot_be_given_is_refused_by_name() {
         "--workers",
         "--format",
         "--histograms",
+        "--log-format",
         "--quiet",
         "--verbose",
         "--color",

@@ -1,0 +1,85 @@
+//! The live view of a run on a terminal.
+
+use super::SMALL;
+use std::process::{Command, Stdio};
+
+/// What `resnet train` writes to a terminal of so many columns; nothing where the system has no `script`.
+fn on_a_terminal(columns: u32, line: &str, variables: &[(&str, &str)]) -> Option<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let resnet = env!("CARGO_BIN_EXE_resnet");
+    let line =
+        format!("stty cols {columns} rows 24; exec '{resnet}' train {SMALL} --device cpu {line}");
+    let output = Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .current_dir(folder.path())
+        .env("TERM", "xterm-256color")
+        .env_remove("NO_COLOR")
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .output();
+    let Ok(output) = output else {
+        eprintln!("skipped: the system has no `script`");
+        return None;
+    };
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    Some(text)
+}
+
+#[test]
+fn a_terminal_shows_the_way_the_figures_and_the_curve() {
+    for columns in [80, 40] {
+        let line = "-d fake:400:4 --val-split 0.1 --epochs 2 -o run";
+        let Some(text) = on_a_terminal(columns, line, &[]) else {
+            return;
+        };
+        let plain = console::strip_ansi_codes(&text);
+        for part in [
+            "epoch 1/2  [",
+            "epoch 2/2  [",
+            "/90",
+            "  ETA 0:0",
+            " to 1.",
+            "best ",
+            " (epoch 1)",
+            "\nepoch 1/2: loss ",
+            " (best); lr ",
+        ] {
+            assert!(plain.contains(part), "{columns} {part}\n{plain}");
+        }
+        assert_eq!(plain.contains(" img/s"), columns == 80);
+        assert!(
+            text.contains("\u{1b}[32mbest ") && text.contains("\u{1b}[32m(best)"),
+            "{text}"
+        );
+        // The view is gone in the end.
+        assert!(plain.trim_end().ends_with("the run is in run"), "{plain}");
+    }
+}
+
+#[test]
+fn a_terminal_that_wants_none_of_it_has_lines() {
+    let line = "-d fake:40:4 --val-split 0.1 --epochs 2 --dry-run";
+    for (flags, variables, has_view, has_colours) in [
+        ("", [("NO_COLOR", "1")], true, false),
+        ("--color never", [("LC_ALL", "C")], true, false),
+        ("", [("TERM", "dumb")], false, false),
+        ("--log-format json", [("LC_ALL", "C")], false, false),
+        ("--format json", [("LC_ALL", "C")], false, true),
+        ("", [("LC_ALL", "C")], true, true),
+    ] {
+        let Some(text) = on_a_terminal(80, &format!("{line} {flags}"), &variables) else {
+            return;
+        };
+        // Colours and weights end in m; a view moves the cursor.
+        let is_coloured = text.contains("\u{1b}[36m") || text.contains("\u{1b}[32m");
+        assert_eq!(is_coloured, has_colours, "{flags} {variables:?}\n{text:?}");
+        assert_eq!(
+            text.contains("loss ▁"),
+            has_view,
+            "{flags} {variables:?}\n{text:?}"
+        );
+    }
+    let quiet = on_a_terminal(80, &format!("{line} --quiet"), &[]);
+    assert!(quiet.is_none_or(|text| text.is_empty()));
+}
