@@ -7,6 +7,7 @@ mod comparison;
 mod console;
 mod curve;
 mod device;
+mod documents;
 mod eval;
 mod evaluation;
 mod live;
@@ -33,11 +34,13 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use console::Console;
 use device::DeviceChoice;
+use documents::Document;
 use log::LogFormat;
 use std::any::Any;
 use std::backtrace::Backtrace;
 use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Train, fine-tune, evaluate, run and describe residual nets
@@ -54,6 +57,9 @@ struct Cli {
     /// Print a completion script for a shell
     #[arg(long, value_name = "SHELL", exclusive = true)]
     completions: Option<Shell>,
+    /// Write man pages into a folder
+    #[arg(long, value_name = "DIR", exclusive = true)]
+    man_pages: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -157,14 +163,19 @@ pub fn main() -> ExitCode {
         let error = command().error(ErrorKind::InvalidValue, format!("RESNET_ISA: {error}"));
         return print_usage(&error, log);
     }
-    if let Some(script) = completions_asked_for() {
-        return script;
+    if let Some(document) = Document::asked_for(std::env::args_os().skip(1)) {
+        let console = Console::new(false, false, log);
+        return end(document.make(&console).map(|()| Outcome::Done), &console);
     }
     let matches = command().color(colour.into()).try_get_matches();
     let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return print_usage(&error, log),
     };
+    if cli.completions.is_some() || cli.man_pages.is_some() {
+        let message = "--completions and --man-pages stand alone, without a subcommand";
+        return print_usage(&command().error(ErrorKind::ArgumentConflict, message), log);
+    }
     let console = Console::new(cli.global.quiet, cli.global.verbose, cli.global.log_format);
     match panic::catch_unwind(AssertUnwindSafe(|| run(cli, &console))) {
         Ok(result) => end(result, &console),
@@ -186,13 +197,6 @@ fn end(result: Result<Outcome>, console: &Console) -> ExitCode {
     }
 }
 
-/// The arguments up to the first that is no UTF-8, for what is looked at before the parser has its turn.
-fn arguments() -> impl Iterator<Item = String> {
-    std::env::args_os()
-        .skip(1)
-        .map_while(|argument| argument.into_string().ok())
-}
-
 /// The command as it can be typed again.
 fn typed() -> String {
     let arguments = std::env::args_os().skip(1);
@@ -205,7 +209,9 @@ fn typed() -> String {
 
 /// The value of `flag`, of which the last counts, if it is one that it can have.
 fn asked_for<T: ValueEnum>(flag: &str) -> Option<T> {
-    let mut arguments = arguments();
+    // Up to the first argument that is no UTF-8.
+    let arguments = std::env::args_os().skip(1);
+    let mut arguments = arguments.map_while(|argument| argument.into_string().ok());
     let mut choice = None;
     while let Some(argument) = arguments.next() {
         match argument.split_once('=') {
@@ -291,27 +297,6 @@ fn threads(flag: Option<u16>) -> usize {
 /// The physical cores, or the fewer that this process may use.
 fn available_cores() -> usize {
     num_cpus::get_physical().min(num_cpus::get())
-}
-
-/// `--completions SHELL` stands alone, without a subcommand, so it is looked for before the rest is parsed.
-fn completions_asked_for() -> Option<ExitCode> {
-    let mut arguments = arguments();
-    let first = arguments.next()?;
-    let shell = match first.split_once('=') {
-        Some(("--completions", shell)) => shell.to_owned(),
-        None if first == "--completions" => arguments.next()?,
-        _ => return None,
-    };
-    let shell = Shell::from_str(&shell, true).ok()?;
-    if arguments.next().is_some() {
-        return None;
-    }
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut command(), "resnet", &mut script);
-    match print(&String::from_utf8_lossy(&script)) {
-        Err(error) if !is_broken_pipe(&error) => Some(ExitCode::from(1)),
-        _ => Some(ExitCode::SUCCESS),
-    }
 }
 
 /// Prints help, version or a usage error as clap words them.

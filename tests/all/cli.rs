@@ -392,19 +392,6 @@ fn a_closed_pipe_is_success() {
 }
 
 #[test]
-fn completions_are_printed_for_every_shell() {
-    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
-        let done = Resnet::line(&format!("--completions {shell}")).run();
-        assert_eq!(done.status, 0);
-        assert!(
-            done.stdout.contains("summary") && done.stdout.contains("depth"),
-            "{shell}"
-        );
-    }
-    assert_eq!(Resnet::line("--completions tcsh").run().status, 2);
-}
-
-#[test]
 fn version_names_features_and_instruction_set() {
     let done = Resnet::line("--version").run();
     assert!(

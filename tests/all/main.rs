@@ -9,6 +9,7 @@ mod batches;
 mod cli;
 mod command;
 mod datasets;
+mod documents;
 mod eval;
 mod fixture;
 mod hostile;
