@@ -193,6 +193,7 @@ mod tests {
                 images_per_second: 100.0,
                 classes: labels.iter().map(class).collect(),
                 confusion: vec![vec![25; count]; count],
+                records: Vec::new(),
             },
             chose_best: true,
             learnt: false,

@@ -1,6 +1,8 @@
 //! Models side by side on the same pictures: their figures with intervals, and whether two of them differ.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use anyhow::{Result, ensure};
 use serde::Serialize;
@@ -10,6 +12,8 @@ use super::mcnemar::{exact, holm};
 use super::metrics::Judgement;
 use crate::error::hinted;
 use crate::report::csv::quoted;
+use crate::report::plot::Figure;
+use crate::report::plot::comparison::{self as plot, Entrant};
 use crate::train::Epoch;
 
 /// The name of the file with the whole comparison, as `resnet eval --compare --format json` prints it.
@@ -196,6 +200,31 @@ impl Comparison {
             );
         }
         text
+    }
+
+    /// The models drawn side by side, with the curves of those that are runs.
+    ///
+    /// # Errors
+    /// Never: any comparison can be drawn.
+    pub fn figure(&self) -> Result<Figure> {
+        let last = |name: &str| {
+            let name = Path::new(name).file_name();
+            name.map(|name| name.to_string_lossy().into_owned())
+        };
+        let short: HashSet<_> = self.models.iter().map(|model| last(&model.model)).collect();
+        let is_enough = short.len() == self.models.len();
+        let entrants = self.models.iter().map(|model| Entrant {
+            name: last(&model.model)
+                .filter(|_| is_enough)
+                .unwrap_or_else(|| model.model.clone()),
+            top1: [model.top1, model.top1_low, model.top1_high],
+            epochs: model
+                .curves
+                .iter()
+                .map(|epoch| (epoch.epoch as f64, epoch.train_top1, epoch.val_top1))
+                .collect(),
+        });
+        plot::comparison(&entrants.collect::<Vec<_>>())
     }
 }
 

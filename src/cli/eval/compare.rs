@@ -68,6 +68,7 @@ pub fn run(conditions: &Conditions) -> Result<Outcome> {
     if let Some(folder) = output {
         folder.write(TABLE, &comparison.csv())?;
         folder.write(COMPARISON, &comparison.json()?)?;
+        comparison.figure()?.save(folder.path(), "comparison")?;
     }
     Ok(outcome(comparison.skipped))
 }

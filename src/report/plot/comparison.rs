@@ -22,7 +22,7 @@ const NAME: f64 = 220.0;
 
 /// A model among others; accuracies in percent.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Compared {
+pub struct Entrant {
     /// What it is called.
     pub name: String,
     /// Top-1, and the ends of its 95 % interval.
@@ -35,7 +35,7 @@ pub struct Compared {
 ///
 /// # Errors
 /// Never: any numbers can be drawn.
-pub fn comparison(models: &[Compared]) -> Result<Figure> {
+pub fn comparison(models: &[Entrant]) -> Result<Figure> {
     let has_curves = models.iter().any(|model| !model.epochs.is_empty());
     let left = if has_curves { CURVES[0] + 20 } else { 0 };
     let names = 12.0 * room(models.iter().map(|model| model.name.as_str()));
@@ -62,7 +62,7 @@ pub fn comparison(models: &[Compared]) -> Result<Figure> {
 }
 
 /// Error by epoch, each model in its colour.
-fn errors(models: &[Compared]) -> Plot {
+fn errors(models: &[Entrant]) -> Plot {
     let mut curves = Vec::new();
     for (model, colour) in models.iter().zip(SERIES.into_iter().cycle()) {
         let train = model
@@ -92,7 +92,7 @@ fn errors(models: &[Compared]) -> Plot {
 }
 
 /// Top-1 of each model as a dot in its interval.
-fn intervals(area: &Area, models: &[Compared], [x, y]: [i32; 2], names: i32) -> Result<()> {
+fn intervals(area: &Area, models: &[Entrant], [x, y]: [i32; 2], names: i32) -> Result<()> {
     let title = letters(Colour::Ink, 14);
     let heading = "top-1, %, with 95 % intervals";
     write(area, heading, [x + 14, y + 18], Stand::Right, 400, &title)?;
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_better_model_stands_further_to_the_right() {
-        let model = |name: &str, top1: f64| Compared {
+        let model = |name: &str, top1: f64| Entrant {
             name: name.to_owned(),
             top1: [top1, top1 - 1.0, top1 + 1.0],
             epochs: vec![(1.0, 50.0, Some(60.0)), (2.0, 70.0, None)],
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn models_without_epochs_have_intervals_alone() {
-        let model = Compared {
+        let model = Entrant {
             name: "a".to_owned(),
             top1: [100.0, 100.0, 100.0],
             epochs: Vec::new(),
