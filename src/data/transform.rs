@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use image::RgbImage;
 
 use super::picture::{Picture, View};
+use super::placement::{Cut, Placement};
 use super::resize::{Window, resize_window};
 use crate::error::hinted;
 use crate::model::{CropMode, Interpolation, Preprocess};
@@ -119,8 +120,10 @@ impl Transform {
             source.channels = 1;
             source.samples = &greys;
         }
-        let resized = self.resized_size(source.size);
-        let [vertical, horizontal] = [0, 1].map(|axis| Cut::new(resized[axis], self.size[axis]));
+        let Placement {
+            resized,
+            cuts: [vertical, horizontal],
+        } = self.placement(source.size);
         let window = Window {
             start: [vertical.start, horizontal.start],
             size: [vertical.length, horizontal.length],
@@ -132,6 +135,15 @@ impl Transform {
         let mut padded = Picture::filled(self.size, &self.fill);
         padded.paste(&cut, [vertical.padding, horizontal.padding]);
         Ok(padded)
+    }
+
+    /// Where pictures of height and width `source` come to lie in the model's input.
+    pub fn placement(&self, source: [usize; 2]) -> Placement {
+        let resized = self.resized_size(source);
+        Placement {
+            resized,
+            cuts: [0, 1].map(|axis| Cut::new(resized[axis], self.size[axis])),
+        }
     }
 
     /// A colour `picture` in the model's channels.
@@ -190,36 +202,6 @@ impl Transform {
                 };
                 source.map(|edge| ((edge as f64 / ratio).round_ties_even() as usize).max(1))
             }
-        }
-    }
-}
-
-/// What a centred crop takes of one axis, and what it adds.
-#[derive(Debug, PartialEq, Eq)]
-struct Cut {
-    /// The first pixel taken.
-    start: usize,
-    /// Pixels taken.
-    length: usize,
-    /// Pixels of the fill colour before them.
-    padding: usize,
-}
-
-impl Cut {
-    /// A crop to `target` pixels of an axis of `length`: torchvision's `center_crop`, whose offset is rounded, halves
-    /// to even, and whose padding has the odd pixel at the end.
-    fn new(length: usize, target: usize) -> Self {
-        if length < target {
-            return Self {
-                start: 0,
-                length,
-                padding: (target - length) / 2,
-            };
-        }
-        Self {
-            start: ((length - target) as f64 / 2.0).round_ties_even() as usize,
-            length: target,
-            padding: 0,
         }
     }
 }
@@ -283,21 +265,6 @@ mod tests {
             crop_mode,
             ..Preprocess::default()
         }
-    }
-
-    #[test]
-    fn the_crop_offset_is_rounded_half_to_even_and_the_odd_pixel_of_padding_comes_last() {
-        let start = |length, target| Cut::new(length, target).start;
-        assert_eq!(
-            [start(10, 9), start(12, 9), start(14, 9), start(9, 9)],
-            [0, 2, 2, 0]
-        );
-        let expected = Cut {
-            start: 0,
-            length: 4,
-            padding: 2,
-        };
-        assert_eq!(Cut::new(4, 9), expected);
     }
 
     #[test]

@@ -61,6 +61,7 @@ pub(super) fn compile(
             compiler.block(&format!("layer{}.{i}", stage + 1), block)?;
         }
     }
+    let map = compiler.value.shape();
     compiler.average_pool();
     if end == End::Logits {
         compiler.head(net)?;
@@ -74,6 +75,8 @@ pub(super) fn compile(
         stem: Vec::new(),
         picture,
         outputs,
+        map,
+        classifies: end == End::Logits,
     })
 }
 
@@ -303,7 +306,9 @@ impl Compiler<'_> {
         let operation = Operation::AveragePool {
             pixels: height * width,
         };
-        self.push("avgpool".to_owned(), operation, [channels, 1, 1], &[]);
+        // What is pooled may be asked for after the pass.
+        let kept = [self.value.slot];
+        self.push("avgpool".to_owned(), operation, [channels, 1, 1], &kept);
     }
 
     fn head(&mut self, net: &ResNet) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Whatever computes logits fastest: the compiled pass where it runs, else the net itself.
 
+use super::pass::{Pass, Wanted, of_net};
 use super::{Plan, Weights, Work};
 use crate::model::ResNet;
 use crate::ops::Form;
@@ -80,18 +81,21 @@ impl Engine {
     /// # Errors
     /// Where the device lacks memory.
     pub fn logits(&mut self, inputs: Vec<f32>, pictures: usize) -> Result<Vec<f64>> {
+        Ok(self.pass(inputs, pictures, Wanted::default())?.logits)
+    }
+
+    /// [`Engine::logits`], and what else is `wanted` from the same pass.
+    ///
+    /// # Errors
+    /// Where the device lacks memory, and a class that the net does not have.
+    pub fn pass(&mut self, inputs: Vec<f32>, pictures: usize, wanted: Wanted) -> Result<Pass> {
         match &mut self.runner {
-            Runner::Plan(plan) => Ok(plan.run(&inputs)?.into_iter().map(f64::from).collect()),
+            Runner::Plan(plan) => Ok(plan.pass(&inputs, wanted)?),
             Runner::Net { net, dtype, device } => {
                 let [height, width] = self.size;
                 let shape = (pictures, net.config().in_channels, height, width);
                 let x = Tensor::from_vec(inputs, shape, device)?.to_dtype(*dtype)?;
-                // Not every device knows f64.
-                let logits = net
-                    .forward_t(&x, false)?
-                    .flatten_all()?
-                    .to_device(&Device::Cpu)?;
-                Ok(logits.to_dtype(DType::F64)?.to_vec1()?)
+                Ok(of_net(net, &x, wanted)?)
             }
         }
     }

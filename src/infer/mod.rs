@@ -3,10 +3,12 @@
 
 mod compile;
 mod engine;
+mod pass;
 mod plan;
 mod weights;
 
 pub use engine::Engine;
+pub use pass::{Heat, HeatOf, Pass, Wanted};
 pub use plan::{Plan, StepTime, Work};
 pub use weights::Weights;
 

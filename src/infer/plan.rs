@@ -82,7 +82,7 @@ impl Work {
 
 /// Does `work` on one of the pool's threads, in the caller's instruction set: its short parallel parts need not wait to be handed
 /// over.
-fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+pub(super) fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     let isa = isa::current();
     rayon::scope(|_| isa::with(isa, work))
 }
@@ -97,6 +97,10 @@ pub struct Plan {
     pub(super) picture: [usize; 3],
     /// Numbers that a picture comes to.
     pub(super) outputs: usize,
+    /// Channels, height and width of the last feature map.
+    pub(super) map: [usize; 3],
+    /// Whether the classifier is its last step.
+    pub(super) classifies: bool,
 }
 
 impl Plan {
@@ -193,7 +197,7 @@ impl Plan {
         in_pool(|| self.run_steps(pictures, observe))
     }
 
-    fn run_steps(
+    pub(super) fn run_steps(
         &mut self,
         pictures: &[f32],
         mut observe: impl FnMut(&str, Duration),

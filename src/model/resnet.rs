@@ -104,7 +104,13 @@ impl ResNet {
 
     /// The head's input `[N, features]` as evaluation computes it, with no gradient: what a linear probe learns from.
     pub fn pooled(&self, x: &Tensor) -> Result<Tensor> {
-        pool(&self.features(x, Frozen::Backbone, false)?)
+        pool(&self.feature_map(x)?)
+    }
+
+    /// What the last stage gives out, before pooling, as evaluation computes it, with no gradient:
+    /// `[N, features, H/32, W/32]` with the `ImageNet` stem.
+    pub fn feature_map(&self, x: &Tensor) -> Result<Tensor> {
+        self.features(x, Frozen::Backbone, false)
     }
 
     /// What the last stage gives out, before pooling: `[N, features, H/32, W/32]` with the `ImageNet` stem.
@@ -159,7 +165,7 @@ impl ResNet {
 }
 
 /// The mean over the pixels: `[N, C, H, W]` to `[N, C]`.
-fn pool(x: &Tensor) -> Result<Tensor> {
+pub(crate) fn pool(x: &Tensor) -> Result<Tensor> {
     x.flatten_from(2)?.mean(2)
 }
 

@@ -182,6 +182,25 @@ impl Convolution {
         }
     }
 
+    /// The products alone, by the direct algorithm: `[C_out / 16, N, H', W', 16]` of `[C_in / 16, N, H, W, 16]`.
+    ///
+    /// # Panics
+    /// Where a slice does not have the size of `batch` images, or the algorithm is another one.
+    pub fn run_without_bias(&self, batch: usize, input: &[Lane], output: &mut [Lane]) {
+        assert_eq!(self.algorithm, Algorithm::Direct, "only a direct one");
+        let geometry = ConvGeometry {
+            batch,
+            ..self.geometry
+        };
+        let images = batch * geometry.height * geometry.width;
+        let lanes = blocks(geometry.in_channels) * images;
+        assert_eq!(input.len(), lanes, "the input's size");
+        let lanes = blocks(geometry.out_channels) * batch * geometry.out_pixels();
+        assert_eq!(output.len(), lanes, "the output's size");
+        let view = View::forward(&geometry);
+        direct::forward(input, &self.weights, &view, None, output);
+    }
+
     /// The same of pictures `[N, C, H, W]`, by the stem's algorithm, with bias and ReLU. They are written out into `buffer`.
     ///
     /// # Panics
