@@ -30,7 +30,7 @@
 //! # }
 //! ```
 //!
-//! The modules are layers, and an import only points down: `cli`; [`eval`], [`predict`], [`report`], [`train`], [`weights`],
+//! The modules are layers, and an import only points down: `cli`; [`embedding`], [`eval`], [`explain`], [`predict`], [`report`], [`train`], [`weights`],
 //! [`datasets`], [`benchmark`] and [`hub`]; [`data`]; [`infer`] and [`step`]; [`model`]; [`nn`]; [`ops`]; [`kernels`].
 //! [`error`], [`random`] and [`words`] are for all of them.
 
@@ -40,8 +40,10 @@ pub mod benchmark;
 pub mod cli;
 pub mod data;
 pub mod datasets;
+pub mod embedding;
 pub mod error;
 pub mod eval;
+pub mod explain;
 pub mod hub;
 pub mod infer;
 pub mod kernels;

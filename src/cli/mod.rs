@@ -10,6 +10,7 @@ mod device;
 mod documents;
 mod eval;
 mod evaluation;
+mod files;
 mod live;
 mod log;
 mod numbers;

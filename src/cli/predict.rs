@@ -3,12 +3,13 @@
 use super::Outcome;
 use super::console::Console;
 use super::device::{DTypeChoice, DeviceChoice};
+use super::files::{FileArgs, Written};
 use super::predictions::{Format, Printer};
 use super::preprocess::{PreprocessArgs, in_words};
 use crate::data::list_images;
 use crate::error::{hinted, why_unreadable};
 use crate::infer::Work;
-use crate::predict::Predictor;
+use crate::predict::{Explain, PredictOptions, Predictor};
 use crate::train::prepare::place;
 use crate::weights::{Checkpoint, Remote};
 use crate::words::counted;
@@ -43,6 +44,8 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "f32")]
     dtype: DTypeChoice,
     #[command(flatten)]
+    files: FileArgs,
+    #[command(flatten)]
     preprocess: PreprocessArgs,
 }
 
@@ -59,6 +62,9 @@ pub fn run(
         // As with `xargs -r`, nothing to do is no failure; what a folder lacks has been said.
         return Ok(outcome(failed));
     }
+    let read = [Some(Path::new(&args.model)), args.labels.as_deref()];
+    let folder = args.files.folder(&paths)?;
+    let embedding = args.files.embedding(dtype, &read)?;
     let checkpoint = Checkpoint::open(&args.model, &Remote::new(console))?;
     let card = checkpoint.card.clone();
     console.notes(&card.notes);
@@ -66,6 +72,8 @@ pub fn run(
         Some(file) => read_labels(file, card.config.classes)?,
         None => card.labels,
     };
+    let (classes, features) = (card.config.classes, card.config.features());
+    let class = args.files.class(&labels, classes)?;
     let (preprocess, note) = args.preprocess.apply(card.preprocess)?;
     console.notes(note.as_slice());
     console.detail(format_args!(
@@ -89,23 +97,30 @@ pub fn run(
     console.notes(checkpoint.note().as_slice());
     drop(checkpoint);
     let printer = Printer::new(args.format)?;
-    predictor.predict_all(
-        &paths,
-        args.top_k as usize,
+    let options = PredictOptions {
+        top: args.top_k as usize,
         batch,
-        threads,
-        |path, result| {
-            let name = path.display().to_string();
-            match result {
-                Ok(predictions) => printer.predictions(&name, &predictions),
-                Err(error) => {
-                    failed = true;
-                    console.error(&error);
-                    printer.failure(&name, &error)
-                }
+        workers: threads,
+        features: embedding.is_some(),
+        explain: folder.as_ref().map(|folder| Explain { class, folder }),
+    };
+    let mut written = Written::new(embedding);
+    predictor.predict_all(&paths, &options, |path, result| {
+        let name = path.display().to_string();
+        match result {
+            Ok(predicted) => {
+                written.add(&name, &predicted);
+                printer.predicted(&name, &predicted)
             }
-        },
-    )?;
+            Err(error) => {
+                failed = true;
+                written.leave_out();
+                console.error(&error);
+                printer.failure(&name, &error)
+            }
+        }
+    })?;
+    written.finish(features, folder.as_ref(), console)?;
     Ok(outcome(failed))
 }
 

@@ -3,7 +3,7 @@
 use super::print;
 use super::terminal::stdout_columns;
 use crate::error::one_line;
-use crate::predict::Prediction;
+use crate::predict::{Explained, Predicted, Prediction};
 use crate::report::csv::quoted;
 use anyhow::Result;
 use clap::ValueEnum;
@@ -45,10 +45,19 @@ impl Printer {
         })
     }
 
-    /// One picture's predictions.
-    pub fn predictions(&self, image: &str, predictions: &[Prediction]) -> Result<()> {
+    /// One picture's predictions, and in JSON where its explanation is.
+    pub fn predicted(&self, image: &str, predicted: &Predicted) -> Result<()> {
+        let predictions = &predicted.predictions;
         let lines: Vec<String> = match self.format {
-            Format::Json => vec![json!({ "image": image, "predictions": predictions }).to_string()],
+            Format::Json => {
+                let mut line = json!({ "image": image, "predictions": predictions });
+                if let Some(explained) = &predicted.explained {
+                    let Explained { class, label, .. } = explained;
+                    let file = explained.file.display().to_string();
+                    line["explanation"] = json!({ "class": class, "label": label, "file": file });
+                }
+                vec![line.to_string()]
+            }
             Format::Csv => {
                 let ranked = predictions.iter().zip(1..);
                 ranked

@@ -1,15 +1,20 @@
 //! What pictures show: a model with its preprocessing and labels, applied to picture files.
 
-use crate::data::{DecodeOptions, Loader, Transform, decode};
+mod many;
+
+pub use many::{Explain, Explained, PredictOptions, Predicted};
+
+use crate::data::{DecodeOptions, Transform, decode};
+use crate::explain::{Explanation, explain};
 use crate::hub::Silent;
 use crate::infer::{Engine, Work};
 use crate::model::{ModelConfig, Preprocess, ResNet};
 use crate::weights::{Card, Checkpoint, Remote};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use candle_core::{DType, Device};
 use image::RgbImage;
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// One class that a picture may show.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -105,44 +110,16 @@ impl Predictor {
         &self.labels
     }
 
-    /// [`Predictor::predict`] for many pictures, `batch` at a time, decoded on `workers` threads meanwhile. `each` gets the
-    /// pictures' results in order, a picture that cannot be read as its error; an error of `each` ends the run.
+    /// Explains `class` in a picture in memory, or its most probable class.
     ///
     /// # Errors
-    /// Those of `each`, and a model that cannot run at all.
-    pub fn predict_all(
+    /// A picture without pixels, a class that the model does not have, and logits that are no numbers.
+    pub fn explain_image(
         &mut self,
-        paths: &[PathBuf],
-        k: usize,
-        batch: usize,
-        workers: usize,
-        mut each: impl FnMut(&Path, Result<Vec<Prediction>>) -> Result<()>,
-    ) -> Result<()> {
-        let batch = batch.clamp(1, paths.len().max(1));
-        self.engine.ensure_memory(batch)?;
-        let mut loader = Loader::new(paths.to_vec(), &self.transform, self.decoding, workers)?;
-        for paths in paths.chunks(batch) {
-            let mut inputs = Vec::with_capacity(paths.len() * self.transform.input_len());
-            let loaded = loader.by_ref().take(paths.len());
-            let outcomes: Vec<Result<()>> = loaded
-                .map(|loaded| loaded.map(|input| inputs.extend_from_slice(&input)))
-                .collect();
-            let pictures = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-            let logits = match pictures {
-                0 => Vec::new(),
-                _ => self.engine.logits(inputs, pictures)?,
-            };
-            let mut rows = logits.chunks_exact(logits.len().max(1) / pictures.max(1));
-            for (path, outcome) in paths.iter().zip(outcomes) {
-                let result = outcome.and_then(|()| {
-                    let row = rows.next().context("the model gave too few logits")?;
-                    top(row, k, &self.labels)
-                        .with_context(|| format!("cannot predict picture `{}`", path.display()))
-                });
-                each(path, result)?;
-            }
-        }
-        Ok(())
+        picture: &RgbImage,
+        class: Option<usize>,
+    ) -> Result<Explanation> {
+        explain(&mut self.engine, &self.transform, picture, class)
     }
 }
 

@@ -10,7 +10,9 @@ const LAYERS: [(&str, &[&str]); 8] = [
         &[
             "benchmark",
             "datasets",
+            "embedding",
             "eval",
+            "explain",
             "hub",
             "predict",
             "report",

@@ -8,13 +8,13 @@ use resnet::model::{ModelConfig, ResNet};
 use resnet::nn::init::Parameters;
 
 /// A narrow net with PyTorch's answers.
-struct Case {
-    fixture: Fixture,
+pub struct Case {
+    pub fixture: Fixture,
     config: ModelConfig,
 }
 
 /// Every net of the folder.
-fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<Case> {
     let files = std::fs::read_dir(folder())
         .unwrap()
         .map(|file| file.unwrap().path());
@@ -36,7 +36,7 @@ fn cases() -> Vec<Case> {
 
 impl Case {
     /// The net with the fixture's weights, as variables.
-    fn net(&self, dtype: DType) -> (ResNet, Parameters) {
+    pub fn net(&self, dtype: DType) -> (ResNet, Parameters) {
         let parameters = Parameters::default();
         let net = ResNet::new(&self.config, &parameters.seeded(0, dtype, &Device::Cpu)).unwrap();
         let weights = self.fixture.under("weights.");
@@ -50,7 +50,7 @@ impl Case {
         (net, parameters)
     }
 
-    fn input(&self, dtype: DType) -> Tensor {
+    pub fn input(&self, dtype: DType) -> Tensor {
         self.fixture.get("input").to_dtype(dtype).unwrap()
     }
 

@@ -12,7 +12,12 @@ const MODEL: &str = "tests/fixtures/weights/bottleneck.safetensors";
 type Case = (&'static str, i32, &'static str);
 
 /// Wrong usage that the parser finds: the first line of its message.
-const USAGE: [Case; 34] = [
+const USAGE: [Case; 35] = [
+    (
+        "predict CAT -m MODEL --explain-class 1",
+        2,
+        "error: the following required arguments were not provided:",
+    ),
     ("nonsense", 2, "error: unrecognized subcommand 'nonsense'"),
     (
         "summary --nonsense",
@@ -182,7 +187,42 @@ const USAGE: [Case; 34] = [
 ];
 
 /// Everything else: the whole of stderr.
-const FAILURES: [Case; 40] = [
+const FAILURES: [Case; 47] = [
+    (
+        "predict CAT -m MODEL --explain DIR/two.txt",
+        1,
+        "error: cannot write into folder `DIR/two.txt`: it is a file\nhint: pass a folder, or a name that is free",
+    ),
+    (
+        "predict CAT -m MODEL --explain DIR --explain-class tabby",
+        2,
+        "error: the model has no class `tabby`\nhint: its classes have no names: pass a number, 0 to 2",
+    ),
+    (
+        "predict CAT -m sample --explain DIR --explain-class Sandle",
+        2,
+        "error: the model has no class `Sandle`\nhint: did you mean `Sandal`? A number, 0 to 9, will do, too",
+    ),
+    (
+        "predict CAT -m nothing --embed DIR/features.txt",
+        2,
+        "error: cannot tell the format of `DIR/features.txt` by its ending\nhint: features are written as .safetensors, .npy or .csv",
+    ),
+    (
+        "predict CAT -m nothing --embed DIR/nowhere/features.npy",
+        1,
+        "error: cannot write `DIR/nowhere/features.npy`: there is no such folder\nhint: make it first",
+    ),
+    (
+        "predict CAT -m nothing --embed DIR/folder.csv",
+        1,
+        "error: cannot write `DIR/folder.csv`: it is a folder\nhint: pass a file's name",
+    ),
+    (
+        "predict CAT DIR/cut.png -m MODEL --explain DIR",
+        2,
+        "error: cannot write into folder `DIR`: an explanation would take the place of picture `DIR/cut.png`\nhint: pass another folder",
+    ),
     (
         "summary --depth 18 --groups 2",
         2,
@@ -411,6 +451,7 @@ fn bad_files(folder: &Path) {
     write("cut.png", &picture[..5000]);
     write("bomb.png", &png_header(60_000, 60_000));
     fs::create_dir(folder.join("nothing")).unwrap();
+    fs::create_dir(folder.join("folder.csv")).unwrap();
 }
 
 #[test]

@@ -1,0 +1,182 @@
+//! Many picture files, a batch at a time, with all that is asked of each in one pass.
+
+use super::{Prediction, Predictor, top};
+use crate::data::Loader;
+use crate::data::ordered::Ordered;
+use crate::data::sets::{Pictures, Split};
+use crate::data::turns::Turns;
+use crate::explain::{Folder, is_cold, overlay};
+use crate::infer::{Heat, HeatOf, Pass, Wanted};
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+
+/// What is asked of pictures.
+#[derive(Debug, Clone, Copy)]
+pub struct PredictOptions<'a> {
+    /// The most probable classes that are told of each.
+    pub top: usize,
+    /// Pictures that run together.
+    pub batch: usize,
+    /// Threads that read pictures, and draw on them.
+    pub workers: usize,
+    /// Whether the pooled features are told, too.
+    pub features: bool,
+    /// What is explained, if anything.
+    pub explain: Option<Explain<'a>>,
+}
+
+/// What of pictures is explained, and where to.
+#[derive(Debug, Clone, Copy)]
+pub struct Explain<'a> {
+    /// The class, or each picture's most probable one.
+    pub class: Option<usize>,
+    /// Made for the same pictures.
+    pub folder: &'a Folder,
+}
+
+/// What was asked of a picture.
+#[derive(Debug, Clone)]
+pub struct Predicted {
+    /// The most probable classes, the most probable first.
+    pub predictions: Vec<Prediction>,
+    /// The pooled features, where they were asked for.
+    pub features: Vec<f64>,
+    /// Where its explanation is, if one was asked for.
+    pub explained: Option<Explained>,
+}
+
+/// An explanation that was drawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explained {
+    /// The class's number.
+    pub class: usize,
+    /// Its name, where the model has names.
+    pub label: Option<String>,
+    /// The picture with the heat on it.
+    pub file: PathBuf,
+    /// Whether nothing in the picture speaks for the class.
+    pub is_cold: bool,
+}
+
+impl Predictor {
+    /// [`Predictor::predict`] for many pictures, decoded on several threads while the model runs. `each` gets the pictures'
+    /// results in order, a picture that cannot be read as its error; an error of `each` ends the run.
+    ///
+    /// # Errors
+    /// Those of `each`, a model that cannot run at all, a class to explain that it does not have, and an explanation that
+    /// cannot be written.
+    pub fn predict_all(
+        &mut self,
+        paths: &[PathBuf],
+        options: &PredictOptions,
+        mut each: impl FnMut(&Path, Result<Predicted>) -> Result<()>,
+    ) -> Result<()> {
+        let batch = options.batch.clamp(1, paths.len().max(1));
+        self.engine.ensure_memory(batch)?;
+        let split = Split::new(Pictures::Files(paths.to_vec()), vec![0; paths.len()]);
+        let mut loader = Loader::of(&split, &self.transform, self.decoding, options.workers)?;
+        for first in (0..paths.len()).step_by(batch) {
+            let indices = first..(first + batch).min(paths.len());
+            let mut inputs = Vec::with_capacity(indices.len() * self.transform.input_len());
+            let loaded = loader.by_ref().take(indices.len());
+            let outcomes: Vec<Result<()>> = loaded
+                .map(|loaded| loaded.map(|input| inputs.extend_from_slice(&input)))
+                .collect();
+            let pictures = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+            let pass = match pictures {
+                0 => Pass::default(),
+                _ => self.engine.pass(inputs, pictures, options.wanted())?,
+            };
+            let row = |numbers: &[f64]| (numbers.len() / pictures.max(1)).max(1);
+            let mut logits = pass.logits.chunks_exact(row(&pass.logits));
+            let mut features = pass.features.chunks_exact(row(&pass.features));
+            let mut heats = pass.heats.into_iter();
+            let mut to_draw = Vec::new();
+            let mut results = Vec::with_capacity(indices.len());
+            for (index, outcome) in indices.clone().zip(outcomes) {
+                results.push(outcome.and_then(|()| {
+                    let logits = logits.next().context("the model gave too few logits")?;
+                    let features = features.next().unwrap_or_default().to_vec();
+                    let heat = heats.next();
+                    let predictions =
+                        top(logits, options.top, &self.labels).with_context(|| {
+                            format!("cannot predict picture `{}`", paths[index].display())
+                        })?;
+                    to_draw.extend(heat.map(|heat| (index, heat)));
+                    Ok(Predicted {
+                        predictions,
+                        features,
+                        explained: None,
+                    })
+                }));
+            }
+            if let Some(Explain { folder, .. }) = options.explain {
+                for (index, drawn) in self.draw(&split, to_draw, folder, options.workers)? {
+                    let result = &mut results[index - first];
+                    match (drawn, result) {
+                        (Ok(explained), Ok(predicted)) => predicted.explained = Some(explained),
+                        (Err(error), result) => *result = Err(error),
+                        (Ok(_), Err(_)) => {}
+                    }
+                }
+            }
+            for (path, result) in paths[indices].iter().zip(results) {
+                each(path, result)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Draws and writes the heats of the pictures at these places of `split`. A picture is decoded again for it: to keep it
+    /// while its batch runs would take three bytes a pixel.
+    ///
+    /// # Errors
+    /// Where a file cannot be written; a picture that cannot be read any more is an error of its own.
+    fn draw(
+        &self,
+        split: &Split,
+        heats: Vec<(usize, Heat)>,
+        folder: &Folder,
+        workers: usize,
+    ) -> Result<Vec<(usize, Result<Explained>)>> {
+        let explained: Vec<(usize, Explained)> = heats
+            .iter()
+            .map(|(index, heat)| {
+                let explained = Explained {
+                    class: heat.class,
+                    label: self.labels.get(heat.class).cloned(),
+                    file: folder.file(*index).to_owned(),
+                    is_cold: is_cold(heat),
+                };
+                (*index, explained)
+            })
+            .collect();
+        let (split, transform, folder) = (split.clone(), self.transform.clone(), folder.clone());
+        let (decoding, turns) = (self.decoding, Turns::default());
+        let drawn = Ordered::new(heats.len(), workers, move |place| {
+            let (index, heat) = &heats[place];
+            split.with_picture(*index, &decoding, &turns, |picture| {
+                let overlay = overlay(picture, heat, &transform);
+                Ok(folder.write(*index, &overlay))
+            })
+        })?;
+        drawn
+            .zip(explained)
+            .map(|(drawn, (index, explained))| match drawn {
+                Ok(written) => written.map(|()| (index, Ok(explained))),
+                Err(error) => Ok((index, Err(error))),
+            })
+            .collect()
+    }
+}
+
+impl PredictOptions<'_> {
+    /// What the pass is to give for it.
+    fn wanted(&self) -> Wanted {
+        let heat = |explain: Explain| explain.class.map_or(HeatOf::Top, HeatOf::Class);
+        Wanted {
+            features: self.features,
+            heat: self.explain.map(heat),
+        }
+    }
+}
