@@ -42,12 +42,12 @@ fn a_terminal_shows_the_way_the_figures_and_the_curve() {
             " to 1.",
             "best ",
             " (epoch 1)",
-            "\nepoch 1/2: loss ",
+            "epoch 1/2: loss ",
             " (best); lr ",
         ] {
             assert!(plain.contains(part), "{columns} {part}\n{plain}");
         }
-        assert_eq!(plain.contains(" img/s"), columns == 80);
+        assert!(plain.contains(" img/s") || columns < 80, "{plain}");
         assert!(
             text.contains("\u{1b}[32mbest ") && text.contains("\u{1b}[32m(best)"),
             "{text}"
