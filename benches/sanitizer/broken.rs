@@ -1,0 +1,7 @@
+//! Reads one number past the end of its memory: a sanitizer that works ends it.
+
+fn main() {
+    let numbers = vec![1.0_f32; std::env::args().count() * 16];
+    let past = unsafe { std::hint::black_box(&numbers).as_ptr().add(numbers.len()).read() };
+    println!("{past}");
+}
