@@ -122,6 +122,7 @@ fn one(model: &str, data: &str, conditions: &Conditions) -> Result<Outcome> {
     if let Some(mark) = &mark {
         console.note(&mark.note);
     }
+    let mut explainer = output.is_some().then(|| subject.explainer()).transpose()?;
     let mut each = |event: Event| -> Result<()> {
         match event {
             Event::Picture {
@@ -165,6 +166,10 @@ fn one(model: &str, data: &str, conditions: &Conditions) -> Result<Outcome> {
     if let Some(output) = output {
         let evaluation = report.evaluation.clone();
         let examined = Examined::new(evaluation, labels.clone(), split, &decoding);
+        let examined = match &mut explainer {
+            Some(explainer) => examined.explained(explainer, split, &decoding),
+            None => examined,
+        };
         output.finish(&report, &examined, again(&conditions.device))?;
     }
     Ok(outcome(report.evaluation.skipped))

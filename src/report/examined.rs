@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use image::imageops::FilterType;
+use image::{RgbImage, imageops};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -17,6 +19,7 @@ use crate::data::sets::Split;
 use crate::data::turns::Turns;
 use crate::eval::records::{self, Record};
 use crate::eval::{Calibration, Evaluation};
+use crate::explain::Explainer;
 
 /// Pictures of the split, evenly spread.
 const SPREAD: usize = 24;
@@ -26,6 +29,8 @@ const MISTAKES: usize = 24;
 const OF_CELL: [usize; 2] = [6, 3];
 /// Small pictures in all.
 const PICTURES: usize = 400;
+/// Mistakes that are explained, and as many others.
+const EXPLAINED: usize = 8;
 /// Longer side of a small picture, in pixels.
 const SIDE: u32 = 128;
 
@@ -46,6 +51,17 @@ pub struct Examined {
     pub mistakes: Vec<usize>,
     /// The cells of the confusion matrix that have pictures: those off the diagonal with most of them first, then the diagonal.
     pub cells: Vec<Cell>,
+    /// Some of the pictures with what the net looked at.
+    pub explained: Vec<Explained>,
+}
+
+/// A picture and what the net looked at in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explained {
+    /// Its place among the small pictures.
+    pub place: usize,
+    /// The picture with the heat over it, as a data URI.
+    pub uri: String,
 }
 
 /// A small picture.
@@ -126,9 +142,41 @@ impl Examined {
             spread: places(&spread),
             mistakes: places(&mistakes),
             cells,
+            explained: Vec::new(),
             pictures,
             evaluation,
         }
+    }
+
+    /// Adds what `explainer`'s net, which was evaluated on `split`, looks at in some of the pictures: the mistakes that it was
+    /// surest of, and as many others. What cannot be explained is left out.
+    #[must_use]
+    pub fn explained(
+        mut self,
+        explainer: &mut Explainer,
+        split: &Split,
+        decoding: &DecodeOptions,
+    ) -> Self {
+        let turns = Turns::default();
+        let mut places: Vec<usize> = self.mistakes.iter().copied().take(EXPLAINED).collect();
+        let is_right = |place: &usize| {
+            let picture = &self.pictures[*place];
+            picture.class == picture.predicted
+        };
+        let right = self.spread.iter().copied().filter(is_right);
+        places.extend(right.take(EXPLAINED));
+        let explain = |place: usize| {
+            let index = self.pictures[place].index;
+            let overlay = |picture: &RgbImage| {
+                let explanation = explainer.explain(picture, None)?;
+                let (uri, _) = thumbnail(&explanation.overlay(&enlarged(picture)), SIDE)?;
+                Ok(uri)
+            };
+            let uri = split.with_picture(index, decoding, &turns, overlay).ok()?;
+            Some(Explained { place, uri })
+        };
+        self.explained = places.into_iter().filter_map(explain).collect();
+        self
     }
 
     /// The figures under their names.
@@ -224,9 +272,22 @@ fn by_cell(records: &[Record]) -> Vec<((u32, u32), Vec<Record>)> {
     cells
 }
 
+/// A picture with enough pixels to draw on, each of its own becoming several where it has few; a large one shrunk.
+fn enlarged(picture: &RgbImage) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let longer = width.max(height).max(1);
+    if longer < SIDE {
+        let times = SIDE.div_ceil(longer);
+        imageops::resize(picture, width * times, height * times, FilterType::Nearest)
+    } else {
+        let scale = |length: u32| (length * SIDE / longer).max(1);
+        imageops::thumbnail(picture, scale(width), scale(height))
+    }
+}
+
 fn shown(record: &Record, split: &Split, decoding: &DecodeOptions, turns: &Turns) -> Option<Shown> {
     let index = record.index as usize;
-    let small = |picture: &image::RgbImage| thumbnail(picture, SIDE);
+    let small = |picture: &RgbImage| thumbnail(picture, SIDE);
     let (uri, size) = split.with_picture(index, decoding, turns, small).ok()?;
     Some(Shown {
         index,

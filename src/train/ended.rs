@@ -6,6 +6,7 @@ use super::state::{Best, Exact};
 use super::validation::Scores;
 use super::watch::{COLUMNS, Epoch, Watch};
 use crate::eval::Evaluation;
+use crate::model::ResNet;
 use crate::weights::Card;
 use crate::weights::run::Chosen;
 use crate::words::counted;
@@ -208,14 +209,15 @@ impl Run {
 
     /// Measures the best epoch for the report: on the pictures that neither taught nor chose it where there are such, else on
     /// those that chose it; nothing where there are none, or `watch` wants to stop meanwhile.
-    fn examine(&mut self, watch: &mut dyn Watch) -> Result<Option<Evaluation>> {
+    fn examine(&mut self, watch: &mut dyn Watch) -> Result<Option<(Evaluation, ResNet)>> {
         let measured = self.test.as_mut().or(self.validation.as_mut());
         let (Some(measured), Some(folder)) = (measured, &self.folder) else {
             return Ok(None);
         };
         let best: HashMap<String, Tensor> = folder.read_model(Which::Best)?.into_iter().collect();
         let net = self.learner.net_of(best)?;
-        measured.measure(net, watch)
+        let evaluation = measured.measure(net.clone(), watch)?;
+        Ok(evaluation.map(|evaluation| (evaluation, net)))
     }
 
     /// The best epoch so far: its number, and what it recognised of the validation pictures, in percent.
@@ -238,20 +240,20 @@ impl Run {
 
     /// The end of a run that has nothing left to do.
     pub(super) fn finished(&mut self, why: Why, watch: &mut dyn Watch) -> Result<Ended> {
-        let evaluation = self.examine(watch)?;
+        let examined = self.examine(watch)?;
         let is_to_test = self.test.is_some() && self.folder.is_some();
-        if is_to_test && evaluation.is_none() && watch.wants_to_stop() {
+        if is_to_test && examined.is_none() && watch.wants_to_stop() {
             return Ok(self.stopped(watch));
         }
-        let tested = evaluation.as_ref().filter(|_| is_to_test);
+        let tested = examined.as_ref().filter(|_| is_to_test);
         let ended = Ended {
-            tested: tested.map(|evaluation| Tested {
+            tested: tested.map(|(evaluation, _)| Tested {
                 images: evaluation.images,
                 top1: evaluation.top1,
             }),
             ..self.ended(why)
         };
-        self.report(&ended, evaluation, watch);
+        self.report(&ended, examined, watch);
         Ok(ended)
     }
 

@@ -8,6 +8,9 @@ use super::validation::Measured;
 use super::watch::{COLUMNS, Epoch, Watch};
 use crate::error::one_line;
 use crate::eval::Evaluation;
+use crate::explain::Explainer;
+use crate::infer::Work;
+use crate::model::ResNet;
 use crate::report::environment::environment;
 use crate::report::examined::Examined;
 use crate::report::page::{Again, Learning, Page};
@@ -33,14 +36,15 @@ impl Run {
         self.drawn = Some(Instant::now());
     }
 
-    /// Writes the report of a run that has come to `ended`, with what its best epoch makes of the pictures that measure it.
+    /// Writes the report of a run that has come to `ended`, with the net of its best epoch and what it makes of the pictures that
+    /// measure it.
     pub(super) fn report(
         &self,
         ended: &Ended,
-        evaluation: Option<Evaluation>,
+        examined: Option<(Evaluation, ResNet)>,
         watch: &mut dyn Watch,
     ) {
-        if let Err(error) = self.write_report(ended, evaluation) {
+        if let Err(error) = self.write_report(ended, examined) {
             watch.note(&format!(
                 "the report cannot be written: {}",
                 one_line(&error)
@@ -48,18 +52,21 @@ impl Run {
         }
     }
 
-    fn write_report(&self, ended: &Ended, evaluation: Option<Evaluation>) -> Result<()> {
+    fn write_report(&self, ended: &Ended, examined: Option<(Evaluation, ResNet)>) -> Result<()> {
         let Some(folder) = &self.folder else {
             return Ok(());
         };
         let epochs = self.epochs();
         let curves = self.draw(&epochs)?;
         let measured = self.test.as_ref().or(self.validation.as_ref());
-        let examined = match (evaluation, measured) {
-            (Some(evaluation), Some(measured)) => {
+        let examined = match (examined, measured) {
+            (Some((evaluation, net)), Some(measured)) => {
                 let Measured { split, options, .. } = &measured.pictures;
                 let labels = self.identity.labels.clone();
-                Some(Examined::new(evaluation, labels, split, &options.decoding))
+                let decoding = &options.decoding;
+                let mut explainer = Explainer::new(net, &self.settings.preprocess, Work::many(1))?;
+                let examined = Examined::new(evaluation, labels, split, decoding);
+                Some(examined.explained(&mut explainer, split, decoding))
             }
             _ => None,
         };
@@ -84,7 +91,6 @@ impl Run {
                 curves: &curves,
             }),
             examined: examined.as_ref(),
-            explained: Vec::new(),
             again: Again {
                 command: folder.command().and_then(|command| {
                     let (_, command) = command.split_once(": ")?;

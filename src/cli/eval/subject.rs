@@ -6,6 +6,7 @@ use crate::cli::console::Console;
 use crate::cli::preprocess::in_words;
 use crate::data::DecodeOptions;
 use crate::eval::{EvalOptions, Evaluation, Event, evaluate};
+use crate::explain::Explainer;
 use crate::hub::Progress;
 use crate::infer::Work;
 use crate::model::Preprocess;
@@ -70,6 +71,13 @@ impl<'a> Subject<'a> {
         } else {
             console.note(text);
         }
+    }
+
+    /// What says what it looks at.
+    pub fn explainer(&self) -> Result<Explainer> {
+        let Conditions { device, dtype, .. } = self.conditions;
+        let net = self.checkpoint.build(*dtype, device)?;
+        Explainer::new(net, &self.preprocess, Work::many(1))
     }
 
     /// Runs it over the pictures of `meeting`, a split of this name; `each` is told of every picture.

@@ -34,8 +34,6 @@ pub struct Page<'a> {
     pub learning: Option<Learning<'a>>,
     /// Where the net is right and where it fails.
     pub examined: Option<&'a Examined>,
-    /// Pictures with what the net looked at.
-    pub explained: Vec<Explained>,
     /// What makes it again.
     pub again: Again,
 }
@@ -49,15 +47,6 @@ pub struct Learning<'a> {
     pub best: Option<u64>,
     /// Their curves.
     pub curves: &'a Figure,
-}
-
-/// A picture and what the net looked at in it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Explained {
-    /// Its place among the small pictures.
-    pub place: usize,
-    /// The picture with the heat over it, as a data URI.
-    pub uri: String,
 }
 
 /// What makes a run or an evaluation again.
@@ -96,7 +85,7 @@ impl Page<'_> {
         }
         if let Some(examined) = self.examined {
             sections::failures(&mut page, examined)?;
-            sections::pictures(&mut page, examined, &self.explained);
+            sections::pictures(&mut page, examined);
         }
         sections::again(&mut page, &self.again);
         page.raw("</main>\n");
@@ -125,7 +114,12 @@ impl Page<'_> {
             ("confusion", "Confusion", self.examined.is_some()),
             ("mistakes", "Mistakes", self.examined.is_some()),
             ("calibration", "Confidence", self.examined.is_some()),
-            ("looks", "What it looks at", !self.explained.is_empty()),
+            (
+                "looks",
+                "What it looks at",
+                self.examined
+                    .is_some_and(|examined| !examined.explained.is_empty()),
+            ),
             ("pictures", "Pictures", self.examined.is_some()),
             ("again", "Make it again", true),
         ];

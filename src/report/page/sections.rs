@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
+use super::Again;
 use super::html::{Html, escape};
-use super::{Again, Explained};
 use crate::report::examined::{Cell, Examined};
 use crate::report::plot::confusion::{NAMED, confusion_matrix};
 use crate::report::plot::reliability::reliability_diagram;
@@ -160,10 +160,10 @@ fn pairs(page: &mut Html, examined: &Examined) {
 }
 
 /// Writes the pictures of all kinds, and those with what the net looked at.
-pub fn pictures(page: &mut Html, examined: &Examined, explained: &[Explained]) {
-    if !explained.is_empty() {
+pub fn pictures(page: &mut Html, examined: &Examined) {
+    if !examined.explained.is_empty() {
         page.raw("<section id=\"looks\">\n<h2>What it looks at</h2>\n<p>Grad-CAM: the warmer, the more a place speaks for the predicted class; dimmed is what the net does not see.</p>\n<ul class=\"tiles\">\n");
-        for one in explained {
+        for one in &examined.explained {
             tile(page, examined, one.place, Some(&one.uri));
         }
         page.raw("</ul>\n</section>\n");

@@ -198,6 +198,7 @@ fn examined(classes: usize) -> Examined {
         pictures: Vec::new(),
         spread: Vec::new(),
         mistakes: Vec::new(),
+        explained: Vec::new(),
         cells: cells.filter(|cell| cell.class != cell.predicted).collect(),
         labels,
     }
