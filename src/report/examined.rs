@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::pictures::thumbnail;
 use super::plot::Figure;
 use super::plot::classes::class_bars;
-use super::plot::confusion::confusion_matrix;
+use super::plot::confusion::{NAMED, confusion_matrix};
 use super::plot::gallery::{Tile, gallery};
 use super::plot::reliability::reliability_diagram;
 use crate::data::DecodeOptions;
@@ -27,6 +27,8 @@ const SPREAD: usize = 24;
 const MISTAKES: usize = 24;
 /// Pictures of a cell of the confusion matrix off its diagonal, and on it.
 const OF_CELL: [usize; 2] = [6, 3];
+/// Confused pairs that have pictures, where not every cell has.
+pub const PAIRS: usize = 200;
 /// Small pictures in all.
 const PICTURES: usize = 400;
 /// Mistakes that are explained, and as many others.
@@ -49,7 +51,8 @@ pub struct Examined {
     pub spread: Vec<usize>,
     /// Places among the pictures of the mistakes that the net was surest of.
     pub mistakes: Vec<usize>,
-    /// The cells of the confusion matrix that have pictures: those off the diagonal with most of them first, then the diagonal.
+    /// The cells of the confusion matrix that have pictures: those off the diagonal with most of them first, then the diagonal;
+    /// of many classes the [`PAIRS`] confused most alone.
     pub cells: Vec<Cell>,
     /// Some of the pictures with what the net looked at.
     pub explained: Vec<Explained>,
@@ -108,7 +111,11 @@ impl Examined {
         let records = evaluation.records.as_slice();
         let spread = records::spread(records, SPREAD);
         let mistakes = records::worst_mistakes(records, MISTAKES);
-        let by_cell = by_cell(records);
+        let mut by_cell = by_cell(records);
+        if labels.len() > NAMED {
+            by_cell.retain(|((class, predicted), _)| class != predicted);
+            by_cell.truncate(PAIRS);
+        }
         let mut chosen: BTreeMap<u32, Record> = BTreeMap::new();
         let of_cells = by_cell.iter().flat_map(|(_, some)| some);
         for record in spread.iter().chain(&mistakes).chain(of_cells) {

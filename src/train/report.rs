@@ -3,6 +3,7 @@
 //! None of it is needed to go on with a run, so that what cannot be drawn or written ends nothing: a note says so.
 
 use super::ended::Ended;
+use super::recipe::Recipe;
 use super::run::Run;
 use super::validation::Measured;
 use super::watch::{COLUMNS, Epoch, Watch};
@@ -72,7 +73,10 @@ impl Run {
         };
         let [_, parameters] = self.learner.counts();
         let name = &self.card.name;
-        let data = self.recipe.data.clone().unwrap_or_default();
+        // As it was written: a resumed run knows the folder from the root.
+        let data = Recipe::parse(&self.identity.recipe)?
+            .data
+            .unwrap_or_default();
         let mut summary = vec![format!(
             "{name}, {} parameters, learnt {} of {}: {}.",
             thousands(parameters),

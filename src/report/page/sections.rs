@@ -4,12 +4,9 @@ use anyhow::Result;
 
 use super::Again;
 use super::html::{Html, escape};
-use crate::report::examined::{Cell, Examined};
+use crate::report::examined::{Cell, Examined, PAIRS};
 use crate::report::plot::confusion::{NAMED, confusion_matrix};
 use crate::report::plot::reliability::reliability_diagram;
-
-/// Confused pairs in the table.
-const PAIRS: usize = 200;
 
 /// Writes the sections of classes, confusion, mistakes and confidence.
 pub fn failures(page: &mut Html, examined: &Examined) -> Result<()> {
@@ -103,6 +100,18 @@ fn matrix(page: &mut Html, examined: &Examined) {
     page.raw("</tbody></table></div>\n");
 }
 
+/// Pairs of classes of which one was taken for the other.
+fn wrong_cells(confusion: &[Vec<u64>]) -> usize {
+    let rows = confusion.iter().enumerate().map(|(class, counts)| {
+        let wrong = counts
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != class);
+        wrong.filter(|(_, count)| **count > 0).count()
+    });
+    rows.sum()
+}
+
 /// The largest part of a row that is wrong in one way.
 fn most_wrong(confusion: &[Vec<u64>]) -> f64 {
     let rows = confusion.iter().enumerate().map(|(class, counts)| {
@@ -122,8 +131,8 @@ fn pairs(page: &mut Html, examined: &Examined) {
         .cells
         .iter()
         .filter(|cell| cell.class != cell.predicted);
-    let all = wrong.clone().count();
     let pairs: Vec<&Cell> = wrong.take(PAIRS).collect();
+    let all = wrong_cells(&examined.evaluation.confusion);
     if pairs.is_empty() {
         page.raw("<p>It made no mistake.</p>\n");
         return;

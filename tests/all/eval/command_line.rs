@@ -247,7 +247,8 @@ fn the_output_folder_gets_the_evaluation_and_a_line_a_picture() {
     let right = lines.iter().filter(|line| line.contains(",true,")).count();
     let top1 = report["top1"].as_f64().unwrap();
     assert!((100.0 * right as f64 / 15.0 - top1).abs() < 1e-9);
-    assert_eq!(fs::read_dir(&out).unwrap().count(), 2);
+    // These two, the page and its plots.
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 4);
 }
 
 #[test]

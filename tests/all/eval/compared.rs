@@ -148,7 +148,10 @@ fn each_model_has_the_figures_that_it_has_alone_and_pairs_count_its_pictures() {
     assert_eq!(written, done.stdout);
     let table = fs::read_to_string(folder.join("out/comparison.csv")).unwrap();
     assert_eq!(table.lines().count(), 4);
-    assert_eq!(fs::read_dir(folder.join("out")).unwrap().count(), 2);
+    let drawn = fs::read_to_string(folder.join("out/comparison.svg")).unwrap();
+    assert!(drawn.contains("95 % intervals"));
+    // These and the picture as PNG.
+    assert_eq!(fs::read_dir(folder.join("out")).unwrap().count(), 4);
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn the_report_of_a_run_answers_to_pointer_keys_and_words() {
         out.broken = $$('img').filter((image) => image.complete && image.naturalWidth === 0).length;
         return out;";
     let out = opened(&browser, &page, 1280, script);
-    assert_eq!(out["title"], "resnet20 trained on data");
+    assert_eq!(out["title"], "resnet20_custom trained on data");
     assert_eq!(out["heading"], out["title"]);
     assert_eq!(out["wide"], false);
     let numbers = |key: &str| -> Vec<f64> {
@@ -175,12 +175,16 @@ fn examined(classes: usize) -> Examined {
         recall: 0.9,
         f1: 0.5,
     };
-    let cells = (0..classes).map(|class| Cell {
+    let cell = |class: usize, predicted: usize| Cell {
         class: class as u32,
-        predicted: ((class * 7 + 1) % classes) as u32,
-        images: 1,
+        predicted: predicted as u32,
+        images: confusion[class][predicted],
         pictures: Vec::new(),
-    });
+    };
+    let wrong = (0..classes).map(|class| cell(class, (class * 7 + 1) % classes));
+    let wrong = wrong.filter(|cell| cell.class != cell.predicted);
+    let right = (0..classes).map(|class| cell(class, class));
+    let cells = wrong.chain(right).collect();
     Examined {
         evaluation: Evaluation {
             images: 45 * classes,
@@ -199,7 +203,7 @@ fn examined(classes: usize) -> Examined {
         spread: Vec::new(),
         mistakes: Vec::new(),
         explained: Vec::new(),
-        cells: cells.filter(|cell| cell.class != cell.predicted).collect(),
+        cells,
         labels,
     }
 }
