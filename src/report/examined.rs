@@ -1,6 +1,7 @@
 //! An evaluation with its pictures: which of them to show, and small copies of those.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::Result;
 use image::imageops::FilterType;
@@ -124,10 +125,11 @@ impl Examined {
             }
         }
         let turns = Turns::default();
+        let root = root(split);
         let chosen: Vec<Record> = chosen.into_values().collect();
         let pictures: Vec<Shown> = chosen
             .par_iter()
-            .filter_map(|record| shown(record, split, decoding, &turns))
+            .filter_map(|record| shown(record, split, root, decoding, &turns))
             .collect();
         let place = |record: &Record| {
             let index = record.index as usize;
@@ -292,7 +294,24 @@ fn enlarged(picture: &RgbImage) -> RgbImage {
     }
 }
 
-fn shown(record: &Record, split: &Split, decoding: &DecodeOptions, turns: &Turns) -> Option<Shown> {
+/// The folder that all files of a split are in, which the names of pictures do without.
+fn root(split: &Split) -> &Path {
+    let files = split.files().unwrap_or_default();
+    let folders = files.iter().filter_map(|file| file.parent());
+    let shared = folders.reduce(|a, b| {
+        let mut around = a.ancestors();
+        around.find(|folder| b.starts_with(folder)).unwrap_or(a)
+    });
+    shared.unwrap_or(Path::new(""))
+}
+
+fn shown(
+    record: &Record,
+    split: &Split,
+    root: &Path,
+    decoding: &DecodeOptions,
+    turns: &Turns,
+) -> Option<Shown> {
     let index = record.index as usize;
     let small = |picture: &RgbImage| thumbnail(picture, SIDE);
     let (uri, size) = split.with_picture(index, decoding, turns, small).ok()?;
@@ -300,7 +319,13 @@ fn shown(record: &Record, split: &Split, decoding: &DecodeOptions, turns: &Turns
         index,
         uri,
         size,
-        name: split.name(index),
+        name: match split.file(index) {
+            Some(file) => {
+                let name = file.strip_prefix(root).unwrap_or(file);
+                name.display().to_string()
+            }
+            None => split.name(index),
+        },
         class: record.class,
         predicted: record.predicted,
         probability: record.probability,
