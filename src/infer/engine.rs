@@ -21,7 +21,7 @@ enum Runner {
     Plan(Plan),
     /// The net itself: any device, any dtype.
     Net {
-        net: ResNet,
+        net: Box<ResNet>,
         dtype: DType,
         device: Device,
     },
@@ -39,6 +39,7 @@ impl Engine {
         let runner = if Self::compiles(dtype, &device) {
             Runner::Plan(Plan::new(&net, size[0], size[1], work)?)
         } else {
+            let net = Box::new(net);
             Runner::Net { net, dtype, device }
         };
         Ok(Self { size, runner })
