@@ -8,6 +8,8 @@ falling along half a cosine after an epoch of rising, label smoothing .05. `--me
 recipe (default: models/sample/metrics.csv). Augmentation is done for a whole batch at once, as fast as PyTorch can here; the order of
 pictures and what is drawn differ, so accuracies can be compared within the spread of seeds alone.
 
+`--state FILE` keeps the run after each epoch and goes on from there, exactly but for what the processor's load does to seconds.
+
 Seconds are those of a whole epoch with its validation, by the wall, on both sides: compare them only where each had the machine to
 itself.
 """
@@ -80,8 +82,11 @@ def rate(step, steps, steps_an_epoch):
     return RATE / 2 * (1 + math.cos(math.pi * (step - warm_up) / (steps - warm_up)))
 
 
-def train(parts, epochs):
-    """Yields the seconds of each epoch, its validation among them, and top-1 on the test pictures, in percent."""
+def train(parts, epochs, state):
+    """Yields the seconds of each epoch, its validation among them, and top-1 on the test pictures, in percent.
+
+    Where the file `state` is there, it gives the epochs that are done and goes on; it is written after each.
+    """
     pictures, classes, test, test_classes = (torch.from_numpy(part.copy()) for part in parts)
     classes, test_classes = classes.long(), test_classes.long()
     torch.manual_seed(0)
@@ -90,8 +95,15 @@ def train(parts, epochs):
     loss_of = nn.CrossEntropyLoss(label_smoothing=SMOOTHING)
     erase = torchvision.transforms.RandomErasing(p=1.0)
     steps_an_epoch = math.ceil(len(pictures) / BATCH)
-    step = 0
-    for _ in range(epochs):
+    step, done = 0, []
+    if state is not None and state.exists():
+        kept = torch.load(state)
+        net.load_state_dict(kept["net"])
+        optimiser.load_state_dict(kept["optimiser"])
+        torch.set_rng_state(kept["random"])
+        step, done = kept["step"], kept["done"]
+        yield from done
+    for _ in range(len(done), epochs):
         start = time.perf_counter()
         net.train()
         for places in torch.randperm(len(pictures)).split(BATCH):
@@ -104,7 +116,12 @@ def train(parts, epochs):
         net.eval()
         with torch.no_grad():
             right = sum((net(inputs(x)).argmax(1) == y).sum().item() for x, y in zip(test.split(200), test_classes.split(200)))
-        yield time.perf_counter() - start, 100 * right / len(test)
+        done.append((time.perf_counter() - start, 100 * right / len(test)))
+        if state is not None:
+            kept = {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "random": torch.get_rng_state(), "step": step, "done": done}
+            torch.save(kept, state.with_suffix(".part"))
+            state.with_suffix(".part").replace(state)
+        yield done[-1]
 
 
 def main():
@@ -114,6 +131,7 @@ def main():
     parser.add_argument("--images", type=int, default=None)
     parser.add_argument("--metrics", type=pathlib.Path, default=PROJECT / "models/sample/metrics.csv")
     parser.add_argument("--output", type=pathlib.Path, default=None)
+    parser.add_argument("--state", type=pathlib.Path, default=None)
     arguments = parser.parse_args()
     parts = [read_idx(arguments.data, name) for name in FILES]
     if arguments.images is not None:
@@ -134,7 +152,7 @@ def main():
         "|---|---|---|---|---|",
     ]
     print("\n".join(lines), flush=True)
-    for epoch, (seconds, top1) in enumerate(train(parts, arguments.epochs)):
+    for epoch, (seconds, top1) in enumerate(train(parts, arguments.epochs, arguments.state)):
         top1_here, seconds_here = (f"{float(ours[epoch][key]):.{digits}f}" if epoch < len(ours) else "--" for key, digits in [("val_top1", 2), ("seconds", 0)])
         lines.append(f"| {epoch + 1} | {top1_here} | {top1:.2f} | {seconds_here} | {seconds:.0f} |")
         print(lines[-1], flush=True)

@@ -170,7 +170,8 @@ fn one(model: &str, data: &str, conditions: &Conditions) -> Result<Outcome> {
             Some(explainer) => examined.explained(explainer, split, &decoding),
             None => examined,
         };
-        output.finish(&report, &examined, again(&conditions.device))?;
+        let page = output.finish(&report, &examined, again(&conditions.device))?;
+        console.note(format_args!("the report is {}", page.display()));
     }
     Ok(outcome(report.evaluation.skipped))
 }

@@ -13,6 +13,7 @@ use crate::data::augment::Policy;
 use crate::error::{hinted, is_misuse, misuse, one_line};
 use crate::kernels::isa;
 use crate::model::Frozen;
+use crate::report::REPORT;
 use crate::train::choices::StemRule;
 use crate::train::prepare::place;
 use crate::train::{Ended, Length, OptimiserKind, Recipe, Run, Scheduler, Site, Target, Why};
@@ -327,6 +328,7 @@ fn unread(what: &str, ended: &Ended) -> anyhow::Error {
 
 /// Says what a run came to.
 fn report(ended: &Ended, console: &Console) {
+    let report = ended.folder.as_ref().map(|folder| folder.join(REPORT));
     let folder = ended.folder.as_ref().map(|folder| folder.display());
     match (ended.why, &folder) {
         (Why::Stopped { step }, Some(folder)) => {
@@ -346,6 +348,12 @@ fn report(ended: &Ended, console: &Console) {
     }
     for sentence in ended.in_words() {
         console.note(sentence);
+    }
+    if let Some(report) = report.filter(|report| report.is_file()) {
+        console.note(format_args!(
+            "{} shows how it went, where it fails and what it looks at",
+            report.display()
+        ));
     }
     if let Some(folder) = folder {
         console.note(format_args!("the run is in {folder}"));

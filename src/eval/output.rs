@@ -178,13 +178,15 @@ impl Output {
         let _ = writeln!(self.predictions, "{image},{label},,,,,,,,{error}");
     }
 
-    /// Writes the files, in the place of older ones; `again` is what makes them again, beside the pictures that were evaluated.
+    /// Writes the files, in the place of older ones; `again` is what makes them again, beside the pictures that were evaluated. Returns
+    /// where the report is.
     ///
     /// # Errors
     /// Where a file cannot be written.
-    pub fn finish(self, report: &Report, examined: &Examined, again: Again) -> Result<()> {
+    pub fn finish(self, report: &Report, examined: &Examined, again: Again) -> Result<PathBuf> {
         self.folder.write(PREDICTIONS, &self.predictions)?;
         self.folder.write(EVALUATION, &report.json()?)?;
-        write_page(self.folder.path(), &page(report, examined, again))
+        write_page(self.folder.path(), &page(report, examined, again))?;
+        Ok(self.folder.path().join(REPORT))
     }
 }

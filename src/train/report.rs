@@ -23,7 +23,7 @@ use anyhow::Result;
 use std::time::{Duration, Instant};
 
 /// The least time between two drawings of the curves, so that epochs of a moment are not slowed by them.
-const PAUSE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_secs(1);
 
 impl Run {
     /// Draws the curves of the epochs so far, unless that was done a moment ago.
