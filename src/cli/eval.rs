@@ -122,7 +122,6 @@ fn one(model: &str, data: &str, conditions: &Conditions) -> Result<Outcome> {
     if let Some(mark) = &mark {
         console.note(&mark.note);
     }
-    let mut explainer = output.is_some().then(|| subject.explainer()).transpose()?;
     let mut each = |event: Event| -> Result<()> {
         match event {
             Event::Picture {
@@ -148,7 +147,8 @@ fn one(model: &str, data: &str, conditions: &Conditions) -> Result<Outcome> {
         }
         Ok(())
     };
-    let decoding = DecodeOptions::from(&subject.preprocess);
+    let preprocess = subject.preprocess.clone();
+    let decoding = DecodeOptions::from(&preprocess);
     let evaluation = subject.measure(&meeting, pictures.split_name, &mut each)?;
     let report = Report {
         model: card.name,
@@ -159,18 +159,20 @@ fn one(model: &str, data: &str, conditions: &Conditions) -> Result<Outcome> {
         learnt: learnt(&seen),
         mark: mark.map(|mark| mark.short),
     };
+    // What took long is safe before anybody can close stdout, or a picture cannot be drawn.
+    output.iter().try_for_each(|output| output.write(&report))?;
     print(&match args.format {
         Format::Text => text(&report, stdout_columns().unwrap_or(COLUMNS)),
         Format::Json => report.json()?,
     })?;
     if let Some(output) = output {
         let evaluation = report.evaluation.clone();
-        let examined = Examined::new(evaluation, labels.clone(), split, &decoding);
-        let examined = match &mut explainer {
-            Some(explainer) => examined.explained(explainer, split, &decoding),
-            None => examined,
-        };
-        let page = output.finish(&report, &examined, again(&conditions.device))?;
+        let mut examined = Examined::new(evaluation, labels.clone(), split, &decoding);
+        match conditions.explainer(model, &preprocess) {
+            Ok(mut explainer) => examined = examined.explained(&mut explainer, split, &decoding),
+            Err(error) => console.warning(&error.context("cannot show what the model looks at")),
+        }
+        let page = output.show(&report, &examined, again(&conditions.device))?;
         console.note(format_args!("the report is {}", page.display()));
     }
     Ok(outcome(report.evaluation.skipped))

@@ -2,7 +2,7 @@
 
 use super::predictions::printable;
 use super::terminal::COLUMNS;
-use crate::eval::metrics::macro_average;
+use crate::eval::metrics::{confused_pairs, macro_average};
 use crate::eval::{ClassMetrics, Evaluation, Report};
 use console::{Alignment, measure_text_width, pad_str, truncate_str};
 use std::fmt::Write;
@@ -137,18 +137,10 @@ fn table(text: &mut String, classes: &[ClassMetrics], columns: usize) {
 
 /// The pairs of classes that are most often confused.
 fn pairs(text: &mut String, evaluation: &Evaluation, columns: usize) {
-    let mut pairs = Vec::new();
-    for (class, row) in evaluation.confusion.iter().enumerate() {
-        for (predicted, &count) in row.iter().enumerate() {
-            if class != predicted && count > 0 {
-                pairs.push((count, class, predicted));
-            }
-        }
-    }
+    let pairs = confused_pairs(&evaluation.confusion);
     if pairs.is_empty() {
         return;
     }
-    pairs.sort_by(|a, b| b.0.cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
     text.push_str("\nmost confused\n");
     // The count, the words between and the spaces.
     let width = (columns.saturating_sub(19) / 2).min(PAIR_NAME);

@@ -177,7 +177,7 @@ impl<T> Drop for Ordered<T> {
 }
 
 /// What `work` gives; a panic is an error that says what it said.
-pub(in crate::data) fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(crate) fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
 }
 

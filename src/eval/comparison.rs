@@ -290,6 +290,7 @@ mod tests {
             (letter != '?').then_some(Judgement {
                 predicted: 0,
                 rank: usize::from(letter == 'w') * 5,
+                probability: 0.5,
                 loss: if letter == 'w' { 2.0 } else { 0.5 },
             })
         };

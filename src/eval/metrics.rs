@@ -5,6 +5,8 @@
 //! predictions never contradict each other. Precision, recall and F1 are scikit-learn's
 //! (`precision_recall_fscore_support`) with 0 where nothing defines them.
 
+use std::cmp::Reverse;
+
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
@@ -32,6 +34,8 @@ pub struct Judgement {
     pub predicted: usize,
     /// Classes that rank before the true one.
     pub rank: usize,
+    /// The probability of the class that ranks first, by softmax.
+    pub probability: f64,
     /// Cross entropy, in natural logarithms.
     pub loss: f64,
 }
@@ -148,6 +152,20 @@ impl Metrics {
     }
 }
 
+/// Pairs of a class and another one that it was taken for, with their pictures, those with most first.
+pub fn confused_pairs(confusion: &[Vec<u64>]) -> Vec<(u64, usize, usize)> {
+    let mut pairs = Vec::new();
+    for (class, row) in confusion.iter().enumerate() {
+        for (predicted, &count) in row.iter().enumerate() {
+            if class != predicted && count > 0 {
+                pairs.push((count, class, predicted));
+            }
+        }
+    }
+    pairs.sort_by_key(|&(count, class, predicted)| (Reverse(count), class, predicted));
+    pairs
+}
+
 /// What finite `logits` make of a picture of `class`, which is one of theirs.
 fn judge(class: usize, logits: &[f64]) -> Judgement {
     let predicted = (1..logits.len()).fold(0, |best, other| {
@@ -171,6 +189,7 @@ fn judge(class: usize, logits: &[f64]) -> Judgement {
     Judgement {
         predicted,
         rank: logits_before.count(),
+        probability: sum.recip(),
         loss: sum.ln() + largest - own,
     }
 }

@@ -170,7 +170,7 @@ pub fn evaluate(
             let judgement = metrics
                 .add(class, logits)
                 .with_context(|| format!("cannot evaluate picture `{}`", split.name(index)))?;
-            records.push(Record::new(index, class, judgement.predicted, logits));
+            records.push(Record::new(index, class, &judgement));
             each(Event::Picture {
                 index,
                 class,

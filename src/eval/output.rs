@@ -14,7 +14,7 @@ use crate::predict::Prediction;
 use crate::report::csv::quoted;
 use crate::report::examined::Examined;
 use crate::report::page::{Again, Page};
-use crate::report::{REPORT, write_page};
+use crate::report::{PLOTS, REPORT, write_page};
 use crate::weights::{temporary_beside, write_whole};
 use crate::words::counted;
 
@@ -145,9 +145,20 @@ impl Output {
     ///
     /// # Errors
     /// Those of it.
-    pub fn create(folder: &Path) -> Result<Self> {
+    pub fn create(path: &Path) -> Result<Self> {
+        let folder = OutputFolder::create(path, &[EVALUATION, PREDICTIONS, REPORT])?;
+        let plots = path.join(PLOTS);
+        if plots.exists() && !plots.is_dir() {
+            return Err(hinted(
+                format!(
+                    "cannot write into folder `{}`: `{PLOTS}` in it is no folder",
+                    path.display()
+                ),
+                "pass another folder",
+            ));
+        }
         Ok(Self {
-            folder: OutputFolder::create(folder, &[EVALUATION, PREDICTIONS, REPORT])?,
+            folder,
             predictions: HEADER.to_owned(),
         })
     }
@@ -178,14 +189,20 @@ impl Output {
         let _ = writeln!(self.predictions, "{image},{label},,,,,,,,{error}");
     }
 
-    /// Writes the files, in the place of older ones; `again` is what makes them again, beside the pictures that were evaluated. Returns
-    /// where the report is.
+    /// Writes the figures and the predictions, in the place of older ones.
     ///
     /// # Errors
     /// Where a file cannot be written.
-    pub fn finish(self, report: &Report, examined: &Examined, again: Again) -> Result<PathBuf> {
+    pub fn write(&self, report: &Report) -> Result<()> {
         self.folder.write(PREDICTIONS, &self.predictions)?;
-        self.folder.write(EVALUATION, &report.json()?)?;
+        self.folder.write(EVALUATION, &report.json()?)
+    }
+
+    /// Writes the page with its plots, in the place of older ones, and returns where it is; `again` is what makes it again.
+    ///
+    /// # Errors
+    /// Where a file cannot be written.
+    pub fn show(&self, report: &Report, examined: &Examined, again: Again) -> Result<PathBuf> {
         write_page(self.folder.path(), &page(report, examined, again))?;
         Ok(self.folder.path().join(REPORT))
     }

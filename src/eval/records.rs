@@ -1,6 +1,7 @@
 //! What a net made of each picture: enough to draw an evaluation and to find the pictures behind a figure.
 
 use super::calibration::Calibration;
+use super::metrics::Judgement;
 
 /// What a net made of one picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,15 +17,13 @@ pub struct Record {
 }
 
 impl Record {
-    /// What a net made of picture `index` of `class` by its logits, of which that of `predicted` is the largest.
-    pub fn new(index: usize, class: usize, predicted: usize, logits: &[f64]) -> Self {
-        let largest = logits[predicted];
-        let sum: f64 = logits.iter().map(|logit| (logit - largest).exp()).sum();
+    /// What a net made of picture `index` of `class`.
+    pub fn new(index: usize, class: usize, judgement: &Judgement) -> Self {
         Self {
             index: index as u32,
             class: class as u32,
-            predicted: predicted as u32,
-            probability: sum.recip() as f32,
+            predicted: judgement.predicted as u32,
+            probability: judgement.probability as f32,
         }
     }
 
@@ -68,10 +67,12 @@ pub fn calibration(records: &[Record]) -> Calibration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eval::Metrics;
 
     #[test]
     fn the_probability_is_softmax() {
-        let record = Record::new(7, 0, 1, &[0.0, 3.0f64.ln()]);
+        let judgement = Metrics::new(2).add(0, &[0.0, 3.0f64.ln()]).unwrap();
+        let record = Record::new(7, 0, &judgement);
         assert!((record.probability - 0.75).abs() < 1e-6 && !record.is_right());
     }
 

@@ -118,8 +118,12 @@ impl Examined {
             by_cell.truncate(PAIRS);
         }
         let mut chosen: BTreeMap<u32, Record> = BTreeMap::new();
-        let of_cells = by_cell.iter().flat_map(|(_, some)| some);
-        for record in spread.iter().chain(&mistakes).chain(of_cells) {
+        // One of each cell before a second of any.
+        let rounds = (0..OF_CELL[0]).flat_map(|round| {
+            let cells = by_cell.iter();
+            cells.filter_map(move |(_, some)| some.get(round))
+        });
+        for record in spread.iter().chain(&mistakes).chain(rounds) {
             if chosen.len() < PICTURES {
                 chosen.insert(record.index, *record);
             }
@@ -286,7 +290,7 @@ fn enlarged(picture: &RgbImage) -> RgbImage {
     let (width, height) = picture.dimensions();
     let longer = width.max(height).max(1);
     if longer < SIDE {
-        let times = SIDE.div_ceil(longer);
+        let times = (SIDE / longer).max(1);
         imageops::resize(picture, width * times, height * times, FilterType::Nearest)
     } else {
         let scale = |length: u32| (length * SIDE / longer).max(1);

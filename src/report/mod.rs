@@ -36,16 +36,18 @@ pub const PLOTS: &str = "plots";
 /// # Errors
 /// Where a file cannot be written.
 pub fn write_page(folder: &Path, page: &Page) -> Result<()> {
+    let html = page.html()?;
+    write_whole(&folder.join(REPORT), |file| {
+        Ok(file.write_all(html.as_bytes())?)
+    })?;
+    // The page does without them.
     if let Some(examined) = page.examined {
         let plots = plots_in(folder)?;
         for (name, figure) in examined.figures()? {
             figure.save(&plots, name)?;
         }
     }
-    let html = page.html()?;
-    write_whole(&folder.join(REPORT), |file| {
-        Ok(file.write_all(html.as_bytes())?)
-    })
+    Ok(())
 }
 
 /// The folder of plots in `folder`, which is made where it is not there.

@@ -5,6 +5,7 @@ use super::run::Run;
 use super::state::{Best, Exact};
 use super::validation::Scores;
 use super::watch::{COLUMNS, Epoch, Watch};
+use crate::error::one_line;
 use crate::eval::Evaluation;
 use crate::model::ResNet;
 use crate::weights::Card;
@@ -77,6 +78,7 @@ impl Run {
                 epoch: epoch.epoch,
                 top1: scores.top1.map(Exact),
             });
+            self.measured[1] = self.measured[0].take();
         }
         self.standing.rows.push(epoch.csv());
         self.write_models(is_best)?;
@@ -207,16 +209,25 @@ impl Run {
         }
     }
 
-    /// Measures the best epoch for the report: on the pictures that neither taught nor chose it where there are such, else on
-    /// those that chose it; nothing where there are none, or `watch` wants to stop meanwhile.
+    /// The best epoch's net and what it makes of the pictures that measure it: those that neither taught nor chose it where there
+    /// are such, else those that chose it; nothing where there are none, or `watch` wants to stop meanwhile.
     fn examine(&mut self, watch: &mut dyn Watch) -> Result<Option<(Evaluation, ResNet)>> {
-        let measured = self.test.as_mut().or(self.validation.as_mut());
-        let (Some(measured), Some(folder)) = (measured, &self.folder) else {
+        let Some(folder) = &self.folder else {
             return Ok(None);
         };
         let best: HashMap<String, Tensor> = folder.read_model(Which::Best)?.into_iter().collect();
+        if best.is_empty() {
+            return Ok(None);
+        }
         let net = self.learner.net_of(best)?;
-        let evaluation = measured.measure(net.clone(), watch)?;
+        let evaluation = match (&mut self.test, &mut self.validation) {
+            (Some(test), _) => test.measure(net.clone(), watch)?,
+            (None, Some(validation)) => match self.measured[1].take() {
+                Some(evaluation) => Some(evaluation),
+                None => validation.measure(net.clone(), watch)?,
+            },
+            (None, None) => None,
+        };
         Ok(evaluation.map(|evaluation| (evaluation, net)))
     }
 
@@ -240,7 +251,17 @@ impl Run {
 
     /// The end of a run that has nothing left to do.
     pub(super) fn finished(&mut self, why: Why, watch: &mut dyn Watch) -> Result<Ended> {
-        let examined = self.examine(watch)?;
+        let examined = match self.examine(watch) {
+            // Nothing but the report asks for it.
+            Err(error) if self.test.is_none() => {
+                watch.note(&format!(
+                    "the report does without the best epoch's pictures: {}",
+                    one_line(&error)
+                ));
+                None
+            }
+            examined => examined?,
+        };
         let is_to_test = self.test.is_some() && self.folder.is_some();
         if is_to_test && examined.is_none() && watch.wants_to_stop() {
             return Ok(self.stopped(watch));
@@ -257,11 +278,14 @@ impl Run {
         Ok(ended)
     }
 
-    pub(super) fn stopped(&self, watch: &mut dyn Watch) -> Ended {
+    pub(super) fn stopped(&mut self, watch: &mut dyn Watch) -> Ended {
         let ended = self.ended(Why::Stopped {
             step: self.standing.step,
         });
-        self.report(&ended, None, watch);
+        // A page of more than that stays, where nothing has come since.
+        if self.measured.iter().any(Option::is_some) || !self.has_report() {
+            self.report(&ended, None, watch);
+        }
         ended
     }
 }
@@ -275,6 +299,9 @@ impl Ended {
                 "ended early: {} without a better one",
                 counted(epochs, "epoch")
             ));
+        }
+        if let Why::Stopped { step } = self.why {
+            sentences.push(format!("stopped after step {step}"));
         }
         if let (Some((epoch, Some(top1))), Some(validation)) = (self.best, &self.validation) {
             let flatters = if self.flatters {

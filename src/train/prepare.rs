@@ -9,6 +9,7 @@ use super::memory;
 use super::pictures::Data;
 use super::place::{RUNS, ensure_new};
 use super::recipe::Recipe;
+use super::report::Drawing;
 use super::rules::{check_batches, class_weights, fewest_pictures, schedule, steps};
 use super::run::Run;
 use super::schedule::Scheduler;
@@ -342,7 +343,8 @@ impl Parts {
             folder: None,
             earlier_best: Vec::new(),
             ended_inside: None,
-            drawn: None,
+            measured: [None, None],
+            drawing: Drawing::default(),
             events: Events::default(),
         })
     }

@@ -7,6 +7,7 @@ use super::recipe::Recipe;
 use super::run::Run;
 use super::validation::Measured;
 use super::watch::{COLUMNS, Epoch, Watch};
+use crate::data::ordered::caught;
 use crate::error::one_line;
 use crate::eval::Evaluation;
 use crate::explain::Explainer;
@@ -17,24 +18,45 @@ use crate::report::examined::Examined;
 use crate::report::page::{Again, Learning, Page};
 use crate::report::plot::Figure;
 use crate::report::plot::curves::{Point, learning_curves};
-use crate::report::{thousands, write_page};
+use crate::report::{REPORT, thousands, write_page};
 use crate::words::counted;
 use anyhow::Result;
 use std::time::{Duration, Instant};
 
-/// The least time between two drawings of the curves, so that epochs of a moment are not slowed by them.
-const PAUSE: Duration = Duration::from_secs(1);
+/// How much longer the pause between two drawings of the curves is than a drawing, so that epochs of a moment are not slowed.
+const PAUSE: u32 = 20;
+
+/// What was drawn of a run so far.
+#[derive(Debug, Default)]
+pub(super) struct Drawing {
+    /// When the curves were drawn last, and how long that took.
+    last: Option<(Instant, Duration)>,
+    /// Whether it was said that they cannot be.
+    is_said_to_fail: bool,
+}
 
 impl Run {
     /// Draws the curves of the epochs so far, unless that was done a moment ago.
     pub(super) fn draw_now_and_then(&mut self, watch: &mut dyn Watch) {
-        if self.folder.is_none() || self.drawn.is_some_and(|drawn| drawn.elapsed() < PAUSE) {
+        let is_moment_ago = |(at, took): (Instant, Duration)| at.elapsed() < PAUSE * took;
+        if self.folder.is_none() || self.drawing.last.is_some_and(is_moment_ago) {
             return;
         }
-        if let Err(error) = self.draw(&self.epochs()) {
+        let start = Instant::now();
+        let drawn = caught(|| self.save_curves(&self.curves(&self.epochs())?));
+        self.drawing.last = Some((Instant::now(), start.elapsed()));
+        if let Err(error) = drawn
+            && !self.drawing.is_said_to_fail
+        {
+            self.drawing.is_said_to_fail = true;
             watch.note(&format!("the curves cannot be drawn: {}", one_line(&error)));
         }
-        self.drawn = Some(Instant::now());
+    }
+
+    /// Whether there is a report.
+    pub(super) fn has_report(&self) -> bool {
+        let folder = self.folder.as_ref();
+        folder.is_some_and(|folder| folder.path().join(REPORT).is_file())
     }
 
     /// Writes the report of a run that has come to `ended`, with the net of its best epoch and what it makes of the pictures that
@@ -45,7 +67,7 @@ impl Run {
         examined: Option<(Evaluation, ResNet)>,
         watch: &mut dyn Watch,
     ) {
-        if let Err(error) = self.write_report(ended, examined) {
+        if let Err(error) = caught(|| self.write_report(ended, examined)) {
             watch.note(&format!(
                 "the report cannot be written: {}",
                 one_line(&error)
@@ -58,7 +80,7 @@ impl Run {
             return Ok(());
         };
         let epochs = self.epochs();
-        let curves = self.draw(&epochs)?;
+        let curves = self.curves(&epochs)?;
         let measured = self.test.as_ref().or(self.validation.as_ref());
         let examined = match (examined, measured) {
             (Some((evaluation, net)), Some(measured)) => {
@@ -104,18 +126,23 @@ impl Run {
                 environment: environment(&self.identity.device),
             },
         };
-        write_page(folder.path(), &page)
+        write_page(folder.path(), &page)?;
+        self.save_curves(&curves)
     }
 
-    /// Draws the curves of `epochs` into the run's folder.
-    fn draw(&self, epochs: &[Epoch]) -> Result<Figure> {
+    /// The curves of `epochs`.
+    fn curves(&self, epochs: &[Epoch]) -> Result<Figure> {
         let points: Vec<Point> = epochs.iter().map(Point::from).collect();
         let best = self.ended_inside.or(self.standing.best);
-        let curves = learning_curves(&points, best.map(|best| best.epoch))?;
-        if let Some(folder) = &self.folder {
-            curves.save(&folder.plots()?, "curves")?;
+        learning_curves(&points, best.map(|best| best.epoch))
+    }
+
+    /// Writes the curves into the run's folder.
+    fn save_curves(&self, curves: &Figure) -> Result<()> {
+        match &self.folder {
+            Some(folder) => curves.save(&folder.plots()?, "curves"),
+            None => Ok(()),
         }
-        Ok(curves)
     }
 
     /// The finished epochs, and the one that the run ended inside of.

@@ -9,10 +9,12 @@ use super::feed::{FedBatch, Feed};
 use super::folder::RunFolder;
 use super::learner::Learner;
 use super::recipe::Recipe;
+use super::report::Drawing;
 use super::settings::Settings;
 use super::state::{Best, Exact, Identity, Standing, Sums, diverged};
 use super::validation::{Scores, Validation};
 use super::watch::{Epoch, Step, Watch};
+use crate::eval::Evaluation;
 use crate::predict::NotFinite;
 use crate::weights::Card;
 use anyhow::{Result, bail};
@@ -44,8 +46,10 @@ pub struct Run {
     pub(super) earlier_best: Vec<(String, Tensor)>,
     /// The best epoch of a run that has ended inside one and whose files all tell so; its state stands before that end.
     pub(super) ended_inside: Option<Best>,
-    /// When the curves were drawn last.
-    pub(super) drawn: Option<Instant>,
+    /// What the last validation came to, and that of the best epoch where this process measured it.
+    pub(super) measured: [Option<Evaluation>; 2],
+    /// What was drawn of it.
+    pub(super) drawing: Drawing,
     /// What TensorBoard shows of it, unless the run is dry.
     pub(super) events: Events,
 }
@@ -231,11 +235,11 @@ impl Run {
     /// to stop meanwhile. Where they cannot be had, the state is saved all the same.
     fn validate(&mut self, watch: &mut dyn Watch) -> Result<Option<Scores>> {
         let started = Instant::now();
-        let scores = match &mut self.validation {
-            Some(validation) => validation.scores(&self.learner, watch),
-            None => Ok(Some(Scores::default())),
+        let evaluation = match &mut self.validation {
+            Some(validation) => validation.scores(&self.learner, watch).map(|e| e.map(Some)),
+            None => Ok(Some(None)),
         };
-        let scores = match scores {
+        let evaluation = match evaluation {
             Err(error) if error.is::<NotFinite>() => {
                 return Err(diverged(&format!(
                     "after step {} the net's answers are infinite or not a number",
@@ -244,12 +248,13 @@ impl Run {
             }
             // The epoch's steps are not lost with its validation.
             Err(error) => return self.save().and(Err(error)),
-            Ok(scores) => scores,
+            Ok(None) => return Ok(None),
+            Ok(Some(evaluation)) => evaluation,
         };
-        if scores.is_some() {
-            self.standing.sums.seconds.0 += started.elapsed().as_secs_f64();
-        }
-        Ok(scores)
+        self.standing.sums.seconds.0 += started.elapsed().as_secs_f64();
+        let scores = evaluation.as_ref().map(Scores::of).unwrap_or_default();
+        self.measured[0] = evaluation;
+        Ok(Some(scores))
     }
 
     /// What the epoch under way came to.
@@ -295,6 +300,7 @@ impl Run {
                 epoch: epoch.epoch,
                 top1: scores.top1.map(Exact),
             });
+            self.measured[1] = self.measured[0].take();
         }
         self.standing.rows.push(epoch.csv());
         self.standing.epoch = epoch.epoch;

@@ -48,6 +48,17 @@ pub struct Scores {
     pub top5: Option<f64>,
 }
 
+impl Scores {
+    /// The scores of an evaluation.
+    pub(super) fn of(evaluation: &Evaluation) -> Self {
+        Self {
+            loss: Some(evaluation.loss),
+            top1: Some(evaluation.top1),
+            top5: evaluation.top5,
+        }
+    }
+}
+
 /// The wish to stop, on its way out of an evaluation.
 #[derive(Debug, thiserror::Error)]
 #[error("stopped")]
@@ -89,13 +100,8 @@ impl Validation {
         &mut self,
         learner: &Learner,
         watch: &mut dyn Watch,
-    ) -> Result<Option<Scores>> {
-        let evaluation = self.measure(learner.validated_net()?, watch)?;
-        Ok(evaluation.map(|evaluation| Scores {
-            loss: Some(evaluation.loss),
-            top1: Some(evaluation.top1),
-            top5: evaluation.top5,
-        }))
+    ) -> Result<Option<Evaluation>> {
+        self.measure(learner.validated_net()?, watch)
     }
 
     /// Measures `net`; nothing where `watch` wants to stop meanwhile.
@@ -168,7 +174,7 @@ fn of_features(
         for (&place, logits) in places.iter().zip(logits.to_vec2::<f64>()?) {
             let (index, class) = features.picture(place as usize);
             let judgement = metrics.add(class, &logits)?;
-            records.push(Record::new(index, class, judgement.predicted, &logits));
+            records.push(Record::new(index, class, &judgement));
         }
     }
     Ok(Evaluation::new(&metrics, labels, total, start, records))

@@ -26,6 +26,16 @@ pub struct Conditions<'a> {
     pub console: &'a Console,
 }
 
+impl Conditions<'_> {
+    /// What says what a model looks at in pictures that are read by `preprocess`; the model is opened anew, so that it takes no
+    /// memory before.
+    pub fn explainer(&self, model: &str, preprocess: &Preprocess) -> Result<Explainer> {
+        let checkpoint = Checkpoint::open(model, &Remote::new(self.console))?;
+        let net = checkpoint.build(self.dtype, &self.device)?;
+        Explainer::new(net, preprocess, Work::many(1))
+    }
+}
+
 /// A model with the way in which its pictures are read.
 pub struct Subject<'a> {
     checkpoint: Checkpoint,
@@ -71,13 +81,6 @@ impl<'a> Subject<'a> {
         } else {
             console.note(text);
         }
-    }
-
-    /// What says what it looks at.
-    pub fn explainer(&self) -> Result<Explainer> {
-        let Conditions { device, dtype, .. } = self.conditions;
-        let net = self.checkpoint.build(*dtype, device)?;
-        Explainer::new(net, &self.preprocess, Work::many(1))
     }
 
     /// Runs it over the pictures of `meeting`, a split of this name; `each` is told of every picture.

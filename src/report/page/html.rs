@@ -22,6 +22,18 @@ impl Html {
         self.raw(&format!("<{name}>{}</{name}>\n", escape(text)));
     }
 
+    /// Figures under their names.
+    pub fn facts(&mut self, facts: &[(&str, String)]) {
+        self.raw("<dl class=\"facts\">\n");
+        for (name, value) in facts {
+            self.raw("<div>");
+            self.element("dt", name);
+            self.element("dd", value);
+            self.raw("</div>\n");
+        }
+        self.raw("</dl>\n");
+    }
+
     /// A cell of a table: words, or a number with what it sorts by.
     pub fn cell(&mut self, text: &str, number: Option<f64>) {
         match number {

@@ -33,7 +33,8 @@ pub fn section(page: &mut Html, learning: &Learning) {
             page.cell(&format!("{}{mark}", epoch.epoch), Some(epoch.epoch as f64));
             let mut number = |value: Option<f64>, digits: usize| match value {
                 Some(value) => page.cell(&format!("{value:.digits$}"), Some(value)),
-                None => page.cell("", Some(f64::NEG_INFINITY)),
+                // Below all that there is.
+                None => page.cell("", Some(-1e9)),
             };
             number(Some(epoch.train_loss), 4);
             number(Some(epoch.train_top1), 2);

@@ -100,14 +100,8 @@ impl Page<'_> {
         for sentence in &self.summary {
             page.element("p", sentence);
         }
-        page.raw("<dl class=\"facts\">\n");
-        for (name, value) in &self.facts {
-            page.raw("<div>");
-            page.element("dt", name);
-            page.element("dd", value);
-            page.raw("</div>\n");
-        }
-        page.raw("</dl>\n<nav aria-label=\"Sections\">\n");
+        page.facts(&self.facts);
+        page.raw("<nav aria-label=\"Sections\">\n");
         let sections = [
             ("learning", "How it went", self.learning.is_some()),
             ("classes", "Classes", self.examined.is_some()),

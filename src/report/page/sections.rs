@@ -1,9 +1,12 @@
 //! Where a net fails, the pictures, and what makes it all again.
 
+use std::collections::HashSet;
+
 use anyhow::Result;
 
 use super::Again;
 use super::html::{Html, escape};
+use crate::eval::metrics::confused_pairs;
 use crate::report::examined::{Cell, Examined, PAIRS};
 use crate::report::plot::confusion::{NAMED, confusion_matrix};
 use crate::report::plot::reliability::reliability_diagram;
@@ -75,6 +78,12 @@ fn matrix(page: &mut Html, examined: &Examined) {
     page.raw("</tr></thead><tbody>\n");
     let confusion = &examined.evaluation.confusion;
     let most_wrong = most_wrong(confusion);
+    let with_pictures: HashSet<(usize, usize)> = examined
+        .cells
+        .iter()
+        .filter(|cell| !cell.pictures.is_empty())
+        .map(|cell| (cell.class as usize, cell.predicted as usize))
+        .collect();
     for (class, counts) in confusion.iter().enumerate() {
         let label = escape(&examined.labels[class]);
         page.raw(&format!("<tr><th scope=\"row\">{label}</th>"));
@@ -87,29 +96,19 @@ fn matrix(page: &mut Html, examined: &Examined) {
                 (_, false) => ("wrong", part / most_wrong),
             };
             page.raw(&format!("<td class=\"{kind}\" style=\"--part:{part:.3}\">"));
-            if count > 0 {
+            if with_pictures.contains(&(class, predicted)) {
                 let other = escape(&examined.labels[predicted]);
                 page.raw(&format!(
                     "<button type=\"button\" data-cell=\"{class},{predicted}\" aria-label=\"{count} of {label} taken for {other}\">{count}</button>"
                 ));
+            } else if count > 0 {
+                page.raw(&count.to_string());
             }
             page.raw("</td>");
         }
         page.raw("</tr>\n");
     }
     page.raw("</tbody></table></div>\n");
-}
-
-/// Pairs of classes of which one was taken for the other.
-fn wrong_cells(confusion: &[Vec<u64>]) -> usize {
-    let rows = confusion.iter().enumerate().map(|(class, counts)| {
-        let wrong = counts
-            .iter()
-            .enumerate()
-            .filter(|(other, _)| *other != class);
-        wrong.filter(|(_, count)| **count > 0).count()
-    });
-    rows.sum()
 }
 
 /// The largest part of a row that is wrong in one way.
@@ -132,7 +131,7 @@ fn pairs(page: &mut Html, examined: &Examined) {
         .iter()
         .filter(|cell| cell.class != cell.predicted);
     let pairs: Vec<&Cell> = wrong.take(PAIRS).collect();
-    let all = wrong_cells(&examined.evaluation.confusion);
+    let all = confused_pairs(&examined.evaluation.confusion).len();
     if pairs.is_empty() {
         page.raw("<p>It made no mistake.</p>\n");
         return;
@@ -194,7 +193,7 @@ fn tiles(page: &mut Html, examined: &Examined, places: &[usize]) {
     page.raw("</ul>\n");
 }
 
-/// A picture with what it was taken for; the script puts the picture in, unless it has another one over it.
+/// A picture with what it was taken for, and the same with something over it where there is that.
 fn tile(page: &mut Html, examined: &Examined, place: usize, over: Option<&str>) {
     let picture = &examined.pictures[place];
     let label = |class: u32| escape(&examined.labels[class as usize]);
@@ -234,18 +233,13 @@ pub fn again(page: &mut Html, again: &Again) {
     if let Some((name, text)) = &again.config {
         // Line ends stay: each line by itself is without control characters.
         let lines: Vec<String> = text.lines().map(escape).collect();
+        page.raw("<p>All that was decided is in its configuration, which <code>--recipe</code> takes.</p>\n");
         page.raw(&format!(
             "<details><summary>{}</summary>\n<pre><code>{}</code></pre>\n</details>\n",
             escape(name),
             lines.join("\n")
         ));
     }
-    page.raw("<dl class=\"facts\">\n");
-    for (name, value) in &again.environment {
-        page.raw("<div>");
-        page.element("dt", name);
-        page.element("dd", value);
-        page.raw("</div>\n");
-    }
-    page.raw("</dl>\n</section>\n");
+    page.facts(&again.environment);
+    page.raw("</section>\n");
 }

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use super::canvas::{Area, Stand, figure, fill, frame, letters, write};
 use super::words::room;
 use super::{Colour, Figure};
+use crate::eval::metrics::confused_pairs;
 use crate::report::pictures::png_uri;
 
 /// Classes up to which each has a row with its name.
@@ -56,15 +57,7 @@ pub fn confusion_matrix(labels: &[String], confusion: &[Vec<u64>]) -> Result<Fig
 
 /// The classes of the pairs that are confused most, in the order of the classes.
 fn most_confused(confusion: &[Vec<u64>]) -> Vec<usize> {
-    let mut pairs: Vec<(u64, usize, usize)> = Vec::new();
-    for (row, counts) in confusion.iter().enumerate() {
-        let wrong = counts
-            .iter()
-            .enumerate()
-            .filter(|&(column, &count)| column != row && count > 0);
-        pairs.extend(wrong.map(|(column, &count)| (count, row, column)));
-    }
-    pairs.sort_by_key(|&(count, row, column)| (std::cmp::Reverse(count), row, column));
+    let pairs = confused_pairs(confusion);
     let mut classes: Vec<usize> = Vec::new();
     // Without mistakes, the first classes.
     let any = (0..confusion.len()).map(|class| (0, class, class));
@@ -266,7 +259,7 @@ fn axes(area: &Area, [left, top, right, bottom]: [i32; 4], classes: usize) -> Re
         Colour::Muted,
         1,
     )?;
-    let legend = "rows: true, columns: predicted; blue: right, red: wrong; numbers of classes";
+    let legend = "rows: true, columns: predicted; blue: right, red: wrong; by logarithms of counts";
     write(area, legend, [left, bottom + 18], Stand::Right, MAP, &style)
 }
 
@@ -289,8 +282,8 @@ fn map(confusion: &[Vec<u64>]) -> Result<String> {
         |count: u64, most: u64| ((1 + count) as f64).ln() / ((1 + most.max(1)) as f64).ln();
     let mut pixels = image::RgbaImage::new(side as u32, side as u32);
     for (pixel, [right, wrong]) in pixels.pixels_mut().zip(cells) {
-        // Where both are, what is right is larger by far and on the diagonal; a cell of mistakes alone is off it.
-        let (colour, strength) = if right > 0 {
+        // A cell that stands for several shows what there is more of.
+        let (colour, strength) = if right > wrong {
             ([0x3B, 0x82, 0xF6], strength(right, most[0]))
         } else {
             ([0xE5, 0x48, 0x4D], strength(wrong, most[1]))

@@ -27,7 +27,7 @@ fn own() -> Database {
     fonts
 }
 
-/// Whether the font inside the binary has every letter of `text`; a rough answer, as its README says.
+/// Whether the font inside the binary has the letter `c`, about: what it has is in `assets/fonts/README.md`.
 fn is_ours(c: char) -> bool {
     matches!(c, '\n' | '\t' | ' '..='~' | '\u{a0}'..='\u{24f}' | '\u{370}'..='\u{45f}' | '\u{1e00}'..='\u{22ff}' | '\u{2713}' | '\u{2717}')
 }

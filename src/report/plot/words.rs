@@ -5,9 +5,13 @@ use console::{measure_text_width, truncate_str};
 /// The width of a letter by its height, on the generous side for letters of a sans-serif.
 pub const WIDTH: f64 = 0.58;
 
-/// `text` without control characters and others that XML does not know, spaces in their place.
+/// `text` without control characters, those that turn the direction of what follows and those that XML does not know; spaces
+/// are in their place.
 pub fn printable(text: &str) -> String {
-    let is_known = |c: char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
+    let is_known = |c: char| {
+        let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        !c.is_control() && !turns && !matches!(c, '\u{fffe}' | '\u{ffff}')
+    };
     text.chars()
         .map(|c| if is_known(c) { c } else { ' ' })
         .collect()
@@ -48,7 +52,7 @@ mod tests {
     #[test]
     fn no_text_can_leave_its_place() {
         assert_eq!(
-            escaped(&printable("</title><script>\"'&\u{0}\u{1b}")),
+            escaped(&printable("</title><script>\"'&\u{0}\u{202e}")),
             "&lt;/title&gt;&lt;script&gt;&quot;&#39;&amp;  "
         );
     }

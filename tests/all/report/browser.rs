@@ -4,7 +4,7 @@
 
 use super::{HOSTILE, trained};
 use resnet::eval::{Calibration, ClassMetrics, Evaluation};
-use resnet::report::examined::{Cell, Examined};
+use resnet::report::examined::{Cell, Examined, Shown};
 use resnet::report::page::Page;
 use serde_json::Value;
 use std::fs;
@@ -179,7 +179,7 @@ fn examined(classes: usize) -> Examined {
         class: class as u32,
         predicted: predicted as u32,
         images: confusion[class][predicted],
-        pictures: Vec::new(),
+        pictures: vec![0],
     };
     let wrong = (0..classes).map(|class| cell(class, (class * 7 + 1) % classes));
     let wrong = wrong.filter(|cell| cell.class != cell.predicted);
@@ -199,7 +199,15 @@ fn examined(classes: usize) -> Examined {
             records: Vec::new(),
         },
         calibration: Calibration::default(),
-        pictures: Vec::new(),
+        pictures: vec![Shown {
+            index: 0,
+            uri: "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=".to_owned(),
+            size: [1, 1],
+            name: "a picture".to_owned(),
+            class: 0,
+            predicted: 0,
+            probability: 0.5,
+        }],
         spread: Vec::new(),
         mistakes: Vec::new(),
         explained: Vec::new(),

@@ -2,6 +2,10 @@
 
 use super::super::command::Resnet;
 use super::{HOSTILE, SMALL, pictures, ran, trained};
+use resnet::data::DecodeOptions;
+use resnet::data::sets::{Pictures, Split};
+use resnet::eval::{Evaluation, Metrics, Record};
+use resnet::report::examined::Examined;
 use std::fs;
 use std::path::Path;
 
@@ -141,4 +145,80 @@ fn a_report_that_cannot_be_written_costs_nothing_of_the_run() {
     assert!(said.contains("the report cannot be written"), "{said}");
     let metrics = fs::read_to_string(run.join("metrics.csv")).unwrap();
     assert_eq!(metrics.lines().count(), 3);
+    // The page does not need the pictures beside it.
+    let page = fs::read_to_string(run.join("report.html")).unwrap();
+    assert!(page.contains("epochs = 2"));
+    // Nor does the run's end need the best model.
+    let best = run.join("best/model.safetensors");
+    fs::write(&best, b"damaged").unwrap();
+    let said = ran(folder, &["train", "--resume", "run"]);
+    assert!(said.contains("the report does without"), "{said}");
+    fs::remove_dir_all(run.join("best")).unwrap();
+    ran(folder, &["train", "--resume", "run"]);
+}
+
+#[test]
+fn a_stopped_extension_leaves_the_page_of_the_finished_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    trained(folder, &["a", "b"], 1);
+    let page = || fs::read_to_string(folder.join("run/report.html")).unwrap();
+    let before = page();
+    let line = "train --resume run --epochs 9 --format json";
+    let mut running = Resnet::line(line).folder(folder).start();
+    drop(running.child.stdout.take());
+    assert_eq!(running.child.wait().unwrap().code(), Some(1));
+    assert!(page() == before);
+}
+
+#[test]
+fn every_button_of_many_classes_has_pictures_behind_it() {
+    for classes in [20, 40] {
+        let size = 4;
+        let count = 12 * classes;
+        let pictures = Pictures::Memory {
+            name: "test".to_owned(),
+            size: [size, size],
+            channels: 1,
+            samples: vec![7; count * size * size],
+        };
+        let class = |index: usize| index % classes;
+        let split = Split::new(pictures, (0..count).map(|i| class(i) as u32).collect());
+        let mut metrics = Metrics::new(classes);
+        // A net that is right in a third of the pictures, and else wrong in all ways.
+        let records = (0..count).map(|index| {
+            let mut logits = vec![0.0; classes];
+            logits[(class(index) + index / classes % 9 * usize::from(index % 3 > 0)) % classes] =
+                1.0;
+            let judgement = metrics.add(class(index), &logits).unwrap();
+            Record::new(index, class(index), &judgement)
+        });
+        let records: Vec<Record> = records.collect();
+        let labels: Vec<String> = (0..classes).map(|class| class.to_string()).collect();
+        let evaluation = Evaluation {
+            images: count,
+            skipped: 0,
+            loss: metrics.loss(),
+            top1: metrics.top1(),
+            top5: metrics.top5(),
+            seconds: 1.0,
+            images_per_second: 1.0,
+            classes: metrics.classes(&labels),
+            confusion: metrics.confusion().to_vec(),
+            records,
+        };
+        let decoding = DecodeOptions::default();
+        let examined = Examined::new(evaluation, labels, &split, &decoding);
+        assert!(examined.cells.len() > 100, "{}", examined.cells.len());
+        for cell in &examined.cells {
+            assert!(!cell.pictures.is_empty(), "{classes} classes: {cell:?}");
+            for &place in &cell.pictures {
+                let picture = &examined.pictures[place];
+                assert_eq!(
+                    (picture.class, picture.predicted),
+                    (cell.class, cell.predicted)
+                );
+            }
+        }
+    }
 }
