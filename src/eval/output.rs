@@ -9,12 +9,13 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::Evaluation;
-use crate::error::{hinted, one_line};
+use crate::error::{hinted, misuse, one_line};
 use crate::predict::Prediction;
 use crate::report::csv::quoted;
 use crate::report::examined::Examined;
 use crate::report::page::{Again, Page};
 use crate::report::{PLOTS, REPORT, write_page};
+use crate::train::is_run;
 use crate::weights::{temporary_beside, write_whole};
 use crate::words::counted;
 
@@ -146,6 +147,15 @@ impl Output {
     /// # Errors
     /// Those of it.
     pub fn create(path: &Path) -> Result<Self> {
+        if is_run(path) {
+            return Err(misuse(
+                format!(
+                    "folder `{}` is a run's, with a report of its own",
+                    path.display()
+                ),
+                "pass another folder",
+            ));
+        }
         let folder = OutputFolder::create(path, &[EVALUATION, PREDICTIONS, REPORT])?;
         let plots = path.join(PLOTS);
         if plots.exists() && !plots.is_dir() {

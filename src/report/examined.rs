@@ -32,6 +32,8 @@ const OF_CELL: [usize; 2] = [6, 3];
 pub const PAIRS: usize = 200;
 /// Small pictures in all.
 const PICTURES: usize = 400;
+/// Pictures below which the calibration error says nothing.
+const FEWEST_TO_CALIBRATE: usize = 100;
 /// Mistakes that are explained, and as many others.
 const EXPLAINED: usize = 8;
 /// Longer side of a small picture, in pixels.
@@ -211,9 +213,11 @@ impl Examined {
             ("top-1", format!("{top1:.2} %")),
         ];
         facts.extend(top5.map(|top5| ("top-5", format!("{top5:.2} %"))));
-        let error = 100.0 * self.calibration.expected_error();
         facts.push(("loss", format!("{loss:.4}")));
-        facts.push(("calibration error", format!("{error:.2} %")));
+        if *images >= FEWEST_TO_CALIBRATE {
+            let error = 100.0 * self.calibration.expected_error();
+            facts.push(("calibration error", format!("{error:.2} %")));
+        }
         facts
     }
 

@@ -3,7 +3,7 @@
 use super::folder::{RunFolder, Which};
 use super::run::Run;
 use super::state::{Best, Exact};
-use super::validation::Scores;
+use super::validation::{Scores, Validation};
 use super::watch::{COLUMNS, Epoch, Watch};
 use crate::error::one_line;
 use crate::eval::Evaluation;
@@ -243,7 +243,7 @@ impl Run {
             why,
             best: self.best(),
             tested: None,
-            validation: validation.map(|validation| validation.text.clone()),
+            validation: validation.map(Validation::in_words),
             flatters: validation.is_some_and(|validation| validation.split == "test"),
             folder: self.folder.as_ref().map(|folder| folder.path().to_owned()),
         }
@@ -262,6 +262,9 @@ impl Run {
             }
             examined => examined?,
         };
+        if examined.is_none() && watch.wants_to_stop() {
+            watch.note("the report does without the best epoch's pictures, for it was interrupted: resume the run to have them");
+        }
         let is_to_test = self.test.is_some() && self.folder.is_some();
         if is_to_test && examined.is_none() && watch.wants_to_stop() {
             return Ok(self.stopped(watch));

@@ -210,6 +210,11 @@ impl Feed {
         }
     }
 
+    /// Pictures that could not be read.
+    pub fn left_out(&self) -> usize {
+        self.left_out.len()
+    }
+
     /// Tells `watch` of a picture that was left out, once.
     pub fn leave_out(&mut self, error: &Error, watch: &mut dyn Watch) {
         if self.left_out.insert(format!("{error:#}")) {

@@ -63,6 +63,8 @@ pub mod validation;
 pub mod watch;
 
 pub use ema::Ema;
+pub(crate) use place::is_run;
+
 pub use ended::{Ended, Why};
 pub use gradients::Gradients;
 pub use optimiser::{Optimiser, OptimiserConfig, OptimiserKind};

@@ -48,7 +48,7 @@ pub fn ensure_new(path: &Path) -> Result<()> {
 }
 
 /// Whether `path` is the folder of a run.
-pub(super) fn is_run(path: &Path) -> bool {
+pub(crate) fn is_run(path: &Path) -> bool {
     path.join(STATE).is_file()
 }
 

@@ -247,17 +247,22 @@ impl Run {
         });
     }
 
+    /// What to know where the pictures that choose the best epoch are few.
+    pub(super) fn warning_of_few(&self) -> Option<String> {
+        let images = self.validation.as_ref()?.images();
+        let is_few = self.feed.is_of_files() && self.settings.epochs > 1 && images < FEW_TO_CHOOSE;
+        is_few.then(|| {
+            format!(
+                "{} are too few to tell epochs apart: of equal ones best/ is the earliest, and last/ may be the better model",
+                counted(images, "picture")
+            )
+        })
+    }
+
     /// Says so where there is too little to learn a net from.
     fn note_few(&self, watch: &mut dyn Watch) {
-        if let Some(validation) = &self.validation
-            && self.feed.is_of_files()
-            && self.settings.epochs > 1
-            && validation.images() < FEW_TO_CHOOSE
-        {
-            watch.note(&format!(
-                "{} are too few to tell epochs apart: of equal ones best/ is the earliest, and last/ may be the better model",
-                counted(validation.images(), "picture")
-            ));
+        if let Some(warning) = self.warning_of_few() {
+            watch.note(&warning);
         }
         let (images, classes) = (self.feed.count(), self.identity.labels.len());
         let is_new = self.recipe.model.is_none() && self.standing.step == 0;

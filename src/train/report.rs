@@ -8,7 +8,6 @@ use super::run::Run;
 use super::validation::Measured;
 use super::watch::{COLUMNS, Epoch, Watch};
 use crate::data::ordered::caught;
-use crate::error::one_line;
 use crate::eval::Evaluation;
 use crate::explain::Explainer;
 use crate::infer::Work;
@@ -49,7 +48,7 @@ impl Run {
             && !self.drawing.is_said_to_fail
         {
             self.drawing.is_said_to_fail = true;
-            watch.note(&format!("the curves cannot be drawn: {}", one_line(&error)));
+            watch.warning(&error.context("the curves cannot be drawn"));
         }
     }
 
@@ -68,10 +67,7 @@ impl Run {
         watch: &mut dyn Watch,
     ) {
         if let Err(error) = caught(|| self.write_report(ended, examined)) {
-            watch.note(&format!(
-                "the report cannot be written: {}",
-                one_line(&error)
-            ));
+            watch.warning(&error.context("the report cannot be written"));
         }
     }
 
@@ -93,24 +89,20 @@ impl Run {
             }
             _ => None,
         };
-        let [_, parameters] = self.learner.counts();
         let name = &self.card.name;
         // As it was written: a resumed run knows the folder from the root.
-        let data = Recipe::parse(&self.identity.recipe)?
-            .data
-            .unwrap_or_default();
-        let mut summary = vec![format!(
-            "{name}, {} parameters, learnt {} of {}: {}.",
-            thousands(parameters),
-            counted(self.feed.count(), "picture"),
-            counted(self.identity.labels.len(), "class"),
-            self.settings
-        )];
+        let recipe = Recipe::parse(&self.identity.recipe)?;
+        let data = recipe.data.unwrap_or_default();
+        let mut summary = vec![self.in_words(recipe.model.as_deref())];
         summary.extend(ended.in_words().iter().map(|words| sentence(words)));
+        summary.extend(self.warning_of_few().iter().map(|words| sentence(words)));
+        if self.validation.is_none() {
+            summary.push("No pictures chose the best epoch: it is the last one.".to_owned());
+        }
         let page = Page {
             title: format!("{name} trained on {data}"),
             summary,
-            facts: facts(&epochs, ended, examined.as_ref()),
+            facts: self.facts(&epochs, ended, examined.as_ref()),
             learning: Some(Learning {
                 epochs: &epochs,
                 best: ended.best.map(|(epoch, _)| epoch),
@@ -128,6 +120,52 @@ impl Run {
         };
         write_page(folder.path(), &page)?;
         self.save_curves(&curves)
+    }
+
+    /// What was trained, and how.
+    fn in_words(&self, began_with: Option<&str>) -> String {
+        let [_, parameters] = self.learner.counts();
+        format!(
+            "{}, {} parameters, which began with {}, learnt for {} from {} of {}: {}.",
+            self.card.name,
+            thousands(parameters),
+            began_with.map_or("random numbers".to_owned(), |model| format!("`{model}`")),
+            counted(self.standing.step, "step"),
+            counted(self.feed.count(), "picture"),
+            counted(self.identity.labels.len(), "class"),
+            self.settings
+        )
+    }
+
+    /// The figures of the run under their names.
+    fn facts(
+        &self,
+        epochs: &[Epoch],
+        ended: &Ended,
+        examined: Option<&Examined>,
+    ) -> Vec<(&'static str, String)> {
+        let mut facts = vec![
+            (
+                "epochs",
+                format!("{} of {}", self.standing.epoch, self.settings.epochs),
+            ),
+            ("steps", self.standing.step.to_string()),
+        ];
+        if let Some((epoch, _)) = ended.best {
+            facts.push(("best epoch", epoch.to_string()));
+        }
+        if let Some(examined) = examined {
+            facts.extend(examined.facts());
+        }
+        if self.feed.left_out() > 0 {
+            facts.push((
+                "training pictures that cannot be read",
+                self.feed.left_out().to_string(),
+            ));
+        }
+        let seconds = epochs.iter().fold(0.0, |sum, epoch| sum + epoch.seconds);
+        facts.push(("time", duration(seconds)));
+        facts
     }
 
     /// The curves of `epochs`.
@@ -166,24 +204,6 @@ impl From<&Epoch> for Point {
             lr: epoch.lr,
         }
     }
-}
-
-/// The figures of a run under their names.
-fn facts(
-    epochs: &[Epoch],
-    ended: &Ended,
-    examined: Option<&Examined>,
-) -> Vec<(&'static str, String)> {
-    let mut facts = vec![("epochs", epochs.len().to_string())];
-    if let Some((epoch, _)) = ended.best {
-        facts.push(("best epoch", epoch.to_string()));
-    }
-    if let Some(examined) = examined {
-        facts.extend(examined.facts());
-    }
-    let seconds: f64 = epochs.iter().map(|epoch| epoch.seconds).sum();
-    facts.push(("time", duration(seconds)));
-    facts
 }
 
 /// Seconds as people say them.

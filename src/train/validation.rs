@@ -72,6 +72,14 @@ impl Validation {
             .map_or(self.pictures.split.len(), Features::count)
     }
 
+    /// The pictures, as people read it, and how many of them cannot be read.
+    pub(super) fn in_words(&self) -> String {
+        match self.left_out.len() {
+            0 => self.text.clone(),
+            unread => format!("{} ({unread} of them cannot be read)", self.text),
+        }
+    }
+
     /// Leaves `count` of the pictures, evenly spread, where there are more; says whether there were.
     pub(super) fn shorten(&mut self, count: usize) -> bool {
         let split = &mut self.pictures.split;

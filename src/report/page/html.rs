@@ -41,7 +41,11 @@ impl Html {
                 "<td class=\"number\" data-value=\"{number}\">{}</td>",
                 escape(text)
             )),
-            None => self.raw(&format!("<td>{}</td>", escape(text))),
+            // What is written from right to left stays in its place.
+            None => self.raw(&format!(
+                "<td class=\"name\"><bdi>{}</bdi></td>",
+                escape(text)
+            )),
         }
     }
 

@@ -23,7 +23,7 @@
       return svg.appendChild(line);
     });
     let at = -1;
-    const number = (value, digits) => (value === null ? "–" : value.toFixed(digits));
+    const number = (value, digits) => (value === null ? "–" : value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(2) : value.toFixed(digits));
     const show = (index) => {
       at = Math.max(0, Math.min(data.epochs.length - 1, index));
       const epoch = data.epochs[at];
@@ -111,13 +111,18 @@
         const image = make("img", undefined, Math.max(...picture.size) <= 64 ? "small" : "");
         image.src = picture.uri;
         image.alt = image.title = picture.name;
-        item.append(image, `${predicted} `, make("small", `${(100 * picture.probability).toFixed(0)} %`));
-        if (!isRight) item.append(make("em", `is ${truth}`));
+        item.append(image, make("bdi", predicted), " ", make("small", `${(100 * picture.probability).toFixed(0)} %`));
+        if (!isRight) {
+          const is = make("em", "is ");
+          is.append(make("bdi", truth));
+          item.append(is);
+        }
         list.append(item);
       }
-      const title = isRight ? `${truth}: ${cell.images} recognised` : `${truth} taken for ${predicted}: ${cell.images}`;
-      const some = cell.pictures.length < cell.images ? ` (${cell.pictures.length} of them)` : "";
-      behind.replaceChildren(make("h3", title + some), list);
+      const some = cell.pictures.length < cell.images ? `, of which ${cell.pictures.length} here` : "";
+      const title = make("h3");
+      title.append(make("bdi", truth), ...(isRight ? [" recognised"] : [" taken for ", make("bdi", predicted)]), `: ${cell.images}${some}`);
+      behind.replaceChildren(title, list);
       behind.hidden = false;
       behind.focus({ preventScroll: true });
       behind.scrollIntoView({ block: "nearest" });

@@ -27,7 +27,7 @@ pub fn failures(page: &mut Html, examined: &Examined) -> Result<()> {
     page.raw("<section id=\"mistakes\">\n<h2>The mistakes that it was surest of</h2>\n");
     tiles(page, examined, &examined.mistakes);
     page.raw("</section>\n<section id=\"calibration\">\n<h2>Is it as right as it is sure?</h2>\n");
-    page.raw("<p>Pictures are put together by the probability of the predicted class; a bar is the part of them that it recognised. A net that knows itself follows the line.</p>\n<figure class=\"narrow\">\n");
+    page.raw("<p>Pictures are grouped by the probability of the predicted class; a bar is the part of a group that was recognised. A net that knows itself follows the line; the calibration error is the mean distance from it.</p>\n<figure class=\"narrow\">\n");
     page.raw(&reliability_diagram(&examined.calibration)?.inline());
     page.raw("</figure>\n</section>\n");
     Ok(())
@@ -67,7 +67,7 @@ fn filter(page: &mut Html, table: &str, label: &str) {
 
 /// The confusion matrix of few classes, each cell a button that shows its pictures.
 fn matrix(page: &mut Html, examined: &Examined) {
-    page.raw("<p>Rows are what pictures show, columns what they were taken for. Press a number to see its pictures.</p>\n");
+    page.raw("<p>Rows are what pictures show, columns what they were taken for.<span class=\"screen\"> Press a number to see its pictures.</span></p>\n");
     page.raw("<div class=\"wide\"><table class=\"matrix\"><thead><tr><td></td>");
     for label in &examined.labels {
         page.raw(&format!(
@@ -213,10 +213,10 @@ fn tile(page: &mut Html, examined: &Examined, place: usize, over: Option<&str>) 
     let mark = if is_right { "✓" } else { "✗" };
     let sure = 100.0 * picture.probability;
     page.raw(&format!(
-        "<span class=\"mark\">{mark}</span> {predicted} <small>{sure:.0} %</small>"
+        "<span class=\"mark\">{mark}</span> <bdi>{predicted}</bdi> <small>{sure:.0} %</small>"
     ));
     if !is_right {
-        page.raw(&format!("<em>is {}</em>", label(picture.class)));
+        page.raw(&format!("<em>is <bdi>{}</bdi></em>", label(picture.class)));
     }
     page.raw("</li>\n");
 }
@@ -233,7 +233,7 @@ pub fn again(page: &mut Html, again: &Again) {
     if let Some((name, text)) = &again.config {
         // Line ends stay: each line by itself is without control characters.
         let lines: Vec<String> = text.lines().map(escape).collect();
-        page.raw("<p>All that was decided is in its configuration, which <code>--recipe</code> takes.</p>\n");
+        page.raw("<p>That began it (into a folder that is there already it does not go again); all that was decided is in its configuration, which <code>--recipe</code> takes.</p>\n");
         page.raw(&format!(
             "<details><summary>{}</summary>\n<pre><code>{}</code></pre>\n</details>\n",
             escape(name),

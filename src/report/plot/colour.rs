@@ -48,7 +48,7 @@ const COLOURS: [(Colour, u32, u32); 11] = [
 ];
 
 /// The colours of things that are told apart, in their order.
-pub(super) const SERIES: [Colour; 7] = [
+pub(super) const SERIES: [Colour; 8] = [
     Colour::Blue,
     Colour::Orange,
     Colour::Green,
@@ -56,6 +56,7 @@ pub(super) const SERIES: [Colour; 7] = [
     Colour::Red,
     Colour::Teal,
     Colour::Pink,
+    Colour::Ink,
 ];
 
 impl Colour {

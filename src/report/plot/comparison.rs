@@ -84,7 +84,7 @@ fn errors(models: &[Entrant]) -> Plot {
         }
     }
     Plot {
-        title: "error, %: broken train, whole val".to_owned(),
+        title: "error, %; dashed: train, solid: val".to_owned(),
         curves,
         bounds: [0.0, 100.0],
         mark: None,

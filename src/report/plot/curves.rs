@@ -177,7 +177,7 @@ pub(super) fn panel(area: &Area, plot: &Plot) -> Result<Panel> {
                 String::new()
             }
         })
-        .y_label_formatter(&|&y| tick(y))
+        .y_label_formatter(&|&at| tick(at, (y[1] - y[0]) / 6.0))
         .draw()
         .map_err(drawing)?;
     for curve in &plot.curves {
@@ -293,16 +293,22 @@ fn range(curves: &[Curve], bounds: [f64; 2]) -> [f64; 2] {
     [(low - room).max(bounds[0]), (high + room).min(bounds[1])]
 }
 
-/// A number beside an axis, with the digits that it needs.
-fn tick(y: f64) -> String {
-    if y == 0.0 {
+/// A number beside an axis, with the digits that tell it from the next one, which is about `step` away.
+fn tick(y: f64, step: f64) -> String {
+    if y.abs() < step / 100.0 {
         return "0".to_owned();
     }
-    if !(1e-3..1e5).contains(&y.abs()) {
-        return format!("{y:.0e}");
+    let decimals = (-step.log10()).ceil().max(0.0) as usize;
+    if decimals <= 4 && y.abs() < 1e5 {
+        let text = format!("{y:.decimals$}");
+        return if text.contains('.') {
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        } else {
+            text
+        };
     }
-    let text = format!("{y:.4}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    let digits = (y.abs().log10().floor() - step.log10().floor()).max(0.0) as usize;
+    format!("{y:.digits$e}")
 }
 
 #[cfg(test)]
@@ -373,9 +379,16 @@ mod tests {
     }
 
     #[test]
-    fn ticks_have_the_digits_they_need() {
-        for (number, text) in [(0.0, "0"), (0.1, "0.1"), (97.5, "97.5"), (2e-6, "2e-6")] {
-            assert_eq!(tick(number), text);
+    fn ticks_have_the_digits_that_tell_them_apart() {
+        for (number, step, text) in [
+            (0.0, 0.02, "0"),
+            (0.1, 0.02, "0.1"),
+            (97.5, 0.5, "97.5"),
+            (80.0, 20.0, "80"),
+            (2.8e-4, 1e-5, "2.8e-4"),
+            (2e-6, 1e-6, "2e-6"),
+        ] {
+            assert_eq!(tick(number, step), text);
         }
     }
 }

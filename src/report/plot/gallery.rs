@@ -12,7 +12,7 @@ const SIDE: i32 = 128;
 /// Units between pictures.
 const GAP: i32 = 14;
 /// Units of the words below a picture.
-const WORDS: i32 = 42;
+const WORDS: i32 = 58;
 
 /// A picture with its words.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,8 +69,6 @@ pub fn gallery(title: &str, tiles: &[Tile]) -> Result<Figure> {
                 Some(_) => ("✗", Colour::Red),
             };
             let sure = format!("{:.0} %", 100.0 * probability);
-            let below = tile.wrong.as_ref();
-            let below = below.map_or(sure.clone(), |truth| format!("{sure}; is {truth}"));
             let first = y + SIDE + 14;
             write(
                 area,
@@ -83,8 +81,18 @@ pub fn gallery(title: &str, tiles: &[Tile]) -> Result<Figure> {
             let ink = letters(Colour::Ink, 12);
             write(area, name, [x + 15, first], Stand::Right, SIDE - 15, &ink)?;
             let (second, muted) = ([x + 15, first + 17], letters(Colour::Muted, 12));
-            write(area, &below, second, Stand::Right, SIDE - 15, &muted)?;
-            if tile.wrong.is_some() {
+            write(area, &sure, second, Stand::Right, SIDE - 15, &muted)?;
+            if let Some(truth) = &tile.wrong {
+                let third = [x, first + 34];
+                let red = letters(Colour::Red, 12);
+                write(
+                    area,
+                    &format!("is {truth}"),
+                    third,
+                    Stand::Right,
+                    SIDE,
+                    &red,
+                )?;
                 frame(
                     area,
                     [x - 2, y - 2, x + SIDE + 2, y + SIDE + 2],
@@ -126,7 +134,7 @@ mod tests {
         assert_eq!(figure.svg.matches('✗').count(), 1);
         assert_eq!(figure.svg.matches('✓').count(), 1);
         assert!(
-            figure.svg.contains("88 %; is &lt;b&gt;&amp;&quot;"),
+            figure.svg.contains("is &lt;b&gt;&amp;&quot;Coat"),
             "{}",
             figure.svg
         );

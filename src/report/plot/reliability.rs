@@ -96,9 +96,9 @@ pub fn reliability_diagram(calibration: &Calibration) -> Result<Figure> {
         let label = "confidence, %; below: pictures";
         let at = [LEFT + SIDE / 2, bottom + 28];
         write(area, label, at, Stand::Middle, SIDE, &ink)?;
-        let legend = "blue: accuracy; red: the gap to the confidence";
+        let legend = "blue: accuracy; pale red: below the confidence, dark: above";
         let at = [LEFT, SIZE[1] - 12];
-        write(area, legend, at, Stand::Right, SIDE, &muted)?;
+        write(area, legend, at, Stand::Right, SIDE, &ink)?;
         Ok(vec![Panel {
             title: "reliability".to_owned(),
             place: [LEFT, TOP, LEFT + SIDE, bottom],

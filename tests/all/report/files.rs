@@ -45,7 +45,7 @@ fn a_run_leaves_a_report_and_its_plots() {
     let page = fs::read_to_string(folder.join("run/report.html")).unwrap();
     for text in [
         "resnet20_custom trained on data",
-        "learnt 12 pictures of 3 classes",
+        "from 12 pictures of 3 classes",
         "resnet train -d data",
         "epochs = 2",
         "instruction set",
