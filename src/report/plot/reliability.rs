@@ -96,7 +96,7 @@ pub fn reliability_diagram(calibration: &Calibration) -> Result<Figure> {
         let label = "confidence, %; below: pictures";
         let at = [LEFT + SIDE / 2, bottom + 28];
         write(area, label, at, Stand::Middle, SIDE, &ink)?;
-        let legend = "blue: accuracy; pale red: below the confidence, dark: above";
+        let legend = "blue: accuracy; red: too sure; dark: not sure enough";
         let at = [LEFT, SIZE[1] - 12];
         write(area, legend, at, Stand::Right, SIDE, &ink)?;
         Ok(vec![Panel {
