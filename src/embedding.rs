@@ -3,7 +3,7 @@
 //! | ending | what is in it |
 //! |---|---|
 //! | `.safetensors` | the tensor `features` `[N, features]`, and in the metadata `images`, a JSON array of the pictures' names |
-//! | `.npy` | `NumPy`'s format 1.0, `[N, features]`; the names, one a line, in a file beside it that ends in `.txt` |
+//! | `.npy` | `NumPy`'s format 1.0, `[N, features]`; the names, one a line, in a file beside it that ends in `.names.txt` |
 //! | `.csv` | `image,f0,f1,...`, a line a picture |
 //!
 //! Numbers are f32, or f64 where the model computes in it.
@@ -17,6 +17,9 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+
+/// What ends the file of names beside a `.npy`.
+const NAMES: &str = "names.txt";
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +45,8 @@ impl Embedding {
     /// Tries whether the file at `path` can be written, before the long work; the model computes in `dtype`.
     ///
     /// # Errors
-    /// Another ending than the three, which is wrong usage, and a file that cannot be written.
+    /// Another ending than the three, and names in the place of a file that is not the numbers' own, which are wrong usage; a
+    /// file that cannot be written.
     pub fn create(path: &Path, dtype: DType) -> Result<Self> {
         let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
         let format = match ending.to_str() {
@@ -75,6 +79,15 @@ impl Embedding {
                 if folder != Path::new("") && !folder.is_dir() {
                     return Err(hinted("there is no such folder", "make it first"));
                 }
+                if file != path && file.exists() && !path.exists() {
+                    return Err(misuse(
+                        format!(
+                            "it is there already, without the features of `{}`",
+                            path.display()
+                        ),
+                        "pass another file, or move it away",
+                    ));
+                }
                 temporary_beside(&file)?;
                 Ok(())
             };
@@ -87,7 +100,7 @@ impl Embedding {
     pub fn files(&self) -> Vec<PathBuf> {
         let mut files = vec![self.path.clone()];
         if self.format == Format::Npy {
-            files.push(self.path.with_extension("txt"));
+            files.push(self.path.with_extension(NAMES));
         }
         files
     }
@@ -152,7 +165,7 @@ impl Embedding {
         header.push('\n');
         let length = u16::try_from(header.len()).context("the header is too long")?;
         // The names first, so that numbers without names are never left.
-        write_whole(&self.path.with_extension("txt"), |file| {
+        write_whole(&self.path.with_extension(NAMES), |file| {
             for name in &self.names {
                 writeln!(file, "{}", on_one_line(name))?;
             }
@@ -233,7 +246,7 @@ mod tests {
                 std::fs::read(fixtures.join(fixture)).unwrap(),
                 "{fixture}"
             );
-            let names = std::fs::read_to_string(folder.path().join("x.txt")).unwrap();
+            let names = std::fs::read_to_string(folder.path().join("x.names.txt")).unwrap();
             assert_eq!(names, "a, b.png\nc\\nd.png\n");
             assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
         }

@@ -24,7 +24,8 @@ pub struct FileArgs {
         allow_negative_numbers = true
     )]
     explain_class: Option<String>,
-    /// Write the pooled features, a row a picture, to a .safetensors, .npy or .csv file
+    /// Write the pooled features, a row a picture, to a .safetensors, .npy or .csv file; x.npy has the pictures' names in
+    /// x.names.txt beside it
     #[arg(long, value_name = "FILE")]
     embed: Option<PathBuf>,
 }

@@ -94,7 +94,7 @@ fn every_format_has_the_same_numbers_and_the_printed_stays_as_it_is() {
         .unwrap();
     assert_eq!(npy, features);
     assert_eq!(
-        fs::read_to_string(file("features.txt")).unwrap(),
+        fs::read_to_string(file("features.names.txt")).unwrap(),
         format!("{CAT}\n{ROCKET}\n")
     );
     let csv = fs::read_to_string(file("features.csv")).unwrap();
@@ -113,11 +113,16 @@ fn features_take_the_place_of_no_file_that_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join("m.safetensors");
     fs::copy(MODEL, &model).unwrap();
-    fs::write(folder.path().join("names.txt"), "a\nb\nc\n").unwrap();
+    for name in ["list.names.txt", "list.npy"] {
+        fs::write(folder.path().join(name), "a\nb\nc\n").unwrap();
+    }
     let shown = folder.path().display();
     for (flags, file) in [
         ("--embed DIR/m.safetensors", "m.safetensors"),
-        ("--labels DIR/names.txt --embed DIR/names.npy", "names.txt"),
+        (
+            "--labels DIR/list.names.txt --embed DIR/list.npy",
+            "list.names.txt",
+        ),
     ] {
         let flags = flags.replace("DIR", &shown.to_string());
         let done = Resnet::line(&format!("predict {CAT} -m {} {flags}", model.display())).run();
@@ -127,4 +132,35 @@ fn features_take_the_place_of_no_file_that_is_read() {
         assert_eq!((done.status, done.stderr.replace('\\', "/")), (2, message));
     }
     assert_eq!(fs::read(&model).unwrap(), fs::read(MODEL).unwrap());
+}
+
+/// A list of pictures that has the name of the names' file.
+#[test]
+fn names_take_the_place_of_names_of_the_same_features_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    for name in ["photos.txt", "photos.names.txt"] {
+        fs::write(file(name), "mine").unwrap();
+    }
+    let shown = folder.path().display();
+    let line = format!("predict {CAT} -m {MODEL} --embed {shown}/photos.npy");
+    let done = Resnet::line(&line).run();
+    let message = format!(
+        "error: cannot write `{shown}/photos.names.txt`: it is there already, without the features of `{shown}/photos.npy`\nhint: pass another file, or move it away\n"
+    );
+    assert_eq!((done.status, done.stderr.replace('\\', "/")), (2, message));
+    assert_eq!(
+        fs::read_to_string(file("photos.names.txt")).unwrap(),
+        "mine"
+    );
+    assert!(!file("photos.npy").exists());
+    fs::remove_file(file("photos.names.txt")).unwrap();
+    // The second time both are those of the first.
+    for _ in 0..2 {
+        let done = Resnet::line(&line).run();
+        assert_eq!(done.status, 0, "{}", done.stderr);
+    }
+    let names = fs::read_to_string(file("photos.names.txt")).unwrap();
+    assert_eq!(names, format!("{CAT}\n"));
+    assert_eq!(fs::read_to_string(file("photos.txt")).unwrap(), "mine");
 }
