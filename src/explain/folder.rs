@@ -7,8 +7,12 @@ use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, RgbImage};
 use std::collections::HashSet;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Where the mark of an explanation begins: after the signature of a PNG and its first chunk, `IHDR`.
+const MARKED_FROM: usize = 8 + 25;
 
 /// A folder with a file for each of some pictures. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -22,7 +26,8 @@ impl Folder {
     /// called as the picture, `.png` in place of its ending; where pictures share a name, `-2`, `-3`... tell the later ones.
     ///
     /// # Errors
-    /// Where files cannot be written, a folder stands in a file's place, or one of the `pictures` itself does.
+    /// Where files cannot be written, or a folder stands in a file's place; one of the `pictures` itself there, or another
+    /// file that is no explanation, which is wrong usage.
     pub fn create(path: &Path, pictures: &[PathBuf]) -> Result<Self> {
         let files: Vec<PathBuf> = names(pictures).map(|name| path.join(name)).collect();
         let prepare = || -> Result<()> {
@@ -54,17 +59,49 @@ impl Folder {
         &self.files[index]
     }
 
-    /// Writes the explanation of the picture at `index`, in the place of an older one.
+    /// Writes the explanation of the picture at `index`, in the place of an older one; in the file stands that this program
+    /// wrote it.
     ///
     /// # Errors
     /// Where the file cannot be written.
     pub fn write(&self, index: usize, explanation: &RgbImage) -> Result<()> {
+        let (width, height) = explanation.dimensions();
+        let mut png = Vec::new();
+        PngEncoder::new(&mut png).write_image(
+            explanation,
+            width,
+            height,
+            ExtendedColorType::Rgb8,
+        )?;
+        let (start, rest) = png.split_at(MARKED_FROM.min(png.len()));
         write_whole(self.file(index), |file| {
-            let (width, height) = explanation.dimensions();
-            let encoder = PngEncoder::new(file);
-            Ok(encoder.write_image(explanation, width, height, ExtendedColorType::Rgb8)?)
+            for part in [start, &mark(), rest] {
+                file.write_all(part)?;
+            }
+            Ok(())
         })
     }
+}
+
+/// The chunk of a PNG by which an explanation is known again
+/// (<https://www.w3.org/TR/png-3/#11tEXt>): its length, type, keyword and text, and the sum of all but the length.
+fn mark() -> Vec<u8> {
+    let chunk = b"tEXtSoftware\0resnet";
+    let length = chunk.len() as u32 - 4;
+    [
+        &length.to_be_bytes()[..],
+        chunk,
+        &crc32fast::hash(chunk).to_be_bytes(),
+    ]
+    .concat()
+}
+
+/// Whether the file at `path` begins as those that [`Folder::write`] writes.
+fn is_explanation(path: &Path) -> bool {
+    let mark = mark();
+    let mut start = vec![0; MARKED_FROM + mark.len()];
+    let read = fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && start.ends_with(&mark)
 }
 
 /// A name for each picture, no two of which are one where upper and lower case are.
@@ -84,7 +121,7 @@ fn names(pictures: &[PathBuf]) -> impl Iterator<Item = String> {
     })
 }
 
-/// Refuses files that are folders or the pictures themselves.
+/// Refuses files that are folders, the pictures themselves, or anything else but explanations.
 fn ensure_free(files: &[PathBuf], pictures: &[PathBuf]) -> Result<()> {
     let existing = || files.iter().filter(|file| file.exists());
     if let Some(folder) = existing().find(|file| file.is_dir()) {
@@ -100,11 +137,20 @@ fn ensure_free(files: &[PathBuf], pictures: &[PathBuf]) -> Result<()> {
         return Ok(());
     }
     let itself = |picture: &&PathBuf| real(picture).is_some_and(|path| overwritten.contains(&path));
-    match pictures.iter().find(itself) {
-        Some(picture) => Err(misuse(
+    if let Some(picture) = pictures.iter().find(itself) {
+        return Err(misuse(
             format!(
                 "an explanation would take the place of picture `{}`",
                 picture.display()
+            ),
+            "pass another folder",
+        ));
+    }
+    match existing().find(|file| !is_explanation(file)) {
+        Some(other) => Err(misuse(
+            format!(
+                "`{}` in it is no explanation, and one would take its place",
+                other.file_name().unwrap_or_default().display()
             ),
             "pass another folder",
         )),

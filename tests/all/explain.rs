@@ -277,6 +277,39 @@ fn a_picture_is_never_replaced_by_its_explanation() {
     assert_eq!(fs::read(&picture).unwrap(), fs::read(CAT).unwrap());
 }
 
+#[test]
+fn an_explanation_takes_the_place_of_explanations_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    fs::copy(ROCKET, file("a.jpg")).unwrap();
+    fs::copy(CAT, file("a.png")).unwrap();
+    let run = || {
+        let arguments = ["predict", "a.jpg", "-m", MODEL, "-q", "--explain", "."];
+        let model = root().join(MODEL);
+        let arguments = arguments.map(|word| match word {
+            MODEL => model.as_os_str(),
+            word => word.as_ref(),
+        });
+        Resnet::new(arguments).folder(folder.path()).run()
+    };
+    let message = "error: cannot write into folder `.`: `a.png` in it is no explanation, and one would take its place\nhint: pass another folder\n";
+    let done = run();
+    assert_eq!((done.status, done.stderr.as_str()), (2, message));
+    assert_eq!(fs::read(file("a.png")).unwrap(), fs::read(CAT).unwrap());
+    fs::remove_file(file("a.png")).unwrap();
+    for _ in 0..2 {
+        let done = run();
+        assert_eq!((done.status, done.stderr.as_str()), (0, ""));
+        assert_eq!(open(&file("a.png")).dimensions(), (640, 427));
+    }
+    // A file that is cut off, and an explanation that another program wrote anew.
+    let explanation = open(&file("a.png"));
+    fs::write(file("a.png"), &fs::read(CAT).unwrap()[..40]).unwrap();
+    assert_eq!(run().stderr, message);
+    explanation.save(file("a.png")).unwrap();
+    assert_eq!(run().stderr, message);
+}
+
 /// Grey pictures, pictures of one pixel, very thin ones, other crops, turned ones.
 #[test]
 fn pictures_of_any_shape_are_explained_at_their_own_size() {
