@@ -20,6 +20,8 @@ use crate::train::Epoch;
 pub const COMPARISON: &str = "comparison.json";
 /// The name of the file with a row a model.
 pub const TABLE: &str = "comparison.csv";
+/// The names of the files with the models drawn side by side.
+pub const DRAWN: [&str; 2] = ["comparison.svg", "comparison.png"];
 /// The p value from which two models do not differ by what their pictures show.
 pub const LEVEL: f64 = 0.05;
 

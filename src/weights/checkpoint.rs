@@ -100,6 +100,11 @@ impl Checkpoint {
         })
     }
 
+    /// What its weights are called: the path of their file, or the name of what is no file here.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
     /// Every parameter and running statistic of the net as a tensor of `dtype` on `device`, for
     /// `VarBuilder::from_tensors`.
     ///

@@ -7,7 +7,7 @@ use crate::cli::comparison::text;
 use crate::cli::{Outcome, print};
 use crate::datasets::DataName;
 use crate::error::{misuse, one_line};
-use crate::eval::comparison::{COMPARISON, TABLE};
+use crate::eval::comparison::{COMPARISON, DRAWN, TABLE};
 use crate::eval::{Comparison, Contender, Event, OutputFolder};
 use crate::model::describe;
 use crate::model::description::Call;
@@ -29,7 +29,7 @@ pub fn run(conditions: &Conditions) -> Result<Outcome> {
         ));
     }
     let name = data.map(DataName::parse).transpose()?;
-    let files = [COMPARISON, TABLE];
+    let files = [COMPARISON, TABLE, DRAWN[0], DRAWN[1]];
     let output = output
         .as_deref()
         .map(|folder| OutputFolder::create(folder, &files))
@@ -51,14 +51,25 @@ pub fn run(conditions: &Conditions) -> Result<Outcome> {
     let meetings: Vec<Meeting> = meetings.collect::<Result<_>>()?;
     let mut told = HashSet::new();
     let mut contenders = Vec::with_capacity(subjects.len());
+    // A model that fails takes no other's figures with it, as long as two are left.
+    let mut failed = 0;
     for ((subject, meeting), written) in subjects.into_iter().zip(&meetings).zip(compare) {
         let name = subject.card().name.clone();
         let contender = contender(subject, (&pictures, meeting), &mut told)
-            .with_context(|| format!("cannot compare `{name}`"))?;
-        contenders.push(Contender {
-            curves: epochs_of(written),
-            ..contender
-        });
+            .with_context(|| format!("cannot compare `{name}`"));
+        match contender {
+            Ok(contender) => contenders.push(Contender {
+                curves: epochs_of(written),
+                ..contender
+            }),
+            Err(error) => {
+                failed += 1;
+                if conditions.args.strict || compare.len() - failed < 2 {
+                    return Err(error);
+                }
+                conditions.console.error(&error);
+            }
+        }
     }
     let comparison = Comparison::new(&data, pictures.split_name, contenders)?;
     print(&match conditions.args.format {
@@ -70,7 +81,7 @@ pub fn run(conditions: &Conditions) -> Result<Outcome> {
         folder.write(COMPARISON, &comparison.json()?)?;
         comparison.figure()?.save(folder.path(), "comparison")?;
     }
-    Ok(outcome(comparison.skipped))
+    Ok(outcome(comparison.skipped + failed))
 }
 
 /// The models, each another one.
@@ -79,10 +90,16 @@ fn open<'a>(models: &[String], conditions: &'a Conditions<'a>) -> Result<Vec<Sub
     for model in models {
         let subject = Subject::open(model, conditions, true)?;
         let name = &subject.card().name;
-        let same = |other: &Subject| trimmed(&other.card().name) == trimmed(name);
-        if subjects.iter().any(same) {
+        let weights = subject.weights();
+        if let Some(other) = subjects.iter().find(|other| other.weights() == weights) {
+            let other = &other.card().name;
+            let said = if trimmed(other) == trimmed(name) {
+                format!("model `{name}` is named twice")
+            } else {
+                format!("model `{name}` is named twice: as `{other}`, too")
+            };
             return Err(misuse(
-                format!("model `{name}` is named twice"),
+                said,
                 "name each model once: none differs from itself",
             ));
         }

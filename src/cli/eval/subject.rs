@@ -16,6 +16,7 @@ use crate::weights::{Card, Checkpoint, Remote};
 use anyhow::Result;
 use candle_core::{DType, Device};
 use std::fmt::Display;
+use std::path::{Path, PathBuf};
 
 /// By what models are measured, all alike.
 pub struct Conditions<'a> {
@@ -66,6 +67,12 @@ impl<'a> Subject<'a> {
     /// What is known of the model.
     pub fn card(&self) -> &Card {
         &self.checkpoint.card
+    }
+
+    /// Where its weights are: a file's true path, or the name of what is no file here.
+    pub fn weights(&self) -> PathBuf {
+        let shown = Path::new(self.checkpoint.shown());
+        shown.canonicalize().unwrap_or_else(|_| shown.to_owned())
     }
 
     /// Who is told of it.

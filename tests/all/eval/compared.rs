@@ -2,10 +2,11 @@
 
 use super::super::command::{Finished, Resnet};
 use super::{numbers, pictures, save};
+use candle_core::Device;
 use resnet::eval::interval::wilson;
 use resnet::eval::mcnemar::{exact, holm};
-use resnet::weights::RunNote;
 use resnet::weights::run::{Chosen, canonical};
+use resnet::weights::{RunNote, write_safetensors};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -214,6 +215,68 @@ fn a_picture_that_cannot_be_read_is_named_once_and_left_out_for_all() {
     );
 }
 
+#[test]
+fn a_model_that_fails_is_named_and_the_others_are_compared() {
+    let folder = prepared();
+    let folder = folder.path();
+    let broken = folder.join("three/model.safetensors");
+    let (tensors, metadata) = {
+        let bytes = fs::read(&broken).unwrap();
+        let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+        let metadata = header.metadata().clone().unwrap();
+        (
+            candle_core::safetensors::load(&broken, &Device::Cpu).unwrap(),
+            metadata["resnet.config"].clone(),
+        )
+    };
+    let mut tensors: Vec<_> = tensors.into_iter().collect();
+    for (name, tensor) in &mut tensors {
+        if name == "fc.bias" {
+            *tensor = (&*tensor * f64::NAN).unwrap();
+        }
+    }
+    write_safetensors(&broken, &[("resnet.config", &metadata)], &tensors).unwrap();
+    let rest = report(folder, "eval -q --compare one two -d data -f json");
+    let done = run(folder, "eval -q --compare one three two -d data -f json");
+    assert_eq!(done.status, 1);
+    assert!(
+        done.stderr
+            .starts_with("error: cannot compare `three`: cannot evaluate picture `"),
+        "{}",
+        done.stderr
+    );
+    assert_eq!(done.stderr.matches("error: ").count(), 1);
+    let compared: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(compared["pairs"], rest["pairs"]);
+    assert_eq!(compared["models"].as_array().unwrap().len(), 2);
+    // One is left, or not even a model may fail.
+    for line in ["one three -d data", "one three two -d data --strict"] {
+        let done = run(folder, &format!("eval -q --compare {line}"));
+        assert_eq!((done.status, done.stdout.as_str()), (1, ""), "{line}");
+        assert_eq!(done.stderr.matches("error: ").count(), 1, "{line}");
+    }
+}
+
+#[test]
+fn every_file_is_tried_before_a_model_is_measured() {
+    let folder = prepared();
+    for name in [
+        "comparison.json",
+        "comparison.csv",
+        "comparison.svg",
+        "comparison.png",
+    ] {
+        let output = folder.path().join("out").join(name);
+        fs::create_dir_all(&output).unwrap();
+        let done = run(folder.path(), "eval --compare one two -d data --output out");
+        let message = format!(
+            "error: cannot write into folder `out`: `{name}` in it is a folder\nhint: pass another folder\n"
+        );
+        assert_eq!((done.status, done.stderr), (1, message));
+        fs::remove_dir(output).unwrap();
+    }
+}
+
 /// A run's folder with a best model and, where there are such, its epochs.
 fn saved_run(folder: &Path, data: &Path, metrics: Option<&str>) {
     let note = RunNote {
@@ -324,6 +387,16 @@ fn wrong_usage_says_the_way_out() {
             "--compare one one/ -d data",
             2,
             "model `one/` is named twice\nhint: ",
+        ),
+        (
+            "--compare x x/best -d data",
+            2,
+            "model `x/best` is named twice: as `x`, too\nhint: ",
+        ),
+        (
+            "--compare one two ./one/model.safetensors -d data",
+            2,
+            "model `./one/model.safetensors` is named twice: as `one`, too\nhint: ",
         ),
         (
             "--compare one two",
