@@ -129,16 +129,17 @@ impl Run {
     fn finished_already(&self) -> Option<String> {
         let Standing { epoch, step, .. } = self.standing;
         let folder = self.folder.as_ref()?.path().display().to_string();
-        let done = match self.end() {
-            Some(Why::NoBetter(patience)) => {
+        let done = match self.end()? {
+            Why::NoBetter(patience) => {
                 let patience = counted(patience, "epoch");
                 format!("the run ended early after epoch {epoch}: {patience} without a better one")
             }
-            _ if self.is_last_step() => {
+            Why::Done | Why::Stopped { .. } if self.is_last_step() => {
                 format!("the run is finished, after {}", counted(step, "step"))
             }
-            Some(_) => format!("the run is finished, after {}", counted(epoch, "epoch")),
-            None => return None,
+            Why::Done | Why::Stopped { .. } => {
+                format!("the run is finished, after {}", counted(epoch, "epoch"))
+            }
         };
         let more = match self.settings.epochs {
             epochs if epochs > epoch => epochs,

@@ -47,6 +47,30 @@ fn a_run_that_ended_inside_an_epoch_goes_on_as_if_it_had_not() {
     assert!(outcome(&folder.join("run")) == outcome(&folder.join("whole")));
 }
 
+/// The end inside an epoch is made again where its best model is gone.
+#[test]
+fn a_run_whose_best_is_gone_says_that_it_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    data(folder);
+    for (steps, epoch) in [(3, 1), (13, 2)] {
+        let run = folder.join(format!("run{steps}"));
+        let line = format!("-d data {SMALL} --epochs 3 --max-steps {steps}");
+        trained(folder, &format!("{line} -o run{steps}"));
+        fs::remove_dir_all(run.join("best")).unwrap();
+        let done = trained(folder, &format!("--resume run{steps}"));
+        assert!(!done.stderr.contains("finished"), "{}", done.stderr);
+        let goes_on = format!("\nnote: goes on after step {steps}, ");
+        assert!(done.stderr.contains(&goes_on), "{}", done.stderr);
+        let told = format!("\nepoch {epoch}/3: ");
+        assert!(done.stderr.contains(&told), "{}", done.stderr);
+        assert!(run.join("best/model.safetensors").is_file());
+        let done = trained(folder, &format!("--resume run{steps}"));
+        let finished = format!("note: the run is finished, after {steps} steps");
+        assert!(done.stderr.starts_with(&finished), "{}", done.stderr);
+    }
+}
+
 #[test]
 fn an_epoch_that_cannot_be_validated_is_not_lost() {
     let folder = tempfile::tempdir().unwrap();
