@@ -4,7 +4,7 @@
 //! epoch and the picture, so a run that goes on from a saved state gives the bits of one that was never stopped.
 
 use super::ended::{Ended, Why};
-use super::events::Events;
+use super::events::{self, Events};
 use super::feed::{FedBatch, Feed};
 use super::folder::RunFolder;
 use super::learner::Learner;
@@ -74,14 +74,16 @@ impl Run {
     /// A loss that is no number; pictures that cannot be read, where that is an error; a file that cannot be written;
     /// those of `watch`, after the state was saved.
     pub fn go(mut self, watch: &mut dyn Watch) -> Result<Ended> {
-        self.restore_files()?;
         if let Some(why) = self.end() {
+            self.restore_files()?;
             return self.finished(why, watch);
         }
+        // Before `metrics.csv` is restored, by which it is known what to take back.
+        self.show(watch);
+        self.restore_files()?;
         if !self.compute_features(watch)? {
             return Ok(self.stopped(watch));
         }
-        self.begin_events(watch)?;
         loop {
             let reached = self.learn_epoch(watch)?;
             if reached == Reached::AStop {
@@ -98,6 +100,17 @@ impl Run {
             if let Some(why) = self.end() {
                 return self.finished(why, watch);
             }
+        }
+    }
+
+    /// Starts what TensorBoard shows, without the figures of an end inside the epoch that goes on now.
+    fn show(&mut self, watch: &mut dyn Watch) {
+        let lines = self.folder.as_ref().map(|folder| folder.metrics().len());
+        if self.standing.batch > 0 && lines > Some(self.standing.rows.len()) {
+            self.events.take_back_last_step();
+        }
+        if let Err(error) = self.begin_events(watch) {
+            events::warn(&error, watch);
         }
     }
 

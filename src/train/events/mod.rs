@@ -35,6 +35,8 @@ pub struct Events {
     file: Option<EventFile>,
     /// Whether histograms of the weights are asked for.
     histograms: bool,
+    /// Whether the last step's figures are to be forgotten.
+    takes_back: bool,
     /// Whether the first pictures are still to come.
     wants_pictures: bool,
 }
@@ -45,17 +47,25 @@ impl Events {
         self.histograms = true;
     }
 
+    /// Takes back what stands at the last step that was done: the figures of a half epoch, which the run went beyond after all,
+    /// and with them that step's own, which nothing else keeps.
+    pub fn take_back_last_step(&mut self) {
+        self.takes_back = true;
+    }
+
     /// Starts a file in `folder` for the steps after `done` by the recipe `toml`.
     pub fn begin(&mut self, folder: &Path, done: u64, toml: &str, watch: &mut dyn Watch) {
         match EventFile::create(folder) {
             Ok(file) => self.file = Some(file),
             Err(error) => return warn(&error, watch),
         }
-        self.wants_pictures = done == 0;
+        // TensorBoard forgets what earlier files say of this step and of later ones.
+        let first = if self.takes_back { done } else { done + 1 };
+        self.wants_pictures = first <= 1;
         self.attempt(watch, |file| {
             let now = now();
             file.add(&version(now))?;
-            file.add(&start(now, done + 1))?;
+            file.add(&start(now, first))?;
             file.add(&summary(now, done, &[text("recipe", &code(toml))]))?;
             file.flush()
         });
@@ -150,7 +160,7 @@ impl Events {
 }
 
 /// Says that the run goes on without events.
-fn warn(error: &anyhow::Error, watch: &mut dyn Watch) {
+pub fn warn(error: &anyhow::Error, watch: &mut dyn Watch) {
     watch.warning(&hinted(
         format!("{error:#}"),
         "the run goes on, but TensorBoard shows no more of it; metrics.csv has its epochs",

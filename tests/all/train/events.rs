@@ -122,6 +122,36 @@ fn a_run_that_goes_on_says_from_which_step_its_events_count() {
     assert_eq!(event_files(&run).len(), 3);
 }
 
+/// Its line in `metrics.csv` is taken back, too.
+#[test]
+fn the_figures_of_a_half_epoch_are_taken_back_when_the_epoch_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let line = format!("-d fake:40 {SMALL} --epochs 3 -o run");
+    trained(folder, &format!("{line} --max-steps 1"));
+    trained(folder, "--resume run --max-steps 14");
+    trained(folder, "--resume run --epochs 3");
+    let (mut steps, mut epochs, mut pictures) = (Vec::new(), Vec::new(), 0);
+    for (file, first) in event_files(&folder.join("run")).iter().zip([1, 1, 14]) {
+        let events = events(file);
+        assert_eq!(step(&events[1]), first);
+        // As TensorBoard does.
+        for kept in [&mut steps, &mut epochs] {
+            kept.retain(|step| *step < first);
+        }
+        let at = |tag: &str| scalars(&events, tag).into_iter().map(|(step, _)| step);
+        steps.extend(at("train/loss"));
+        epochs.extend(at("epoch/train_loss"));
+        let shown = values(&events);
+        let shown = shown.iter().filter(|(_, tag, _)| tag == "train/pictures");
+        pictures = shown.count() + if first > 1 { pictures } else { 0 };
+    }
+    assert_eq!(epochs, [10, 20, 30]);
+    // The last step of a half epoch goes with its figures.
+    assert!(steps.into_iter().eq((2..=13).chain(15..=30)));
+    assert_eq!(pictures, 1);
+}
+
 #[test]
 fn events_change_no_bit_and_histograms_come_when_asked_for() {
     let folder = tempfile::tempdir().unwrap();
