@@ -10,8 +10,8 @@ use super::plan::{Operation, Plan, Step, in_pool};
 use crate::kernels::aligned::Lanes;
 use crate::kernels::blocked;
 use crate::kernels::simd::LANES;
-use crate::model::ResNet;
 use crate::model::resnet::pool;
+use crate::model::{ResNet, top_class};
 use candle_core::{DType, Device, Result, Tensor, bail};
 
 /// What a pass is to give beside logits.
@@ -61,15 +61,7 @@ impl HeatOf {
     /// A class that the net does not have.
     fn class(self, logits: &[f64]) -> Result<usize> {
         match self {
-            Self::Top => {
-                let mut top = 0;
-                for (class, &logit) in logits.iter().enumerate() {
-                    if logit > logits[top] {
-                        top = class;
-                    }
-                }
-                Ok(top)
-            }
+            Self::Top => Ok(top_class(logits)),
             Self::Class(class) if class < logits.len() => Ok(class),
             Self::Class(class) => bail!("there is no class {class} among {}", logits.len()),
         }

@@ -8,6 +8,7 @@ pub mod description;
 mod frozen;
 pub mod preprocess;
 pub mod resnet;
+mod top_class;
 
 pub use architecture::Architecture;
 pub use config::{BlockKind, ModelConfig, ShortcutKind, StemKind, StridePlacement};
@@ -16,3 +17,4 @@ pub use description::Description;
 pub use frozen::Frozen;
 pub use preprocess::{CropMode, Interpolation, Preprocess};
 pub use resnet::{ResNet, parameters};
+pub use top_class::top_class;
