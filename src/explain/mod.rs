@@ -26,7 +26,7 @@ mod class;
 mod colours;
 mod folder;
 mod overlay;
-pub mod upsample;
+mod upsample;
 
 pub use class::class_called;
 pub use folder::Folder;

@@ -45,6 +45,26 @@ impl Seen {
             .collect()
     }
 
+    /// `values` `[height, width]`, of that `size`, around the middle of each pixel of a picture of so many down and across, a
+    /// row of pixels after the other; nothing where the model did not see it.
+    fn spread(
+        &self,
+        values: &[f64],
+        size: [usize; 2],
+        [down, across]: [u32; 2],
+    ) -> impl Iterator<Item = Vec<Option<f64>>> {
+        let columns = self.between(1, across, size[1]);
+        let rows = self.between(0, down, size[0]).into_iter();
+        rows.map(move |down| {
+            let row = down.map(|down| row(values, size[1], down));
+            let at = |across: &Option<Between>| {
+                let (across, row) = (across.as_ref()?, row.as_ref()?);
+                Some(across.of(|x| row[x]))
+            };
+            columns.iter().map(at).collect()
+        })
+    }
+
     /// The picture, or the same at another size, with the `heat` on it. Beside the result it takes memory for a row and a
     /// column.
     pub fn overlay(&self, picture: &RgbImage, heat: &Heat) -> RgbImage {
@@ -56,19 +76,13 @@ impl Seen {
             _ => 0.0,
         };
         let warm: Vec<f64> = heat.values.iter().map(|value| value.max(0.0)).collect();
-        let [height, width] = heat.size;
-        let rows = self.between(0, picture.height(), height);
-        let columns = self.between(1, picture.width(), width);
-        for (pixels, down) in drawn.rows_mut().zip(rows) {
-            let row = down.map(|down| row(&warm, width, down));
-            for (Rgb(pixel), across) in pixels.zip(&columns) {
-                *pixel = match (&row, across) {
-                    (Some(row), Some(across)) => {
-                        let level = across.of(|x| row[x]) * scale;
-                        // Half up; what is no number is 0.
-                        tints[usize::from((level + 0.5) as u8)].over(*pixel)
-                    }
-                    _ => pixel.map(|sample| (f64::from(sample) * DIMMED + 0.5) as u8),
+        let rows = self.spread(&warm, heat.size, [picture.height(), picture.width()]);
+        for (pixels, row) in drawn.rows_mut().zip(rows) {
+            for (Rgb(pixel), value) in pixels.zip(row) {
+                *pixel = match value {
+                    // Half up; what is no number is 0.
+                    Some(value) => tints[usize::from((value * scale + 0.5) as u8)].over(*pixel),
+                    None => pixel.map(|sample| (f64::from(sample) * DIMMED + 0.5) as u8),
                 };
             }
         }
@@ -80,6 +94,8 @@ impl Seen {
 mod tests {
     use super::*;
     use crate::model::{CropMode, Preprocess};
+    use candle_core::Device;
+    use std::path::Path;
 
     fn heat(size: [usize; 2], values: &[f64]) -> Heat {
         Heat {
@@ -115,6 +131,43 @@ mod tests {
             _ => '*',
         };
         (0..picture.width()).map(mark).collect()
+    }
+
+    /// Pictures of the size of the model's input, so that a pixel is a pixel of the input.
+    #[test]
+    fn heats_are_spread_over_the_input_as_pytorch_spreads_them() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let fixture = root.join("tests/fixtures/explain/explain.safetensors");
+        let fixture = candle_core::safetensors::load(fixture, &Device::Cpu).unwrap();
+        for index in 0..5 {
+            let get = |what: &str| &fixture[&format!("upsample.{index}.{what}")];
+            let target = get("size").to_vec1::<i64>().unwrap();
+            let target = [target[0], target[1]].map(|edge| edge as usize);
+            let preprocess = Preprocess {
+                size: target,
+                crop_mode: CropMode::Squash,
+                crop_pct: 1.0,
+                ..Preprocess::default()
+            };
+            let transform = Transform::new(&preprocess).unwrap();
+            let [height, width] = target.map(|edge| edge as u32);
+            let seen = Seen::new(&RgbImage::new(width, height), &transform);
+            let map = get("map").to_vec2::<f64>().unwrap();
+            let size = [map.len(), map[0].len()];
+            let rows: Vec<_> = seen.spread(&map.concat(), size, [height, width]).collect();
+            assert_eq!(rows.len(), target[0]);
+            // The fixture holds some of the rows.
+            let kept = rows.iter().step_by((target[0] / 16).max(1));
+            let expected = get("up").to_vec2::<f64>().unwrap();
+            assert_eq!(kept.len(), expected.len());
+            for (ours, expected) in kept.flatten().zip(expected.concat()) {
+                let ours = ours.unwrap();
+                assert!(
+                    (ours - expected).abs() <= 1e-12,
+                    "{index}: {ours} {expected}"
+                );
+            }
+        }
     }
 
     #[test]

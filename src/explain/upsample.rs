@@ -34,20 +34,3 @@ pub(super) fn row(values: &[f64], width: usize, down: Between) -> Vec<f64> {
     let column = |x: usize| down.of(|y| values[y * width + x]);
     (0..width).map(column).collect()
 }
-
-/// `values` of height and width `size`, spread over `target`.
-///
-/// # Panics
-/// Where `values` are not as many as `size` says, or there are none.
-pub fn upsample(values: &[f64], size: [usize; 2], target: [usize; 2]) -> Vec<f64> {
-    assert_eq!(values.len(), size[0] * size[1], "values of {size:?}");
-    let between =
-        |axis: usize, place: usize| Between::new(place as f64 + 0.5, target[axis], size[axis]);
-    let columns: Vec<Between> = (0..target[1]).map(|x| between(1, x)).collect();
-    let mut spread = Vec::with_capacity(target[0] * target[1]);
-    for y in 0..target[0] {
-        let row = row(values, size[1], between(0, y));
-        spread.extend(columns.iter().map(|column| column.of(|x| row[x])));
-    }
-    spread
-}

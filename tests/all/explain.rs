@@ -1,12 +1,11 @@
 //! Explanations: Grad-CAM against PyTorch's (`fixtures/explain/make.py`), and `resnet predict --explain` as a user runs it.
 
 use super::command::{Finished, Resnet, root};
-use super::fixture::{Fixture, largest_difference, values};
+use super::fixture::{Fixture, largest_difference};
 use super::parity::cases;
 use candle_core::{DType, Device, Tensor};
 use image::RgbImage;
 use resnet::Predictor;
-use resnet::explain::upsample::upsample;
 use resnet::infer::{Engine, HeatOf, Pass, Wanted, Work};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -84,29 +83,6 @@ fn heats_and_features_are_pytorchs_by_the_compiled_pass() {
 #[test]
 fn heats_and_features_are_pytorchs_in_f64() {
     equals_pytorch(DType::F64, Work::many(3), 1e-9);
-}
-
-#[test]
-fn maps_are_spread_as_pytorch_spreads_them() {
-    let fixture = fixture();
-    for index in 0..5 {
-        let get = |what: &str| &fixture[&format!("upsample.{index}.{what}")];
-        let map = get("map");
-        let size: Vec<i64> = get("size").to_vec1().unwrap();
-        let [height, width] = [size[0] as usize, size[1] as usize];
-        let (rows, columns) = map.dims2().unwrap();
-        let spread = upsample(&values(map), [rows, columns], [height, width]);
-        assert_eq!(spread.len(), height * width);
-        // The fixture holds some of the rows.
-        let step = (height / 16).max(1);
-        let kept = spread.chunks(width).step_by(step).flatten().copied();
-        for (ours, expected) in kept.zip(values(get("up"))) {
-            assert!(
-                (ours - expected).abs() <= 1e-12,
-                "{index}: {ours} {expected}"
-            );
-        }
-    }
 }
 
 #[test]
