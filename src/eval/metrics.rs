@@ -10,6 +10,7 @@ use std::cmp::Reverse;
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
+use crate::model::top_class;
 use crate::predict::ensure_finite;
 
 /// How many classes top-5 looks at; with fewer it is not given.
@@ -168,13 +169,7 @@ pub fn confused_pairs(confusion: &[Vec<u64>]) -> Vec<(u64, usize, usize)> {
 
 /// What finite `logits` make of a picture of `class`, which is one of theirs.
 fn judge(class: usize, logits: &[f64]) -> Judgement {
-    let predicted = (1..logits.len()).fold(0, |best, other| {
-        if logits[other] > logits[best] {
-            other
-        } else {
-            best
-        }
-    });
+    let predicted = top_class(logits);
     let own = logits[class];
     let before = |(other, &logit): (usize, &f64)| {
         if other < class {
