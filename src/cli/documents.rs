@@ -1,6 +1,6 @@
 //! What is made of the command line's own definition: completion scripts and man pages.
 //!
-//! `--completions SHELL` and `--man-pages DIR` stand alone, without a subcommand, so they are looked for before the rest is parsed.
+//! `--completions SHELL` and `--man-pages DIR` stand without a subcommand, so they are looked for before the rest is parsed.
 
 use super::console::Console;
 use super::{command, print, version};
@@ -8,7 +8,6 @@ use crate::error::hinted;
 use crate::weights::write_whole;
 use crate::words::counted;
 use anyhow::Result;
-use clap::ValueEnum;
 use clap_complete::Shell;
 use clap_mangen::Man;
 use std::ffi::OsString;
@@ -22,25 +21,15 @@ pub enum Document {
 }
 
 impl Document {
-    /// The one that `arguments`, without the program's name, ask for and nothing beside.
+    /// The one that `arguments`, without the program's name, ask for with no subcommand beside it.
     pub fn asked_for(arguments: impl IntoIterator<Item = OsString>) -> Option<Self> {
-        let mut arguments = arguments.into_iter();
-        let first = arguments.next()?.into_string().ok()?;
-        let (flag, value) = match first.split_once('=') {
-            Some((flag, value)) => (flag, value.into()),
-            None => (first.as_str(), arguments.next()?),
-        };
-        if value.is_empty() || arguments.next().is_some() {
+        let parser = command().subcommand_required(false).no_binary_name(true);
+        let mut matches = parser.try_get_matches_from(arguments).ok()?;
+        if matches.subcommand().is_some() {
             return None;
         }
-        match flag {
-            "--completions" => {
-                let shell = Shell::from_str(value.to_str()?, true).ok()?;
-                Some(Self::Completions(shell))
-            }
-            "--man-pages" => Some(Self::ManPages(value.into())),
-            _ => None,
-        }
+        let shell = matches.remove_one("completions").map(Self::Completions);
+        shell.or_else(|| matches.remove_one("man_pages").map(Self::ManPages))
     }
 
     /// Prints the script, or writes the pages.
@@ -105,7 +94,11 @@ mod tests {
             let arguments = line.split_whitespace().map(OsString::from);
             Document::asked_for(arguments)
         };
-        for line in ["--completions zsh", "--completions=zsh"] {
+        for line in [
+            "--completions zsh",
+            "--completions=zsh",
+            "-q --completions zsh --color never",
+        ] {
             let found = asked_for(line);
             assert!(matches!(found, Some(Document::Completions(Shell::Zsh))));
         }
@@ -118,6 +111,7 @@ mod tests {
             "--completions",
             "--completions tcsh",
             "--completions zsh more",
+            "--completions zsh --man-pages pages",
             "--man-pages",
             "--man-pages=",
             "train --man-pages pages",

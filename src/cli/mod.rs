@@ -56,10 +56,10 @@ struct Cli {
     #[command(flatten)]
     global: Global,
     /// Print a completion script for a shell
-    #[arg(long, value_name = "SHELL", exclusive = true)]
+    #[arg(long, value_name = "SHELL")]
     completions: Option<Shell>,
     /// Write man pages into a folder
-    #[arg(long, value_name = "DIR", exclusive = true)]
+    #[arg(long, value_name = "DIR", conflicts_with = "completions")]
     man_pages: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
