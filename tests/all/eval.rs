@@ -2,11 +2,13 @@
 
 mod command_line;
 mod compared;
+mod compared_runs;
 mod honest;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::command::{Finished, Resnet};
 use candle_core::{DType, Device, Tensor};
 use resnet::data::sets::{Pictures, Split};
 use resnet::data::{DecodeOptions, Transform};
@@ -102,6 +104,19 @@ fn pictures(folder: &Path, classes: &[(&str, usize)], mut seed: u64) {
             seed += 1;
         }
     }
+}
+
+/// Runs `resnet` with the arguments of `line` in `folder`.
+fn run(folder: &Path, line: &str) -> Finished {
+    Resnet::line(line).folder(folder).run()
+}
+
+/// The one line of JSON that `resnet` prints, which must succeed.
+fn report(folder: &Path, line: &str) -> Value {
+    let done = run(folder, line);
+    assert_eq!(done.status, 0, "{line}: {}", done.stderr);
+    assert_eq!(done.stdout.lines().count(), 1);
+    serde_json::from_str(&done.stdout).unwrap()
 }
 
 fn fixture() -> Value {

@@ -1,7 +1,7 @@
 //! `resnet eval` as a user runs it.
 
-use super::super::command::{Finished, Resnet};
-use super::{pictures, save};
+use super::super::command::Resnet;
+use super::{pictures, report, run, save};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -31,17 +31,6 @@ fn prepared() -> TempDir {
     pictures(&data.join("test"), &[("a", 5), ("b", 4), ("c", 6)], 0);
     pictures(&data.join("val"), &[("a", 1), ("b", 1), ("c", 1)], 50);
     folder
-}
-
-fn run(folder: &Path, line: &str) -> Finished {
-    Resnet::line(line).folder(folder).run()
-}
-
-fn report(folder: &Path, line: &str) -> Value {
-    let done = run(folder, line);
-    assert_eq!(done.status, 0, "{line}: {}", done.stderr);
-    assert_eq!(done.stdout.lines().count(), 1);
-    serde_json::from_str(&done.stdout).unwrap()
 }
 
 /// The predicted class of each picture of a folder, in order, as `predict` gives it.
