@@ -11,6 +11,9 @@ use crate::report::examined::{Cell, Examined, PAIRS};
 use crate::report::plot::confusion::{NAMED, confusion_matrix};
 use crate::report::plot::reliability::reliability_diagram;
 
+/// Classes that are printed on paper; a screen scrolls to the others.
+const PRINTED: usize = 100;
+
 /// Writes the sections of classes, confusion, mistakes and confidence.
 pub fn failures(page: &mut Html, examined: &Examined) -> Result<()> {
     classes(page, examined);
@@ -18,7 +21,7 @@ pub fn failures(page: &mut Html, examined: &Examined) -> Result<()> {
     if examined.labels.len() <= NAMED {
         matrix(page, examined);
     } else {
-        page.raw("<figure>\n");
+        page.raw("<figure class=\"large\">\n");
         page.raw(&confusion_matrix(&examined.labels, &examined.evaluation.confusion)?.inline());
         page.raw("</figure>\n");
     }
@@ -36,11 +39,23 @@ pub fn failures(page: &mut Html, examined: &Examined) -> Result<()> {
 fn classes(page: &mut Html, examined: &Examined) {
     page.raw("<section id=\"classes\">\n<h2>How well it knows each class</h2>\n");
     filter(page, "class-table", "Filter classes");
-    page.raw("<div class=\"wide\"><table id=\"class-table\">\n");
+    let classes = &examined.evaluation.classes;
+    let tall = if classes.len() > PRINTED {
+        page.raw(&format!(
+            "<p class=\"paper\">The first {PRINTED} of {} classes.</p>\n",
+            classes.len()
+        ));
+        " tall"
+    } else {
+        ""
+    };
+    page.raw(&format!(
+        "<div class=\"wide{tall}\"><table id=\"class-table\">\n"
+    ));
     let columns = ["images", "precision", "recall", "F1"].map(|name| (name, true));
     page.head(&[&[("class", false)][..], &columns[..]].concat());
     page.raw("<tbody>\n");
-    for class in &examined.evaluation.classes {
+    for class in classes {
         page.raw("<tr>");
         page.cell(&class.label, None);
         page.cell(&class.images.to_string(), Some(class.images as f64));
