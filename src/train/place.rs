@@ -2,7 +2,7 @@
 
 use super::folder::{LOCK, STATE};
 use crate::error::{hinted, misuse};
-use crate::weights::near::{near, quoted};
+use crate::weights::near::{near, there};
 use crate::words::shell_word;
 use anyhow::{Context, Result};
 use std::ffi::OsStr;
@@ -77,7 +77,7 @@ pub(super) fn no_run(path: &Path) -> anyhow::Error {
         [] => {
             "pass the folder that `resnet train` wrote, such as `runs/sample-resnet20-1`".to_owned()
         }
-        runs => format!("there is {}", quoted(runs)),
+        runs => there(runs),
     };
     let what = if path.exists() {
         format!("it holds no `{STATE}`")

@@ -41,6 +41,12 @@ pub fn quoted(paths: &[PathBuf]) -> String {
     }
 }
 
+/// That the paths are there, as a hint says it: `there is a`, `there are a and b`.
+pub fn there(paths: &[PathBuf]) -> String {
+    let verb = if paths.len() == 1 { "is" } else { "are" };
+    format!("there {verb} {}", quoted(paths))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +67,7 @@ mod tests {
             quoted(&["a".into(), "b".into(), "c".into()]),
             "`a`, `b` and `c`"
         );
-        assert_eq!(quoted(&["a".into()]), "`a`");
+        assert_eq!(there(&["a".into()]), "there is `a`");
+        assert_eq!(there(&["a".into(), "b".into()]), "there are `a` and `b`");
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use super::near::{near, quoted};
+use super::near::{near, there};
 use super::place::holds_model_or_run;
 use crate::{error::hinted, model::config::NAMES};
 
@@ -154,10 +154,7 @@ fn mistyped(written: &str) -> Option<anyhow::Error> {
         [_, _] if !path.is_absolute() => format!("; `{written}@main` is the hub's repository"),
         _ => String::new(),
     };
-    Some(hinted(
-        message,
-        format!("there is {}{hub}", quoted(&models)),
-    ))
+    Some(hinted(message, format!("{}{hub}", there(&models))))
 }
 
 /// `resnet50`, `resnet50.tag` and either with `@revision`.

@@ -279,9 +279,9 @@ const FAILURES: [Case; 47] = [
         "error: there is no file or folder `org/name.git`, and as a name of the hub: `org/name.git` is not the name of a repository\nhint: if it is a path, correct it; if it is the hub's, a hub name is `org/name`, of letters, digits, `-`, `_` and `.`",
     ),
     (
-        "predict CAT -m ../x/y",
+        "predict CAT -m ./src/../x/y",
         1,
-        "error: cannot load weights `../x/y`: no such file or folder\nhint: pass a file or folder that exists, a name as `resnet50`, or a hub repository as `org/name`",
+        "error: cannot load weights `./src/../x/y`: no such file or folder\nhint: pass a file or folder that exists, a name as `resnet50`, or a hub repository as `org/name`",
     ),
     (
         "predict CAT -m DIR/page.safetensors",

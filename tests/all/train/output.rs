@@ -305,7 +305,7 @@ fn a_mistyped_run_is_no_name_of_the_hub() {
         ),
         (
             "runs/data-resnet20_custom-1/bset",
-            "there is no `bset` in `runs/data-resnet20_custom-1`\nhint: there is `runs/data-resnet20_custom-1/best` and `runs/data-resnet20_custom-1/last`\n",
+            "there is no `bset` in `runs/data-resnet20_custom-1`\nhint: there are `runs/data-resnet20_custom-1/best` and `runs/data-resnet20_custom-1/last`\n",
         ),
     ] {
         let line = format!("predict data/val/a/0.png -m {model}");

@@ -262,7 +262,7 @@ fn what_is_no_run_and_data_that_have_changed_are_refused() {
     refuse(
         "rum",
         "there is no such folder",
-        "hint: there is `run` and `whole`",
+        "hint: there are `run` and `whole`",
     );
     refuse(
         "run/state.safetensors",
