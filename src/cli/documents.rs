@@ -23,6 +23,15 @@ pub enum Document {
 impl Document {
     /// The one that `arguments`, without the program's name, ask for with no subcommand beside it.
     pub fn asked_for(arguments: impl IntoIterator<Item = OsString>) -> Option<Self> {
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
+        let names = |argument: &OsString| {
+            let text = argument.to_string_lossy();
+            text.starts_with("--completions") || text.starts_with("--man-pages")
+        };
+        // Nearly all command lines ask for none, and are parsed once.
+        if !arguments.iter().any(names) {
+            return None;
+        }
         let parser = command().subcommand_required(false).no_binary_name(true);
         let mut matches = parser.try_get_matches_from(arguments).ok()?;
         if matches.subcommand().is_some() {
