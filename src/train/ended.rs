@@ -78,7 +78,7 @@ impl Run {
                 epoch: epoch.epoch,
                 top1: scores.top1.map(Exact),
             });
-            self.measured[1] = self.measured[0].take();
+            self.best_evaluation = self.last_evaluation.take();
         }
         self.standing.rows.push(epoch.csv());
         self.write_models(is_best)?;
@@ -212,7 +212,8 @@ impl Run {
     /// The best epoch's net and what it makes of the pictures that measure it: those that neither taught nor chose it where there
     /// are such, else those that chose it; nothing where there are none, or `watch` wants to stop meanwhile.
     fn examine(&mut self, watch: &mut dyn Watch) -> Result<Option<(Evaluation, ResNet)>> {
-        let Some(folder) = &self.folder else {
+        let is_measured = self.test.is_some() || self.validation.is_some();
+        let Some(folder) = self.folder.as_ref().filter(|_| is_measured) else {
             return Ok(None);
         };
         let best: HashMap<String, Tensor> = folder.read_model(Which::Best)?.into_iter().collect();
@@ -222,7 +223,7 @@ impl Run {
         let net = self.learner.net_of(best)?;
         let evaluation = match (&mut self.test, &mut self.validation) {
             (Some(test), _) => test.measure(net.clone(), watch)?,
-            (None, Some(validation)) => match self.measured[1].take() {
+            (None, Some(validation)) => match self.best_evaluation.take() {
                 Some(evaluation) => Some(evaluation),
                 None => validation.measure(net.clone(), watch)?,
             },
@@ -286,7 +287,8 @@ impl Run {
             step: self.standing.step,
         });
         // A page of more than that stays, where nothing has come since.
-        if self.measured.iter().any(Option::is_some) || !self.has_report() {
+        let is_news = self.last_evaluation.is_some() || self.best_evaluation.is_some();
+        if is_news || !self.has_report() {
             self.report(&ended, None, watch);
         }
         ended

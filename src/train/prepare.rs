@@ -348,7 +348,8 @@ impl Parts {
             folder: None,
             earlier_best: Vec::new(),
             ended_inside: None,
-            measured: [None, None],
+            last_evaluation: None,
+            best_evaluation: None,
             drawing: Drawing::default(),
             events: Events::default(),
         })

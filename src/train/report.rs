@@ -1,6 +1,6 @@
 //! What a run leaves to be looked at: its curves, drawn again as it goes on, and at its end the report.
 //!
-//! None of it is needed to go on with a run, so that what cannot be drawn or written ends nothing: a note says so.
+//! None of it is needed to go on with a run, so that what cannot be drawn or written ends nothing: a warning says so.
 
 use super::ended::Ended;
 use super::recipe::Recipe;
@@ -171,8 +171,7 @@ impl Run {
     /// The curves of `epochs`.
     fn curves(&self, epochs: &[Epoch]) -> Result<Figure> {
         let points: Vec<Point> = epochs.iter().map(Point::from).collect();
-        let best = self.ended_inside.or(self.standing.best);
-        learning_curves(&points, best.map(|best| best.epoch))
+        learning_curves(&points, self.best().map(|(epoch, _)| epoch))
     }
 
     /// Writes the curves into the run's folder.

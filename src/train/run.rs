@@ -46,8 +46,10 @@ pub struct Run {
     pub(super) earlier_best: Vec<(String, Tensor)>,
     /// The best epoch of a run that has ended inside one and whose files all tell so; its state stands before that end.
     pub(super) ended_inside: Option<Best>,
-    /// What the last validation came to, and that of the best epoch where this process measured it.
-    pub(super) measured: [Option<Evaluation>; 2],
+    /// What the last validation came to, unless it is the best epoch's.
+    pub(super) last_evaluation: Option<Evaluation>,
+    /// What the best epoch's came to, where this process measured it.
+    pub(super) best_evaluation: Option<Evaluation>,
     /// What was drawn of it.
     pub(super) drawing: Drawing,
     /// What TensorBoard shows of it, unless the run is dry.
@@ -266,7 +268,7 @@ impl Run {
         };
         self.standing.sums.seconds.0 += started.elapsed().as_secs_f64();
         let scores = evaluation.as_ref().map(Scores::of).unwrap_or_default();
-        self.measured[0] = evaluation;
+        self.last_evaluation = evaluation;
         Ok(Some(scores))
     }
 
@@ -313,7 +315,7 @@ impl Run {
                 epoch: epoch.epoch,
                 top1: scores.top1.map(Exact),
             });
-            self.measured[1] = self.measured[0].take();
+            self.best_evaluation = self.last_evaluation.take();
         }
         self.standing.rows.push(epoch.csv());
         self.standing.epoch = epoch.epoch;
