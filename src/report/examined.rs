@@ -9,7 +9,7 @@ use image::{RgbImage, imageops};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::pictures::thumbnail;
+use super::pictures::{shrunk, thumbnail};
 use super::plot::Figure;
 use super::plot::classes::class_bars;
 use super::plot::confusion::{NAMED, confusion_matrix};
@@ -294,11 +294,10 @@ fn enlarged(picture: &RgbImage) -> RgbImage {
     let (width, height) = picture.dimensions();
     let longer = width.max(height).max(1);
     if longer < SIDE {
-        let times = (SIDE / longer).max(1);
+        let times = SIDE / longer;
         imageops::resize(picture, width * times, height * times, FilterType::Nearest)
     } else {
-        let scale = |length: u32| (length * SIDE / longer).max(1);
-        imageops::thumbnail(picture, scale(width), scale(height))
+        shrunk(picture, SIDE)
     }
 }
 

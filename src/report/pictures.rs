@@ -23,11 +23,10 @@ pub fn thumbnail(picture: &RgbImage, side: u32) -> Result<(String, [u32; 2])> {
     if longer <= EXACT {
         return Ok((png_uri(&picture.clone().into())?, [width, height]));
     }
-    let shrunk;
+    let small;
     let picture = if longer > side {
-        let scale = |length: u32| (length * side / longer).max(1);
-        shrunk = imageops::thumbnail(picture, scale(width), scale(height));
-        &shrunk
+        small = shrunk(picture, side);
+        &small
     } else {
         picture
     };
@@ -38,6 +37,13 @@ pub fn thumbnail(picture: &RgbImage, side: u32) -> Result<(String, [u32; 2])> {
         .encode(picture.as_raw(), sides.0, sides.1, ColorType::Rgb)
         .context("cannot make a small picture")?;
     Ok((uri("image/jpeg", &jpeg), [width, height]))
+}
+
+/// A picture whose longer side is `side`, which is less than it was.
+pub(super) fn shrunk(picture: &RgbImage, side: u32) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let scale = |length: u32| (length * side / width.max(height)).max(1);
+    imageops::thumbnail(picture, scale(width), scale(height))
 }
 
 /// A picture as a PNG in a data URI.

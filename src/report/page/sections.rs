@@ -8,7 +8,7 @@ use super::Again;
 use super::html::{Html, escape};
 use crate::eval::metrics::confused_pairs;
 use crate::report::examined::{Cell, Examined, PAIRS};
-use crate::report::plot::confusion::{NAMED, confusion_matrix};
+use crate::report::plot::confusion::{NAMED, confusion_matrix, most_wrong};
 use crate::report::plot::reliability::reliability_diagram;
 
 /// Classes that are printed on paper; a screen scrolls to the others.
@@ -92,7 +92,8 @@ fn matrix(page: &mut Html, examined: &Examined) {
     }
     page.raw("</tr></thead><tbody>\n");
     let confusion = &examined.evaluation.confusion;
-    let most_wrong = most_wrong(confusion);
+    let totals: Vec<u64> = confusion.iter().map(|counts| counts.iter().sum()).collect();
+    let most_wrong = most_wrong(confusion, &totals).max(1e-12);
     let with_pictures: HashSet<(usize, usize)> = examined
         .cells
         .iter()
@@ -102,7 +103,7 @@ fn matrix(page: &mut Html, examined: &Examined) {
     for (class, counts) in confusion.iter().enumerate() {
         let label = escape(&examined.labels[class]);
         page.raw(&format!("<tr><th scope=\"row\">{label}</th>"));
-        let total = counts.iter().sum::<u64>().max(1);
+        let total = totals[class].max(1);
         for (predicted, &count) in counts.iter().enumerate() {
             let part = count as f64 / total as f64;
             let (kind, part) = match (count, class == predicted) {
@@ -124,19 +125,6 @@ fn matrix(page: &mut Html, examined: &Examined) {
         page.raw("</tr>\n");
     }
     page.raw("</tbody></table></div>\n");
-}
-
-/// The largest part of a row that is wrong in one way.
-fn most_wrong(confusion: &[Vec<u64>]) -> f64 {
-    let rows = confusion.iter().enumerate().map(|(class, counts)| {
-        let wrong = counts
-            .iter()
-            .enumerate()
-            .filter(|(other, _)| *other != class);
-        let most = wrong.map(|(_, &count)| count).max().unwrap_or(0);
-        most as f64 / counts.iter().sum::<u64>().max(1) as f64
-    });
-    rows.fold(1e-12, f64::max)
 }
 
 /// The pairs that are confused most, each with a button that shows its pictures.

@@ -153,7 +153,7 @@ impl<'a> Matrix<'a> {
                 &style,
             )?;
         }
-        let most_wrong = self.most_wrong();
+        let most_wrong = most_wrong(&self.counts, &self.pictures);
         for (row, counts) in self.counts.iter().enumerate() {
             for (column, &count) in counts.iter().enumerate() {
                 let cell = [
@@ -169,19 +169,6 @@ impl<'a> Matrix<'a> {
         let legend = "blue: right, red: wrong; by their part of the row";
         let at = [x + 24, top + side + 18];
         write(area, legend, at, Stand::Right, self.size()[0] - 30, &axis)
-    }
-
-    /// The largest part of a row that is wrong in one way.
-    fn most_wrong(&self) -> f64 {
-        let mut most = 0.0f64;
-        for (row, counts) in self.counts.iter().enumerate() {
-            for (column, &count) in counts.iter().enumerate() {
-                if row != column {
-                    most = most.max(part(count, self.pictures[row]));
-                }
-            }
-        }
-        most
     }
 
     fn cell(
@@ -223,6 +210,19 @@ impl<'a> Matrix<'a> {
         }
         Ok(())
     }
+}
+
+/// The largest part of a row of `counts` that is wrong in one way; `pictures` has those of each row.
+pub fn most_wrong(counts: &[Vec<u64>], pictures: &[u64]) -> f64 {
+    let mut most = 0.0f64;
+    for (row, (counts, &pictures)) in counts.iter().zip(pictures).enumerate() {
+        for (column, &count) in counts.iter().enumerate() {
+            if row != column {
+                most = most.max(part(count, pictures));
+            }
+        }
+    }
+    most
 }
 
 /// A count in at most four letters.
