@@ -156,7 +156,7 @@ enum Outcome {
 pub fn main() -> ExitCode {
     // These two are looked for before the rest is parsed, so that help and usage errors obey them too.
     let log = asked_for("--log-format").unwrap_or_default();
-    let colour = asked_for("--color").unwrap_or(ColorChoice::Auto);
+    let colour = settle_colours(asked_for("--color").unwrap_or(ColorChoice::Auto));
     hold_panics(log);
     stop::survive_file_limits();
     let isa = std::env::var_os("RESNET_ISA").map(|name| isa::select(&name.to_string_lossy()));
@@ -238,6 +238,23 @@ impl From<ColorChoice> for clap::ColorChoice {
     }
 }
 
+/// Sets the colours of all that is printed, and returns what was chosen.
+fn settle_colours(asked: ColorChoice) -> ColorChoice {
+    let is_forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+    // A service that runs builds (`CI`) counts as coloured, even where its terminal says that it has none.
+    let is_dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+    let choice = match asked {
+        ColorChoice::Auto if is_dumb && !is_forced => ColorChoice::Never,
+        choice => choice,
+    };
+    match choice {
+        ColorChoice::Auto => {}
+        ColorChoice::Always => anstream::ColorChoice::Always.write_global(),
+        ColorChoice::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    choice
+}
+
 /// Leaves it to who catches a panic to speak of it, unless the user wants to see where it came from.
 fn hold_panics(log: LogFormat) {
     let is_wanted = std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0");
@@ -264,11 +281,6 @@ fn internal_error(panic: &(dyn Any + Send)) -> anyhow::Error {
 }
 
 fn run(cli: Cli, console: &Console) -> Result<Outcome> {
-    match cli.global.color {
-        ColorChoice::Auto => {}
-        ColorChoice::Always => anstream::ColorChoice::Always.write_global(),
-        ColorChoice::Never => anstream::ColorChoice::Never.write_global(),
-    }
     let threads = threads(cli.global.threads);
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)

@@ -51,6 +51,8 @@ impl Resnet {
             "http_proxy",
             "RESNET_ISA",
             "NO_COLOR",
+            "CLICOLOR",
+            "CLICOLOR_FORCE",
             "RAYON_NUM_THREADS",
         ] {
             command.env_remove(variable);

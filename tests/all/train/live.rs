@@ -14,6 +14,9 @@ fn on_a_terminal(columns: u32, line: &str, variables: &[(&str, &str)]) -> Option
         .current_dir(folder.path())
         .env("TERM", "xterm-256color")
         .env_remove("NO_COLOR")
+        .env_remove("CLICOLOR")
+        .env_remove("CLICOLOR_FORCE")
+        .env_remove("CI")
         .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .output();
@@ -61,14 +64,28 @@ fn a_terminal_shows_the_way_the_figures_and_the_curve() {
 fn a_terminal_that_wants_none_of_it_has_lines() {
     let line = "-d fake:40:4 --val-split 0.1 --epochs 2 --dry-run";
     for (flags, variables, has_view, has_colours) in [
-        ("", [("NO_COLOR", "1")], true, false),
-        ("--color never", [("LC_ALL", "C")], true, false),
-        ("", [("TERM", "dumb")], false, false),
-        ("--log-format json", [("LC_ALL", "C")], false, false),
-        ("--format json", [("LC_ALL", "C")], false, true),
-        ("", [("LC_ALL", "C")], true, true),
+        ("", &[("NO_COLOR", "1")] as &[_], true, false),
+        ("--color never", &[], true, false),
+        ("", &[("TERM", "dumb")], false, false),
+        ("", &[("TERM", "dumb"), ("CI", "true")], false, false),
+        (
+            "--color always",
+            &[("TERM", "dumb"), ("CI", "true")],
+            false,
+            true,
+        ),
+        (
+            "",
+            &[("TERM", "dumb"), ("CLICOLOR_FORCE", "1")],
+            false,
+            true,
+        ),
+        ("--log-format json", &[], false, false),
+        ("--format json", &[], false, true),
+        ("", &[], true, true),
+        ("", &[("CI", "true")], true, true),
     ] {
-        let Some(text) = on_a_terminal(80, &format!("{line} {flags}"), &variables) else {
+        let Some(text) = on_a_terminal(80, &format!("{line} {flags}"), variables) else {
             return;
         };
         // Colours and weights end in m; a view moves the cursor.
