@@ -18,6 +18,8 @@ pub struct Factors<'a> {
     pub weights: &'a [Lane],
     /// Weights that later tiles read, to be brought near meanwhile, some with each segment.
     pub ahead: &'a [Lane],
+    /// Whether the tile after this one is the first to read the pixels that follow: they are brought near, too.
+    pub goes_on: bool,
 }
 
 /// What becomes of the sums.
@@ -123,7 +125,11 @@ impl Terms for Factors<'_> {
             for lane in ahead.next().unwrap_or_default() {
                 simd.prefetch(lane);
             }
-            let pixels = &self.pixels[segment * self.step..][..M];
+            let pixels = &self.pixels[segment * self.step..];
+            if let Some(next) = pixels.get(M..2 * M).filter(|_| self.goes_on) {
+                each_pixel!(m in M, { simd.prefetch(&next[m]); });
+            }
+            let pixels = &pixels[..M];
             for k in 0..LANES {
                 add_products(
                     simd,

@@ -311,6 +311,8 @@ impl<S: Simd> Product<'_, S> {
                     segments: part.len() * self.view.offsets.len(),
                     weights,
                     ahead: share(ahead, i, tile_count),
+                    // What was gathered is near already.
+                    goes_on: first == 0 && self.view.is_pointwise(),
                 };
                 let place = Place {
                     block: first,

@@ -340,6 +340,7 @@ where
                     segments: in_blocks,
                     weights: weights(point, first),
                     ahead: tile::share(ahead, i, tile_count),
+                    goes_on: false,
                 };
                 let place = Place {
                     block: 0,
