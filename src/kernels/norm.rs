@@ -1,7 +1,8 @@
 //! Batch norm of training in the blocked layout, with what stands around it: a residual and ReLU.
 //!
 //! - Statistics are taken in one pass: sums of the distances from the block's first pixel, and of their squares, over
-//!   64 pixels in f32 and over these in f64, so that neither a large mean nor many pixels harm them.
+//!   64 pixels in f32 and over these in f64, so that neither a large mean nor many pixels harm them. Channels whose first
+//!   pixel is an outlier are summed once more, around their mean.
 //! - Pixels are cut by their number alone and partial sums added in order: the same bits for any number of threads.
 //! - Batch Normalization, <https://arxiv.org/abs/1502.03167>, gradients as in its section 3.
 
@@ -13,6 +14,9 @@ use std::ops::Range;
 const GROUP: usize = 64;
 /// Pixels of a task.
 const CHUNK: usize = 4096;
+
+/// An outlier's squared distance from the mean, in variances: f32 leaves sums of nearer distances at least 4 digits.
+const FAR: f64 = 1000.0;
 
 /// A number for each channel of a block.
 type Wide = [f64; LANES];
@@ -40,34 +44,59 @@ pub struct Affine {
 /// # Panics
 /// Where there is no pixel.
 pub fn statistics(input: &[Lane], pixels: usize) -> Vec<Statistics> {
-    struct Sums<'a>(&'a [Lane], usize);
+    let firsts: Vec<Lane> = input.iter().step_by(pixels).copied().collect();
+    let mut all = statistics_around(input, pixels, &firsts);
+    for ((found, first), block) in all.iter_mut().zip(firsts).zip(input.chunks_exact(pixels)) {
+        let is_far: [bool; LANES] = std::array::from_fn(|j| {
+            let distance = f64::from(first[j]) - f64::from(found.mean[j]);
+            distance * distance > FAR * f64::from(found.variance[j])
+        });
+        if !is_far.contains(&true) {
+            continue;
+        }
+        let [again] = statistics_around(block, pixels, &[found.mean])[..] else {
+            continue;
+        };
+        for j in (0..LANES).filter(|&j| is_far[j]) {
+            found.mean[j] = again.mean[j];
+            found.variance[j] = again.variance[j];
+        }
+    }
+    all
+}
+
+/// The same by sums of the distances from an origin for each block.
+fn statistics_around(input: &[Lane], pixels: usize, origins: &[Lane]) -> Vec<Statistics> {
+    struct Sums<'a>(&'a [Lane], usize, &'a [Lane]);
     impl Job for Sums<'_> {
         type Output = Vec<[Wide; 2]>;
         fn run<S: Simd>(self, simd: S) -> Vec<[Wide; 2]> {
-            let Self(input, pixels) = self;
+            let Self(input, pixels, origins) = self;
             let pieces = pieces(input.len() / pixels, pixels);
             let sums = pieces.into_par_iter().map(|(block, piece)| {
-                let block = &input[block * pixels..][..pixels];
+                let pixels = &input[block * pixels..][..pixels][piece.clone()];
                 simd.vectorize(
                     #[inline(always)]
-                    || distances(simd, &block[piece.clone()], &block[0]),
+                    || distances(simd, pixels, &origins[block]),
                 )
             });
             sums.collect()
         }
     }
-    let sums = dispatch(Sums(input, pixels));
+    let sums = dispatch(Sums(input, pixels, origins));
     let of_block = pixels.div_ceil(CHUNK);
     let count = pixels as f64;
-    let blocks = input.chunks_exact(pixels).zip(sums.chunks_exact(of_block));
+    let blocks = origins.iter().zip(sums.chunks_exact(of_block));
     blocks
-        .map(|(block, sums)| {
+        .map(|(origin, sums)| {
             let [sum, squares] = added(sums);
             let distance = sum.map(|sum| sum / count);
             Statistics {
-                mean: std::array::from_fn(|j| (f64::from(block[0][j]) + distance[j]) as f32),
+                mean: std::array::from_fn(|j| (f64::from(origin[j]) + distance[j]) as f32),
                 variance: std::array::from_fn(|j| {
-                    (squares[j] / count - distance[j] * distance[j]).max(0.0) as f32
+                    let variance = squares[j] / count - distance[j] * distance[j];
+                    // Rounding may go below zero; what is no number stays none.
+                    (if variance < 0.0 { 0.0 } else { variance }) as f32
                 }),
             }
         })

@@ -53,3 +53,65 @@ fn batch_norm_is_the_same_in_every_instruction_set() {
         }
     }
 }
+
+/// Mean and biased variance of one channel, in f64.
+fn exact(input: &[Lane], channel: usize) -> [f64; 2] {
+    let values = || input.iter().map(|lane| f64::from(lane[channel]));
+    let count = input.len() as f64;
+    let mean = values().sum::<f64>() / count;
+    [
+        mean,
+        values().map(|x| (x - mean).powi(2)).sum::<f64>() / count,
+    ]
+}
+
+#[test]
+fn statistics_are_right_beside_large_means_and_outliers() {
+    let pixels = 20_000;
+    // Mean, half the width, and the first pixel.
+    for (mean, width, first) in [
+        (0.0, 1.0, 0.5),
+        (1000.0, 1.0, 999.5),
+        (-3e4, 0.5, -3e4),
+        (0.3, 1.0, 20.0),
+        (0.3, 1.0, 200.0),
+        (0.123, 0.0, 30.0),
+        (1.0, 1e-3, 1e4),
+    ] {
+        let mut input = lanes(pixels, 6);
+        for lane in &mut input {
+            *lane = lane.map(|value| mean + width * (value - 1.0) / 2.0);
+        }
+        // The other channels of the block have nothing of it.
+        input[0][3] = first;
+        for isa in isa::available() {
+            let found = isa::with(isa, || statistics(&input, pixels))[0];
+            for channel in [0, 3] {
+                let [mean, variance] = exact(&input, channel);
+                let of_mean = (f64::from(found.mean[channel]) - mean).abs();
+                let of_variance = (f64::from(found.variance[channel]) - variance).abs();
+                assert!(
+                    of_mean <= 1e-6 * (mean.abs() + variance.sqrt())
+                        && of_variance <= 2e-4 * variance,
+                    "{isa:?}, channel {channel} of {mean}, first {first}: {found:?}, {variance}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn statistics_of_what_is_no_number_are_none() {
+    for isa in isa::available() {
+        for value in [f32::NAN, f32::INFINITY] {
+            for place in [0, 70] {
+                let mut input = lanes(100, 6);
+                input[place][3] = value;
+                let found = isa::with(isa, || statistics(&input, 100))[0];
+                assert!(!found.mean[3].is_finite(), "{isa:?}, {value} at {place}");
+                assert!(found.variance[3].is_nan(), "{isa:?}, {value} at {place}");
+                assert!(found.variance[2].is_finite() && found.mean[2].is_finite());
+            }
+        }
+    }
+}
