@@ -2,7 +2,8 @@
 
 use resnet::kernels::blocked::{blocks, from_planar, to_planar};
 use resnet::kernels::conv::training::{self, Workspace};
-use resnet::kernels::conv::{Algorithm, Convolution, stem, stem_gradient, winograd};
+use resnet::kernels::conv::{Algorithm, Convolution, choose, stem, stem_gradient, winograd};
+use resnet::kernels::isa::Isa;
 use resnet::kernels::simd::Lane;
 use resnet::kernels::{ConvGeometry, PoolGeometry, isa, pool};
 
@@ -347,23 +348,26 @@ fn max_pooling_gives_each_gradient_to_the_first_of_equal_maxima() {
 #[test]
 fn an_image_of_many_tiles_and_merged_images_equal_seven_loops_with_any_threads() {
     let shapes = [
-        (1, 70, 45, 1, 3),
-        (2, 64, 64, 2, 3),
-        (5, 40, 33, 1, 3),
-        (3, 50, 41, 1, 1),
-        (21, 8, 8, 1, 3),
+        (1, 70, 45, 1, 3, 2),
+        (2, 64, 64, 2, 3, 2),
+        (5, 40, 33, 1, 3, 1),
+        (3, 50, 41, 1, 1, 2),
+        (21, 8, 8, 1, 3, 1),
+        (21, 8, 8, 1, 3, 2),
+        (2, 70, 45, 2, 7, 1),
     ];
     for threads in [1, 2, 8] {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build()
             .unwrap();
-        for (batch, height, width, stride, kernel) in shapes {
+        for (batch, height, width, stride, kernel, groups) in shapes {
             let geometry = ConvGeometry {
                 batch,
-                in_channels: 4,
+                // The stem's kernel reads pictures.
+                in_channels: if kernel == 7 { 3 } else { 4 },
                 out_channels: 6,
-                groups: 2,
+                groups,
                 height,
                 width,
                 kernel,
@@ -372,6 +376,80 @@ fn an_image_of_many_tiles_and_merged_images_equal_seven_loops_with_any_threads()
                 dilation: 1,
             };
             pool.install(|| check(&geometry));
+        }
+    }
+}
+
+#[test]
+fn sums_over_more_channels_than_are_added_in_one_go_equal_seven_loops() {
+    // (kernel, channels, side)
+    for (kernel, channels, side) in [(1, [144, 80], 9), (1, [300, 20], 15), (3, [144, 48], 5)] {
+        check(&ConvGeometry {
+            batch: 2,
+            in_channels: channels[0],
+            out_channels: channels[1],
+            groups: 1,
+            height: side,
+            width: side,
+            kernel,
+            stride: 1,
+            padding: kernel / 2,
+            dilation: 1,
+        });
+    }
+}
+
+#[test]
+fn algorithms_are_chosen_by_shape_and_instruction_set() {
+    use Algorithm::{Direct, Winograd};
+    use winograd::Tile::{Four, Two};
+    // (batch, channels, side, what AVX-512, AVX2 and the portable loops take), kernel 3 and stride 1.
+    for (batch, channels, side, taken) in [
+        (1, 64, 56, [Winograd(Four); 3]),
+        (1, 256, 14, [Winograd(Two), Winograd(Four), Winograd(Four)]),
+        (1, 512, 7, [Direct, Winograd(Two), Winograd(Four)]),
+        (8, 512, 7, [Winograd(Four); 3]),
+        (128, 64, 32, [Winograd(Four); 3]),
+        (1, 512, 1, [Direct; 3]),
+    ] {
+        let geometry = ConvGeometry {
+            batch,
+            in_channels: channels,
+            out_channels: channels,
+            groups: 1,
+            height: side,
+            width: side,
+            kernel: 3,
+            stride: 1,
+            padding: 1,
+            dilation: 1,
+        };
+        for isa in isa::available() {
+            let chosen = isa::with(isa, || choose(&geometry));
+            let set = match isa {
+                Isa::Avx512 => 0,
+                Isa::Avx2 => 1,
+                Isa::Portable => 2,
+            };
+            assert_eq!(chosen, taken[set], "{isa:?}, {geometry:?}");
+            // What Winograd cannot do is done directly.
+            for other in [
+                ConvGeometry {
+                    stride: 2,
+                    ..geometry
+                },
+                ConvGeometry {
+                    groups: 2,
+                    ..geometry
+                },
+                ConvGeometry {
+                    kernel: 1,
+                    padding: 0,
+                    ..geometry
+                },
+            ] {
+                assert_eq!(isa::with(isa, || choose(&other)), Direct, "{other:?}");
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use super::super::blocked::blocks;
 use super::super::simd::LANES;
 
 /// A convolution as some independent ones over whole blocks of channels. Narrow groups are joined, with zero weights
-/// between them.
+/// between them: finite inputs of one do not reach the others, but an infinite one makes NaN of all that were joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Groups {
     /// Independent convolutions.
