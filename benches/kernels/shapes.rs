@@ -25,10 +25,12 @@ impl FromStr for Case {
     }
 }
 
-/// Every shape after the stem that `ResNet-18` and `ResNet-50` have: the deeper ones repeat them.
+/// Every shape after the stem that `ResNet-18` and `ResNet-50` have, and at small sides the paper's `ResNet-20`: the deeper
+/// ones repeat them.
 pub fn of(case: Case) -> Result<Vec<ConvGeometry>> {
     let mut shapes: Vec<ConvGeometry> = Vec::new();
-    for name in ["resnet18", "resnet50"] {
+    let small = (case.side <= 32).then_some("resnet20");
+    for name in ["resnet18", "resnet50"].into_iter().chain(small) {
         let config = ModelConfig::named(name).context("a net of the family")?;
         let calls = describe(&config, [case.batch, 3, case.side, case.side])?.calls;
         for shape in calls.iter().filter_map(Call::convolution) {

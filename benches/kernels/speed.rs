@@ -108,9 +108,12 @@ pub fn print(case: Case, rounds: usize, limits: &Limits) -> Result<Vec<String>> 
         let time = candidate.time();
         let rate = |algorithm| 2e-9 * products(shape, algorithm) / time;
         // What must be read and written at least, and what must be computed.
-        let lanes = weight_lanes(shape, chosen) + sizes(shape).iter().sum::<usize>();
-        let least = (64e-9 * lanes as f64 / limits.gbytes)
-            .max(2e-9 * products(shape, chosen) / limits.gflops);
+        let [input, output] = sizes(shape);
+        // Strides may pass pixels by.
+        let seen = (shape.kernel.min(shape.stride) as f64 / shape.stride as f64).powi(2);
+        let lanes = weight_lanes(shape, chosen) as f64 + seen * input as f64 + output as f64;
+        let least =
+            (64e-9 * lanes / limits.gbytes).max(2e-9 * products(shape, chosen) / limits.gflops);
         println!(
             "| {} | {} | {} | {:.0} | {:.0} | {:.0} % |",
             shapes::name(shape),

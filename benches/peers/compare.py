@@ -1,14 +1,15 @@
 """Times `resnet` and its peers on the same work, interleaved round by round, and prints medians and ratios.
 
-usage: target/peers/bin/python benches/peers/compare.py infer|train DEPTH BATCH SIZE [--peers torch,onnxruntime,...] [--rounds 5] [--runs 5] [--resnet PATH] [--dtype f32] [--json]
+usage: target/peers/bin/python benches/peers/compare.py infer|train DEPTH BATCH SIZE [--peers torch,onnxruntime,...] [--rounds 5] [--runs 5] [--threads N] [--resnet PATH] [--dtype f32] [--json]
        target/peers/bin/python benches/peers/compare.py process-predict DEPTH | process-train DEPTH BATCH SIZE [the same]
 
 A round times every contestant in turn (idle ones wait on a pipe), so drift of a shared machine hits all alike.
 The figure of a contestant is the median over all its runs; the ratio is the median of the per-round ratios resnet / peer.
 
 infer: a forward pass of the net for 1000 classes. train: one whole step of the net for 10 classes with ImageNet's stem (forward, loss, backward,
-SGD of momentum .9 and decay 1e-3) on random pictures in memory, after two that are not counted; `resnet` counts its wait for
-the batch, too. All compute on the CPU, with as many threads as it has cores.
+SGD of momentum .9 and decay 1e-3) on random pictures in memory; `resnet` counts its wait for the batch, too. In each round three passes or
+two steps come before those that count. All compute on the CPU with as many threads, `--threads`: as many as there are processors, unless
+said otherwise (where a core shows itself as two, say the number of cores); whole processes take what each takes by itself.
 
 process-predict, process-train: a whole process from its start to its end, `resnet` against a script of Python (`process.py`): its time, and the most
 memory that it held at once. process-predict: reads weights and one picture and prints its classes, the same ones. process-train: three steps as above.
@@ -23,7 +24,8 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PICTURE = os.path.join(HERE, "../../assets/images/cat.png")
+PROJECT = os.path.dirname(os.path.dirname(HERE))
+PICTURE = os.path.join(PROJECT, "assets/images/cat.png")
 PEERS = {"infer": "torch,torch-cl,onnxruntime,openvino", "train": "torch,torch-cl", "process-predict": "onnxruntime,torch", "process-train": "torch,torch-cl"}
 STEPS = 3
 
@@ -36,18 +38,25 @@ def training(binary, depth, batch, size, steps, dtype):
 
 
 class Peer:
-    def __init__(self, mode, name, depth, batch, size):
+    def __init__(self, mode, name, depth, batch, size, threads):
         self.name = name
-        self.process = subprocess.Popen([sys.executable, os.path.join(HERE, "workers.py"), mode, name, str(depth), str(batch), str(size)],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        # What it says is shown where it fails.
+        self.errors = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen([sys.executable, os.path.join(HERE, "workers.py"), mode, name, str(depth), str(batch), str(size), str(threads)],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True)
+        self.answer("ready")
+
+    def answer(self, expected=None):
         line = self.process.stdout.readline()
-        if line.strip() != "ready":
-            raise SystemExit(f"{name} did not start: {line!r}")
+        if not line or expected not in (None, line.strip()):
+            self.errors.seek(0)
+            raise SystemExit(f"{self.name} failed: {line!r}\n{self.errors.read()}")
+        return line
 
     def times(self, runs):
         self.process.stdin.write(f"{runs}\n")
         self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+        return json.loads(self.answer())
 
     def close(self):
         self.process.stdin.close()
@@ -58,11 +67,11 @@ class Resnet:
     """Runs the binary afresh each round; it warms up itself and reports per-run times as JSON (`summary --time`, `train --format json`)."""
     name = "resnet"
 
-    def __init__(self, mode, binary, depth, batch, size, dtype):
-        self.mode, self.binary, self.depth, self.batch, self.size, self.dtype = mode, binary, depth, batch, size, dtype
+    def __init__(self, a):
+        self.mode, self.binary, self.depth, self.batch, self.size, self.dtype, self.threads = a.mode, a.resnet, a.depth, a.batch, a.size, a.dtype, a.threads
 
     def run(self, command):
-        done = subprocess.run([*command, "--device", "cpu"], capture_output=True, text=True)
+        done = subprocess.run([*command, "--device", "cpu", "--threads", str(self.threads)], capture_output=True, text=True)
         if done.returncode != 0:
             raise SystemExit(f"`{' '.join(command)}` ended with status {done.returncode}:\n{done.stderr}")
         return done.stdout
@@ -137,7 +146,8 @@ def main():
     p.add_argument("--peers", default=None)
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--runs", type=int, default=5)
-    p.add_argument("--resnet", default="target/release/resnet")
+    p.add_argument("--threads", type=int, default=os.cpu_count())
+    p.add_argument("--resnet", default=os.path.join(PROJECT, "target/release/resnet"))
     p.add_argument("--dtype", default="f32")
     p.add_argument("--json", action="store_true")
     a = p.parse_args()
@@ -150,7 +160,7 @@ def main():
         if a.mode.startswith("process"):
             contestants = processes(a, names, folder)
         else:
-            contestants = [Resnet(a.mode, a.resnet, a.depth, a.batch, a.size, a.dtype)] + [Peer(a.mode, n, a.depth, a.batch, a.size) for n in names]
+            contestants = [Resnet(a)] + [Peer(a.mode, n, a.depth, a.batch, a.size, a.threads) for n in names]
         all_times = {c.name: [] for c in contestants}
         for _ in range(a.rounds):
             for c in contestants:
@@ -160,14 +170,14 @@ def main():
     median = {n: statistics.median(t for r in rounds for t in r) for n, rounds in all_times.items()}
     ratio = {n: statistics.median(statistics.median(ours) / statistics.median(theirs) for ours, theirs in zip(all_times["resnet"], all_times[n])) for n in names}
     best = max(ratio.values())
-    result = {"mode": a.mode, "depth": a.depth, "batch": a.batch, "size": a.size, "dtype": a.dtype, "median_ms": median, "ratio": ratio, "ratio_to_fastest": best}
+    result = {"mode": a.mode, "depth": a.depth, "batch": a.batch, "size": a.size, "dtype": a.dtype, "threads": a.threads, "median_ms": median, "ratio": ratio, "ratio_to_fastest": best}
     megabytes = {c.name: statistics.median(c.megabytes) for c in contestants if isinstance(c, Process)}
     if megabytes:
         result["peak_mb"] = megabytes
     if a.json:
         print(json.dumps(result))
         return
-    print(f"{a.mode} ResNet-{a.depth}, batch {a.batch}, {a.size} px, {a.dtype}: resnet {median['resnet']:.1f} ms")
+    print(f"{a.mode} ResNet-{a.depth}, batch {a.batch}, {a.size} px, {a.dtype}, {a.threads} threads: resnet {median['resnet']:.1f} ms")
     for n in names:
         print(f"  {n:16} {median[n]:8.1f} ms   resnet / {n} = {ratio[n]:.2f}")
     for n, most in megabytes.items():

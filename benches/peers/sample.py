@@ -1,12 +1,13 @@
 """Trains the bundled model's net by its recipe in PyTorch: the accuracy of the last epoch and the time of an epoch, beside those of `resnet`.
 
-usage: target/peers/bin/python benches/peers/sample.py [--data DIR] [--epochs 40] [--images N] [--metrics RUN/metrics.csv] [--output FILE]
+usage: target/peers/bin/python benches/peers/sample.py [--data DIR] [--epochs 40] [--images N] [--metrics RUN/metrics.csv] [--state FILE] [--output FILE]
 
 The recipe is models/sample/recipe.toml: the paper's ResNet-20 with padded shortcuts on Fashion-MNIST at 28 px, a crop out of 3
 pixels of padding, a flip, a rectangle erased of one picture in four, SGD with Nesterov's momentum .9, decay 5e-4, batches of 128, .1
 falling along half a cosine after an epoch of rising, label smoothing .05. `--metrics` is the log of `resnet train` by that
-recipe (default: models/sample/metrics.csv). Augmentation is done for a whole batch at once, as fast as PyTorch can here; the order of
+recipe (default: models/sample/metrics.csv). Crops and flips are made for a whole batch at once, in the process that trains; the order of
 pictures and what is drawn differ, so accuracies can be compared within the spread of seeds alone.
+DIR has the four idx files, `.gz` or not (default: where Debian's package dataset-fashion-mnist has them).
 
 `--state FILE` keeps the run after each epoch and goes on from there, exactly but for what the processor's load does to seconds.
 
@@ -133,7 +134,10 @@ def main():
     parser.add_argument("--output", type=pathlib.Path, default=None)
     parser.add_argument("--state", type=pathlib.Path, default=None)
     arguments = parser.parse_args()
-    parts = [read_idx(arguments.data, name) for name in FILES]
+    try:
+        parts = [read_idx(arguments.data, name) for name in FILES]
+    except FileNotFoundError as error:
+        parser.error(f"{error}: --data DIR names the folder of Fashion-MNIST's files")
     if arguments.images is not None:
         parts = [part[: arguments.images] for part in parts]
     parameters = sum(parameter.numel() for parameter in resnet20().parameters())

@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
-# Installs the peers that the project is measured against into a virtual environment (about 6 GB, some minutes).
+# Installs the peers that the project is measured against into a virtual environment (about 6 GB, some minutes; Python 3.11 or later).
 # usage: benches/peers/setup.sh [VENV_DIR]   (default: target/peers)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 venv=${1:-$here/../../target/peers}
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-"$venv/bin/pip" install -q --upgrade pip
 "$venv/bin/pip" install -q -r "$here/requirements.txt"
 echo "peers ready: $venv/bin/python"

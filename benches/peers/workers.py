@@ -1,7 +1,8 @@
-"""One peer in one process: builds its model once, then answers `RUNS` on stdin with the times in milliseconds as JSON.
+"""One peer in one process: builds its model once, then answers `RUNS` on stdin with the times in milliseconds as JSON, after
+runs that do not count: it may have waited for long.
 
-usage: workers.py infer PEER DEPTH BATCH SIZE        PEER: torch, torch-cl, torch-bf16, onnxruntime, openvino, openvino-bf16
-       workers.py train PEER DEPTH BATCH SIZE        PEER: torch, torch-cl, torch-bf16
+usage: workers.py infer PEER DEPTH BATCH SIZE THREADS        PEER: torch, torch-cl, torch-bf16, onnxruntime, openvino, openvino-bf16
+       workers.py train PEER DEPTH BATCH SIZE THREADS        PEER: torch, torch-cl, torch-bf16
 """
 import json
 import os
@@ -32,9 +33,14 @@ def infer(peer, depth, batch, size):
         net = net.to(torch.bfloat16).to(memory_format=torch.channels_last)
         x = x.to(torch.bfloat16).to(memory_format=torch.channels_last)
         return torch.no_grad()(lambda: net(x))
-    path = os.path.join(tempfile.mkdtemp(), "net.onnx")
-    torch.onnx.export(net, x, path, input_names=["x"], output_names=["y"], dynamo=False)
     array = x.numpy()
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "net.onnx")
+        torch.onnx.export(net, x, path, input_names=["x"], output_names=["y"], dynamo=False)
+        return infer_onnx(peer, path, array)
+
+
+def infer_onnx(peer, path, array):
     if peer == "onnxruntime":
         import onnxruntime as ort
         options = ort.SessionOptions()
@@ -74,13 +80,16 @@ def train(peer, depth, batch, size):
 
 
 if __name__ == "__main__":
-    mode, peer, depth, batch, size = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:6])
+    mode, peer, depth, batch, size, threads = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:7])
+    torch.set_num_threads(threads)
     run = {"infer": infer, "train": train}[mode](peer, depth, batch, size)
-    for _ in range(2):
-        run()
+    # As many as `resnet` makes before those that it counts.
+    warm_up = {"infer": 3, "train": 2}[mode]
     print("ready", flush=True)
     for line in sys.stdin:
         times = []
+        for _ in range(warm_up):
+            run()
         for _ in range(int(line)):
             start = time.perf_counter()
             run()
