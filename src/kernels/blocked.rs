@@ -38,6 +38,12 @@ pub fn from_planar(planar: &[f32], [batch, channels, pixels]: [usize; 3], blocke
     });
 }
 
+/// Sixteen lanes with rows and columns exchanged.
+#[inline(always)]
+pub fn transposed(lanes: &[Lane; LANES]) -> [Lane; LANES] {
+    std::array::from_fn(|j| std::array::from_fn(|k| lanes[k][j]))
+}
+
 /// The values of a vector, sixteen at a time, filled up with zeros.
 pub fn vector(values: &[f32]) -> Vec<Lane> {
     let mut lanes = vec![[0.0; LANES]; blocks(values.len())];

@@ -8,6 +8,7 @@
 //! - Anatomy of High-Performance Deep Learning Convolutions on SIMD Architectures, <https://arxiv.org/abs/1808.05567>.
 
 use super::super::aligned::Lanes;
+use super::super::blocked::transposed;
 use super::super::simd::{Job, LANES, Lane, Simd, dispatch};
 use super::super::tile::{Ending, Factors, Place, compute, share, tiles};
 use super::groups::Groups;
@@ -79,6 +80,17 @@ fn pack_part<S: Simd>(weights: &Taps, group: usize, part: Range<usize>, packed: 
             for in_block in part.clone() {
                 let segment = (in_block - part.start) * taps;
                 let inputs = LANES.min(weights.inputs - in_block * LANES);
+                if weights.in_step == 1 && outputs.min(inputs) == LANES {
+                    // The rows of a matrix.
+                    let values = &values[first * weights.out_step + in_block * LANES..];
+                    let packed = packed[segment * LANES * blocks..].iter_mut().skip(block);
+                    let columns = square(values, weights.out_step).into_iter();
+                    packed
+                        .step_by(blocks)
+                        .zip(columns)
+                        .for_each(|(lane, column)| *lane = column);
+                    continue;
+                }
                 for k in 0..inputs {
                     let start = first * weights.out_step + (in_block * LANES + k) * weights.in_step;
                     for (tap, &place) in weights.places.iter().enumerate() {
@@ -99,6 +111,15 @@ fn pack_part<S: Simd>(weights: &Taps, group: usize, part: Range<usize>, packed: 
             }
         }
     }
+}
+
+/// The columns of a square of sixteen rows, `step` values apart.
+fn square(values: &[f32], step: usize) -> [Lane; LANES] {
+    let mut rows = [[0.0; LANES]; LANES];
+    for (row, values) in rows.iter_mut().zip(values.chunks(step)) {
+        row.copy_from_slice(&values[..LANES]);
+    }
+    transposed(&rows)
 }
 
 /// Every `step`-th value.

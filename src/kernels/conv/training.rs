@@ -7,6 +7,7 @@
 
 use super::super::ConvGeometry;
 use super::super::aligned::Lanes;
+use super::super::blocked::transposed;
 use super::super::simd::{Job, LANES, Lane, Simd, dispatch};
 use super::super::tile::{Ending, each};
 use super::groups::Groups;
@@ -205,7 +206,7 @@ pub fn grad_weight(
     impl Job for Sums<'_> {
         type Output = ();
         fn run<S: Simd>(self, simd: S) {
-            add_gradients(simd, self.0, self.1, self.2, self.3);
+            sum_gradients(simd, self.0, self.1, self.2, self.3);
         }
     }
     assert_eq!(result.len(), geometry.weights(), "the weights' size");
@@ -216,7 +217,6 @@ pub fn grad_weight(
     let slabs = slabs(&view);
     workspace.sums.reserve(slabs * lanes);
     let sums = &mut workspace.sums[..slabs * lanes];
-    sums.fill([0.0; LANES]);
     dispatch(Sums(input, gradient, &view, sums));
     let (total, others) = sums.split_at_mut(lanes);
     for sums in others.chunks_exact(lanes) {
@@ -243,8 +243,8 @@ fn add(total: &mut [Lane], sums: &[Lane]) {
     }
 }
 
-/// Adds to the sums `[slabs][groups, input blocks][output blocks][taps][16 inputs][16 outputs]`.
-fn add_gradients<S: Simd>(
+/// Writes the sums `[slabs][groups, input blocks][output blocks][taps][16 inputs][16 outputs]`.
+fn sum_gradients<S: Simd>(
     simd: S,
     input: &[Lane],
     gradient: &[Lane],
@@ -307,10 +307,12 @@ fn add_gradients<S: Simd>(
                             &gradient[(first + block + n) * out_pixels..][pixels.clone()]
                         };
                         let sums = &mut sums[block * taps * LANES..][..width * taps * LANES];
+                        let adds = start > slab.start;
                         if width == 2 {
-                            outer::<S, 2>(simd, seen, [gradients(0), gradients(1)], taps, sums);
+                            let gradients = [gradients(0), gradients(1)];
+                            outer::<S, 2>(simd, seen, gradients, taps, adds, sums);
                         } else {
-                            outer::<S, 1>(simd, seen, [gradients(0)], taps, sums);
+                            outer::<S, 1>(simd, seen, [gradients(0)], taps, adds, sums);
                         }
                     }
                 }
@@ -321,14 +323,15 @@ fn add_gradients<S: Simd>(
 /// Input channels of a register tile: half of a block, so that two blocks of output channels fit beside.
 pub(super) const ROWS: usize = 8;
 
-/// Adds the products of what each tap saw, `seen[tap][pixel][16]`, with the gradients of `N` output blocks to
-/// `sums[block][tap][16 inputs][16 outputs]`.
+/// Puts the products of what each tap saw, `seen[tap][pixel][16]`, with the gradients of `N` output blocks into
+/// `sums[block][tap][16 inputs][16 outputs]`, or adds them to what is there.
 #[inline(never)]
 fn outer<S: Simd, const N: usize>(
     simd: S,
     seen: &[Lane],
     gradients: [&[Lane]; N],
     taps: usize,
+    adds: bool,
     sums: &mut [Lane],
 ) {
     let pixels = gradients[0].len();
@@ -339,10 +342,12 @@ fn outer<S: Simd, const N: usize>(
                 for half in 0..LANES / ROWS {
                     let first = |n: usize| (n * taps + tap) * LANES + half * ROWS;
                     let mut totals = [[simd.splat(0.0); N]; ROWS];
-                    each!(n in N, 0 1, {
-                        let sums = &sums[first(n)..][..ROWS];
-                        each!(m in ROWS, 0 1 2 3 4 5 6 7, { totals[m][n] = simd.load(&sums[m]); });
-                    });
+                    if adds {
+                        each!(n in N, 0 1, {
+                            let sums = &sums[first(n)..][..ROWS];
+                            each!(m in ROWS, 0 1 2 3 4 5 6 7, { totals[m][n] = simd.load(&sums[m]); });
+                        });
+                    }
                     for (pixel, lane) in seen.iter().enumerate() {
                         let mut vectors = [simd.splat(0.0); N];
                         each!(n in N, 0 1, { vectors[n] = simd.load(&gradients[n][pixel]); });
@@ -363,7 +368,8 @@ fn outer<S: Simd, const N: usize>(
     );
 }
 
-/// Brings the sums into the order of the weights, sixteen output channels at a time: their rows are written side by side.
+/// Brings the sums into the order of the weights, sixteen output channels at a time: each row is written from its start to its
+/// end, of sums that stay in the first cache meanwhile.
 fn place_gradients(sums: &[Lane], geometry: &ConvGeometry, view: &View, result: &mut [f32]) {
     let groups = view.groups;
     let taps = seeing_taps(geometry);
@@ -371,6 +377,8 @@ fn place_gradients(sums: &[Lane], geometry: &ConvGeometry, view: &View, result: 
     let [inputs, outputs] =
         [geometry.in_channels, geometry.out_channels].map(|channels| channels / geometry.groups);
     let row = inputs * all;
+    // Squares of 16 by 16 weights, one after the other.
+    let is_matrix = all == 1 && inputs.is_multiple_of(LANES) && outputs.is_multiple_of(LANES);
     let blocks = result.par_chunks_mut(LANES * row).enumerate();
     blocks.for_each(|(block, rows)| {
         if taps.len() < all {
@@ -381,16 +389,23 @@ fn place_gradients(sums: &[Lane], geometry: &ConvGeometry, view: &View, result: 
         let in_blocks = group * groups.in_blocks..(group + 1) * groups.in_blocks;
         for in_block in in_blocks {
             let start = (in_block * groups.out_blocks + block % groups.out_blocks) * taps.len();
-            for k in 0..LANES {
-                let input = in_block * LANES + k;
-                for (number, &tap) in taps.iter().enumerate() {
-                    let lane = &sums[(start + number) * LANES + k];
-                    for (j, row) in rows.chunks_exact_mut(row).enumerate() {
-                        // The input channels of the output channel's own group.
-                        let own = (first_output + j) / outputs * inputs;
-                        if (own..own + inputs).contains(&input) {
-                            row[(input - own) * all + tap] = lane[j];
-                        }
+            let sums = &sums[start * LANES..][..taps.len() * LANES];
+            let first = in_block * LANES;
+            if let (true, Some(sums)) = (is_matrix, sums.first_chunk()) {
+                let column = first - first_output / outputs * inputs;
+                for (row, lane) in rows.chunks_exact_mut(row).zip(transposed(sums)) {
+                    row[column..][..LANES].copy_from_slice(&lane);
+                }
+                continue;
+            }
+            for (j, row) in rows.chunks_exact_mut(row).enumerate() {
+                // The input channels of the output channel's own group.
+                let own = (first_output + j) / outputs * inputs;
+                let seen = first.max(own)..(first + LANES).min(own + inputs);
+                for input in seen {
+                    let row = &mut row[(input - own) * all..][..all];
+                    for (sums, &tap) in sums.chunks_exact(LANES).zip(&taps) {
+                        row[tap] = sums[input - first][j];
                     }
                 }
             }
