@@ -3,7 +3,8 @@
 //! - The input's gradient is a convolution of the output's gradient, by the same algorithms: with the kernel flipped for
 //!   stride 1; for a larger stride the input's pixels fall into `stride²` phases, each of which was seen by some taps only.
 //! - The weights' gradient is a product over the pixels of all images: a block of input channels, as a tap saw it, times the
-//!   output's gradient. Pixels are taken in order, so the sums are the same for any number of threads.
+//!   output's gradient. Pixels are taken in order, so the sums are the same for any number of threads. Many channels under a
+//!   3x3 kernel go by Winograd's algorithm.
 
 use super::super::ConvGeometry;
 use super::super::aligned::Lanes;
@@ -25,6 +26,7 @@ pub struct Workspace {
     packed: Lanes,
     phase: Lanes,
     sums: Lanes,
+    winograd: winograd::gradient::Memory,
     /// The pictures as the stem's forward pass wrote them out.
     pub(super) pictures: Vec<f32>,
 }
@@ -210,6 +212,9 @@ pub fn grad_weight(
         }
     }
     assert_eq!(result.len(), geometry.weights(), "the weights' size");
+    if winograd::gradient::pays(geometry) {
+        return grad_weight_by_winograd(input, gradient, geometry, workspace, result);
+    }
     let view = View::forward(geometry);
     let groups = view.groups;
     let blocks = groups.count * groups.in_blocks * groups.out_blocks;
@@ -222,7 +227,23 @@ pub fn grad_weight(
     for sums in others.chunks_exact(lanes) {
         add(total, sums);
     }
-    place_gradients(total, geometry, &view, result);
+    place_gradients(total, geometry, &seeing_taps(geometry), result);
+}
+
+/// [`grad_weight`] of a convolution that [`winograd::fits`].
+pub fn grad_weight_by_winograd(
+    input: &[Lane],
+    gradient: &[Lane],
+    geometry: &ConvGeometry,
+    workspace: &mut Workspace,
+    result: &mut [f32],
+) {
+    let taps: Vec<usize> = (0..9).collect();
+    let Workspace { sums, winograd, .. } = workspace;
+    let groups = Groups::of(geometry);
+    sums.reserve(groups.in_blocks * groups.out_blocks * taps.len() * LANES);
+    winograd::gradient::sums(input, gradient, geometry, winograd, sums);
+    place_gradients(sums, geometry, &taps, result);
 }
 
 /// The parts into which the pixels are cut, each with sums of its own: a function of shapes alone. Few channels have few
@@ -326,7 +347,7 @@ pub(super) const ROWS: usize = 8;
 /// Puts the products of what each tap saw, `seen[tap][pixel][16]`, with the gradients of `N` output blocks into
 /// `sums[block][tap][16 inputs][16 outputs]`, or adds them to what is there.
 #[inline(never)]
-fn outer<S: Simd, const N: usize>(
+pub(super) fn outer<S: Simd, const N: usize>(
     simd: S,
     seen: &[Lane],
     gradients: [&[Lane]; N],
@@ -370,9 +391,8 @@ fn outer<S: Simd, const N: usize>(
 
 /// Brings the sums into the order of the weights, sixteen output channels at a time: each row is written from its start to its
 /// end, of sums that stay in the first cache meanwhile.
-fn place_gradients(sums: &[Lane], geometry: &ConvGeometry, view: &View, result: &mut [f32]) {
-    let groups = view.groups;
-    let taps = seeing_taps(geometry);
+fn place_gradients(sums: &[Lane], geometry: &ConvGeometry, taps: &[usize], result: &mut [f32]) {
+    let groups = Groups::of(geometry);
     let all = geometry.kernel * geometry.kernel;
     let [inputs, outputs] =
         [geometry.in_channels, geometry.out_channels].map(|channels| channels / geometry.groups);
@@ -404,7 +424,7 @@ fn place_gradients(sums: &[Lane], geometry: &ConvGeometry, view: &View, result: 
                 let seen = first.max(own)..(first + LANES).min(own + inputs);
                 for input in seen {
                     let row = &mut row[(input - own) * all..][..all];
-                    for (sums, &tap) in sums.chunks_exact(LANES).zip(&taps) {
+                    for (sums, &tap) in sums.chunks_exact(LANES).zip(taps) {
                         row[tap] = sums[input - first][j];
                     }
                 }

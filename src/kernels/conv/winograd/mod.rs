@@ -6,6 +6,7 @@
 //!   back: inputs, weights and products pass by once.
 //! - Fast Algorithms for Convolutional Neural Networks, <https://arxiv.org/abs/1509.09308>.
 
+pub mod gradient;
 mod pack;
 mod transform;
 

@@ -116,3 +116,24 @@ impl Transform<4, 6> for Square<4, 6> {
         ]
     }
 }
+
+impl Square<4, 6> {
+    /// `A e`: the transposed of `outputs`.
+    #[inline(always)]
+    pub fn gradients<S: Simd>(simd: S, e: [S::V; 4]) -> [S::V; 6] {
+        let constant = |value: f32| simd.splat(value);
+        // Even and odd powers of the points of a pair.
+        let even_a = simd.mul_add(e[2], constant(A2), e[0]);
+        let odd_a = simd.mul_add(e[3], constant(A2), e[1]);
+        let even_b = simd.mul_add(e[2], constant(B2), e[0]);
+        let odd_b = simd.mul_add(e[3], constant(B2), e[1]);
+        [
+            e[0],
+            simd.mul_add(odd_a, constant(A), even_a),
+            simd.mul_add(odd_a, constant(-A), even_a),
+            simd.mul_add(odd_b, constant(B), even_b),
+            simd.mul_add(odd_b, constant(-B), even_b),
+            e[3],
+        ]
+    }
+}
