@@ -182,18 +182,13 @@ impl<S: Simd> Winograd<'_, S, OUT, IN> {
         let sums = sums[..lanes].par_chunks_exact_mut(out_blocks * LANES);
         sums.enumerate().for_each(|(number, sums)| {
             let (point, in_block) = (number / in_blocks, number % in_blocks);
-            let of_block = |lanes: &'_ [Lane], block: usize| -> Range<usize> {
-                let start = (block * POINTS + point) * (count + 1);
-                debug_assert!(start + count <= lanes.len());
-                start..start + count
-            };
-            let seen = &inputs[of_block(inputs, in_block)];
+            let place = |block: usize| (block * POINTS + point) * (count + 1);
+            let seen = &inputs[place(in_block)..][..count];
             for start in (0..count).step_by(CHUNK) {
                 let tiles = start..(start + CHUNK).min(count);
                 let adds = adds || start > 0;
                 for block in (0..out_blocks).step_by(S::BLOCKS) {
-                    let gradients =
-                        |n: usize| &gradients[of_block(gradients, block + n)][tiles.clone()];
+                    let gradients = |n: usize| &gradients[place(block + n)..][tiles.clone()];
                     let width = S::BLOCKS.min(out_blocks - block);
                     let sums = &mut sums[block * LANES..][..width * LANES];
                     let seen = &seen[tiles.clone()];
