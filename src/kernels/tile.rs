@@ -107,6 +107,7 @@ fn sized<S: Simd, T: Terms, const M: usize, const N: usize>(
     simd.vectorize(
         #[inline(always)]
         || {
+            fetch_residual::<S, M, N>(simd, place, ending);
             let mut sums = begin::<S, M, N>(simd, outputs, place);
             terms.add_to(simd, &mut sums);
             finish(simd, sums, outputs, place, ending);
@@ -157,6 +158,22 @@ pub(super) fn add_products<S: Simd, const M: usize, const N: usize>(
         let value = simd.splat(value(m));
         each!(n in N, 0 1, { sums[m][n] = simd.mul_add(value, vectors[n], sums[m][n]); });
     });
+}
+
+/// Has the residual brought near while the products are made.
+#[inline(always)]
+fn fetch_residual<S: Simd, const M: usize, const N: usize>(
+    simd: S,
+    place: Place,
+    ending: Option<Ending>,
+) {
+    let [block, pixel, pixels] = place.whole;
+    if let Some(residual) = ending.and_then(|ending| ending.residual) {
+        each!(n in N, 0 1, {
+            let residual = &residual[(block + n) * pixels + pixel..][..M];
+            each_pixel!(m in M, { simd.prefetch(&residual[m]); });
+        });
+    }
 }
 
 /// The sums that a tile goes on from.
