@@ -321,21 +321,9 @@ fn sum_gradients<S: Simd>(
                         );
                         gathered
                     };
-                    let blocks = sums.len() / (taps * LANES);
-                    for block in (0..blocks).step_by(S::BLOCKS) {
-                        let width = S::BLOCKS.min(blocks - block);
-                        let gradients = |n: usize| {
-                            &gradient[(first + block + n) * out_pixels..][pixels.clone()]
-                        };
-                        let sums = &mut sums[block * taps * LANES..][..width * taps * LANES];
-                        let adds = start > slab.start;
-                        if width == 2 {
-                            let gradients = [gradients(0), gradients(1)];
-                            outer::<S, 2>(simd, seen, gradients, taps, adds, sums);
-                        } else {
-                            outer::<S, 1>(simd, seen, [gradients(0)], taps, adds, sums);
-                        }
-                    }
+                    let gradients =
+                        |block: usize| &gradient[(first + block) * out_pixels..][pixels.clone()];
+                    multiply(simd, seen, gradients, taps, start > slab.start, sums);
                 }
             });
         });
@@ -344,10 +332,31 @@ fn sum_gradients<S: Simd>(
 /// Input channels of a register tile: half of a block, so that two blocks of output channels fit beside.
 pub(super) const ROWS: usize = 8;
 
+/// [`outer`] for all output blocks that `sums` has room for, some at a time: `gradients` gives those of a block.
+pub(super) fn multiply<'a, S: Simd>(
+    simd: S,
+    seen: &[Lane],
+    gradients: impl Fn(usize) -> &'a [Lane],
+    taps: usize,
+    adds: bool,
+    sums: &mut [Lane],
+) {
+    let of_block = taps * LANES;
+    for (tile, sums) in sums.chunks_mut(S::BLOCKS * of_block).enumerate() {
+        let block = tile * S::BLOCKS;
+        if sums.len() == 2 * of_block {
+            let gradients = [gradients(block), gradients(block + 1)];
+            outer::<S, 2>(simd, seen, gradients, taps, adds, sums);
+        } else {
+            outer::<S, 1>(simd, seen, [gradients(block)], taps, adds, sums);
+        }
+    }
+}
+
 /// Puts the products of what each tap saw, `seen[tap][pixel][16]`, with the gradients of `N` output blocks into
 /// `sums[block][tap][16 inputs][16 outputs]`, or adds them to what is there.
 #[inline(never)]
-pub(super) fn outer<S: Simd, const N: usize>(
+fn outer<S: Simd, const N: usize>(
     simd: S,
     seen: &[Lane],
     gradients: [&[Lane]; N],

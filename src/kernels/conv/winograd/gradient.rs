@@ -10,7 +10,7 @@ use super::super::super::aligned::Lanes;
 use super::super::super::blocked::blocks;
 use super::super::super::simd::{Job, LANES, Lane, Simd, dispatch};
 use super::super::tasks;
-use super::super::training::outer;
+use super::super::training::multiply;
 use super::transform::{Square, Transform};
 use super::{Tile, Winograd, fits};
 use rayon::prelude::*;
@@ -186,19 +186,9 @@ impl<S: Simd> Winograd<'_, S, OUT, IN> {
             let seen = &inputs[place(in_block)..][..count];
             for start in (0..count).step_by(CHUNK) {
                 let tiles = start..(start + CHUNK).min(count);
+                let gradients = |block: usize| &gradients[place(block)..][tiles.clone()];
                 let adds = adds || start > 0;
-                for block in (0..out_blocks).step_by(S::BLOCKS) {
-                    let gradients = |n: usize| &gradients[place(block + n)..][tiles.clone()];
-                    let width = S::BLOCKS.min(out_blocks - block);
-                    let sums = &mut sums[block * LANES..][..width * LANES];
-                    let seen = &seen[tiles.clone()];
-                    if width == 2 {
-                        let gradients = [gradients(0), gradients(1)];
-                        outer::<S, 2>(self.simd, seen, gradients, 1, adds, sums);
-                    } else {
-                        outer::<S, 1>(self.simd, seen, [gradients(0)], 1, adds, sums);
-                    }
-                }
+                multiply(self.simd, &seen[tiles.clone()], gradients, 1, adds, sums);
             }
         });
     }
