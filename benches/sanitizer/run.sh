@@ -34,6 +34,6 @@ Written by \`benches/sanitizer/run.sh\`; each test runs in every instruction set
 | command | \`RUSTC_BOOTSTRAP=1 RUSTFLAGS=$RUSTFLAGS cargo test --release --target $host --tests\` |
 | Rust | $(rustc --version | cut -d ' ' -f 2) |
 | processor | $(uname -m)$(grep -qw avx2 /proc/cpuinfo && echo ", AVX2")$(grep -qw avx512f /proc/cpuinfo && echo ", AVX-512") |
-| pulp, rayon | $(cargo tree --locked --depth 1 --prefix none --format '{p}' | sed -n 's/^\(pulp\|rayon\) v\([0-9.]*\).*/\2/p' | paste -sd, | sed 's/,/, /') |
+| pulp, rayon, rustix | $(cargo tree --locked --depth 1 --prefix none --format '{p}' | sed -n 's/^\(pulp\|rayon\|rustix\) v\([0-9.]*\).*/\2/p' | paste -sd, | sed 's/,/, /g') |
 END
 [[ $outcome == passed ]]
