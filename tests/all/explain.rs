@@ -1,7 +1,7 @@
 //! Explanations: Grad-CAM against PyTorch's (`fixtures/explain/make.py`), and `resnet predict --explain` as a user runs it.
 
 use super::command::{Finished, Resnet, root};
-use super::fixture::{Fixture, largest_difference};
+use super::fixture::{Fixture, devices, largest_difference};
 use super::parity::cases;
 use candle_core::{DType, Device, Tensor};
 use image::RgbImage;
@@ -21,14 +21,14 @@ fn fixture() -> HashMap<String, Tensor> {
     Fixture::read_tensors(&root().join("tests/fixtures/explain/explain.safetensors"))
 }
 
-/// Every net's heats and features, in one pass, by whatever computes them in `dtype`.
-fn equals_pytorch(dtype: DType, work: Work, limit: f64) {
+/// Every net's heats and features, in one pass, by whatever computes them in `dtype` on `device`.
+fn equals_pytorch(dtype: DType, device: &Device, work: Work, limit: f64) {
     let expected = fixture();
     for case in cases() {
         let name = &case.fixture.name;
-        let input = case.input(DType::F32);
+        let input = case.input(DType::F32, &Device::Cpu);
         let (pictures, _, height, width) = input.dims4().unwrap();
-        let mut engine = Engine::new(case.net(dtype).0, [height, width], work).unwrap();
+        let mut engine = Engine::new(case.net(dtype, device).0, [height, width], work).unwrap();
         let input: Vec<f32> = input.flatten_all().unwrap().to_vec1().unwrap();
         let top = expected[&format!("{name}.top")].to_vec1::<i64>().unwrap();
         for (of, map, classes) in [
@@ -72,17 +72,26 @@ fn equals_pytorch(dtype: DType, work: Work, limit: f64) {
 
 #[test]
 fn heats_and_features_are_pytorchs_by_the_compiled_pass() {
-    equals_pytorch(DType::F32, Work::many(3), 1e-4);
+    equals_pytorch(DType::F32, &Device::Cpu, Work::many(3), 1e-4);
     let few = Work {
         batch: 1,
         pictures: 1,
     };
-    equals_pytorch(DType::F32, few, 1e-4);
+    equals_pytorch(DType::F32, &Device::Cpu, few, 1e-4);
 }
 
 #[test]
 fn heats_and_features_are_pytorchs_in_f64() {
-    equals_pytorch(DType::F64, Work::many(3), 1e-9);
+    for device in devices() {
+        equals_pytorch(DType::F64, &device, Work::many(3), 1e-9);
+    }
+}
+
+#[test]
+fn heats_and_features_are_pytorchs_on_every_device() {
+    for device in devices() {
+        equals_pytorch(DType::F32, &device, Work::many(3), 1e-4);
+    }
 }
 
 #[test]

@@ -11,6 +11,15 @@ pub struct Fixture {
     pub metadata: HashMap<String, String>,
 }
 
+/// Where answers are held to PyTorch's: on the CPU, and in a build for CUDA on the first GPU, which must be there.
+pub fn devices() -> Vec<Device> {
+    let mut devices = vec![Device::Cpu];
+    if cfg!(feature = "cuda") {
+        devices.push(Device::new_cuda(0).unwrap());
+    }
+    devices
+}
+
 /// The folder of the parity fixtures.
 pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parity")

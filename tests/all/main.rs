@@ -14,6 +14,8 @@ mod embed;
 mod eval;
 mod explain;
 mod fixture;
+#[cfg(feature = "cuda")]
+mod gpu;
 mod hostile;
 mod hub;
 mod hub_models;

@@ -1,7 +1,7 @@
 //! Every operation, in both its forms, against PyTorch: values and gradients over strides, paddings, dilations, groups, odd
 //! sizes, inputs smaller than the window, ties, infinities and NaN (`fixtures/parity/make.py`).
 
-use crate::fixture::{Fixture, folder, values};
+use crate::fixture::{Fixture, devices, folder, values};
 use candle_core::{DType, Device, Tensor, Var};
 use resnet::nn::BatchNorm2d;
 use resnet::nn::init::Parameters;
@@ -11,12 +11,34 @@ use resnet::ops::relu::relu;
 use resnet::ops::{Form, batch_norm};
 use serde_json::Value;
 
-/// Each form in each dtype on the CPU, and how far it may be from PyTorch's f64.
-const WAYS: [(Form, DType, f64); 3] = [
-    (Form::Kernels, DType::F32, 1e-5),
-    (Form::Portable, DType::F32, 1e-5),
-    (Form::Portable, DType::F64, 1e-12),
-];
+/// How an operation is computed, and how far it may be from PyTorch's f64.
+struct Way {
+    form: Form,
+    dtype: DType,
+    device: Device,
+    limit: f64,
+}
+
+/// Each form in each dtype, the portable one on every device.
+fn ways() -> Vec<Way> {
+    let mut ways = vec![Way {
+        form: Form::Kernels,
+        dtype: DType::F32,
+        device: Device::Cpu,
+        limit: 1e-5,
+    }];
+    for device in devices() {
+        for (dtype, limit) in [(DType::F32, 1e-5), (DType::F64, 1e-12)] {
+            ways.push(Way {
+                form: Form::Portable,
+                dtype,
+                device: device.clone(),
+                limit,
+            });
+        }
+    }
+    ways
+}
 
 struct Case<'a> {
     name: &'a str,
@@ -29,8 +51,9 @@ impl Case<'_> {
         self.fixture.get(&format!("{}.{key}", self.name))
     }
 
-    fn variable(&self, key: &str, dtype: DType) -> Var {
-        Var::from_tensor(&self.tensor(key).to_dtype(dtype).unwrap()).unwrap()
+    fn variable(&self, key: &str, way: &Way) -> Var {
+        let tensor = self.tensor(key).to_dtype(way.dtype).unwrap();
+        Var::from_tensor(&tensor.to_device(&way.device).unwrap()).unwrap()
     }
 
     fn number(&self, key: &str) -> usize {
@@ -61,6 +84,7 @@ impl Case<'_> {
     #[track_caller]
     fn assert_gradients(&self, output: &Tensor, variables: &[(&str, &Var)], limit: f64) {
         let upstream = self.tensor("upstream").to_dtype(output.dtype()).unwrap();
+        let upstream = upstream.to_device(output.device()).unwrap();
         // The sum itself may be NaN; the gradient of `output` is `upstream` all the same.
         let gradients = (output * upstream)
             .unwrap()
@@ -101,14 +125,12 @@ fn convolutions_and_their_gradients_are_pytorchs() {
             dilation: case.number("dilation"),
             groups: case.number("groups"),
         };
-        for (form, dtype, limit) in WAYS {
-            let (input, weight) = (
-                case.variable("input", dtype),
-                case.variable("weight", dtype),
-            );
-            let output = conv2d_as(form, &input, &weight, config).unwrap();
-            case.assert_equal("output", &output, limit);
-            case.assert_gradients(&output, &[("input", &input), ("weight", &weight)], limit);
+        for way in ways() {
+            let [input, weight] = ["input", "weight"].map(|key| case.variable(key, &way));
+            let output = conv2d_as(way.form, &input, &weight, config).unwrap();
+            case.assert_equal("output", &output, way.limit);
+            let variables = [("input", &input), ("weight", &weight)];
+            case.assert_gradients(&output, &variables, way.limit);
         }
     });
 }
@@ -117,11 +139,11 @@ fn convolutions_and_their_gradients_are_pytorchs() {
 fn max_pooling_and_its_gradient_are_pytorchs_with_ties_nan_and_infinities() {
     each("max_pool2d", 7, |case| {
         let [kernel, stride, padding] = ["kernel", "stride", "padding"].map(|key| case.number(key));
-        for (form, dtype, limit) in WAYS {
-            let input = case.variable("input", dtype);
-            let output = max_pool2d_as(form, &input, kernel, stride, padding).unwrap();
-            case.assert_equal("output", &output, limit);
-            case.assert_gradients(&output, &[("input", &input)], limit);
+        for way in ways() {
+            let input = case.variable("input", &way);
+            let output = max_pool2d_as(way.form, &input, kernel, stride, padding).unwrap();
+            case.assert_equal("output", &output, way.limit);
+            case.assert_gradients(&output, &[("input", &input)], way.limit);
         }
     });
 }
@@ -129,13 +151,13 @@ fn max_pooling_and_its_gradient_are_pytorchs_with_ties_nan_and_infinities() {
 #[test]
 fn relu_and_its_gradient_are_pytorchs_at_zero_and_nan_too() {
     each("relu", 1, |case| {
-        for (dtype, limit) in [(DType::F32, 1e-5), (DType::F64, 1e-12)] {
-            let input = case.variable("input", dtype);
+        for way in ways() {
+            let input = case.variable("input", &way);
             let output = relu(&input).unwrap();
-            case.assert_equal("output", &output, limit);
+            case.assert_equal("output", &output, way.limit);
             // 1e-300 is a positive number in f64 alone.
-            if dtype == DType::F64 {
-                case.assert_gradients(&output, &[("input", &input)], limit);
+            if way.dtype == DType::F64 {
+                case.assert_gradients(&output, &[("input", &input)], way.limit);
             }
         }
     });
@@ -145,13 +167,13 @@ fn relu_and_its_gradient_are_pytorchs_at_zero_and_nan_too() {
 fn batch_norm_and_its_gradients_are_pytorchs() {
     each("batch_norm", 3, |case| {
         let eps = case.about["eps"].as_f64().unwrap();
-        for (form, dtype, limit) in WAYS {
+        for way in ways() {
             let [input, weight, bias] =
-                ["input", "weight", "bias"].map(|key| case.variable(key, dtype));
-            let (output, _) = batch_norm::train_as(form, &input, &weight, &bias, eps).unwrap();
-            case.assert_equal("output", &output, limit);
+                ["input", "weight", "bias"].map(|key| case.variable(key, &way));
+            let (output, _) = batch_norm::train_as(way.form, &input, &weight, &bias, eps).unwrap();
+            case.assert_equal("output", &output, way.limit);
             let variables = [("input", &input), ("weight", &weight), ("bias", &bias)];
-            case.assert_gradients(&output, &variables, limit);
+            case.assert_gradients(&output, &variables, way.limit);
         }
     });
 }
@@ -160,24 +182,21 @@ fn batch_norm_and_its_gradients_are_pytorchs() {
 fn running_statistics_move_as_pytorchs_and_serve_evaluation() {
     each("batch_norm", 3, |case| {
         let [eps, momentum] = ["eps", "momentum"].map(|key| case.about[key].as_f64().unwrap());
-        for (dtype, limit) in [(DType::F32, 1e-5), (DType::F64, 1e-12)] {
+        for way in ways() {
             let parameters = Parameters::default();
             let channels = case.tensor("weight").elem_count();
-            let source = parameters.seeded(0, dtype, &Device::Cpu);
+            let source = parameters.seeded(0, way.dtype, &way.device);
             let norm = BatchNorm2d::new(channels, 1.0, eps, momentum, &source).unwrap();
             let start = case.fixture.under(&format!("{}.", case.name));
             parameters.set_all(&start).unwrap();
 
-            let input = case.tensor("input").to_dtype(dtype).unwrap();
-            case.assert_equal(
-                "eval_output",
-                &norm.forward_t(&input, false).unwrap(),
-                limit,
-            );
+            let input = case.variable("input", &way);
+            let evaluated = norm.forward_t(&input, false).unwrap();
+            case.assert_equal("eval_output", &evaluated, way.limit);
             norm.forward_t(&input, true).unwrap();
             let after: std::collections::HashMap<_, _> = parameters.all().into_iter().collect();
-            case.assert_equal("after_mean", &after["running_mean"], limit);
-            case.assert_equal("after_var", &after["running_var"], limit);
+            case.assert_equal("after_mean", &after["running_mean"], way.limit);
+            case.assert_equal("after_var", &after["running_var"], way.limit);
         }
     });
 }

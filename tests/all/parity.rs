@@ -1,7 +1,7 @@
 //! Whole nets against PyTorch: logits, gradients and running statistics of each block kind, stem, stride placement,
 //! shortcut, grouping and dilation, in f32 and f64 (`fixtures/parity/make.py`).
 
-use crate::fixture::{Fixture, distance, folder, largest_difference};
+use crate::fixture::{Fixture, devices, distance, folder, largest_difference};
 use candle_core::{D, DType, Device, Tensor};
 use resnet::infer::{Plan, Work};
 use resnet::model::{ModelConfig, ResNet};
@@ -36,9 +36,9 @@ pub fn cases() -> Vec<Case> {
 
 impl Case {
     /// The net with the fixture's weights, as variables.
-    pub fn net(&self, dtype: DType) -> (ResNet, Parameters) {
+    pub fn net(&self, dtype: DType, device: &Device) -> (ResNet, Parameters) {
         let parameters = Parameters::default();
-        let net = ResNet::new(&self.config, &parameters.seeded(0, dtype, &Device::Cpu)).unwrap();
+        let net = ResNet::new(&self.config, &parameters.seeded(0, dtype, device)).unwrap();
         let weights = self.fixture.under("weights.");
         assert_eq!(
             parameters.all().len(),
@@ -50,13 +50,15 @@ impl Case {
         (net, parameters)
     }
 
-    pub fn input(&self, dtype: DType) -> Tensor {
-        self.fixture.get("input").to_dtype(dtype).unwrap()
+    pub fn input(&self, dtype: DType, device: &Device) -> Tensor {
+        let input = self.fixture.get("input").to_dtype(dtype).unwrap();
+        input.to_device(device).unwrap()
     }
 
     /// The mean cross entropy of `logits`.
     fn loss(&self, logits: &Tensor) -> Tensor {
         let targets = self.fixture.get("targets").unsqueeze(1).unwrap();
+        let targets = targets.to_device(logits.device()).unwrap();
         let likelihoods = candle_nn::ops::log_softmax(logits, D::Minus1).unwrap();
         likelihoods
             .gather(&targets, 1)
@@ -77,11 +79,11 @@ impl Case {
         );
     }
 
-    fn evaluates_within(&self, dtype: DType, limit: f64) {
+    fn evaluates_within(&self, dtype: DType, device: &Device, limit: f64) {
         let logits = self
-            .net(dtype)
+            .net(dtype, device)
             .0
-            .forward_t(&self.input(dtype), false)
+            .forward_t(&self.input(dtype, device), false)
             .unwrap();
         self.assert_within(
             "logits",
@@ -90,9 +92,9 @@ impl Case {
         );
     }
 
-    fn trains_within(&self, dtype: DType, logit_limit: f64, limit: f64) {
-        let (net, parameters) = self.net(dtype);
-        let logits = net.forward_t(&self.input(dtype), true).unwrap();
+    fn trains_within(&self, dtype: DType, device: &Device, logit_limit: f64, limit: f64) {
+        let (net, parameters) = self.net(dtype, device);
+        let logits = net.forward_t(&self.input(dtype, device), true).unwrap();
         let loss = self.loss(&logits);
         self.assert_within(
             "logits",
@@ -131,40 +133,49 @@ impl Case {
 
 #[test]
 fn logits_in_evaluation_are_pytorchs_in_f32() {
-    for case in cases() {
-        case.evaluates_within(DType::F32, 1e-4);
+    for device in devices() {
+        for case in cases() {
+            case.evaluates_within(DType::F32, &device, 1e-4);
+        }
     }
 }
 
 #[test]
 fn logits_in_evaluation_are_pytorchs_in_f64() {
-    for case in cases() {
-        case.evaluates_within(DType::F64, 1e-9);
+    for device in devices() {
+        for case in cases() {
+            case.evaluates_within(DType::F64, &device, 1e-9);
+        }
     }
 }
 
 #[test]
 fn gradients_and_running_statistics_are_pytorchs_in_f32() {
-    for case in cases() {
-        case.trains_within(DType::F32, 1e-4, 1e-3);
+    for device in devices() {
+        for case in cases() {
+            case.trains_within(DType::F32, &device, 1e-4, 1e-3);
+        }
     }
 }
 
 #[test]
 fn gradients_and_running_statistics_are_pytorchs_in_f64() {
-    for case in cases() {
-        case.trains_within(DType::F64, 1e-9, 1e-9);
+    for device in devices() {
+        for case in cases() {
+            case.trains_within(DType::F64, &device, 1e-9, 1e-9);
+        }
     }
 }
 
 #[test]
 fn the_compiled_pass_gives_pytorchs_logits() {
     for case in cases() {
-        let input = case.input(DType::F32);
+        let input = case.input(DType::F32, &Device::Cpu);
         let [_, _, height, width] = *input.dims() else {
             panic!("pictures have four axes")
         };
-        let mut plan = Plan::new(&case.net(DType::F32).0, height, width, Work::many(1)).unwrap();
+        let (net, _) = case.net(DType::F32, &Device::Cpu);
+        let mut plan = Plan::new(&net, height, width, Work::many(1)).unwrap();
         let pictures: Vec<f32> = input.flatten_all().unwrap().to_vec1().unwrap();
         let expected = case.fixture.get("eval.logits");
         let logits =

@@ -10,7 +10,7 @@
     reason = "how far a case is from PyTorch is what the script's table shows"
 )]
 
-use crate::fixture::{Fixture, distance, values};
+use crate::fixture::{Fixture, devices, distance, values};
 use candle_core::{DType, Device, Tensor};
 use resnet::model::{Frozen, ModelConfig, ResNet};
 use resnet::nn::{CrossEntropy, Parameters, Targets};
@@ -96,6 +96,7 @@ fn classes(targets: &Tensor) -> Vec<u32> {
 struct Learner<'a> {
     case: &'a Case,
     dtype: DType,
+    device: Device,
     pass: Pass,
     parameters: Parameters,
     optimiser: Optimiser,
@@ -103,14 +104,20 @@ struct Learner<'a> {
 
 impl<'a> Learner<'a> {
     /// Starts from `weights`; running statistics matter to no loss in training and may be missing.
-    fn new(case: &'a Case, dtype: DType, weights: &HashMap<String, Tensor>) -> Self {
+    fn new(
+        case: &'a Case,
+        dtype: DType,
+        device: &Device,
+        weights: &HashMap<String, Tensor>,
+    ) -> Self {
         let parameters = Parameters::default();
-        let net = ResNet::new(&case.config, &parameters.seeded(0, dtype, &Device::Cpu)).unwrap();
+        let net = ResNet::new(&case.config, &parameters.seeded(0, dtype, device)).unwrap();
         parameters.set_all(weights).unwrap();
         let optimiser = Optimiser::new(case.run.optimiser.clone(), parameters.trainable());
         Self {
             case,
             dtype,
+            device: device.clone(),
             pass: Pass::new(net, Frozen::Nothing),
             parameters,
             optimiser: optimiser.unwrap(),
@@ -135,6 +142,7 @@ impl<'a> Learner<'a> {
         let shape = (case.run.batch, 3, height, width);
         let x = Tensor::from_vec(inputs, shape, &Device::Cpu).unwrap();
         let x = x.to_dtype(self.dtype).unwrap();
+        let x = x.to_device(&self.device).unwrap();
         let entropy = CrossEntropy {
             label_smoothing: case.run.label_smoothing,
             class_weights: None,
@@ -163,12 +171,18 @@ impl<'a> Learner<'a> {
 
 #[test]
 fn the_losses_of_twenty_steps_are_pytorchs_in_f64() {
+    for device in devices() {
+        losses_are_pytorchs(&device);
+    }
+}
+
+fn losses_are_pytorchs(device: &Device) {
     for case in cases() {
         // Some know single steps alone.
         let Some(losses) = case.fixture.tensors.get("losses") else {
             continue;
         };
-        let mut learner = Learner::new(&case, DType::F64, &case.fixture.under("weights."));
+        let mut learner = Learner::new(&case, DType::F64, device, &case.fixture.under("weights."));
         let mut largest = 0.0_f64;
         for (step, expected) in values(losses).into_iter().enumerate() {
             let (loss, gradients) = learner.look(step);
@@ -191,13 +205,19 @@ fn the_losses_of_twenty_steps_are_pytorchs_in_f64() {
 
 #[test]
 fn each_step_from_pytorchs_weights_and_state_is_pytorchs_in_f32() {
+    for device in devices() {
+        steps_are_pytorchs(&device);
+    }
+}
+
+fn steps_are_pytorchs(device: &Device) {
     let (mut compared, mut failures) = (0, Vec::new());
     for case in cases() {
         for &step in &case.steps {
             let name = format!("{}, step {step}", case.fixture.name);
             let part =
                 |step: usize, what: &str| case.fixture.under(&format!("step.{step}.{what}."));
-            let mut learner = Learner::new(&case, DType::F32, &part(step, "weights"));
+            let mut learner = Learner::new(&case, DType::F32, device, &part(step, "weights"));
             let state = part(step, "state");
             learner.optimiser.restore(&state, step as u64).unwrap();
             let (loss, gradients) = learner.look(step);
