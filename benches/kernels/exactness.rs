@@ -76,7 +76,7 @@ fn errors(shape: &ConvGeometry) -> Vec<f64> {
         let bias = vec![0.0; shape.out_channels];
         let convolution = Convolution::new(&weight, &bias, *shape, algorithm);
         let mut output = vec![[0.0; LANES]; blocks(shape.out_channels) * shape.out_pixels()];
-        convolution.run(1, &blocked, None, false, &mut output);
+        convolution.run(1, &blocked, false, false, &mut output);
         let mut planar = vec![0.0; exact.len()];
         to_planar(
             &output,

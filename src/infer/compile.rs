@@ -124,9 +124,21 @@ impl Compiler<'_> {
 
     /// Adds a step from the current value, which is then given up unless it is among `kept`.
     fn push(&mut self, path: String, operation: Operation, shape: [usize; 3], kept: &[Slot]) {
+        let output = self.free_slot();
+        self.push_into(output, path, operation, shape, kept);
+    }
+
+    /// [`Compiler::push`] into a buffer that is in use already.
+    fn push_into(
+        &mut self,
+        output: Slot,
+        path: String,
+        operation: Operation,
+        shape: [usize; 3],
+        kept: &[Slot],
+    ) {
         let [channels, height, width] = shape;
         let input = self.value.slot;
-        let output = self.free_slot();
         if !self.steps.is_empty() && !kept.contains(&input) {
             self.in_use[input] = false;
         }
@@ -162,10 +174,13 @@ impl Compiler<'_> {
         };
         let operation = Operation::Convolution {
             convolution: self.convolution(path, layer, geometry, algorithm)?,
-            residual,
+            residual: residual.is_some(),
             relu,
         };
-        self.push(path.to_owned(), operation, out_shape(&geometry), kept);
+        // The sum takes the place of the residual, which nothing reads any more.
+        let output = residual.unwrap_or_else(|| self.free_slot());
+        let shape = out_shape(&geometry);
+        self.push_into(output, path.to_owned(), operation, shape, kept);
         Ok(())
     }
 
@@ -262,9 +277,6 @@ impl Compiler<'_> {
                 &kept,
             )?;
         }
-        for slot in kept {
-            self.in_use[slot] = false;
-        }
         Ok(())
     }
 
@@ -329,7 +341,7 @@ impl Compiler<'_> {
         };
         let operation = Operation::Convolution {
             convolution: Convolution::new(weight, &bias, geometry, Algorithm::Direct),
-            residual: None,
+            residual: false,
             relu: false,
         };
         self.push("fc".to_owned(), operation, out_shape(&geometry), &[]);

@@ -28,7 +28,8 @@ pub(super) enum Operation {
     /// A convolution with batch norm folded in; the classifier is one, too.
     Convolution {
         convolution: Convolution,
-        residual: Option<Slot>,
+        /// Whether the output's buffer holds a residual.
+        residual: bool,
         relu: bool,
     },
     /// `planes` counts blocks of channels.
@@ -229,8 +230,7 @@ impl Plan {
                     convolution.run_on_pictures(batch, pictures, &mut self.stem, true, target);
                 }
                 operation => {
-                    let input = &self.buffers[step.input];
-                    operation.run(batch, input, target, &self.buffers);
+                    operation.run(batch, &self.buffers[step.input], target);
                 }
             }
             self.buffers[step.output] = output;
@@ -244,7 +244,7 @@ impl Plan {
 }
 
 impl Operation {
-    fn run(&self, batch: usize, input: &[Lane], output: &mut [Lane], buffers: &[Lanes]) {
+    fn run(&self, batch: usize, input: &[Lane], output: &mut [Lane]) {
         match self {
             // They read pictures.
             Self::Enter { .. } | Self::Stem(_) => {}
@@ -256,8 +256,7 @@ impl Operation {
                 let geometry = convolution.geometry();
                 let image = geometry.height * geometry.width;
                 let input = &input[..batch * blocked::blocks(geometry.in_channels) * image];
-                let residual = residual.map(|slot| &buffers[slot][..output.len()]);
-                convolution.run(batch, input, residual, *relu, output);
+                convolution.run(batch, input, *residual, *relu, output);
             }
             Self::MaxPool(geometry) => {
                 let geometry = PoolGeometry {

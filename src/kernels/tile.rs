@@ -23,14 +23,26 @@ pub struct Factors<'a> {
 }
 
 /// What becomes of the sums.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Ending<'a> {
     /// Added to each pixel of an output block.
     pub bias: Option<&'a [Lane]>,
-    /// As large as the whole output, added to it.
-    pub residual: Option<&'a [Lane]>,
+    /// Whether the output holds a residual, which is added. It needs no place of its own then, and is read where the processor
+    /// would have fetched the output's old values anyway.
+    pub residual: bool,
     /// Whether negative values become zero.
     pub relu: bool,
+}
+
+/// What a tile's outputs hold before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// Nothing that matters.
+    Nothing,
+    /// Sums of earlier terms: these go on from them.
+    Sums,
+    /// A residual: it is added in the end.
+    Residual,
 }
 
 /// Where a tile's sums go: block b's pixel p at `outputs[b][p]` for the tile's first `blocks` blocks from `block` and its
@@ -45,10 +57,10 @@ pub struct Place {
     pub pixel: usize,
     /// Pixels of the tile.
     pub pixels: usize,
-    /// Whether the sums go on from what the outputs hold.
-    pub adds: bool,
-    /// Of the whole output: the number of the block, of the pixel and of the pixels, for the ending.
-    pub whole: [usize; 3],
+    /// What is there already.
+    pub held: Held,
+    /// The first block's number in the whole output.
+    pub whole_block: usize,
 }
 
 /// What a tile's sums are of.
@@ -63,7 +75,7 @@ pub fn compute<S: Simd>(
     terms: impl Terms,
     outputs: &mut [&mut [Lane]],
     place: Place,
-    ending: Option<Ending>,
+    ending: Ending,
 ) {
     macro_rules! sizes {
         ($($pixels:literal)*) => {
@@ -102,12 +114,12 @@ fn sized<S: Simd, T: Terms, const M: usize, const N: usize>(
     terms: T,
     outputs: &mut [&mut [Lane]],
     place: Place,
-    ending: Option<Ending>,
+    ending: Ending,
 ) {
     simd.vectorize(
         #[inline(always)]
         || {
-            fetch_residual::<S, M, N>(simd, place, ending);
+            fetch_residual::<S, M, N>(simd, outputs, place);
             let mut sums = begin::<S, M, N>(simd, outputs, place);
             terms.add_to(simd, &mut sums);
             finish(simd, sums, outputs, place, ending);
@@ -164,13 +176,12 @@ pub(super) fn add_products<S: Simd, const M: usize, const N: usize>(
 #[inline(always)]
 fn fetch_residual<S: Simd, const M: usize, const N: usize>(
     simd: S,
+    outputs: &[&mut [Lane]],
     place: Place,
-    ending: Option<Ending>,
 ) {
-    let [block, pixel, pixels] = place.whole;
-    if let Some(residual) = ending.and_then(|ending| ending.residual) {
+    if place.held == Held::Residual {
         each!(n in N, 0 1, {
-            let residual = &residual[(block + n) * pixels + pixel..][..M];
+            let residual = &outputs[place.block + n][place.pixel..][..M];
             each_pixel!(m in M, { simd.prefetch(&residual[m]); });
         });
     }
@@ -184,7 +195,7 @@ fn begin<S: Simd, const M: usize, const N: usize>(
     place: Place,
 ) -> [[S::V; N]; M] {
     let mut sums = [[simd.splat(0.0); N]; M];
-    if place.adds {
+    if place.held == Held::Sums {
         each!(n in N, 0 1, {
             let output = &outputs[place.block + n][place.pixel..][..M];
             each_pixel!(m in M, { sums[m][n] = simd.load(&output[m]); });
@@ -200,32 +211,23 @@ fn finish<S: Simd, const M: usize, const N: usize>(
     mut sums: [[S::V; N]; M],
     outputs: &mut [&mut [Lane]],
     place: Place,
-    ending: Option<Ending>,
+    ending: Ending,
 ) {
     let outputs = &mut outputs[place.block..][..N];
-    let Some(ending) = ending else {
-        each!(n in N, 0 1, {
-            let output = &mut outputs[n][place.pixel..][..M];
-            each_pixel!(m in M, { simd.store(&mut output[m], sums[m][n]); });
-        });
-        return;
-    };
-    let [block, pixel, pixels] = place.whole;
     each!(n in N, 0 1, {
+        let output = &mut outputs[n][place.pixel..][..M];
         if let Some(bias) = ending.bias {
-            let bias = simd.load(&bias[block + n]);
+            let bias = simd.load(&bias[place.whole_block + n]);
             each_pixel!(m in M, { sums[m][n] = simd.add(sums[m][n], bias); });
         }
-        if let Some(residual) = ending.residual {
-            let residual = &residual[(block + n) * pixels + pixel..][..M];
-            each_pixel!(m in M, { sums[m][n] = simd.add(sums[m][n], simd.load(&residual[m])); });
+        if place.held == Held::Residual {
+            each_pixel!(m in M, { sums[m][n] = simd.add(sums[m][n], simd.load(&output[m])); });
         }
         if ending.relu {
             let zero = simd.splat(0.0);
             // A value that is no number stays none.
             each_pixel!(m in M, { sums[m][n] = simd.max(zero, sums[m][n]); });
         }
-        let output = &mut outputs[n][place.pixel..][..M];
         each_pixel!(m in M, { simd.store(&mut output[m], sums[m][n]); });
     });
 }

@@ -163,7 +163,7 @@ fn kernels_grad_input(
     }
     let gradient = lanes::entered(gradient)?;
     with_values(weight, |weight| {
-        training::grad_input(&gradient, weight, geometry, None, workspace, &mut result);
+        training::grad_input(&gradient, weight, geometry, false, workspace, &mut result);
     })?;
     Ok(lanes::left(&result, shape))
 }

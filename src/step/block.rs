@@ -146,37 +146,44 @@ impl Block {
         let lanes = self.layers[last].lanes(batch);
         let in_lanes = input.len();
         self.layers[last].grad_norm(batch, &mut gradient[..lanes], true, gradients)?;
-        let residual = match &mut self.shortcut {
-            Shortcut::None => None,
-            Shortcut::Identity => Some(&gradient[..lanes]),
+        match &mut self.shortcut {
+            Shortcut::None | Shortcut::Identity => {}
             Shortcut::Projection(layer) => {
                 layer.grad_norm(batch, &mut gradient[..lanes], false, gradients)?;
                 layer.grad_weight(batch, Source::Blocks(input), workspace, gradients)?;
                 if wants_input {
-                    layer.grad_input(batch, None, workspace, side)?;
+                    layer.grad_input(batch, false, workspace, side)?;
                 }
-                Some(&side[..if wants_input { in_lanes } else { 0 }])
             }
             Shortcut::Padded(shortcut, _) => {
                 side.reserve(in_lanes);
                 grad_padded(batch, &gradient[..lanes], shortcut, &mut side[..in_lanes]);
-                Some(&side[..in_lanes])
             }
-        };
+        }
         for i in (0..=last).rev() {
             let (before, rest) = self.layers.split_at_mut(i);
             let layer = &rest[0];
             let source = before.last().map_or(input, |layer| layer.output(batch));
             layer.grad_weight(batch, Source::Blocks(source), workspace, gradients)?;
             if let Some(before) = before.last_mut() {
-                layer.grad_input(batch, None, workspace, spare)?;
+                layer.grad_input(batch, false, workspace, spare)?;
                 let lanes = before.lanes(batch);
                 before.grad_norm(batch, &mut spare[..lanes], true, gradients)?;
             } else if wants_input {
-                layer.grad_input(batch, residual, workspace, spare)?;
+                // The gradient by way of the shortcut is added to where it stands.
+                match self.shortcut {
+                    Shortcut::None => {
+                        layer.grad_input(batch, false, workspace, spare)?;
+                        std::mem::swap(gradient, spare);
+                    }
+                    Shortcut::Identity => layer.grad_input(batch, true, workspace, gradient)?,
+                    Shortcut::Projection(_) | Shortcut::Padded(..) => {
+                        layer.grad_input(batch, true, workspace, side)?;
+                        std::mem::swap(gradient, side);
+                    }
+                }
             }
         }
-        std::mem::swap(gradient, spare);
         Ok(())
     }
 }

@@ -208,11 +208,11 @@ impl Layer {
         Ok(())
     }
 
-    /// The gradient of the layer's input, after [`Layer::grad_norm`], with `residual` added.
+    /// The gradient of the layer's input, after [`Layer::grad_norm`], added to what `result` holds where `adds` says so.
     pub fn grad_input(
         &self,
         batch: usize,
-        residual: Option<&[Lane]>,
+        adds: bool,
         workspace: &mut Workspace,
         result: &mut Lanes,
     ) -> Result<()> {
@@ -222,7 +222,7 @@ impl Layer {
         let result = &mut result[..lanes];
         let gradient = &self.convolved[..self.lanes(batch)];
         with_values(self.module.conv.weight(), |weight| {
-            training::grad_input(gradient, weight, &geometry, residual, workspace, result);
+            training::grad_input(gradient, weight, &geometry, adds, workspace, result);
         })
     }
 }

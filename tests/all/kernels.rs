@@ -171,12 +171,11 @@ pub fn check(geometry: &ConvGeometry) {
             training::forward(&blocked_input, &weight, geometry, workspace, &mut result);
             assert_blocked(&result, out_shape, &output, limit, &what("forward"));
             let mut result = blocked_input.clone();
-            let residual = Some(&*blocked_input);
             training::grad_input(
                 &blocked_gradient,
                 &weight,
                 geometry,
-                None,
+                false,
                 workspace,
                 &mut result,
             );
@@ -187,11 +186,12 @@ pub fn check(geometry: &ConvGeometry) {
                 limit,
                 &what("input's gradient"),
             );
+            let mut result = blocked_input.clone();
             training::grad_input(
                 &blocked_gradient,
                 &weight,
                 geometry,
-                residual,
+                true,
                 workspace,
                 &mut result,
             );
@@ -212,8 +212,7 @@ pub fn check(geometry: &ConvGeometry) {
             for algorithm in Algorithm::fitting(geometry) {
                 let convolution = Convolution::new(&weight, &bias, *geometry, algorithm);
                 let mut result = blocked_gradient.clone();
-                let residual = Some(&*blocked_gradient);
-                convolution.run(geometry.batch, &blocked_input, residual, true, &mut result);
+                convolution.run(geometry.batch, &blocked_input, true, true, &mut result);
                 assert_blocked(
                     &result,
                     out_shape,
@@ -322,7 +321,7 @@ fn kernels_give_the_same_bits_for_any_number_of_threads() {
                     &gradient,
                     &weight,
                     &geometry,
-                    None,
+                    true,
                     workspace,
                     &mut of_input,
                 );

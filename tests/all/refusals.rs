@@ -261,7 +261,7 @@ const FAILURES: [Case; 47] = [
     (
         "summary --input 3x65536x65536 --time",
         1,
-        "error: a forward pass of 1x3x65536x65536 takes 928 GB of memory, more than there is\nhint: make the batch or the pictures smaller",
+        "error: a forward pass of 1x3x65536x65536 takes 653 GB of memory, more than there is\nhint: make the batch or the pictures smaller",
     ),
     (
         "predict CAT -m resnet19",

@@ -3,14 +3,14 @@
 //! - `y[o, p] = sum over blocks of input channels, taps and sixteen channels of w[o, q] x[q, p]`.
 //! - A 1x1 kernel of stride 1 reads the input where it stands. Otherwise what the taps see is gathered first, for some
 //!   pixels and one block of input channels at a time; moving a vector costs one of the `C_out / 16` products with it.
-//! - Sums run over 128 input channels, or one block's taps, at a time and are then added up: rounding errors stay
-//!   near those of sums of 128 terms.
+//! - A part of the sums, over 128 input channels or one block's taps, is taken for all pixels of a task before the next
+//!   part goes on from it, so that the part's weights are read from the first cache.
 //! - Anatomy of High-Performance Deep Learning Convolutions on SIMD Architectures, <https://arxiv.org/abs/1808.05567>.
 
 use super::super::aligned::Lanes;
 use super::super::blocked::transposed;
 use super::super::simd::{Job, LANES, Lane, Simd, dispatch};
-use super::super::tile::{Ending, Factors, Place, compute, share, tiles};
+use super::super::tile::{Ending, Factors, Held, Place, compute, share, tiles};
 use super::groups::Groups;
 use super::scratch::with_scratch;
 use super::view::{Taps, View};
@@ -176,20 +176,8 @@ fn part_blocks(taps: usize) -> usize {
 }
 
 /// The output `[C_out / 16, N, H', W', 16]` of the input `[C_in / 16, N, H, W, 16]`.
-pub fn forward(
-    input: &[Lane],
-    weights: &[Lane],
-    view: &View,
-    ending: Option<Ending>,
-    output: &mut [Lane],
-) {
-    struct Forward<'a>(
-        &'a [Lane],
-        &'a [Lane],
-        &'a View,
-        Option<Ending<'a>>,
-        &'a mut [Lane],
-    );
+pub fn forward(input: &[Lane], weights: &[Lane], view: &View, ending: Ending, output: &mut [Lane]) {
+    struct Forward<'a>(&'a [Lane], &'a [Lane], &'a View, Ending<'a>, &'a mut [Lane]);
     impl Job for Forward<'_> {
         type Output = ();
         fn run<S: Simd>(self, simd: S) {
@@ -204,7 +192,7 @@ fn forward_in<S: Simd>(
     input: &[Lane],
     weights: &[Lane],
     view: &View,
-    ending: Option<Ending>,
+    ending: Ending,
     output: &mut [Lane],
 ) {
     let groups = view.groups;
@@ -253,7 +241,7 @@ struct Product<'a, S> {
     input: &'a [Lane],
     weights: &'a [Lane],
     view: &'a View,
-    ending: Option<Ending<'a>>,
+    ending: Ending<'a>,
 }
 
 impl<S: Simd> Product<'_, S> {
@@ -309,8 +297,16 @@ impl<S: Simd> Product<'_, S> {
     /// each other, segment by segment, at a distance of `step`.
     fn part(&self, task: &mut tasks::Task, pixels: &[Lane], step: usize, part: Range<usize>) {
         let groups = self.view.groups;
-        let ending = self.ending.filter(|_| part.end == groups.in_blocks);
-        let whole_pixels = self.view.out_pixels();
+        let held = match part.start {
+            0 if self.ending.residual => Held::Residual,
+            0 => Held::Nothing,
+            _ => Held::Sums,
+        };
+        let ending = if part.end == groups.in_blocks {
+            self.ending
+        } else {
+            Ending::default()
+        };
         let count = task.pixels.len();
         let after = part.end..(part.end + part.len()).min(groups.in_blocks);
         for first in (0..task.blocks.len()).step_by(S::BLOCKS) {
@@ -340,12 +336,8 @@ impl<S: Simd> Product<'_, S> {
                     blocks,
                     pixel,
                     pixels: tile,
-                    adds: part.start > 0,
-                    whole: [
-                        task.blocks.start + first,
-                        task.pixels.start + pixel,
-                        whole_pixels,
-                    ],
+                    held,
+                    whole_block: task.blocks.start + first,
                 };
                 compute(self.simd, factors, &mut task.outputs, place, ending);
             }

@@ -147,7 +147,8 @@ impl Convolution {
         &self.geometry
     }
 
-    /// `[C_out / 16, N, H', W', 16]` of `[C_in / 16, N, H, W, 16]`, with bias, residual (as large as the output) and ReLU.
+    /// `[C_out / 16, N, H', W', 16]` of `[C_in / 16, N, H, W, 16]`, with bias and ReLU, and with what the output
+    /// holds added where `residual` says so.
     ///
     /// # Panics
     /// Where a slice does not have the size of `batch` images, or the algorithm is the stem's.
@@ -155,7 +156,7 @@ impl Convolution {
         &self,
         batch: usize,
         input: &[Lane],
-        residual: Option<&[Lane]>,
+        residual: bool,
         relu: bool,
         output: &mut [Lane],
     ) {
@@ -169,7 +170,7 @@ impl Convolution {
             blocks(geometry.in_channels) * images,
             "the input's size"
         );
-        let ending = Some(self.ending(batch, residual, relu, output));
+        let ending = self.ending(batch, residual, relu, output);
         match self.algorithm {
             Algorithm::Stem => unreachable!("the stem reads pictures"),
             Algorithm::Direct => {
@@ -198,7 +199,7 @@ impl Convolution {
         let lanes = blocks(geometry.out_channels) * batch * geometry.out_pixels();
         assert_eq!(output.len(), lanes, "the output's size");
         let view = View::forward(&geometry);
-        direct::forward(input, &self.weights, &view, None, output);
+        direct::forward(input, &self.weights, &view, Ending::default(), output);
     }
 
     /// The same of pictures `[N, C, H, W]`, by the stem's algorithm, with bias and ReLU. They are written out into `buffer`.
@@ -229,7 +230,7 @@ impl Convolution {
         );
         let length = stem::padded_len(&geometry);
         buffer.resize(length.max(buffer.len()), 0.0);
-        let ending = Some(self.ending(batch, None, relu, output));
+        let ending = self.ending(batch, false, relu, output);
         stem::forward(
             pictures,
             &mut buffer[..length],
@@ -240,19 +241,9 @@ impl Convolution {
         );
     }
 
-    fn ending<'a>(
-        &'a self,
-        batch: usize,
-        residual: Option<&'a [Lane]>,
-        relu: bool,
-        output: &[Lane],
-    ) -> Ending<'a> {
+    fn ending(&self, batch: usize, residual: bool, relu: bool, output: &[Lane]) -> Ending<'_> {
         let lanes = self.bias.len() * batch * self.geometry.out_pixels();
         assert_eq!(output.len(), lanes, "the output's size");
-        assert!(
-            residual.is_none_or(|residual| residual.len() == lanes),
-            "the residual's size"
-        );
         Ending {
             bias: Some(&self.bias),
             residual,

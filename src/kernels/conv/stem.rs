@@ -8,7 +8,7 @@ use super::super::ConvGeometry;
 use super::super::aligned::Lanes;
 use super::super::blocked::blocks;
 use super::super::simd::{Job, LANES, Lane, Simd, dispatch};
-use super::super::tile::{self, Ending, Place, Terms, add_products, each, each_pixel, tiles};
+use super::super::tile::{self, Ending, Held, Place, Terms, add_products, each, each_pixel, tiles};
 use super::tasks;
 use rayon::prelude::*;
 
@@ -77,14 +77,14 @@ pub fn forward(
     buffer: &mut [f32],
     weights: &[Lane],
     geometry: &ConvGeometry,
-    ending: Option<Ending>,
+    ending: Ending,
     output: &mut [Lane],
 ) {
     struct Forward<'a>(
         &'a [f32],
         &'a [Lane],
         &'a ConvGeometry,
-        Option<Ending<'a>>,
+        Ending<'a>,
         &'a mut [Lane],
     );
     impl Job for Forward<'_> {
@@ -155,7 +155,7 @@ struct Stem<'a, S> {
     padded: &'a [f32],
     weights: &'a [Lane],
     geometry: &'a ConvGeometry,
-    ending: Option<Ending<'a>>,
+    ending: Ending<'a>,
 }
 
 impl<S: Simd> Stem<'_, S> {
@@ -198,12 +198,8 @@ impl<S: Simd> Stem<'_, S> {
             blocks: S::BLOCKS.min(task.blocks.len() - block),
             pixel: pixel - task.pixels.start,
             pixels: count,
-            adds: false,
-            whole: [
-                task.blocks.start + block,
-                pixel,
-                geometry.batch * geometry.out_pixels(),
-            ],
+            held: Held::Nothing,
+            whole_block: task.blocks.start + block,
         };
         let seen = Seen::<PITCH> {
             values: &self.padded[start * geometry.in_channels..],

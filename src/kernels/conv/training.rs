@@ -43,10 +43,16 @@ pub fn forward(
     let packed = &mut workspace.packed;
     if let Algorithm::Winograd(tile) = choose(geometry) {
         winograd::pack(&taps, tile, packed);
-        winograd::forward(input, packed, geometry, tile, None, output);
+        winograd::forward(input, packed, geometry, tile, Ending::default(), output);
     } else {
         direct::pack(&taps.seeing(geometry), Groups::of(geometry), packed);
-        direct::forward(input, packed, &View::forward(geometry), None, output);
+        direct::forward(
+            input,
+            packed,
+            &View::forward(geometry),
+            Ending::default(),
+            output,
+        );
     }
 }
 
@@ -63,24 +69,30 @@ pub fn forward_on_pictures(
     let buffer = &mut workspace.pictures;
     buffer.resize(length.max(buffer.len()), 0.0);
     let (packed, buffer) = (&workspace.packed, &mut buffer[..length]);
-    stem::forward(pictures, buffer, packed, geometry, None, output);
+    stem::forward(
+        pictures,
+        buffer,
+        packed,
+        geometry,
+        Ending::default(),
+        output,
+    );
 }
 
-/// The gradient of the input, of the output's gradient and the weights, with `residual` (as large as the result) added.
+/// The gradient of the input, of the output's gradient and the weights, added to what `result` holds where `adds` says so.
 pub fn grad_input(
     gradient: &[Lane],
     weight: &[f32],
     geometry: &ConvGeometry,
-    residual: Option<&[Lane]>,
+    adds: bool,
     workspace: &mut Workspace,
     result: &mut [Lane],
 ) {
     let Workspace { packed, phase, .. } = workspace;
-    let ending = Some(Ending {
-        bias: None,
-        residual,
-        relu: false,
-    });
+    let ending = Ending {
+        residual: adds,
+        ..Ending::default()
+    };
     let flipped = ConvGeometry {
         in_channels: geometry.out_channels,
         out_channels: geometry.in_channels,
@@ -112,11 +124,11 @@ pub fn grad_input(
             phase.reserve(lanes);
             let phase = &mut phase[..lanes];
             if is_seen {
-                direct::forward(gradient, packed, &view, None, phase);
+                direct::forward(gradient, packed, &view, Ending::default(), phase);
             } else {
                 phase.fill([0.0; LANES]);
             }
-            scatter(phase, &view, geometry, [row, column], residual, result);
+            scatter(phase, &view, geometry, [row, column], adds, result);
         }
     }
 }
@@ -157,13 +169,13 @@ fn seen_by(geometry: &ConvGeometry, [row, column]: [usize; 2]) -> (View, Vec<usi
     (view, places)
 }
 
-/// Puts the gradients of a phase where they belong.
+/// Puts the gradients of a phase where they belong, or adds them to what is there.
 fn scatter(
     phase: &[Lane],
     view: &View,
     geometry: &ConvGeometry,
     [row, column]: [usize; 2],
-    residual: Option<&[Lane]>,
+    adds: bool,
     result: &mut [Lane],
 ) {
     let [rows, columns] = view.output;
@@ -176,17 +188,11 @@ fn scatter(
         {
             let start = (row + i * geometry.stride) * geometry.width + column;
             let targets = result[start..].iter_mut().step_by(geometry.stride);
-            match residual {
-                None => targets
-                    .zip(source)
-                    .for_each(|(target, lane)| *target = *lane),
-                Some(residual) => {
-                    let residual = residual[number * image + start..]
-                        .iter()
-                        .step_by(geometry.stride);
-                    for ((target, lane), residual) in targets.zip(source).zip(residual) {
-                        *target = std::array::from_fn(|j| lane[j] + residual[j]);
-                    }
+            for (target, lane) in targets.zip(source) {
+                if adds {
+                    *target = std::array::from_fn(|j| lane[j] + target[j]);
+                } else {
+                    *target = *lane;
                 }
             }
         }

@@ -9,6 +9,7 @@ use super::super::super::ConvGeometry;
 use super::super::super::aligned::Lanes;
 use super::super::super::blocked::blocks;
 use super::super::super::simd::{Job, LANES, Lane, Simd, dispatch};
+use super::super::super::tile::Ending;
 use super::super::tasks;
 use super::super::training::multiply;
 use super::transform::{Square, Transform};
@@ -72,7 +73,7 @@ pub fn sums(
                 weights: &[],
                 geometry,
                 grid,
-                ending: None,
+                ending: Ending::default(),
             };
             let lines = geometry.batch * grid[0];
             let parts = lines.div_ceil((TILES / grid[1]).max(1));

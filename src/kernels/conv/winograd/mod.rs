@@ -13,7 +13,7 @@ mod transform;
 use super::super::ConvGeometry;
 use super::super::blocked::blocks;
 use super::super::simd::{Job, LANES, Lane, Simd, dispatch};
-use super::super::tile::{self, Ending, Factors, Place, compute};
+use super::super::tile::{self, Ending, Factors, Held, Place, compute};
 use super::scratch::with_scratch;
 use super::tasks;
 use rayon::prelude::*;
@@ -66,7 +66,7 @@ pub fn forward(
     weights: &[Lane],
     geometry: &ConvGeometry,
     tile: Tile,
-    ending: Option<Ending>,
+    ending: Ending,
     output: &mut [Lane],
 ) {
     dispatch(Forward {
@@ -84,7 +84,7 @@ struct Forward<'a> {
     weights: &'a [Lane],
     geometry: &'a ConvGeometry,
     tile: Tile,
-    ending: Option<Ending<'a>>,
+    ending: Ending<'a>,
     output: &'a mut [Lane],
 }
 
@@ -123,7 +123,7 @@ struct Winograd<'a, S, const OUT: usize, const IN: usize> {
     geometry: &'a ConvGeometry,
     /// Rows and columns of tiles of an image.
     grid: [usize; 2],
-    ending: Option<Ending<'a>>,
+    ending: Ending<'a>,
 }
 
 impl<S: Simd, const OUT: usize, const IN: usize> Winograd<'_, S, OUT, IN>
@@ -243,10 +243,10 @@ where
                     blocks: S::BLOCKS.min(out_blocks.end - first),
                     pixel: tile,
                     pixels: tiles,
-                    adds: false,
-                    whole: [0; 3],
+                    held: Held::Nothing,
+                    whole_block: 0,
                 };
-                compute(self.simd, factors, &mut outputs, place, None);
+                compute(self.simd, factors, &mut outputs, place, Ending::default());
             }
         }
     }
@@ -327,16 +327,10 @@ where
         } = *self;
         let (out_height, out_width) = (geometry.out_height(), geometry.out_width());
         let [tile_rows, tile_columns] = self.grid;
-        let whole_block = task.blocks.start + block;
-        let pixels = geometry.batch * geometry.out_pixels();
         let first_pixel = task.pixels.start;
+        let whole_block = task.blocks.start + block;
         let output = &mut *task.outputs[block];
-        let bias = ending.and_then(|ending| ending.bias);
-        let bias = bias.map(|bias| simd.load(&bias[whole_block]));
-        let residual = ending
-            .and_then(|ending| ending.residual)
-            .map(|residual| &residual[whole_block * pixels..][..pixels]);
-        let relu = ending.is_some_and(|ending| ending.relu);
+        let bias = ending.bias.map(|bias| simd.load(&bias[whole_block]));
         let mut place = 0;
         for line in lines {
             let (image, tile_row) = (line / tile_rows, line % tile_rows);
@@ -370,14 +364,12 @@ where
                             *value = simd.add(*value, bias);
                         }
                     }
-                    if let Some(residual) = residual {
-                        for (value, residual) in
-                            values.iter_mut().zip(&residual[pixel..][..columns])
-                        {
+                    if ending.residual {
+                        for (value, residual) in values.iter_mut().zip(&*target) {
                             *value = simd.add(*value, simd.load(residual));
                         }
                     }
-                    if relu {
+                    if ending.relu {
                         for value in &mut values {
                             *value = simd.max(simd.splat(0.0), *value);
                         }
