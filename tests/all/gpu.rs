@@ -39,6 +39,18 @@ fn all(lines: &[Value], key: &str) -> Vec<f64> {
     found
 }
 
+/// The classes of one prediction and their probabilities, the classes in order.
+fn prediction(line: &str) -> Vec<f64> {
+    let lines = lines(line);
+    let [classes, probabilities] = ["class", "probability"].map(|key| all(&lines, key));
+    let mut pairs: Vec<_> = classes.into_iter().zip(probabilities).collect();
+    pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+    pairs
+        .into_iter()
+        .map(|(_, probability)| probability)
+        .collect()
+}
+
 /// That the numbers are within `limit` of the largest one.
 #[track_caller]
 fn assert_close(ours: &[f64], expected: &[f64], limit: f64) {
@@ -66,7 +78,7 @@ fn every_format_of_weights_gives_the_cpus_probabilities() {
     ] {
         let model = folder.join(model);
         let line = format!("predict {CAT} -m {} -f json", model.display());
-        let on = |device: &str| all(&lines(&format!("{line} --device {device}")), "probability");
+        let on = |device: &str| prediction(&format!("{line} --device {device}"));
         let expected = on("cpu");
         assert_close(&on("cuda"), &expected, 1e-4);
         assert_close(&on("cuda --dtype f64"), &expected, 1e-4);
@@ -105,17 +117,26 @@ fn the_first_steps_of_a_training_lose_what_the_cpus_lose() {
 }
 
 #[test]
-fn a_run_stops_goes_on_and_serves_the_cpu() {
+fn a_run_goes_on_as_if_it_had_not_ended_and_serves_the_cpu() {
     let folder = tempfile::tempdir().unwrap();
-    let run = folder.path().join("run");
-    let run = run.display();
-    let line = "-d fake:96:4 --depth 18 --width 8 --image-size 32 -b 16 -q --device cuda";
-    lines(&format!("train {line} --epochs 1 -o {run}"));
-    lines(&format!("train --resume {run} --epochs 3 -q --device cuda"));
-    let on = |device: &str| {
-        let line = format!("predict {CAT} -m {run} -f json --device {device}");
-        all(&lines(&line), "probability")
+    let [run, whole] = ["run", "whole"].map(|name| folder.path().join(name));
+    let line = "-d fake:96:4 --depth 18 --width 8 --image-size 32 -b 16 --scheduler constant --warmup-epochs 0 -q --device cuda";
+    lines(&format!("train {line} --epochs 3 -o {}", whole.display()));
+    lines(&format!("train {line} --epochs 1 -o {}", run.display()));
+    let resumed = format!("train --resume {} --epochs 3", run.display());
+    lines(&format!("{resumed} -q --device cuda"));
+    let losses = |run: &Path| -> Vec<f64> {
+        let text = std::fs::read_to_string(run.join("metrics.csv")).unwrap();
+        let epochs = text.lines().skip(1);
+        epochs
+            .map(|epoch| epoch.split(',').nth(1).unwrap().parse().unwrap())
+            .collect()
     };
+    assert_eq!(losses(&whole).len(), 3);
+    assert_close(&losses(&run), &losses(&whole), 1e-2);
+    let run = run.display();
+    let on =
+        |device: &str| prediction(&format!("predict {CAT} -m {run} -f json --device {device}"));
     assert_close(&on("cuda"), &on("cpu"), 1e-4);
     let tuned = folder.path().join("tuned");
     lines(&format!(
