@@ -6,10 +6,10 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use rayon::prelude::*;
 use resnet::infer::{Plan, Work};
-use resnet::kernels::ConvGeometry;
 use resnet::kernels::blocked::{blocks, from_planar, to_planar};
 use resnet::kernels::conv::{Algorithm, Convolution};
 use resnet::kernels::simd::LANES;
+use resnet::kernels::{ConvGeometry, Held};
 use resnet::model::{ModelConfig, ResNet};
 use resnet::nn::Parameters;
 use resnet::random::Random;
@@ -76,7 +76,7 @@ fn errors(shape: &ConvGeometry) -> Vec<f64> {
         let bias = vec![0.0; shape.out_channels];
         let convolution = Convolution::new(&weight, &bias, *shape, algorithm);
         let mut output = vec![[0.0; LANES]; blocks(shape.out_channels) * shape.out_pixels()];
-        convolution.run(1, &blocked, false, false, &mut output);
+        convolution.run(1, &blocked, Held::Nothing, false, &mut output);
         let mut planar = vec![0.0; exact.len()];
         to_planar(
             &output,

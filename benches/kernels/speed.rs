@@ -3,10 +3,10 @@
 use crate::limits::Limits;
 use crate::shapes::{self, Case};
 use anyhow::Result;
-use resnet::kernels::ConvGeometry;
 use resnet::kernels::aligned::Lanes;
 use resnet::kernels::blocked::blocks;
 use resnet::kernels::conv::{Algorithm, Convolution, Products, choose};
+use resnet::kernels::{ConvGeometry, Held};
 use std::time::Instant;
 
 /// One algorithm at one shape.
@@ -79,7 +79,7 @@ pub fn print(case: Case, rounds: usize, limits: &Limits) -> Result<Vec<String>> 
                 let (input, output) = (&mut input[..read], &mut output[..written]);
                 candidate
                     .convolution
-                    .run(case.batch, input, false, true, output);
+                    .run(case.batch, input, Held::Nothing, true, output);
                 if round > 0 {
                     candidate.seconds.push(start.elapsed().as_secs_f64());
                 }

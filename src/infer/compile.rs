@@ -6,7 +6,7 @@ use crate::kernels::aligned::Lanes;
 use crate::kernels::blocked::blocks;
 use crate::kernels::conv::{Algorithm, Convolution, choose, stem};
 use crate::kernels::shortcut::PaddedShortcut;
-use crate::kernels::{ConvGeometry, pool};
+use crate::kernels::{ConvGeometry, Held, pool};
 use crate::model::ResNet;
 use crate::model::block::{Block, ConvNorm, Shortcut};
 use crate::model::config::StemKind;
@@ -174,7 +174,7 @@ impl Compiler<'_> {
         };
         let operation = Operation::Convolution {
             convolution: self.convolution(path, layer, geometry, algorithm)?,
-            residual: residual.is_some(),
+            held: residual.map_or(Held::Nothing, |_| Held::Residual),
             relu,
         };
         // The sum takes the place of the residual, which nothing reads any more.
@@ -341,7 +341,7 @@ impl Compiler<'_> {
         };
         let operation = Operation::Convolution {
             convolution: Convolution::new(weight, &bias, geometry, Algorithm::Direct),
-            residual: false,
+            held: Held::Nothing,
             relu: false,
         };
         self.push("fc".to_owned(), operation, out_shape(&geometry), &[]);

@@ -121,7 +121,11 @@ mod tests {
                     let mut plan = Plan::new(&net, height, width, work).unwrap();
                     plan.run(&pictures[..config.in_channels * height * width])
                         .unwrap();
-                    assert_close(&plan.run(&pictures).unwrap(), &logits, &what);
+                    let many = plan.run(&pictures).unwrap();
+                    assert_close(&many, &logits, &what);
+                    plan.run(&pictures[..config.in_channels * height * width])
+                        .unwrap();
+                    assert_eq!(plan.run(&pictures).unwrap(), many, "{what}");
                     let mut plan = Plan::of_features(&net, height, width, work).unwrap();
                     assert_close(&plan.run(&pictures).unwrap(), &features, &what);
                 }

@@ -7,7 +7,7 @@ use crate::kernels::aligned::Lanes;
 use crate::kernels::conv::{Convolution, stem};
 use crate::kernels::shortcut::{PaddedShortcut, padded};
 use crate::kernels::simd::{LANES, Lane};
-use crate::kernels::{PoolGeometry, blocked, isa, pool};
+use crate::kernels::{Held, PoolGeometry, blocked, isa, pool};
 use crate::model::ResNet;
 use candle_core::{Result, bail};
 use std::time::{Duration, Instant};
@@ -28,8 +28,8 @@ pub(super) enum Operation {
     /// A convolution with batch norm folded in; the classifier is one, too.
     Convolution {
         convolution: Convolution,
-        /// Whether the output's buffer holds a residual.
-        residual: bool,
+        /// What the output's buffer holds before.
+        held: Held,
         relu: bool,
     },
     /// `planes` counts blocks of channels.
@@ -250,13 +250,13 @@ impl Operation {
             Self::Enter { .. } | Self::Stem(_) => {}
             Self::Convolution {
                 convolution,
-                residual,
+                held,
                 relu,
             } => {
                 let geometry = convolution.geometry();
                 let image = geometry.height * geometry.width;
                 let input = &input[..batch * blocked::blocks(geometry.in_channels) * image];
-                convolution.run(batch, input, *residual, *relu, output);
+                convolution.run(batch, input, *held, *relu, output);
             }
             Self::MaxPool(geometry) => {
                 let geometry = PoolGeometry {

@@ -21,3 +21,4 @@ pub mod simd;
 mod tile;
 
 pub use geometry::{ConvGeometry, PoolGeometry};
+pub use tile::Held;

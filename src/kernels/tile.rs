@@ -27,21 +27,19 @@ pub struct Factors<'a> {
 pub struct Ending<'a> {
     /// Added to each pixel of an output block.
     pub bias: Option<&'a [Lane]>,
-    /// Whether the output holds a residual, which is added. It needs no place of its own then, and is read where the processor
-    /// would have fetched the output's old values anyway.
-    pub residual: bool,
     /// Whether negative values become zero.
     pub relu: bool,
 }
 
-/// What a tile's outputs hold before.
+/// What an output holds before it is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Held {
     /// Nothing that matters.
     Nothing,
-    /// Sums of earlier terms: these go on from them.
+    /// Sums of earlier terms, from which these go on.
     Sums,
-    /// A residual: it is added in the end.
+    /// What is added to the sums in the end. It needs no place of its own then, and is read where the processor would have
+    /// fetched the output's old values anyway.
     Residual,
 }
 

@@ -9,9 +9,9 @@
 
 use super::record::{Computed, record2};
 use super::{Form, lanes, with_values};
-use crate::kernels::ConvGeometry;
 use crate::kernels::conv::stem;
 use crate::kernels::conv::training::{self, Workspace};
+use crate::kernels::{ConvGeometry, Held};
 use candle_core::{Result, Tensor, bail};
 
 /// What a convolution is besides its weights.
@@ -163,7 +163,14 @@ fn kernels_grad_input(
     }
     let gradient = lanes::entered(gradient)?;
     with_values(weight, |weight| {
-        training::grad_input(&gradient, weight, geometry, false, workspace, &mut result);
+        training::grad_input(
+            &gradient,
+            weight,
+            geometry,
+            Held::Nothing,
+            workspace,
+            &mut result,
+        );
     })?;
     Ok(lanes::left(&result, shape))
 }

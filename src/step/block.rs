@@ -1,6 +1,7 @@
 //! A residual block, forward and backward.
 
 use super::layer::{Layer, Named, Source};
+use crate::kernels::Held;
 use crate::kernels::aligned::Lanes;
 use crate::kernels::conv::training::Workspace;
 use crate::kernels::shortcut::{PaddedShortcut, grad_padded, padded};
@@ -152,7 +153,7 @@ impl Block {
                 layer.grad_norm(batch, &mut gradient[..lanes], false, gradients)?;
                 layer.grad_weight(batch, Source::Blocks(input), workspace, gradients)?;
                 if wants_input {
-                    layer.grad_input(batch, false, workspace, side)?;
+                    layer.grad_input(batch, Held::Nothing, workspace, side)?;
                 }
             }
             Shortcut::Padded(shortcut, _) => {
@@ -166,19 +167,21 @@ impl Block {
             let source = before.last().map_or(input, |layer| layer.output(batch));
             layer.grad_weight(batch, Source::Blocks(source), workspace, gradients)?;
             if let Some(before) = before.last_mut() {
-                layer.grad_input(batch, false, workspace, spare)?;
+                layer.grad_input(batch, Held::Nothing, workspace, spare)?;
                 let lanes = before.lanes(batch);
                 before.grad_norm(batch, &mut spare[..lanes], true, gradients)?;
             } else if wants_input {
                 // The gradient by way of the shortcut is added to where it stands.
                 match self.shortcut {
                     Shortcut::None => {
-                        layer.grad_input(batch, false, workspace, spare)?;
+                        layer.grad_input(batch, Held::Nothing, workspace, spare)?;
                         std::mem::swap(gradient, spare);
                     }
-                    Shortcut::Identity => layer.grad_input(batch, true, workspace, gradient)?,
+                    Shortcut::Identity => {
+                        layer.grad_input(batch, Held::Residual, workspace, gradient)?;
+                    }
                     Shortcut::Projection(_) | Shortcut::Padded(..) => {
-                        layer.grad_input(batch, true, workspace, side)?;
+                        layer.grad_input(batch, Held::Residual, workspace, side)?;
                         std::mem::swap(gradient, side);
                     }
                 }

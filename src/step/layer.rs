@@ -1,12 +1,12 @@
 //! A convolution with the batch norm after it, forward and backward.
 
-use crate::kernels::ConvGeometry;
 use crate::kernels::aligned::Lanes;
 use crate::kernels::blocked::{self, blocks};
 use crate::kernels::conv::stem_gradient;
 use crate::kernels::conv::training::{self, Workspace};
 use crate::kernels::norm::{self, Affine, Statistics};
 use crate::kernels::simd::Lane;
+use crate::kernels::{ConvGeometry, Held};
 use crate::model::block::ConvNorm;
 use crate::ops::batch_norm::Statistics as Batch;
 use crate::ops::with_values;
@@ -208,11 +208,11 @@ impl Layer {
         Ok(())
     }
 
-    /// The gradient of the layer's input, after [`Layer::grad_norm`], added to what `result` holds where `adds` says so.
+    /// The gradient of the layer's input, after [`Layer::grad_norm`], added to what `result` holds.
     pub fn grad_input(
         &self,
         batch: usize,
-        adds: bool,
+        held: Held,
         workspace: &mut Workspace,
         result: &mut Lanes,
     ) -> Result<()> {
@@ -222,7 +222,7 @@ impl Layer {
         let result = &mut result[..lanes];
         let gradient = &self.convolved[..self.lanes(batch)];
         with_values(self.module.conv.weight(), |weight| {
-            training::grad_input(gradient, weight, &geometry, adds, workspace, result);
+            training::grad_input(gradient, weight, &geometry, held, workspace, result);
         })
     }
 }

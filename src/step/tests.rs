@@ -198,8 +198,17 @@ fn a_frozen_part_evaluates_and_has_no_gradients() {
         ("resnet18", Frozen::Stem, "layer1.0.conv1.weight"),
         ("resnet18", Frozen::Stage(2), "layer3.0.conv1.weight"),
         ("resnet50", Frozen::Stage(1), "layer2.0.downsample.0.weight"),
+        ("resnet20", Frozen::Stage(1), "layer2.0.conv1.weight"),
+        ("plain20", Frozen::Stage(1), "layer2.0.conv1.weight"),
     ] {
-        let config = narrow(name);
+        let config = if name == "plain20" {
+            ModelConfig {
+                shortcut: ShortcutKind::None,
+                ..narrow("resnet20")
+            }
+        } else {
+            narrow(name)
+        };
         let parameters = Parameters::default();
         let vb = parameters.seeded(3, DType::F32, &Device::Cpu);
         let net = ResNet::new(&config, &vb).unwrap();
@@ -234,10 +243,15 @@ fn running_mean(parameters: &Parameters, norm: &str) -> Vec<f32> {
 
 #[test]
 fn a_step_is_the_same_after_batches_of_other_sizes() {
-    let config = narrow("resnet50");
+    for name in ["resnet50", "resnet20"] {
+        is_the_same_after_others(&narrow(name));
+    }
+}
+
+fn is_the_same_after_others(config: &ModelConfig) {
     let parameters = Parameters::default();
     let vb = parameters.seeded(3, DType::F32, &Device::Cpu);
-    let net = ResNet::new(&config, &vb).unwrap();
+    let net = ResNet::new(config, &vb).unwrap();
     let values: Vec<f32> = (0..6 * 3 * 40 * 33)
         .map(|i| ((i * 7919) % 1009) as f32 / 504.5 - 1.0)
         .collect();

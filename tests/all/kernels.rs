@@ -5,7 +5,7 @@ use resnet::kernels::conv::training::{self, Workspace};
 use resnet::kernels::conv::{Algorithm, Convolution, choose, stem, stem_gradient, winograd};
 use resnet::kernels::isa::Isa;
 use resnet::kernels::simd::Lane;
-use resnet::kernels::{ConvGeometry, PoolGeometry, isa, pool};
+use resnet::kernels::{ConvGeometry, Held, PoolGeometry, isa, pool};
 
 /// Small whole numbers: every sum is exact in f32, so that any order gives the same.
 fn values(count: usize, seed: usize) -> Vec<f32> {
@@ -175,7 +175,7 @@ pub fn check(geometry: &ConvGeometry) {
                 &blocked_gradient,
                 &weight,
                 geometry,
-                false,
+                Held::Nothing,
                 workspace,
                 &mut result,
             );
@@ -191,7 +191,7 @@ pub fn check(geometry: &ConvGeometry) {
                 &blocked_gradient,
                 &weight,
                 geometry,
-                true,
+                Held::Residual,
                 workspace,
                 &mut result,
             );
@@ -209,18 +209,13 @@ pub fn check(geometry: &ConvGeometry) {
                 workspace,
                 &what("weights' gradient"),
             );
-            for algorithm in Algorithm::fitting(geometry) {
-                let convolution = Convolution::new(&weight, &bias, *geometry, algorithm);
-                let mut result = blocked_gradient.clone();
-                convolution.run(geometry.batch, &blocked_input, true, true, &mut result);
-                assert_blocked(
-                    &result,
-                    out_shape,
-                    &ended,
-                    limit,
-                    &what(&format!("{algorithm:?}")),
-                );
-            }
+            check_algorithms(
+                geometry,
+                [&weight, &bias],
+                [&blocked_input, &blocked_gradient],
+                &ended,
+                limit,
+            );
             if stem::fits(geometry) {
                 let mut result = blocked_gradient.clone();
                 training::forward_on_pictures(&input, &weight, geometry, workspace, &mut result);
@@ -235,6 +230,24 @@ pub fn check(geometry: &ConvGeometry) {
                 assert_eq!(result, grad_weight, "{}", what("stem's weights' gradient"));
             }
         });
+    }
+}
+
+/// Every algorithm with bias, residual and ReLU.
+fn check_algorithms(
+    geometry: &ConvGeometry,
+    [weight, bias]: [&[f32]; 2],
+    [input, residual]: [&[Lane]; 2],
+    expected: &[f32],
+    limit: f32,
+) {
+    let shape = [geometry.batch, geometry.out_channels, geometry.out_pixels()];
+    for algorithm in Algorithm::fitting(geometry) {
+        let convolution = Convolution::new(weight, bias, *geometry, algorithm);
+        let mut result = residual.to_vec();
+        convolution.run(geometry.batch, input, Held::Residual, true, &mut result);
+        let what = format!("{algorithm:?}, {:?}, {geometry:?}", isa::current());
+        assert_blocked(&result, shape, expected, limit, &what);
     }
 }
 
@@ -321,7 +334,7 @@ fn kernels_give_the_same_bits_for_any_number_of_threads() {
                     &gradient,
                     &weight,
                     &geometry,
-                    true,
+                    Held::Residual,
                     workspace,
                     &mut of_input,
                 );

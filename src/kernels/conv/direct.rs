@@ -175,64 +175,45 @@ fn part_blocks(taps: usize) -> usize {
     (PART / taps.max(1)).max(1)
 }
 
-/// The output `[C_out / 16, N, H', W', 16]` of the input `[C_in / 16, N, H, W, 16]`.
-pub fn forward(input: &[Lane], weights: &[Lane], view: &View, ending: Ending, output: &mut [Lane]) {
-    struct Forward<'a>(&'a [Lane], &'a [Lane], &'a View, Ending<'a>, &'a mut [Lane]);
-    impl Job for Forward<'_> {
-        type Output = ();
-        fn run<S: Simd>(self, simd: S) {
-            forward_in(simd, self.0, self.1, self.2, self.3, self.4);
-        }
-    }
-    dispatch(Forward(input, weights, view, ending, output));
-}
-
-fn forward_in<S: Simd>(
-    simd: S,
+/// The output `[C_out / 16, N, H', W', 16]` of the input `[C_in / 16, N, H, W, 16]`, added to what `output` holds.
+pub fn forward(
     input: &[Lane],
     weights: &[Lane],
     view: &View,
+    held: Held,
     ending: Ending,
     output: &mut [Lane],
 ) {
-    let groups = view.groups;
-    let pixels = view.out_pixels();
-    if pixels == 0 {
-        return;
+    struct Forward<'a> {
+        input: &'a [Lane],
+        weights: &'a [Lane],
+        view: &'a View,
+        held: Held,
+        ending: Ending<'a>,
+        output: &'a mut [Lane],
     }
-    let chunks = pixels.div_ceil(CHUNK);
-    let cuts = tasks::ranges(pixels, 1, chunks);
-    // Few pixels: the output channels are shared out, too. Each share gathers for itself.
-    let threads = rayon::current_num_threads();
-    let wanted = match threads {
-        1 => 1,
-        _ if view.is_pointwise() => (2 * threads).div_ceil(chunks * groups.count),
-        _ => threads.div_ceil(chunks * groups.count),
-    };
-    let shares = tasks::ranges(groups.out_blocks, S::BLOCKS, wanted);
-    let blocks: Vec<Range<usize>> = (0..groups.count)
-        .flat_map(|group| {
-            let first = group * groups.out_blocks;
-            shares
-                .iter()
-                .map(move |share| first + share.start..first + share.end)
-        })
-        .collect();
-    let product = Product {
-        simd,
+    impl Job for Forward<'_> {
+        type Output = ();
+        fn run<S: Simd>(self, simd: S) {
+            let product = Product {
+                simd,
+                input: self.input,
+                weights: self.weights,
+                view: self.view,
+                held: self.held,
+                ending: self.ending,
+            };
+            product.share_out(self.output);
+        }
+    }
+    dispatch(Forward {
         input,
         weights,
         view,
+        held,
         ending,
-    };
-    let tasks = tasks::split(output, pixels, &cuts, &blocks);
-    if tasks.len() == 1 {
-        for task in tasks {
-            product.run(task);
-        }
-    } else {
-        tasks.into_par_iter().for_each(|task| product.run(task));
-    }
+        output,
+    });
 }
 
 #[derive(Clone, Copy)]
@@ -241,10 +222,47 @@ struct Product<'a, S> {
     input: &'a [Lane],
     weights: &'a [Lane],
     view: &'a View,
+    held: Held,
     ending: Ending<'a>,
 }
 
 impl<S: Simd> Product<'_, S> {
+    /// Computes the output, cut into tasks for the threads.
+    fn share_out(&self, output: &mut [Lane]) {
+        let view = self.view;
+        let groups = view.groups;
+        let pixels = view.out_pixels();
+        if pixels == 0 {
+            return;
+        }
+        let chunks = pixels.div_ceil(CHUNK);
+        let cuts = tasks::ranges(pixels, 1, chunks);
+        // Few pixels: the output channels are shared out, too. Each share gathers for itself.
+        let threads = rayon::current_num_threads();
+        let wanted = match threads {
+            1 => 1,
+            _ if view.is_pointwise() => (2 * threads).div_ceil(chunks * groups.count),
+            _ => threads.div_ceil(chunks * groups.count),
+        };
+        let shares = tasks::ranges(groups.out_blocks, S::BLOCKS, wanted);
+        let blocks: Vec<Range<usize>> = (0..groups.count)
+            .flat_map(|group| {
+                let first = group * groups.out_blocks;
+                shares
+                    .iter()
+                    .map(move |share| first + share.start..first + share.end)
+            })
+            .collect();
+        let tasks = tasks::split(output, pixels, &cuts, &blocks);
+        if tasks.len() == 1 {
+            for task in tasks {
+                self.run(task);
+            }
+        } else {
+            tasks.into_par_iter().for_each(|task| self.run(task));
+        }
+    }
+
     fn run(&self, task: tasks::Task) {
         let view = self.view;
         let (groups, plane) = (view.groups, view.in_pixels());
@@ -297,10 +315,10 @@ impl<S: Simd> Product<'_, S> {
     /// each other, segment by segment, at a distance of `step`.
     fn part(&self, task: &mut tasks::Task, pixels: &[Lane], step: usize, part: Range<usize>) {
         let groups = self.view.groups;
-        let held = match part.start {
-            0 if self.ending.residual => Held::Residual,
-            0 => Held::Nothing,
-            _ => Held::Sums,
+        let held = if part.start == 0 {
+            self.held
+        } else {
+            Held::Sums
         };
         let ending = if part.end == groups.in_blocks {
             self.ending

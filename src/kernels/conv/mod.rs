@@ -19,7 +19,7 @@ use super::aligned::Lanes;
 use super::blocked::blocks;
 use super::isa::{self, Isa};
 use super::simd::{LANES, Lane};
-use super::tile::Ending;
+use super::tile::{Ending, Held};
 use groups::Groups;
 use view::{Taps, View, seeing_taps};
 use winograd::Tile;
@@ -79,7 +79,7 @@ impl Algorithm {
 pub fn choose(geometry: &ConvGeometry) -> Algorithm {
     // The faster a set multiplies, the more it could have multiplied meanwhile.
     let reading = match isa::current() {
-        Isa::Avx512 => 20,
+        Isa::Avx512 => 28,
         Isa::Avx2 => 8,
         Isa::Portable => 4,
     };
@@ -148,18 +148,11 @@ impl Convolution {
     }
 
     /// `[C_out / 16, N, H', W', 16]` of `[C_in / 16, N, H, W, 16]`, with bias and ReLU, and with what the output
-    /// holds added where `residual` says so.
+    /// holds added.
     ///
     /// # Panics
     /// Where a slice does not have the size of `batch` images, or the algorithm is the stem's.
-    pub fn run(
-        &self,
-        batch: usize,
-        input: &[Lane],
-        residual: bool,
-        relu: bool,
-        output: &mut [Lane],
-    ) {
+    pub fn run(&self, batch: usize, input: &[Lane], held: Held, relu: bool, output: &mut [Lane]) {
         let geometry = ConvGeometry {
             batch,
             ..self.geometry
@@ -170,15 +163,15 @@ impl Convolution {
             blocks(geometry.in_channels) * images,
             "the input's size"
         );
-        let ending = self.ending(batch, residual, relu, output);
+        let ending = self.ending(batch, relu, output);
         match self.algorithm {
             Algorithm::Stem => unreachable!("the stem reads pictures"),
             Algorithm::Direct => {
                 let view = View::forward(&geometry);
-                direct::forward(input, &self.weights, &view, ending, output);
+                direct::forward(input, &self.weights, &view, held, ending, output);
             }
             Algorithm::Winograd(tile) => {
-                winograd::forward(input, &self.weights, &geometry, tile, ending, output);
+                winograd::forward(input, &self.weights, &geometry, tile, held, ending, output);
             }
         }
     }
@@ -199,7 +192,14 @@ impl Convolution {
         let lanes = blocks(geometry.out_channels) * batch * geometry.out_pixels();
         assert_eq!(output.len(), lanes, "the output's size");
         let view = View::forward(&geometry);
-        direct::forward(input, &self.weights, &view, Ending::default(), output);
+        direct::forward(
+            input,
+            &self.weights,
+            &view,
+            Held::Nothing,
+            Ending::default(),
+            output,
+        );
     }
 
     /// The same of pictures `[N, C, H, W]`, by the stem's algorithm, with bias and ReLU. They are written out into `buffer`.
@@ -230,7 +230,7 @@ impl Convolution {
         );
         let length = stem::padded_len(&geometry);
         buffer.resize(length.max(buffer.len()), 0.0);
-        let ending = self.ending(batch, false, relu, output);
+        let ending = self.ending(batch, relu, output);
         stem::forward(
             pictures,
             &mut buffer[..length],
@@ -241,12 +241,11 @@ impl Convolution {
         );
     }
 
-    fn ending(&self, batch: usize, residual: bool, relu: bool, output: &[Lane]) -> Ending<'_> {
+    fn ending(&self, batch: usize, relu: bool, output: &[Lane]) -> Ending<'_> {
         let lanes = self.bias.len() * batch * self.geometry.out_pixels();
         assert_eq!(output.len(), lanes, "the output's size");
         Ending {
             bias: Some(&self.bias),
-            residual,
             relu,
         }
     }

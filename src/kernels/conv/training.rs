@@ -10,7 +10,7 @@ use super::super::ConvGeometry;
 use super::super::aligned::Lanes;
 use super::super::blocked::transposed;
 use super::super::simd::{Job, LANES, Lane, Simd, dispatch};
-use super::super::tile::{Ending, each};
+use super::super::tile::{Ending, Held, each};
 use super::groups::Groups;
 use super::scratch::with_scratch;
 use super::view::{Taps, View, seeing_taps};
@@ -43,13 +43,22 @@ pub fn forward(
     let packed = &mut workspace.packed;
     if let Algorithm::Winograd(tile) = choose(geometry) {
         winograd::pack(&taps, tile, packed);
-        winograd::forward(input, packed, geometry, tile, Ending::default(), output);
+        winograd::forward(
+            input,
+            packed,
+            geometry,
+            tile,
+            Held::Nothing,
+            Ending::default(),
+            output,
+        );
     } else {
         direct::pack(&taps.seeing(geometry), Groups::of(geometry), packed);
         direct::forward(
             input,
             packed,
             &View::forward(geometry),
+            Held::Nothing,
             Ending::default(),
             output,
         );
@@ -79,20 +88,17 @@ pub fn forward_on_pictures(
     );
 }
 
-/// The gradient of the input, of the output's gradient and the weights, added to what `result` holds where `adds` says so.
+/// The gradient of the input, of the output's gradient and the weights, added to what `result` holds.
 pub fn grad_input(
     gradient: &[Lane],
     weight: &[f32],
     geometry: &ConvGeometry,
-    adds: bool,
+    held: Held,
     workspace: &mut Workspace,
     result: &mut [Lane],
 ) {
     let Workspace { packed, phase, .. } = workspace;
-    let ending = Ending {
-        residual: adds,
-        ..Ending::default()
-    };
+    let ending = Ending::default();
     let flipped = ConvGeometry {
         in_channels: geometry.out_channels,
         out_channels: geometry.in_channels,
@@ -106,7 +112,7 @@ pub fn grad_input(
     {
         let places = (0..9).rev().collect();
         winograd::pack(&Taps::transposed(weight, geometry, places), tile, packed);
-        return winograd::forward(gradient, packed, &flipped, tile, ending, result);
+        return winograd::forward(gradient, packed, &flipped, tile, held, ending, result);
     }
     let stride = geometry.stride;
     for row in 0..stride.min(geometry.height) {
@@ -118,17 +124,17 @@ pub fn grad_input(
                 direct::pack(&taps, view.groups, packed);
             }
             if stride == 1 {
-                return direct::forward(gradient, packed, &view, ending, result);
+                return direct::forward(gradient, packed, &view, held, ending, result);
             }
             let lanes = view.groups.count * view.groups.out_blocks * view.out_pixels();
             phase.reserve(lanes);
             let phase = &mut phase[..lanes];
             if is_seen {
-                direct::forward(gradient, packed, &view, Ending::default(), phase);
+                direct::forward(gradient, packed, &view, Held::Nothing, ending, phase);
             } else {
                 phase.fill([0.0; LANES]);
             }
-            scatter(phase, &view, geometry, [row, column], adds, result);
+            scatter(phase, &view, geometry, [row, column], held, result);
         }
     }
 }
@@ -169,13 +175,13 @@ fn seen_by(geometry: &ConvGeometry, [row, column]: [usize; 2]) -> (View, Vec<usi
     (view, places)
 }
 
-/// Puts the gradients of a phase where they belong, or adds them to what is there.
+/// Puts the gradients of a phase where they belong, added to what is there.
 fn scatter(
     phase: &[Lane],
     view: &View,
     geometry: &ConvGeometry,
     [row, column]: [usize; 2],
-    adds: bool,
+    held: Held,
     result: &mut [Lane],
 ) {
     let [rows, columns] = view.output;
@@ -189,11 +195,10 @@ fn scatter(
             let start = (row + i * geometry.stride) * geometry.width + column;
             let targets = result[start..].iter_mut().step_by(geometry.stride);
             for (target, lane) in targets.zip(source) {
-                if adds {
-                    *target = std::array::from_fn(|j| lane[j] + target[j]);
-                } else {
-                    *target = *lane;
-                }
+                *target = match held {
+                    Held::Nothing => *lane,
+                    Held::Sums | Held::Residual => std::array::from_fn(|j| lane[j] + target[j]),
+                };
             }
         }
     });

@@ -9,7 +9,7 @@ use super::super::super::ConvGeometry;
 use super::super::super::aligned::Lanes;
 use super::super::super::blocked::blocks;
 use super::super::super::simd::{Job, LANES, Lane, Simd, dispatch};
-use super::super::super::tile::Ending;
+use super::super::super::tile::{Ending, Held};
 use super::super::tasks;
 use super::super::training::multiply;
 use super::transform::{Square, Transform};
@@ -73,6 +73,7 @@ pub fn sums(
                 weights: &[],
                 geometry,
                 grid,
+                held: Held::Nothing,
                 ending: Ending::default(),
             };
             let lines = geometry.batch * grid[0];

@@ -60,12 +60,13 @@ pub fn fits(geometry: &ConvGeometry) -> bool {
     geometry.kernel == 3 && geometry.stride == 1 && geometry.dilation == 1 && geometry.groups == 1
 }
 
-/// The output `[C_out / 16, N, H', W', 16]` of the input `[C_in / 16, N, H, W, 16]`.
+/// The output `[C_out / 16, N, H', W', 16]` of the input `[C_in / 16, N, H, W, 16]`, added to what `output` holds.
 pub fn forward(
     input: &[Lane],
     weights: &[Lane],
     geometry: &ConvGeometry,
     tile: Tile,
+    held: Held,
     ending: Ending,
     output: &mut [Lane],
 ) {
@@ -74,6 +75,7 @@ pub fn forward(
         weights,
         geometry,
         tile,
+        held,
         ending,
         output,
     });
@@ -84,6 +86,7 @@ struct Forward<'a> {
     weights: &'a [Lane],
     geometry: &'a ConvGeometry,
     tile: Tile,
+    held: Held,
     ending: Ending<'a>,
     output: &'a mut [Lane],
 }
@@ -110,6 +113,7 @@ impl Forward<'_> {
             weights: self.weights,
             geometry: self.geometry,
             grid: self.tile.grid(self.geometry),
+            held: self.held,
             ending: self.ending,
         };
         winograd.run(self.output);
@@ -123,6 +127,7 @@ struct Winograd<'a, S, const OUT: usize, const IN: usize> {
     geometry: &'a ConvGeometry,
     /// Rows and columns of tiles of an image.
     grid: [usize; 2],
+    held: Held,
     ending: Ending<'a>,
 }
 
@@ -322,6 +327,7 @@ where
         let Self {
             simd,
             geometry,
+            held,
             ending,
             ..
         } = *self;
@@ -364,7 +370,7 @@ where
                             *value = simd.add(*value, bias);
                         }
                     }
-                    if ending.residual {
+                    if held != Held::Nothing {
                         for (value, residual) in values.iter_mut().zip(&*target) {
                             *value = simd.add(*value, simd.load(residual));
                         }
