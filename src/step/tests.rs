@@ -194,21 +194,29 @@ fn a_frozen_part_evaluates_and_has_no_gradients() {
         .map(|i| ((i * 7919) % 1009) as f32 / 504.5 - 1.0)
         .collect();
     let x = Tensor::from_vec(values.clone(), (4, 3, 33, 33), &Device::Cpu).unwrap();
-    for (name, frozen, first) in [
-        ("resnet18", Frozen::Stem, "layer1.0.conv1.weight"),
-        ("resnet18", Frozen::Stage(2), "layer3.0.conv1.weight"),
-        ("resnet50", Frozen::Stage(1), "layer2.0.downsample.0.weight"),
-        ("resnet20", Frozen::Stage(1), "layer2.0.conv1.weight"),
-        ("plain20", Frozen::Stage(1), "layer2.0.conv1.weight"),
+    let plain = ModelConfig {
+        shortcut: ShortcutKind::None,
+        ..narrow("resnet20")
+    };
+    for (config, frozen, first) in [
+        (narrow("resnet18"), Frozen::Stem, "layer1.0.conv1.weight"),
+        (
+            narrow("resnet18"),
+            Frozen::Stage(2),
+            "layer3.0.conv1.weight",
+        ),
+        (
+            narrow("resnet50"),
+            Frozen::Stage(1),
+            "layer2.0.downsample.0.weight",
+        ),
+        (
+            narrow("resnet20"),
+            Frozen::Stage(1),
+            "layer2.0.conv1.weight",
+        ),
+        (plain, Frozen::Stage(1), "layer2.0.conv1.weight"),
     ] {
-        let config = if name == "plain20" {
-            ModelConfig {
-                shortcut: ShortcutKind::None,
-                ..narrow("resnet20")
-            }
-        } else {
-            narrow(name)
-        };
         let parameters = Parameters::default();
         let vb = parameters.seeded(3, DType::F32, &Device::Cpu);
         let net = ResNet::new(&config, &vb).unwrap();

@@ -39,7 +39,7 @@ fn all(lines: &[Value], key: &str) -> Vec<f64> {
     found
 }
 
-/// The classes of one prediction and their probabilities, the classes in order.
+/// The probabilities of one prediction, in the order of their classes.
 fn prediction(line: &str) -> Vec<f64> {
     let lines = lines(line);
     let [classes, probabilities] = ["class", "probability"].map(|key| all(&lines, key));
