@@ -1,24 +1,37 @@
-//! Words for every message: those that go with numbers, and those of a command to be typed.
+//! Words for every message: numbers with their nouns, amounts of memory, and words of a shell's command line.
 
 use std::borrow::Cow;
 
-/// `1 picture`, `2 pictures`; `1 class`, `2 classes`.
+/// Returns a number with its noun: `1 image`, `6,000 images`, `2 classes`.
 pub fn counted(number: impl TryInto<u64>, noun: &str) -> String {
-    // More than u64 has is many, too.
+    // A number too large for u64 takes the plural, too.
     let number = number.try_into().unwrap_or(u64::MAX);
     let ending = match number {
         1 => "",
         _ if noun.ends_with('s') => "es",
         _ => "s",
     };
-    format!("{number} {noun}{ending}")
+    format!("{} {noun}{ending}", thousands(number))
 }
 
-/// An amount of memory: `0.3 MB`, `85 MB`, `1.5 GB`.
+/// Returns a number with a comma between thousands, as Python's `{:,}`.
+pub fn thousands(number: impl TryInto<u64>) -> String {
+    let digits = number.try_into().unwrap_or(u64::MAX).to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Returns an amount of memory: `0.3 MB`, `85 MB`, `1.5 GB`.
 pub fn amount(bytes: u64) -> String {
     let megabytes = bytes as f64 / 1e6;
     let (number, unit) = match megabytes {
-        // What rounds to a thousand of them is a gigabyte.
+        // What rounds to 1000 MB is a gigabyte.
         small if small < 999.5 => (small, "MB"),
         large => (large / 1e3, "GB"),
     };
@@ -29,7 +42,7 @@ pub fn amount(bytes: u64) -> String {
     }
 }
 
-/// `text` as one word of a shell's command line, in quotes where it needs them.
+/// Returns `text` as one word of a shell's command line, quoted if needed.
 pub fn shell_word(text: &str) -> Cow<'_, str> {
     let is_plain = |letter: char| letter.is_alphanumeric() || "/._-+:@%,=~".contains(letter);
     if !text.is_empty() && text.chars().all(is_plain) {
@@ -53,11 +66,13 @@ mod tests {
     }
 
     #[test]
-    fn one_stands_alone_and_all_others_are_many() {
-        assert_eq!(counted(1_u64, "picture"), "1 picture");
-        assert_eq!(counted(0_usize, "picture"), "0 pictures");
+    fn one_is_singular_and_all_others_are_plural() {
+        assert_eq!(counted(1_u64, "image"), "1 image");
+        assert_eq!(counted(0_usize, "image"), "0 images");
         assert_eq!(counted(1_usize, "class"), "1 class");
-        assert_eq!(counted(1000_u32, "class"), "1000 classes");
+        assert_eq!(counted(999_u32, "class"), "999 classes");
+        assert_eq!(counted(1000_u32, "class"), "1,000 classes");
+        assert_eq!(counted(1_281_167_u32, "image"), "1,281,167 images");
     }
 
     #[test]

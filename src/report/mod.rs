@@ -78,17 +78,9 @@ fn rows(description: &Description) -> impl Iterator<Item = &Call> {
         .filter(|call| !matches!(call.kind, ModuleKind::ResNet | ModuleKind::Sequential))
 }
 
-/// A number with a comma between thousands, as Python's `{:,}`.
+/// Returns a number with a comma between thousands, as Python's `{:,}`.
 pub(crate) fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    crate::words::thousands(number)
 }
 
 #[cfg(test)]
