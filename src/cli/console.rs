@@ -1,12 +1,16 @@
-//! What people read, on stderr: errors with their hints, warnings, notes, and the progress of downloads. With
-//! `--log-format json` all of it is lines of JSON, for services.
+//! Messages for people, on stderr: errors with their hints, warnings, notes, and the progress of downloads.
+//!
+//! On a terminal they wrap at words; elsewhere each is one line. With `--log-format json` all of them are lines of JSON.
 
 use super::log::{self, Level, LogFormat};
+use super::terminal::stderr_columns;
+use super::wrap::{two_columns, wrapped};
 use crate::error::{hint_of, one_line};
 use crate::hub::Progress;
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
@@ -14,14 +18,23 @@ use std::sync::Mutex;
 const RED: Style = AnsiColor::Red.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
+const LABEL: Style = AnsiColor::Cyan.on_default();
 
-/// The person's side of the program.
+/// Spaces before what a line of progress continues with.
+const PROGRESS_INDENT: usize = 2;
+
+/// Columns at which messages wrap: those of a terminal.
+fn width() -> Option<usize> {
+    std::io::stderr().is_terminal().then(stderr_columns)
+}
+
+/// Writes messages to stderr.
 #[derive(Debug)]
 pub struct Console {
     quiet: bool,
     verbose: bool,
     log: LogFormat,
-    /// Of a download, or of pictures.
+    /// Progress of a download, or of images.
     bar: Mutex<Option<ProgressBar>>,
 }
 
@@ -35,33 +48,34 @@ impl Console {
         }
     }
 
-    /// An error with its causes, and the hint among them.
+    /// Prints an error with its causes and its hint.
     pub fn error(&self, error: &anyhow::Error) {
         self.line(Level::Error, &one_line(error), hint_of(error));
     }
 
-    /// An error that ends nothing, with its hint; not with `--quiet`.
+    /// Prints an error that ends nothing, with its hint; not with `--quiet`.
     pub fn warning(&self, error: &anyhow::Error) {
         if !self.quiet {
             self.line(Level::Warning, &one_line(error), hint_of(error));
         }
     }
 
-    /// Something to know; not with `--quiet`.
+    /// Prints a note; not with `--quiet`.
     pub fn note(&self, text: impl Display) {
         if !self.quiet {
             self.line(Level::Note, &text, None);
         }
     }
 
-    /// A line of progress, without a word before it; not with `--quiet`. In a log of JSON it is the event called `name` with the
-    /// fields of `of`.
+    /// Prints a line of progress, without a prefix; not with `--quiet`. In a JSON log it is the event `name` with the fields
+    /// of `of`.
     pub fn progress(&self, text: impl Display, name: &str, of: &impl Serialize) {
         if self.quiet {
             return;
         }
         match self.log {
             LogFormat::Text => self.suspended(|| {
+                let text = wrapped(&text.to_string(), PROGRESS_INDENT, width());
                 let _ = writeln!(anstream::stderr(), "{text}");
             }),
             LogFormat::Json => {
@@ -71,17 +85,55 @@ impl Console {
         }
     }
 
-    /// Whether a log of JSON is told of progress.
+    /// Prints labels and values as two aligned columns; not with `--quiet`. Values wrap within their column.
+    ///
+    /// In a JSON log it is the event `name` with a field for each label.
+    pub fn block(&self, name: &str, rows: &[(&str, String)]) {
+        if self.quiet {
+            return;
+        }
+        match self.log {
+            LogFormat::Text => self.suspended(|| {
+                let label = |label: &str| format!("{LABEL}{label}{LABEL:#}");
+                let _ = write!(anstream::stderr(), "{}", two_columns(rows, width(), label));
+            }),
+            LogFormat::Json => {
+                let plain = |value: &str| anstream::adapter::strip_str(value).to_string();
+                let rows: Vec<(&str, String)> = rows
+                    .iter()
+                    .map(|(label, value)| (*label, plain(value)))
+                    .collect();
+                let message: Vec<String> = rows
+                    .iter()
+                    .map(|(label, value)| format!("{label}: {value}"))
+                    .collect();
+                let fields: Map<String, Value> = rows
+                    .into_iter()
+                    .map(|(label, value)| (label.to_owned(), value.into()))
+                    .collect();
+                log::write(log::event(name, &message.join("; "), &fields));
+            }
+        }
+    }
+
+    /// Prints a [`Console::block`] with `--verbose` only.
+    pub fn details(&self, name: &str, rows: &[(&str, String)]) {
+        if self.verbose {
+            self.block(name, rows);
+        }
+    }
+
+    /// Whether progress goes to a JSON log.
     pub fn logs_progress(&self) -> bool {
         self.log == LogFormat::Json && !self.quiet
     }
 
-    /// Whether a person watches who wants to see bars.
+    /// Whether progress bars are shown: on a terminal, without `--quiet`.
     pub fn is_watched(&self) -> bool {
         !self.quiet && self.log == LogFormat::Text && std::io::stderr().is_terminal()
     }
 
-    /// Prints what follows above `bar`.
+    /// Prints later messages above `bar`.
     pub fn attach(&self, bar: &ProgressBar) {
         if let Ok(mut shown) = self.bar.lock() {
             *shown = Some(bar.clone());
@@ -102,14 +154,14 @@ impl Console {
         }
     }
 
-    /// Something to know with `--verbose`.
+    /// Prints a note with `--verbose` only.
     pub fn detail(&self, text: impl Display) {
         if self.verbose {
             self.line(Level::Note, &text, None);
         }
     }
 
-    /// A bar of so many pictures on a terminal, moved and ended as a download's; nothing elsewhere.
+    /// Shows a bar of `total` images on a terminal, which [`Progress::advance`] moves and [`Progress::finish`] removes.
     pub fn start_pictures(&self, what: &str, total: usize) {
         if self.is_watched() {
             let template = "{msg} [{bar:24}] {pos}/{len} {per_sec} {eta}";
@@ -137,16 +189,19 @@ impl Console {
             Level::Note => (CYAN, "note"),
         };
         // A line that cannot be written to stderr has nowhere else to go.
+        let write = |style: Style, kind: &str, text: &str| {
+            let text = wrapped(text, kind.len() + ": ".len(), width());
+            let _ = writeln!(anstream::stderr(), "{style}{kind}{style:#}: {text}");
+        };
         self.suspended(|| {
-            let mut stderr = anstream::stderr();
-            let _ = writeln!(stderr, "{style}{kind}{style:#}: {text}");
+            write(style, kind, &text.to_string());
             if let Some(hint) = hint {
-                let _ = writeln!(stderr, "{CYAN}hint{CYAN:#}: {hint}");
+                write(CYAN, "hint", hint);
             }
         });
     }
 
-    /// Prints by `print` above the bar, if there is one.
+    /// Runs `print` with the bar out of the way, if there is one.
     fn suspended(&self, print: impl FnOnce()) {
         match self.bar.lock().ok().as_deref() {
             Some(Some(bar)) => bar.suspend(print),

@@ -25,6 +25,7 @@ mod train;
 mod training;
 mod version;
 mod workers;
+mod wrap;
 
 use crate::error::{hinted, is_misuse};
 use crate::kernels::isa;

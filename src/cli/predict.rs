@@ -76,15 +76,18 @@ pub fn run(
     let class = args.files.class(&labels, classes)?;
     let (preprocess, note) = args.preprocess.apply(card.preprocess)?;
     console.notes(note.as_slice());
-    console.detail(format_args!(
-        "model {}: {}, {}, in {} on {}",
+    let model = format!(
+        "{}: {}, {}, in {} on {}",
         card.name,
-        card.config.name().unwrap_or("a residual net"),
+        card.config.name().unwrap_or("a residual network"),
         counted(card.config.classes, "class"),
         dtype.as_str(),
         place(&device)
-    ));
-    console.detail(format_args!("pictures: {}", in_words(&preprocess)));
+    );
+    console.details(
+        "model",
+        &[("model", model), ("images", in_words(&preprocess))],
+    );
     let batch = args
         .batch_size
         .map_or(BATCH, |batch| batch as usize)

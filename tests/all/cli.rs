@@ -491,7 +491,8 @@ fn quiet_keeps_errors_and_verbose_adds_notes() {
     assert!(!stderr("-q").contains("note: ") && stderr("-q").contains("error: "));
     let done = Resnet::line(&format!("predict {CAT} -m {MODEL} -v")).run();
     assert!(
-        done.stderr.contains("note: model ") && done.stderr.contains("3 classes"),
+        done.stderr.starts_with("  model   tests/fixtures/")
+            && done.stderr.contains(", 3 classes, in f32 on cpu\n  images  224x224, "),
         "{}",
         done.stderr
     );
