@@ -1,4 +1,4 @@
-//! The flags that describe an architecture, the same in every command that builds a net.
+//! The flags that describe an architecture, shared by the commands that build a network.
 
 use crate::error::{misuse, without_backtrace};
 use crate::model::config::{CIFAR_DEPTHS, IMAGENET_DEPTHS};
@@ -10,19 +10,23 @@ use anyhow::Result;
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Architecture")]
 pub struct ArchitectureArgs {
-    /// Layers: 18, 34, 50, 101, 152, or the paper's CIFAR nets 20, 32, 44, 56, 110 [default: 50]
-    #[arg(long, value_parser = parse_depth)]
+    /// Depth: 18, 34, 50, 101, 152; CIFAR: 20, 32, 44, 56, 110
+    ///
+    /// The last five are the paper's networks for 32x32 images. [default: 50]
+    #[arg(long, value_name = "N", value_parser = parse_depth)]
     depth: Option<usize>,
-    /// Channels of the first stage, doubled from stage to stage
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    /// Channels of the first stage, doubled in each later stage [default: 64; 16 for CIFAR depths]
+    #[arg(long, value_name = "CHANNELS", value_parser = clap::value_parser!(u16).range(1..=4096))]
     width: Option<u16>,
-    /// Groups of the bottlenecks' 3x3 convolutions (`ResNeXt`)
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    /// Groups of the 3x3 convolutions in bottlenecks (`ResNeXt`) [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     groups: Option<u16>,
-    /// Channels a group at 64 planes: 4 in `resnext50_32x4d`, 128 in `wide_resnet50_2` [default: 64]
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    /// Channels per group in the first stage [default: 64]
+    ///
+    /// As in torchvision: 4 in `resnext50_32x4d`, 128 in `wide_resnet50_2`. [default: 64]
+    #[arg(long, value_name = "CHANNELS", value_parser = clap::value_parser!(u16).range(1..=4096))]
     width_per_group: Option<u16>,
-    /// No shortcuts: the paper's comparison
+    /// No shortcuts: the paper's plain networks
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, hide_possible_values = true, value_name = "BOOL")]
     plain: Option<bool>,
 }
@@ -36,7 +40,7 @@ fn parse_depth(text: &str) -> Result<usize, String> {
 }
 
 impl ArchitectureArgs {
-    /// The first of these flags that was given, of those that a model has settled already.
+    /// Returns the first of these flags that was given: a model has its own architecture.
     pub fn settled_by_model(&self) -> Option<&'static str> {
         let given = [
             ("--depth", self.depth.is_some()),
@@ -50,7 +54,7 @@ impl ArchitectureArgs {
             .find_map(|(flag, given)| given.then_some(flag))
     }
 
-    /// The net that the flags describe, with this stem where it was given.
+    /// Returns the network that the flags describe, with `stem` if given.
     pub fn config(&self, stem: Option<StemKind>) -> Result<ModelConfig> {
         let architecture = Architecture {
             depth: self.depth.unwrap_or(50),
@@ -62,13 +66,13 @@ impl ArchitectureArgs {
         };
         architecture.config().map_err(|error| {
             misuse(
-                format!("cannot build that net: {}", without_backtrace(&error)),
+                format!("cannot build this network: {}", without_backtrace(&error)),
                 "`resnet summary --help` lists the flags of an architecture",
             )
         })
     }
 
-    /// What the flags say of a run.
+    /// Returns the flags as a recipe.
     pub fn recipe(&self) -> Recipe {
         Recipe {
             depth: self.depth,

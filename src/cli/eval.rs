@@ -1,4 +1,4 @@
-//! `resnet eval`: how well a model recognises the pictures of a data set, or how several do.
+//! `resnet eval`: evaluates one model on a dataset, or compares several.
 
 mod compare;
 mod pictures;
@@ -28,48 +28,71 @@ use pictures::{Mark, Measured};
 use std::path::PathBuf;
 use subject::{Conditions, Subject};
 
-/// Pictures that run together unless `--batch-size` says otherwise.
+/// The default `--batch-size`.
 const BATCH: usize = 32;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The model: a hub name, a folder, a run folder of `train`, a file of weights, or `sample`, the one inside the binary
-    #[arg(short, long, required_unless_present = "compare")]
+    /// Model: a run folder, name, folder or file
+    ///
+    /// A run folder of train (its best model), a hub name (resnet50, org/name), a folder or file of weights, or sample (the
+    /// model inside the binary).
+    #[arg(short, long, value_name = "MODEL", required_unless_present = "compare")]
     model: Option<String>,
-    /// Two or more models or run folders, side by side on the same pictures, in place of --model
+    /// Compare models side by side
+    ///
+    /// Two or more models or run folders on the same images, with confidence intervals and paired tests, in place of --model.
     #[arg(long, value_name = "MODEL", num_args = 1.., conflicts_with = "model")]
     compare: Vec<String>,
-    /// The pictures: a data set's name, such as `sample` or `cifar10`; `cifar10:DIR` for its files in a folder; or a
-    /// folder: val/ (valid/, validation/) or test/ (testing/) with one folder a class, or class folders alone. With
-    /// --compare, runs on the same data need not name them again
-    #[arg(short, long, required_unless_present = "compare")]
+    /// Dataset: a name or an image folder
+    ///
+    /// A name: sample, cifar10, cifar100, mnist or fashion-mnist, or NAME:DIR for the original files of one of these in DIR. A
+    /// folder: one folder of images per class, either directly or in val/ (valid/, validation/) or test/ (testing/). With
+    /// --compare, runs on the same data do not need it.
+    #[arg(short, long, value_name = "DATA", required_unless_present = "compare")]
     data: Option<String>,
-    /// Which pictures [default: test, else val]
-    #[arg(long, value_enum)]
+    /// Part of the dataset: test, val or train
+    ///
+    /// [default: test if there is one, otherwise val]
+    #[arg(long, value_enum, hide_possible_values = true)]
     split: Option<SplitChoice>,
-    /// Pictures that run together [default: 32]
+    /// Images per batch [default: 32]
     #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=65536))]
     batch_size: Option<u32>,
-    /// What to print
-    #[arg(short, long, value_enum, default_value = "text")]
+    /// Output format: text, or json (one line on stdout)
+    #[arg(
+        short,
+        long,
+        value_enum,
+        default_value = "text",
+        hide_possible_values = true
+    )]
     format: Format,
-    /// Write evaluation.json, predictions.csv, report.html and plots/ into this folder, or with --compare comparison.json,
-    /// comparison.csv and comparison.svg and .png, in the place of older ones
+    /// Write a report and plots to a folder
+    ///
+    /// evaluation.json, predictions.csv, report.html and plots/; with --compare, comparison.json, comparison.csv,
+    /// comparison.svg and comparison.png. Files of an earlier evaluation are replaced.
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// Stop at the first picture that cannot be read, rather than skip it
+    /// Fail at the first unreadable image instead of skipping it
     #[arg(long)]
     strict: bool,
     #[command(flatten)]
     workers: WorkersArgs,
-    /// The type of the numbers
-    #[arg(long, value_enum, default_value = "f32")]
+    /// Numeric type: f32, f64 (slow, for reference), or f16 and bf16 on GPUs
+    #[arg(
+        long,
+        value_enum,
+        value_name = "TYPE",
+        default_value = "f32",
+        hide_possible_values = true
+    )]
     dtype: DTypeChoice,
     #[command(flatten)]
     preprocess: PreprocessArgs,
 }
 
-/// What to print.
+/// An output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// Tables for people
@@ -78,7 +101,7 @@ enum Format {
     Json,
 }
 
-/// A part of a data set.
+/// A part of a dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum SplitChoice {
     Test,
@@ -106,7 +129,7 @@ pub fn run(
     }
 }
 
-/// Measures one model, picture by picture.
+/// Evaluates one model, image by image.
 fn one(model: &str, data: &str, conditions: &Conditions) -> Result<Outcome> {
     let Conditions { args, console, .. } = conditions;
     let data_name = DataName::parse(data)?;
@@ -159,7 +182,7 @@ fn one(model: &str, data: &str, conditions: &Conditions) -> Result<Outcome> {
         learnt: learnt(&seen),
         mark: mark.map(|mark| mark.short),
     };
-    // What took long is safe before anybody can close stdout, or a picture cannot be drawn.
+    // Results are written before printing or drawing can fail.
     output.iter().try_for_each(|output| output.write(&report))?;
     print(&match args.format {
         Format::Text => text(&report, stdout_columns().unwrap_or(COLUMNS)),
@@ -178,7 +201,7 @@ fn one(model: &str, data: &str, conditions: &Conditions) -> Result<Outcome> {
     Ok(outcome(report.evaluation.skipped))
 }
 
-/// What makes the evaluation again.
+/// How to repeat the evaluation.
 fn again(device: &Device) -> Again {
     Again {
         command: Some(typed()),
@@ -187,7 +210,7 @@ fn again(device: &Device) -> Again {
     }
 }
 
-/// Whether pictures that were left out are to be heard of.
+/// Skipped images make the exit status 1.
 fn outcome(skipped: usize) -> Outcome {
     if skipped > 0 {
         Outcome::SomeFailed
@@ -196,12 +219,12 @@ fn outcome(skipped: usize) -> Outcome {
     }
 }
 
-/// Whether the pictures chose the model's epoch.
+/// Whether the images selected the model's epoch.
 fn chose(seen: &Seen) -> bool {
     matches!(seen, Seen::Chose(_) | Seen::LearntAndChose(_))
 }
 
-/// Whether the model learnt from the pictures, or from most of them.
+/// Whether the model was trained on the images, or on most of them.
 fn learnt(seen: &Seen) -> bool {
     matches!(seen, Seen::Learnt | Seen::LearntAndChose(_))
 }

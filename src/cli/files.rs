@@ -1,4 +1,4 @@
-//! The files that `resnet predict` writes beside what it prints: explanations and features.
+//! The files that `resnet predict` writes: Grad-CAM images and features.
 
 use super::console::Console;
 use crate::embedding::Embedding;
@@ -13,10 +13,12 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Explanations and features")]
 pub struct FileArgs {
-    /// Draw what of each picture speaks for its top class on it (Grad-CAM), as PNG in a folder
+    /// Write a Grad-CAM heat map of each image to a folder
+    ///
+    /// A PNG per image: the regions that speak for its top class.
     #[arg(long, value_name = "DIR")]
     explain: Option<PathBuf>,
-    /// The class to explain in place of the top one: a label or a number
+    /// Class to explain instead of the top one: a label or a number
     #[arg(
         long,
         value_name = "CLASS",
@@ -24,8 +26,9 @@ pub struct FileArgs {
         allow_negative_numbers = true
     )]
     explain_class: Option<String>,
-    /// Write the pooled features, a row a picture, to a .safetensors, .npy or .csv file; x.npy has the pictures' names in
-    /// x.names.txt beside it
+    /// Write pooled features to a .safetensors, .npy or .csv file
+    ///
+    /// One row per image. For x.npy, the image names are in x.names.txt.
     #[arg(long, value_name = "FILE")]
     embed: Option<PathBuf>,
 }

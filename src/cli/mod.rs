@@ -1,6 +1,6 @@
-//! The command line: parses, runs a subcommand, turns its result into an exit status.
+//! The command line: parses arguments, runs a subcommand and turns its result into an exit status.
 //!
-//! stdout carries data, stderr what people read. Exit status: 0 done, 1 it ran and failed, 2 wrong usage.
+//! stdout carries data, stderr carries messages for people. Exit status: 0 done, 1 failed, 2 wrong usage.
 
 mod architecture;
 mod comparison;
@@ -11,6 +11,7 @@ mod documents;
 mod eval;
 mod evaluation;
 mod files;
+mod help;
 mod live;
 mod log;
 mod numbers;
@@ -45,7 +46,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Train, fine-tune, evaluate, run and describe residual nets
+/// Train, fine-tune, evaluate and run ResNet image classifiers
 #[derive(Debug, Parser)]
 #[command(name = "resnet", version = version::short(), long_version = version::long(), max_term_width = 100)]
 #[command(
@@ -56,10 +57,10 @@ use std::process::ExitCode;
 struct Cli {
     #[command(flatten)]
     global: Global,
-    /// Print a completion script for a shell
+    /// Print a shell completion script
     #[arg(long, value_name = "SHELL")]
     completions: Option<Shell>,
-    /// Write man pages into a folder
+    /// Write man pages to a folder
     #[arg(long, value_name = "DIR", conflicts_with = "completions")]
     man_pages: Option<PathBuf>,
     #[command(subcommand)]
@@ -77,13 +78,13 @@ struct Global {
         help_heading = "Global options"
     )]
     quiet: bool,
-    /// Say more
+    /// Print more messages
     #[arg(short, long, global = true, help_heading = "Global options")]
     verbose: bool,
-    /// Threads that compute [default: physical cores]
+    /// Compute threads [default: physical cores]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Global options")]
     threads: Option<u16>,
-    /// Where to compute: auto, cpu, cuda[:N] or metal
+    /// Device: auto, cpu, cuda[:N] or metal
     #[arg(
         long,
         global = true,
@@ -93,7 +94,7 @@ struct Global {
         help_heading = "Global options"
     )]
     device: DeviceChoice,
-    /// When to colour: auto, always or never
+    /// Use color: auto, always or never
     #[arg(
         long,
         global = true,
@@ -104,7 +105,7 @@ struct Global {
         help_heading = "Global options"
     )]
     color: ColorChoice,
-    /// How messages stand on stderr: text, or json, an object a line for services
+    /// Format of messages on stderr: text, or json (one object per line)
     #[arg(
         long,
         global = true,
@@ -126,36 +127,42 @@ enum ColorChoice {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Train a net from scratch or from a model's weights
+    /// Train a model from scratch, or fine-tune one
     Train(Box<train::Args>),
-    /// Measure how well a model recognises the pictures of a data set
+    /// Evaluate a model on a dataset
     Eval(eval::Args),
-    /// Say what pictures show
+    /// Classify images
     Predict(predict::Args),
-    /// Describe a net layer by layer
+    /// Describe a model layer by layer
     Summary(summary::Args),
 }
 
-/// The parser, where `train` does not offer the one flag of preprocessing that it has no use for.
+/// Returns the parser. `train` does not offer `--test-size`, and its images have one heading.
 fn command() -> clap::Command {
-    let hide = |flag: clap::Arg| flag.hide(true);
-    Cli::command().mut_subcommand("train", |train| train.mut_arg("test_size", hide))
+    let images = |flag: clap::Arg| match flag.get_help_heading() {
+        Some(preprocess::HEADING) => {
+            let is_unused = flag.get_id() == "test_size";
+            flag.help_heading(train::IMAGES).hide(is_unused)
+        }
+        _ => flag,
+    };
+    help::arrange(Cli::command().mut_subcommand("train", |train| train.mut_args(images)))
 }
 
-/// What a subcommand came to, when it did not fail as a whole.
+/// How a subcommand ended that did not fail as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    /// All of it was done.
+    /// Everything was done.
     Done,
     /// Some inputs failed, each with its own message.
     SomeFailed,
-    /// It was told to stop by a signal, and saved its work; the status that says so.
+    /// A signal stopped it and its work is saved; the exit status.
     Stopped(u8),
 }
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    // These two are looked for before the rest is parsed, so that help and usage errors obey them too.
+    // Found before the rest is parsed, so that help and usage errors obey them too.
     let log = asked_for("--log-format").unwrap_or_default();
     let colour = settle_colours(asked_for("--color").unwrap_or(ColorChoice::Auto));
     hold_panics(log);
@@ -185,7 +192,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The exit status of what a subcommand came to; an error is printed.
+/// Returns the exit status of a subcommand and prints its error.
 fn end(result: Result<Outcome>, console: &Console) -> ExitCode {
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
@@ -199,7 +206,7 @@ fn end(result: Result<Outcome>, console: &Console) -> ExitCode {
     }
 }
 
-/// The command as it can be typed again.
+/// Returns the command line as it can be typed again.
 fn typed() -> String {
     let arguments = std::env::args_os().skip(1);
     let words = arguments.map(|argument| shell_word(&argument.to_string_lossy()).into_owned());
@@ -209,9 +216,9 @@ fn typed() -> String {
         .join(" ")
 }
 
-/// The value of `flag`, of which the last counts, if it is one that it can have.
+/// Returns the last value of `flag`, if it is valid.
 fn asked_for<T: ValueEnum>(flag: &str) -> Option<T> {
-    // Up to the first argument that is no UTF-8.
+    // Up to the first argument that is not UTF-8.
     let arguments = std::env::args_os().skip(1);
     let mut arguments = arguments.map_while(|argument| argument.into_string().ok());
     let mut choice = None;
@@ -239,10 +246,10 @@ impl From<ColorChoice> for clap::ColorChoice {
     }
 }
 
-/// Sets the colours of all that is printed, and returns what was chosen.
+/// Sets whether all output is colored, and returns the choice.
 fn settle_colours(asked: ColorChoice) -> ColorChoice {
     let is_forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value != "0");
-    // A service that runs builds (`CI`) counts as coloured, even where its terminal says that it has none.
+    // `CI` counts as colored, even if its terminal is dumb.
     let is_dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
     let choice = match asked {
         ColorChoice::Auto if is_dumb && !is_forced => ColorChoice::Never,
@@ -256,7 +263,7 @@ fn settle_colours(asked: ColorChoice) -> ColorChoice {
     choice
 }
 
-/// Leaves it to who catches a panic to speak of it, unless the user wants to see where it came from.
+/// Silences panics, which are caught and reported as errors, unless `RUST_BACKTRACE` asks for them.
 fn hold_panics(log: LogFormat) {
     let is_wanted = std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0");
     match (is_wanted, log) {
@@ -308,7 +315,7 @@ fn threads(flag: Option<u16>) -> usize {
         .unwrap_or_else(available_cores)
 }
 
-/// The physical cores, or the fewer that this process may use.
+/// Returns the number of physical cores, or of those that this process may use if they are fewer.
 fn available_cores() -> usize {
     num_cpus::get_physical().min(num_cpus::get())
 }
@@ -326,12 +333,12 @@ fn print_usage(error: &clap::Error, log: LogFormat) -> ExitCode {
     }
 }
 
-/// Marks what went wrong in writing to stdout.
+/// Marks an error in writing to stdout.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write to standard output")]
 struct Stdout;
 
-/// Writes to stdout, whole.
+/// Writes `text` to stdout.
 fn print(text: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();
     let written = stdout
@@ -340,7 +347,7 @@ fn print(text: &str) -> Result<()> {
     written.context(Stdout)
 }
 
-/// Whether whoever read stdout has had enough.
+/// Whether the reader of stdout has closed it.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.is::<Stdout>()
         && error

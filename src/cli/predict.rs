@@ -1,4 +1,4 @@
-//! `resnet predict`: what pictures show.
+//! `resnet predict`: classifies images.
 
 use super::Outcome;
 use super::console::Console;
@@ -17,31 +17,46 @@ use anyhow::{Context, Result, bail};
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
-/// Pictures that run together unless `--batch-size` says otherwise.
+/// The default `--batch-size`.
 const BATCH: usize = 16;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Pictures, folders of pictures, or `-` for paths on stdin, one a line
+    /// Images or folders of images; - reads paths from stdin, one per line
     #[arg(required = true, value_name = "IMAGE|DIR|-")]
     inputs: Vec<PathBuf>,
-    /// The model: a hub name, a folder, a file of weights, or `sample`, the small one inside the binary
-    #[arg(short, long, default_value = "resnet50")]
+    /// Model: a name, run folder, folder or file
+    ///
+    /// A hub name (resnet50, org/name; downloaded once), a run folder of train (its best model), a folder or file of weights,
+    /// or sample (the small model inside the binary, needs no download).
+    #[arg(short, long, value_name = "MODEL", default_value = "resnet50")]
     model: String,
-    /// Classes to name
+    /// Number of classes to print
     #[arg(short = 'k', long, value_name = "K", default_value_t = 5, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     top_k: u32,
-    /// What to print
-    #[arg(short, long, value_enum, default_value = "text")]
+    /// Output format: text, json (one line per image) or csv
+    #[arg(
+        short,
+        long,
+        value_enum,
+        default_value = "text",
+        hide_possible_values = true
+    )]
     format: Format,
-    /// Pictures that run together [default: 16]
+    /// Images per batch [default: 16]
     #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=65536))]
     batch_size: Option<u32>,
-    /// Names of the classes, one a line, in place of the model's
+    /// File of class names, one per line, instead of the model's
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// The type of the numbers
-    #[arg(long, value_enum, default_value = "f32")]
+    /// Numeric type: f32, f64 (slow, for reference), or f16 and bf16 on GPUs
+    #[arg(
+        long,
+        value_enum,
+        value_name = "TYPE",
+        default_value = "f32",
+        hide_possible_values = true
+    )]
     dtype: DTypeChoice,
     #[command(flatten)]
     files: FileArgs,
@@ -135,7 +150,7 @@ fn outcome(failed: bool) -> Outcome {
     }
 }
 
-/// The pictures that the arguments name, in order, and whether a folder among them could not be read.
+/// Returns the images that the arguments name, in order, and whether a folder among them could not be read.
 fn pictures(inputs: &[PathBuf], console: &Console) -> Result<(Vec<PathBuf>, bool)> {
     let (mut paths, mut failed) = (Vec::new(), false);
     for input in inputs {

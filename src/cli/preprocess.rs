@@ -1,4 +1,4 @@
-//! The flags that override a model's preprocessing, the same in every command that reads pictures.
+//! The flags that override a model's preprocessing, shared by the commands that read images.
 
 use crate::error::misuse;
 use crate::model::{CropMode, Interpolation, Preprocess};
@@ -8,42 +8,45 @@ use crate::words::counted;
 use anyhow::Result;
 use clap::ValueEnum;
 
+/// The heading of the flags.
+pub const HEADING: &str = "Preprocessing [default: the model's]";
+
 #[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "Preprocessing [default: the model's]")]
+#[command(next_help_heading = HEADING)]
 pub struct PreprocessArgs {
-    /// Size of the model's input: N pixels, or `HxW`
+    /// Input size in pixels: N, or `HxW`
     #[arg(long, value_name = "SIZE", conflicts_with = "test_size")]
     image_size: Option<PictureSize>,
-    /// The size and crop that the model names for testing, in place of those for training
+    /// Use the model's test size and crop instead of its training size
     #[arg(long)]
     test_size: bool,
-    /// The part of the resized picture that the crop keeps, above 0 and at most 1
-    #[arg(long, value_name = "PART", value_parser = parse_part)]
+    /// Fraction of the resized image that the crop keeps, above 0 and at most 1
+    #[arg(long, value_name = "FRACTION", value_parser = parse_part)]
     crop_pct: Option<f64>,
-    /// How the picture's shape becomes the input's
+    /// How an image is fitted to the input
     #[arg(long, value_enum, value_name = "MODE")]
     crop_mode: Option<CropModeChoice>,
-    /// Filter of the resize
+    /// Resize filter
     #[arg(long, value_enum, value_name = "FILTER")]
     interpolation: Option<InterpolationChoice>,
-    /// Subtracted from each channel, scaled to 0..1
+    /// Mean per channel, of values in 0..1
     #[arg(long, value_name = "A,B,C", value_delimiter = ',', allow_negative_numbers = true, value_parser = parse_level)]
     mean: Option<Vec<f32>>,
-    /// Divides each channel afterwards
+    /// Standard deviation per channel, of values in 0..1
     #[arg(long, value_name = "A,B,C", value_delimiter = ',', allow_negative_numbers = true, value_parser = parse_positive)]
     std: Option<Vec<f32>>,
-    /// Leave pictures as they are stored, whatever their EXIF orientation
+    /// Ignore the EXIF orientation of images
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, hide_possible_values = true, value_name = "BOOL")]
     no_exif: Option<bool>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum CropModeChoice {
-    /// Resize the short edge, cut out the centre
+    /// Resize the short edge, crop the center
     Center,
-    /// Resize both edges, cut out the centre
+    /// Resize both edges, crop the center
     Squash,
-    /// Resize the long edge, pad with the mean colour
+    /// Resize the long edge, pad with the mean color
     Border,
 }
 

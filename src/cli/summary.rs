@@ -1,4 +1,4 @@
-//! `resnet summary`: a net layer by layer, in the layouts that people know.
+//! `resnet summary`: describes a network layer by layer, in well-known layouts.
 
 use super::architecture::ArchitectureArgs;
 use super::console::Console;
@@ -17,9 +17,11 @@ use clap::ValueEnum;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A model whose net to describe: a hub name (its configuration alone is fetched), a folder or a file
+    /// Model: a name, run folder, folder or file
+    ///
+    /// Of a hub model, only the configuration is downloaded. Without MODEL, the flags describe the network.
     model: Option<String>,
-    /// The same as MODEL, as the other commands have it
+    /// Same as MODEL
     #[arg(
         short = 'm',
         long = "model",
@@ -27,32 +29,40 @@ pub struct Args {
         conflicts_with = "model"
     )]
     named: Option<String>,
-    /// Channels, height and width of a picture [default: 3x224x224, 3x32x32 for the CIFAR nets]
+    /// Input size [default: 3x224x224; 3x32x32 for CIFAR depths]
     #[arg(long, value_name = "CxHxW", value_parser = parse_input)]
     input: Option<[usize; 3]>,
-    /// Pictures in a batch [default: 1, shown as -1 by torchsummary]
+    /// Batch size [default: 1, shown as -1 by torchsummary]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536))]
     batch_size: Option<u32>,
-    /// Outputs of the last layer [default: 1000, 10 for the CIFAR nets]
+    /// Number of classes [default: 1000; 10 for CIFAR depths]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     classes: Option<u32>,
-    /// The layout
+    /// Layout of the output
     #[arg(long, value_enum, default_value = "torchsummary")]
     style: Style,
-    /// Run the forward pass RUNS times, after three to warm up, and add the time of each layer; weights are prepared as for many pictures
+    /// Time each layer over RUNS forward passes [default RUNS: 10]
+    ///
+    /// After three warm-up passes. Weights are prepared as for inference on many images.
     #[arg(long, value_name = "RUNS", num_args = 0..=1, default_missing_value = "10", value_parser = parse_runs)]
     time: Option<u32>,
-    /// The type of the numbers of a timed pass
-    #[arg(long, value_enum, default_value = "f32")]
+    /// Numeric type of timed passes: f32, f64, or f16 and bf16 on GPUs
+    #[arg(
+        long,
+        value_enum,
+        value_name = "TYPE",
+        default_value = "f32",
+        hide_possible_values = true
+    )]
     dtype: DTypeChoice,
     #[command(flatten)]
     architecture: ArchitectureArgs,
-    /// What stands before the first stage [default: imagenet, cifar for the CIFAR nets]
+    /// Layers before the first stage [default: imagenet; cifar for CIFAR depths]
     #[arg(long, value_enum, help_heading = "Architecture")]
     stem: Option<StemChoice>,
 }
 
-/// The stems by their names.
+/// A stem by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum StemChoice {
     /// 7x7 convolution of stride 2 and max-pooling
@@ -72,13 +82,13 @@ impl From<StemChoice> for StemKind {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Style {
-    /// torchsummary's table
+    /// Table of torchsummary
     Torchsummary,
-    /// torchinfo's tree, with mult-adds
+    /// Tree of torchinfo, with mult-adds
     Torchinfo,
-    /// PyTorch's `print(model)`
+    /// print(model) of PyTorch
     Tree,
-    /// All of it as data
+    /// JSON
     Json,
 }
 
@@ -137,7 +147,7 @@ pub fn run(args: &Args, device: DeviceChoice, console: &Console) -> Result<Outco
     Ok(Outcome::Done)
 }
 
-/// The net that MODEL or the flags describe, and the name of MODEL.
+/// Returns the network that MODEL or the flags describe, and the name of MODEL.
 fn subject(args: &Args, console: &Console) -> Result<(Option<String>, ModelConfig)> {
     let (name, mut config) = match args.model.as_ref().or(args.named.as_ref()) {
         None => {

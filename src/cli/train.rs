@@ -1,4 +1,4 @@
-//! `resnet train`: a run, new or resumed.
+//! `resnet train`: starts or resumes a run.
 
 use super::architecture::ArchitectureArgs;
 use super::console::Console;
@@ -26,33 +26,50 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// What to learn: sample, cifar10, cifar100, mnist, fashion-mnist, NAME:DIR with a set's original files, a folder of
-    /// pictures (a folder a class, alone or in train/, val/ and test/; training/, valid/, validation/ and testing/ are
-    /// these too), or fake:N[:CLASSES] [default: cifar10]
+    /// Dataset: a name or an image folder [default: cifar10]
+    ///
+    /// A name: sample (6,000 images inside the binary), cifar10, cifar100, mnist or fashion-mnist (downloaded once), NAME:DIR
+    /// for the original files of one of these in DIR, or fake:N[:CLASSES] (random tensors, for timing). A folder: one folder
+    /// of images per class, either directly or in train/, val/ and test/ (training/, valid/, validation/ and testing/ work too).
     #[arg(short, long, value_name = "DATA")]
     data: Option<String>,
-    /// Start from a model's weights: a hub name, a folder, a file or `sample`. The last layer is replaced where the classes differ
+    /// Model to fine-tune: a name, folder or file
+    ///
+    /// A hub name (resnet50, org/name), a run folder, a folder or file of weights, or sample. The last layer is replaced if the
+    /// classes differ. Without --model, training starts from scratch.
     #[arg(short, long, value_name = "MODEL")]
     model: Option<String>,
-    /// Take what no flag says from a recipe, such as a run's config.toml
+    /// Recipe: a TOML file of flags, such as a run's config.toml
+    ///
+    /// Flags on the command line override the recipe, and the recipe overrides the defaults.
     #[arg(long, value_name = "FILE")]
     recipe: Option<PathBuf>,
-    /// The run's folder, which must be new; of its models best/ is the epoch with the highest validation top-1, of equal
-    /// ones the earlier [default: runs/<data>-<model>-<n>]
+    /// Run folder to create [default: runs/<data>-<model>-<n>]
+    ///
+    /// It gets config.toml, metrics.csv, report.html, plots, last/ and best/, the epoch with the highest validation top-1.
     #[arg(short, long, value_name = "RUN_DIR")]
     output: Option<PathBuf>,
-    /// Go on with a run exactly where it stopped; only --epochs and --max-steps change it, and more of them than are done
-    /// extend a run that is finished
+    /// Resume a run exactly where it stopped
+    ///
+    /// Only --epochs and --max-steps may change it: more of them extend a finished run.
     #[arg(long, value_name = "RUN_DIR")]
     resume: Option<PathBuf>,
-    /// Do all of it and write nothing; with --max-steps 2 it tries a command in a moment, validating on a part only
-    /// (on all of it with --format json)
+    /// Run everything, write nothing
+    ///
+    /// With --max-steps 2, it tries a command in seconds and validates on a part of the validation set only (on all of it
+    /// with --format json).
     #[arg(long)]
     dry_run: bool,
-    /// What to print: progress for people, or a line of JSON a step and an epoch on stdout
-    #[arg(short, long, value_enum, default_value = "text")]
+    /// Output format: text, or json (one line per step and epoch on stdout)
+    #[arg(
+        short,
+        long,
+        value_enum,
+        default_value = "text",
+        hide_possible_values = true
+    )]
     format: Format,
-    /// Write a histogram of every weight after each epoch for TensorBoard, beside the curves that the run folder has for it
+    /// Write weight histograms for TensorBoard after each epoch
     #[arg(long)]
     histograms: bool,
     #[command(flatten)]
@@ -78,110 +95,146 @@ enum Format {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Architecture")]
 struct StartArgs {
-    /// What stands before the first stage; auto: cifar up to 64 px and for the CIFAR nets [default: auto]
-    #[arg(long, value_parser = word::<StemRule>(&["auto", "imagenet", "cifar"]))]
+    /// Layers before the first stage: auto, imagenet or cifar [default: auto]
+    ///
+    /// imagenet: a 7x7 convolution of stride 2 and max-pooling. cifar: a 3x3 convolution of stride 1, no pooling. auto: cifar
+    /// up to 64 pixels and for the CIFAR depths.
+    #[arg(long, hide_possible_values = true, value_parser = word::<StemRule>(&["auto", "imagenet", "cifar"]))]
     stem: Option<StemRule>,
-    /// Start each block's last batch norm at 0
+    /// Initialize the last batch norm of each block to 0
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, hide_possible_values = true, value_name = "BOOL")]
     zero_init_residual: Option<bool>,
-    /// Leave a part as it is: stem, layer1 to layer4 (with all before it), or backbone (all but the last layer)
+    /// Freeze up to: stem, layer1 to layer4, or backbone
+    ///
+    /// backbone is everything but the last layer (a linear probe): its features are computed once, so epochs are fast.
     #[arg(long, value_name = "PART")]
     freeze: Option<Frozen>,
 }
 
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Optimisation [default: by the data, said at the start]")]
+#[command(next_help_heading = "Optimization")]
 struct OptimisationArgs {
-    /// Passes over the training pictures
+    /// Passes over the training images
+    ///
+    /// [default: 30 small images; 90 photographs; 10 fine-tuning; 30 --freeze backbone; more for small datasets, up to 100]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     epochs: Option<u64>,
-    /// End after so many steps, wherever that falls; without --epochs the run has as many as these steps take
+    /// Stop after N optimizer steps
+    ///
+    /// The run may end within an epoch. Without --epochs, it has as many epochs as these steps take.
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     max_steps: Option<u64>,
-    /// Pictures a batch
+    /// Images per batch
+    ///
+    /// [default: 128 small images; 32 photographs; 32 fine-tuning; 256 --freeze backbone; fewer for small datasets]
     #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>)]
     batch_size: Option<usize>,
-    /// Leave out an epoch's last batch where it is not full
+    /// Drop the last batch of an epoch if it is not full
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, hide_possible_values = true, value_name = "BOOL")]
     drop_last: Option<bool>,
-    /// Batches whose gradients make one step
+    /// Batches per optimizer step [default: 1]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>)]
     grad_accumulation: Option<usize>,
-    /// How weights move along their gradients
-    #[arg(long, value_parser = word::<OptimiserKind>(&["sgd", "adam", "adamw"]))]
+    /// Optimizer: sgd, adam or adamw [default: sgd]
+    #[arg(long, value_name = "NAME", hide_possible_values = true, value_parser = word::<OptimiserKind>(&["sgd", "adam", "adamw"]))]
     optimizer: Option<OptimiserKind>,
-    /// The highest learning rate
+    /// Peak learning rate
+    ///
+    /// [default for sgd: 0.1 x batch/128 small images; 0.1 x batch/256 photographs; 0.005 fine-tuning (0.01 x batch/64 above a
+    /// batch of 32); 0.005 --freeze backbone. For adam and adamw: 0.001; 0.0001 fine-tuning]
     #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = finite)]
     lr: Option<f64>,
-    /// SGD's momentum
-    #[arg(long, value_name = "PART", allow_negative_numbers = true, value_parser = finite)]
+    /// SGD momentum [default: 0.9]
+    #[arg(long, value_name = "M", allow_negative_numbers = true, value_parser = finite)]
     momentum: Option<f64>,
-    /// Nesterov's momentum
+    /// Nesterov momentum
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, hide_possible_values = true, value_name = "BOOL")]
     nesterov: Option<bool>,
     /// Weight decay
+    ///
+    /// [default: sgd 0.0005 small images; 0.0001 photographs and fine-tuning; adamw 0.01; adam 0]
     #[arg(long, value_name = "DECAY", allow_negative_numbers = true, value_parser = finite)]
     weight_decay: Option<f64>,
-    /// No weight decay on batch norm and biases
+    /// No weight decay for batch norm and biases
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, hide_possible_values = true, value_name = "BOOL")]
     no_norm_decay: Option<bool>,
-    /// How the learning rate changes
-    #[arg(long, value_parser = word::<Scheduler>(&["cosine", "step", "constant", "onecycle"]))]
+    /// Learning-rate schedule: cosine, step, constant or onecycle
+    ///
+    /// [default: cosine; constant for fake:N]
+    #[arg(long, value_name = "NAME", hide_possible_values = true, value_parser = word::<Scheduler>(&["cosine", "step", "constant", "onecycle"]))]
     scheduler: Option<Scheduler>,
-    /// Epochs in which the learning rate rises
+    /// Warm-up epochs (fractions allowed)
+    ///
+    /// [default: 0.05 x epochs for cosine and step, otherwise 0]
     #[arg(long, value_name = "EPOCHS", allow_negative_numbers = true, value_parser = finite)]
     warmup_epochs: Option<f64>,
-    /// Epochs at which `step` lowers the learning rate to a tenth [default: half and three quarters of the run]
+    /// Epochs at which --scheduler step divides the learning rate by 10 [default: 1/2 and 3/4 of the run]
     #[arg(long, value_name = "EPOCH,..", value_delimiter = ',', allow_negative_numbers = true, value_parser = whole::<u64>)]
     milestones: Option<Vec<u64>>,
-    /// The share of the target that is spread over all classes
-    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, value_parser = finite)]
+    /// Label smoothing
+    ///
+    /// [default: 0.1 photographs; otherwise 0]
+    #[arg(long, value_name = "FRACTION", allow_negative_numbers = true, value_parser = finite)]
     label_smoothing: Option<f64>,
-    /// The largest norm of all gradients together
+    /// Clip the norm of all gradients together
     #[arg(long, value_name = "NORM", allow_negative_numbers = true, value_parser = finite)]
     clip_grad: Option<f64>,
-    /// Keep a moving average of the weights, which is validated and saved: its decay, such as 0.999
+    /// Exponential moving average of the weights: its decay, such as 0.999
+    ///
+    /// The averaged weights are validated and saved in best/ and last/.
     #[arg(long, value_name = "DECAY", allow_negative_numbers = true, value_parser = finite)]
     ema: Option<f64>,
-    /// How classes weigh in the loss: auto (against their frequency), or a file with a number a line
+    /// Class weights in the loss: auto, or a file of numbers
+    ///
+    /// auto weighs classes inversely to their frequency. A file has one number per line, in the order of the classes.
     #[arg(long, value_name = "auto|FILE")]
     class_weights: Option<String>,
-    /// End after so many epochs without a better one
-    #[arg(long, value_name = "EPOCHS", allow_negative_numbers = true, value_parser = whole::<u64>)]
+    /// Stop after N epochs without a better one
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     patience: Option<u64>,
-    /// The type of the numbers: f32, or f64, the reference
-    #[arg(long, value_enum, hide_possible_values = true)]
+    /// Numeric type: f32, or f64 (slow, for reference) [default: f32]
+    #[arg(long, value_enum, value_name = "TYPE", hide_possible_values = true)]
     dtype: Option<DTypeChoice>,
-    /// Save the state after so many steps too, not only at the end of each epoch
+    /// Also save a checkpoint every N steps, not only after each epoch
     #[arg(long, value_name = "STEPS", allow_negative_numbers = true, value_parser = whole::<u64>)]
     checkpoint_every: Option<u64>,
 }
 
+/// The heading of the flags about images.
+pub const IMAGES: &str = "Images and augmentation";
+
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Pictures [default: by the data, said at the start]")]
+#[command(next_help_heading = IMAGES)]
 struct PictureArgs {
-    /// Carve this part out of the training pictures to validate on [default: 0.1 of a folder without val/ or test/]
-    #[arg(long, value_name = "PART", allow_negative_numbers = true, value_parser = part_aside)]
+    /// Fraction of the training images to hold out for validation
+    ///
+    /// [default: 0.1 for a folder without val/ or test/; otherwise none]
+    #[arg(long, value_name = "FRACTION", allow_negative_numbers = true, value_parser = part_aside)]
     val_split: Option<f64>,
-    /// How training pictures are varied; none: as in evaluation
-    #[arg(long, value_parser = word::<Policy>(&["none", "flip", "crop", "crop-flip", "resized-crop", "randaugment"]))]
+    /// Augmentation: none, flip, crop, crop-flip, resized-crop or randaugment
+    ///
+    /// [default: crop-flip small images; crop digits; resized-crop photographs; none for --freeze backbone. none: as in
+    /// evaluation]
+    #[arg(long, value_name = "NAME", hide_possible_values = true, value_parser = word::<Policy>(&["none", "flip", "crop", "crop-flip", "resized-crop", "randaugment"]))]
     augment: Option<Policy>,
-    /// Mix pictures: mixup's alpha
+    /// Mixup alpha [default: 0]
     #[arg(long, value_name = "ALPHA", allow_negative_numbers = true, value_parser = finite)]
     mixup: Option<f64>,
-    /// Paste pictures into each other: cutmix's alpha
+    /// Cutmix alpha [default: 0]
     #[arg(long, value_name = "ALPHA", allow_negative_numbers = true, value_parser = finite)]
     cutmix: Option<f64>,
-    /// The probability that a rectangle of a picture is erased
+    /// Probability of random erasing [default: 0]
     #[arg(long, value_name = "PROBABILITY", allow_negative_numbers = true, value_parser = finite)]
     random_erase: Option<f64>,
-    /// Keep the data set's order
+    /// Keep the order of the dataset
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, hide_possible_values = true, value_name = "BOOL")]
     no_shuffle: Option<bool>,
-    /// What all random numbers start from [default: 0]
+    /// Random seed [default: 0]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     seed: Option<u64>,
-    /// End at the first picture that cannot be read, with exit status 1, rather than name it, leave it out and end with 0
+    /// Fail at the first unreadable image instead of leaving it out
+    ///
+    /// Without it, each unreadable image is named and left out, and the exit status is 0.
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, hide_possible_values = true, value_name = "BOOL")]
     strict: Option<bool>,
 }

@@ -412,34 +412,55 @@ fn version_names_features_and_instruction_set() {
 
 #[test]
 fn help_names_every_command_and_keeps_to_a_hundred_columns() {
-    let done = Resnet::line("--help").run();
-    assert!(
-        done.stdout
-            .contains("train    Train a net from scratch or from a model's weights"),
-        "{}",
-        done.stdout
-    );
-    assert!(
-        done.stdout
-            .contains("eval     Measure how well a model recognises the pictures of a data set")
-    );
-    assert!(!done.stdout.contains("sample"));
-    for line in [
-        "--help",
-        "summary --help",
-        "summary -h",
-        "predict --help",
-        "predict -h",
-        "eval --help",
-        "eval -h",
-        "train --help",
-        "train -h",
+    let help = Resnet::line("-h").run().stdout;
+    for command in [
+        "  train    Train a model from scratch, or fine-tune one\n",
+        "  eval     Evaluate a model on a dataset\n",
+        "  predict  Classify images\n",
+        "  summary  Describe a model layer by layer\n",
     ] {
-        let help = Resnet::new(line.split_whitespace()).run().stdout;
-        assert!(help.contains("Usage: resnet"), "{line}: {help}");
-        let longest = help.lines().map(|line| line.chars().count()).max();
-        assert!(longest <= Some(100), "{line}: {longest:?}");
+        assert!(help.contains(command), "{help}");
     }
+    for command in ["", "train", "eval", "predict", "summary"] {
+        for flag in ["-h", "--help"] {
+            let line = format!("{command} {flag}");
+            let help = Resnet::line(&line).run().stdout;
+            assert!(help.contains("Usage: resnet"), "{line}: {help}");
+            assert!(help.contains("\nExamples:\n  resnet "), "{line}: {help}");
+            let longest = help.lines().map(|line| line.chars().count()).max();
+            assert!(longest <= Some(100), "{line}: {longest:?}");
+            let lines = help.lines().count();
+            let most = match (command, flag) {
+                ("", "-h") => 24,
+                (_, "-h") => 40,
+                _ => usize::MAX,
+            };
+            assert!(lines <= most, "{line}: {lines} lines\n{help}");
+        }
+    }
+}
+
+/// Each case has its defaults named: an unset flag is never "by the data".
+#[test]
+fn help_of_train_names_the_defaults_of_each_case() {
+    let help = Resnet::line("train --help").run().stdout;
+    let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    for text in [
+        "--epochs <N> Passes over the training images [default: 30 small images; 90 photographs; 10 fine-tuning;",
+        "--batch-size <N> Images per batch [default: 128 small images; 32 photographs; 32 fine-tuning;",
+        "--lr <RATE> Peak learning rate [default for sgd: 0.1 x batch/128 small images; 0.1 x batch/256 photographs; 0.005 fine-tuning",
+        "--optimizer <NAME> Optimizer: sgd, adam or adamw [default: sgd]",
+        "--workers <N> Data-loading threads (no effect on results) [default: --threads]",
+    ] {
+        assert!(words.contains(text), "`{text}` in {words}");
+    }
+}
+
+#[test]
+fn without_a_command_the_short_help_is_an_error() {
+    let done = Resnet::line("").run();
+    assert_eq!((done.status, done.stdout.as_str()), (2, ""));
+    assert_eq!(done.stderr, Resnet::line("-h").run().stdout);
 }
 
 #[test]
@@ -492,7 +513,9 @@ fn quiet_keeps_errors_and_verbose_adds_notes() {
     let done = Resnet::line(&format!("predict {CAT} -m {MODEL} -v")).run();
     assert!(
         done.stderr.starts_with("  model   tests/fixtures/")
-            && done.stderr.contains(", 3 classes, in f32 on cpu\n  images  224x224, "),
+            && done
+                .stderr
+                .contains(", 3 classes, in f32 on cpu\n  images  224x224, "),
         "{}",
         done.stderr
     );

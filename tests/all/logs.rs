@@ -51,7 +51,7 @@ fn errors_and_their_hints_are_one_object() {
         (
             "summary --depth 51",
             2,
-            "invalid value '51' for '--depth <DEPTH>': it is one of",
+            "invalid value '51' for '--depth <N>': it is one of",
             true,
         ),
         (

@@ -27,12 +27,12 @@ const USAGE: [Case; 35] = [
     (
         "summary --depth 19",
         2,
-        "error: invalid value '19' for '--depth <DEPTH>': it is one of [18, 34, 50, 101, 152] or [20, 32, 44, 56, 110]",
+        "error: invalid value '19' for '--depth <N>': it is one of [18, 34, 50, 101, 152] or [20, 32, 44, 56, 110]",
     ),
     (
         "summary --depth fifty",
         2,
-        "error: invalid value 'fifty' for '--depth <DEPTH>': it is one of [18, 34, 50, 101, 152] or [20, 32, 44, 56, 110]",
+        "error: invalid value 'fifty' for '--depth <N>': it is one of [18, 34, 50, 101, 152] or [20, 32, 44, 56, 110]",
     ),
     (
         "summary --stem vit",
@@ -112,7 +112,7 @@ const USAGE: [Case; 35] = [
     (
         "predict CAT -m MODEL --crop-pct 2",
         2,
-        "error: invalid value '2' for '--crop-pct <PART>': it is above 0 and at most 1",
+        "error: invalid value '2' for '--crop-pct <FRACTION>': it is above 0 and at most 1",
     ),
     (
         "predict CAT -m MODEL --crop-mode corner",
@@ -177,7 +177,7 @@ const USAGE: [Case; 35] = [
     (
         "train --val-split 0",
         2,
-        "error: invalid value '0' for '--val-split <PART>': it is above 0 and below 1, such as 0.1; nothing is put aside without it where there are val/ or test/",
+        "error: invalid value '0' for '--val-split <FRACTION>': it is above 0 and below 1, such as 0.1; nothing is put aside without it where there are val/ or test/",
     ),
     (
         "--completions nosh",
@@ -226,7 +226,7 @@ const FAILURES: [Case; 47] = [
     (
         "summary --depth 18 --groups 2",
         2,
-        "error: cannot build that net: a basic block takes one group of width 64: groups and width a group need a bottleneck (depth 50 and more)\nhint: `resnet summary --help` lists the flags of an architecture",
+        "error: cannot build this network: a basic block takes one group of width 64: groups and width a group need a bottleneck (depth 50 and more)\nhint: `resnet summary --help` lists the flags of an architecture",
     ),
     (
         "summary MODEL --depth 50",

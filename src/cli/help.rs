@@ -1,0 +1,338 @@
+//! What `-h` and `--help` show: the common flags and the examples of each command.
+//!
+//! `-h` shows the common flags alone, so that it fits a screen; `--help` shows every flag. A flag that is not in [`TOPICS`] is
+//! only in `--help`.
+
+use clap::{Arg, Command};
+use std::fmt::Write;
+
+/// The help of a command.
+pub struct Topic {
+    /// Its name; that of the program itself is `resnet`.
+    pub command: &'static str,
+    /// Arguments that `-h` shows, by their clap id.
+    common: &'static [&'static str],
+    /// Command lines with what they do. `-h` shows the first [`FEW`].
+    pub examples: &'static [(&'static str, &'static str)],
+}
+
+/// The examples that `-h` shows.
+const FEW: usize = 3;
+
+/// The help of every command.
+pub const TOPICS: [Topic; 5] = [
+    Topic {
+        command: "resnet",
+        common: &["completions", "man_pages"],
+        examples: &[
+            ("resnet predict cat.jpg", "Classify an image"),
+            (
+                "resnet train -d photos -m resnet50",
+                "Fine-tune on your own images",
+            ),
+            (
+                "resnet eval -m runs/my-run -d photos",
+                "Evaluate a trained model",
+            ),
+            ("resnet summary --depth 50", "Describe ResNet-50"),
+        ],
+    },
+    Topic {
+        command: "train",
+        common: &[
+            "data",
+            "model",
+            "output",
+            "resume",
+            "recipe",
+            "dry_run",
+            "depth",
+            "freeze",
+            "epochs",
+            "batch_size",
+            "optimizer",
+            "lr",
+            "weight_decay",
+            "scheduler",
+            "label_smoothing",
+            "patience",
+            "val_split",
+            "augment",
+            "seed",
+            "image_size",
+        ],
+        examples: &[
+            (
+                "resnet train -d photos -m resnet50",
+                "Fine-tune on your own images",
+            ),
+            (
+                "resnet train -d cifar10 --depth 20",
+                "Train ResNet-20 from scratch",
+            ),
+            ("resnet train --resume runs/my-run", "Resume a stopped run"),
+            (
+                "resnet train -d sample --depth 20 --epochs 3",
+                "Try it offline in a minute",
+            ),
+            (
+                "resnet train -d photos -m resnet50 --freeze backbone",
+                "Train the last layer only",
+            ),
+            (
+                "resnet train --recipe config.toml --lr 0.05",
+                "Change a recipe",
+            ),
+        ],
+    },
+    Topic {
+        command: "eval",
+        common: &[
+            "model",
+            "compare",
+            "data",
+            "split",
+            "batch_size",
+            "format",
+            "output",
+            "workers",
+            "image_size",
+        ],
+        examples: &[
+            (
+                "resnet eval -m runs/my-run -d photos",
+                "Evaluate a trained model",
+            ),
+            (
+                "resnet eval -m runs/my-run -d photos -o out",
+                "Write a report and plots, too",
+            ),
+            (
+                "resnet eval --compare runs/a runs/b",
+                "Compare two runs on their data",
+            ),
+            ("resnet eval -m sample -d sample", "Try it offline"),
+            (
+                "resnet eval -m resnet50 -d imagenet -f json",
+                "Print one line of JSON",
+            ),
+        ],
+    },
+    Topic {
+        command: "predict",
+        common: &[
+            "inputs",
+            "model",
+            "top_k",
+            "format",
+            "batch_size",
+            "labels",
+            "explain",
+            "embed",
+            "image_size",
+        ],
+        examples: &[
+            ("resnet predict cat.jpg", "Classify with ResNet-50"),
+            (
+                "resnet predict photos -m runs/my-run -f csv",
+                "A folder, by your own model",
+            ),
+            (
+                "resnet predict cat.jpg --explain maps",
+                "Draw Grad-CAM heat maps",
+            ),
+            ("resnet predict boot.png -m sample", "Try it offline"),
+            (
+                "find . -name '*.jpg' | resnet predict - -k 1",
+                "Read paths from stdin",
+            ),
+        ],
+    },
+    Topic {
+        command: "summary",
+        common: &[
+            "model",
+            "input",
+            "batch_size",
+            "classes",
+            "style",
+            "time",
+            "depth",
+            "groups",
+            "width_per_group",
+            "stem",
+        ],
+        examples: &[
+            (
+                "resnet summary --depth 50",
+                "ResNet-50 as torchsummary prints it",
+            ),
+            (
+                "resnet summary resnet50 --style torchinfo",
+                "With multiply-adds",
+            ),
+            ("resnet summary --depth 18 --time", "Time each layer"),
+            (
+                "resnet summary runs/my-run --style json",
+                "A trained model as JSON",
+            ),
+        ],
+    },
+];
+
+/// Returns `command` with the flags and examples of its help, and those of its subcommands.
+pub fn arrange(mut command: Command) -> Command {
+    for topic in &TOPICS {
+        command = if topic.command == command.get_name() {
+            topic.arrange(command)
+        } else {
+            command.mut_subcommand(topic.command, |command| topic.arrange(command))
+        };
+    }
+    command
+}
+
+impl Topic {
+    fn arrange(&self, command: Command) -> Command {
+        let program = match self.command {
+            "resnet" => "resnet".to_owned(),
+            name => format!("resnet {name}"),
+        };
+        let few = &self.examples[..FEW.min(self.examples.len())];
+        let more = format!("All options, such as --threads and --device: {program} --help");
+        command
+            .mut_args(|argument| {
+                let is_common = self.common.contains(&argument.get_id().as_str());
+                compact(argument).hide_short_help(!is_common)
+            })
+            .after_help(format!("{}\n{more}", listed(few)))
+            .after_long_help(listed(self.examples))
+    }
+}
+
+/// Returns `argument` with its default beside its help, and with no empty lines in its long help.
+fn compact(argument: Arg) -> Arg {
+    let defaults: Vec<_> = argument
+        .get_default_values()
+        .iter()
+        .filter(|_| !argument.is_hide_default_value_set())
+        .map(|value| value.to_string_lossy())
+        .collect();
+    let default = match defaults.as_slice() {
+        [] => String::new(),
+        values => format!(" [default: {}]", values.join(" ")),
+    };
+    let help = argument.get_help().map(ToString::to_string);
+    let long_help = argument.get_long_help().map(ToString::to_string);
+    let argument = argument.hide_default_value(true);
+    let argument = match help {
+        Some(help) => argument.help(format!("{help}{default}")),
+        None => argument,
+    };
+    match long_help {
+        Some(help) => argument.long_help(format!("{}{default}", help.replace("\n\n", "\n"))),
+        None => argument,
+    }
+}
+
+/// The examples in two columns, under their heading.
+fn listed(examples: &[(&str, &str)]) -> String {
+    let width = examples.iter().map(|(line, _)| line.len()).max();
+    let width = width.unwrap_or_default();
+    let mut text = "Examples:\n".to_owned();
+    for (line, purpose) in examples {
+        // Writing into a string cannot fail.
+        let _ = writeln!(text, "  {line:width$}  {purpose}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, command};
+    use clap::CommandFactory;
+
+    /// What `-h` may take of a terminal of 80 columns.
+    const LINES: usize = 40;
+
+    fn named<'a>(command: &'a mut Command, topic: &Topic) -> &'a mut Command {
+        if topic.command == "resnet" {
+            command
+        } else {
+            command.find_subcommand_mut(topic.command).unwrap()
+        }
+    }
+
+    #[test]
+    fn every_flag_of_a_topic_is_one_of_its_commands() {
+        for topic in &TOPICS {
+            let mut command = Cli::command();
+            let known = named(&mut command, topic);
+            for id in topic.common {
+                let mut ids = known
+                    .get_arguments()
+                    .map(|argument| argument.get_id().as_str());
+                assert!(ids.any(|known| known == *id), "{}: {id}", topic.command);
+            }
+        }
+    }
+
+    #[test]
+    fn short_help_fits_a_screen_and_long_help_has_every_flag() {
+        let mut command = command().term_width(80);
+        command.build();
+        for topic in &TOPICS {
+            let command = named(&mut command, topic);
+            let short = command.render_help().to_string();
+            let lines = if topic.command == "resnet" { 24 } else { LINES };
+            assert!(short.lines().count() <= lines, "{short}");
+            let widest = short.lines().map(|line| line.chars().count()).max();
+            assert!(widest <= Some(80), "{short}");
+            let long = command.render_long_help().to_string();
+            for argument in command.get_arguments() {
+                let Some(flag) = argument.get_long().filter(|_| !argument.is_hide_set()) else {
+                    continue;
+                };
+                let flag = format!("--{flag}");
+                assert!(long.contains(&flag), "{}: {flag}", topic.command);
+            }
+            for (line, purpose) in topic.examples {
+                assert!(long.contains(line) && long.contains(purpose), "{long}");
+            }
+        }
+    }
+
+    /// In each help, text begins in one column: beside the flags in the short one, below them in the long one.
+    #[test]
+    fn one_help_has_one_layout() {
+        let mut command = command().term_width(80);
+        command.build();
+        for topic in &TOPICS {
+            let command = named(&mut command, topic);
+            let is_flag = |line: &&str| line.starts_with("  -") || line.starts_with("      --");
+            let has_text = |line: &str| line.trim_start().contains("  ");
+            let short = command.render_help().to_string();
+            assert!(
+                short.lines().filter(is_flag).all(has_text),
+                "hanging: {short}"
+            );
+            let long = command.render_long_help().to_string();
+            assert!(
+                !long.lines().filter(is_flag).any(has_text),
+                "beside: {long}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_example_is_a_command_line() {
+        for topic in &TOPICS {
+            for (line, _) in topic.examples {
+                let at = line.find("resnet ").unwrap();
+                let parsed = command().try_get_matches_from(line[at..].split_whitespace());
+                assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+            }
+        }
+    }
+}
