@@ -3,9 +3,9 @@
     python make.py FOLDER    (with numpy, pillow and zopfli; a few minutes)
 
 FOLDER holds the four original .gz files; Debian's package `dataset-fashion-mnist` puts them in
-/usr/share/datasets/fashion-mnist. A sheet is a grey PNG of pictures of 28x28 in rows of 50, one class after the
-other: in train.png the first 600 pictures of each class in the order of the training file (12 rows a class), in
-test.png the first 100 of each class in the order of the test file (2 rows a class).
+/usr/share/datasets/fashion-mnist. A sheet is a gray PNG of images of 28x28 in rows of 50, one class after the
+other: in train.png the first 600 images of each class in the order of the training file (12 rows per class), in
+test.png the first 100 of each class in the order of the test file (2 rows per class).
 """
 
 import gzip
@@ -26,13 +26,13 @@ def idx(path, header):
 
 
 def sheet(folder, part, count):
-    pictures = idx(folder / f"{part}-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)
+    images = idx(folder / f"{part}-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)
     classes = idx(folder / f"{part}-labels-idx1-ubyte.gz", 8)
     firsts = [numpy.flatnonzero(classes == number)[:count] for number in range(10)]
-    # The reader takes a picture of each class in turn; the checksum is of that order.
-    turns = pictures[numpy.stack(firsts, 1).reshape(-1)]
+    # The reader takes an image of each class in turn; the checksum is of that order.
+    turns = images[numpy.stack(firsts, 1).reshape(-1)]
     print(f"{part}: crc32 {zlib.crc32(turns.tobytes()):08x}")
-    rows = pictures[numpy.concatenate(firsts)].reshape(-1, COLUMNS, 28, 28)
+    rows = images[numpy.concatenate(firsts)].reshape(-1, COLUMNS, 28, 28)
     return rows.transpose(0, 2, 1, 3).reshape(-1, COLUMNS * 28)
 
 
