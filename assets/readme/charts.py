@@ -1,0 +1,91 @@
+"""The speed chart, drawn from the table in benches/README.md, and the badges."""
+
+import re
+
+# Rows of the table and their names in the chart.
+ROWS = [
+    (r"ResNet-18, 1 (?:image|picture) of 224 px", "ResNet-18, 1 image"),
+    (r"ResNet-50, 1 (?:image|picture)", "ResNet-50, 1 image"),
+    (r"ResNet-50, 8 (?:images|pictures)", "ResNet-50, 8 images"),
+    (r"training step, ResNet-34, 16 (?:images|pictures) of 224 px", "Training step, ResNet-34, 16 images"),
+    (r"training step, ResNet-18, 64 (?:images|pictures) of 32 px", "Training step, ResNet-18, 64 images of 32 px"),
+]
+PEERS = ["PyTorch", "PyTorch channels-last", "ONNX Runtime", "OpenVINO"]
+
+LIGHT = {"text": "#1f2328", "dim": "#59636e", "ours": "#cf4a1c", "bar": "#afb8c1"}
+DARK = {"text": "#e6edf3", "dim": "#9198a1", "ours": "#f0713f", "bar": "#545d68"}
+
+
+def measurements(readme):
+    """Milliseconds by row and by program; PyTorch in the faster of its two layouts."""
+    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in readme.splitlines() if line.startswith("|")]
+    rows = []
+    for pattern, name in ROWS:
+        [cells] = [cells for cells in table if re.fullmatch(pattern, cells[0]) and len(cells) >= 7]
+        ours = float(cells[2])
+        ratios = [cell.strip("*") for cell in cells[3:7]]
+        times = {peer: ours / float(ratio) for peer, ratio in zip(PEERS, ratios) if ratio}
+        slow = times.pop("PyTorch channels-last")
+        times["PyTorch"] = min(times["PyTorch"], slow)
+        rows.append((name, {"resnet": ours} | times))
+    return rows
+
+
+def speed(rows, colors):
+    """Horizontal bars, one group per row, each group on its own scale: its slowest program fills the width."""
+    left, width, line, gap = 118, 480, 21, 34
+    parts, y = [], 6
+    for name, times in rows:
+        parts.append(f'<text x="0" y="{y + 14}" font-weight="600" fill="{colors["text"]}">{name}</text>')
+        y += 24
+        slowest = max(times.values())
+        for program, ms in times.items():
+            is_ours = program == "resnet"
+            length = width * ms / slowest
+            weight = ' font-weight="600"' if is_ours else ""
+            shown = f"{ms:.1f} ms" if ms < 100 else f"{ms:,.0f} ms"
+            times_slower = "" if is_ours else f'<tspan fill="{colors["dim"]}" font-weight="400">  {ms / times["resnet"]:.2f}x</tspan>'
+            parts.append(
+                f'<text x="{left - 10}" y="{y + 14}" text-anchor="end" fill="{colors["text" if is_ours else "dim"]}"{weight}>{program}</text>'
+                f'<rect x="{left}" y="{y + 2}" width="{length:.1f}" height="{line - 5}" rx="2" fill="{colors["ours" if is_ours else "bar"]}"/>'
+                f'<text x="{left + length + 8:.1f}" y="{y + 14}" fill="{colors["text"]}"{weight}>{shown}{times_slower}</text>'
+            )
+            y += line
+        y += gap - line
+    foot = "Time per batch or step, lower is better. f32, two cores of an x86-64 CPU with AVX-512."
+    parts.append(f'<text x="0" y="{y + 12}" fill="{colors["dim"]}">{foot}</text>')
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 {y + 22}" width="720" height="{y + 22}" '
+        f'font-family="system-ui,-apple-system,\'Segoe UI\',Helvetica,Arial,sans-serif" font-size="13">'
+        f"<title>Speed of resnet, PyTorch, ONNX Runtime and OpenVINO</title>{''.join(parts)}</svg>\n"
+    )
+
+
+def badge(label, value, color):
+    """A badge in the usual form. The letters' widths are fixed, so that every font fits."""
+    pad, letter = 7, 6.6
+    widths = [len(text) * letter for text in (label, value)]
+    left, right = (width + 2 * pad for width in widths)
+    total = left + right
+    texts = "".join(
+        f'<text x="{x:.1f}" y="14" textLength="{width:.1f}" lengthAdjust="spacingAndGlyphs">{text}</text>'
+        for x, width, text in ((pad, widths[0], label), (left + pad, widths[1], value))
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{total:.0f}" height="20" role="img" aria-label="{label}: {value}">'
+        f'<title>{label}: {value}</title><clipPath id="r"><rect width="{total:.0f}" height="20" rx="3"/></clipPath>'
+        f'<g clip-path="url(#r)"><rect width="{total:.0f}" height="20" fill="#444c56"/>'
+        f'<rect x="{left:.1f}" width="{right:.1f}" height="20" fill="{color}"/></g>'
+        f'<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11">{texts}</g></svg>\n'
+    )
+
+
+def badges(cargo):
+    """The badges by file name, from what Cargo.toml says."""
+    value = lambda key: re.search(rf'^{key} = "(.*)"$', cargo, re.M)[1]
+    return {
+        "badge-license.svg": badge("license", value("license").replace(" OR ", " or "), "#1f6feb"),
+        "badge-rust.svg": badge("rust", f"{value('rust-version')}+", "#b7410e"),
+        "badge-platforms.svg": badge("platforms", "Linux | macOS | Windows", "#57606a"),
+        "badge-python.svg": badge("python", "not needed", "#2da44e"),
+    }
