@@ -273,7 +273,7 @@ impl ModelConfig {
             || self.blocks.iter().any(|&blocks| blocks > MOST_BLOCKS)
         {
             bail!(
-                "channels, classes, groups and widths end at {LARGEST}, blocks a stage at {MOST_BLOCKS}"
+                "channels, classes, groups and widths end at {LARGEST}, blocks per stage at {MOST_BLOCKS}"
             );
         }
         if !(1..=2).contains(&self.first_stage_stride) {
@@ -297,7 +297,7 @@ impl ModelConfig {
         match self.block {
             BlockKind::Basic if self.groups != 1 || self.width_per_group != 64 => {
                 bail!(
-                    "a basic block takes one group of width 64: groups and width a group need a bottleneck (depth 50 and more)"
+                    "a basic block takes one group of width 64: groups and width per group need a bottleneck (depth 50 and more)"
                 )
             }
             BlockKind::Bottleneck => (0..self.blocks.len()).try_for_each(|stage| {
@@ -363,7 +363,7 @@ mod tests {
                     blocks: vec![3, 1_000_000_000, 3],
                     ..base.clone()
                 },
-                "blocks a stage",
+                "blocks per stage",
             ),
         ] {
             assert!(

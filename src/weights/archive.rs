@@ -1,9 +1,9 @@
-//! A checkpoint saved by `torch.save`: a zip archive of one pickle, `data.pkl`, and one uncompressed entry a storage; or the
-//! format from before `PyTorch` 1.6, [`super::legacy`].
+//! Checkpoints saved by `torch.save`: a zip archive of one pickle, `data.pkl`, and one uncompressed entry per storage;
+//! or the format from before `PyTorch` 1.6, [`super::legacy`].
 //!
-//! A tensor is a view of a storage (offset, shape, strides), so transposed, channels-last, tied and sliced tensors are all
-//! read; a storage's checksum, where it has one, is tested. The state dict may lie in a dictionary of other things, as
-//! training scripts save it.
+//! A tensor is a view of a storage (offset, shape, strides), so transposed, channels-last, tied and sliced tensors are
+//! all read. The checksum of a storage is verified if present. The state dict may be nested in a dictionary with other
+//! entries, as training scripts save it.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::error::{hint_of, hinted};
 
-/// Keys under which training scripts save a state dict, the likeliest first.
+/// Keys under which training scripts save a state dict, the most likely first.
 const WRAPPERS: [&str; 9] = [
     "state_dict",
     "model_state_dict",
@@ -34,7 +34,7 @@ const WRAPPERS: [&str; 9] = [
     "params",
     "model_state",
 ];
-/// How deep a state dict may lie in dictionaries.
+/// Maximum nesting depth of a state dict inside dictionaries.
 const DEEPEST: usize = 4;
 const STATE_DICT: &str =
     "in Python: `torch.save(model.state_dict(), \"weights.pth\")` with PyTorch 1.6 or later";
@@ -43,22 +43,23 @@ const STATE_DICT: &str =
 pub struct Archive {
     storages: Storages,
     views: BTreeMap<String, View>,
-    /// The storage of several tensors that was read last, and its name.
+    /// Name and bytes of the storage that was read last, if several tensors share it.
     shared: Mutex<Option<(String, Vec<u8>)>>,
 }
 
-/// Where the data of the tensors is.
+/// Location of the tensors' data.
 enum Storages {
     Zip {
         directory: Directory,
-        /// The folder of its entries.
+        /// Folder of the entries inside the archive.
         folder: String,
     },
     Legacy(Legacy),
 }
 
 impl Archive {
-    /// Reads what the zip archive in `file` holds, without the data; gives notes on what was chosen.
+    /// Reads the contents of the zip archive in `file` without the tensor data. Also returns notes on what was
+    /// selected.
     pub fn open(file: File) -> Result<(Self, Vec<String>)> {
         let directory = Directory::read(file)?;
         if directory
@@ -74,7 +75,7 @@ impl Archive {
         let Some(folder) = names.find_map(|name| Some(name.strip_suffix("data.pkl")?.to_owned()))
         else {
             return Err(hinted(
-                "it is a zip archive without `data.pkl`, so not one of `torch.save`",
+                "it is a zip archive without `data.pkl`, so it was not written by `torch.save`",
                 STATE_DICT,
             ));
         };
@@ -82,7 +83,7 @@ impl Archive {
         if directory.contains(&order) {
             let little = directory.entry(&order, 16)? == b"little";
             if !little {
-                return Err(hinted("its numbers are in big-endian order", BIG_ENDIAN));
+                return Err(hinted("its numbers are big-endian", BIG_ENDIAN));
             }
         }
         let bytes = directory.entry(&format!("{folder}data.pkl"), LONGEST)?;
@@ -91,7 +92,7 @@ impl Archive {
         Self::of(&pickle, Storages::Zip { directory, folder })
     }
 
-    /// Reads what the checkpoint in `file`, of the format from before `PyTorch` 1.6, holds.
+    /// Reads the contents of the checkpoint in `file`, in the format from before `PyTorch` 1.6.
     pub fn open_legacy(file: File) -> Result<(Self, Vec<String>)> {
         let (legacy, pickle) = Legacy::open(file)?;
         Self::of(&pickle, Storages::Legacy(legacy))
@@ -118,7 +119,7 @@ impl Archive {
         Ok((archive, notes))
     }
 
-    /// The tensors it holds.
+    /// Returns the shape and type of each tensor, by name.
     pub fn infos(&self) -> BTreeMap<String, Info> {
         let infos = self.views.iter();
         infos
@@ -126,7 +127,7 @@ impl Archive {
             .collect()
     }
 
-    /// The elements of the tensor `name`, contiguous, row by row, little-endian.
+    /// Returns the elements of the tensor `name`: contiguous, row-major, little-endian.
     pub fn tensor(&self, name: &str) -> Result<Vec<u8>> {
         let view = self.views.get(name).context("no such tensor")?;
         let context = || format!("tensor `{name}`");
@@ -150,7 +151,7 @@ impl Archive {
 }
 
 impl Storages {
-    /// The data of the storage `name`.
+    /// Reads the data of the storage `name`.
     fn read(&self, name: &str) -> Result<Vec<u8>> {
         match self {
             Self::Zip { directory, folder } => {
@@ -161,12 +162,12 @@ impl Storages {
     }
 }
 
-/// A state dict's tensors by name, and the key that led to it.
+/// The tensors of a state dict by name, and the key under which it was found.
 type Found<'a> = (Named<'a>, Option<&'a str>);
-/// Objects by their names.
+/// Objects by name.
 type Named<'a> = Vec<(&'a str, Id)>;
 
-/// The tensors of a checkpoint by name, and notes on what was left aside.
+/// Returns the tensors of a checkpoint by name, and notes on what was skipped.
 fn state_dict(pickle: &Pickle) -> Result<(Named<'_>, Vec<String>)> {
     let (tensors, key) = find(pickle, pickle.root(), DEEPEST, &mut HashSet::new())?;
     let mut notes = Vec::new();
@@ -178,15 +179,15 @@ fn state_dict(pickle: &Pickle) -> Result<(Named<'_>, Vec<String>)> {
         });
         if let Some(average) = average {
             notes.push(format!(
-                "the checkpoint holds `{key}`, which is read, and `{average}`, which is not; to read that: `torch.save(torch.load(file)[\"{average}\"], \"average.pth\")`"
+                "the checkpoint holds `{key}`, which is loaded, and `{average}`, which is not; to load `{average}`: `torch.save(torch.load(file)[\"{average}\"], \"average.pth\")`"
             ));
         }
     }
     Ok((tensors, notes))
 }
 
-/// The tensors of the state dict at `id` or in it, and the key that led there. No dictionary is looked into twice, however
-/// often it is named.
+/// Finds the state dict at or below `id`; returns its tensors and the key under which it was found. No dictionary is
+/// visited twice, however often it is referenced.
 fn find<'a>(
     pickle: &'a Pickle,
     id: Id,
@@ -233,8 +234,8 @@ fn find<'a>(
     match (nested.next(), nested.next()) {
         (Some((key, tensors)), None) => Ok((tensors, Some(key))),
         (Some((first, _)), Some((second, _))) => Err(hinted(
-            format!("it holds several state dicts, `{first}` and `{second}` among them"),
-            "save the one that you mean: `torch.save(checkpoint[\"..\"], \"weights.pth\")`",
+            format!("it holds several state dicts, including `{first}` and `{second}`"),
+            "save the one you need: `torch.save(checkpoint[\"..\"], \"weights.pth\")`",
         )),
         (None, _) => Err(hinted("it holds no state dict", STATE_DICT)),
     }
@@ -246,7 +247,7 @@ fn is_tensor(pickle: &Pickle, id: Id) -> bool {
     })
 }
 
-/// Module and name of the function, and the arguments, of the call at `id`.
+/// Returns module and name of the function, and the arguments, of the call at `id`.
 pub fn call(pickle: &Pickle, id: Id) -> Option<(&str, &str, &[Id])> {
     let Object::Call { callable, args } = pickle.get(id) else {
         return None;

@@ -1,4 +1,4 @@
-//! Bytes at a place: of a file, or of one inside the binary.
+//! Random access to the bytes of a file, or of data embedded in the binary.
 
 use std::{fs::File, io};
 
@@ -7,21 +7,21 @@ use anyhow::Result;
 use super::file::DAMAGED;
 use crate::error::hinted;
 
-/// What stands in a safetensors file.
+/// The bytes of a safetensors file.
 pub enum Bytes {
-    /// A file of the system's.
+    /// A file on disk.
     File(File),
-    /// A file that was compiled in.
+    /// Data embedded in the binary.
     Inside(&'static [u8]),
 }
 
 impl Bytes {
-    /// Fills `bytes` with what stands from `offset` on, from any thread.
+    /// Fills `bytes` with the bytes from `offset` on; callable from any thread.
     pub fn fill(&self, bytes: &mut [u8], offset: u64) -> Result<()> {
         self.read_exact_at(bytes, offset)
             .map_err(|error| match error.kind() {
                 io::ErrorKind::UnexpectedEof => {
-                    hinted("it ends before its last tensor does", DAMAGED)
+                    hinted("it ends before the end of its last tensor", DAMAGED)
                 }
                 _ => error.into(),
             })
@@ -42,13 +42,13 @@ impl Bytes {
     }
 }
 
-/// Fills `bytes` with what stands in the file from `offset` on, from any thread.
+/// Fills `bytes` with the bytes of the file from `offset` on; callable from any thread.
 #[cfg(unix)]
 pub fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
 }
 
-/// Fills `bytes` with what stands in the file from `offset` on, from any thread.
+/// Fills `bytes` with the bytes of the file from `offset` on; callable from any thread.
 #[cfg(windows)]
 pub fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
     while !bytes.is_empty() {

@@ -1,4 +1,4 @@
-//! A model without its weights: architecture, preprocessing, labels.
+//! Description of a model without its weights: architecture, preprocessing, labels.
 
 use std::collections::BTreeMap;
 
@@ -19,37 +19,37 @@ use crate::{
     model::{ModelConfig, Preprocess, StemKind},
 };
 
-/// The key of a safetensors file's metadata under which `resnet` writes a model's configuration.
+/// Metadata key of a safetensors file under which `resnet` writes a model's configuration.
 pub const METADATA_KEY: &str = "resnet.config";
 
-/// The key of the metadata under which a training run's state keeps what the run is.
+/// Metadata key under which the state of a training run identifies the run.
 pub const STATE_KEY: &str = "resnet.state";
 
-/// What is known of a model without its weights.
+/// Description of a model without its weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Card {
-    /// What the model is called: the path, or the repository of the hub.
+    /// Display name of the model: its path, or its repository on the hub.
     pub name: String,
-    /// Its architecture.
+    /// Architecture.
     pub config: ModelConfig,
-    /// What it expects of its pictures; mean and deviation have one value an input channel.
+    /// Preprocessing of the input images; mean and std have one value per input channel.
     pub preprocess: Preprocess,
-    /// One name a class, or none where the model names none.
+    /// One name per class, or empty if the model names none.
     pub labels: Vec<String>,
-    /// The pictures that taught and chose the weights, where a run of `resnet` wrote them.
+    /// The images that trained and selected the weights, if a run of `resnet` wrote them.
     pub run: Option<RunNote>,
-    /// What a person should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 
 impl Card {
-    /// Describes what a user wrote as MODEL.
+    /// Describes the model given as MODEL.
     ///
-    /// Weights of the hub are downloaded only where no configuration names the architecture; of a local file the names and
-    /// shapes of the tensors are read and compared with the configuration.
+    /// Weights on the hub are downloaded only if no configuration names the architecture. For a local file, the names
+    /// and shapes of the tensors are read and compared with the configuration.
     ///
     /// # Errors
-    /// Where there is no such model, or one that is not built.
+    /// If the model does not exist or is not supported.
     pub fn open(model: &str, hub: &dyn Fetch) -> Result<Self> {
         let place = Place::find(model, hub)?;
         let configuration = place.configuration();
@@ -61,13 +61,14 @@ impl Card {
         }
     }
 
-    /// The model as timm's `config.json` has it, with the key `resnet` for the whole architecture,
-    /// `resnet_run` for the pictures that taught and chose the weights, and `resnet_exif` where pictures are not turned upright.
+    /// Returns the model in the form of timm's `config.json`, with the key `resnet` for the whole architecture,
+    /// `resnet_run` for the images that trained and selected the weights, and `resnet_exif` if EXIF orientation is
+    /// ignored.
     pub fn to_json(&self) -> Value {
         timm::write(self)
     }
 
-    /// Puts together what a configuration says and what `tensors` show.
+    /// Combines a configuration with what `tensors` show.
     fn new(
         name: String,
         configuration: Option<Configuration>,
@@ -132,7 +133,7 @@ impl Card {
         let (preprocess, spread) = configuration::spread(given.preprocess, config.in_channels)?;
         notes.extend(given.notes);
         notes.extend((unknown && config.stem == StemKind::Cifar).then(|| {
-            "nothing says how pictures are prepared: it is done as for ImageNet, at 224x224; `--image-size 32 --crop-pct 1 --mean .. --std ..` set it".to_owned()
+            "the model does not specify its preprocessing: ImageNet's is used, at 224x224; `--image-size 32 --crop-pct 1 --mean .. --std ..` change it".to_owned()
         }));
         notes.extend(spread);
         Ok(Self {
@@ -146,23 +147,23 @@ impl Card {
     }
 }
 
-/// A model whose weights were opened and found whole, their data not yet read.
+/// A model whose weights were opened and found complete; the tensor data is not read yet.
 pub struct Opened {
-    /// What is known of it.
+    /// Description of the model.
     pub card: Card,
-    /// Its tensors by torchvision's names.
+    /// Tensors by torchvision's names.
     pub tensors: Tensors,
-    /// The files that hold them.
+    /// Files that hold the tensors.
     pub files: Vec<WeightsFile>,
-    /// What to call the files in an error.
+    /// Name of the files in error messages.
     pub shown: String,
 }
 
 impl Opened {
-    /// Opens the weights at `place` under what `beside`, the configuration that lies there, says; the file's own metadata wins
+    /// Opens the weights at `place` under the configuration `beside` them; the file's own metadata takes precedence
     /// over it.
     ///
-    /// A configuration that cannot be used is an error before anything is downloaded.
+    /// Returns an error for an unusable configuration before anything is downloaded.
     pub fn new(place: Place, beside: Result<Option<Configuration>>) -> Result<Self> {
         let beside = if place.is_hub() { Ok(beside?) } else { beside };
         let Files { parts, shown } = place.weights()?;
@@ -193,7 +194,7 @@ impl Opened {
     }
 }
 
-/// Opens the parts of a model's weights: all tensors, the files that hold them, and notes.
+/// Opens the parts of a model's weights; returns all tensors, the files that hold them, and notes.
 fn open(parts: &[Part]) -> Result<(Tensors, Vec<WeightsFile>, Vec<String>)> {
     let mut files = Vec::with_capacity(parts.len());
     for part in parts {
@@ -218,8 +219,8 @@ fn open(parts: &[Part]) -> Result<(Tensors, Vec<WeightsFile>, Vec<String>)> {
     for (name, info) in files.iter().flat_map(|file| &file.infos) {
         if infos.insert(name.clone(), info.clone()).is_some() {
             return Err(hinted(
-                format!("tensor `{name}` is in two of the weights' parts"),
-                "download all parts and their index again, from one revision",
+                format!("tensor `{name}` is in two parts of the weights"),
+                "download all parts and their index again, from the same revision",
             ));
         }
     }
@@ -229,8 +230,8 @@ fn open(parts: &[Part]) -> Result<(Tensors, Vec<WeightsFile>, Vec<String>)> {
     Ok((tensors, files, notes))
 }
 
-/// The configuration that `resnet` wrote into the files' metadata: under a key of its own, or under `config`, which others
-/// write as well.
+/// Returns the configuration that `resnet` wrote into the metadata of the files: under a key of its own, or under
+/// `config`, which other programs use as well.
 fn own_configuration(files: &[WeightsFile]) -> Result<Option<Configuration>> {
     let text = |key| {
         files

@@ -1,4 +1,4 @@
-//! Completeness: a file's tensors against those of an architecture.
+//! Completeness check of a file's tensors against an architecture.
 
 use anyhow::Result;
 
@@ -8,14 +8,15 @@ use crate::{
     model::{self, ModelConfig},
 };
 
-/// Names told before the rest is counted.
+/// Number of names listed before the rest is only counted.
 const TOLD: usize = 5;
-/// The deepest net that a configuration may ask for; the paper's deepest, 1202 layers, has 600 blocks.
+/// Maximum number of blocks in a configuration; the paper's deepest network, of 1,202 layers, has 600.
 const MOST_BLOCKS: usize = 10_000;
 
-/// Refuses `tensors` that are not those of `config`: one is missing, has another shape, or is of no use.
+/// Checks that `tensors` are exactly those of `config`. Returns an error if one is missing, has another shape, or is
+/// not part of the model.
 ///
-/// The counter `num_batches_tracked`, one element, may be there or not beside each `running_mean`.
+/// The counter `num_batches_tracked`, one element, is optional beside each `running_mean`.
 pub fn complete(config: &ModelConfig, tensors: &Tensors) -> Result<()> {
     let expected = expected_tensors(config)?;
     let mut missing = Vec::new();
@@ -43,7 +44,7 @@ pub fn complete(config: &ModelConfig, tensors: &Tensors) -> Result<()> {
         })
         .map(|(_, named)| format!("`{}`", named.raw))
         .collect();
-    let found: Vec<String> = [(&missing, "missing"), (&unknown, "not part of the net")]
+    let found: Vec<String> = [(&missing, "missing"), (&unknown, "not part of the model")]
         .into_iter()
         .filter(|(names, _)| !names.is_empty())
         .map(|(names, what)| match names.len() {
@@ -55,14 +56,14 @@ pub fn complete(config: &ModelConfig, tensors: &Tensors) -> Result<()> {
     if found.is_empty() {
         return Ok(());
     }
-    let net = config.name().unwrap_or("net of this configuration");
+    let net = config.name().unwrap_or("model of this configuration");
     Err(hinted(
         found.join("; "),
-        format!("a whole {net} is needed: save all of the model's state dict, and only that"),
+        format!("a complete {net} is needed: save the model's whole state dict and nothing else"),
     ))
 }
 
-/// The first names, and how many more there are.
+/// Returns the first names, and the number of the others.
 fn list(names: &[String]) -> String {
     match names {
         [one] => one.clone(),
@@ -75,7 +76,8 @@ fn list(names: &[String]) -> String {
     }
 }
 
-/// Refuses a configuration, read from `source`, that `shown` (what the tensors show) contradicts; names both.
+/// Checks that a configuration, read from `source`, agrees with `shown`, which was inferred from the tensors; the error
+/// names both values.
 pub fn agree(config: &ModelConfig, shown: &ModelConfig, source: &str) -> Result<()> {
     let differences = [
         (
@@ -84,12 +86,12 @@ pub fn agree(config: &ModelConfig, shown: &ModelConfig, source: &str) -> Result<
             format!("{:?}", shown.block),
         ),
         (
-            "blocks a stage",
+            "blocks per stage",
             format!("{:?}", config.blocks),
             format!("{:?}", shown.blocks),
         ),
         (
-            "planes a stage",
+            "planes per stage",
             format!("{:?}", config.planes),
             format!("{:?}", shown.planes),
         ),
@@ -114,7 +116,7 @@ pub fn agree(config: &ModelConfig, shown: &ModelConfig, source: &str) -> Result<
             shown.groups.to_string(),
         ),
         (
-            "width a group",
+            "width per group",
             config.width_per_group.to_string(),
             shown.width_per_group.to_string(),
         ),
@@ -130,20 +132,20 @@ pub fn agree(config: &ModelConfig, shown: &ModelConfig, source: &str) -> Result<
     };
     Err(hinted(
         format!(
-            "{source} and the tensors disagree on {what}: {} against {}",
+            "{source} and the tensors disagree on {what}: {} versus {}",
             said.to_lowercase(),
             seen.to_lowercase()
         ),
-        "pass the weights together with their own configuration, or without one",
+        "pass the weights with their own configuration, or with none",
     ))
 }
 
-/// Name and shape of every tensor of the net, batch norm's running statistics with them.
+/// Returns name and shape of every tensor of the model, including the running statistics of batch norm.
 fn expected_tensors(config: &ModelConfig) -> Result<Vec<(String, Vec<usize>)>> {
     let blocks: usize = config.blocks.iter().sum();
     if blocks > MOST_BLOCKS {
         return Err(hinted(
-            format!("a net of {blocks} blocks is deeper than the {MOST_BLOCKS} that are read"),
+            format!("a model of {blocks} blocks exceeds the limit of {MOST_BLOCKS}"),
             "correct the number of blocks in the configuration",
         ));
     }

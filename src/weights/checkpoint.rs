@@ -23,36 +23,36 @@ use crate::{infer::Weights, model::ResNet, nn::init::without_memory};
 
 /// A model with all its weights, by torchvision's names.
 ///
-/// Weights stay in the file, which is open, until they are asked for; half precision stays as it is.
+/// Weights stay in the open file until they are requested; half precision is kept.
 pub struct Checkpoint {
-    /// What is known of the model beside its weights.
+    /// Description of the model without its weights.
     pub card: Card,
     tensors: Vec<Weight>,
     data: Vec<Data>,
-    /// What to call the files in an error.
+    /// Name of the files in error messages.
     shown: String,
-    /// The first of the tensors that were read and hold numbers that are not finite.
+    /// Index of the first tensor read so far that holds values that are not finite.
     not_finite: Mutex<Option<usize>>,
 }
 
-/// One tensor, and where its data is.
+/// One tensor and the location of its data.
 struct Weight {
     /// torchvision's name.
     name: String,
-    /// The name in the file.
+    /// Name in the file.
     raw: String,
     shape: Vec<usize>,
-    /// Its type; nothing for a counter (`num_batches_tracked`), which is i64.
+    /// Element type; `None` for a counter (`num_batches_tracked`), which is i64.
     dtype: Option<DType>,
-    /// Which of the data.
+    /// Index of the data source.
     part: usize,
 }
 
 impl Checkpoint {
-    /// Opens what a user wrote as MODEL.
+    /// Opens the model given as MODEL.
     ///
     /// # Errors
-    /// Where there is no such model, it is not one of the family, or its weights are not whole.
+    /// If the model does not exist, is not of the `ResNet` family, or its weights are incomplete.
     pub fn open(model: &str, hub: &dyn Fetch) -> Result<Self> {
         let place = Place::find(model, hub)?;
         let configuration = place.configuration();
@@ -100,16 +100,16 @@ impl Checkpoint {
         })
     }
 
-    /// What its weights are called: the path of their file, or the name of what is no file here.
+    /// Returns the display name of the weights: the path of their file, or a name if there is no file here.
     pub fn shown(&self) -> &str {
         &self.shown
     }
 
-    /// Every parameter and running statistic of the net as a tensor of `dtype` on `device`, for
+    /// Returns every parameter and running statistic of the model as a tensor of `dtype` on `device`, for
     /// `VarBuilder::from_tensors`.
     ///
     /// # Errors
-    /// Where the file cannot be read or is damaged, or the device lacks memory or the type.
+    /// If the file cannot be read or is damaged, or the device lacks memory or does not support the type.
     pub fn tensors(&self, dtype: DType, device: &Device) -> Result<HashMap<String, Tensor>> {
         let floats = self
             .tensors
@@ -129,11 +129,11 @@ impl Checkpoint {
             .collect()
     }
 
-    /// What a person should know of the tensors that were read so far.
+    /// Returns a note for the user on the tensors that were read so far, if any.
     pub fn note(&self) -> Option<String> {
         let weight = &self.tensors[(*self.not_finite())?];
         Some(format!(
-            "tensor `{}` holds numbers that are infinite or not a number: so will the outputs",
+            "tensor `{}` holds infinite or NaN values, and so will the outputs",
             weight.raw
         ))
     }
@@ -151,7 +151,7 @@ impl Checkpoint {
         }
     }
 
-    /// The elements of a tensor as they are in the file.
+    /// Returns the elements of a tensor as stored in the file.
     fn bytes(&self, weight: &Weight) -> Result<Vec<u8>> {
         let bytes = self.data[weight.part].bytes(&weight.raw);
         bytes.with_context(|| self.failure())
@@ -177,20 +177,20 @@ impl Checkpoint {
         format!("cannot load weights `{}`", self.shown)
     }
 
-    /// The net with these weights, computing in `dtype` on `device`.
+    /// Builds the model with these weights, computing in `dtype` on `device`.
     ///
     /// # Errors
-    /// Those of [`Checkpoint::tensors`].
+    /// As for [`Checkpoint::tensors`].
     pub fn build(&self, dtype: DType, device: &Device) -> Result<ResNet> {
         let vb = VarBuilder::from_tensors(self.tensors(dtype, device)?, dtype, device);
         Ok(ResNet::new(&self.card.config, &vb)?)
     }
 
-    /// The net with its batch norms alone: convolutions and the classifier have their shapes and no numbers, which
-    /// [`Weights`] reads a layer at a time.
+    /// Builds the model with only its batch norms loaded: convolutions and the classifier have their shapes and no
+    /// values, which [`Weights`] reads one layer at a time.
     ///
     /// # Errors
-    /// Where the file cannot be read or is damaged.
+    /// If the file cannot be read or is damaged.
     pub fn outline(&self) -> Result<ResNet> {
         let (_, shapes) = without_memory(|vb| ResNet::new(&self.card.config, &vb))?;
         let zero = Tensor::zeros((), DType::F32, &Device::Cpu)?;
@@ -210,18 +210,18 @@ impl Checkpoint {
         Ok(ResNet::new(&self.card.config, &vb)?)
     }
 
-    /// Names, shapes and types of the parameters and running statistics, by name.
+    /// Returns names, shapes and types of the parameters and running statistics, sorted by name.
     pub fn infos(&self) -> impl Iterator<Item = (&str, &[usize], DType)> {
         self.tensors.iter().filter_map(|weight| {
             Some((weight.name.as_str(), weight.shape.as_slice(), weight.dtype?))
         })
     }
 
-    /// Writes the model as one safetensors file under torchvision's names, each tensor in the type it has, with its
-    /// configuration, preprocessing and labels in the metadata. The file appears whole or not at all.
+    /// Writes the model as one safetensors file under torchvision's names. Each tensor keeps its type; configuration,
+    /// preprocessing and labels go into the metadata. The file appears whole or not at all.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn save_safetensors(&self, path: impl AsRef<Path>) -> Result<()> {
         let views = self
             .tensors

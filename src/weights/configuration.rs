@@ -1,4 +1,4 @@
-//! What the files beside the weights, or the metadata in them, say of a model.
+//! Model configuration from the files beside the weights or from the metadata inside them.
 
 use std::path::{Path, PathBuf};
 
@@ -11,36 +11,36 @@ use crate::{
     model::{ModelConfig, Preprocess, preprocess},
 };
 
-/// The way out of a configuration that is wrong.
+/// Hint for an invalid configuration.
 pub const CORRECT: &str = "correct it, or pass the weights from a folder without it";
-/// The longest configuration read, in bytes.
+/// Maximum size of a configuration, in bytes.
 const LONGEST: u64 = 1 << 26;
 
-/// A model's configuration as far as it is given.
+/// The configuration of a model as far as it is given.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Configuration {
-    /// Where it was read: `config.json`, or the file's metadata.
+    /// Origin: `config.json`, or the metadata of the file.
     pub source: String,
-    /// The architecture, where it is named.
+    /// Architecture, if named.
     pub config: Option<ModelConfig>,
-    /// Keys of the architecture that are known where it is not named; the tensors tell the others.
+    /// Known keys of the architecture if it is not named; the others follow from the tensors.
     pub known: Map<String, Value>,
-    /// Whether `config` says how many channels a picture has, or the usual three were taken.
+    /// True if `config` gives the number of input channels, false if the usual three were assumed.
     pub knows_in_channels: bool,
     /// Number of classes.
     pub classes: Option<usize>,
-    /// Names of the classes, or none.
+    /// Names of the classes, or empty.
     pub labels: Vec<String>,
-    /// Preprocessing; mean and deviation may have another number of channels than the model.
+    /// Preprocessing; mean and std may have another number of channels than the model.
     pub preprocess: Preprocess,
-    /// The pictures that chose the weights, where a run of `resnet` wrote them.
+    /// The images that selected the weights, if a run of `resnet` wrote them.
     pub run: Option<RunNote>,
-    /// What a person should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 
-/// Reads a `config.json`, and the `preprocessor_config.json` that `preprocessor` finds where transformers wrote the former;
-/// nothing where it is no model's.
+/// Reads a `config.json`, and the `preprocessor_config.json` that `preprocessor` finds if transformers wrote the
+/// former. Returns `None` if it is not the configuration of a model.
 pub fn read(
     config: &Path,
     preprocessor: impl FnOnce() -> Result<Option<PathBuf>>,
@@ -57,13 +57,13 @@ pub fn read(
     Ok(Some(read))
 }
 
-/// `result`, its error told of the file at `path`.
+/// Adds the path of the file to the error of `result`.
 fn in_file<T>(path: &Path, result: Result<T>) -> Result<T> {
     result.with_context(|| format!("cannot use `{}`", path.display()))
 }
 
 impl Configuration {
-    /// Whether `other`, found elsewhere, says the same.
+    /// Returns true if `other`, found elsewhere, has the same meaning.
     pub fn means_the_same(&self, other: &Self) -> bool {
         let Self {
             source: _,
@@ -84,16 +84,16 @@ impl Configuration {
     }
 }
 
-/// Whether `text` is a configuration that `resnet` wrote, not another program's.
+/// Returns true if `text` is a configuration that `resnet` wrote, not another program's.
 pub fn is_own(text: &str) -> bool {
     serde_json::from_str::<Value>(text).is_ok_and(|value| value["resnet"].is_object())
 }
 
-/// Reads the configuration that `resnet` writes into the metadata of safetensors.
+/// Reads the configuration that `resnet` writes into the metadata of safetensors files.
 pub fn from_metadata(text: &str) -> Result<Configuration> {
     let source = "the file's metadata";
     let value = serde_json::from_str(text)
-        .map_err(|error| hinted(format!("{source} is no JSON: {error}"), CORRECT))?;
+        .map_err(|error| hinted(format!("{source} is not JSON: {error}"), CORRECT))?;
     timm::read(source, &value).with_context(|| format!("cannot use {source}"))
 }
 
@@ -105,18 +105,18 @@ fn of_timm(source: &str, value: &Value) -> Result<Option<Configuration>> {
     }
 }
 
-/// `value` as a `T`.
+/// Deserializes `value` as a `T`.
 pub fn typed<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T> {
     T::deserialize(value).map_err(|error| hinted(error, CORRECT))
 }
 
-/// The JSON in the file at `path`, which is not longer than a configuration.
+/// Reads the JSON file at `path`, up to the maximum size of a configuration.
 pub fn json(path: &Path) -> Result<Value> {
     let read = || -> Result<Value> {
         let size = std::fs::metadata(path)?.len();
         if size > LONGEST {
             return Err(hinted(
-                format!("it has {size} bytes, more than a configuration"),
+                format!("it has {size} bytes, too many for a configuration"),
                 CORRECT,
             ));
         }
@@ -126,13 +126,13 @@ pub fn json(path: &Path) -> Result<Value> {
     read().with_context(|| format!("cannot read `{}`", path.display()))
 }
 
-/// `preprocess` with a mean and a deviation for each of `channels` channels, and a note where they had to be made up.
+/// Returns `preprocess` with a mean and std for each of `channels` channels, and a note if they had to be derived.
 pub fn spread(mut preprocess: Preprocess, channels: usize) -> Result<(Preprocess, Option<String>)> {
     let given = preprocess.mean.len();
     if given != preprocess.std.len() {
         return Err(hinted(
             format!(
-                "the configuration has {given} means and {} deviations",
+                "the configuration has {given} values for the mean and {} for the std",
                 preprocess.std.len()
             ),
             CORRECT,
@@ -147,19 +147,19 @@ pub fn spread(mut preprocess: Preprocess, channels: usize) -> Result<(Preprocess
     }
     let note = (given != 1).then(|| {
         format!(
-            "the model takes {channels} channels and its preprocessing has {given}: the average mean {} and deviation {} are used for each",
+            "the model takes {channels} channels and its preprocessing has {given}: the average mean {} and std {} are used for each",
             preprocess.mean[0], preprocess.std[0]
         )
     });
     Ok((preprocess, note))
 }
 
-/// Refuses preprocessing that cannot be done.
+/// Checks that the preprocessing is supported.
 pub fn validate(preprocess: &Preprocess) -> Result<()> {
     possible(preprocess).map_err(|error| hinted(error, CORRECT))
 }
 
-/// Refuses an architecture that cannot be built.
+/// Checks that the architecture can be built.
 pub fn buildable(config: &ModelConfig) -> Result<()> {
     let built = config.validate();
     built.map_err(|error| hinted(without_backtrace(&error), CORRECT))
@@ -172,7 +172,7 @@ fn possible(preprocess: &Preprocess) -> Result<()> {
         .chain(preprocess.test_size.iter().flatten());
     ensure!(
         sizes.clone().all(|size| (1..=65_536).contains(size)),
-        "a picture's size is {:?}",
+        "the input size is {:?}",
         preprocess.size
     );
     for crop in [Some(preprocess.crop_pct), preprocess.test_crop_pct]
@@ -194,13 +194,13 @@ fn possible(preprocess: &Preprocess) -> Result<()> {
             .std
             .iter()
             .all(|std| std.is_finite() && *std > 0.0),
-        "the deviation is {:?}: it must be above 0",
+        "the std is {:?}: it must be above 0",
         preprocess.std
     );
     Ok(())
 }
 
-/// `ImageNet`'s mean and deviation of three channels.
+/// Returns `ImageNet`'s mean and std of three channels.
 pub fn imagenet_statistics() -> [Vec<f32>; 2] {
     [
         preprocess::IMAGENET_MEAN.to_vec(),

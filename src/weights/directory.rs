@@ -1,10 +1,10 @@
-//! A zip archive's directory, as far as `torch.save` writes one: entries without compression, their sizes in 64 bits where
-//! they need them.
+//! The directory of a zip archive, as far as `torch.save` writes one: entries without compression, with 64-bit sizes
+//! where needed.
 //!
-//! The `zip` crate, with which candle reads checkpoints, does not find the directory of every archive that `PyTorch` wrote:
-//! version 9.4 refuses that of torchvision's training script among the tests' ("Invalid Central Directory header"), whose
-//! directory lies where its end says and is whole. The format is in
-//! <https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT>, sections 4.3 and 4.5.3.
+//! The `zip` crate, with which candle reads checkpoints, does not find the directory of every archive that `PyTorch`
+//! wrote: version 9.4 rejects the one of torchvision's training script among the test fixtures ("Invalid Central
+//! Directory header"), although its directory is complete and at the offset given by its end record. The format is
+//! specified in <https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT>, sections 4.3 and 4.5.3.
 
 use std::{collections::BTreeMap, fs::File};
 
@@ -13,10 +13,10 @@ use anyhow::{Context, Result, bail};
 use super::{bytes::read_exact_at, file::DAMAGED};
 use crate::error::hinted;
 
-/// The record at the archive's end: how long it is without its comment, and the longest comment.
+/// The record at the end of the archive: its length without a comment, and the maximum length of the comment.
 const END: (usize, u64) = (22, 65_535);
 
-/// An open archive and where its entries are.
+/// An open archive and the location of its entries.
 pub struct Directory {
     file: File,
     length: u64,
@@ -24,13 +24,13 @@ pub struct Directory {
 }
 
 struct Entry {
-    /// Where the entry's own header begins.
+    /// Offset of the entry's own header.
     header: u64,
-    /// Bytes of the content.
+    /// Size of the content in bytes.
     size: u64,
-    /// The content's checksum.
+    /// Checksum of the content.
     crc32: u32,
-    /// Whether the content is as it is, neither compressed nor encrypted.
+    /// True if the content is stored as is, neither compressed nor encrypted.
     plain: bool,
 }
 
@@ -53,17 +53,17 @@ impl Directory {
         Ok(directory)
     }
 
-    /// The entries' names in alphabetical order.
+    /// Returns the names of the entries in alphabetical order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(String::as_str)
     }
 
-    /// Whether there is an entry of that name.
+    /// Returns true if there is an entry of that name.
     pub fn contains(&self, name: &str) -> bool {
         self.entries.contains_key(name)
     }
 
-    /// The content of an entry of at most `limit` bytes, whose checksum is right.
+    /// Returns the content of an entry of at most `limit` bytes, after verifying its checksum.
     pub fn entry(&self, name: &str, limit: u64) -> Result<Vec<u8>> {
         let Some(entry) = self.entries.get(name) else {
             return Err(hinted(
@@ -74,15 +74,15 @@ impl Directory {
         if !entry.plain {
             return Err(hinted(
                 format!(
-                    "entry `{name}` of its archive is compressed or encrypted, as `torch.save` does not"
+                    "entry `{name}` of its archive is compressed or encrypted, which `torch.save` never does"
                 ),
-                "unpack it where it holds weights, or save them again with `torch.save`",
+                "unpack it if it holds weights, or save them again with `torch.save`",
             ));
         }
         if entry.size > limit {
             return Err(hinted(
                 format!(
-                    "entry `{name}` of its archive has {} bytes, more than the {limit} that are read",
+                    "entry `{name}` of its archive has {} bytes, more than the limit of {limit}",
                     entry.size
                 ),
                 "save the weights alone: `torch.save(model.state_dict(), \"weights.pth\")`",
@@ -120,7 +120,7 @@ impl Directory {
         Ok(entries)
     }
 
-    /// Where the directory begins, its bytes, and how many entries it has.
+    /// Returns the offset of the directory, its bytes, and its number of entries.
     fn bounds(&self) -> Result<(u64, u64, u64)> {
         let from = self.length.saturating_sub(END.0 as u64 + END.1);
         let tail = self.bytes(from, self.length - from)?;
@@ -156,11 +156,11 @@ impl Directory {
         ))
     }
 
-    /// `count` bytes of the file.
+    /// Returns `count` bytes of the file.
     fn bytes(&self, start: u64, count: u64) -> Result<Vec<u8>> {
         // Tested before anything is allocated.
         if start.checked_add(count).is_none_or(|end| end > self.length) {
-            bail!("it reaches beyond the file's {} bytes", self.length);
+            bail!("it extends beyond the file's {} bytes", self.length);
         }
         let mut bytes = vec![0; usize::try_from(count)?];
         read_exact_at(&self.file, &mut bytes, start)?;
@@ -168,7 +168,7 @@ impl Directory {
     }
 }
 
-/// The entry at the beginning of `bytes`, its name, and how many bytes it takes.
+/// Parses the entry at the start of `bytes`; returns its name, the entry, and its length in bytes.
 fn entry(bytes: &[u8]) -> Result<(String, Entry, usize)> {
     if !bytes.starts_with(b"PK\x01\x02") {
         bail!("its directory is too short");
@@ -181,16 +181,16 @@ fn entry(bytes: &[u8]) -> Result<(String, Entry, usize)> {
     let name_end = 46 + usize::from(u16_at(bytes, 28)?);
     let extra_end = name_end + usize::from(u16_at(bytes, 30)?);
     let end = extra_end + usize::from(u16_at(bytes, 32)?);
-    let name = bytes.get(46..name_end).context("a name is cut off")?;
+    let name = bytes.get(46..name_end).context("a name is truncated")?;
     let mut extra = bytes
         .get(name_end..extra_end)
-        .context("an entry is cut off")?;
+        .context("an entry is truncated")?;
     if bytes.len() < end {
-        bail!("an entry is cut off");
+        bail!("an entry is truncated");
     }
     while let (Ok(kind), Ok(length)) = (u16_at(extra, 0), u16_at(extra, 2)) {
         let field_end = 4 + usize::from(length);
-        let field = extra.get(4..field_end).context("a field is cut off")?;
+        let field = extra.get(4..field_end).context("a field is truncated")?;
         if kind == 1 {
             // 64-bit values of those that do not fit 32 bits, in this order.
             let too_wide = [&mut size, &mut packed, &mut header]
@@ -213,7 +213,7 @@ fn entry(bytes: &[u8]) -> Result<(String, Entry, usize)> {
 
 fn array_at<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N]> {
     let array = bytes.get(at..).and_then(|rest| rest.first_chunk());
-    array.copied().context("it is cut off")
+    array.copied().context("it is truncated")
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Result<u16> {

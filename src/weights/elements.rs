@@ -1,11 +1,11 @@
-//! The elements of tensors as bytes: whether they are finite, and as f32.
+//! Tensor elements as bytes: conversion to f32 and the check for values that are not finite.
 
 use candle_core::DType;
 use half::{bf16, f16};
 
-/// Whether an element of `bytes` is infinite or not a number.
+/// Returns true if an element of `bytes` is infinite or NaN.
 pub fn has_not_finite(bytes: &[u8], dtype: DType) -> bool {
-    /// Whether every bit of `mask` (the exponent) is set in one of the elements.
+    /// Evaluates to true if every bit of `mask` (the exponent) is set in one of the elements.
     macro_rules! any {
         ($type:ty, $width:literal, $mask:expr) => {
             bytes.as_chunks::<$width>().0.chunks(4096).any(|block| {

@@ -1,6 +1,6 @@
-//! A file of weights: which format its bytes are, and the tensors that it holds.
+//! A file of weights: its format, recognized by content, and the tensors that it holds.
 //!
-//! The bytes decide, not the name's ending.
+//! The bytes decide, not the file extension.
 
 use std::{borrow::Cow, collections::BTreeMap, fs::File, io::Read, path::Path};
 
@@ -20,49 +20,49 @@ use super::{
 };
 use crate::error::hinted;
 
-/// Numbers that a thread reads in one go: their bytes stay in a core's second cache until they are converted.
+/// Number of elements that a thread reads at once: their bytes stay in a core's L2 cache until they are converted.
 const PIECE: usize = 1 << 15;
-/// The hint for files that are not whole.
-pub const DAMAGED: &str = "the file is cut off or damaged: copy or download it again";
+/// Hint for incomplete files.
+pub const DAMAGED: &str = "the file is truncated or damaged: copy or download it again";
 
-/// What a tensor's elements are.
+/// Element type of a tensor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Element {
-    /// Floating point of a type that weights may have: f16, bf16, f32 or f64.
+    /// A floating-point type that weights may have: f16, bf16, f32 or f64.
     Float(DType),
-    /// Any other type, by its name.
+    /// Any other type, by name.
     Other(String),
 }
 
 /// A tensor without its data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Info {
-    /// Sizes of its axes.
+    /// Sizes of the axes.
     pub shape: Vec<usize>,
-    /// What its elements are.
+    /// Element type.
     pub element: Element,
 }
 
-/// An open file of weights whose data was not read yet.
+/// An open file of weights whose data is not read yet.
 pub struct WeightsFile {
-    /// The tensors by the names that the file gives them.
+    /// Tensors by their names in the file.
     pub infos: BTreeMap<String, Info>,
-    /// The strings that a safetensors file carries beside its tensors.
+    /// The strings that a safetensors file stores beside its tensors.
     pub metadata: Map<String, Value>,
-    /// What a person should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
-    /// The tensors' elements.
+    /// Elements of the tensors.
     pub data: Data,
 }
 
-/// The elements of a file's tensors, which stay in the file until they are asked for.
+/// The elements of a file's tensors, which stay in the file until they are requested.
 pub enum Data {
-    /// Of a safetensors file, with the place of each tensor's first byte and the number of its bytes.
+    /// A safetensors file, with the offset and length in bytes of each tensor.
     Safetensors {
         file: Bytes,
         places: BTreeMap<String, [u64; 2]>,
     },
-    /// Of a checkpoint of `torch.save`.
+    /// A checkpoint of `torch.save`.
     Torch(Box<Archive>),
 }
 
@@ -74,7 +74,7 @@ impl WeightsFile {
         let about = file.metadata()?;
         if !about.is_file() {
             return Err(hinted(
-                "it is no file that can be read from any place, as a pipe is not",
+                "it does not support random access; a pipe, for example, does not",
                 "save it to a file first",
             ));
         }
@@ -101,7 +101,7 @@ impl WeightsFile {
         Self::safetensors(Bytes::File(File::open(path)?), &start, length)
     }
 
-    /// Opens a safetensors file that is inside the binary.
+    /// Opens a safetensors file that is embedded in the binary.
     pub fn inside(bytes: &'static [u8]) -> Result<Self> {
         let start = &bytes[..bytes.len().min(8)];
         Self::safetensors(Bytes::Inside(bytes), start, bytes.len() as u64)
@@ -139,7 +139,7 @@ impl WeightsFile {
 }
 
 impl Data {
-    /// The elements of the tensor `name`, row by row, little-endian.
+    /// Returns the elements of the tensor `name`, row-major, little-endian.
     pub fn bytes(&self, name: &str) -> Result<Vec<u8>> {
         match self {
             Self::Safetensors { file, places } => {
@@ -152,8 +152,8 @@ impl Data {
         }
     }
 
-    /// Fills `numbers` with the elements of the tensor `name`, which are of type `dtype`, and says whether one of them is
-    /// infinite or not a number. Of a safetensors file only a few pieces are in memory beside `numbers`.
+    /// Fills `numbers` with the elements of the tensor `name`, of type `dtype`. Returns true if one of them is infinite
+    /// or NaN. For a safetensors file, only a few pieces are in memory besides `numbers`.
     pub fn numbers(&self, name: &str, dtype: DType, numbers: &mut [f32]) -> Result<bool> {
         let width = dtype.size_in_bytes();
         let wanted = numbers.len() * width;
@@ -196,7 +196,7 @@ impl Data {
     }
 }
 
-/// Where the tensor `name` begins, and its bytes.
+/// Returns the offset and length in bytes of the tensor `name`.
 fn place(places: &BTreeMap<String, [u64; 2]>, name: &str) -> Result<[u64; 2]> {
     let place = places.get(name).copied();
     place.with_context(|| format!("there is no tensor `{name}`"))
@@ -205,18 +205,18 @@ fn place(places: &BTreeMap<String, [u64; 2]>, name: &str) -> Result<[u64; 2]> {
 fn ensure_size(bytes: usize, wanted: usize) -> Result<()> {
     ensure!(
         bytes == wanted,
-        "a tensor has {bytes} bytes, and {wanted} are wanted"
+        "a tensor has {bytes} bytes instead of {wanted}"
     );
     Ok(())
 }
 
-/// A tensor as the safetensors crate writes one.
+/// A tensor in the form in which the safetensors crate writes it.
 pub struct Stored<'a> {
-    /// What its elements are.
+    /// Element type.
     pub dtype: Dtype,
-    /// Sizes of its axes.
+    /// Sizes of the axes.
     pub shape: &'a [usize],
-    /// Its elements.
+    /// Elements.
     pub bytes: Vec<u8>,
 }
 

@@ -1,14 +1,14 @@
-//! Nets that look like a `ResNet` and are none of ours, and nets that are none at all: refused by what gives them away.
+//! Rejection of models that resemble a supported `ResNet`, and of other networks, by characteristic tensors.
 //!
-//! What leaves no trace in the tensors (timm's `resnetblur50`, whose filters are constants) only a configuration's
-//! `architecture` gives away: [`super::timm`] refuses it there.
+//! Variants that leave no trace in the tensors (timm's `resnetblur50`, whose filters are constants) are revealed only
+//! by the `architecture` of a configuration: [`super::timm`] rejects them there.
 
 use anyhow::Result;
 
 use super::names::Tensors;
 use crate::error::hinted;
 
-/// Other networks: the beginning of a tensor's name that gives each away.
+/// Other networks, each with the prefix of a tensor name that identifies it.
 const NETWORKS: [(&str, &str); 17] = [
     ("features.conv0.", "DenseNet"),
     ("features.0.0.", "MobileNet or EfficientNet"),
@@ -29,19 +29,19 @@ const NETWORKS: [(&str, &str); 17] = [
     ("vision_model.", "CLIP"),
     ("downsample_layers.", "ConvNeXt"),
     ("convnext.", "ConvNeXt"),
-    ("stem.", "ConvNeXt or another net with a `stem`"),
+    ("stem.", "ConvNeXt or another network with a `stem`"),
 ];
 
-/// Refuses tensors that are of another net than the family's.
+/// Returns an error if the tensors belong to a network outside the supported family.
 pub fn refuse(tensors: &Tensors) -> Result<()> {
     let has_blocks = tensors.contains_key("layer1.0.conv1.weight");
     if let (true, Some(named)) = (has_blocks, tensors.get("conv1.0.weight")) {
         return Err(hinted(
             format!(
-                "it is a ResNet-C or ResNet-D, whose stem is three convolutions (`{}`); only the 7x7 and the 3x3 stem are built",
+                "it is a ResNet-C or ResNet-D, whose stem has three convolutions (`{}`); only the 7x7 and the 3x3 stem are supported",
                 named.raw
             ),
-            "pass the plain net, `resnet50` rather than `resnet50d`",
+            "pass a plain ResNet, such as `resnet50` instead of `resnet50d`",
         ));
     }
     if !tensors.contains_key("conv1.weight") {
@@ -54,37 +54,37 @@ pub fn refuse(tensors: &Tensors) -> Result<()> {
                 format!(
                     "it is a ResNet-D, whose shortcuts pool before they convolve (`{raw}` has four dimensions)"
                 ),
-                "pass the plain net, `resnet50` rather than `resnet50d`",
+                "pass a plain ResNet, such as `resnet50` instead of `resnet50d`",
             ));
         }
         if name.contains(".se.") || name.contains(".se_module.") || name.contains(".attn") {
             return Err(hinted(
                 format!(
-                    "it has blocks with attention, as SE and ECA nets (`{raw}`), which are not built"
+                    "it has attention blocks, as in SE and ECA networks (`{raw}`), which are not supported"
                 ),
-                "pass the plain net, `resnet50` rather than `seresnet50` or `ecaresnet50d`",
+                "pass a plain ResNet, such as `resnet50` instead of `seresnet50` or `ecaresnet50d`",
             ));
         }
         if name.contains(".convs.") {
             return Err(hinted(
                 format!(
-                    "it is a Res2Net, whose blocks split their channels (`{raw}`), which are not built"
+                    "it is a Res2Net, whose blocks split their channels (`{raw}`), which is not supported"
                 ),
-                "pass the plain net, `resnet50` rather than `res2net50_26w_4s`",
+                "pass a plain ResNet, such as `resnet50` instead of `res2net50_26w_4s`",
             ));
         }
         if name.rsplit('.').next() == Some("filt") || name.contains(".aa.") {
             return Err(hinted(
-                format!("it has anti-aliased strides (`{raw}`), which are not built"),
-                "pass the plain net, `resnet50` rather than `resnetblur50`",
+                format!("it has anti-aliased strides (`{raw}`), which are not supported"),
+                "pass a plain ResNet, such as `resnet50` instead of `resnetblur50`",
             ));
         }
     }
     let normalised = tensors.keys().any(|name| name.ends_with(".running_mean"));
     if !normalised && tensors.contains_key("bn1.weight") {
         return Err(hinted(
-            "it has no running statistics (`bn1.running_mean`): its norm is GroupNorm or another, and only batch norm is built",
-            "pass a net with batch norm, `resnet50` rather than `resnet50_gn`",
+            "it has no running statistics (`bn1.running_mean`): it uses GroupNorm or another norm, and only batch norm is supported",
+            "pass a model with batch norm, such as `resnet50` instead of `resnet50_gn`",
         ));
     }
     let branches = |name: &&String| name.starts_with("stage2.") || name.starts_with("transition1.");
@@ -94,9 +94,9 @@ pub fn refuse(tensors: &Tensors) -> Result<()> {
     ) {
         return Err(hinted(
             format!(
-                "it is an HRNet, whose branches keep several sizes (`{name}`), which are not built"
+                "it is an HRNet, with branches at several resolutions (`{name}`), which is not supported"
             ),
-            "pass a plain net, `resnet50` rather than `hrnet_w18`",
+            "pass a plain ResNet, such as `resnet50` instead of `hrnet_w18`",
         ));
     }
     if !tensors.contains_key("fc.weight") {
@@ -104,7 +104,7 @@ pub fn refuse(tensors: &Tensors) -> Result<()> {
         return Err(hinted(
             "the classifier (`fc.weight` and `fc.bias`) is missing",
             if bare {
-                "it is a bare backbone; save transformers' `ResNetForImageClassification`, not `ResNetModel`"
+                "it is a backbone without a classifier; save transformers' `ResNetForImageClassification`, not `ResNetModel`"
             } else {
                 "save the whole model; if the classifier has another name, rename it to `fc`"
             },
@@ -126,20 +126,20 @@ fn another_network(tensors: &Tensors) -> anyhow::Error {
     });
     let message = match known {
         Some((raw, network)) => {
-            format!("it is not a ResNet: it has `{raw}`, as {network}, and no `conv1.weight`")
+            format!("it is not a ResNet: it has `{raw}`, like {network}, and no `conv1.weight`")
         }
         None => format!(
-            "it is not a ResNet that is known: it has `{}` and no `conv1.weight`",
+            "it is not a known ResNet: it has `{}` and no `conv1.weight`",
             first.raw
         ),
     };
     hinted(
         message,
-        "pass weights with torchvision's, timm's or transformers' ResNet names",
+        "pass ResNet weights with torchvision's, timm's or transformers' names",
     )
 }
 
-/// Refuses tensors whose elements are not floating point; counters may be.
+/// Returns an error if a tensor does not hold floating-point values; counters are allowed to.
 pub fn refuse_types(tensors: &Tensors) -> Result<()> {
     use super::file::Element;
     for (name, named) in tensors {
@@ -154,9 +154,9 @@ pub fn refuse_types(tensors: &Tensors) -> Result<()> {
             return Err(hinted(
                 message,
                 if quantised {
-                    "pass the weights from before quantisation"
+                    "pass the weights from before quantization"
                 } else {
-                    "save the weights in one of these: `model.float().state_dict()`"
+                    "save the weights in one of these types: `model.float().state_dict()`"
                 },
             ));
         }

@@ -7,23 +7,24 @@ use serde_json::{Map, Value};
 use super::{bytes::Bytes, file::DAMAGED};
 use crate::error::hinted;
 
-/// The longest safetensors header read, in bytes, as in the format's own library.
+/// Maximum length of a safetensors header in bytes, as in the format's own library.
 const LONGEST_HEADER: u64 = 100_000_000;
-/// What stands before a safetensors file's data.
+/// The part of a safetensors file before its data.
 pub struct Header {
-    /// Names, types, shapes and places of the tensors.
+    /// Names, types, shapes and offsets of the tensors.
     pub tensors: Metadata,
-    /// The strings beside them.
+    /// The strings stored beside them.
     pub metadata: Map<String, Value>,
-    /// Where the data begins.
+    /// Offset of the data.
     pub end: u64,
 }
 
-/// Reads the header of a safetensors file of `length` bytes, `start` the first of them, and checks its form and lengths.
+/// Reads the header of a safetensors file of `length` bytes, of which `start` is the first part, and checks its form
+/// and lengths.
 pub fn header(file: &Bytes, start: &[u8], length: u64) -> Result<Header> {
     let unknown = || {
         hinted(
-            "it is neither safetensors nor a checkpoint of `torch.save`",
+            "it is neither a safetensors file nor a checkpoint of `torch.save`",
             "pass a `.safetensors`, `.pth`, `.pt` or `.bin` file of weights",
         )
     };
@@ -36,7 +37,7 @@ pub fn header(file: &Bytes, start: &[u8], length: u64) -> Result<Header> {
     }
     if size > LONGEST_HEADER || size > length.saturating_sub(8) {
         return Err(hinted(
-            format!("its header is said to be {size} bytes long, and the file has {length}"),
+            format!("its header claims {size} bytes, and the file has {length}"),
             DAMAGED,
         ));
     }
@@ -62,7 +63,7 @@ pub fn header(file: &Bytes, start: &[u8], length: u64) -> Result<Header> {
     let metadata = match header.get("__metadata__") {
         None => Map::new(),
         Some(Value::Object(metadata)) => metadata.clone(),
-        Some(_) => return Err(hinted("its header's metadata is no table", DAMAGED)),
+        Some(_) => return Err(hinted("its header's metadata is not a table", DAMAGED)),
     };
     // The data that it finds missing behind the header is counted below.
     match SafeTensors::read_metadata(&bytes) {
@@ -82,5 +83,5 @@ pub fn header(file: &Bytes, start: &[u8], length: u64) -> Result<Header> {
 }
 
 fn wrong_header(error: &SafeTensorError) -> anyhow::Error {
-    hinted(format!("its header is wrong: {error}"), DAMAGED)
+    hinted(format!("its header is invalid: {error}"), DAMAGED)
 }

@@ -1,4 +1,4 @@
-//! The names of the classes: as configurations give them, and `ImageNet`'s thousand for models that name none of theirs.
+//! Class names: from configurations, and `ImageNet`'s thousand for models that do not name their classes.
 
 use anyhow::Result;
 use serde_json::Value;
@@ -6,15 +6,15 @@ use serde_json::Value;
 use super::configuration::CORRECT;
 use crate::error::hinted;
 
-/// One name a class, in the order of the classes, as transformers and timm write them: `tabby, tabby cat`.
+/// One name per class, in class order, as transformers and timm write them: `tabby, tabby cat`.
 const IMAGENET: &str = include_str!("../../assets/imagenet_classes.txt");
 
-/// The names of `ImageNet`'s 1000 classes, by index.
+/// Returns the names of `ImageNet`'s 1,000 classes, by index.
 pub fn imagenet_labels() -> Vec<String> {
     IMAGENET.lines().map(str::to_owned).collect()
 }
 
-/// The labels that a configuration gives under `key`: a sequence, or a table from each class's number to its name. Names may be
+/// Returns the labels that a configuration gives under `key`: a list, or a table from class index to name. Names may be
 /// numbers.
 pub fn listed(key: &str, value: &Value) -> Result<Vec<String>> {
     let wrong = |what: &str| Err(hinted(format!("`{key}` {what}"), CORRECT));
@@ -27,27 +27,27 @@ pub fn listed(key: &str, value: &Value) -> Result<Vec<String>> {
             let Some(names) = names else {
                 let last = named.len() - 1;
                 return wrong(&format!(
-                    "has {} labels, whose classes are not 0 to {last}",
+                    "has {} labels, but their classes are not 0 to {last}",
                     named.len()
                 ));
             };
             names
         }
-        _ => return wrong(&format!("is {value}: it is a list of labels")),
+        _ => return wrong(&format!("is {value}: it must be a list of labels")),
     };
     let mut labels = Vec::with_capacity(names.len());
     for name in names {
         labels.push(match name {
             Value::String(text) => text.clone(),
             Value::Number(_) | Value::Bool(_) => name.to_string(),
-            _ => return wrong(&format!("has {name}, which is no label")),
+            _ => return wrong(&format!("has {name}, which is not a label")),
         });
     }
     Ok(named(labels))
 }
 
-/// The names to show: a label's description where there is one. `ImageNet`'s synsets name nothing that people read, so without
-/// descriptions they count as no names.
+/// Returns the display names: the description of a label, if any. `ImageNet`'s synset IDs mean nothing to a reader, so
+/// without descriptions they count as unnamed.
 pub fn described(names: &[String], descriptions: Option<&Value>) -> Vec<String> {
     let synset = |name: &String| {
         let digits = name.strip_prefix('n').unwrap_or_default();
@@ -70,7 +70,8 @@ pub fn described(names: &[String], descriptions: Option<&Value>) -> Vec<String> 
         .collect()
 }
 
-/// `labels`, or none where all of them are transformers' `LABEL_7`, which it writes where there is no name.
+/// Returns `labels`, or an empty list if all of them are of the form `LABEL_7`, which transformers writes for unnamed
+/// classes.
 fn named(labels: Vec<String>) -> Vec<String> {
     let mut numbered = (0..).zip(&labels);
     if numbered.all(|(class, label)| *label == format!("LABEL_{class}")) {
@@ -80,7 +81,7 @@ fn named(labels: Vec<String>) -> Vec<String> {
     }
 }
 
-/// The labels to show for a net of `classes` classes whose configuration names `named`.
+/// Returns the display labels of a model with `classes` classes whose configuration gives `named`.
 pub fn or_imagenet(named: Vec<String>, classes: usize) -> Vec<String> {
     if named.is_empty() && classes == 1000 {
         imagenet_labels()

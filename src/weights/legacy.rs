@@ -1,8 +1,9 @@
-//! A checkpoint in `torch.save`'s format from before `PyTorch` 1.6, in which torchvision still serves some of its weights.
+//! Checkpoints in `torch.save`'s format from before `PyTorch` 1.6, in which torchvision still serves some of its
+//! weights.
 //!
-//! Five pickles follow one another: a magic number, the format's version, what the machine was like, the object, and the list
-//! of its storages' names; then comes each storage in that order, its number of elements in 64 bits and its data. There are no
-//! checksums: the numbers of elements are all that tells a damaged file.
+//! Five pickles follow one another: a magic number, the format version, properties of the machine, the object, and the
+//! list of its storages' names. Then comes each storage in that order: its number of elements in 64 bits, and its data.
+//! There are no checksums: only the numbers of elements reveal a damaged file.
 
 use std::{
     collections::BTreeMap,
@@ -20,17 +21,17 @@ use super::{
 };
 use crate::error::hinted;
 
-/// The number that the format begins with, as a pickle has it: an integer of ten bytes.
+/// The magic number at the start of the format, as pickled: an integer of ten bytes.
 const MAGIC: &[u8] = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19";
 
 /// The storages of an open checkpoint.
 pub struct Legacy {
     file: File,
-    /// Where each storage's data begins, and its bytes.
+    /// Offset and length in bytes of each storage's data.
     places: BTreeMap<String, [u64; 2]>,
 }
 
-/// Whether a file that begins with `start` is in this format.
+/// Returns true if a file that starts with `start` is in this format.
 pub fn recognises(start: &[u8]) -> bool {
     let [0x80, 2..=5, rest @ ..] = start else {
         return false;
@@ -44,7 +45,7 @@ pub fn recognises(start: &[u8]) -> bool {
 }
 
 impl Legacy {
-    /// Finds the storages of the checkpoint in `file`, and gives its object.
+    /// Finds the storages of the checkpoint in `file`, and returns its object.
     pub fn open(mut file: File) -> Result<(Self, Pickle)> {
         let length = file.metadata()?.len();
         let mut bytes = Vec::new();
@@ -63,7 +64,7 @@ impl Legacy {
                     && *machine.get(value) == Object::Bool(false)
             });
             if big {
-                return Err(hinted("its numbers are in big-endian order", BIG_ENDIAN));
+                return Err(hinted("its numbers are big-endian", BIG_ENDIAN));
             }
         }
         let places = places(&mut file, position as u64, length, &names, &object)
@@ -71,7 +72,7 @@ impl Legacy {
         Ok((Self { file, places }, object))
     }
 
-    /// The data of the storage `name`.
+    /// Returns the data of the storage `name`.
     pub fn storage(&self, name: &str) -> Result<Vec<u8>> {
         let &[start, size] = self
             .places
@@ -84,7 +85,8 @@ impl Legacy {
     }
 }
 
-/// Where the storages `names` of `object` are in `file`, of `length` bytes, the first of them at `start`.
+/// Returns the locations of the storages `names` of `object` in `file`, of `length` bytes, the first of them at
+/// `start`.
 fn places(
     file: &mut File,
     start: u64,
@@ -99,7 +101,9 @@ fn places(
     let mut places = BTreeMap::new();
     let mut position = start;
     for &item in items {
-        let name = names.text(item).context("a storage's name is no text")?;
+        let name = names
+            .text(item)
+            .context("a storage's name is not a string")?;
         let &[elements, width] = known
             .get(name)
             .with_context(|| format!("nothing uses storage `{name}`"))?;
@@ -110,7 +114,7 @@ fn places(
         let count = u64::from_le_bytes(count);
         ensure!(
             count == elements,
-            "storage `{name}` has {count} elements, and {elements} are wanted"
+            "storage `{name}` has {count} elements instead of {elements}"
         );
         let data = position + 8;
         position = count
@@ -118,16 +122,16 @@ fn places(
             .and_then(|size| data.checked_add(size))
             .filter(|end| *end <= length)
             .with_context(|| {
-                format!("storage `{name}` reaches beyond the file's {length} bytes")
+                format!("storage `{name}` extends beyond the file's {length} bytes")
             })?;
         let place = [data, position - data];
         let twice = places.insert(name.to_owned(), place).is_some();
-        ensure!(!twice, "storage `{name}` is there twice");
+        ensure!(!twice, "storage `{name}` occurs twice");
     }
     Ok(places)
 }
 
-/// Elements, and bytes an element, of every storage that `object` names.
+/// Returns the number of elements, and the bytes per element, of every storage that `object` names.
 fn storages(object: &Pickle) -> Result<BTreeMap<&str, [u64; 2]>> {
     let mut storages = BTreeMap::new();
     for persistent in object.objects() {
@@ -135,7 +139,7 @@ fn storages(object: &Pickle) -> Result<BTreeMap<&str, [u64; 2]>> {
             continue;
         };
         // ("storage", class, name, device, elements, view); ("module", ..) keeps a class's source.
-        let items = object.tuple(id).context("a storage is no tuple")?;
+        let items = object.tuple(id).context("a storage is not a tuple")?;
         let &[kind, class, name, _, elements, ..] = items else {
             continue;
         };
@@ -144,14 +148,16 @@ fn storages(object: &Pickle) -> Result<BTreeMap<&str, [u64; 2]>> {
         }
         let (_, class) = object.global(class).context("a storage has no type")?;
         let width = element_size(class)
-            .with_context(|| format!("storages of type `{class}` are not known"))?;
-        let name = object.text(name).context("a storage's name is no text")?;
+            .with_context(|| format!("storage type `{class}` is not supported"))?;
+        let name = object
+            .text(name)
+            .context("a storage's name is not a string")?;
         let elements = object.size(elements).context("a storage has no size")?;
         let storage = [elements as u64, width];
         let other = storages.insert(name, storage);
         ensure!(
             other.is_none_or(|other| other == storage),
-            "storage `{name}` is of two types or sizes"
+            "storage `{name}` has two types or sizes"
         );
     }
     Ok(storages)

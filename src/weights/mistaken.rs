@@ -1,9 +1,9 @@
-//! What people pass for weights by mistake, told by its first bytes.
+//! Files that are not weights, recognized by their magic bytes.
 
 use super::file::DAMAGED;
 use crate::error::hinted;
 
-/// The error for bytes that are known and not weights that can be read; nothing for a safetensors file or unknown bytes.
+/// Returns the error for a known format that cannot be read as weights; `None` for a safetensors file or unknown bytes.
 pub fn mistaken(start: &[u8]) -> Option<anyhow::Error> {
     let text = String::from_utf8_lossy(start).trim_start().to_lowercase();
     let tar = start.get(257..262) == Some(b"ustar");
@@ -12,7 +12,7 @@ pub fn mistaken(start: &[u8]) -> Option<anyhow::Error> {
     } else if start.starts_with(b"version https://git-lfs") {
         (
             "it is a git-lfs pointer, not the weights it stands for",
-            "fetch the weights with `git lfs pull`, or name the hub's repository as `org/name`",
+            "fetch the weights with `git lfs pull`, or pass the hub repository as `org/name`",
         )
     } else if text.starts_with("<!doctype")
         || text.starts_with("<html")
@@ -24,12 +24,12 @@ pub fn mistaken(start: &[u8]) -> Option<anyhow::Error> {
         )
     } else if tar {
         (
-            "it is a tar archive: files packed together, or PyTorch's first format",
-            "unpack it (`tar -xf`); weights of the first format: `torch.save(torch.load(file), \"weights.pth\")`",
+            "it is a tar archive, or PyTorch's oldest format",
+            "unpack it (`tar -xf`); for weights in the oldest format: `torch.save(torch.load(file), \"weights.pth\")`",
         )
     } else if matches!(start, [0x80, 2..=5, ..]) {
         (
-            "it is a plain pickle, not one of `torch.save`",
+            "it is a plain pickle, not written by `torch.save`",
             "in Python: `torch.save(model.state_dict(), \"weights.pth\")` with PyTorch 1.6 or later",
         )
     } else if start.starts_with(b"\x1f\x8b") {
@@ -38,17 +38,17 @@ pub fn mistaken(start: &[u8]) -> Option<anyhow::Error> {
         ("it is an empty or split zip archive", DAMAGED)
     } else if start.starts_with(b"\x89HDF") {
         (
-            "it is an HDF5 file (Keras), which is not read",
+            "it is an HDF5 file (Keras), which is not supported",
             "pass weights saved by PyTorch or as safetensors",
         )
     } else if start.starts_with(b"GGUF") {
         (
-            "it is a GGUF file, which is not read",
+            "it is a GGUF file, which is not supported",
             "pass weights saved by PyTorch or as safetensors",
         )
     } else if start.starts_with(b"\x93NUMPY") {
         (
-            "it is a NumPy array, which is not read",
+            "it is a NumPy array, which is not supported",
             "pass weights saved by PyTorch or as safetensors",
         )
     } else {

@@ -1,21 +1,21 @@
-//! Weights from anywhere: files, folders and the hub, in torchvision's, timm's and transformers' names.
+//! Loading of weights from files, folders and the hub, in torchvision's, timm's and transformers' naming.
 //!
-//! What a user writes as MODEL becomes a [`Checkpoint`] (or, without its weights, a [`Card`]):
+//! The MODEL argument of a command becomes a [`Checkpoint`] (or, without its weights, a [`Card`]):
 //!
 //! | step | module |
 //! |---|---|
-//! | what was written: a path, a hub name, a short name | [`source`] |
+//! | the argument itself: a path, a hub name or a short name | [`source`] |
 //! | the files that belong to it | `place` |
-//! | a file's tensors: safetensors, or `PyTorch`'s zip archive of a pickle, or its older pickles | `file`, `archive`, `directory`, `legacy`, `pickle`, `view` |
-//! | their names as torchvision's | `names` |
-//! | the architecture, preprocessing and labels that the configuration files give | `timm`, `transformers`, `processor` |
-//! | the architecture that the tensors' shapes show | `shapes` |
-//! | which pictures chose the weights | [`run`] |
-//! | what a path that leads nowhere may have meant | `near` |
-//! | nets that are refused by name | `foreign` |
-//! | every tensor of the architecture is there, in its shape, and no other | `check` |
+//! | the tensors of a file: safetensors, `PyTorch`'s zip archive of a pickle, or its older pickles | `file`, `archive`, `directory`, `legacy`, `pickle`, `view` |
+//! | their names, translated to torchvision's | `names` |
+//! | architecture, preprocessing and labels from the configuration files | `timm`, `transformers`, `processor` |
+//! | the architecture inferred from the shapes of the tensors | `shapes` |
+//! | which images selected the weights | [`run`] |
+//! | suggestions for a path that does not exist | `near` |
+//! | models that are rejected by name | `foreign` |
+//! | every tensor of the architecture is present, in its shape, and no other | `check` |
 //!
-//! Nothing is left at an initial value: a file either holds the whole net or is refused.
+//! No parameter is ever left at its initial value: a file either holds the whole model or is rejected.
 
 mod archive;
 mod bytes;
@@ -58,17 +58,17 @@ pub(crate) use save::temporary_beside;
 pub use save::{write_model, write_safetensors, write_whole};
 pub use source::Source;
 
-/// How files of a hub's repository are had: from the cache or over the network.
+/// Access to the files of a repository on the hub, through the cache or over the network.
 pub trait Fetch {
-    /// The local copy of `file`; an error where the repository or the file is not there.
+    /// Returns the local copy of `file`, or an error if the repository or the file does not exist.
     fn file(&self, repository: &str, revision: Option<&str>, file: &str) -> Result<PathBuf>;
 
-    /// Whether only what is cached can be had, so that a file not found may yet exist.
+    /// Returns true if only cached files are available, so that a file that is not found may still exist.
     fn is_offline(&self) -> bool {
         false
     }
 
-    /// The local copy of `file`; nothing where the repository has no such file.
+    /// Returns the local copy of `file`, or `None` if the repository has no such file.
     fn optional_file(
         &self,
         repository: &str,

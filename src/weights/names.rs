@@ -1,9 +1,9 @@
-//! Tensor names as torchvision's, whatever wrote them.
+//! Translation of tensor names to torchvision's, whatever program wrote them.
 //!
-//! timm's names are torchvision's. Transformers', and the `shortcut` and `linear` of
-//! [kuangliu/pytorch-cifar](https://github.com/kuangliu/pytorch-cifar), are translated; the prefixes that wrapping a model
-//! leaves (`module.` of data parallelism, `_orig_mod.` of `torch.compile`, `timm_model.` of timm's models in transformers, the
-//! attribute of a surrounding module) go.
+//! timm's names are torchvision's. Transformers' names, and the `shortcut` and `linear` of
+//! [kuangliu/pytorch-cifar](https://github.com/kuangliu/pytorch-cifar), are translated. Prefixes left by wrappers are
+//! removed: `module.` of data parallelism, `_orig_mod.` of `torch.compile`, `timm_model.` of timm's models in
+//! transformers, and the attribute of a surrounding module.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use anyhow::Result;
 use super::file::Info;
 use crate::error::hinted;
 
-/// Prefixes that say nothing of the net.
+/// Prefixes without information about the model.
 const PREFIXES: [&str; 8] = [
     "module.",
     "_orig_mod.",
@@ -24,19 +24,19 @@ const PREFIXES: [&str; 8] = [
     "resnet.",
 ];
 
-/// A tensor and what its file calls it.
+/// A tensor and its name in the file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Named {
-    /// The name in the file.
+    /// Name in the file.
     pub raw: String,
-    /// Its shape and type.
+    /// Shape and type.
     pub info: Info,
 }
 
 /// Tensors by torchvision's names.
 pub type Tensors = BTreeMap<String, Named>;
 
-/// The tensors of a file by torchvision's names, those that are unknown under their own, and notes on what was left aside.
+/// Returns the tensors of a file by torchvision's names, unknown ones under their own, and notes on what was skipped.
 pub fn canonical(infos: &BTreeMap<String, Info>) -> Result<(Tensors, Vec<String>)> {
     let mut tensors = Tensors::new();
     let mut notes = Vec::new();
@@ -44,7 +44,7 @@ pub fn canonical(infos: &BTreeMap<String, Info>) -> Result<(Tensors, Vec<String>
     let head = only_linear(infos);
     for (raw, info) in infos {
         if raw.starts_with("criterion.") && infos.len() > 1 {
-            notes.push(format!("`{raw}`, part of a loss, is left aside"));
+            notes.push(format!("`{raw}`, part of a loss, is ignored"));
             continue;
         }
         // How many models PyTorch's `AveragedModel` averaged.
@@ -65,19 +65,19 @@ pub fn canonical(infos: &BTreeMap<String, Info>) -> Result<(Tensors, Vec<String>
         if let Some(other) = tensors.insert(name.clone(), named) {
             return Err(hinted(
                 format!("tensors `{}` and `{raw}` would both be `{name}`", other.raw),
-                "save one net alone: `torch.save(model.state_dict(), \"weights.pth\")`",
+                "save a single model: `torch.save(model.state_dict(), \"weights.pth\")`",
             ));
         }
     }
     if openmmlab && tensors.contains_key("layer1.0.conv3.weight") {
         notes.push(
-            "its names are OpenMMLab's: if its style is `caffe`, put a `config.json` beside it, {\"resnet\": {\"stride_placement\": \"v1\"}}".to_owned(),
+            "its tensor names are OpenMMLab's: if its style is `caffe`, put a `config.json` beside it, {\"resnet\": {\"stride_placement\": \"v1\"}}".to_owned(),
         );
     }
     Ok((tensors, notes))
 }
 
-/// `fc.1.`, where that is the only linear layer of a classifier in parts, as `Sequential(Dropout, Linear)`.
+/// Returns `fc.1.` if that is the only linear layer of a multi-part classifier, such as `Sequential(Dropout, Linear)`.
 fn only_linear(infos: &BTreeMap<String, Info>) -> Option<String> {
     let mut linear = infos.iter().filter_map(|(raw, info)| {
         let name = translate(raw);
@@ -91,7 +91,7 @@ fn only_linear(infos: &BTreeMap<String, Info>) -> Option<String> {
     linear.next().filter(|_| linear.next().is_none())
 }
 
-/// torchvision's name of the tensor that a file calls `raw`.
+/// Returns torchvision's name of the tensor that a file calls `raw`.
 fn translate(raw: &str) -> String {
     let mut name = raw;
     while let Some(rest) = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)) {
@@ -103,7 +103,7 @@ fn translate(raw: &str) -> String {
         .unwrap_or(name)
 }
 
-/// `encoder.stages.S.layers.L.layer.B.convolution.weight` and its like, without the prefix `resnet.`.
+/// Translates `encoder.stages.S.layers.L.layer.B.convolution.weight` and similar names, without the prefix `resnet.`.
 fn from_transformers(name: &str) -> Option<String> {
     if let Some(rest) = name.strip_prefix("classifier.1.") {
         return Some(format!("fc.{rest}"));
@@ -139,7 +139,7 @@ fn from_transformers(name: &str) -> Option<String> {
     }
 }
 
-/// `layer2.0.shortcut.0.weight` and `linear.weight`.
+/// Translates `layer2.0.shortcut.0.weight` and `linear.weight`.
 fn from_kuangliu(name: &str) -> Option<String> {
     if let Some(rest) = name.strip_prefix("linear.") {
         return Some(format!("fc.{rest}"));
@@ -256,7 +256,7 @@ mod tests {
             ("n_averaged", &[]),
         ]);
         assert_eq!(names, ["conv1.weight"]);
-        assert_eq!(notes, ["`criterion.weight`, part of a loss, is left aside"]);
+        assert_eq!(notes, ["`criterion.weight`, part of a loss, is ignored"]);
     }
 
     #[test]

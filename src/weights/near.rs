@@ -1,12 +1,12 @@
-//! The folders that a user may have meant by a path that leads nowhere.
+//! Suggestions for a path that does not exist: similar folders.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-/// The most that are named.
+/// Maximum number of suggestions.
 const MOST: usize = 3;
 
-/// Up to three folders in `folder` that are what is looked for, those whose names are most like `name` first.
+/// Returns up to three folders in `folder` for which `is_meant` holds, those with names most similar to `name` first.
 pub fn near(folder: &Path, name: &OsStr, is_meant: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
     let name = name.to_string_lossy();
     let entries = std::fs::read_dir(match folder.as_os_str() {
@@ -27,7 +27,7 @@ pub fn near(folder: &Path, name: &OsStr, is_meant: impl Fn(&Path) -> bool) -> Ve
     found.into_iter().map(|(_, path)| path).collect()
 }
 
-/// The paths as a sentence names them: `a`, `b` and `c`.
+/// Formats the paths for a sentence: `a`, `b` and `c`.
 pub fn quoted(paths: &[PathBuf]) -> String {
     let mut quoted: Vec<String> = paths
         .iter()
@@ -41,7 +41,7 @@ pub fn quoted(paths: &[PathBuf]) -> String {
     }
 }
 
-/// That the paths are there, as a hint says it: `there is a`, `there are a and b`.
+/// Formats the paths for a hint: `there is a`, `there are a and b`.
 pub fn there(paths: &[PathBuf]) -> String {
     let verb = if paths.len() == 1 { "is" } else { "are" };
     format!("there {verb} {}", quoted(paths))

@@ -1,20 +1,20 @@
-//! Pickle's stack machine, as far as data goes: no code of a file is ever run.
+//! Pickle's stack machine, restricted to data: no code of a file is ever run.
 //!
-//! `PyTorch` saves a checkpoint as a pickle that names tensors, and calls (`torch._utils._rebuild_tensor_v2(..)`) that
-//! would make them. Reading gives the objects and the calls as plain data; [`super::archive`] understands those of tensors.
-//! Candle's own reader is not used: it copies an object at every reference (a small file can make it use all memory), panics
-//! on short tuples, and leaves out tensors that are not contiguous.
+//! `PyTorch` saves a checkpoint as a pickle that names tensors, and the calls (`torch._utils._rebuild_tensor_v2(..)`)
+//! that would build them. Reading returns the objects and the calls as plain data; [`super::archive`] interprets those
+//! of tensors. Candle's own reader is not used: it copies an object at every reference (a small file can exhaust
+//! memory), panics on short tuples, and drops tensors that are not contiguous.
 
 mod machine;
 
 use anyhow::Result;
 
-/// The longest pickle read, in bytes; a state dict's has some hundred thousand.
+/// Maximum length of a pickle in bytes; that of a state dict has a few hundred thousand.
 pub const LONGEST: u64 = 1 << 25;
-/// Where an object lies in its [`Pickle`].
+/// Index of an object in its [`Pickle`].
 pub type Id = usize;
 
-/// One object of a pickle; what it holds is named by [`Id`], so that shared objects stay shared.
+/// One object of a pickle. Its children are referenced by [`Id`], so that shared objects stay shared.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Object {
     /// `None`.
@@ -25,24 +25,24 @@ pub enum Object {
     Int(i64),
     /// A string.
     Text(String),
-    /// Something that no state dict needs: a float, bytes, a set, a large integer.
+    /// An object that no state dict needs: a float, bytes, a set, a large integer.
     Opaque,
     /// A tuple.
     Tuple(Vec<Id>),
     /// A list.
     List(Vec<Id>),
-    /// A `dict` or `collections.OrderedDict`, in the order of insertion.
+    /// A `dict` or `collections.OrderedDict`, in insertion order.
     Dict(Vec<(Id, Id)>),
-    /// A class or function: its module and its name, both texts.
+    /// A class or function: its module and its name, both strings.
     Global(Id, Id),
-    /// An object that a call or a class would make.
+    /// The result of a call or of instantiating a class.
     Call {
         /// The class or function.
         callable: Id,
         /// Its arguments, a tuple.
         args: Id,
     },
-    /// An object kept outside the pickle: a storage.
+    /// An object stored outside the pickle: a storage.
     Persistent(Id),
 }
 
@@ -54,33 +54,33 @@ pub struct Pickle {
 }
 
 impl Pickle {
-    /// Reads the pickle that `bytes` begin with.
+    /// Parses the pickle at the start of `bytes`.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         Ok(Self::parse_first(bytes)?.0)
     }
 
-    /// Reads the pickle that `bytes` begin with, and tells its length.
+    /// Parses the pickle at the start of `bytes`, and returns its length.
     pub fn parse_first(bytes: &[u8]) -> Result<(Self, usize)> {
         let (objects, root, length) = machine::run(bytes)?;
         Ok((Self { objects, root }, length))
     }
 
-    /// The object that was pickled.
+    /// Returns the object that was pickled.
     pub fn root(&self) -> Id {
         self.root
     }
 
-    /// All objects, in the order in which they were made.
+    /// Returns all objects, in order of creation.
     pub fn objects(&self) -> impl Iterator<Item = &Object> {
         self.objects.iter()
     }
 
-    /// The object at `id`.
+    /// Returns the object at `id`.
     pub fn get(&self, id: Id) -> &Object {
         &self.objects[id]
     }
 
-    /// The items of the tuple at `id`.
+    /// Returns the items of the tuple at `id`.
     pub fn tuple(&self, id: Id) -> Option<&[Id]> {
         match self.get(id) {
             Object::Tuple(items) => Some(items),
@@ -88,7 +88,7 @@ impl Pickle {
         }
     }
 
-    /// The string at `id`.
+    /// Returns the string at `id`.
     pub fn text(&self, id: Id) -> Option<&str> {
         match self.get(id) {
             Object::Text(text) => Some(text),
@@ -96,7 +96,7 @@ impl Pickle {
         }
     }
 
-    /// The non-negative integer at `id`.
+    /// Returns the non-negative integer at `id`.
     pub fn size(&self, id: Id) -> Option<usize> {
         match self.get(id) {
             Object::Int(value) => usize::try_from(*value).ok(),
@@ -104,7 +104,7 @@ impl Pickle {
         }
     }
 
-    /// Module and name of the class or function at `id`.
+    /// Returns module and name of the class or function at `id`.
     pub fn global(&self, id: Id) -> Option<(&str, &str)> {
         match self.get(id) {
             &Object::Global(module, name) => Some((self.text(module)?, self.text(name)?)),

@@ -16,39 +16,39 @@ use super::{
 use crate::error::{hint_of, hinted, one_line};
 use crate::words::shell_word;
 
-/// Names of weights in a folder or repository, in the order of preference; an index names the parts of weights in parts.
+/// Names of weights in a folder or repository, in order of preference; an index lists the parts of sharded weights.
 const WEIGHTS: [&str; 4] = [
     "model.safetensors",
     "model.safetensors.index.json",
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 ];
-/// The model inside the binary: the last epoch of the run of `models/sample/recipe.toml`.
+/// The model embedded in the binary: the last epoch of the run of `models/sample/recipe.toml`.
 const SAMPLE: &[u8] = include_bytes!("../../models/sample/model.safetensors");
 const CONFIG: &str = "config.json";
-/// All that a training run resumes from.
+/// The state from which a training run resumes.
 const STATE: &str = "state.safetensors";
 const PREPROCESSOR: &str = "preprocessor_config.json";
 
-/// Where a model's files are.
+/// The location of a model's files.
 pub struct Place<'a> {
-    /// The model's name, to be shown.
+    /// Display name of the model.
     pub name: String,
-    /// What was written, where it reads as a path too: it was no file or folder.
+    /// The argument, if it could also be a path and no file or folder of that name exists.
     no_path: Option<String>,
     hub: &'a dyn Fetch,
     kind: Kind,
 }
 
 enum Kind {
-    /// The model inside the binary.
+    /// The model embedded in the binary.
     Sample,
-    /// A folder, and one file in it where that was named.
+    /// A folder, and one file in it if that was named.
     Local {
         folder: PathBuf,
         file: Option<PathBuf>,
     },
-    /// A repository of the hub, and one file in it where that was named.
+    /// A repository on the hub, and one file in it if that was named.
     Hub {
         repository: String,
         revision: Option<String>,
@@ -58,14 +58,14 @@ enum Kind {
 
 /// A file of weights.
 pub enum Part {
-    /// On the disk.
+    /// On disk.
     Path(PathBuf),
-    /// In the binary.
+    /// Embedded in the binary.
     Inside(&'static [u8]),
 }
 
 impl Part {
-    /// Opens it.
+    /// Opens the file.
     pub fn open(&self) -> Result<WeightsFile> {
         match self {
             Self::Path(path) => WeightsFile::open(path),
@@ -74,16 +74,16 @@ impl Part {
     }
 }
 
-/// A model's weights as files.
+/// The weights of a model as files.
 pub struct Files {
-    /// The files, more than one where the weights are in parts.
+    /// The files; more than one if the weights are sharded.
     pub parts: Vec<Part>,
-    /// What to call them in an error.
+    /// Name of the files in error messages.
     pub shown: String,
 }
 
 impl<'a> Place<'a> {
-    /// The place of what a user wrote as MODEL.
+    /// Finds the location of the model given as MODEL.
     pub fn find(written: &str, hub: &'a dyn Fetch) -> Result<Self> {
         let name = |repository: &str, revision: &Option<String>, file: &Option<String>| {
             let revision = revision.iter().map(|revision| format!("@{revision}"));
@@ -133,12 +133,12 @@ impl<'a> Place<'a> {
         })
     }
 
-    /// Whether the model is a repository of the hub, whose weights may have to be downloaded.
+    /// Returns true if the model is a repository on the hub, whose weights may have to be downloaded.
     pub fn is_hub(&self) -> bool {
         matches!(self.kind, Kind::Hub { .. })
     }
 
-    /// What the configuration beside the weights says; nothing where there is none.
+    /// Reads the configuration beside the weights; `None` if absent.
     pub fn configuration(&self) -> Result<Option<Configuration>> {
         let config = self
             .beside(CONFIG)
@@ -149,7 +149,7 @@ impl<'a> Place<'a> {
         configuration::read(&config, || self.beside(PREPROCESSOR))
     }
 
-    /// The weights; of the hub's they are downloaded.
+    /// Returns the weights; those on the hub are downloaded.
     pub fn weights(&self) -> Result<Files> {
         match &self.kind {
             Kind::Sample => Ok(Files {
@@ -198,30 +198,30 @@ impl<'a> Place<'a> {
                     format!(
                         "repository `{shown}` has no weights: neither `model.safetensors` nor `pytorch_model.bin`"
                     ),
-                    format!("name a file of it, as `{repository}/FILE.safetensors`"),
+                    format!("name one of its files, as in `{repository}/FILE.safetensors`"),
                 ))
             }
         }
     }
 
-    /// The hub's `error`, after that of what may have been meant for a path.
+    /// Puts what may have been meant as a path before the hub's `error`.
     fn after_no_path(&self, error: anyhow::Error) -> anyhow::Error {
         let Some(written) = &self.no_path else {
             return error;
         };
         let other = hint_of(&error).map_or(String::new(), |hint| {
-            format!("; if it is the hub's, {hint}")
+            format!("; if it is a hub repository, {hint}")
         });
         hinted(
             format!(
-                "there is no file or folder `{written}`, and as a name of the hub: {}",
+                "there is no file or folder `{written}`, and as a hub repository: {}",
                 one_line(&error)
             ),
             format!("if it is a path, correct it{other}"),
         )
     }
 
-    /// The file `name` beside the weights, where there is one.
+    /// Returns the file `name` beside the weights, if present.
     fn beside(&self, name: &str) -> Result<Option<PathBuf>> {
         match &self.kind {
             Kind::Sample => Ok(None),
@@ -245,10 +245,10 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// The weights in the file `name`, or the parts of which it is the index.
+    /// Returns the weights in the file `name`, or the parts that it indexes.
     fn parts(&self, name: &str, shown: String) -> Result<Files> {
         let path = |name: &str| match &self.kind {
-            Kind::Sample => bail!("the model inside the binary has one part"),
+            Kind::Sample => bail!("the bundled model has one part"),
             Kind::Local { folder, .. } => Ok(folder.join(name)),
             Kind::Hub {
                 repository,
@@ -272,7 +272,7 @@ impl<'a> Place<'a> {
                 .values()
                 .map(|part| part.as_str().map(str::to_owned))
                 .collect::<Option<_>>()
-                .context("`weight_map` holds something that is no file name")?;
+                .context("`weight_map` holds a value that is not a file name")?;
             if let Some(part) = parts
                 .iter()
                 .find(|part| part.contains(['/', '\\', ':']) || part.starts_with('.'))
@@ -285,7 +285,7 @@ impl<'a> Place<'a> {
             Some(_) => error,
             None => hinted(
                 format!("cannot read `{}`: {error:#}", first.display()),
-                "download the index and its parts again, from one revision",
+                "download the index and its parts again, from the same revision",
             ),
         })?;
         let mut paths = Vec::with_capacity(parts.len());
@@ -306,7 +306,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Whether `folder` is a training run's or a model's.
+/// Returns true if `folder` belongs to a training run or a model.
 pub fn holds_model_or_run(folder: &Path) -> bool {
     holds_model(folder) || folder.join(STATE).is_file() || folder.join("best").is_dir()
 }
@@ -318,10 +318,10 @@ fn holds_model(folder: &Path) -> bool {
         .any(|name| folder.join(name).is_file())
 }
 
-/// Refuses the state of a training run, which is more than a model.
+/// Rejects the state of a training run, which is more than a model.
 ///
 /// # Errors
-/// A file of that name in a run's folder.
+/// If a file of that name is in the folder of a run.
 fn refuse_state(file: &Path) -> Result<()> {
     let run = file.parent().unwrap_or(Path::new(""));
     let is_runs = run.join("config.toml").is_file() || run.join("last").is_dir();
@@ -341,7 +341,8 @@ fn refuse_state(file: &Path) -> Result<()> {
     ))
 }
 
-/// The folder of the weights: of a training run its best model, or its last where nothing was evaluated yet.
+/// Returns the folder of the weights: for a training run, that of its best model, or of its last if nothing was
+/// evaluated yet.
 fn run_folder(folder: PathBuf) -> PathBuf {
     if holds_model(&folder) {
         return folder;
@@ -353,7 +354,7 @@ fn run_folder(folder: PathBuf) -> PathBuf {
         .unwrap_or(folder)
 }
 
-/// The name of the weights in `folder`: one of the usual names, or the only file of weights.
+/// Returns the name of the weights in `folder`: one of the usual names, or the only file of weights.
 fn in_folder(folder: &Path) -> Result<String> {
     if let Some(name) = WEIGHTS.iter().find(|name| folder.join(name).is_file()) {
         return Ok((*name).to_owned());
@@ -377,18 +378,18 @@ fn in_folder(folder: &Path) -> Result<String> {
                 "folder `{shown}` holds several files of weights: `{first}`, `{second}`{}",
                 if found.len() > 0 { " and more" } else { "" }
             ),
-            "pass the path of the one that you mean",
+            "pass the path of the one you need",
         )),
         (None, _) if folder.join(STATE).is_file() => Err(hinted(
             format!("run folder `{shown}` holds no model: it has neither `best/` nor `last/`"),
             format!(
-                "`resnet train --resume {}` goes on with it, and writes them at an epoch's end",
+                "`resnet train --resume {}` resumes it and writes them at the end of an epoch",
                 shell_word(&shown.to_string())
             ),
         )),
         (None, _) => Err(hinted(
             format!("folder `{shown}` holds no weights"),
-            "a model's folder has `model.safetensors` or `pytorch_model.bin`, a run's folder `best/`",
+            "a model folder has `model.safetensors` or `pytorch_model.bin`, a run folder `best/`",
         )),
     }
 }

@@ -10,10 +10,10 @@ use crate::{
     model::{CropMode, Interpolation, Preprocess},
 };
 
-/// Processors that warp pictures to a square where their size is one number.
+/// Processors that warp images to a square if their size is a single number.
 const WARPING: [&str; 3] = ["ViT", "DeiT", "Beit"];
 
-/// An image processor; transformers writes `null` for what is at its class's default.
+/// An image processor; transformers writes `null` for the default of its class.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Processor {
@@ -32,7 +32,7 @@ struct Processor {
     image_processor_type: Option<String>,
 }
 
-/// One value for all channels, or one a channel.
+/// One value for all channels, or one per channel.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Statistic {
@@ -49,15 +49,15 @@ impl Statistic {
     }
 }
 
-/// The preprocessing of a `preprocessor_config.json`. What is not built of it is told in `notes`.
+/// Reads the preprocessing of a `preprocessor_config.json`. Unsupported parts are reported in `notes`.
 ///
-/// `ConvNextImageProcessor`, which resnets use, resizes the short edge to `size / crop_pct` and cuts the centre out, or warps the
-/// picture from 384 pixels on. Others resize the short edge or warp, and may then cut out `crop_size`.
+/// `ConvNextImageProcessor`, which ResNets use, resizes the short edge to `size / crop_pct` and crops the center, or
+/// warps the image from 384 pixels on. Others resize the short edge or warp, and may then crop to `crop_size`.
 pub fn preprocess(value: &Value, notes: &mut Vec<String>) -> Result<Preprocess> {
     let given: Processor = typed(value)?;
     if given.do_resize == Some(false) {
         notes.push(
-            "the model's pictures are not to be resized (`do_resize` is false): here they are, to one size".to_owned(),
+            "the model expects images that are not resized (`do_resize` is false): here all are resized to one size".to_owned(),
         );
     }
     let (size, crop_pct, crop_mode) = geometry(&given, notes)?;
@@ -66,7 +66,7 @@ pub fn preprocess(value: &Value, notes: &mut Vec<String>) -> Result<Preprocess> 
         Some(3) => Interpolation::Bicubic,
         Some(other) => {
             notes.push(format!(
-                "the model asks for Pillow's filter {other}, which is not built: bicubic is used"
+                "the model asks for Pillow's filter {other}, which is not supported: bicubic is used"
             ));
             Interpolation::Bicubic
         }
@@ -87,7 +87,8 @@ pub fn preprocess(value: &Value, notes: &mut Vec<String>) -> Result<Preprocess> 
     Ok(preprocess)
 }
 
-/// Mean and deviation for pictures whose values are 0 to 1, where the processor multiplies values of 0 to 255 by its factor.
+/// Returns mean and std for images with values from 0 to 1, where the processor multiplies values from 0 to 255 by its
+/// factor.
 fn statistics(given: Processor) -> [Vec<f32>; 2] {
     let usual = Preprocess::default();
     let [mean, std] = if given.do_normalize == Some(false) {
@@ -115,7 +116,7 @@ fn statistics(given: Processor) -> [Vec<f32>; 2] {
     })
 }
 
-/// The size of the input, the part that the crop keeps, and how pictures take that shape.
+/// Returns the input size, the fraction that the crop keeps, and how images are brought to that shape.
 fn geometry(given: &Processor, notes: &mut Vec<String>) -> Result<([usize; 2], f64, CropMode)> {
     let usual = Preprocess::default();
     let kind = given.image_processor_type.as_deref().unwrap_or_default();
@@ -147,7 +148,7 @@ fn geometry(given: &Processor, notes: &mut Vec<String>) -> Result<([usize; 2], f
             }
             CropMode::Center if !convnext => {
                 notes.push(format!(
-                    "the model's pictures keep their shape, which is not built: of each, its short edge resized to {} pixels, the centre is cut out",
+                    "the model keeps the aspect ratio of its images, which is not supported: the short edge is resized to {} pixels and the center is cropped",
                     resized[0]
                 ));
                 (resized, 1.0, mode)
@@ -157,7 +158,9 @@ fn geometry(given: &Processor, notes: &mut Vec<String>) -> Result<([usize; 2], f
     };
     if crop[0] > resized[0] || crop[1] > resized[1] {
         return Err(hinted(
-            format!("`crop_size` is {crop:?} of a picture of {resized:?}: padding is not built"),
+            format!(
+                "`crop_size` is {crop:?} for an image of {resized:?}: padding is not supported"
+            ),
             "correct the sizes, or pass the weights from a folder without them",
         ));
     }
@@ -165,13 +168,14 @@ fn geometry(given: &Processor, notes: &mut Vec<String>) -> Result<([usize; 2], f
     let scaled = crop.map(|edge| (edge as f64 / part).floor() as usize);
     if scaled != resized {
         notes.push(format!(
-            "the model cuts {crop:?} out of {resized:?} (height, width), whose shapes differ: here pictures are resized to {scaled:?} before"
+            "the model crops {crop:?} out of {resized:?} (height, width), which differ in shape: here images are resized to {scaled:?} first"
         ));
     }
     Ok((crop, part, mode))
 }
 
-/// The part `p` of an edge of `size` pixels that a crop of `crop` keeps, such that `floor(crop / p)` is `size`.
+/// Returns the fraction `p` of an edge of `size` pixels that a crop of `crop` keeps, such that `floor(crop / p)` is
+/// `size`.
 fn cut(crop: usize, size: usize) -> f64 {
     let [crop, size] = [crop as f64, size.max(1) as f64];
     let part = crop / size;

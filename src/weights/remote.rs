@@ -1,4 +1,4 @@
-//! The hub as a source of models' files, opened when the first of them is asked for.
+//! The hub as a source of model files, opened when the first of them is requested.
 
 use super::Fetch;
 use crate::hub::{Hub, Progress};
@@ -6,14 +6,14 @@ use anyhow::Result;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-/// Files from the hub that the environment names, with `progress` told of downloads.
+/// Access to the hub that the environment names; downloads are reported to `progress`.
 pub struct Remote<'a> {
     hub: OnceLock<Hub>,
     progress: &'a dyn Progress,
 }
 
 impl<'a> Remote<'a> {
-    /// A hub that is not touched until a file is asked for.
+    /// Creates a client that does not contact the hub until a file is requested.
     pub fn new(progress: &'a dyn Progress) -> Self {
         Self {
             hub: OnceLock::new(),

@@ -1,4 +1,5 @@
-//! Which pictures chose a model's weights among the epochs of its run, so that a figure on the same ones is marked.
+//! Provenance of a model's weights: which images trained them and which selected the epoch, so that metrics on the same
+//! images can be marked.
 
 use std::fs;
 use std::path::Path;
@@ -11,48 +12,48 @@ use crate::data::sets::{DataSet, Split};
 use crate::error::hinted;
 use crate::words::counted;
 
-/// The key of a `config.json` under which [`RunNote`] stands.
+/// Key of a `config.json` under which [`RunNote`] is stored.
 pub const KEY: &str = "resnet_run";
 
-/// The name of a part that was carved out of the training pictures, among the splits of [`RunNote::seen`].
+/// Name of a part that was held out of the training images, among the splits of [`RunNote::seen`].
 pub const CARVED: &str = "carved";
 
-/// The data sets that are called by a name; `name:DIR` means the same pictures.
+/// Datasets with a short name; `name:DIR` means the same images.
 const NAMED: [&str; 5] = ["sample", "cifar10", "cifar100", "mnist", "fashion-mnist"];
 
-/// What a run's model knows of the pictures that taught it, and of those that made it the best.
+/// The images that trained a run's model, and those that selected it as the best.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunNote {
-    /// The run's data, by [`canonical`].
+    /// Data of the run, as returned by [`canonical`].
     pub data: String,
-    /// The part of the training pictures that validated in place of teaching, where one was carved out.
+    /// The part of the training images that was held out for validation, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carved: Option<Carved>,
-    /// What chose this model among the run's epochs; nothing where it is the last one whatever came of it.
+    /// How this model was selected among the epochs of the run; `None` if it is simply the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chosen: Option<Chosen>,
-    /// What the model that the run began with had seen before.
+    /// Provenance of the model that the run started from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Box<RunNote>>,
 }
 
-/// A part carved out of the training pictures, so that it can be carved again.
+/// A part held out of the training images, described so that it can be reproduced.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Carved {
-    /// Which part of each class.
+    /// Fraction held out of each class.
     pub part: f64,
-    /// The seed that decides which pictures.
+    /// Seed that selects the images.
     pub seed: u64,
-    /// Pictures of it.
+    /// Number of images held out.
     pub images: usize,
-    /// The names and classes of it and of the pictures that were left to teach, by [`DataSet::fingerprint`]; of other
-    /// pictures another part is carved.
+    /// Fingerprint of the names and classes of both parts, by [`DataSet::fingerprint`]; other images would give another
+    /// held-out part.
     #[serde(default)]
     pub fingerprint: String,
 }
 
 impl Carved {
-    /// The `part` that was carved out of `data` by `seed`.
+    /// Describes the `part` that was held out of `data` with `seed`.
     pub fn of(data: &DataSet, part: f64, seed: u64) -> Self {
         Self {
             part,
@@ -63,35 +64,36 @@ impl Carved {
     }
 }
 
-/// The choice of an epoch.
+/// The selection of an epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Chosen {
-    /// The split that validated: `val`, `test`, or `train` for a part that was carved out of it.
+    /// Validation split: `val`, `test`, or `train` for a part that was held out of it.
     pub split: String,
-    /// Pictures that validated.
+    /// Number of validation images.
     pub images: usize,
-    /// The epoch chosen, from 1.
+    /// Selected epoch, from 1.
     pub epoch: usize,
-    /// Its top-1 on those pictures, in percent.
+    /// Top-1 of that epoch on the validation images, in percent.
     pub val_top1: f64,
 }
 
-/// What pictures had to do with a model before they measure it.
+/// The role that images had for a model before they measure it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Seen {
-    /// Nothing that is known.
+    /// None that is known.
     Never,
-    /// The model learnt from them.
+    /// The model was trained on them.
     Learnt,
-    /// They chose the model among the epochs of its run.
+    /// They selected the epoch of the model.
     Chose(Chosen),
-    /// It learnt from most of them, and the others, carved out of them, chose it.
+    /// The model was trained on most of them, and the others, held out, selected its epoch.
     LearntAndChose(Chosen),
 }
 
 impl RunNote {
-    /// What the pictures of `split` (`train`, `val`, `test`, [`CARVED`], or `all` for a whole folder of class folders) of the
-    /// data that a user wrote as `data` had to do with the model, and with the one that it was made from.
+    /// Returns the role that the images of `split` of `data`, as given by the user, had for the model and for the one
+    /// that it started from. `split` is `train`, `val`, `test`, [`CARVED`], or `all` for a whole folder of class
+    /// folders.
     pub fn seen(&self, data: &str, split: &str) -> Seen {
         let in_run = self.seen_in_run(data, split);
         let Some(from) = &self.from else {
@@ -135,7 +137,7 @@ impl RunNote {
         }
     }
 
-    /// The part of the run's data whose own folder `data` is, to be evaluated whole.
+    /// Returns the part of the run's data whose own folder is `data`, to be evaluated whole.
     fn part_at(&self, data: &str) -> Option<&'static str> {
         let mut folders = fs::read_dir(&self.data).ok()?.flatten();
         folders.find_map(|entry| {
@@ -144,15 +146,15 @@ impl RunNote {
         })
     }
 
-    /// Whether `data`, which a user wrote as `written`, is the run's and lacks the part that was carved out of it.
+    /// Returns true if `data`, given by the user as `written`, is the run's data with a part held out for validation.
     pub fn can_carve(&self, data: &DataSet, written: &str) -> bool {
         self.carved.is_some() && data.val.is_none() && canonical(written) == self.data
     }
 
-    /// Carves the part that validated in the run out of `data` again, as its split to validate on.
+    /// Holds out the validation part of the run from `data` again, as its validation split.
     ///
     /// # Errors
-    /// Data that are no longer the run's.
+    /// If the data have changed since the run.
     pub fn carve(&self, data: &mut DataSet) -> Result<()> {
         let Some(carved) = &self.carved else {
             return Ok(());
@@ -163,17 +165,17 @@ impl RunNote {
         }
         Err(hinted(
             format!(
-                "the {} of `{}` that validated cannot be told: its training pictures are not those of the run",
-                counted(carved.images, "picture"),
+                "the {} of `{}` held out for validation cannot be identified: its training images have changed since the run",
+                counted(carved.images, "image"),
                 data.name,
             ),
-            "put the pictures back as they were in training and name the data as there, or leave --split out",
+            "restore the images as they were during training and pass the data as in that run, or omit `--split`",
         ))
     }
 }
 
-/// One text for data that are the same however a user wrote them: a name without the folder of its files, or a folder's
-/// true path.
+/// Returns one text for data that are the same however they were given: a name without the folder of its files, or the
+/// canonical path of a folder.
 pub fn canonical(data: &str) -> String {
     let name = data.split_once(':').map_or(data, |(name, _)| name);
     if NAMED.contains(&name) {
@@ -183,7 +185,7 @@ pub fn canonical(data: &str) -> String {
     }
 }
 
-/// The data set whose pictures these are: the sample's are Fashion-MNIST's, split by split.
+/// Returns the dataset that the images belong to: those of the sample are Fashion-MNIST's, split by split.
 fn pictures_of(canonical: &str) -> &str {
     match canonical {
         "sample" => "fashion-mnist",
@@ -191,7 +193,7 @@ fn pictures_of(canonical: &str) -> &str {
     }
 }
 
-/// The true path, or the path as it is where there is nothing.
+/// Returns the canonical path, or the path unchanged if it does not exist.
 fn canonical_path(path: &Path) -> String {
     let found = path.canonicalize();
     found.as_deref().unwrap_or(path).display().to_string()

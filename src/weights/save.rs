@@ -1,4 +1,4 @@
-//! Writing files whole or not at all, and safetensors with the same bytes for the same content.
+//! Atomic writing of files, and safetensors files with the same bytes for the same content.
 
 use std::{
     io::{self, BufWriter, Write},
@@ -15,10 +15,10 @@ use super::card::{Card, METADATA_KEY};
 
 /// Writes `tensors`, and `metadata` in its order, to the safetensors file at `path`.
 ///
-/// The crate's own writer is not used: it writes metadata in an order that differs from run to run.
+/// The crate's own writer is not used: its order of metadata differs from run to run.
 ///
 /// # Errors
-/// Where the file cannot be written; then nothing is left behind.
+/// If the file cannot be written; then nothing is left behind.
 pub fn write_safetensors<V: View>(
     path: &Path,
     metadata: &[(&str, &str)],
@@ -63,12 +63,12 @@ pub fn write_safetensors<V: View>(
     })
 }
 
-/// Writes the file at `path` by what `write` puts into it: whole, or not at all.
+/// Writes the file at `path` with the content that `write` produces: whole, or not at all.
 ///
-/// The file takes the place of an older one by a rename, after its bytes reached the disk.
+/// An older file is replaced by a rename, after the bytes have reached the disk.
 ///
 /// # Errors
-/// Where the file cannot be written; then nothing is left behind.
+/// If the file cannot be written; then nothing is left behind.
 pub fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     let run = || -> Result<()> {
         let temporary = temporary_beside(path)?;
@@ -86,10 +86,11 @@ pub fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>
     run().with_context(|| format!("cannot write `{}`", path.display()))
 }
 
-/// A new file in the folder of `path`, to be given that name when it is whole; dropped before, it is gone.
+/// Creates a temporary file in the folder of `path`, to be renamed to it when complete; if dropped before, it is
+/// deleted.
 ///
 /// # Errors
-/// Where no file can be made there.
+/// If no file can be created there.
 pub fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".").suffix(".part");
@@ -102,7 +103,7 @@ pub fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
     builder.tempfile_in(folder_of(path))
 }
 
-/// The folder that the file at `path` is in.
+/// Returns the folder that contains the file at `path`.
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
@@ -110,14 +111,14 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Writes a model into `folder`, which is made where it is not there: `model.safetensors` under torchvision's names with
-/// `card` in its metadata, and `card` as timm's `config.json`.
+/// Writes a model into `folder`, which is created if absent: `model.safetensors` under torchvision's names with `card`
+/// in its metadata, and `card` as timm's `config.json`.
 ///
 /// # Errors
-/// Where a file cannot be written.
+/// If a file cannot be written.
 pub fn write_model(folder: &Path, card: &Card, tensors: &[(String, Tensor)]) -> Result<()> {
     std::fs::create_dir_all(folder)
-        .with_context(|| format!("cannot make folder `{}`", folder.display()))?;
+        .with_context(|| format!("cannot create folder `{}`", folder.display()))?;
     let config = card.to_json();
     let compact = serde_json::to_string(&config)?;
     let views: Vec<(String, &Tensor)> = tensors

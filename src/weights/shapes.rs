@@ -1,8 +1,9 @@
-//! The architecture that the tensors' names and shapes show.
+//! Inference of the architecture from the names and shapes of the tensors.
 //!
-//! They show all but three things, for which the usual is taken: strides are at v1.5's place, nothing is dilated, and the
-//! first stage does not stride. Shortcuts without parameters leave no trace, and whether a net has padded ones or none, and
-//! how they pad, cannot be seen: without a configuration such a net is refused rather than guessed.
+//! They determine all but three things, for which the usual choice is assumed: strides placed as in v1.5, no dilation,
+//! and a first stage without stride. Shortcuts without parameters leave no trace: whether a network has padded
+//! shortcuts or none, and how they pad, cannot be seen. Without a configuration such a model is rejected rather than
+//! guessed.
 
 use std::collections::BTreeSet;
 
@@ -19,9 +20,10 @@ use crate::{
     model::{BlockKind, ModelConfig, ShortcutKind, StemKind, StridePlacement},
 };
 
-const WHOLE: &str = "a whole net is needed: save all of the model's state dict";
+const WHOLE: &str = "a complete model is needed: save the model's whole state dict";
 
-/// The architecture of the net that `tensors` are the weights of, with the keys of it that are `known` from elsewhere.
+/// Returns the architecture of the model with the weights `tensors`, with the keys of it that are `known` from
+/// elsewhere.
 pub fn complete(tensors: &Tensors, known: &Map<String, Value>) -> Result<ModelConfig> {
     if known.is_empty() {
         return infer(tensors);
@@ -39,14 +41,14 @@ pub fn complete(tensors: &Tensors, known: &Map<String, Value>) -> Result<ModelCo
     Ok(config)
 }
 
-/// The architecture of the net that `tensors` are the weights of.
+/// Returns the architecture of the model with the weights `tensors`.
 pub fn infer(tensors: &Tensors) -> Result<ModelConfig> {
     let config = shown(tensors)?;
     tell_shortcuts(&config, tensors)?;
     Ok(config)
 }
 
-/// What the tensors show, their shortcuts taken for projections.
+/// Returns the architecture shown by the tensors, assuming projection shortcuts.
 fn shown(tensors: &Tensors) -> Result<ModelConfig> {
     let [stem_channels, in_channels, kernel, _] = shape::<4>(tensors, "conv1.weight")?;
     let stem = match kernel {
@@ -55,10 +57,10 @@ fn shown(tensors: &Tensors) -> Result<ModelConfig> {
         other => {
             return Err(hinted(
                 format!(
-                    "`{}` is a {other}x{other} convolution: a stem has 7x7 or 3x3",
+                    "`{}` is a {other}x{other} convolution: a stem must be 7x7 or 3x3",
                     tensors["conv1.weight"].raw
                 ),
-                "pass a net with the stem of ImageNet's nets or of the CIFAR nets",
+                "pass a model with the ImageNet stem or the CIFAR stem",
             ));
         }
     };
@@ -93,10 +95,10 @@ fn shown(tensors: &Tensors) -> Result<ModelConfig> {
             if channels % 4 != 0 {
                 return Err(hinted(
                     format!(
-                        "`{}` gives out {channels} channels: a bottleneck's are a multiple of 4",
+                        "`{}` has {channels} output channels: those of a bottleneck must be a multiple of 4",
                         tensors[&name("conv3")].raw
                     ),
-                    "pass a net whose bottlenecks give out four times their planes",
+                    "pass a model whose bottlenecks have four times as many output channels as planes",
                 ));
             }
             config.planes.push(channels / 4);
@@ -114,19 +116,19 @@ fn shown(tensors: &Tensors) -> Result<ModelConfig> {
     Ok(config)
 }
 
-/// Refuses tensors that do not tell what the shortcuts of the net of `config` are.
+/// Returns an error if the tensors do not determine the shortcuts of a model of `config`.
 fn tell_shortcuts(config: &ModelConfig, tensors: &Tensors) -> Result<()> {
     let needed = config.blocks.len() > 1 || config.stem_channels != config.stage_channels(0);
     if needed && !tensors.keys().any(|name| name.contains(".downsample.")) {
         return Err(hinted(
-            "it has no projection shortcuts (`layer2.0.downsample.0.weight`), and tensors do not tell padded shortcuts from none",
-            "put a `config.json` beside it that says which: {\"resnet\": {\"shortcut\": \"padded\"}}, or \"none\"",
+            "it has no projection shortcuts (`layer2.0.downsample.0.weight`), and the tensors do not show whether it has padded shortcuts or none",
+            "put a `config.json` beside it that specifies them: {\"resnet\": {\"shortcut\": \"padded\"}}, or \"none\"",
         ));
     }
     Ok(())
 }
 
-/// Blocks a stage: how many different `layerS.B` there are.
+/// Returns the number of blocks per stage: how many different `layerS.B` there are.
 fn blocks(tensors: &Tensors) -> Result<Vec<usize>> {
     let mut stages: Vec<BTreeSet<usize>> = Vec::new();
     let places: BTreeSet<(usize, usize)> = tensors
@@ -156,8 +158,9 @@ fn missing_stage(stage: usize) -> anyhow::Error {
     hinted(format!("tensors of `layer{stage}` are missing"), WHOLE)
 }
 
-/// Groups and width a group of bottlenecks of `planes`, whose 3x3 convolutions have `widths`: channels out, and channels in
-/// a group. Of the widths a group that make the same net, 64 is taken, else the least.
+/// Returns groups and width per group of bottlenecks of `planes`, whose 3x3 convolutions have `widths`: output
+/// channels, and channels per group. If several widths per group give the same model, 64 is preferred, else the
+/// smallest.
 fn groups(planes: &[usize], widths: &[[usize; 2]]) -> Result<(usize, usize)> {
     let fit = || {
         let [width, group_width] = *widths.first()?;
@@ -183,14 +186,14 @@ fn groups(planes: &[usize], widths: &[[usize; 2]]) -> Result<(usize, usize)> {
         let widths: Vec<usize> = widths.iter().map(|[width, _]| *width).collect();
         hinted(
             format!(
-                "bottlenecks {widths:?} wide with {planes:?} planes a stage have no one width a group"
+                "bottlenecks of widths {widths:?} with {planes:?} planes per stage have no common width per group"
             ),
-            "pass a net whose stages have one width a group, as ResNeXt and wide ResNets",
+            "pass a model whose stages share one width per group, such as a ResNeXt or a wide ResNet",
         )
     })
 }
 
-/// The shape of the tensor `name`, which has `N` axes.
+/// Returns the shape of the tensor `name`, which must have `N` axes.
 fn shape<const N: usize>(tensors: &Tensors, name: &str) -> Result<[usize; N]> {
     let named = tensors
         .get(name)

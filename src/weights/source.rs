@@ -1,4 +1,4 @@
-//! What a user writes as MODEL: a path, a repository of the hub, or a short name.
+//! Parsing of the MODEL argument: a path, a repository on the hub, or a short name.
 
 use std::path::{Path, PathBuf};
 
@@ -8,10 +8,10 @@ use super::near::{near, there};
 use super::place::holds_model_or_run;
 use crate::{error::hinted, model::config::NAMES};
 
-/// Endings of the names of weights files.
+/// File extensions of weights.
 pub const WEIGHTS_EXTENSIONS: [&str; 4] = ["safetensors", "pth", "pt", "bin"];
 
-/// timm's default weights of each name.
+/// timm's default weights for each name.
 const DEFAULT_TAGS: [(&str, &str); 14] = [
     ("resnet18", "a1_in1k"),
     ("resnet26", "bt_in1k"),
@@ -29,29 +29,29 @@ const DEFAULT_TAGS: [(&str, &str); 14] = [
     ("wide_resnet101_2", "tv_in1k"),
 ];
 
-/// Where a model is.
+/// The source of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// The model inside the binary.
+    /// The model embedded in the binary.
     Sample,
     /// A file or a folder.
     Path(PathBuf),
-    /// A repository of the hub.
+    /// A repository on the hub.
     Hub {
         /// `org/name`.
         repository: String,
-        /// A branch, tag or commit; the main branch where there is none.
+        /// A branch, tag or commit; `None` for the main branch.
         revision: Option<String>,
-        /// One file of it.
+        /// One file of the repository.
         file: Option<String>,
     },
 }
 
 impl Source {
-    /// What `written` means; a path that exists wins over a name of the hub.
+    /// Parses `written`; an existing path takes precedence over a name on the hub.
     ///
     /// # Errors
-    /// Where it is neither a path nor can be a name.
+    /// If it is neither a path nor a possible name.
     pub fn parse(written: &str) -> Result<Self> {
         let source = Self::parse_with(written, Path::exists);
         let may_be_a_path = match &source {
@@ -65,7 +65,7 @@ impl Source {
         }
     }
 
-    /// [`Source::parse`], with `exists` for the file system.
+    /// Implements [`Source::parse`], with `exists` for the file system.
     fn parse_with(written: &str, exists: impl Fn(&Path) -> bool) -> Result<Self> {
         let path = Path::new(written);
         if written == "sample" {
@@ -79,8 +79,8 @@ impl Source {
         }
         if written.contains("://") {
             return Err(hinted(
-                format!("`{written}` is an address, not a model"),
-                "write the hub's repository as `org/name`, or download the file and pass its path",
+                format!("`{written}` is a URL, not a model"),
+                "pass the hub repository as `org/name`, or download the file and pass its path",
             ));
         }
         let components = written.split('/').count();
@@ -99,7 +99,7 @@ impl Source {
     }
 }
 
-/// Whether `file` ends as weights do, in upper or lower case.
+/// Returns true if `file` has an extension of weights, in upper or lower case.
 pub fn has_weights_extension(file: &str) -> bool {
     Path::new(file)
         .extension()
@@ -110,7 +110,7 @@ pub fn has_weights_extension(file: &str) -> bool {
         })
 }
 
-/// Whether `file` ends as files do that people take for weights or that hold some, in upper or lower case.
+/// Returns true if `file` has an extension of files that hold weights or are mistaken for them, in upper or lower case.
 fn has_file_extension(file: &str) -> bool {
     let extension = Path::new(file)
         .extension()
@@ -128,12 +128,12 @@ fn has_file_extension(file: &str) -> bool {
 fn missing(written: &str) -> anyhow::Error {
     hinted(
         format!("cannot load weights `{written}`: no such file or folder"),
-        "pass a file or folder that exists, a name as `resnet50`, or a hub repository as `org/name`",
+        "pass an existing file or folder, a name such as `resnet50`, or a hub repository as `org/name`",
     )
 }
 
-/// The error of a path that leads nowhere, where it begins with a folder that holds models: with their names, and with the
-/// way to a repository of the hub that is called like the folder.
+/// Returns the error for a path that does not exist below a folder that holds models: it lists them, and how to name a
+/// repository on the hub with the name of the folder.
 fn mistyped(written: &str) -> Option<anyhow::Error> {
     let path = Path::new(written);
     let around = path.ancestors().skip(1).find(|folder| folder.is_dir())?;
@@ -151,13 +151,13 @@ fn mistyped(written: &str) -> Option<anyhow::Error> {
         around.display()
     );
     let hub = match written.split('/').collect::<Vec<_>>()[..] {
-        [_, _] if !path.is_absolute() => format!("; `{written}@main` is the hub's repository"),
+        [_, _] if !path.is_absolute() => format!("; `{written}@main` is the hub repository"),
         _ => String::new(),
     };
     Some(hinted(message, format!("{}{hub}", there(&models))))
 }
 
-/// `resnet50`, `resnet50.tag` and either with `@revision`.
+/// Parses `resnet50`, `resnet50.tag` and either with `@revision`.
 fn short(written: &str) -> Result<Source> {
     let (name, revision) = match written.split_once('@') {
         Some((name, revision)) => (name, Some(revision)),
@@ -180,7 +180,7 @@ fn unknown(name: &str) -> anyhow::Error {
     if NAMES.contains(&name) {
         return hinted(
             message,
-            "the paper's CIFAR nets have no weights on the hub: train one with `resnet train --depth ..`",
+            "the paper's CIFAR networks have no weights on the hub: train one with `resnet train --depth ..`",
         );
     }
     let known = DEFAULT_TAGS.map(|(name, _)| name).into_iter();
@@ -190,12 +190,12 @@ fn unknown(name: &str) -> anyhow::Error {
         .min();
     let hint = match nearest {
         Some((0..=3, known)) => format!("did you mean `{known}`?"),
-        _ => "pass a path, a name as `resnet50`, or a hub repository as `org/name`".to_owned(),
+        _ => "pass a path, a name such as `resnet50`, or a hub repository as `org/name`".to_owned(),
     };
     hinted(message, hint)
 }
 
-/// `name`, `name@revision`, `name/file` and `name@revision/file` in `organisation`.
+/// Parses `name`, `name@revision`, `name/file` and `name@revision/file` in `organisation`.
 fn hub(written: &str, organisation: &str, rest: &str) -> Result<Source> {
     let (name, revision, file) = match rest.split_once('@') {
         None => match rest.split_once('/') {
@@ -222,7 +222,7 @@ fn hub(written: &str, organisation: &str, rest: &str) -> Result<Source> {
     )
 }
 
-/// The source, its parts made of the characters that the hub allows and climbing nowhere.
+/// Returns the source if its parts consist of characters that the hub allows and do not leave the repository.
 fn checked(
     written: &str,
     repository: String,
@@ -376,11 +376,11 @@ mod tests {
             ("smaple", "did you mean `sample`?"),
             (
                 "vgg16bn_in1k",
-                "pass a path, a name as `resnet50`, or a hub repository as `org/name`",
+                "pass a path, a name such as `resnet50`, or a hub repository as `org/name`",
             ),
             (
                 "resnet56",
-                "the paper's CIFAR nets have no weights on the hub: train one with `resnet train --depth ..`",
+                "the paper's CIFAR networks have no weights on the hub: train one with `resnet train --depth ..`",
             ),
         ] {
             let error = parse(written).unwrap_err();

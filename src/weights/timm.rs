@@ -1,5 +1,5 @@
 //! timm's `config.json`: `pretrained_cfg`, the older flat form, and the form that `resnet` writes, which adds the key
-//! `resnet` with the whole [`ModelConfig`], or with what tensors do not tell of it.
+//! `resnet` with the whole [`ModelConfig`], or with the keys of it that the tensors do not determine.
 
 mod architecture;
 mod write;
@@ -47,7 +47,7 @@ struct Timm {
     flat: Pretrained,
 }
 
-/// Whether the JSON is a model's configuration in timm's form.
+/// Returns true if the JSON is a model configuration in timm's form.
 pub fn recognises(value: &Value) -> bool {
     ["architecture", "pretrained_cfg", "resnet"]
         .iter()
@@ -64,7 +64,7 @@ pub fn read(source: &str, value: &Value) -> Result<Configuration> {
         .or(number("num_classes").map(|n| n as usize));
     if classes == Some(0) {
         return Err(hinted(
-            "`num_classes` is 0: the net has no classifier",
+            "`num_classes` is 0: the model has no classifier",
             "pass a model that was saved with its classifier",
         ));
     }
@@ -110,11 +110,11 @@ pub fn read(source: &str, value: &Value) -> Result<Configuration> {
     })
 }
 
-/// What the key `resnet` gives.
+/// The content of the key `resnet`.
 enum Own {
     /// All keys of an architecture.
     Whole(ModelConfig),
-    /// Some of them; the tensors tell the rest.
+    /// Some of them; the rest follows from the tensors.
     Part(Map<String, Value>),
 }
 
@@ -127,9 +127,9 @@ fn own_keys(given: Map<String, Value>) -> Result<Own> {
         .collect();
     if let Some(unknown) = given.keys().find(|key| !keys.contains(key)) {
         return Err(hinted(
-            format!("key `resnet` has `{unknown}`, which no architecture has"),
+            format!("key `resnet` has the unknown entry `{unknown}`"),
             format!(
-                "the keys are {}",
+                "the known entries are {}",
                 keys.iter()
                     .map(|key| format!("`{key}`"))
                     .collect::<Vec<_>>()
@@ -145,7 +145,7 @@ fn own_keys(given: Map<String, Value>) -> Result<Own> {
     Ok(Own::Whole(config))
 }
 
-/// The names of the classes: at the root, or in `pretrained_cfg`.
+/// Returns the class names: from the root, or from `pretrained_cfg`.
 fn labels(value: &Value) -> Result<Vec<String>> {
     let places = [value, &value["pretrained_cfg"]];
     let given = |key: &str| {
@@ -167,7 +167,7 @@ fn labels(value: &Value) -> Result<Vec<String>> {
     ))
 }
 
-/// timm's preprocessing; what is absent is bicubic, .875, centre and `ImageNet`'s statistics.
+/// Reads timm's preprocessing. Defaults: bicubic, 0.875, center crop and `ImageNet`'s statistics.
 fn preprocess(given: Pretrained, notes: &mut Vec<String>) -> Result<Preprocess> {
     let [mean, std] = imagenet_statistics();
     let size = given
@@ -185,7 +185,7 @@ fn preprocess(given: Pretrained, notes: &mut Vec<String>) -> Result<Preprocess> 
             Some("border") => CropMode::Border,
             Some(other) => {
                 return Err(hinted(
-                    format!("`crop_mode` is `{other}`: it is center, squash or border"),
+                    format!("`crop_mode` is `{other}`: it must be center, squash or border"),
                     CORRECT,
                 ));
             }
@@ -195,7 +195,7 @@ fn preprocess(given: Pretrained, notes: &mut Vec<String>) -> Result<Preprocess> 
             Some("bilinear") => Interpolation::Bilinear,
             Some(other) => {
                 notes.push(format!(
-                    "the model asks for the interpolation `{other}`, which is not built: bicubic is used"
+                    "the model asks for the interpolation `{other}`, which is not supported: bicubic is used"
                 ));
                 Interpolation::Bicubic
             }
@@ -364,7 +364,7 @@ mod tests {
         let error = read("config.json", &value).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`num_classes` is 0: the net has no classifier"
+            "`num_classes` is 0: the model has no classifier"
         );
     }
 
@@ -376,7 +376,7 @@ mod tests {
         let wrong = read("config.json", &json!({"resnet": {"shortcuts": "padded"}})).unwrap_err();
         assert_eq!(
             wrong.to_string(),
-            "key `resnet` has `shortcuts`, which no architecture has"
+            "key `resnet` has the unknown entry `shortcuts`"
         );
     }
 

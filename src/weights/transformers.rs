@@ -48,21 +48,22 @@ impl Default for Config {
     }
 }
 
-/// Whether the JSON is a model's configuration in transformers' form; that of timm's models in transformers is in timm's.
+/// Returns true if the JSON is a model configuration in transformers' form; timm's models in transformers have timm's
+/// form.
 pub fn recognises(value: &Value) -> bool {
     let holds = |key| value.get(key).is_some();
     let timm = value.get("model_type").and_then(Value::as_str) == Some("timm_wrapper");
     !timm && (holds("model_type") || holds("architectures"))
 }
 
-/// Reads the configuration; the preprocessing is the usual one.
+/// Reads the configuration; the preprocessing is the default one.
 pub fn read(value: &Value) -> Result<Configuration> {
     match value.get("model_type").and_then(Value::as_str) {
         None | Some("resnet") => {}
         Some(other) => {
             return Err(hinted(
                 format!("it is the configuration of a `{other}`, not of a ResNet"),
-                "pass a model of type `resnet`, as `microsoft/resnet-50`",
+                "pass a model of type `resnet`, such as `microsoft/resnet-50`",
             ));
         }
     }
@@ -97,10 +98,10 @@ fn architecture(given: Config, classes: usize) -> Result<ModelConfig> {
     if given.hidden_act != "relu" {
         return Err(hinted(
             format!(
-                "`hidden_act` is `{}`: only `relu` is built",
+                "`hidden_act` is `{}`: only `relu` is supported",
                 given.hidden_act
             ),
-            "pass a model whose activation is ReLU, as `microsoft/resnet-50`",
+            "pass a model with ReLU activations, such as `microsoft/resnet-50`",
         ));
     }
     let block = match given.layer_type.as_str() {
@@ -108,7 +109,7 @@ fn architecture(given: Config, classes: usize) -> Result<ModelConfig> {
         "bottleneck" => BlockKind::Bottleneck,
         other => {
             return Err(hinted(
-                format!("`layer_type` is `{other}`: it is basic or bottleneck"),
+                format!("`layer_type` is `{other}`: it must be basic or bottleneck"),
                 CORRECT,
             ));
         }
@@ -121,7 +122,7 @@ fn architecture(given: Config, classes: usize) -> Result<ModelConfig> {
     {
         return Err(hinted(
             format!(
-                "`hidden_sizes` has {size}: a bottleneck's channels are a multiple of {expansion}"
+                "`hidden_sizes` has {size}: the channels of a bottleneck must be a multiple of {expansion}"
             ),
             CORRECT,
         ));
@@ -157,7 +158,7 @@ fn architecture(given: Config, classes: usize) -> Result<ModelConfig> {
     Ok(config)
 }
 
-/// Number and names of the classes.
+/// Returns number and names of the classes.
 fn classes(given: &Config) -> Result<(usize, Vec<String>)> {
     let Some(named) = &given.id2label else {
         // transformers leaves out two unnamed labels, its default.
@@ -216,17 +217,17 @@ mod tests {
             (
                 "hidden_act",
                 json!("gelu"),
-                "`hidden_act` is `gelu`: only `relu` is built",
+                "`hidden_act` is `gelu`: only `relu` is supported",
             ),
             (
                 "layer_type",
                 json!("x"),
-                "`layer_type` is `x`: it is basic or bottleneck",
+                "`layer_type` is `x`: it must be basic or bottleneck",
             ),
             (
                 "hidden_sizes",
                 json!([10, 20, 30, 40]),
-                "`hidden_sizes` has 10: a bottleneck's channels are a multiple of 4",
+                "`hidden_sizes` has 10: the channels of a bottleneck must be a multiple of 4",
             ),
             (
                 "model_type",
@@ -241,7 +242,7 @@ mod tests {
             (
                 "id2label",
                 json!({"0": "a", "2": "b"}),
-                "`id2label` has 2 labels, whose classes are not 0 to 1",
+                "`id2label` has 2 labels, but their classes are not 0 to 1",
             ),
         ] {
             let mut value = json!({"model_type": "resnet"});

@@ -1,4 +1,4 @@
-//! A tensor of a checkpoint: a view of a storage, by offset, shape and strides.
+//! A tensor of a checkpoint: a view of a storage, given by offset, shape and strides.
 
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::DType;
@@ -10,31 +10,32 @@ use super::{
 };
 use crate::error::hinted;
 
-/// The most elements of a tensor that is larger than its storage (an expanded one).
+/// Maximum number of elements of a tensor that is larger than its storage (an expanded one).
 const MOST_EXPANDED: usize = 1 << 24;
 
-/// The way out for numbers in the other order.
-pub const BIG_ENDIAN: &str = "save it again on a usual machine, whose numbers are little-endian: `torch.save(torch.load(file), \"weights.pth\")`";
+/// Hint for numbers in the other byte order.
+pub const BIG_ENDIAN: &str =
+    "save it again on a little-endian machine: `torch.save(torch.load(file), \"weights.pth\")`";
 
-/// A tensor: part of a storage.
+/// A tensor: a view of a storage.
 pub struct View {
     /// Shape and type.
     pub info: Info,
-    /// Distance of neighbours on each axis, in elements.
+    /// Stride of each axis, in elements.
     strides: Vec<usize>,
-    /// The first element's place in the storage.
+    /// Offset of the first element in the storage, in elements.
     offset: usize,
-    /// The storage's name.
+    /// Name of the storage.
     pub storage: String,
-    /// Elements of the storage.
+    /// Number of elements in the storage.
     stored: usize,
 }
 
-/// What the call at `id` says of its tensor.
+/// Returns the tensor that the call at `id` describes.
 pub fn view(pickle: &Pickle, id: Id) -> Result<View> {
     let (mut id, mut depth) = (id, 0);
     let args = loop {
-        let (_, name, args) = call(pickle, id).context("it is no tensor")?;
+        let (_, name, args) = call(pickle, id).context("it is not a tensor")?;
         depth += 1;
         match name {
             "_rebuild_tensor" | "_rebuild_tensor_v2" => break args,
@@ -43,8 +44,8 @@ pub fn view(pickle: &Pickle, id: Id) -> Result<View> {
             }
             "_rebuild_qtensor" => {
                 return Err(hinted(
-                    "it is quantised",
-                    "save the weights from before quantisation, in floating point",
+                    "it is quantized",
+                    "save the weights from before quantization, in floating point",
                 ));
             }
             "_rebuild_from_type_v2" => {
@@ -55,10 +56,12 @@ pub fn view(pickle: &Pickle, id: Id) -> Result<View> {
                 let plain = pickle
                     .global(function)
                     .is_some_and(|(_, name)| name.starts_with("_rebuild_tensor"));
-                ensure!(plain, "a tensor of its kind is not read");
-                break pickle.tuple(args).context("its arguments are no tuple")?;
+                ensure!(plain, "a tensor of its kind is not supported");
+                break pickle
+                    .tuple(args)
+                    .context("its arguments are not a tuple")?;
             }
-            other => bail!("a tensor made by `{other}` is not read"),
+            other => bail!("a tensor made by `{other}` is not supported"),
         }
     };
     let &[storage, offset, shape, strides, ..] = args else {
@@ -68,9 +71,9 @@ pub fn view(pickle: &Pickle, id: Id) -> Result<View> {
         let items = pickle.tuple(id)?;
         items.iter().map(|&item| pickle.size(item)).collect()
     };
-    let offset = pickle.size(offset).context("its offset is no size")?;
-    let shape = sizes(shape).context("its shape is no tuple of sizes")?;
-    let strides = sizes(strides).context("its strides are no tuple of sizes")?;
+    let offset = pickle.size(offset).context("its offset is not a size")?;
+    let shape = sizes(shape).context("its shape is not a tuple of sizes")?;
+    let strides = sizes(strides).context("its strides are not a tuple of sizes")?;
     ensure!(
         shape.len() == strides.len(),
         "its shape {shape:?} and strides {strides:?} differ in length"
@@ -81,7 +84,7 @@ pub fn view(pickle: &Pickle, id: Id) -> Result<View> {
         _ => None,
     };
     let Some(&[_, class, key, _, stored, ref rest @ ..]) = storage else {
-        bail!("its storage is none of `torch.save`'s");
+        bail!("its storage is not one of `torch.save`");
     };
     if rest.iter().any(|&part| *pickle.get(part) != Object::None) {
         return Err(hinted(
@@ -111,7 +114,7 @@ pub fn view(pickle: &Pickle, id: Id) -> Result<View> {
     Ok(view)
 }
 
-/// Bytes of an element in a storage of that class, where the class is known.
+/// Returns the bytes per element of a storage of that class, if the class is known.
 pub fn element_size(class: &str) -> Option<u64> {
     Some(match class.strip_suffix("Storage")? {
         "Byte" | "Char" | "Bool" | "QInt8" | "QUInt8" => 1,
@@ -123,7 +126,7 @@ pub fn element_size(class: &str) -> Option<u64> {
     })
 }
 
-/// The name of a storage class's elements, as safetensors has it.
+/// Returns the name of the element type of a storage class, as in safetensors.
 fn integer_type(class: &str) -> String {
     match class {
         "LongStorage" => "i64".to_owned(),
@@ -139,7 +142,7 @@ fn integer_type(class: &str) -> String {
 }
 
 impl View {
-    /// Refuses a view that reaches beyond its storage, or that is far larger.
+    /// Returns an error if the view reaches beyond its storage or is far larger.
     fn validate(&self) -> Result<()> {
         let shape = &self.info.shape;
         let elements = shape.iter().try_fold(1usize, |all, &n| all.checked_mul(n));
@@ -163,7 +166,8 @@ impl View {
         Ok(())
     }
 
-    /// [`View::gather`] from a storage that no other tensor needs: not copied where the tensor is all of it.
+    /// Gathers the elements as [`View::gather`] does, from a storage that no other tensor needs: without a copy if the
+    /// tensor is all of it.
     pub fn take(&self, storage: Vec<u8>) -> Result<Vec<u8>> {
         let elements: usize = self.info.shape.iter().product();
         let is_whole = elements > 0
@@ -175,7 +179,7 @@ impl View {
         self.gather(&storage)
     }
 
-    /// Bytes of an element.
+    /// Returns the bytes per element.
     fn width(&self) -> usize {
         match &self.info.element {
             Element::Float(dtype) => dtype.size_in_bytes(),
@@ -184,7 +188,7 @@ impl View {
         }
     }
 
-    /// Size of each axis, and its stride in bytes.
+    /// Returns the size of each axis, and its stride in bytes.
     fn axes(&self) -> Vec<[usize; 2]> {
         let width = self.width();
         std::iter::zip(&self.info.shape, &self.strides)
@@ -192,7 +196,7 @@ impl View {
             .collect()
     }
 
-    /// The tensor's elements out of its storage's bytes, row by row.
+    /// Gathers the elements of the tensor from the bytes of its storage, row-major.
     pub fn gather(&self, storage: &[u8]) -> Result<Vec<u8>> {
         let width = self.width();
         let needed = self.stored.checked_mul(width);
@@ -223,7 +227,8 @@ impl View {
     }
 }
 
-/// The bytes that the last axes (size and stride in bytes) cover without a gap, and how many axes stand before those.
+/// Returns the number of bytes that the last axes (size and stride in bytes) cover without a gap, and the number of
+/// axes before those.
 fn contiguous(axes: &[[usize; 2]], width: usize) -> (usize, usize) {
     let mut run = width;
     let mut outer = axes.len();

@@ -150,7 +150,7 @@ fn what_the_hub_refuses_is_said_with_the_way_out() {
         // What may be a path was none: that comes first.
         assert_eq!(
             done.stderr.starts_with(
-                "error: there is no file or folder `org/none`, and as a name of the hub: "
+                "error: there is no file or folder `org/none`, and as a hub repository: "
             ),
             model == "org/none",
             "{}",

@@ -226,7 +226,7 @@ const FAILURES: [Case; 47] = [
     (
         "summary --depth 18 --groups 2",
         2,
-        "error: cannot build this network: a basic block takes one group of width 64: groups and width a group need a bottleneck (depth 50 and more)\nhint: `resnet summary --help` lists the flags of an architecture",
+        "error: cannot build this network: a basic block takes one group of width 64: groups and width per group need a bottleneck (depth 50 and more)\nhint: `resnet summary --help` lists the flags of an architecture",
     ),
     (
         "summary MODEL --depth 50",
@@ -241,7 +241,7 @@ const FAILURES: [Case; 47] = [
     (
         "summary nothere.pth",
         1,
-        "error: cannot load weights `nothere.pth`: no such file or folder\nhint: pass a file or folder that exists, a name as `resnet50`, or a hub repository as `org/name`",
+        "error: cannot load weights `nothere.pth`: no such file or folder\nhint: pass an existing file or folder, a name such as `resnet50`, or a hub repository as `org/name`",
     ),
     (
         "summary --input 65536x65536x65536 --batch-size 65536",
@@ -251,7 +251,7 @@ const FAILURES: [Case; 47] = [
     (
         "summary https://example.org/model",
         1,
-        "error: `https://example.org/model` is an address, not a model\nhint: write the hub's repository as `org/name`, or download the file and pass its path",
+        "error: `https://example.org/model` is a URL, not a model\nhint: pass the hub repository as `org/name`, or download the file and pass its path",
     ),
     (
         "summary --dtype f16 --time",
@@ -276,12 +276,12 @@ const FAILURES: [Case; 47] = [
     (
         "predict CAT -m org/name.git",
         1,
-        "error: there is no file or folder `org/name.git`, and as a name of the hub: `org/name.git` is not the name of a repository\nhint: if it is a path, correct it; if it is the hub's, a hub name is `org/name`, of letters, digits, `-`, `_` and `.`",
+        "error: there is no file or folder `org/name.git`, and as a hub repository: `org/name.git` is not the name of a repository\nhint: if it is a path, correct it; if it is a hub repository, a hub name is `org/name`, of letters, digits, `-`, `_` and `.`",
     ),
     (
         "predict CAT -m ./src/../x/y",
         1,
-        "error: cannot load weights `./src/../x/y`: no such file or folder\nhint: pass a file or folder that exists, a name as `resnet50`, or a hub repository as `org/name`",
+        "error: cannot load weights `./src/../x/y`: no such file or folder\nhint: pass an existing file or folder, a name such as `resnet50`, or a hub repository as `org/name`",
     ),
     (
         "predict CAT -m DIR/page.safetensors",
@@ -291,27 +291,27 @@ const FAILURES: [Case; 47] = [
     (
         "predict CAT -m DIR/lfs.safetensors",
         1,
-        "error: cannot load weights `DIR/lfs.safetensors`: it is a git-lfs pointer, not the weights it stands for\nhint: fetch the weights with `git lfs pull`, or name the hub's repository as `org/name`",
+        "error: cannot load weights `DIR/lfs.safetensors`: it is a git-lfs pointer, not the weights it stands for\nhint: fetch the weights with `git lfs pull`, or pass the hub repository as `org/name`",
     ),
     (
         "predict CAT -m DIR/empty.pth",
         1,
-        "error: cannot load weights `DIR/empty.pth`: it is empty\nhint: the file is cut off or damaged: copy or download it again",
+        "error: cannot load weights `DIR/empty.pth`: it is empty\nhint: the file is truncated or damaged: copy or download it again",
     ),
     (
         "predict CAT -m DIR/cut.safetensors",
         1,
-        "error: cannot load weights `DIR/cut.safetensors`: its header is said to be 6096 bytes long, and the file has 3000\nhint: the file is cut off or damaged: copy or download it again",
+        "error: cannot load weights `DIR/cut.safetensors`: its header claims 6096 bytes, and the file has 3000\nhint: the file is truncated or damaged: copy or download it again",
     ),
     (
         "predict CAT -m DIR/nothing",
         1,
-        "error: folder `DIR/nothing` holds no weights\nhint: a model's folder has `model.safetensors` or `pytorch_model.bin`, a run's folder `best/`",
+        "error: folder `DIR/nothing` holds no weights\nhint: a model folder has `model.safetensors` or `pytorch_model.bin`, a run folder `best/`",
     ),
     (
         "predict CAT -m CAT",
         1,
-        "error: cannot load weights `assets/images/cat.png`: it is neither safetensors nor a checkpoint of `torch.save`\nhint: pass a `.safetensors`, `.pth`, `.pt` or `.bin` file of weights",
+        "error: cannot load weights `assets/images/cat.png`: it is neither a safetensors file nor a checkpoint of `torch.save`\nhint: pass a `.safetensors`, `.pth`, `.pt` or `.bin` file of weights",
     ),
     (
         "predict DIR/text.png -m MODEL",
@@ -361,7 +361,7 @@ const FAILURES: [Case; 47] = [
     (
         "predict CAT -m tests/fixtures/weights/five_channels.safetensors",
         1,
-        "note: the model takes 5 channels and its preprocessing has 3: the average mean 0.449 and deviation 0.226 are used for each\nerror: a model of 5 input channels takes no pictures\nhint: pictures have 3 channels (colour) or 1 (grey)",
+        "note: the model takes 5 channels and its preprocessing has 3: the average mean 0.449 and std 0.226 are used for each\nerror: a model of 5 input channels takes no pictures\nhint: pictures have 3 channels (colour) or 1 (grey)",
     ),
     (
         "predict CAT -m tests/fixtures/weights/whole_module.pth",
@@ -376,12 +376,12 @@ const FAILURES: [Case; 47] = [
     (
         "predict CAT -m tests/fixtures/weights/quantised.pth",
         1,
-        "error: cannot load weights `tests/fixtures/weights/quantised.pth`: tensor `fc.weight`: it is quantised\nhint: save the weights from before quantisation, in floating point",
+        "error: cannot load weights `tests/fixtures/weights/quantised.pth`: tensor `fc.weight`: it is quantized\nhint: save the weights from before quantization, in floating point",
     ),
     (
         "predict CAT -m tests/fixtures/weights/transformers_backbone",
         1,
-        "error: cannot load weights `tests/fixtures/weights/transformers_backbone/model.safetensors`: the classifier (`fc.weight` and `fc.bias`) is missing\nhint: it is a bare backbone; save transformers' `ResNetForImageClassification`, not `ResNetModel`",
+        "error: cannot load weights `tests/fixtures/weights/transformers_backbone/model.safetensors`: the classifier (`fc.weight` and `fc.bias`) is missing\nhint: it is a backbone without a classifier; save transformers' `ResNetForImageClassification`, not `ResNetModel`",
     ),
     (
         "predict CAT -m tests/fixtures/weights/no_state_dict.pth",
@@ -391,7 +391,7 @@ const FAILURES: [Case; 47] = [
     (
         "predict CAT -m DIR/nan.safetensors",
         1,
-        "note: tensor `layer2.0.downsample.1.weight` holds numbers that are infinite or not a number: so will the outputs\nerror: cannot predict picture `assets/images/cat.png`: the model gives no finite number for this picture (class 0): its weights are damaged or overflow",
+        "note: tensor `layer2.0.downsample.1.weight` holds infinite or NaN values, and so will the outputs\nerror: cannot predict picture `assets/images/cat.png`: the model gives no finite number for this picture (class 0): its weights are damaged or overflow",
     ),
     (
         "predict CAT -m MODEL --labels missing.txt",

@@ -183,7 +183,7 @@ fn a_moving_average_beside_the_weights_is_noted() {
     assert_eq!(
         notes,
         [
-            "the checkpoint holds `model`, which is read, and `model_ema`, which is not; to read that: `torch.save(torch.load(file)[\"model_ema\"], \"average.pth\")`"
+            "the checkpoint holds `model`, which is loaded, and `model_ema`, which is not; to load `model_ema`: `torch.save(torch.load(file)[\"model_ema\"], \"average.pth\")`"
         ]
     );
     assert!(open(&fixture("basic.pth")).unwrap().card.notes.is_empty());
@@ -469,7 +469,7 @@ fn numbers_that_are_not_finite_are_noted() {
     checkpoint.tensors(DType::F32, &Device::Cpu).unwrap();
     assert_eq!(
         checkpoint.note().unwrap(),
-        "tensor `fc.bias` holds numbers that are infinite or not a number: so will the outputs"
+        "tensor `fc.bias` holds infinite or NaN values, and so will the outputs"
     );
 }
 

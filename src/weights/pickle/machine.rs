@@ -1,8 +1,8 @@
-//! The machine itself: a stack, marks on it, and a memory of objects by number.
+//! The machine itself: a stack, marks on it, and a memo of objects by number.
 //!
-//! An instruction makes at most three objects and copies no text, and no more than [`MOST_INSTRUCTIONS`] are run, so memory is
-//! bounded: some 400 MB for the worst that a file can ask, some MB for a checkpoint. The instructions are described in
-//! <https://github.com/python/cpython/blob/main/Lib/pickletools.py>; protocols 2 to 5 are read.
+//! An instruction creates at most three objects and copies no text, and at most [`MOST_INSTRUCTIONS`] are run, so
+//! memory is bounded: about 400 MB for the worst possible file, a few MB for a checkpoint. The instructions are
+//! described in <https://github.com/python/cpython/blob/main/Lib/pickletools.py>; protocols 2 to 5 are supported.
 
 use std::collections::HashMap;
 
@@ -11,10 +11,11 @@ use anyhow::{Context, Result, bail, ensure};
 use super::{Id, Object};
 use crate::{error::hinted, weights::file::DAMAGED};
 
-/// The most instructions that are run; a checkpoint of resnet152 with its optimiser has some fifty thousand.
+/// Maximum number of instructions; a checkpoint of resnet152 with its optimizer has about fifty thousand.
 pub const MOST_INSTRUCTIONS: usize = 1 << 22;
 
-/// Runs the pickle that `bytes` begin with: its objects, the one that was pickled, and the pickle's length.
+/// Runs the pickle at the start of `bytes`; returns its objects, the one that was pickled, and the length of the
+/// pickle.
 pub fn run(bytes: &[u8]) -> Result<(Vec<Object>, Id, usize)> {
     let mut machine = Machine {
         bytes,
@@ -35,7 +36,7 @@ pub fn run(bytes: &[u8]) -> Result<(Vec<Object>, Id, usize)> {
         }
     }
     Err(hinted(
-        format!("the pickle has more than the {MOST_INSTRUCTIONS} instructions that are run"),
+        format!("the pickle has more instructions than the limit of {MOST_INSTRUCTIONS}"),
         "save the weights alone: `torch.save(model.state_dict(), \"weights.pth\")`",
     ))
 }
@@ -51,7 +52,7 @@ struct Machine<'a> {
 
 impl<'a> Machine<'a> {
     #[expect(clippy::too_many_lines, reason = "a table: one arm an instruction")]
-    /// Runs one instruction; gives the pickled object at the last one.
+    /// Runs one instruction; returns the pickled object at the last one.
     fn step(&mut self) -> Result<Option<Id>> {
         match self.take(1)?[0] {
             // PROTO
@@ -59,7 +60,7 @@ impl<'a> Machine<'a> {
                 let protocol = self.take(1)?[0];
                 ensure!(
                     (2..=5).contains(&protocol),
-                    "protocol {protocol} is not read"
+                    "protocol {protocol} is not supported"
                 );
             }
             // FRAME
@@ -140,7 +141,7 @@ impl<'a> Machine<'a> {
                 let [module, name] = self.pop_array()?;
                 ensure!(
                     self.text(module).is_some() && self.text(name).is_some(),
-                    "a class is named by something that is no string"
+                    "the name of a class is not a string"
                 );
                 self.push(Object::Global(module, name));
             }
@@ -205,14 +206,14 @@ impl<'a> Machine<'a> {
         Ok(self.take(N)?.try_into()?)
     }
 
-    /// An unsigned little-endian number of `width` bytes.
+    /// Reads an unsigned little-endian integer of `width` bytes.
     fn number(&mut self, width: usize) -> Result<u64> {
         let mut bytes = [0; 8];
         bytes[..width].copy_from_slice(self.take(width)?);
         Ok(u64::from_le_bytes(bytes))
     }
 
-    /// As many bytes as the number of `width` bytes before them says.
+    /// Reads a length of `width` bytes, and then that many bytes.
     fn counted(&mut self, width: usize) -> Result<&'a [u8]> {
         let count = usize::try_from(self.number(width)?)?;
         self.take(count)
@@ -231,7 +232,7 @@ impl<'a> Machine<'a> {
         self.stack.push(id);
     }
 
-    /// Keeps an object that is not on the stack.
+    /// Stores an object without pushing it onto the stack.
     fn add(&mut self, object: Object) -> Id {
         self.objects.push(object);
         self.objects.len() - 1
@@ -243,7 +244,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// A signed little-endian integer, as long as the number of `width` bytes before it says.
+    /// Pushes a signed little-endian integer whose length in bytes precedes it as a number of `width` bytes.
     fn push_long(&mut self, width: usize) -> Result<()> {
         let digits = self.counted(width)?;
         self.push(match digits.last() {
@@ -270,7 +271,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// Notes a call; `OrderedDict` and `defaultdict` are dictionaries.
+    /// Records a call; `OrderedDict` and `defaultdict` become dictionaries.
     fn call(&mut self, callable: Id, args: Id) {
         let dictionary = matches!(self.objects[callable], Object::Global(module, name)
             if self.text(module) == Some("collections")
@@ -317,7 +318,7 @@ impl<'a> Machine<'a> {
         Ok(self.stack.split_off(mark))
     }
 
-    /// Appends to the list on top; another class's items (a `deque`) are of no use here.
+    /// Appends to the list on top of the stack; items of another class (a `deque`) are ignored.
     fn append(&mut self, items: &[Id]) -> Result<()> {
         let top = self.top()?;
         if let Object::List(list) = &mut self.objects[top] {
@@ -326,7 +327,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// Sets keys and values of the dictionary on top; another class's are of no use here.
+    /// Sets keys and values of the dictionary on top of the stack; those of another class are ignored.
     fn set(&mut self, items: &[Id]) -> Result<()> {
         let (pairs, rest) = items.as_chunks::<2>();
         ensure!(rest.is_empty(), "a dictionary's key has no value");
@@ -344,7 +345,10 @@ impl<'a> Machine<'a> {
     }
 
     fn recall(&mut self, key: u32) -> Result<()> {
-        let id = self.memo.get(&key).context("an unknown object is named")?;
+        let id = self
+            .memo
+            .get(&key)
+            .context("an unknown object is referenced")?;
         self.stack.push(*id);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The nets that timm builds, by name and arguments.
+//! The models that timm builds, by name and arguments.
 
 use anyhow::Result;
 use serde_json::{Map, Value};
@@ -8,7 +8,7 @@ use crate::{
     model::{ModelConfig, StemKind},
 };
 
-/// Arguments of timm's models that change nothing in evaluation.
+/// Arguments of timm's models that have no effect in evaluation.
 const HARMLESS: [&str; 10] = [
     "num_classes",
     "in_chans",
@@ -22,7 +22,7 @@ const HARMLESS: [&str; 10] = [
     "checkpoint_path",
 ];
 
-/// The net that timm builds under `name` (without a tag), where it is one of the family.
+/// Returns the architecture that timm builds under `name` (without a tag), if it is of the family.
 pub fn architecture(name: &str) -> Option<ModelConfig> {
     let name = name.split('.').next()?;
     let name = ["tv_", "ssl_", "swsl_", "ig_"]
@@ -53,34 +53,32 @@ pub fn architecture(name: &str) -> Option<ModelConfig> {
 pub fn unknown(name: &str) -> anyhow::Error {
     hinted(
         format!("architecture `{name}` is not one of the family"),
-        "the nets are resnet18, 26, 34, 50, 101, 152 and 200, resnext50_32x4d, resnext101_32x4d, 32x8d, 32x16d, 32x32d, 32x48d and 64x4d, wide_resnet50_2 and wide_resnet101_2",
+        "the supported models are resnet18, 26, 34, 50, 101, 152 and 200, resnext50_32x4d, resnext101_32x4d, 32x8d, 32x16d, 32x32d, 32x48d and 64x4d, wide_resnet50_2 and wide_resnet101_2",
     )
 }
 
-/// Refuses arguments under which timm builds another net.
+/// Rejects arguments under which timm builds another network.
 pub fn check_arguments(arguments: &Map<String, Value>, global_pool: Option<&str>) -> Result<()> {
     if let Some(key) = arguments
         .keys()
         .find(|key| !HARMLESS.contains(&key.as_str()))
     {
         return Err(hinted(
-            format!(
-                "`model_args` has `{key}`, under which timm builds a net that is not built here"
-            ),
-            "pass a model that timm built with its usual arguments",
+            format!("`model_args` has `{key}`, with which timm builds an unsupported model"),
+            "pass a model that timm built with its default arguments",
         ));
     }
     let argument = arguments.get("global_pool").and_then(Value::as_str);
     match argument.or(global_pool) {
         None | Some("avg") => Ok(()),
         Some(other) => Err(hinted(
-            format!("`global_pool` is `{other}`: only `avg` is built"),
+            format!("`global_pool` is `{other}`: only `avg` is supported"),
             "pass a model with average pooling, timm's default",
         )),
     }
 }
 
-/// Replaces strides by dilation so that features are `output_stride` times smaller than the picture.
+/// Replaces strides by dilation, so that features are `output_stride` times smaller than the image.
 pub fn dilate(config: &mut ModelConfig, output_stride: Option<u64>) -> Result<()> {
     match output_stride {
         None | Some(32) => {}
@@ -88,7 +86,7 @@ pub fn dilate(config: &mut ModelConfig, output_stride: Option<u64>) -> Result<()
         Some(8) => config.dilated = vec![false, false, true, true],
         Some(other) => {
             return Err(hinted(
-                format!("`output_stride` is {other}: it is 8, 16 or 32"),
+                format!("`output_stride` is {other}: it must be 8, 16 or 32"),
                 "pass a model with one of these",
             ));
         }

@@ -1,4 +1,4 @@
-//! A model in timm's form.
+//! Writing of a model's configuration in timm's form.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,8 @@ use crate::{
     weights::{card::Card, run},
 };
 
-/// `card` in timm's form, so that timm loads the nets that it has, with the key `resnet` for all of them.
+/// Returns `card` in timm's form, so that timm loads the architectures that it has, with the key `resnet` for all of
+/// them.
 pub fn write(card: &Card) -> Value {
     let Preprocess {
         size,
@@ -63,13 +64,13 @@ pub fn write(card: &Card) -> Value {
     value
 }
 
-/// The shortest decimals that mean the same numbers: .485 rather than .48500001430511475.
+/// Returns the shortest decimals that stand for the same numbers: 0.485 rather than 0.48500001430511475.
 fn decimals(values: &[f32]) -> Vec<f64> {
     let decimal = |value: &f32| value.to_string().parse().unwrap_or(f64::from(*value));
     values.iter().map(decimal).collect()
 }
 
-/// timm's name of the net; for a net that timm lacks one of our own, which timm does not know.
+/// Returns timm's name of the architecture; if timm lacks it, a name of our own, which timm does not know.
 fn architecture_name(config: &ModelConfig) -> String {
     let Some(name) = config.name() else {
         let layers = match config.block {

@@ -301,7 +301,7 @@ fn a_mistyped_run_is_no_name_of_the_hub() {
     for (model, error) in [
         (
             "runs/dota-resnet20_custom-1",
-            "there is no `dota-resnet20_custom-1` in `runs`\nhint: there is `runs/data-resnet20_custom-1`; `runs/dota-resnet20_custom-1@main` is the hub's repository\n",
+            "there is no `dota-resnet20_custom-1` in `runs`\nhint: there is `runs/data-resnet20_custom-1`; `runs/dota-resnet20_custom-1@main` is the hub repository\n",
         ),
         (
             "runs/data-resnet20_custom-1/bset",
@@ -436,7 +436,7 @@ fn a_part_carved_out_chooses_the_epoch_and_the_test_pictures_stay_untouched() {
     assert_eq!((done.status, done.stdout.as_str()), (1, ""));
     assert_eq!(
         done.stderr,
-        "error: the 3 pictures of `data` that validated cannot be told: its training pictures are not those of the run\nhint: put the pictures back as they were in training and name the data as there, or leave --split out\n"
+        "error: the 3 images of `data` held out for validation cannot be identified: its training images have changed since the run\nhint: restore the images as they were during training and pass the data as in that run, or omit `--split`\n"
     );
 }
 

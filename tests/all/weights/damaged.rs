@@ -75,7 +75,7 @@ fn an_old_checkpoint_whose_storages_are_not_what_its_object_says_is_refused() {
         assert!(refused.ends_with(message), "{refused}");
         assert_eq!(
             hint,
-            "the file is cut off or damaged: copy or download it again"
+            "the file is truncated or damaged: copy or download it again"
         );
     }
     fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
@@ -163,6 +163,6 @@ fn a_changed_weight_in_a_pth_fails_its_checksum() {
     );
     assert_eq!(
         hint,
-        "the file is cut off or damaged: copy or download it again"
+        "the file is truncated or damaged: copy or download it again"
     );
 }
