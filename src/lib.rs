@@ -1,12 +1,12 @@
-//! The `ResNet` family on candle: train and evaluate, describe any residual net, load any checkpoint, predict real pictures.
-//! [`train`] has an example of training.
+//! The `ResNet` family on candle: trains and evaluates models, describes any residual network, loads published checkpoints
+//! and classifies images. [`train`] has an example of training.
 //!
 //! ```
 //! use resnet::Predictor;
 //!
 //! # fn main() -> anyhow::Result<()> {
 //! # let model = "tests/fixtures/weights/bottleneck.safetensors";
-//! // A hub name such as `resnet50`, a folder, or a file of weights.
+//! // A hub name such as `resnet50`, a folder, or a weights file.
 //! let mut predictor = Predictor::load(model)?;
 //! for prediction in predictor.predict("assets/images/cat.png", 5)? {
 //!     let label = prediction.label.unwrap_or_default();
@@ -16,7 +16,7 @@
 //! # }
 //! ```
 //!
-//! A `.pth` file becomes safetensors, with its preprocessing and labels inside, in one call:
+//! One call converts a `.pth` file to safetensors, with its preprocessing and labels in the metadata:
 //!
 //! ```
 //! use resnet::hub::Silent;
@@ -30,9 +30,9 @@
 //! # }
 //! ```
 //!
-//! The modules are layers, and an import only points down: `cli`; [`embedding`], [`eval`], [`explain`], [`predict`], [`report`], [`train`], [`weights`],
-//! [`datasets`], [`benchmark`] and [`hub`]; [`data`]; [`infer`] and [`step`]; [`model`]; [`nn`]; [`ops`]; [`kernels`].
-//! [`error`], [`random`] and [`words`] are for all of them.
+//! The modules are layers, and each imports only from those below: `cli`; [`embedding`], [`eval`], [`explain`], [`predict`],
+//! [`report`], [`train`], [`weights`], [`datasets`], [`benchmark`] and [`hub`]; [`data`]; [`infer`] and [`step`]; [`model`];
+//! [`nn`]; [`ops`]; [`kernels`]. [`error`], [`random`] and [`words`] are available to all of them.
 
 #![deny(unsafe_code)]
 

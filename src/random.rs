@@ -1,8 +1,8 @@
-//! Random numbers that are a function of a seed and a purpose, so that a run can be repeated and resumed.
+//! Random numbers as a pure function of a seed and a purpose, so that a run can be repeated and resumed.
 //!
-//! Candle's CPU generator cannot be seeded, so this one is ours: `SplitMix64`, Fast Splittable Pseudorandom Number
-//! Generators, <https://doi.org/10.1145/2660193.2660195>. Every use draws from a stream of its own, named by what it is
-//! for and by numbers such as epoch and picture: no draw depends on what was drawn before elsewhere.
+//! Candle's CPU generator cannot be seeded, so this module has its own: `SplitMix64`, from Fast Splittable Pseudorandom
+//! Number Generators, <https://doi.org/10.1145/2660193.2660195>. Every use draws from its own stream, named by its
+//! purpose and by numbers such as epoch and image: no draw depends on earlier draws elsewhere.
 
 /// A stream of random numbers.
 #[derive(Debug, Clone)]
@@ -11,7 +11,7 @@ pub struct Random {
 }
 
 impl Random {
-    /// The stream of `purpose` under `seed`.
+    /// Creates the stream of `purpose` under `seed`.
     pub fn new(seed: u64, purpose: &str) -> Self {
         // FNV-1a spreads the name over the state.
         let hash = purpose
@@ -24,7 +24,7 @@ impl Random {
         random
     }
 
-    /// The stream of `purpose` for one place in a run, such as `[epoch, picture]`.
+    /// Creates the stream of `purpose` for one position in a run, such as `[epoch, image]`.
     pub fn at(seed: u64, purpose: &str, place: &[u64]) -> Self {
         let mut random = Self::new(seed, purpose);
         for &number in place {
@@ -33,7 +33,7 @@ impl Random {
         random
     }
 
-    /// 64 random bits.
+    /// Returns 64 random bits.
     pub fn bits(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -41,45 +41,46 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// Uniform in [0, 1).
+    /// Returns a number uniformly distributed in [0, 1).
     pub fn uniform(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// Uniform in [low, high).
+    /// Returns a number uniformly distributed in [low, high).
     pub fn between(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.uniform()
     }
 
-    /// A whole number below `bound`, each as likely as the others to 2^-64.
+    /// Returns an integer below `bound`, uniformly distributed up to a bias of 2^-64.
     ///
     /// # Panics
-    /// When `bound` is 0.
+    /// If `bound` is 0.
     pub fn below(&mut self, bound: usize) -> usize {
         assert!(bound > 0, "no number is below 0");
         ((u128::from(self.bits()) * bound as u128) >> 64) as usize
     }
 
-    /// Whether something of probability `probability` happens.
+    /// Returns true with probability `probability`.
     pub fn chance(&mut self, probability: f64) -> bool {
         self.uniform() < probability
     }
 
-    /// Normal of mean 0 and deviation 1, by Box and Muller.
+    /// Returns a normally distributed number with mean 0 and standard deviation 1, by the Box-Muller transform.
     pub fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
         radius * (std::f64::consts::TAU * self.uniform()).cos()
     }
 
-    /// Beta of shapes `a` and `b`, both above 0: in 0..=1 with a mean of a / (a + b).
+    /// Returns a Beta(a, b) distributed number, with `a` and `b` above 0: in 0..=1, with mean a / (a + b).
     pub fn beta(&mut self, a: f64, b: f64) -> f64 {
-        // Of two gamma numbers the share of the first; of their logarithms, since those of small shapes are no numbers.
+        // The first gamma variate's share of the sum of two, computed from logarithms, because those of small shapes
+        // underflow.
         let difference = self.log_gamma(b) - self.log_gamma(a);
         1.0 / (1.0 + difference.exp())
     }
 
-    /// The logarithm of a gamma number of shape `a`: A Simple Method for Generating Gamma Variables (Marsaglia and Tsang),
-    /// <https://doi.org/10.1145/358407.358414>.
+    /// Returns the logarithm of a gamma variate of shape `a`: A Simple Method for Generating Gamma Variables (Marsaglia
+    /// and Tsang), <https://doi.org/10.1145/358407.358414>.
     fn log_gamma(&mut self, a: f64) -> f64 {
         if a < 1.0 {
             let above = self.log_gamma(a + 1.0);
@@ -97,7 +98,7 @@ impl Random {
         }
     }
 
-    /// Puts `items` in a random order (Fisher and Yates).
+    /// Shuffles `items` (Fisher-Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last + 1));

@@ -1,4 +1,4 @@
-//! From a net to its [`Plan`]: folds batch norm, fuses what follows a convolution, assigns buffers.
+//! Compilation of a network to a [`Plan`]: folds batch norm, fuses what follows a convolution, assigns buffers.
 
 use super::plan::{Operation, Plan, Slot, Step, Work};
 use super::weights::Weights;
@@ -15,13 +15,14 @@ use anyhow::{Result, bail};
 use candle_core::{DType, Tensor};
 use rayon::prelude::*;
 
-/// Pictures that repay transformed weights: preparing them takes as long as they save on about so many.
+/// Number of images from which Winograd's weight transform pays off: preparing the weights takes about as long as this
+/// number of images saves.
 const REPAYING: usize = 8;
 
-/// What a plan ends with.
+/// The last output of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// What the classifier makes of the pooled features.
+    /// The logits of the classifier.
     Logits,
     /// The pooled features.
     Features,
@@ -35,10 +36,10 @@ pub(super) fn compile(
     end: End,
 ) -> Result<Plan> {
     if height == 0 || width == 0 {
-        bail!("a picture of {height}x{width} has no pixel");
+        bail!("an image of {height}x{width} has no pixels");
     }
     let config = net.config();
-    // The pictures stand in a buffer of the caller's; slot 0 is never read for them.
+    // The images are in a buffer of the caller; slot 0 is never read for them.
     let mut compiler = Compiler {
         weights,
         numbers: Vec::new(),
@@ -80,7 +81,7 @@ pub(super) fn compile(
     })
 }
 
-/// A value that has been computed: where it stands and its shape, one picture.
+/// A computed value: its location and its shape, for one image.
 #[derive(Debug, Clone, Copy)]
 struct Value {
     slot: Slot,
@@ -97,18 +98,18 @@ impl Value {
 
 struct Compiler<'a> {
     weights: &'a dyn Weights,
-    /// The weights of one layer after the other.
+    /// Weights of one layer after the other.
     numbers: Vec<f32>,
     work: Work,
     steps: Vec<Step>,
-    /// Which buffers hold a value that is still to be read.
+    /// True for each buffer that holds a value still to be read.
     in_use: Vec<bool>,
-    /// The value that the next step reads.
+    /// The input of the next step.
     value: Value,
 }
 
 impl Compiler<'_> {
-    /// A buffer that holds nothing, kept from now on.
+    /// Returns an unused buffer and marks it as used.
     fn free_slot(&mut self) -> Slot {
         let slot = self
             .in_use
@@ -122,13 +123,13 @@ impl Compiler<'_> {
         slot
     }
 
-    /// Adds a step from the current value, which is then given up unless it is among `kept`.
+    /// Adds a step that reads the current value, whose buffer is then released unless it is among `kept`.
     fn push(&mut self, path: String, operation: Operation, shape: [usize; 3], kept: &[Slot]) {
         let output = self.free_slot();
         self.push_into(output, path, operation, shape, kept);
     }
 
-    /// [`Compiler::push`] into a buffer that is in use already.
+    /// Adds a step as [`Compiler::push`] does, into a buffer that is already in use.
     fn push_into(
         &mut self,
         output: Slot,
@@ -177,14 +178,14 @@ impl Compiler<'_> {
             held: residual.map_or(Held::Nothing, |_| Held::Residual),
             relu,
         };
-        // The sum takes the place of the residual, which nothing reads any more.
+        // The sum overwrites the residual, which nothing reads any more.
         let output = residual.unwrap_or_else(|| self.free_slot());
         let shape = out_shape(&geometry);
         self.push_into(output, path.to_owned(), operation, shape, kept);
         Ok(())
     }
 
-    /// The first convolution, from the pictures.
+    /// Compiles the first convolution, which reads the images.
     fn stem(&mut self, layer: &ConvNorm) -> Result<()> {
         let geometry = self.geometry(layer)?;
         if stem::fits(&geometry) {
@@ -207,12 +208,12 @@ impl Compiler<'_> {
         self.conv_norm("conv1", layer, None, true, &[])
     }
 
-    /// The shapes of a convolution of the current value.
+    /// Returns the shapes of a convolution of the current value.
     fn geometry(&self, layer: &ConvNorm) -> Result<ConvGeometry> {
         Ok(layer.conv.geometry(self.value.shape())?)
     }
 
-    /// The weights of the layer at `path`.
+    /// Reads the weights of the layer at `path`.
     fn read(&mut self, path: &str, weight: &Tensor) -> Result<&mut [f32]> {
         let count = weight.elem_count();
         if self.numbers.len() < count {
@@ -225,7 +226,7 @@ impl Compiler<'_> {
         Ok(numbers)
     }
 
-    /// A convolution that does its batch norm too: weights and bias are folded in f64.
+    /// Creates a convolution that includes its batch norm: weights and bias are folded in f64.
     fn convolution(
         &mut self,
         path: &str,
@@ -264,7 +265,7 @@ impl Compiler<'_> {
         let input = self.value;
         let residual = self.shortcut(path, &block.shortcut)?;
         self.value = input;
-        // The block's input outlives its first step only where it is itself what is added.
+        // The input of the block outlives its first step only if it is the residual itself.
         let kept: Vec<Slot> = residual.into_iter().collect();
         let last = block.layers.len() - 1;
         for (i, layer) in block.layers.iter().enumerate() {
@@ -280,7 +281,7 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    /// The buffer that holds what is added at the block's end.
+    /// Compiles the shortcut and returns the buffer that is added at the end of the block.
     fn shortcut(&mut self, path: &str, shortcut: &Shortcut) -> Result<Option<Slot>> {
         let input = self.value;
         let path = format!("{path}.downsample");
@@ -318,7 +319,7 @@ impl Compiler<'_> {
         let operation = Operation::AveragePool {
             pixels: height * width,
         };
-        // What is pooled may be asked for after the pass.
+        // The pooled values may be requested after the pass.
         let kept = [self.value.slot];
         self.push("avgpool".to_owned(), operation, [channels, 1, 1], &kept);
     }

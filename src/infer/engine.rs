@@ -1,4 +1,4 @@
-//! Whatever computes logits fastest: the compiled pass where it runs, else the net itself.
+//! The fastest available computation of logits: the compiled pass where it is supported, otherwise the network itself.
 
 use super::pass::{Pass, Wanted, of_net};
 use super::{Plan, Weights, Work};
@@ -7,10 +7,10 @@ use crate::ops::Form;
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
 
-/// A net ready to give logits for pictures of one size.
+/// A network ready to compute logits of images of one size.
 #[derive(Debug)]
 pub struct Engine {
-    /// Height and width of a picture.
+    /// Height and width of an image.
     size: [usize; 2],
     runner: Runner,
 }
@@ -19,7 +19,7 @@ pub struct Engine {
 enum Runner {
     /// The compiled pass: f32 on the CPU.
     Plan(Plan),
-    /// The net itself: any device, any dtype.
+    /// The network itself: any device, any dtype.
     Net {
         net: Box<ResNet>,
         dtype: DType,
@@ -28,11 +28,10 @@ enum Runner {
 }
 
 impl Engine {
-    /// Prepares `net`, with the numbers it has now, for pictures of height and width `size`,
-    /// to do `work`.
+    /// Prepares `net`, with its current weights, for images of height and width `size` and the workload `work`.
     ///
     /// # Errors
-    /// Pictures too small for the net.
+    /// If the images are too small for the network.
     pub fn new(net: ResNet, size: [usize; 2], work: Work) -> Result<Self> {
         let weight = net.stem().conv.weight();
         let (dtype, device) = (weight.dtype(), weight.device().clone());
@@ -45,11 +44,11 @@ impl Engine {
         Ok(Self { size, runner })
     }
 
-    /// [`Engine::new`] where nets are compiled, with the `weights` of convolutions and classifier in place of those of
-    /// `net`, which needs none.
+    /// Prepares a compiled network as [`Engine::new`] does, with the `weights` of convolutions and classifier in place
+    /// of those of `net`, which needs none.
     ///
     /// # Errors
-    /// Pictures too small for the net, and weights that cannot be read.
+    /// If the images are too small for the network, or the weights cannot be read.
     pub fn with_weights(
         net: &ResNet,
         weights: &dyn Weights,
@@ -61,15 +60,15 @@ impl Engine {
         Ok(Self { size, runner })
     }
 
-    /// Whether nets of `dtype` on `device` are compiled.
+    /// Returns true if networks of `dtype` on `device` are compiled.
     pub fn compiles(dtype: DType, device: &Device) -> bool {
         Form::on(dtype, device) == Form::Kernels
     }
 
-    /// Refuses batches for which there is no memory.
+    /// Checks that there is memory for a batch.
     ///
     /// # Errors
-    /// When a batch of so many pictures does not fit.
+    /// If a batch of that many images does not fit.
     pub fn ensure_memory(&self, batch: usize) -> Result<()> {
         match &self.runner {
             Runner::Plan(plan) => plan.ensure_memory(batch),
@@ -77,18 +76,18 @@ impl Engine {
         }
     }
 
-    /// Logits `[pictures, classes]` of inputs `[pictures, C, H, W]`.
+    /// Returns the logits `[N, classes]` of inputs `[N, C, H, W]`, where `N` is `pictures`.
     ///
     /// # Errors
-    /// Where the device lacks memory.
+    /// If the device lacks memory.
     pub fn logits(&mut self, inputs: Vec<f32>, pictures: usize) -> Result<Vec<f64>> {
         Ok(self.pass(inputs, pictures, Wanted::default())?.logits)
     }
 
-    /// [`Engine::logits`], and what else is `wanted` from the same pass.
+    /// Returns [`Engine::logits`] and the other outputs `wanted` from the same pass.
     ///
     /// # Errors
-    /// Where the device lacks memory, and a class that the net does not have.
+    /// If the device lacks memory, or the model does not have the class.
     pub fn pass(&mut self, inputs: Vec<f32>, pictures: usize, wanted: Wanted) -> Result<Pass> {
         match &mut self.runner {
             Runner::Plan(plan) => Ok(plan.pass(&inputs, wanted)?),

@@ -1,5 +1,5 @@
-//! The forward pass of a trained net, compiled for f32 on the CPU: batch norm folded into the weights, bias, residual and
-//! ReLU in the last store of each convolution, and buffers that one pass after the other reuses.
+//! The forward pass of a trained network, compiled for f32 on the CPU: batch norm is folded into the weights; bias,
+//! residual and ReLU are part of the last store of each convolution; buffers are reused from pass to pass.
 
 mod compile;
 mod engine;
@@ -28,12 +28,12 @@ mod tests {
         }
     }
 
-    /// A seeded net whose batch norms have moved off their start.
+    /// Returns a seeded network whose batch norms differ from their initial values.
     fn net(config: &ModelConfig) -> ResNet {
         in_both_precisions(config).0
     }
 
-    /// The same net, in f64 too.
+    /// Returns the same network in f32 and in f64.
     fn in_both_precisions(config: &ModelConfig) -> (ResNet, ResNet) {
         let parameters = Parameters::default();
         let net = ResNet::new(config, &parameters.seeded(3, DType::F32, &Device::Cpu)).unwrap();
@@ -171,7 +171,7 @@ mod tests {
             plan.run(&[0.0; 100])
                 .unwrap_err()
                 .to_string()
-                .contains("do not make pictures")
+                .contains("do not form images")
         );
         assert!(plan.run(&[]).is_err());
     }

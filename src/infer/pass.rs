@@ -1,10 +1,10 @@
-//! What a forward pass gives: logits, and beside them, where they are wanted, pooled features and what speaks for a class.
+//! Outputs of a forward pass: logits and, on request, pooled features and class activation maps.
 //!
-//! A [`Heat`] is Grad-CAM (<https://arxiv.org/abs/1610.02391>) at the last stage before its ReLU. Between the last feature map
-//! `A` `[C, h, w]` and the logit of class `c` stand the mean over the pixels and one linear layer `W` alone, so the logit's
-//! gradient is `W[c, k] / (h w)` at every pixel of channel `k`, and so is its mean over them, the weight that Grad-CAM gives
-//! the channel. The heat is `sum_k W[c, k] A_k / (h w)`: no backward pass is needed. The sum of its pixels and the class's bias
-//! are the logit.
+//! A [`Heat`] is Grad-CAM (<https://arxiv.org/abs/1610.02391>) at the last stage before its ReLU. Between the last
+//! feature map `A` `[C, h, w]` and the logit of class `c` there are only the mean over the pixels and one linear layer
+//! `W`, so the gradient of the logit is `W[c, k] / (h w)` at every pixel of channel `k`, and so is its mean over them,
+//! the weight that Grad-CAM gives the channel. The map is `sum_k W[c, k] A_k / (h w)`: no backward pass is needed. The
+//! sum of its pixels plus the bias of the class is the logit.
 
 use super::plan::{Operation, Plan, Step, in_pool};
 use crate::kernels::aligned::Lanes;
@@ -14,51 +14,52 @@ use crate::model::resnet::pool;
 use crate::model::{ResNet, top_class};
 use candle_core::{DType, Device, Result, Tensor, bail};
 
-/// What a pass is to give beside logits.
+/// Outputs that a pass returns besides the logits.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wanted {
-    /// The pooled features.
+    /// True to return the pooled features.
     pub features: bool,
-    /// The heat of a class.
+    /// Class whose activation map is returned, if any.
     pub heat: Option<HeatOf>,
 }
 
-/// Which class's heat.
+/// The target class of a class activation map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeatOf {
-    /// That of each picture's largest logit, the first of equal ones.
+    /// The class of each image's largest logit, the first of equal ones.
     Top,
-    /// That of one class for all pictures.
+    /// One class for all images.
     Class(usize),
 }
 
-/// What a pass over N pictures gave.
+/// Outputs of a pass over N images.
 #[derive(Debug, Clone, Default)]
 pub struct Pass {
-    /// `[N, classes]`
+    /// Logits, `[N, classes]`.
     pub logits: Vec<f64>,
-    /// `[N, features]`, where they were wanted.
+    /// Pooled features, `[N, features]`, if requested.
     pub features: Vec<f64>,
-    /// One a picture, where they were wanted.
+    /// Class activation maps, one per image, if requested.
     pub heats: Vec<Heat>,
 }
 
-/// How much each pixel of the last feature map speaks for a class; what speaks against it is negative.
+/// A class activation map: the contribution of each pixel of the last feature map to a class; evidence against it is
+/// negative.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heat {
-    /// The class's number.
+    /// Index of the class.
     pub class: usize,
     /// Height and width of the last feature map.
     pub size: [usize; 2],
-    /// `[height, width]`
+    /// Values, `[height, width]`.
     pub values: Vec<f64>,
 }
 
 impl HeatOf {
-    /// The class, in a picture of these logits.
+    /// Returns the class for an image with these logits.
     ///
     /// # Errors
-    /// A class that the net does not have.
+    /// If the model does not have the class.
     fn class(self, logits: &[f64]) -> Result<usize> {
         match self {
             Self::Top => Ok(top_class(logits)),
@@ -69,10 +70,11 @@ impl HeatOf {
 }
 
 impl Plan {
-    /// [`Plan::run`] of a plan with the classifier, and what else is `wanted` from the same pass.
+    /// Runs a plan with the classifier as [`Plan::run`] does, and returns the other outputs `wanted` from the same
+    /// pass.
     ///
     /// # Errors
-    /// A class that the net does not have, and pictures of another size.
+    /// If the model does not have the class, or the images have another size.
     pub fn pass(&mut self, pictures: &[f32], wanted: Wanted) -> Result<Pass> {
         self.end()?;
         in_pool(|| {
@@ -91,7 +93,7 @@ impl Plan {
         })
     }
 
-    /// The steps that pool the last feature map and classify.
+    /// Returns the steps that pool the last feature map and classify.
     fn end(&self) -> Result<(&Step, &Step)> {
         match self.steps.as_slice() {
             [.., pool, classifier] if self.classifies => Ok((pool, classifier)),
@@ -99,7 +101,7 @@ impl Plan {
         }
     }
 
-    /// The pooled features of the last pass, over so many pictures.
+    /// Returns the pooled features of the last pass, over a batch of `batch` images.
     fn features(&self, batch: usize) -> Result<Vec<f64>> {
         let (pool, _) = self.end()?;
         let channels = self.map[0];
@@ -109,8 +111,8 @@ impl Plan {
         Ok(features.into_iter().map(f64::from).collect())
     }
 
-    /// The heats of the last pass, which gave these logits: the classifier, a convolution of one pixel, goes over the last
-    /// feature map.
+    /// Returns the class activation maps of the last pass, which gave these logits: the classifier, a 1x1 convolution,
+    /// is applied to the last feature map.
     fn heats(&self, logits: &[f64], of: HeatOf) -> Result<Vec<Heat>> {
         let (pool, classifier) = self.end()?;
         let Operation::Convolution { convolution, .. } = &classifier.operation else {
@@ -137,7 +139,7 @@ impl Plan {
     }
 }
 
-/// The same of the net itself, for pictures `[N, C, H, W]` of its type on its device.
+/// Computes the same outputs with the network itself, for images `[N, C, H, W]` of its type on its device.
 pub(super) fn of_net(net: &ResNet, x: &Tensor, wanted: Wanted) -> Result<Pass> {
     let map = net.feature_map(x)?; // [N, features, h, w]
     let pooled = pool(&map)?; // [N, features]
@@ -166,7 +168,7 @@ pub(super) fn of_net(net: &ResNet, x: &Tensor, wanted: Wanted) -> Result<Pass> {
     Ok(pass)
 }
 
-/// The elements of a tensor on any device; not every device knows f64.
+/// Returns the elements of a tensor on any device; not every device supports f64.
 fn numbers(tensor: &Tensor) -> Result<Vec<f64>> {
     let tensor = tensor.detach().flatten_all()?.to_device(&Device::Cpu)?;
     tensor.to_dtype(DType::F64)?.to_vec1()

@@ -12,27 +12,27 @@ use crate::model::ResNet;
 use candle_core::{Result, bail};
 use std::time::{Duration, Instant};
 
-/// A buffer's number.
+/// Index of a buffer.
 pub(super) type Slot = usize;
 
-/// What a step computes. Geometries are those of one picture.
+/// The operation of a step. Geometries are those of one image.
 #[derive(Debug)]
 pub(super) enum Operation {
-    /// Brings pictures into the layout of the others, where the first convolution does not read them itself.
+    /// Converts images to the layout of the other steps, if the first convolution does not read them itself.
     Enter {
         channels: usize,
         pixels: usize,
     },
-    /// The first convolution, from the pictures.
+    /// The first convolution, which reads the images.
     Stem(Convolution),
-    /// A convolution with batch norm folded in; the classifier is one, too.
+    /// A convolution with batch norm folded in, including the classifier.
     Convolution {
         convolution: Convolution,
-        /// What the output's buffer holds before.
+        /// Contents of the output buffer on entry.
         held: Held,
         relu: bool,
     },
-    /// `planes` counts blocks of channels.
+    /// Max-pooling; `planes` counts blocks of channels.
     MaxPool(PoolGeometry),
     /// Every `stride`-th pixel between zero channels.
     PaddedShortcut(PaddedShortcut),
@@ -41,38 +41,38 @@ pub(super) enum Operation {
     },
 }
 
-/// One step: an operation from a buffer into another.
+/// One step: an operation from one buffer into another.
 #[derive(Debug)]
 pub(super) struct Step {
-    /// The module it stands for, as [`crate::model::Description`] names it.
+    /// Path of the module it stands for, as in [`crate::model::Description`].
     pub path: String,
     pub operation: Operation,
     pub input: Slot,
     pub output: Slot,
-    /// Lanes of the output, one picture.
+    /// Lanes of the output, for one image.
     pub size: usize,
 }
 
-/// What one step of a pass took.
+/// Execution time of one step of a pass.
 #[derive(Debug, Clone)]
 pub struct StepTime {
-    /// The module's dotted path: a convolution's time holds its batch norm, ReLU and residual.
+    /// Dotted path of the module; the time of a convolution includes its batch norm, ReLU and residual.
     pub path: String,
     /// Wall time.
     pub time: Duration,
 }
 
-/// What a plan is made for. It computes any batch; what it is made for decides how.
+/// The workload that a plan is optimized for. A plan computes any batch; the workload selects the algorithms.
 #[derive(Debug, Clone, Copy)]
 pub struct Work {
-    /// Pictures of a pass.
+    /// Images per pass.
     pub batch: usize,
-    /// Pictures of all passes: few of them do not repay weights that take long to prepare.
+    /// Images of all passes: with few of them, weights that take long to prepare do not pay off.
     pub pictures: usize,
 }
 
 impl Work {
-    /// Many passes over batches of `batch` pictures.
+    /// Describes many passes over batches of `batch` images.
     pub fn many(batch: usize) -> Self {
         Self {
             batch,
@@ -81,39 +81,40 @@ impl Work {
     }
 }
 
-/// Does `work` on one of the pool's threads, in the caller's instruction set: its short parallel parts need not wait to be handed
-/// over.
+/// Runs `work` on one of the pool's threads, in the caller's instruction set, so that its short parallel sections need
+/// not wait for a handover.
 pub(super) fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     let isa = isa::current();
     rayon::scope(|_| isa::with(isa, work))
 }
 
-/// A net compiled for pictures of one size and any batch.
+/// A network compiled for images of one size and any batch.
 #[derive(Debug)]
 pub struct Plan {
     pub(super) steps: Vec<Step>,
     pub(super) buffers: Vec<Lanes>,
-    /// The pictures as the stem reads them.
+    /// Images in the layout that the stem reads.
     pub(super) stem: Vec<f32>,
     pub(super) picture: [usize; 3],
-    /// Numbers that a picture comes to.
+    /// Output values per image.
     pub(super) outputs: usize,
     /// Channels, height and width of the last feature map.
     pub(super) map: [usize; 3],
-    /// Whether the classifier is its last step.
+    /// True if the classifier is the last step.
     pub(super) classifies: bool,
 }
 
 impl Plan {
-    /// Compiles `net` (f32, on the CPU) for pictures of `height` by `width`.
+    /// Compiles `net` (f32, on the CPU) for images of `height` by `width`.
     pub fn new(net: &ResNet, height: usize, width: usize, work: Work) -> anyhow::Result<Self> {
         Self::with_weights(net, &InNet, [height, width], work)
     }
 
-    /// [`Plan::new`] with the `weights` of convolutions and classifier in place of those of `net`, which needs none.
+    /// Compiles as [`Plan::new`] does, with the `weights` of convolutions and classifier in place of those of `net`,
+    /// which needs none.
     ///
     /// # Errors
-    /// Where weights cannot be read.
+    /// If the weights cannot be read.
     pub fn with_weights(
         net: &ResNet,
         weights: &dyn Weights,
@@ -123,7 +124,7 @@ impl Plan {
         in_pool(|| compile(net, weights, size, work, End::Logits))
     }
 
-    /// [`Plan::new`] without the classifier: passes give what it would read, the pooled features.
+    /// Compiles as [`Plan::new`] does, without the classifier: passes return its input, the pooled features.
     pub fn of_features(
         net: &ResNet,
         height: usize,
@@ -133,12 +134,12 @@ impl Plan {
         in_pool(|| compile(net, &InNet, [height, width], work, End::Features))
     }
 
-    /// Channels, height and width of a picture.
+    /// Returns channels, height and width of an image.
     pub fn picture(&self) -> [usize; 3] {
         self.picture
     }
 
-    /// Memory that a pass over `batch` pictures takes beside the weights, the pictures among it, in bytes.
+    /// Returns the memory in bytes of a pass over `batch` images, including the images and excluding the weights.
     pub fn bytes(&self, batch: usize) -> usize {
         let mut sizes = vec![0; self.buffers.len()];
         for step in &self.steps {
@@ -154,10 +155,10 @@ impl Plan {
             .saturating_mul(size_of::<f32>())
     }
 
-    /// Refuses a pass over `batch` pictures that the machine has no memory for, before it is begun.
+    /// Checks that the machine has memory for a pass over `batch` images, before it starts.
     ///
     /// # Errors
-    /// Where the allocator would not give [`Plan::bytes`].
+    /// If the allocator cannot provide [`Plan::bytes`].
     pub fn ensure_memory(&self, batch: usize) -> anyhow::Result<()> {
         let bytes = self.bytes(batch);
         let Err(_) = Vec::<u8>::new().try_reserve_exact(bytes) else {
@@ -166,19 +167,19 @@ impl Plan {
         let [channels, height, width] = self.picture;
         Err(hinted(
             format!(
-                "a forward pass of {batch}x{channels}x{height}x{width} takes {:.0} GB of memory, more than there is",
+                "a forward pass of {batch}x{channels}x{height}x{width} takes {:.0} GB of memory, more than available",
                 bytes as f64 / 1e9
             ),
-            "make the batch or the pictures smaller",
+            "reduce the batch size or the image size",
         ))
     }
 
-    /// Logits `[N, classes]` of pictures `[N, C, H, W]`, or features `[N, features]`.
+    /// Returns the logits `[N, classes]` of images `[N, C, H, W]`, or their features `[N, features]`.
     pub fn run(&mut self, pictures: &[f32]) -> Result<Vec<f32>> {
         self.run_observed(pictures, |_, _| ())
     }
 
-    /// [`Plan::run`] with the time of each step.
+    /// Runs as [`Plan::run`] does, and returns the time of each step.
     pub fn run_timed(&mut self, pictures: &[f32]) -> Result<(Vec<f32>, Vec<StepTime>)> {
         let mut times = Vec::with_capacity(self.steps.len());
         let logits = self.run_observed(pictures, |path, time| {
@@ -206,7 +207,7 @@ impl Plan {
         let picture: usize = self.picture.iter().product();
         if pictures.is_empty() || !pictures.len().is_multiple_of(picture) {
             bail!(
-                "{} values do not make pictures of {:?}",
+                "{} values do not form images of {:?}",
                 pictures.len(),
                 self.picture
             );

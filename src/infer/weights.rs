@@ -1,19 +1,19 @@
-//! Where a plan's weights come from, one layer at a time.
+//! Source of a plan's weights, one layer at a time.
 
 use anyhow::Result;
 use candle_core::{DType, Tensor};
 
-/// The weights of a net's convolutions and classifier, until they are packed.
+/// The weights of a network's convolutions and classifier, until they are packed.
 pub trait Weights: Sync {
-    /// Fills `numbers` with the weights `[C_out, C_in / groups, k, k]` of the layer at `path`, such as `layer1.0.conv1`, which
-    /// the net has as `tensor`.
+    /// Fills `numbers` with the weights `[C_out, C_in / groups, k, k]` of the layer at `path`, such as
+    /// `layer1.0.conv1`; `tensor` is that of the network.
     ///
     /// # Errors
-    /// Where they cannot be read.
+    /// If they cannot be read.
     fn read(&self, path: &str, tensor: &Tensor, numbers: &mut [f32]) -> Result<()>;
 }
 
-/// Those that the net itself has.
+/// The weights of the network itself.
 pub(super) struct InNet;
 
 impl Weights for InNet {

@@ -1,12 +1,12 @@
-//! Memory whose lanes do not straddle cache lines, in large pages where the system has them.
+//! Memory whose lanes do not straddle cache lines, in huge pages if the system has them.
 //!
-//! Batches of activations are read and written from one end to the other. With pages of 2 MB in place of 4 KB there is less to
-//! look up, and which lines meet in one set of the second-level cache is no longer left to where the system finds its pages.
+//! Batches of activations are read and written sequentially. Pages of 2 MB instead of 4 KB need fewer lookups, and
+//! which lines share a set of the L2 cache no longer depends on where the system finds its pages.
 
 use super::simd::{LANES, Lane};
 use std::ops::{Deref, DerefMut};
 
-/// Lanes in memory that begins where a cache line does.
+/// Lanes in memory that starts at a cache line.
 #[derive(Debug, Clone, Default)]
 pub struct Lanes {
     values: Vec<f32>,
@@ -15,13 +15,13 @@ pub struct Lanes {
 }
 
 impl Lanes {
-    /// `count` lanes of zeros.
+    /// Allocates `count` lanes of zeros.
     pub fn zeros(count: usize) -> Self {
-        // Zeros of a large allocation are pages that the system hands out when they are touched.
+        // Zeros of a large allocation are pages that the system provides when they are first touched.
         let values = vec![0.0; (count + 1) * LANES - 1];
         ask_for_large_pages(&values);
         let start = values.as_ptr().align_offset(size_of::<Lane>());
-        // The offset is one of elements; an allocator of odd addresses would only cost speed.
+        // The offset is in elements; an allocator that returns odd addresses would only cost speed.
         let start = if start < LANES { start } else { 0 };
         Self {
             values,
@@ -30,7 +30,7 @@ impl Lanes {
         }
     }
 
-    /// Makes room for `count` lanes at least; what they held may be lost.
+    /// Makes room for at least `count` lanes; their contents may be lost.
     pub fn reserve(&mut self, count: usize) {
         if self.count < count {
             *self = Self::zeros(count);
@@ -38,13 +38,13 @@ impl Lanes {
     }
 }
 
-/// Asks the system for large pages below `values`, most of which nobody touched yet. It may say no.
+/// Asks the system for huge pages for `values`, most of which have not been touched yet. The system may decline.
 #[cfg(target_os = "linux")]
 fn ask_for_large_pages(values: &[f32]) {
-    // No large page fits into less, on x86-64 and mostly elsewhere.
+    // No smaller allocation can hold a huge page, on x86-64 and mostly elsewhere.
     const LARGE_PAGE: usize = 2 << 20;
     if size_of_val(values) >= LARGE_PAGE {
-        // Without them it is slower and nothing else.
+        // Without huge pages it is slower, nothing else.
         let _ = advise_large_pages(values);
     }
 }
@@ -100,7 +100,7 @@ mod tests {
         assert!(flags.split(' ').any(|flag| flag == "hg"), "{flags}");
     }
 
-    /// The flags of the mapping that holds an address.
+    /// Returns the flags of the mapping that contains an address.
     fn flags_at(address: usize) -> String {
         let mappings = std::fs::read_to_string("/proc/self/smaps").unwrap_or_default();
         let mut inside = false;

@@ -1,20 +1,20 @@
-//! The layout that the kernels compute in: `[C / 16, N, H, W, 16]`, sixteen channels of a pixel side by side.
+//! The layout of the kernels: `[C / 16, N, H, W, 16]`, sixteen channels of a pixel side by side.
 //!
-//! A vector holds one pixel's values in a block of channels, and the pixels of a batch follow each other whatever their
-//! images: a product over pixels never sees where an image ends. Channels that fill up the last block are zero.
+//! A vector holds the values of one pixel in a block of channels, and the pixels of a batch follow one another across
+//! images: a product over pixels never sees where an image ends. Channels that pad the last block are zero.
 
 use super::simd::{LANES, Lane};
 use rayon::prelude::*;
 
-/// Blocks of so many channels.
+/// Returns the number of blocks that hold `channels` channels.
 pub fn blocks(channels: usize) -> usize {
     channels.div_ceil(LANES)
 }
 
-/// `[N, C, pixels]` to `[C / 16, N, pixels, 16]`.
+/// Converts `[N, C, pixels]` to `[C / 16, N, pixels, 16]`.
 ///
 /// # Panics
-/// Where a slice does not have the size that the shape says.
+/// If the size of a slice does not match the shape.
 pub fn from_planar(planar: &[f32], [batch, channels, pixels]: [usize; 3], blocked: &mut [Lane]) {
     assert_eq!(planar.len(), batch * channels * pixels);
     assert_eq!(blocked.len(), blocks(channels) * batch * pixels);
@@ -38,23 +38,23 @@ pub fn from_planar(planar: &[f32], [batch, channels, pixels]: [usize; 3], blocke
     });
 }
 
-/// Sixteen lanes with rows and columns exchanged.
+/// Returns sixteen lanes with rows and columns exchanged.
 #[inline(always)]
 pub fn transposed(lanes: &[Lane; LANES]) -> [Lane; LANES] {
     std::array::from_fn(|j| std::array::from_fn(|k| lanes[k][j]))
 }
 
-/// The values of a vector, sixteen at a time, filled up with zeros.
+/// Returns the values of a vector, sixteen per lane, padded with zeros.
 pub fn vector(values: &[f32]) -> Vec<Lane> {
     let mut lanes = vec![[0.0; LANES]; blocks(values.len())];
     from_planar(values, [1, values.len(), 1], &mut lanes);
     lanes
 }
 
-/// `[C / 16, N, pixels, 16]` to `[N, C, pixels]`.
+/// Converts `[C / 16, N, pixels, 16]` to `[N, C, pixels]`.
 ///
 /// # Panics
-/// Where a slice does not have the size that the shape says.
+/// If the size of a slice does not match the shape.
 pub fn to_planar(blocked: &[Lane], [batch, channels, pixels]: [usize; 3], planar: &mut [f32]) {
     assert_eq!(planar.len(), batch * channels * pixels);
     assert_eq!(blocked.len(), blocks(channels) * batch * pixels);

@@ -1,17 +1,17 @@
-//! The shapes of a convolution and of a pooling, with what follows from them.
+//! The shapes of convolutions and poolings, and quantities derived from them.
 
 use std::ops::Range;
 
-/// A convolution's shapes. Images are `[N, C, H, W]`, weights `[C_out, C_in / groups, k, k]`.
+/// The shapes of a convolution. Images are `[N, C, H, W]`, weights `[C_out, C_in / groups, k, k]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConvGeometry {
-    /// Images.
+    /// Number of images.
     pub batch: usize,
     /// Channels of an input image.
     pub in_channels: usize,
     /// Channels of an output image.
     pub out_channels: usize,
-    /// Groups of channels convolved apart.
+    /// Number of groups of channels that are convolved separately.
     pub groups: usize,
     /// Height of an input image.
     pub height: usize,
@@ -23,52 +23,52 @@ pub struct ConvGeometry {
     pub stride: usize,
     /// Zeros added on each side of both axes.
     pub padding: usize,
-    /// Distance of the kernel's taps on both axes.
+    /// Spacing of the kernel's taps on both axes.
     pub dilation: usize,
 }
 
 impl ConvGeometry {
-    /// Height of an output image.
+    /// Returns the height of an output image.
     pub fn out_height(&self) -> usize {
         self.out_length(self.height)
     }
 
-    /// Width of an output image.
+    /// Returns the width of an output image.
     pub fn out_width(&self) -> usize {
         self.out_length(self.width)
     }
 
-    /// Pixels of an output image.
+    /// Returns the number of pixels of an output image.
     pub fn out_pixels(&self) -> usize {
         self.out_height() * self.out_width()
     }
 
-    /// Inputs of one output within a group: `C_in / groups * k * k`.
+    /// Returns the number of inputs of one output within a group: `C_in / groups * k * k`.
     pub fn patch(&self) -> usize {
         self.in_channels / self.groups * self.kernel * self.kernel
     }
 
-    /// Numbers of one input image.
+    /// Returns the number of values of one input image.
     pub fn image(&self) -> usize {
         self.in_channels * self.height * self.width
     }
 
-    /// Numbers of one output image.
+    /// Returns the number of values of one output image.
     pub fn out_image(&self) -> usize {
         self.out_channels * self.out_pixels()
     }
 
-    /// Numbers of the weights.
+    /// Returns the number of weights.
     pub fn weights(&self) -> usize {
         self.out_channels * self.patch()
     }
 
-    /// What the kernel reaches over on one axis, in input pixels.
+    /// Returns the effective kernel size: the extent of the dilated kernel on one axis, in input pixels.
     pub fn reach(&self) -> usize {
         self.dilation * (self.kernel - 1) + 1
     }
 
-    /// Whether an image fits under the kernel at least once.
+    /// Returns true if the kernel fits on the padded image.
     pub fn fits(&self) -> bool {
         self.height.min(self.width) + 2 * self.padding >= self.reach()
     }
@@ -77,7 +77,7 @@ impl ConvGeometry {
         (length + 2 * self.padding - self.reach()) / self.stride + 1
     }
 
-    /// The outputs whose tap `tap` lies inside an input of `length` pixels, of `out_length` outputs.
+    /// Returns the outputs, out of `out_length`, whose tap `tap` lies inside an input of `length` pixels.
     pub fn inside(&self, tap: usize, length: usize, out_length: usize) -> Range<usize> {
         let offset = tap * self.dilation;
         let first = self.padding.saturating_sub(offset).div_ceil(self.stride);
@@ -89,10 +89,10 @@ impl ConvGeometry {
     }
 }
 
-/// A pooling's shapes.
+/// The shapes of a pooling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolGeometry {
-    /// Images times blocks of channels.
+    /// Number of images times blocks of channels.
     pub planes: usize,
     /// Height of a plane.
     pub height: usize,
@@ -102,21 +102,21 @@ pub struct PoolGeometry {
     pub kernel: usize,
     /// Stride of both axes.
     pub stride: usize,
-    /// Padding of both axes, by which no maximum is ever won.
+    /// Padding of both axes, which never contributes a maximum.
     pub padding: usize,
 }
 
 impl PoolGeometry {
-    /// Height of an output plane.
+    /// Returns the height of an output plane.
     pub fn out_height(&self) -> usize {
         (self.height + 2 * self.padding - self.kernel) / self.stride + 1
     }
 
-    /// Width of an output plane.
+    /// Returns the width of an output plane.
     pub fn out_width(&self) -> usize {
         (self.width + 2 * self.padding - self.kernel) / self.stride + 1
     }
-    /// The input positions under output `position` of one axis, of `length` positions.
+    /// Returns the input positions under output `position` of one axis with `length` positions.
     pub fn window(&self, position: usize, length: usize) -> Range<usize> {
         let start = position * self.stride;
         let end = (start + self.kernel)

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 /// An instruction set that the kernels are compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Isa {
-    /// What the compiler makes of plain loops.
+    /// Plain loops, as the compiler vectorizes them.
     Portable,
     /// AVX2 and FMA.
     Avx2,
@@ -17,11 +17,11 @@ pub enum Isa {
 static CURRENT: OnceLock<Isa> = OnceLock::new();
 
 thread_local! {
-    /// The set of this thread's work, where it is not the process's.
+    /// The set of this thread, if it differs from that of the process.
     static OWN: Cell<Option<Isa>> = const { Cell::new(None) };
 }
 
-/// The best set of this processor.
+/// Returns the best set of this processor.
 pub fn detect() -> Isa {
     #[cfg(target_arch = "x86_64")]
     {
@@ -35,19 +35,19 @@ pub fn detect() -> Isa {
     Isa::Portable
 }
 
-/// The set in use. The first call decides: what [`select`] chose before, or the best.
+/// Returns the set in use. The first call decides: the one that [`select`] chose before, or the best.
 pub fn current() -> Isa {
     OWN.get().unwrap_or_else(|| *CURRENT.get_or_init(detect))
 }
 
-/// The sets of this processor, the plainest first.
+/// Returns the sets of this processor, the simplest first.
 pub fn available() -> impl Iterator<Item = Isa> {
     let best = detect();
     let known = [Isa::Portable, Isa::Avx2, Isa::Avx512];
     known.into_iter().filter(move |&isa| isa <= best)
 }
 
-/// Runs `work` with the kernels that it calls in one of the [`available`] sets, to compare them.
+/// Runs `work` with its kernels in one of the [`available`] sets, to compare them.
 pub fn with<R>(isa: Isa, work: impl FnOnce() -> R) -> R {
     let before = OWN.replace(Some(isa.min(detect())));
     let result = work();
@@ -55,8 +55,8 @@ pub fn with<R>(isa: Isa, work: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Chooses the set that `name` means before any kernel has run; nothing means the best. The error says which names there
-/// are.
+/// Selects the set called `name`, before any kernel has run; an empty name selects the best. The error lists the
+/// available names.
 pub fn select(name: &str) -> Result<Isa, String> {
     let best = detect();
     let wanted = match name {
@@ -66,7 +66,7 @@ pub fn select(name: &str) -> Result<Isa, String> {
     let Some(wanted) = wanted else {
         let names: Vec<String> = available().map(|isa| format!("`{}`", isa.name())).collect();
         return Err(format!(
-            "`{name}` cannot be chosen: this processor has {}",
+            "`{name}` is not available: this processor has {}",
             names.join(", ")
         ));
     };
@@ -74,7 +74,7 @@ pub fn select(name: &str) -> Result<Isa, String> {
 }
 
 impl Isa {
-    /// The name that `RESNET_ISA` knows it by.
+    /// Returns the name of the set in `RESNET_ISA`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",

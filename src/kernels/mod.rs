@@ -1,11 +1,11 @@
-//! The arithmetic: slices, geometry and instruction sets, and no candle types.
+//! The arithmetic: slices, geometry and instruction sets, without candle types.
 //!
-//! Every sum has an order that depends on shapes alone, never on the number of threads, so that the same inputs give
-//! the same bits with one thread and with many.
+//! The order of every sum depends on shapes only, never on the number of threads, so that the same inputs give the same
+//! bits with one thread and with many.
 
 #![expect(
     clippy::inline_always,
-    reason = "what is not inlined into a function of an instruction set is compiled without that set"
+    reason = "code that is not inlined into a function of an instruction set is compiled without that set"
 )]
 
 pub mod aligned;

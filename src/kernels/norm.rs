@@ -1,24 +1,25 @@
-//! Batch norm of training in the blocked layout, with what stands around it: a residual and ReLU.
+//! Batch norm in training, in the blocked layout, fused with a residual and ReLU.
 //!
-//! - Statistics are taken in one pass: sums of the distances from the block's first pixel, and of their squares, over
-//!   64 pixels in f32 and over these in f64, so that neither a large mean nor many pixels harm them. Channels whose first
-//!   pixel is an outlier are summed once more, around their mean.
-//! - Pixels are cut by their number alone and partial sums added in order: the same bits for any number of threads.
-//! - Batch Normalization, <https://arxiv.org/abs/1502.03167>, gradients as in its section 3.
+//! - Statistics are computed in one pass: sums of the distances from the block's first pixel, and of their squares,
+//!   over 64 pixels in f32 and over these partial sums in f64, so that neither a large mean nor many pixels lose
+//!   precision. Channels whose first pixel is an outlier are summed a second time, around their mean.
+//! - Pixels are partitioned by their number only, and partial sums are added in order: the same bits for any number of
+//!   threads.
+//! - Batch Normalization, <https://arxiv.org/abs/1502.03167>; gradients as in its section 3.
 
 use super::simd::{Job, LANES, Lane, Simd, dispatch};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Pixels that are summed in f32.
+/// Number of pixels that are summed in f32.
 const GROUP: usize = 64;
-/// Pixels of a task.
+/// Number of pixels per task.
 const CHUNK: usize = 4096;
 
-/// An outlier's squared distance from the mean, in variances: f32 leaves sums of nearer distances at least 4 digits.
+/// Squared distance of an outlier from the mean, in variances: f32 sums of smaller distances keep at least 4 digits.
 const FAR: f64 = 1000.0;
 
-/// A number for each channel of a block.
+/// One number for each channel of a block.
 type Wide = [f64; LANES];
 
 /// Mean and biased variance of a block's channels.
@@ -30,19 +31,19 @@ pub struct Statistics {
     pub variance: Lane,
 }
 
-/// `y = x * scale + shift` of a block's channels.
+/// The affine map `y = x * scale + shift` of a block's channels.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Affine {
-    /// Factors.
+    /// Scales.
     pub scale: Lane,
-    /// Summands.
+    /// Shifts.
     pub shift: Lane,
 }
 
-/// Statistics of each block of `pixels` pixels.
+/// Returns the statistics of each block of `pixels` pixels.
 ///
 /// # Panics
-/// Where there is no pixel.
+/// If there are no pixels.
 pub fn statistics(input: &[Lane], pixels: usize) -> Vec<Statistics> {
     let firsts: Vec<Lane> = input.iter().step_by(pixels).copied().collect();
     let mut all = statistics_around(input, pixels, &firsts);
@@ -65,7 +66,7 @@ pub fn statistics(input: &[Lane], pixels: usize) -> Vec<Statistics> {
     all
 }
 
-/// The same by sums of the distances from an origin for each block.
+/// Returns the statistics, computed from sums of the distances from one origin per block.
 fn statistics_around(input: &[Lane], pixels: usize, origins: &[Lane]) -> Vec<Statistics> {
     struct Sums<'a>(&'a [Lane], usize, &'a [Lane]);
     impl Job for Sums<'_> {
@@ -95,7 +96,7 @@ fn statistics_around(input: &[Lane], pixels: usize, origins: &[Lane]) -> Vec<Sta
                 mean: std::array::from_fn(|j| (f64::from(origin[j]) + distance[j]) as f32),
                 variance: std::array::from_fn(|j| {
                     let variance = squares[j] / count - distance[j] * distance[j];
-                    // Rounding may go below zero; what is no number stays none.
+                    // Rounding may produce a negative number; NaN stays NaN.
                     (if variance < 0.0 { 0.0 } else { variance }) as f32
                 }),
             }
@@ -103,7 +104,7 @@ fn statistics_around(input: &[Lane], pixels: usize, origins: &[Lane]) -> Vec<Sta
         .collect()
 }
 
-/// The sums of the distances from `origin`, and of their squares.
+/// Returns the sums of the distances from `origin`, and of their squares.
 #[inline(always)]
 fn distances<S: Simd>(simd: S, pixels: &[Lane], origin: &Lane) -> [Wide; 2] {
     let origin = simd.load(origin);
@@ -118,10 +119,10 @@ fn distances<S: Simd>(simd: S, pixels: &[Lane], origin: &Lane) -> [Wide; 2] {
     )
 }
 
-/// The sums of two terms over `count` pixels.
+/// Returns the sums of two terms over `count` pixels.
 #[inline(always)]
 fn sums_of<S: Simd>(simd: S, count: usize, mut terms: impl FnMut(usize) -> [S::V; 2]) -> [Wide; 2] {
-    /// Sums in flight: one chain of additions would wait for each to end.
+    /// Number of independent sums: a single chain of additions would be bound by its latency.
     const CHAINS: usize = 4;
     let mut totals = [[0.0; LANES]; 2];
     for start in (0..count).step_by(GROUP) {
@@ -172,8 +173,8 @@ fn inverse_deviation(variance: f32, eps: f64) -> f64 {
     (f64::from(variance) + eps).sqrt().recip()
 }
 
-/// What [`apply`] takes for `y = (x - mean) / sqrt(variance + eps) * weight + bias`; weight and bias as
-/// [`vector`](super::blocked::vector) lays them out.
+/// Returns the maps with which [`apply`] computes `y = (x - mean) / sqrt(variance + eps) * weight + bias`; weight and
+/// bias are laid out by [`vector`](super::blocked::vector).
 pub fn affine(statistics: &[Statistics], weight: &[Lane], bias: &[Lane], eps: f64) -> Vec<Affine> {
     let of_block = |((statistics, weight), bias): ((&Statistics, &Lane), &Lane)| {
         let scale: [f64; LANES] = std::array::from_fn(|j| {
@@ -190,10 +191,10 @@ pub fn affine(statistics: &[Statistics], weight: &[Lane], bias: &[Lane], eps: f6
     blocks.map(of_block).collect()
 }
 
-/// `y = x * scale + shift`, plus `residual` where there is one, then ReLU where it is asked for.
+/// Computes `y = x * scale + shift`, adds `residual` if given, and applies ReLU if requested.
 ///
 /// # Panics
-/// Where input, residual and output differ in size.
+/// If input, residual and output differ in size.
 pub fn apply(
     input: &[Lane],
     affine: &[Affine],
@@ -253,13 +254,13 @@ pub fn apply(
     dispatch(Apply(input, affine, residual, relu, output));
 }
 
-/// The gradients of batch norm's weight and bias, `[C]` each filled up to whole blocks, of its input and of its output's
-/// gradient; that of the input takes the input's place. With x̂ the normalised input and m the pixels,
-/// `dx = weight / sqrt(variance + eps) * (dy - sum(dy) / m - x̂ * sum(dy x̂) / m)`. With `output`, which is ReLU's, gradients
-/// where it is not positive are made zero first.
+/// Returns the gradients of batch norm's weight and bias, `[C]` each, padded to whole blocks, from its input and the
+/// gradient of its output; the gradient of the input overwrites the input. With x̂ the normalized input and m the
+/// number of pixels, `dx = weight / sqrt(variance + eps) * (dy - sum(dy) / m - x̂ * sum(dy x̂) / m)`. With `output`,
+/// which is ReLU's, gradients are first set to zero where it is not positive.
 ///
 /// # Panics
-/// Where the inputs differ in size.
+/// If the inputs differ in size.
 pub fn gradients(
     input: &mut [Lane],
     gradient: &mut [Lane],
@@ -288,8 +289,8 @@ pub fn gradients(
     [of_weight, of_bias]
 }
 
-/// For each block the sum of the gradients of its pixels, and of the gradients times the input's distance from the mean. With
-/// `output`, which is ReLU's, gradients where it is not positive are made zero first.
+/// Returns, for each block, the sum of the gradients of its pixels, and of the gradients times the distance of the
+/// input from the mean. With `output`, which is ReLU's, gradients are first set to zero where it is not positive.
 fn gradient_sums(
     input: &[Lane],
     gradient: &mut [Lane],
@@ -352,7 +353,7 @@ fn gradient_sums(
         .collect()
 }
 
-/// Puts the input's gradient in the input's place: `slope[0] * (g - slope[1] - (x - mean) * slope[2])`.
+/// Overwrites the input with its gradient: `slope[0] * (g - slope[1] - (x - mean) * slope[2])`.
 fn grad_input(
     input: &mut [Lane],
     gradient: &[Lane],
@@ -395,7 +396,7 @@ fn grad_input(
     dispatch(GradInput(input, gradient, statistics, slopes));
 }
 
-/// The pieces of blocks of `pixels` pixels: each piece's block, and its pixels within it.
+/// Returns the pieces of blocks of `pixels` pixels: the block of each piece, and its pixels within the block.
 fn pieces(blocks: usize, pixels: usize) -> Vec<(usize, Range<usize>)> {
     let of_block = move |block| {
         let starts = (0..pixels).step_by(CHUNK);
@@ -404,7 +405,7 @@ fn pieces(blocks: usize, pixels: usize) -> Vec<(usize, Range<usize>)> {
     (0..blocks).flat_map(of_block).collect()
 }
 
-/// The same with the pieces themselves.
+/// Returns the same pieces with their values.
 fn split(values: &mut [Lane], pixels: usize) -> Vec<(usize, Range<usize>, &mut [Lane])> {
     let mut rest = values;
     let pieces = pieces(rest.len() / pixels, pixels).into_iter();

@@ -1,64 +1,64 @@
-//! The optimisers' updates, one pass over parameter, gradient and what is kept of earlier gradients.
+//! Optimizer updates, in one pass over parameter, gradient and the optimizer's state.
 //!
-//! With g the gradient, p the parameter, λ the weight decay and η the learning rate, as PyTorch writes them:
+//! With g the gradient, p the parameter, λ the weight decay and η the learning rate, in PyTorch's notation:
 //!
-//! - SGD: `g += λ p`, `b = μ b + g`, `p -= η b`, or `p -= η (g + μ b)` with Nesterov's momentum.
-//! - Adam: `g += λ p` (`AdamW`: `p *= 1 - η λ`), `m += (1 - β1) (g - m)`, `v = β2 v + (1 - β2) g²`,
-//!   `p -= η / (1 - β1^t) m / (sqrt(v) / sqrt(1 - β2^t) + ε)`.
+//! - SGD: `g += λ p`, `b = μ b + g`, `p -= η b`, or `p -= η (g + μ b)` with Nesterov momentum.
+//! - Adam: `g += λ p` (`AdamW`: `p *= 1 - η λ`), `m += (1 - β1) (g - m)`, `v = β2 v + (1 - β2) g²`, `p -= η / (1 -
+//!   β1^t) m / (sqrt(v) / sqrt(1 - β2^t) + ε)`.
 //!
-//! Every number is on its own, so threads and chunks change no bit. Memory's speed decides: 20 bytes a parameter for SGD
-//! with momentum, 28 for Adam; the compiler's own vectors keep up with it.
+//! Every element is independent, so threads and chunks change no bit. The updates are memory-bound: 20 bytes per
+//! parameter for SGD with momentum, 28 for Adam; the compiler's autovectorization keeps up with that.
 //!
 //! - On the importance of initialization and momentum, <https://proceedings.mlr.press/v28/sutskever13.html>
 //! - Adam, <https://arxiv.org/abs/1412.6980>; Decoupled Weight Decay Regularization, <https://arxiv.org/abs/1711.05101>
 
 use rayon::prelude::*;
 
-/// Numbers that one thread takes at a time.
+/// Number of elements that a thread processes at a time.
 const CHUNK: usize = 1 << 14;
 
-/// The numbers of one step of SGD.
+/// Parameters of one step of SGD.
 #[derive(Debug, Clone, Copy)]
 pub struct Sgd {
-    /// η.
+    /// Learning rate η.
     pub lr: f64,
-    /// μ.
+    /// Momentum μ.
     pub momentum: f64,
-    /// Whether the step looks ahead along the momentum.
+    /// True for Nesterov momentum.
     pub nesterov: bool,
-    /// λ.
+    /// Weight decay λ.
     pub weight_decay: f64,
 }
 
-/// The numbers of one step of Adam.
+/// Parameters of one step of Adam.
 #[derive(Debug, Clone, Copy)]
 pub struct Adam {
-    /// η.
+    /// Learning rate η.
     pub lr: f64,
-    /// β1 and β2.
+    /// Decay rates β1 and β2.
     pub betas: [f64; 2],
-    /// ε.
+    /// Epsilon ε.
     pub eps: f64,
-    /// λ.
+    /// Weight decay λ.
     pub weight_decay: f64,
-    /// Whether the decay acts on the parameter and not through the gradient: `AdamW`.
+    /// True if the weight decay acts on the parameter directly and not through the gradient: `AdamW`.
     pub decoupled: bool,
-    /// t, from 1.
+    /// Step t, from 1.
     pub step: u64,
 }
 
 impl Adam {
-    /// `η / (1 - β1^t)`.
+    /// Returns `η / (1 - β1^t)`.
     pub fn step_size(&self) -> f64 {
         self.lr / (1.0 - self.betas[0].powf(self.step as f64))
     }
 
-    /// `sqrt(1 - β2^t)`.
+    /// Returns `sqrt(1 - β2^t)`.
     pub fn second_correction(&self) -> f64 {
         (1.0 - self.betas[1].powf(self.step as f64)).sqrt()
     }
 
-    /// What the parameter is multiplied by first.
+    /// Returns the factor by which the parameter is multiplied first.
     pub fn shrink(&self) -> f64 {
         if self.decoupled {
             1.0 - self.lr * self.weight_decay
@@ -67,7 +67,7 @@ impl Adam {
         }
     }
 
-    /// What of the parameter is added to its gradient.
+    /// Returns the factor of the parameter that is added to its gradient.
     pub fn coupled_decay(&self) -> f64 {
         if self.decoupled {
             0.0
@@ -77,10 +77,10 @@ impl Adam {
     }
 }
 
-/// One step of SGD without momentum.
+/// Performs one step of SGD without momentum.
 ///
 /// # Panics
-/// Where the slices are not as long.
+/// If the slices differ in length.
 pub fn sgd(parameter: &mut [f32], gradient: &[f32], step: &Sgd) {
     assert_eq!(parameter.len(), gradient.len());
     let (lr, decay) = (step.lr as f32, step.weight_decay as f32);
@@ -94,10 +94,10 @@ pub fn sgd(parameter: &mut [f32], gradient: &[f32], step: &Sgd) {
         });
 }
 
-/// One step of SGD with momentum.
+/// Performs one step of SGD with momentum.
 ///
 /// # Panics
-/// Where the slices are not as long.
+/// If the slices differ in length.
 pub fn sgd_with_momentum(
     parameter: &mut [f32],
     gradient: &[f32],
@@ -111,7 +111,7 @@ pub fn sgd_with_momentum(
         step.weight_decay as f32,
         step.momentum as f32,
     );
-    // How much of the gradient and of the momentum moves the parameter.
+    // The weights of the gradient and of the momentum in the update.
     let (gradient_part, momentum_part) = if step.nesterov { (1.0, mu) } else { (0.0, 1.0) };
     parameter
         .par_chunks_mut(CHUNK)
@@ -126,10 +126,10 @@ pub fn sgd_with_momentum(
         });
 }
 
-/// One step of Adam: `mean` and `square` are m and v.
+/// Performs one step of Adam: `mean` and `square` are m and v.
 ///
 /// # Panics
-/// Where the slices are not as long.
+/// If the slices differ in length.
 pub fn adam(
     parameter: &mut [f32],
     gradient: &[f32],
@@ -160,10 +160,10 @@ pub fn adam(
         });
 }
 
-/// `average = keep * average + (1 - keep) * values`.
+/// Computes `average = keep * average + (1 - keep) * values`.
 ///
 /// # Panics
-/// Where the slices are not as long.
+/// If the slices differ in length.
 pub fn move_average(average: &mut [f32], values: &[f32], keep: f64) {
     assert_eq!(average.len(), values.len());
     let part = (1.0 - keep) as f32;
@@ -172,13 +172,13 @@ pub fn move_average(average: &mut [f32], values: &[f32], keep: f64) {
         .zip(values.par_chunks(CHUNK))
         .for_each(|(average, values)| {
             for (average, &value) in average.iter_mut().zip(values) {
-                // So that equal numbers stay what they are.
+                // So that equal values stay unchanged.
                 *average += part * (value - *average);
             }
         });
 }
 
-/// `values *= factor`.
+/// Computes `values *= factor`.
 pub fn scale(values: &mut [f32], factor: f64) {
     let factor = factor as f32;
     values.par_chunks_mut(CHUNK).for_each(|chunk| {
@@ -188,9 +188,9 @@ pub fn scale(values: &mut [f32], factor: f64) {
     });
 }
 
-/// The sum of the squares, in f64 and in an order that their number alone decides.
+/// Returns the sum of the squares, in f64 and in an order that depends on the length only.
 pub fn sum_of_squares(values: &[f32]) -> f64 {
-    /// Sums in flight: one chain of additions would wait for each to end.
+    /// Number of independent sums: a single chain of additions would be bound by its latency.
     const LANES: usize = 16;
     let chunks: Vec<f64> = values
         .par_chunks(CHUNK)

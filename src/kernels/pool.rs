@@ -6,7 +6,8 @@ use super::simd::{Job, LANES, Lane, Simd, dispatch};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// The pooling of a picture of these channels, height and width by windows of kernel, stride and padding.
+/// Returns the geometry of pooling an image with these channels, height and width by windows of kernel, stride and
+/// padding.
 pub fn geometry(
     [channels, height, width]: [usize; 3],
     [kernel, stride, padding]: [usize; 3],
@@ -21,8 +22,8 @@ pub fn geometry(
     }
 }
 
-/// Maxima of windows; `geometry.planes` counts images times blocks of channels. NaN beats every number, padding never
-/// wins.
+/// Computes the maxima of windows; `geometry.planes` counts images times blocks of channels. NaN wins against every
+/// number, padding never wins.
 pub fn maxima(input: &[Lane], geometry: &PoolGeometry, output: &mut [Lane]) {
     struct Maxima<'a>(&'a [Lane], &'a PoolGeometry, &'a mut [Lane]);
     impl Job for Maxima<'_> {
@@ -67,7 +68,7 @@ fn line_of_maxima<S: Simd>(
     }
 }
 
-/// The mean of each plane of `pixels` pixels, summed in f64.
+/// Computes the mean of each plane of `pixels` pixels, summed in f64.
 pub fn means(input: &[Lane], pixels: usize, output: &mut [Lane]) {
     let planes = output.par_iter_mut().zip(input.par_chunks_exact(pixels));
     planes.with_min_len(8).for_each(|(output, plane)| {
@@ -81,8 +82,8 @@ pub fn means(input: &[Lane], pixels: usize, output: &mut [Lane]) {
     });
 }
 
-/// Adds each output's gradient to the first of the largest inputs of its window, in row-major order, or to the last that is no
-/// number, as PyTorch does. `output` is what [`maxima`] gave; `result` is overwritten.
+/// Adds the gradient of each output to the first of the largest inputs of its window, in row-major order, or to the
+/// last that is NaN, as PyTorch does. `output` is the output of [`maxima`]; `result` is overwritten.
 pub fn grad_maxima(
     input: &[Lane],
     output: &[Lane],
@@ -126,7 +127,7 @@ fn grad_plane<S: Simd>(
         for (column, (output, gradient)) in (0..geometry.out_width()).zip(outputs.by_ref()) {
             let columns = geometry.window(column, geometry.width);
             let maximum = simd.load(output);
-            // What each channel has yet to give to a largest input.
+            // Gradient of each channel that is still to be assigned to a largest input.
             let mut rest = simd.load(gradient);
             for row in rows.clone() {
                 let line = row * geometry.width;
@@ -146,7 +147,7 @@ fn grad_plane<S: Simd>(
     }
 }
 
-/// The gradients of the maxima of a window that are no numbers, and so equal nothing.
+/// Computes the gradients of the maxima of a window that are NaN, and so are equal to nothing.
 #[cold]
 fn grad_of_no_numbers(
     input: &[Lane],

@@ -1,12 +1,12 @@
-//! The shortcut without parameters of the paper's nets for small pictures: every `stride`-th pixel, between zero channels.
+//! The parameter-free shortcut of the paper's CIFAR networks: every `stride`-th pixel, between zero channels.
 
 use super::blocked::blocks;
 use super::simd::{LANES, Lane};
 
-/// Its shapes.
+/// Shapes of the shortcut.
 #[derive(Debug, Clone, Copy)]
 pub struct PaddedShortcut {
-    /// Channels in and out; the missing ones stand half on each side, the smaller half first.
+    /// Input and output channels; half of the missing ones are on each side, the smaller half first.
     pub channels: [usize; 2],
     /// Height and width of the input.
     pub size: [usize; 2],
@@ -19,13 +19,13 @@ impl PaddedShortcut {
         self.size.map(|length| length.div_ceil(self.stride))
     }
 
-    /// Lanes of the output.
+    /// Returns the number of lanes of the output.
     pub fn out_lanes(&self, batch: usize) -> usize {
         blocks(self.channels[1]) * batch * self.out_size().iter().product::<usize>()
     }
 
-    /// Calls `visit` with each input channel's and its output channel's block and lane, and the pixels in and out of
-    /// each line.
+    /// Calls `visit` with block and lane of each input channel and of its output channel, and the input and output
+    /// pixels of each line.
     fn each(&self, batch: usize, mut visit: impl FnMut([usize; 2], [usize; 2], usize, usize)) {
         let [height, width] = self.size;
         let [out_height, out_width] = self.out_size();
@@ -48,7 +48,7 @@ impl PaddedShortcut {
     }
 }
 
-/// `[C_out / 16, N, H', W', 16]` of `[C_in / 16, N, H, W, 16]`.
+/// Computes `[C_out / 16, N, H', W', 16]` from `[C_in / 16, N, H, W, 16]`.
 pub fn padded(batch: usize, input: &[Lane], shortcut: &PaddedShortcut, output: &mut [Lane]) {
     output.fill([0.0; LANES]);
     shortcut.each(batch, |[i, o], [from, to], stride, width| {
@@ -59,7 +59,7 @@ pub fn padded(batch: usize, input: &[Lane], shortcut: &PaddedShortcut, output: &
     });
 }
 
-/// The gradient of the input of [`padded`].
+/// Computes the gradient of the input of [`padded`].
 pub fn grad_padded(
     batch: usize,
     gradient: &[Lane],

@@ -1,11 +1,11 @@
-//! Sixteen f32 at a time, in the instruction set in use.
+//! Operations on sixteen f32 at a time, in the instruction set in use.
 //!
-//! A kernel is written once over [`Simd`] and compiled for each set. What runs between [`Simd::vectorize`] and the
-//! arithmetic is `#[inline(always)]`, so that it becomes part of a function for which the set is switched on.
+//! A kernel is written once over [`Simd`] and compiled for each set. All code between [`Simd::vectorize`] and the
+//! arithmetic is `#[inline(always)]`, so that it becomes part of a function for which the set is enabled.
 
 use super::isa::{self, Isa};
 
-/// Values of a vector, and channels of a block of the layout that the kernels compute in.
+/// Number of values of a vector, and of channels of a block in the layout of the kernels.
 pub const LANES: usize = 16;
 
 /// The values of one pixel in one block of channels.
@@ -13,50 +13,50 @@ pub type Lane = [f32; LANES];
 
 /// Vectors of [`LANES`] f32, and the register tile that suits them.
 pub trait Simd: Copy + Send + Sync {
-    /// The vector.
+    /// Vector type.
     type V: Copy;
-    /// Pixels of a register tile.
+    /// Number of pixels of a register tile.
     const PIXELS: usize;
-    /// Blocks of output channels of a register tile.
+    /// Number of blocks of output channels of a register tile.
     const BLOCKS: usize;
 
-    /// Runs `work`, a closure marked `#[inline(always)]`, with the set switched on.
+    /// Runs `work`, a closure marked `#[inline(always)]`, with the set enabled.
     fn vectorize<R>(self, work: impl FnMut() -> R) -> R;
-    /// Has a lane brought into the second cache, if the processor likes.
+    /// Prefetches a lane into the L2 cache; the processor may ignore it.
     fn prefetch(self, lane: &Lane);
-    /// One value in all lanes.
+    /// Broadcasts one value to all lanes.
     fn splat(self, value: f32) -> Self::V;
-    /// The values of a lane.
+    /// Loads the values of a lane.
     fn load(self, from: &Lane) -> Self::V;
-    /// The vector as a lane.
+    /// Stores the vector to a lane.
     fn store(self, to: &mut Lane, value: Self::V);
-    /// `a * b + c`, rounded once where the set can.
+    /// Computes `a * b + c`, rounded once if the set supports it.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
-    /// `a * b`
+    /// Computes `a * b`.
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
-    /// `a + b`
+    /// Computes `a + b`.
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
-    /// `a - b`
+    /// Computes `a - b`.
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
-    /// The larger one; `b` where either is no number.
+    /// Returns the larger one; `b` if either is NaN.
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
-    /// `b` where it is larger than `a` or no number, else `a`.
+    /// Returns `b` where it is larger than `a` or NaN, `a` elsewhere.
     fn max_or_nan(self, a: Self::V, b: Self::V) -> Self::V;
-    /// `value` where `sign` is positive, else 0.
+    /// Returns `value` where `sign` is positive, 0 elsewhere.
     fn where_positive(self, sign: Self::V, value: Self::V) -> Self::V;
-    /// `value` where `a` and `b` are equal, else 0.
+    /// Returns `value` where `a` and `b` are equal, 0 elsewhere.
     fn where_equal(self, a: Self::V, b: Self::V, value: Self::V) -> Self::V;
 }
 
 /// Work that is compiled for every set.
 pub trait Job {
-    /// What it gives.
+    /// Result of the work.
     type Output;
-    /// Does it.
+    /// Runs the work.
     fn run<S: Simd>(self, simd: S) -> Self::Output;
 }
 
-/// Does `job` in the set in use.
+/// Runs `job` in the set in use.
 pub fn dispatch<J: Job>(job: J) -> J::Output {
     #[cfg(target_arch = "x86_64")]
     match isa::current() {
@@ -75,8 +75,8 @@ pub fn dispatch<J: Job>(job: J) -> J::Output {
     job.run(Portable)
 }
 
-/// A closure's own body. Called as `FnOnce` it would hide in a shim that need not be inlined, and what is not inlined is
-/// compiled without the set.
+/// A closure that is called by its own body. Called as `FnOnce`, it would be hidden in a shim that need not be inlined,
+/// and code that is not inlined is compiled without the set.
 #[cfg(target_arch = "x86_64")]
 struct Inlined<F>(F);
 
@@ -90,7 +90,7 @@ impl<R, F: FnMut() -> R> pulp::NullaryFnOnce for Inlined<F> {
     }
 }
 
-/// Plain arrays, which the compiler vectorises with what every processor of its kind has.
+/// Plain arrays, which the compiler vectorizes with the baseline instructions of the architecture.
 #[derive(Debug, Clone, Copy)]
 pub struct Portable;
 
@@ -119,7 +119,7 @@ impl Simd for Portable {
     }
     #[inline(always)]
     fn mul_add(self, a: Lane, b: Lane, c: Lane) -> Lane {
-        // Only where it is one instruction: elsewhere it would be a call.
+        // Only if it is a single instruction: elsewhere it would be a function call.
         if cfg!(target_arch = "aarch64") {
             std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
         } else {
@@ -143,7 +143,7 @@ impl Simd for Portable {
         std::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
     }
     #[inline(always)]
-    #[expect(clippy::float_cmp, reason = "equal is what is asked")]
+    #[expect(clippy::float_cmp, reason = "exact equality is intended")]
     fn where_equal(self, a: Lane, b: Lane, value: Lane) -> Lane {
         std::array::from_fn(|i| if a[i] == b[i] { value[i] } else { 0.0 })
     }

@@ -1,69 +1,69 @@
-//! The register tile: some pixels by some output channels, summed over segments of sixteen input channels.
+//! The register tile: several pixels by several output channels, summed over segments of sixteen input channels.
 //!
-//! Every product of the kernels ends here. The sums stay in registers while the segments go by; a value of a pixel is spread
-//! over a vector and multiplied with vectors of weights, of sixteen output channels each.
+//! Every product of the kernels ends here. The sums stay in registers while the segments stream by; the value of a
+//! pixel is broadcast to a vector and multiplied with vectors of weights, sixteen output channels each.
 
 use super::simd::{LANES, Lane, Simd};
 
-/// What a tile multiplies.
+/// Operands of a tile.
 #[derive(Debug, Clone, Copy)]
 pub struct Factors<'a> {
-    /// The tile's pixels in its first segment, one after the other; those of segment s begin at `s * step`.
+    /// The tile's pixels in its first segment, one after the other; those of segment s start at `s * step`.
     pub pixels: &'a [Lane],
-    /// Lanes from one segment to the next.
+    /// Number of lanes from one segment to the next.
     pub step: usize,
-    /// Segments.
+    /// Number of segments.
     pub segments: usize,
-    /// `[segments][16][blocks]`: for each input channel the weights of the tile's blocks of output channels.
+    /// Weights `[segments][16][blocks]`: for each input channel those of the tile's blocks of output channels.
     pub weights: &'a [Lane],
-    /// Weights that later tiles read, to be brought near meanwhile, some with each segment.
+    /// Weights that later tiles read, prefetched meanwhile, some with each segment.
     pub ahead: &'a [Lane],
-    /// Whether the tile after this one is the first to read the pixels that follow: they are brought near, too.
+    /// True if the next tile is the first to read the pixels that follow: they are prefetched, too.
     pub goes_on: bool,
 }
 
-/// What becomes of the sums.
+/// Operations applied to the sums before they are stored.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ending<'a> {
-    /// Added to each pixel of an output block.
+    /// Bias, added to each pixel of an output block.
     pub bias: Option<&'a [Lane]>,
-    /// Whether negative values become zero.
+    /// True to apply ReLU.
     pub relu: bool,
 }
 
-/// What an output holds before it is computed.
+/// Contents of the output buffer on entry (cf. `beta` in GEMM).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Held {
-    /// Nothing that matters.
+    /// Undefined; the output is overwritten.
     Nothing,
-    /// Sums of earlier terms, from which these go on.
+    /// Partial sums, which are continued.
     Sums,
-    /// What is added to the sums in the end. It needs no place of its own then, and is read where the processor would have
-    /// fetched the output's old values anyway.
+    /// Residual, added to the sums at the end. It needs no memory of its own then, and is read where the processor
+    /// would have fetched the old values of the output anyway.
     Residual,
 }
 
-/// Where a tile's sums go: block b's pixel p at `outputs[b][p]` for the tile's first `blocks` blocks from `block` and its
-/// pixels from `pixel`.
+/// Location of a tile's sums: pixel p of block b is stored at `outputs[b][p]`, for `blocks` blocks from `block` on and
+/// `pixels` pixels from `pixel` on.
 #[derive(Debug, Clone, Copy)]
 pub struct Place {
-    /// The first block among `outputs`.
+    /// Index of the first block in `outputs`.
     pub block: usize,
-    /// Blocks of the tile.
+    /// Number of blocks of the tile.
     pub blocks: usize,
-    /// The first pixel within each of `outputs`.
+    /// Index of the first pixel within each of `outputs`.
     pub pixel: usize,
-    /// Pixels of the tile.
+    /// Number of pixels of the tile.
     pub pixels: usize,
-    /// What is there already.
+    /// Contents of the output on entry.
     pub held: Held,
-    /// The first block's number in the whole output.
+    /// Index of the first block in the whole output.
     pub whole_block: usize,
 }
 
-/// What a tile's sums are of.
+/// The products that a tile sums.
 pub trait Terms: Copy {
-    /// Adds all of them.
+    /// Adds all products to `sums`.
     fn add_to<S: Simd, const M: usize, const N: usize>(self, simd: S, sums: &mut [[S::V; N]; M]);
 }
 
@@ -89,7 +89,7 @@ pub fn compute<S: Simd>(
     sizes!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
 }
 
-/// Runs `$body` for each of `$places` below `$most`, written out: only what is indexed by constants stays in registers.
+/// Unrolls `$body` for each of `$places` below `$most`: only values indexed by constants stay in registers.
 macro_rules! each {
     ($i:ident in $most:ident, $($place:literal)*, $body:block) => {
         $(if $place < $most {
@@ -99,7 +99,7 @@ macro_rules! each {
     };
 }
 
-/// The same for the pixels of a tile.
+/// Unrolls the same for the pixels of a tile.
 macro_rules! each_pixel {
     ($m:ident in $most:ident, $body:block) => {
         each!($m in $most, 0 1 2 3 4 5 6 7 8 9 10 11 12 13, $body);
@@ -170,7 +170,7 @@ pub(super) fn add_products<S: Simd, const M: usize, const N: usize>(
     });
 }
 
-/// Has the residual brought near while the products are made.
+/// Prefetches the residual while the products are computed.
 #[inline(always)]
 fn fetch_residual<S: Simd, const M: usize, const N: usize>(
     simd: S,
@@ -185,7 +185,7 @@ fn fetch_residual<S: Simd, const M: usize, const N: usize>(
     }
 }
 
-/// The sums that a tile goes on from.
+/// Returns the initial sums of a tile.
 #[inline(always)]
 fn begin<S: Simd, const M: usize, const N: usize>(
     simd: S,
@@ -202,7 +202,7 @@ fn begin<S: Simd, const M: usize, const N: usize>(
     sums
 }
 
-/// Puts the sums in their place.
+/// Stores the sums.
 #[inline(always)]
 fn finish<S: Simd, const M: usize, const N: usize>(
     simd: S,
@@ -223,7 +223,7 @@ fn finish<S: Simd, const M: usize, const N: usize>(
         }
         if ending.relu {
             let zero = simd.splat(0.0);
-            // A value that is no number stays none.
+            // NaN stays NaN.
             each_pixel!(m in M, { sums[m][n] = simd.max(zero, sums[m][n]); });
         }
         each_pixel!(m in M, { simd.store(&mut output[m], sums[m][n]); });
@@ -232,12 +232,14 @@ fn finish<S: Simd, const M: usize, const N: usize>(
 
 pub(super) use {each, each_pixel};
 
-/// What tile `i` of `count` that share their weights fetches of `ahead`: all of them together fetch it once.
+/// Returns the part of `ahead` that tile `i` of `count` tiles with the same weights prefetches: together they fetch it
+/// once.
 pub fn share(ahead: &[Lane], i: usize, count: usize) -> &[Lane] {
     &ahead[ahead.len() * i / count..ahead.len() * (i + 1) / count]
 }
 
-/// Cuts `count` pixels into tiles of nearly equal size, `S::PIXELS` at most: the first pixel and the pixels of each.
+/// Splits `count` pixels into tiles of nearly equal size, at most `S::PIXELS`; yields the first pixel and the number of
+/// pixels of each.
 pub fn tiles<S: Simd>(count: usize) -> impl ExactSizeIterator<Item = [usize; 2]> {
     let tiles = count.div_ceil(S::PIXELS).max(1);
     (0..tiles).map(move |tile| {

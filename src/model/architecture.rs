@@ -1,33 +1,33 @@
-//! An architecture as people say it: a depth, and what departs from it.
+//! An architecture as users specify it: a depth, and changes to it.
 
 use super::config::{BlockKind, ModelConfig, ShortcutKind, StemKind};
 use candle_core::{Result, bail};
 
-/// A depth of the family and what is changed of it.
+/// A depth of the family and the changes to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Architecture {
-    /// Layers: 18, 34, 50, 101, 152, or the paper's CIFAR nets 20, 32, 44, 56, 110.
+    /// Number of layers: 18, 34, 50, 101, 152, or the paper's CIFAR networks 20, 32, 44, 56, 110.
     pub depth: usize,
-    /// What stands before the first stage, where it is not the depth's own.
+    /// Stem; `None` for the default of the depth.
     pub stem: Option<StemKind>,
     /// Channels of the first stage, doubled from stage to stage.
     pub width: Option<usize>,
     /// Groups of the bottlenecks' 3x3 convolutions.
     pub groups: Option<usize>,
-    /// Channels a group at 64 planes.
+    /// Channels per group at 64 planes.
     pub width_per_group: Option<usize>,
-    /// No shortcuts.
+    /// True for a network without shortcuts.
     pub plain: bool,
 }
 
 impl Architecture {
-    /// The net, with the depth's own number of classes.
+    /// Returns the configuration, with the default number of classes of the depth.
     ///
     /// # Errors
-    /// A depth that the family has not, and a net that cannot be built.
+    /// If the family has no such depth, or the network cannot be built.
     pub fn config(&self) -> Result<ModelConfig> {
         let Some(mut config) = ModelConfig::from_depth(self.depth) else {
-            bail!("there is no residual net of depth {}", self.depth)
+            bail!("there is no residual network of depth {}", self.depth)
         };
         config.stem = self.stem.unwrap_or(config.stem);
         if let Some(width) = self.width {
@@ -44,7 +44,7 @@ impl Architecture {
 }
 
 impl ModelConfig {
-    /// The net's layers with weights on the longest way, as in its name: `ResNet-50` has 50.
+    /// Returns the number of layers with weights on the longest path, as in the name: `ResNet-50` has 50.
     pub fn depth(&self) -> usize {
         let layers = match self.block {
             BlockKind::Basic => 2,
@@ -53,7 +53,8 @@ impl ModelConfig {
         2 + layers * self.blocks.iter().sum::<usize>()
     }
 
-    /// A name for files and lists: the family's, `plain20` without shortcuts, or that of the nearest depth with `_custom`.
+    /// Returns a name for files and lists: the family's, `plain20` without shortcuts, or that of the nearest depth with
+    /// `_custom`.
     pub fn short_name(&self) -> String {
         if self.shortcut == ShortcutKind::None {
             return format!("plain{}", self.depth());

@@ -9,23 +9,23 @@ use crate::ops::relu::relu;
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-/// A convolution and the batch norm after it.
+/// A convolution followed by batch norm.
 #[derive(Debug, Clone)]
 pub struct ConvNorm {
-    /// The convolution.
+    /// Convolution.
     pub conv: Conv2d,
-    /// The batch norm.
+    /// Batch norm.
     pub norm: BatchNorm2d,
 }
 
 impl ConvNorm {
-    /// Normalised convolution: `[N, C_in, H, W]` to `[N, C_out, H', W']`.
+    /// Convolves and normalizes `[N, C_in, H, W]` to `[N, C_out, H', W']`.
     pub fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
         self.norm.forward_t(&self.conv.forward(x)?, train)
     }
 }
 
-/// Where a block or the stem finds the shape of one [`ConvNorm`].
+/// Shape of one [`ConvNorm`] of a block or of the stem.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ConvNormShape {
     pub channels: [usize; 2],
@@ -33,7 +33,7 @@ pub(super) struct ConvNormShape {
     pub stride: usize,
     pub dilation: usize,
     pub groups: usize,
-    /// What batch norm's weight starts at.
+    /// Initial value of batch norm's weight.
     pub norm_start: f64,
 }
 
@@ -49,8 +49,8 @@ impl ConvNormShape {
         }
     }
 
-    /// Builds it with the convolution's parameters under `conv` and the norm's under `norm`, padded so that stride 1 keeps
-    /// height and width.
+    /// Builds the layers with the convolution's parameters under `conv` and the norm's under `norm`, padded so that
+    /// stride 1 keeps height and width.
     pub fn build(self, conv: &VarBuilder, norm: &VarBuilder) -> Result<ConvNorm> {
         let Self {
             channels,
@@ -80,18 +80,18 @@ impl ConvNormShape {
     }
 }
 
-/// How a block's input reaches its output.
+/// The shortcut of a block: how its input reaches its output.
 #[derive(Debug, Clone)]
 pub enum Shortcut {
-    /// Not at all: the plain net.
+    /// None: the plain network.
     None,
-    /// As it is.
+    /// Identity.
     Identity,
-    /// By a 1x1 convolution and batch norm: `downsample` in torchvision's names.
+    /// A 1x1 convolution and batch norm: `downsample` in torchvision's names.
     Projection(ConvNorm),
-    /// Every `stride`-th pixel, with zero channels on both sides to make `channels[1]` of `channels[0]`.
+    /// Every `stride`-th pixel, with zero channels on both sides to extend `channels[0]` to `channels[1]`.
     Padded {
-        /// Channels in and out.
+        /// Input and output channels.
         channels: [usize; 2],
         /// Stride of both axes.
         stride: usize,
@@ -109,7 +109,8 @@ impl Shortcut {
     }
 }
 
-/// Every `stride`-th pixel of `[N, C_in, H, W]`, between half the missing channels on each side (the smaller half first).
+/// Takes every `stride`-th pixel of `[N, C_in, H, W]`, with half the missing channels on each side (the smaller half
+/// first).
 fn sample_and_pad(x: &Tensor, [input, output]: [usize; 2], stride: usize) -> Result<Tensor> {
     let mut x = x.clone();
     if stride > 1 {
@@ -129,11 +130,11 @@ pub struct Block {
     pub kind: BlockKind,
     /// `conv1` with `bn1`, `conv2` with `bn2`, and in a bottleneck `conv3` with `bn3`. ReLU follows all but the last.
     pub layers: Vec<ConvNorm>,
-    /// What is added before the last ReLU.
+    /// Shortcut, added before the last ReLU.
     pub shortcut: Shortcut,
 }
 
-/// Where in a net a block stands.
+/// Position of a block in the network.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub stage: usize,
@@ -186,7 +187,7 @@ impl Block {
         })
     }
 
-    /// `[N, C_in, H, W]` to `[N, C_out, H', W']`.
+    /// Maps `[N, C_in, H, W]` to `[N, C_out, H', W']`.
     pub fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
         let mut y = x.clone();
         for (i, layer) in self.layers.iter().enumerate() {

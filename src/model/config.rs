@@ -1,7 +1,7 @@
-//! The one description of a residual net: every depth and relative is a row of [`ModelConfig::named`]'s table.
+//! The single description of a residual network: every depth and variant is a row of [`ModelConfig::named`]'s table.
 //!
-//! The terms are torchvision's. Stage `i` of a net has `blocks[i]` blocks of `planes[i]` channels; a bottleneck block
-//! gives out four times its planes.
+//! The terms are torchvision's. Stage `i` has `blocks[i]` blocks of `planes[i]` channels; a bottleneck block has four
+//! times as many output channels as planes.
 //!
 //! - Deep Residual Learning for Image Recognition, <https://arxiv.org/abs/1512.03385>
 //! - Aggregated Residual Transformations (`ResNeXt`), <https://arxiv.org/abs/1611.05431>
@@ -12,21 +12,21 @@ use serde::{Deserialize, Serialize};
 
 /// Batch norm's epsilon, as in torchvision, timm and transformers.
 pub const BATCH_NORM_EPS: f64 = 1e-5;
-/// The share of the batch in batch norm's running statistics, as in torchvision, timm and transformers.
+/// Weight of the batch in the update of batch norm's running statistics, as in torchvision, timm and transformers.
 pub const BATCH_NORM_MOMENTUM: f64 = 0.1;
 
-/// The residual block of a net.
+/// The kind of residual block of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BlockKind {
     /// Two 3x3 convolutions.
     Basic,
-    /// 1x1, 3x3, 1x1 with four times the channels at the end.
+    /// 1x1, 3x3, 1x1 convolutions with four times the channels at the end.
     Bottleneck,
 }
 
 impl BlockKind {
-    /// How many times more channels a block gives out than its `planes`.
+    /// Returns the ratio of a block's output channels to its `planes`.
     pub fn expansion(self) -> usize {
         match self {
             Self::Basic => 1,
@@ -35,7 +35,7 @@ impl BlockKind {
     }
 }
 
-/// What stands before the first stage.
+/// The layers before the first stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StemKind {
@@ -45,7 +45,7 @@ pub enum StemKind {
     Cifar,
 }
 
-/// Which convolution of a bottleneck carries the stride.
+/// The convolution of a bottleneck that carries the stride.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StridePlacement {
@@ -56,43 +56,43 @@ pub enum StridePlacement {
     V15,
 }
 
-/// How a block's input reaches its output where the shapes differ.
+/// The shortcut of blocks whose input and output shapes differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ShortcutKind {
     /// 1x1 convolution and batch norm (the paper's option B).
     Projection,
-    /// Stride by sampling, missing channels are zero, no parameters (the paper's option A).
+    /// Strided sampling, missing channels are zero, no parameters (the paper's option A).
     Padded,
-    /// No block has a shortcut: the paper's plain net.
+    /// No block has a shortcut: the paper's plain network.
     None,
 }
 
-/// A residual net's architecture.
+/// The architecture of a residual network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelConfig {
-    /// The block of every stage.
+    /// Block of every stage.
     pub block: BlockKind,
-    /// Blocks a stage.
+    /// Blocks per stage.
     pub blocks: Vec<usize>,
-    /// Channels a stage before the block's expansion, as long as `blocks`.
+    /// Channels per stage before the block's expansion, as long as `blocks`.
     pub planes: Vec<usize>,
-    /// What stands before the first stage.
+    /// Stem.
     pub stem: StemKind,
-    /// Channels that the stem gives out.
+    /// Output channels of the stem.
     pub stem_channels: usize,
-    /// Channels of a picture.
+    /// Input channels.
     pub in_channels: usize,
     /// Groups of a bottleneck's 3x3 convolution (`ResNeXt`'s cardinality).
     pub groups: usize,
-    /// Channels a group of a bottleneck's 3x3 convolution, at 64 planes.
+    /// Channels per group of a bottleneck's 3x3 convolution, at 64 planes.
     pub width_per_group: usize,
-    /// Which convolution of a bottleneck carries the stride.
+    /// The convolution of a bottleneck that carries the stride.
     pub stride_placement: StridePlacement,
-    /// How a block's input reaches its output where the shapes differ.
+    /// The shortcut of blocks whose input and output shapes differ.
     pub shortcut: ShortcutKind,
-    /// Stages whose stride is replaced by dilation, as long as `blocks` (torchvision's
-    /// `replace_stride_with_dilation` names all stages but the first).
+    /// Stages whose stride is replaced by dilation, as long as `blocks` (torchvision's `replace_stride_with_dilation`
+    /// lists all stages but the first).
     pub dilated: Vec<bool>,
     /// Stride of the first stage: 1, or 2 with transformers' `downsample_in_first_stage`.
     pub first_stage_stride: usize,
@@ -100,18 +100,18 @@ pub struct ModelConfig {
     pub classes: usize,
 }
 
-/// The most channels, classes, groups or channels a group that a net may have: far above any real net, and small enough
-/// that no product of two of them overflows.
+/// Maximum number of channels, classes, groups or channels per group: far above any real network, and small enough that
+/// no product of two of them overflows.
 const LARGEST: usize = 1 << 20;
-/// The most blocks of a stage.
+/// Maximum number of blocks per stage.
 const MOST_BLOCKS: usize = 1000;
 
-/// Depths of the `ImageNet` nets.
+/// Depths of the `ImageNet` networks.
 pub const IMAGENET_DEPTHS: [usize; 5] = [18, 34, 50, 101, 152];
-/// Depths of the paper's CIFAR nets.
+/// Depths of the paper's CIFAR networks.
 pub const CIFAR_DEPTHS: [usize; 5] = [20, 32, 44, 56, 110];
 
-/// Every name of the family: torchvision's, and the paper's CIFAR nets as `resnet20` to `resnet110`.
+/// All names of the family: torchvision's, and the paper's CIFAR networks as `resnet20` to `resnet110`.
 pub const NAMES: [&str; 15] = [
     "resnet18",
     "resnet34",
@@ -131,7 +131,7 @@ pub const NAMES: [&str; 15] = [
 ];
 
 impl ModelConfig {
-    /// The net of that depth with 1000 classes (10 for the CIFAR depths), or nothing where the paper has none.
+    /// Returns the network of that depth with 1,000 classes (10 for the CIFAR depths), or `None` if the paper has none.
     pub fn from_depth(depth: usize) -> Option<Self> {
         use BlockKind::{Basic, Bottleneck};
         let (block, blocks) = match depth {
@@ -163,7 +163,7 @@ impl ModelConfig {
         })
     }
 
-    /// The paper's CIFAR net of 6n + 2 layers: three stages of n basic blocks, 16, 32 and 64 channels.
+    /// Returns the paper's CIFAR network of 6n + 2 layers: three stages of n basic blocks with 16, 32 and 64 channels.
     fn cifar(n: usize) -> Self {
         Self {
             block: BlockKind::Basic,
@@ -182,7 +182,7 @@ impl ModelConfig {
         }
     }
 
-    /// The net of one of the [`NAMES`].
+    /// Returns the network with one of the [`NAMES`].
     pub fn named(name: &str) -> Option<Self> {
         let grouped = |depth, groups, width_per_group| {
             Self::from_depth(depth).map(|config| Self {
@@ -201,8 +201,8 @@ impl ModelConfig {
         }
     }
 
-    /// The family's name of this net, whatever its stem, input channels and classes; nothing for other widths,
-    /// stride placements, dilations or shortcuts.
+    /// Returns the family's name of this network, whatever its stem, input channels and classes; `None` for other
+    /// widths, stride placements, dilations or shortcuts.
     pub fn name(&self) -> Option<&'static str> {
         NAMES.into_iter().find(|name| {
             Self::named(name).is_some_and(|named| {
@@ -217,7 +217,7 @@ impl ModelConfig {
         })
     }
 
-    /// The same net with `width` channels in the stem and the first stage, doubled from stage to stage.
+    /// Returns the same network with `width` channels in the stem and the first stage, doubled from stage to stage.
     #[must_use]
     pub fn with_width(mut self, width: usize) -> Self {
         self.stem_channels = width;
@@ -227,32 +227,32 @@ impl ModelConfig {
         self
     }
 
-    /// Channels that stage `stage` gives out.
+    /// Returns the output channels of stage `stage`.
     pub fn stage_channels(&self, stage: usize) -> usize {
         self.planes[stage] * self.block.expansion()
     }
 
-    /// Channels between the stages and the last layer.
+    /// Returns the number of channels between the stages and the last layer.
     pub fn features(&self) -> usize {
         self.stage_channels(self.planes.len() - 1)
     }
 
-    /// Channels inside a bottleneck of stage `stage`.
+    /// Returns the channels inside a bottleneck of stage `stage`.
     pub fn bottleneck_channels(&self, stage: usize) -> usize {
         self.planes[stage] * self.width_per_group / 64 * self.groups
     }
 
-    /// Refuses a net that cannot be built.
+    /// Returns an error if the network cannot be built.
     pub fn validate(&self) -> Result<()> {
         if self.blocks.is_empty() || self.blocks.contains(&0) {
             bail!(
-                "a net needs at least one stage and one block a stage, not {:?}",
+                "a network needs at least one stage and one block per stage, not {:?}",
                 self.blocks
             );
         }
         if self.planes.len() != self.blocks.len() || self.dilated.len() != self.blocks.len() {
             bail!(
-                "{} stages of blocks, {} of planes, {} of dilation: they must be as many",
+                "{} stages of blocks, {} of planes, {} of dilation: the numbers must be equal",
                 self.blocks.len(),
                 self.planes.len(),
                 self.dilated.len()
@@ -273,12 +273,12 @@ impl ModelConfig {
             || self.blocks.iter().any(|&blocks| blocks > MOST_BLOCKS)
         {
             bail!(
-                "channels, classes, groups and widths end at {LARGEST}, blocks per stage at {MOST_BLOCKS}"
+                "channels, classes, groups and widths must be at most {LARGEST}, blocks per stage at most {MOST_BLOCKS}"
             );
         }
         if !(1..=2).contains(&self.first_stage_stride) {
             bail!(
-                "the first stage's stride is 1 or 2, not {}",
+                "the stride of the first stage must be 1 or 2, not {}",
                 self.first_stage_stride
             );
         }
@@ -287,7 +287,7 @@ impl ModelConfig {
             for stage in 0..self.blocks.len() {
                 if self.stage_channels(stage) < before {
                     bail!(
-                        "stage {} has fewer channels than come in: a padded shortcut cannot take any away",
+                        "stage {} has fewer output than input channels: a padded shortcut cannot remove any",
                         stage + 1
                     );
                 }
@@ -297,14 +297,14 @@ impl ModelConfig {
         match self.block {
             BlockKind::Basic if self.groups != 1 || self.width_per_group != 64 => {
                 bail!(
-                    "a basic block takes one group of width 64: groups and width per group need a bottleneck (depth 50 and more)"
+                    "a basic block has one group of width 64: groups and width per group need bottleneck blocks (depth 50 or more)"
                 )
             }
             BlockKind::Bottleneck => (0..self.blocks.len()).try_for_each(|stage| {
                 let channels = self.bottleneck_channels(stage);
                 if channels == 0 || !channels.is_multiple_of(self.groups) {
                     bail!(
-                        "{channels} channels in stage {} do not make {} groups",
+                        "{channels} channels in stage {} cannot be divided into {} groups",
                         stage + 1,
                         self.groups
                     );

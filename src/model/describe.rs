@@ -1,4 +1,4 @@
-//! Describes a net by walking the layers that it is built of.
+//! Description of a network by walking the layers that it is built of.
 
 use super::block::{Block, ConvNorm, Shortcut};
 use super::config::{BlockKind, ModelConfig, StemKind};
@@ -7,27 +7,27 @@ use super::resnet::{ResNet, STEM_POOL};
 use crate::nn::init::without_memory;
 use candle_core::{Result, bail};
 
-/// The net of `config` at input shape `[N, C, H, W]`, without memory for its parameters.
+/// Describes the network of `config` at input shape `[N, C, H, W]`, without memory for its parameters.
 ///
-/// Fails on an architecture that cannot be built and on channels that are not the net's.
+/// Returns an error for an architecture that cannot be built and for another number of input channels.
 pub fn describe(config: &ModelConfig, input: [usize; 4]) -> Result<Description> {
     let (net, _) = without_memory(|vb| ResNet::new(config, &vb))?;
     net.describe(input)
 }
 
 impl ResNet {
-    /// The net at input shape `[N, C, H, W]`.
+    /// Describes the network at input shape `[N, C, H, W]`.
     pub fn describe(&self, input: [usize; 4]) -> Result<Description> {
         let config = self.config();
         if input[1] != config.in_channels {
             bail!(
-                "this net takes pictures of {} channels, not {}",
+                "the model expects images with {} channels, not {}",
                 config.in_channels,
                 input[1]
             );
         }
         if input.contains(&0) {
-            bail!("an input of {input:?} holds no picture");
+            bail!("an input of {input:?} contains no image");
         }
         // No layer's output has more than this many times the numbers of the input.
         let most_channels = config
@@ -78,14 +78,14 @@ impl ResNet {
     }
 }
 
-/// The shape that has been reached and the calls that have returned.
+/// The current shape and the calls that have returned.
 struct Walk {
     shape: Vec<usize>,
     calls: Vec<Call>,
 }
 
 impl Walk {
-    /// Calls a module that calls no other.
+    /// Records a call of a module without children.
     fn leaf(&mut self, path: &str, kind: ModuleKind) -> Module {
         let output = output_shape(kind, &self.shape);
         let input = std::mem::replace(&mut self.shape, output.clone());
@@ -102,7 +102,7 @@ impl Walk {
         }
     }
 
-    /// Returns from a module that took `input` and called `children`.
+    /// Records the return of a module that received `input` and called `children`.
     fn close(
         &mut self,
         path: &str,

@@ -1,22 +1,22 @@
-//! A net described without running it: its modules as PyTorch names and nests them, and every call of one forward
-//! pass with its shapes. [`crate::report`] prints it, the inference plan names its steps by it.
+//! Description of a network without running it: its modules as PyTorch names and nests them, and every call of one
+//! forward pass with its shapes. [`crate::report`] prints it; the inference plan names its steps after it.
 
 use crate::kernels::ConvGeometry;
 
-/// What a module is, with what PyTorch prints of it.
+/// The kind of a module, with the parameters that PyTorch prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ModuleKind {
-    /// The net itself.
+    /// The network itself.
     ResNet,
-    /// A list of modules run in turn: a stage, or a projection shortcut.
+    /// A list of modules run in sequence: a stage, or a projection shortcut.
     Sequential,
     /// A residual block of two 3x3 convolutions.
     BasicBlock,
     /// A residual block of 1x1, 3x3 and 1x1 convolutions.
     Bottleneck,
-    /// A convolution of square kernel, without bias.
+    /// A convolution with a square kernel, without bias.
     Conv2d {
-        /// Channels in and out.
+        /// Input and output channels.
         channels: [usize; 2],
         /// Height and width of the kernel.
         kernel: usize,
@@ -24,12 +24,12 @@ pub enum ModuleKind {
         stride: usize,
         /// Zeros added on each side of both axes.
         padding: usize,
-        /// Distance of the kernel's taps on both axes.
+        /// Spacing of the kernel's taps on both axes.
         dilation: usize,
-        /// Groups of channels convolved apart.
+        /// Number of groups of channels that are convolved separately.
         groups: usize,
     },
-    /// Batch norm over that many channels.
+    /// Batch norm.
     BatchNorm2d {
         /// Channels.
         channels: usize,
@@ -45,9 +45,9 @@ pub enum ModuleKind {
         /// Padding of both axes.
         padding: usize,
     },
-    /// The parameter-free shortcut of the paper's CIFAR nets: stride by sampling, missing channels are zero.
+    /// The parameter-free shortcut of the paper's CIFAR networks: strided sampling, missing channels are zero.
     PaddedShortcut {
-        /// Channels in and out.
+        /// Input and output channels.
         channels: [usize; 2],
         /// Stride of both axes.
         stride: usize,
@@ -56,13 +56,13 @@ pub enum ModuleKind {
     AdaptiveAvgPool2d,
     /// The classifier, with bias.
     Linear {
-        /// Features in and out.
+        /// Input and output features.
         features: [usize; 2],
     },
 }
 
 impl ModuleKind {
-    /// The class name that PyTorch gives it.
+    /// Returns the class name in PyTorch.
     pub fn type_name(self) -> &'static str {
         match self {
             Self::ResNet => "ResNet",
@@ -79,7 +79,7 @@ impl ModuleKind {
         }
     }
 
-    /// Learned numbers of the module itself, its children's not counted.
+    /// Returns the number of trainable parameters of the module itself, without its children.
     pub fn parameters(self) -> usize {
         match self {
             Self::Conv2d {
@@ -97,23 +97,23 @@ impl ModuleKind {
     }
 }
 
-/// A module and what it holds.
+/// A module and its children.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Module {
-    /// Dotted path, as in the state dict: `layer1.0.conv1`; empty for the net itself.
+    /// Dotted path, as in the state dict: `layer1.0.conv1`; empty for the network itself.
     pub path: String,
-    /// What it is.
+    /// Kind of the module.
     pub kind: ModuleKind,
-    /// The modules it holds, in PyTorch's order of definition (the order of `print(model)`).
+    /// Children, in PyTorch's order of definition (the order of `print(model)`).
     pub children: Vec<Module>,
 }
 
 /// One call of a module in a forward pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// Dotted path of the module called. A ReLU is called two or three times a block under one path.
+    /// Dotted path of the called module. A ReLU is called two or three times per block under one path.
     pub path: String,
-    /// What it is.
+    /// Kind of the module.
     pub kind: ModuleKind,
     /// Shape of the input, batch first.
     pub input: Vec<usize>,
@@ -122,7 +122,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// The shapes of a convolution; nothing of other modules.
+    /// Returns the shapes of a convolution; `None` for other modules.
     pub fn convolution(&self) -> Option<ConvGeometry> {
         let ModuleKind::Conv2d {
             channels: [in_channels, out_channels],
@@ -149,7 +149,7 @@ impl Call {
         })
     }
 
-    /// Multiplications of the call: convolutions and linear layers, the whole batch.
+    /// Returns the number of multiplications of the call over the whole batch: convolutions and linear layers.
     pub fn mult_adds(&self) -> u64 {
         let outputs: usize = self.output.iter().product();
         match self.kind {
@@ -167,16 +167,16 @@ impl Call {
     }
 }
 
-/// A net at one input shape.
+/// A network at one input shape.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Description {
-    /// The family's name, as `resnet50`, or `resnet` for a net without one.
+    /// Name in the family, such as `resnet50`, or `resnet` for a network without one.
     pub name: String,
     /// Shape of the input, batch first: `[N, C, H, W]`.
     pub input: [usize; 4],
-    /// The net and all it holds.
+    /// The network and all its modules.
     pub net: Module,
-    /// Every call of a forward pass in the order in which the calls return (a block after what it calls, the net last),
-    /// the order of torchsummary's rows.
+    /// Every call of a forward pass in the order in which the calls return (a block after the modules it calls, the
+    /// network last), the order of torchsummary's rows.
     pub calls: Vec<Call>,
 }

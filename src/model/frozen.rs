@@ -1,26 +1,26 @@
-//! Which part of a net training leaves as it is.
+//! The part of a network that is frozen in training.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// The part of a net that is frozen, from the picture on. Written `none`, `stem`, `layer1`, `layer2`... or `backbone`.
+/// The frozen part of a network, starting at the input. Written `none`, `stem`, `layer1`, `layer2`... or `backbone`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Frozen {
-    /// Everything learns.
+    /// Everything is trained.
     #[default]
     Nothing,
     /// The stem.
     Stem,
-    /// The stem and the stages up to and with `layer<n>`, n from 1.
+    /// The stem and the stages up to and including `layer<n>`, n from 1.
     Stage(usize),
     /// All but the head.
     Backbone,
 }
 
 impl Frozen {
-    /// Whether the tensor `name`, in torchvision's names, belongs to the frozen part.
+    /// Returns true if the tensor `name`, in torchvision's names, belongs to the frozen part.
     pub fn holds(self, name: &str) -> bool {
         let part = name.split('.').next().unwrap_or_default();
         let place = match part {
@@ -33,7 +33,7 @@ impl Frozen {
         place < self.stages()
     }
 
-    /// Frozen parts, the stem being the first and `layer1` the second.
+    /// Returns the number of frozen parts, where the stem is the first and `layer1` the second.
     pub(super) fn stages(self) -> usize {
         match self {
             Self::Nothing => 0,
@@ -80,7 +80,7 @@ impl FromStr for Frozen {
             text => match text.strip_prefix("layer").map(str::parse) {
                 Some(Ok(stage)) if stage > 0 => Ok(Self::Stage(stage)),
                 _ => Err(format!(
-                    "`{text}` is no part of a net: choose none, stem, layer1, layer2... or backbone"
+                    "`{text}` is not a part of a model: choose none, stem, layer1, layer2... or backbone"
                 )),
             },
         }

@@ -1,4 +1,4 @@
-//! What a residual net is: configuration, blocks, parameter names, description, and the preprocessing it carries.
+//! Residual networks: configuration, blocks, parameter names, description, and the preprocessing of a model.
 
 mod architecture;
 pub mod block;

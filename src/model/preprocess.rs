@@ -1,33 +1,33 @@
-//! What a model expects of its pictures, as plain data: size, crop, interpolation, mean and deviation.
+//! Preprocessing that a model expects, as plain data: size, crop, interpolation, mean and std.
 //!
 //! The names and the defaults are timm's (`pretrained_cfg`). The work itself is in [`crate::data`].
 
 use serde::{Deserialize, Serialize};
 
-/// `ImageNet`'s mean of the red, green and blue channel, pictures scaled to 0..=1.
+/// `ImageNet`'s mean of the red, green and blue channel, with images scaled to 0..=1.
 pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
-/// `ImageNet`'s standard deviation of the red, green and blue channel, pictures scaled to 0..=1.
+/// `ImageNet`'s standard deviation of the red, green and blue channel, with images scaled to 0..=1.
 pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 
 /// The filter of a resize, as Pillow defines it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Interpolation {
-    /// Triangle filter, support 1 (widened on reduction).
+    /// Triangle filter, support 1 (widened when downscaling).
     Bilinear,
-    /// Keys' cubic with a = -0.5, support 2 (widened on reduction).
+    /// Keys' cubic with a = -0.5, support 2 (widened when downscaling).
     Bicubic,
 }
 
-/// How a picture of any shape becomes one of the model's shape.
+/// The way in which an image of any shape is brought to the model's input shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CropMode {
-    /// The short edge is resized to `size / crop_pct`, then the centre is cut out.
+    /// The short edge is resized to `size / crop_pct`, then the center is cropped.
     Center,
-    /// Both edges are resized to `size / crop_pct` (the aspect ratio is lost), then the centre is cut out.
+    /// Both edges are resized to `size / crop_pct` (the aspect ratio is lost), then the center is cropped.
     Squash,
-    /// The long edge is resized to `size / crop_pct`, the rest is padded with the mean colour.
+    /// The long edge is resized to `size / crop_pct`, the rest is padded with the mean color.
     Border,
 }
 
@@ -36,34 +36,34 @@ pub enum CropMode {
 pub struct Preprocess {
     /// Height and width of the model's input, in pixels.
     pub size: [usize; 2],
-    /// The part of the resized picture that the crop keeps, in (0, 1].
+    /// Fraction of the resized image that the crop keeps, in (0, 1].
     pub crop_pct: f64,
-    /// How the picture's shape becomes the input's.
+    /// Crop mode.
     pub crop_mode: CropMode,
-    /// The filter of the resize.
+    /// Filter of the resize.
     pub interpolation: Interpolation,
-    /// Subtracted from each channel scaled to 0..=1; one value a channel of the model.
+    /// Subtracted from each channel scaled to 0..=1; one value per input channel of the model.
     pub mean: Vec<f32>,
-    /// Divides each channel after the mean was subtracted; one value a channel of the model.
+    /// Divides each channel after the mean is subtracted; one value per input channel of the model.
     pub std: Vec<f32>,
-    /// timm's `test_input_size` (height, width), where it differs from `size`.
+    /// timm's `test_input_size` (height, width), if it differs from `size`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_size: Option<[usize; 2]>,
     /// timm's `test_crop_pct`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_crop_pct: Option<f64>,
-    /// Whether a picture is turned as its EXIF orientation says.
+    /// True if images are rotated according to their EXIF orientation.
     #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
     pub exif: bool,
 }
 
-/// What is done where nothing is said of it.
+/// Returns the default of `exif`.
 fn yes() -> bool {
     true
 }
 
 impl Default for Preprocess {
-    /// `ImageNet`'s: 224 px, bilinear, crop .875, centre (torchvision's first weights).
+    /// Returns `ImageNet`'s preprocessing: 224 px, bilinear, crop 0.875, center (torchvision's first weights).
     fn default() -> Self {
         Self {
             size: [224, 224],
@@ -80,10 +80,10 @@ impl Default for Preprocess {
 }
 
 impl Preprocess {
-    /// More than any mean or deviation of pictures scaled to 0..=1: larger numbers are meant for levels of 0 to 255.
+    /// Upper bound of a mean or std of images scaled to 0..=1: larger numbers are meant for values from 0 to 255.
     pub const LARGEST_LEVEL: f32 = 10.0;
 
-    /// The same with the size and crop that timm's validation uses, where they are given.
+    /// Returns the same preprocessing with the size and crop of timm's validation, if given.
     #[must_use]
     pub fn at_test_size(mut self) -> Self {
         self.size = self.test_size.take().unwrap_or(self.size);

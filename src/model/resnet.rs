@@ -1,4 +1,4 @@
-//! The residual net, built from a [`ModelConfig`] and torchvision's parameter names.
+//! The residual network, built from a [`ModelConfig`] with torchvision's parameter names.
 
 use super::block::{Block, ConvNorm, ConvNormShape, Place};
 use super::config::{ModelConfig, StemKind};
@@ -10,10 +10,10 @@ use crate::ops::relu::relu;
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
-/// The stem's max-pooling: kernel, stride, padding.
+/// Max-pooling of the stem: kernel, stride, padding.
 pub const STEM_POOL: [usize; 3] = [3, 2, 1];
 
-/// A residual net.
+/// A residual network.
 #[derive(Debug, Clone)]
 pub struct ResNet {
     config: ModelConfig,
@@ -23,15 +23,16 @@ pub struct ResNet {
 }
 
 impl ResNet {
-    /// Builds the net with parameters from `vb`: `conv1.weight`, `bn1.*`, `layer1.0.conv1.weight` ... `fc.bias`.
+    /// Builds the network with parameters from `vb`: `conv1.weight`, `bn1.*`, `layer1.0.conv1.weight` ... `fc.bias`.
     ///
-    /// Where `vb` makes new parameters the convolutions start Kaiming normal by fan-out and batch norm at 1 and 0.
+    /// If `vb` creates new parameters, convolutions are initialized Kaiming normal by fan-out, batch norm weights to 1
+    /// and biases to 0.
     pub fn new(config: &ModelConfig, vb: &VarBuilder) -> Result<Self> {
         Self::with_init(config, false, vb)
     }
 
-    /// [`ResNet::new`], each block's last batch norm starting at 0 with `zero_init_residual`, so that every block begins
-    /// as its shortcut: <https://arxiv.org/abs/1706.02677>, section 5.1.
+    /// Builds the network as [`ResNet::new`] does. With `zero_init_residual`, the last batch norm of each block is
+    /// initialized to 0, so that every block starts as its shortcut: <https://arxiv.org/abs/1706.02677>, section 5.1.
     pub fn with_init(
         config: &ModelConfig,
         zero_init_residual: bool,
@@ -87,45 +88,47 @@ impl ResNet {
         })
     }
 
-    /// Logits `[N, classes]` of pictures `[N, C, H, W]`. In training batch norm takes the batch's statistics and moves its
-    /// running ones.
+    /// Returns the logits `[N, classes]` of images `[N, C, H, W]`. In training, batch norm uses the batch statistics
+    /// and updates its running ones.
     ///
-    /// Fails on pictures that do not fit the net and, in training, where batch norm would see one value a channel.
+    /// Returns an error for images that do not fit the network and, in training, if batch norm would see one value per
+    /// channel.
     pub fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
         self.forward_frozen(x, Frozen::Nothing, train)
     }
 
-    /// [`ResNet::forward_t`] with a part of the net `frozen`: that part evaluates even in training, its running statistics
-    /// stay, and no gradient reaches it.
+    /// Computes [`ResNet::forward_t`] with a part of the network `frozen`: that part runs in evaluation mode even in
+    /// training, its running statistics stay unchanged, and no gradient reaches it.
     pub fn forward_frozen(&self, x: &Tensor, frozen: Frozen, train: bool) -> Result<Tensor> {
         let x = self.features(x, frozen, train)?; // [N, features, H/32, W/32]
         self.head.forward(&pool(&x)?)
     }
 
-    /// The head's input `[N, features]` as evaluation computes it, with no gradient: what a linear probe learns from.
+    /// Returns the input of the head, `[N, features]`, in evaluation mode and without a gradient: the features that a
+    /// linear probe is trained on.
     pub fn pooled(&self, x: &Tensor) -> Result<Tensor> {
         pool(&self.feature_map(x)?)
     }
 
-    /// What the last stage gives out, before pooling, as evaluation computes it, with no gradient:
-    /// `[N, features, H/32, W/32]` with the `ImageNet` stem.
+    /// Returns the output of the last stage before pooling, in evaluation mode and without a gradient: `[N, features,
+    /// H/32, W/32]` with the `ImageNet` stem.
     pub fn feature_map(&self, x: &Tensor) -> Result<Tensor> {
         self.features(x, Frozen::Backbone, false)
     }
 
-    /// What the last stage gives out, before pooling: `[N, features, H/32, W/32]` with the `ImageNet` stem.
+    /// Returns the output of the last stage before pooling: `[N, features, H/32, W/32]` with the `ImageNet` stem.
     fn features(&self, x: &Tensor, frozen: Frozen, train: bool) -> Result<Tensor> {
         let (_, channels, height, width) = x.dims4()?;
         if channels != self.config.in_channels {
             bail!(
-                "this net takes pictures of {} channels, not {channels}",
+                "the model expects images with {} channels, not {channels}",
                 self.config.in_channels
             );
         }
         if height == 0 || width == 0 {
-            bail!("this net takes pictures of at least one pixel, not {height}x{width}");
+            bail!("the model expects images of at least one pixel, not {height}x{width}");
         }
-        // Detached a part at a time, so that a frozen part's intermediate results go at once.
+        // Detached one part at a time, so that intermediate results of a frozen part are freed at once.
         let cut = |x: Tensor, frozen: bool| if frozen { x.detach() } else { x };
         let is_frozen = frozen.stages() > 0;
         let mut x = relu(&self.stem.forward_t(x, train && !is_frozen)?)?; // [N, stem_channels, H/2, W/2]
@@ -143,33 +146,33 @@ impl ResNet {
         Ok(x)
     }
 
-    /// The architecture.
+    /// Returns the architecture.
     pub fn config(&self) -> &ModelConfig {
         &self.config
     }
 
-    /// The first convolution and its batch norm.
+    /// Returns the first convolution and its batch norm.
     pub fn stem(&self) -> &ConvNorm {
         &self.stem
     }
 
-    /// The blocks of each stage.
+    /// Returns the blocks of each stage.
     pub fn stages(&self) -> &[Vec<Block>] {
         &self.stages
     }
 
-    /// The classifier.
+    /// Returns the classifier.
     pub fn head(&self) -> &Linear {
         &self.head
     }
 }
 
-/// The mean over the pixels: `[N, C, H, W]` to `[N, C]`.
+/// Returns the mean over the pixels: `[N, C, H, W]` to `[N, C]`.
 pub(crate) fn pool(x: &Tensor) -> Result<Tensor> {
     x.flatten_from(2)?.mean(2)
 }
 
-/// Names and shapes of all tensors that a net of this architecture holds, in the order in which it is built.
+/// Returns names and shapes of all tensors of this architecture, in the order in which it is built.
 pub fn parameters(config: &ModelConfig) -> Result<TensorShapes> {
     without_memory(|vb| ResNet::new(config, &vb)).map(|(_, shapes)| shapes)
 }

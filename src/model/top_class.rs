@@ -1,6 +1,6 @@
-//! The class that a net takes a picture for.
+//! The predicted class of an image.
 
-/// The class of the largest of `logits`, of equal ones the first, as `torch.argmax` takes it; 0 where there are none.
+/// Returns the class of the largest of `logits`, the first of equal ones, as `torch.argmax` does; 0 if there are none.
 pub fn top_class(logits: &[f64]) -> usize {
     let mut top = 0;
     for (class, &logit) in logits.iter().enumerate() {

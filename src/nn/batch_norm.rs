@@ -1,4 +1,4 @@
-//! Batch norm over the channels of `[N, C, H, W]`, with running statistics that are parts of the model.
+//! Batch norm over the channels of `[N, C, H, W]`, with running statistics that are part of the model.
 
 use crate::ops::batch_norm::{self, Statistics};
 use candle_core::{DType, Result, Tensor, Var};
@@ -16,8 +16,8 @@ pub struct BatchNorm2d {
 }
 
 impl BatchNorm2d {
-    /// Takes `weight` (starting at `weight_start`: 1, or 0 for a block's last one with zero-init residual), `bias`,
-    /// `running_mean` and `running_var`, `[channels]` each, from `vb`.
+    /// Creates the layer from `weight` (initialized to `weight_start`: 1, or 0 for the last one of a block with
+    /// zero-init residual), `bias`, `running_mean` and `running_var`, `[channels]` each, in `vb`.
     pub fn new(
         channels: usize,
         weight_start: f64,
@@ -36,8 +36,8 @@ impl BatchNorm2d {
         })
     }
 
-    /// Normalises `[N, C, H, W]`: with the batch's statistics, which then move the running ones, in training; else with the
-    /// running ones.
+    /// Normalizes `[N, C, H, W]`: in training with the batch statistics, which also update the running statistics;
+    /// otherwise with the running statistics.
     pub fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
         if !train {
             let running = Statistics {
@@ -51,7 +51,8 @@ impl BatchNorm2d {
         Ok(output)
     }
 
-    /// Moves the running statistics by those of a batch with `count` values a channel; the variance is the biased one.
+    /// Updates the running statistics with those of a batch with `count` values per channel; the variance is the biased
+    /// one.
     pub fn move_running(&self, mean: &Tensor, variance: &Tensor, count: usize) -> Result<()> {
         let count = count as f64;
         let unbiased = (variance * (count / (count - 1.0)))?;
@@ -59,22 +60,22 @@ impl BatchNorm2d {
         self.update(&self.running_var, &unbiased)
     }
 
-    /// What multiplies the normalised values, `[C]`.
+    /// Returns the scale of the normalized values, `[C]`.
     pub fn weight(&self) -> &Tensor {
         &self.weight
     }
 
-    /// What is added to them, `[C]`.
+    /// Returns the shift added after scaling, `[C]`.
     pub fn bias(&self) -> &Tensor {
         &self.bias
     }
 
-    /// What is added to the variance.
+    /// Returns the epsilon added to the variance.
     pub fn eps(&self) -> f64 {
         self.eps
     }
 
-    /// `running = (1 - momentum) * running + momentum * batch`; only a model of variables can keep it.
+    /// Computes `running = (1 - momentum) * running + momentum * batch`; requires a model made of variables.
     fn update(&self, running: &Tensor, batch: &Tensor) -> Result<()> {
         if !running.is_variable() {
             candle_core::bail!(
@@ -87,12 +88,12 @@ impl BatchNorm2d {
         Var::from_tensor(running)?.set(&new)
     }
 
-    /// Channels.
+    /// Returns the number of channels.
     pub fn channels(&self) -> usize {
         self.weight.elem_count()
     }
 
-    /// `(scale, shift)`, `[C]` each, with which evaluation is `x * scale + shift`, computed in `dtype`.
+    /// Returns `(scale, shift)`, `[C]` each, so that evaluation is `x * scale + shift`, computed in `dtype`.
     pub fn scale_and_shift(&self, dtype: DType) -> Result<(Tensor, Tensor)> {
         let wide = |t: &Tensor| t.detach().to_dtype(dtype);
         let running = Statistics {

@@ -7,15 +7,15 @@ use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 use candle_nn::init::{FanInOut, Init, NonLinearity, NormalOrUniform};
 
-/// Kaiming's normal initialisation by fan-out for ReLU, as torchvision's residual nets start.
-/// Delving Deep into Rectifiers, <https://arxiv.org/abs/1502.01852>
+/// Kaiming normal initialization by fan-out for ReLU, as in torchvision's ResNets. Delving Deep into Rectifiers,
+/// <https://arxiv.org/abs/1502.01852>
 const INIT: Init = Init::Kaiming {
     dist: NormalOrUniform::Normal,
     fan: FanInOut::FanOut,
     non_linearity: NonLinearity::ReLU,
 };
 
-/// A convolution of square kernel, without bias.
+/// A convolution with a square kernel, without bias.
 #[derive(Debug, Clone)]
 pub struct Conv2d {
     weight: Tensor, // [C_out, C_in / groups, k, k]
@@ -23,7 +23,7 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// Takes `weight` `[channels[1], channels[0] / groups, kernel, kernel]` from `vb`.
+    /// Creates the layer from `weight` `[channels[1], channels[0] / groups, kernel, kernel]` in `vb`.
     pub fn new(
         channels: [usize; 2],
         kernel: usize,
@@ -35,20 +35,20 @@ impl Conv2d {
         Ok(Self { weight, config })
     }
 
-    /// `[N, C_in, H, W]` to `[N, C_out, H', W']`.
+    /// Convolves `[N, C_in, H, W]` to `[N, C_out, H', W']`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         conv2d(x, &self.weight, self.config)
     }
 
-    /// `[C_out, C_in / groups, k, k]`
+    /// Returns the weights, `[C_out, C_in / groups, k, k]`.
     pub fn weight(&self) -> &Tensor {
         &self.weight
     }
 
-    /// The shapes for a picture that reaches it with these channels, height and width.
+    /// Returns the shapes for an input with these channels, height and width.
     ///
     /// # Errors
-    /// A picture that the kernel does not fit on.
+    /// If the input is smaller than the kernel.
     pub fn geometry(&self, [channels, height, width]: [usize; 3]) -> Result<ConvGeometry> {
         let (out_channels, _, kernel, _) = self.weight.dims4()?;
         let Conv2dConfig {
@@ -70,12 +70,12 @@ impl Conv2d {
             dilation,
         };
         if !geometry.fits() {
-            bail!("a picture too small for the net");
+            bail!("the image is too small for the network");
         }
         Ok(geometry)
     }
 
-    /// Stride, padding, dilation and groups.
+    /// Returns stride, padding, dilation and groups.
     pub fn config(&self) -> Conv2dConfig {
         self.config
     }

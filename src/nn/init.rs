@@ -1,7 +1,7 @@
-//! Where a model's parameters come from: a seed, tensors that were read, or nowhere (names and shapes alone).
+//! Sources of a model's parameters: a seed, tensors that were read, or none (names and shapes only).
 //!
-//! Candle's CPU generator cannot be seeded, so [`crate::random`] is used: a tensor's numbers are a function of the seed and the
-//! tensor's name, whatever the order in which the layers are built.
+//! Candle's CPU generator cannot be seeded, so [`crate::random`] is used: the values of a tensor are a function of the
+//! seed and its name, whatever the order in which the layers are built.
 
 use crate::random::Random;
 use candle_core::{DType, Device, Result, Shape, Tensor, Var, bail};
@@ -13,14 +13,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 type Variables = BTreeMap<String, Var>;
 
-/// The variables of a model that trains, by name and in the names' order.
+/// The variables of a model in training, by name, in name order.
 #[derive(Debug, Clone, Default)]
 pub struct Parameters {
     variables: Arc<Mutex<Variables>>,
 }
 
 impl Parameters {
-    /// A builder whose new tensors start from `seed`; they are kept here as variables.
+    /// Returns a builder whose new tensors are initialized from `seed`; they are kept here as variables.
     pub fn seeded(&self, seed: u64, dtype: DType, device: &Device) -> VarBuilder<'static> {
         let source = Seeded {
             seed,
@@ -33,7 +33,7 @@ impl Parameters {
         unpoisoned(&self.variables)
     }
 
-    /// Every variable, running statistics among them, sorted by name.
+    /// Returns every variable, including the running statistics, sorted by name.
     pub fn all(&self) -> Vec<(String, Var)> {
         let variables = self.lock();
         variables
@@ -42,7 +42,7 @@ impl Parameters {
             .collect()
     }
 
-    /// The variables that the optimiser moves: all but the running statistics.
+    /// Returns the variables that the optimizer updates: all but the running statistics.
     pub fn trainable(&self) -> Vec<(String, Var)> {
         let is_statistic =
             |name: &str| name.ends_with(".running_mean") || name.ends_with(".running_var");
@@ -52,7 +52,7 @@ impl Parameters {
             .collect()
     }
 
-    /// Sets every variable to the tensor of its name. Fails where one is missing or has another shape.
+    /// Sets every variable to the tensor of its name. Returns an error if one is missing or has another shape.
     pub fn set_all(&self, tensors: &std::collections::HashMap<String, Tensor>) -> Result<()> {
         for (name, variable) in self.all() {
             let Some(tensor) = tensors.get(&name) else {
@@ -68,7 +68,7 @@ impl Parameters {
     }
 }
 
-/// A map or a list that a panicking holder cannot have left half written.
+/// Locks a mutex whose content cannot be half written, even if a holder panicked.
 fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -107,7 +107,7 @@ impl SimpleBackend for Seeded {
     }
 
     fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> Result<Tensor> {
-        bail!("tensor `{name}` was asked for without a shape")
+        bail!("tensor `{name}` was requested without a shape")
     }
 
     fn contains_tensor(&self, _: &str) -> bool {
@@ -115,7 +115,7 @@ impl SimpleBackend for Seeded {
     }
 }
 
-/// The first numbers of the tensor `name`, f64 so that every dtype rounds the same ones.
+/// Returns the initial values of the tensor `name`, in f64, so that every dtype rounds the same values.
 fn draw(seed: u64, name: &str, shape: &Shape, init: Init) -> Result<Vec<f64>> {
     let count = shape.elem_count();
     let mut random = Random::new(seed, name);
@@ -137,16 +137,16 @@ fn draw(seed: u64, name: &str, shape: &Shape, init: Init) -> Result<Vec<f64>> {
         Init::Kaiming {
             dist: NormalOrUniform::Uniform,
             ..
-        } => bail!("`{name}`: no layer starts Kaiming uniform"),
+        } => bail!("`{name}`: no layer uses Kaiming uniform initialization"),
     };
     Ok(values)
 }
 
-/// Names and shapes of the tensors that a model asks for.
+/// Names and shapes of the tensors that a model requests.
 pub type TensorShapes = Vec<(String, Vec<usize>)>;
 
-/// Runs `build` with a builder that gives out tensors without memory, and returns what it built with the names and shapes it
-/// asked for, in order.
+/// Runs `build` with a builder that returns tensors without memory; returns the result of `build` and the names and
+/// shapes that it requested, in order.
 pub fn without_memory<T>(build: impl FnOnce(VarBuilder) -> Result<T>) -> Result<(T, TensorShapes)> {
     let shapes = Arc::new(Mutex::new(Vec::new()));
     let source = Shapes {
@@ -180,7 +180,7 @@ impl SimpleBackend for Shapes {
     }
 
     fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> Result<Tensor> {
-        bail!("tensor `{name}` was asked for without a shape")
+        bail!("tensor `{name}` was requested without a shape")
     }
 
     fn contains_tensor(&self, _: &str) -> bool {

@@ -11,8 +11,8 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Takes `weight` `[features[1], features[0]]` and `bias` from `vb`; both start uniform in ±1 / sqrt(features in), as
-    /// PyTorch's do.
+    /// Creates the layer from `weight` `[features[1], features[0]]` and `bias` in `vb`; both are initialized uniformly
+    /// in ±1 / sqrt(input features), as in PyTorch.
     pub fn new(features: [usize; 2], vb: &VarBuilder) -> Result<Self> {
         let [input, output] = features;
         let bound = 1.0 / (input as f64).sqrt();
@@ -26,19 +26,19 @@ impl Linear {
         })
     }
 
-    /// `[N, features in]` to `[N, features out]`.
+    /// Maps `[N, input features]` to `[N, output features]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         x.contiguous()?
             .matmul(&self.weight.t()?.contiguous()?)?
             .broadcast_add(&self.bias)
     }
 
-    /// `[features out, features in]`
+    /// Returns the weights, `[output features, input features]`.
     pub fn weight(&self) -> &Tensor {
         &self.weight
     }
 
-    /// `[features out]`
+    /// Returns the bias, `[output features]`.
     pub fn bias(&self) -> &Tensor {
         &self.bias
     }

@@ -1,35 +1,38 @@
-//! Cross entropy with label smoothing and class weights, as PyTorch's `F.cross_entropy` computes it.
+//! Cross-entropy with label smoothing and class weights, as PyTorch's `F.cross_entropy` computes it.
 //!
-//! With p the softmax of the logits, t a picture's target shares, ε the smoothing, K the classes and w their weights, the
-//! loss of a batch is `-Σ_n Σ_c w_c ((1 - ε) t_nc + ε / K) log p_nc / Z`. For one class a picture Z is the sum of the
-//! pictures' weights `w_{y_n}`; for mixed pictures, whose targets are probabilities, Z is the number of pictures.
-//! Label smoothing: Rethinking the Inception Architecture, <https://arxiv.org/abs/1512.00567>, section 7.
+//! With p the softmax of the logits, t the target probabilities of an image, ε the smoothing, K the number of classes
+//! and w their weights, the loss of a batch is `-Σ_n Σ_c w_c ((1 - ε) t_nc + ε / K) log p_nc / Z`. With one class per
+//! image, Z is the sum of the images' weights `w_{y_n}`; with mixed images, whose targets are probabilities, Z is the
+//! number of images. Label smoothing: Rethinking the Inception Architecture, <https://arxiv.org/abs/1512.00567>,
+//! section 7.
 
 use super::Targets;
 use candle_core::{D, Device, Result, Tensor, bail};
 
-/// Cross entropy of logits against classes.
+/// Cross-entropy of logits and target classes.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct CrossEntropy {
-    /// The share of a target that is spread over all classes, in 0..=1.
+    /// Fraction of the target probability that is spread over all classes, in 0..=1.
     pub label_smoothing: f64,
-    /// What a picture of each class counts; all count 1 without.
+    /// Weight of an image of each class; `None` if all are 1.
     pub class_weights: Option<Vec<f64>>,
 }
 
 impl CrossEntropy {
-    /// The mean loss, a scalar, of `logits` `[N, K]`, in their dtype. A batch whose pictures all weigh 0 has loss 0.
+    /// Returns the mean loss, a scalar, of `logits` `[N, K]`, in their dtype. The loss is 0 if all images of the batch
+    /// have weight 0.
     ///
     /// # Errors
-    /// Targets of another number of pictures, a class that is none of the K, weights of another number of classes.
+    /// If the number of targets differs from the number of images, a class is not among the K, or the number of class
+    /// weights is not K.
     pub fn loss(&self, logits: &Tensor, targets: &Targets) -> Result<Tensor> {
         let (pictures, classes) = logits.dims2()?;
         let shares = self.shares(pictures, classes, targets)?;
-        // Not every device knows f64.
+        // Not every device supports f64.
         let shares = Tensor::from_vec(shares, (pictures, classes), &Device::Cpu)?
             .to_dtype(logits.dtype())?
             .to_device(logits.device())?;
-        // The largest logit cancels: it is taken away so that no exponential overflows.
+        // The largest logit cancels out; it is subtracted so that no exponential overflows.
         let largest = logits.detach().max_keepdim(D::Minus1)?; // [N, 1]
         let shifted = logits.broadcast_sub(&largest)?;
         let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
@@ -37,13 +40,13 @@ impl CrossEntropy {
         (log_probabilities * shares)?.sum_all()?.neg()
     }
 
-    /// What each log probability counts in the loss: `[N, K]`, row by row.
+    /// Returns the coefficient of each log probability in the loss: `[N, K]`, row by row.
     fn shares(&self, pictures: usize, classes: usize, targets: &Targets) -> Result<Vec<f64>> {
         if let Some(weights) = &self.class_weights
             && weights.len() != classes
         {
             bail!(
-                "{} class weights do not fit {classes} classes",
+                "{} class weights do not match {classes} classes",
                 weights.len()
             );
         }
@@ -51,13 +54,13 @@ impl CrossEntropy {
         let mut give = |targets: &[u32], share: f64| {
             if targets.len() != pictures {
                 bail!(
-                    "{} targets do not fit logits of {pictures} pictures",
+                    "{} targets do not match logits of {pictures} images",
                     targets.len()
                 );
             }
             for (row, &class) in shares.chunks_exact_mut(classes).zip(targets) {
                 let Some(place) = row.get_mut(class as usize) else {
-                    bail!("class {class} is none of the {classes} classes of the logits")
+                    bail!("class {class} is not among the {classes} classes of the logits")
                 };
                 *place += (1.0 - self.label_smoothing) * share;
             }
@@ -92,13 +95,13 @@ impl CrossEntropy {
     }
 }
 
-/// Weights that make every class count alike whatever its number of pictures: `N / (K n_c)` for a class with `n_c` of the N
-/// pictures, K the classes that have any, as scikit-learn's `compute_class_weight("balanced")`. Their mean over the
-/// pictures is 1. A class without a picture gets 0 (scikit-learn refuses it): nothing can be learnt of it, and no batch
-/// holds it.
+/// Returns weights that give every class the same total, whatever its number of images: `N / (K n_c)` for a class with
+/// `n_c` of the N images, where K is the number of classes that have any, as scikit-learn's
+/// `compute_class_weight("balanced")`. Their mean over the images is 1. A class without images gets 0 (scikit-learn
+/// rejects it): it cannot be learned, and no batch contains it.
 ///
 /// # Panics
-/// When one of `classes` is not below `count`.
+/// If one of `classes` is not below `count`.
 pub fn balanced(classes: &[u32], count: usize) -> Vec<f64> {
     let mut pictures = vec![0_usize; count];
     for &class in classes {
@@ -182,11 +185,11 @@ mod tests {
         let entropy = CrossEntropy::default();
         assert_eq!(
             refusal(&entropy, Targets::Classes(vec![0, 3])),
-            "class 3 is none of the 3 classes of the logits"
+            "class 3 is not among the 3 classes of the logits"
         );
         assert_eq!(
             refusal(&entropy, Targets::Classes(vec![0])),
-            "1 targets do not fit logits of 2 pictures"
+            "1 targets do not match logits of 2 images"
         );
         let weighted = CrossEntropy {
             label_smoothing: 0.0,
@@ -194,7 +197,7 @@ mod tests {
         };
         assert_eq!(
             refusal(&weighted, Targets::Classes(vec![0, 0])),
-            "4 class weights do not fit 3 classes"
+            "4 class weights do not match 3 classes"
         );
     }
 }

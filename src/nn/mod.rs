@@ -1,4 +1,4 @@
-//! Layers: parameters by torchvision's names, and how they start.
+//! Layers: parameters under torchvision's names, and their initialization.
 
 pub mod batch_norm;
 pub mod conv;

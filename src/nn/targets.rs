@@ -1,30 +1,30 @@
-//! What a batch should be recognised as.
+//! Target classes of a batch.
 
-/// The classes of a batch's pictures.
+/// Target classes of the images of a batch.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Targets {
-    /// One class a picture.
+    /// One class per image.
     Classes(Vec<u32>),
-    /// Two classes a picture, for pictures mixed of two.
+    /// Two classes per image, for images mixed from two.
     Mixed {
-        /// The class of each picture's first part.
+        /// Class of each image's first part.
         first: Vec<u32>,
-        /// The class of its second part.
+        /// Class of its second part.
         second: Vec<u32>,
-        /// The share of the first part, in 0..=1.
+        /// Share of the first part, in 0..=1.
         share: f64,
     },
 }
 
 impl Targets {
-    /// Pictures.
+    /// Returns the number of images.
     pub fn len(&self) -> usize {
         match self {
             Self::Classes(classes) | Self::Mixed { first: classes, .. } => classes.len(),
         }
     }
 
-    /// Whether there is no picture.
+    /// Returns true if there are no images.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

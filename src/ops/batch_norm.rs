@@ -1,4 +1,4 @@
-//! Batch norm over `[N, C, H, W]`: with the batch's statistics in training, with fixed ones in evaluation.
+//! Batch norm over `[N, C, H, W]`: with the batch statistics in training, with fixed ones in evaluation.
 
 use super::record::{Computed, record3};
 use super::{Form, lanes, with_values};
@@ -9,14 +9,14 @@ use candle_core::{DType, Device, Result, Tensor, bail};
 /// Mean and biased variance of a batch, `[C]` each.
 #[derive(Debug, Clone)]
 pub struct Statistics {
-    /// The mean of each channel.
+    /// Mean of each channel.
     pub mean: Tensor,
-    /// The variance of each channel, divided by the number of values.
+    /// Variance of each channel, divided by the number of values.
     pub variance: Tensor,
 }
 
 impl Statistics {
-    /// The statistics of `channels` channels that the kernels took, on the CPU.
+    /// Converts the statistics of `channels` channels that the kernels computed, on the CPU.
     pub(crate) fn of_blocks(blocks: &[norm::Statistics], channels: usize) -> Result<Self> {
         let of = |value: fn(&norm::Statistics) -> &Lane| {
             let values: Vec<f32> = blocks.iter().flat_map(|block| *value(block)).collect();
@@ -29,14 +29,14 @@ impl Statistics {
     }
 }
 
-/// `(x - mean) / sqrt(variance + eps) * weight + bias` with the statistics of this batch, and those statistics.
+/// Computes `(x - mean) / sqrt(variance + eps) * weight + bias` with the statistics of this batch; also returns them.
 ///
-/// Fails on a batch with one value a channel, whose normalised value would be 0 whatever it is.
+/// Returns an error for a batch with one value per channel, which would always be normalized to 0.
 pub fn train(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<(Tensor, Statistics)> {
     train_as(Form::of(x), x, weight, bias, eps)
 }
 
-/// [`train`] in the form asked for.
+/// Implements [`train`] in the given form.
 pub fn train_as(
     form: Form,
     x: &Tensor,
@@ -47,7 +47,7 @@ pub fn train_as(
     let (n, c, h, w) = x.dims4()?;
     if n * h * w <= 1 {
         bail!(
-            "batch norm cannot train on one value a channel (input [{n}, {c}, {h}, {w}]): use a larger batch or a larger input"
+            "batch norm cannot train on one value per channel (input [{n}, {c}, {h}, {w}]): use a larger batch or a larger input"
         );
     }
     match form {
@@ -140,7 +140,8 @@ fn train_portable(
     Ok((output, statistics))
 }
 
-/// `x * scale + shift` by [`scale_and_shift`] with the statistics given; candle knows the gradients of `x`, weight and bias.
+/// Computes `x * scale + shift` by [`scale_and_shift`] with the given statistics; candle provides the gradients of `x`,
+/// weight and bias.
 pub fn eval(
     x: &Tensor,
     weight: &Tensor,
@@ -158,8 +159,8 @@ pub fn eval(
         .broadcast_add(&channels(shift)?)
 }
 
-/// `weight / sqrt(variance + eps)` and `bias - mean * weight / sqrt(variance + eps)`, `[C]` each: what batch norm with fixed
-/// statistics multiplies by and adds.
+/// Returns `weight / sqrt(variance + eps)` and `bias - mean * weight / sqrt(variance + eps)`, `[C]` each: scale and
+/// shift of batch norm with fixed statistics.
 pub fn scale_and_shift(
     weight: &Tensor,
     bias: &Tensor,
@@ -172,7 +173,7 @@ pub fn scale_and_shift(
     Ok((scale, shift))
 }
 
-/// In f32 where it is in half precision, which would lose sums and small epsilons.
+/// Converts half precision to f32, because sums and small epsilons would be lost.
 fn wide(x: &Tensor) -> Result<Tensor> {
     match x.dtype() {
         DType::F16 | DType::BF16 => x.to_dtype(DType::F32),
@@ -180,12 +181,12 @@ fn wide(x: &Tensor) -> Result<Tensor> {
     }
 }
 
-/// `[C]` as `[1, C, 1, 1]`.
+/// Reshapes `[C]` to `[1, C, 1, 1]`.
 fn as_channels(x: &Tensor) -> Result<Tensor> {
     x.reshape((1, (), 1, 1))
 }
 
-/// The mean over batch and pixels, `[1, C, 1, 1]`.
+/// Returns the mean over batch and pixels, `[1, C, 1, 1]`.
 fn channel_mean(x: &Tensor) -> Result<Tensor> {
     x.mean_keepdim(3)?.mean_keepdim(2)?.mean_keepdim(0)
 }

@@ -1,11 +1,11 @@
-//! Two-dimensional convolution without bias, square kernels, groups.
+//! Two-dimensional convolution without bias, with square kernels and groups.
 //!
-//! In the portable form both gradients are forward convolutions of contiguous tensors, because candle's own input gradient
-//! is a naive loop on every device and its strided kernels are slow on CUDA and wrong on Metal:
-//! - the input's gradient convolves the output's gradient, with zeros inserted between its pixels for the stride, with the
+//! In the portable form, both gradients are forward convolutions of contiguous tensors, because candle's own input
+//! gradient is a naive loop on every device, and its strided kernels are slow on CUDA and wrong on Metal:
+//! - the input gradient convolves the output gradient, with zeros inserted between its pixels for the stride, with the
 //!   flipped kernel, input and output channels exchanged;
-//! - the weights' gradient convolves the input with the output's gradient as a kernel whose dilation is the stride, channels
-//!   and batch exchanged.
+//! - the weight gradient convolves the input with the output gradient as a kernel whose dilation is the stride,
+//!   channels and batch exchanged.
 
 use super::record::{Computed, record2};
 use super::{Form, lanes, with_values};
@@ -14,16 +14,16 @@ use crate::kernels::conv::training::{self, Workspace};
 use crate::kernels::{ConvGeometry, Held};
 use candle_core::{Result, Tensor, bail};
 
-/// What a convolution is besides its weights.
+/// Parameters of a convolution besides its weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Conv2dConfig {
     /// Stride of both axes.
     pub stride: usize,
     /// Zeros added on each side of both axes.
     pub padding: usize,
-    /// Distance of the kernel's taps on both axes.
+    /// Spacing of the kernel's taps on both axes.
     pub dilation: usize,
-    /// Groups of channels convolved apart.
+    /// Number of groups of channels that are convolved separately.
     pub groups: usize,
 }
 
@@ -38,15 +38,15 @@ impl Default for Conv2dConfig {
     }
 }
 
-/// `[N, C_in, H, W]` by `[C_out, C_in / groups, k, k]` to `[N, C_out, H', W']` with
-/// `H' = (H + 2 padding - dilation (k - 1) - 1) / stride + 1`.
+/// Convolves `[N, C_in, H, W]` with `[C_out, C_in / groups, k, k]` to `[N, C_out, H', W']`, where `H' = (H + 2 padding
+/// - dilation (k - 1) - 1) / stride + 1`.
 ///
-/// The gradient of an input that is not tracked (the stem's pictures) is never computed.
+/// The gradient of an input that is not tracked (the images that the stem reads) is never computed.
 pub fn conv2d(x: &Tensor, weight: &Tensor, config: Conv2dConfig) -> Result<Tensor> {
     conv2d_as(Form::of(x), x, weight, config)
 }
 
-/// [`conv2d`] in the form asked for.
+/// Implements [`conv2d`] in the given form.
 pub fn conv2d_as(form: Form, x: &Tensor, weight: &Tensor, config: Conv2dConfig) -> Result<Tensor> {
     let geometry = geometry(x, weight, config)?;
     let result = match form {
@@ -106,7 +106,7 @@ fn geometry(x: &Tensor, weight: &Tensor, config: Conv2dConfig) -> Result<ConvGeo
     }
     if groups == 0 || group_channels * groups != in_channels || out_channels % groups != 0 {
         bail!(
-            "a convolution of {in_channels} channels in {groups} groups with weights {:?}: the weights take {} channels",
+            "a convolution of {in_channels} channels in {groups} groups with weights {:?}: the weights expect {} channels",
             weight.dims(),
             group_channels * groups
         );
@@ -210,7 +210,7 @@ fn portable_grad_input(
     let (spread, rest) = if padding <= full {
         (spread, full - padding)
     } else {
-        // More padding than reach: the outermost outputs saw nothing but zeros.
+        // With more padding than the kernel's extent, the outermost outputs see nothing but zeros.
         let cut = padding - full;
         let (h, w) = (spread.dim(2)? - 2 * cut, spread.dim(3)? - 2 * cut);
         (spread.narrow(2, cut, h)?.narrow(3, cut, w)?, 0)
@@ -230,8 +230,8 @@ fn portable_grad_input(
     )
 }
 
-/// `[N, C, H', W']` with `stride - 1` zeros after each row and column, cut so that a convolution over the whole reach gives
-/// the input's height and width back: rows and columns that no window reached get zeros.
+/// Returns `[N, C, H', W']` with `stride - 1` zeros after each row and column, cropped so that a convolution over the
+/// effective kernel size restores height and width of the input: rows and columns outside every window get zeros.
 fn spread(gradient: &Tensor, geometry: &ConvGeometry) -> Result<Tensor> {
     let ConvGeometry {
         stride, padding, ..
@@ -278,7 +278,8 @@ fn portable_grad_weight(x: &Tensor, gradient: &Tensor, geometry: &ConvGeometry) 
     )
 }
 
-/// Applies `run` to each group of the two tensors, cut along their dimensions, and joins the results along `joined`.
+/// Applies `run` to each group of the two tensors, split along their dimensions, and concatenates the results along
+/// `joined`.
 fn by_groups(
     [(a, a_dim), (b, b_dim)]: [(&Tensor, usize); 2],
     groups: usize,

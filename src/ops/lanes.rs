@@ -1,4 +1,4 @@
-//! Tensors in the layout that the kernels compute in, and back.
+//! Conversion of tensors to and from the layout of the kernels.
 
 use super::with_values;
 use crate::kernels::aligned::Lanes;
@@ -6,7 +6,7 @@ use crate::kernels::blocked::{blocks, from_planar, to_planar};
 use crate::kernels::simd::Lane;
 use candle_core::{Result, Tensor};
 
-/// `[N, C, H, W]`, f32 on the CPU, as `[C / 16, N, H, W, 16]`.
+/// Converts `[N, C, H, W]`, f32 on the CPU, to `[C / 16, N, H, W, 16]`.
 pub fn entered(x: &Tensor) -> Result<Lanes> {
     let (batch, channels, height, width) = x.dims4()?;
     let shape = [batch, channels, height * width];
@@ -15,12 +15,12 @@ pub fn entered(x: &Tensor) -> Result<Lanes> {
     Ok(lanes)
 }
 
-/// Zeros for `[N, C, pixels]`.
+/// Returns zeros for `[N, C, pixels]`.
 pub fn zeros([batch, channels, pixels]: [usize; 3]) -> Lanes {
     Lanes::zeros(blocks(channels) * batch * pixels)
 }
 
-/// The values of `[N, C, pixels]`.
+/// Returns the values as `[N, C, pixels]`.
 pub fn left(lanes: &[Lane], shape: [usize; 3]) -> Vec<f32> {
     let mut values = vec![0.0; shape.iter().product()];
     to_planar(lanes, shape, &mut values);

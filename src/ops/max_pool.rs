@@ -1,20 +1,21 @@
-//! Max-pooling with padding and overlapping windows, whose gradient candle does not have.
+//! Max-pooling with padding and overlapping windows, for which candle has no gradient.
 //!
-//! Each output's gradient goes to one input, the first of equal maxima in row-major order of the window, as in PyTorch.
+//! The gradient of each output goes to one input: the first of equal maxima in row-major order of the window, as in
+//! PyTorch.
 
 use super::record::{Computed, record1};
 use super::{Form, lanes};
 use crate::kernels::{PoolGeometry, pool};
 use candle_core::{D, DType, Result, Tensor, bail};
 
-/// `[N, C, H, W]` to `[N, C, H', W']` with `H' = (H + 2 padding - kernel) / stride + 1`.
+/// Pools `[N, C, H, W]` to `[N, C, H', W']`, where `H' = (H + 2 padding - kernel) / stride + 1`.
 ///
-/// Fails where the window does not fit or the padding is more than half of it.
+/// Returns an error if the window does not fit or the padding is more than half of it.
 pub fn max_pool2d(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
     max_pool2d_as(Form::of(x), x, kernel, stride, padding)
 }
 
-/// [`max_pool2d`] in the form asked for.
+/// Implements [`max_pool2d`] in the given form.
 pub fn max_pool2d_as(
     form: Form,
     x: &Tensor,
@@ -41,7 +42,7 @@ pub fn max_pool2d_as(
     }
 }
 
-/// `geometry.planes` counts images times blocks of channels.
+/// Pools with the kernels; `geometry.planes` counts images times blocks of channels.
 fn with_kernels(x: &Tensor, geometry: PoolGeometry) -> Result<Tensor> {
     let (n, c, h, w) = x.dims4()?;
     let (out_height, out_width) = (geometry.out_height(), geometry.out_width());
@@ -63,7 +64,8 @@ fn with_kernels(x: &Tensor, geometry: PoolGeometry) -> Result<Tensor> {
     })
 }
 
-/// Windows along a dimension of their own, and the first maximum gathered from it; candle knows the gradients of all steps.
+/// Gathers the windows along a dimension of their own and takes the first maximum; candle provides the gradients of all
+/// steps.
 fn portable(x: &Tensor, geometry: &PoolGeometry) -> Result<Tensor> {
     let (n, c, h, w) = x.dims4()?;
     let (out_height, out_width, kernel) =
@@ -103,8 +105,8 @@ fn portable(x: &Tensor, geometry: &PoolGeometry) -> Result<Tensor> {
         .squeeze(D::Minus1)
 }
 
-/// The input position of every tap of every window of one axis. A tap in the padding reads the image's nearest position,
-/// which the same window reads already: neither the maximum nor the order of equal ones changes.
+/// Returns the input position of every tap of every window of one axis. A tap in the padding reads the nearest position
+/// of the image, which the same window reads already: neither the maximum nor the order of equal maxima changes.
 fn taps(length: usize, outputs: usize, geometry: &PoolGeometry) -> Result<Vec<u32>> {
     let mut taps = Vec::with_capacity(outputs * geometry.kernel);
     for output in 0..outputs {

@@ -1,8 +1,8 @@
-//! Operations with gradients, in two forms that tests hold equal: one over [`crate::kernels`] for f32 on the CPU, and a
-//! *portable* one of candle's tensor operations for every device and dtype (f64, the reference, among them).
+//! Differentiable operations in two forms that tests hold equal: one over [`crate::kernels`] for f32 on the CPU, and a
+//! *portable* one made of candle's tensor operations for every device and dtype (including f64, the reference).
 //!
-//! Here each operation brings its tensors into the kernels' layout and back. The compiled passes of [`crate::infer`] and
-//! [`crate::step`], which predict and train, stay in it.
+//! Each operation here converts its tensors to the layout of the kernels and back. The compiled passes of
+//! [`crate::infer`] and [`crate::step`], which predict and train, stay in that layout.
 
 pub mod batch_norm;
 pub mod conv2d;
@@ -14,22 +14,22 @@ pub mod relu;
 
 use candle_core::{CpuStorage, DType, Device, Result, Storage, Tensor, bail};
 
-/// Which of an operation's two forms runs.
+/// The form of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// Over [`crate::kernels`]: f32 on the CPU.
     Kernels,
-    /// Of candle's tensor operations: any device, any dtype.
+    /// Made of candle's tensor operations: any device, any dtype.
     Portable,
 }
 
 impl Form {
-    /// The form for tensors like `x`.
+    /// Returns the form for tensors like `x`.
     pub fn of(x: &Tensor) -> Self {
         Self::on(x.dtype(), x.device())
     }
 
-    /// The form for tensors of `dtype` on `device`.
+    /// Returns the form for tensors of `dtype` on `device`.
     pub fn on(dtype: DType, device: &Device) -> Self {
         match (device, dtype) {
             (Device::Cpu, DType::F32) => Self::Kernels,
@@ -38,7 +38,7 @@ impl Form {
     }
 }
 
-/// Calls `read` with the values of a contiguous f32 tensor on the CPU, copied first where they are not contiguous.
+/// Calls `read` with the values of an f32 tensor on the CPU; copies them first if they are not contiguous.
 pub fn with_values<T>(x: &Tensor, read: impl FnOnce(&[f32]) -> T) -> Result<T> {
     let x = x.contiguous()?;
     let (storage, layout) = x.storage_and_layout();

@@ -1,5 +1,5 @@
-//! What an optimiser does to variables in place, in two forms: over [`crate::kernels::optimiser`], whose formulas these
-//! are, and of candle's tensor operations.
+//! In-place optimizer updates of variables, in two forms: over [`crate::kernels::optimiser`], which has the formulas,
+//! and made of candle's tensor operations.
 
 use super::{Form, with_values};
 use crate::kernels::optimiser as kernel;
@@ -7,12 +7,12 @@ pub use crate::kernels::optimiser::{Adam, Sgd};
 use candle_core::{CpuStorage, DType, Device, InplaceOp1, Layout, Result, Tensor, Var, bail};
 use std::cell::Cell;
 
-/// One step of SGD on `parameter`; `momentum` is its buffer, which starts at 0, where there is momentum.
+/// Performs one step of SGD on `parameter`; `momentum` is its buffer, initialized to 0, if momentum is used.
 pub fn sgd(parameter: &Var, gradient: &Tensor, momentum: Option<&Var>, step: &Sgd) -> Result<()> {
     sgd_as(Form::of(parameter), parameter, gradient, momentum, step)
 }
 
-/// [`sgd`] in the form asked for.
+/// Implements [`sgd`] in the given form.
 pub fn sgd_as(
     form: Form,
     parameter: &Var,
@@ -51,8 +51,8 @@ pub fn sgd_as(
     }
 }
 
-/// One step of Adam or `AdamW` on `parameter`; `mean` and `square` are the averages of its gradients and of their squares, which
-/// start at 0.
+/// Performs one step of Adam or `AdamW` on `parameter`; `mean` and `square` are the moving averages of its gradients
+/// and of their squares, initialized to 0.
 pub fn adam(
     parameter: &Var,
     gradient: &Tensor,
@@ -69,7 +69,7 @@ pub fn adam(
     )
 }
 
-/// [`adam`] in the form asked for, with `[mean, square]`.
+/// Implements [`adam`] in the given form, with `[mean, square]`.
 pub fn adam_as(
     form: Form,
     parameter: &Var,
@@ -106,12 +106,12 @@ pub fn adam_as(
     }
 }
 
-/// `average = keep * average + (1 - keep) * value`.
+/// Computes `average = keep * average + (1 - keep) * value`.
 pub fn move_average(average: &Var, value: &Tensor, keep: f64) -> Result<()> {
     move_average_as(Form::of(average), average, value, keep)
 }
 
-/// [`move_average`] in the form asked for.
+/// Implements [`move_average`] in the given form.
 pub fn move_average_as(form: Form, average: &Var, value: &Tensor, keep: f64) -> Result<()> {
     same_shape(average, value)?;
     match form {
@@ -128,7 +128,7 @@ pub fn move_average_as(form: Form, average: &Var, value: &Tensor, keep: f64) -> 
     }
 }
 
-/// `x * factor`; not part of any graph.
+/// Returns `x * factor`, detached from any graph.
 pub fn scaled(x: &Tensor, factor: f64) -> Result<Tensor> {
     match Form::of(x) {
         Form::Kernels => {
@@ -140,17 +140,17 @@ pub fn scaled(x: &Tensor, factor: f64) -> Result<Tensor> {
     }
 }
 
-/// The sum of the squares of `x`: the same bits whatever the number of threads.
+/// Returns the sum of the squares of `x`, bit-identical for any number of threads.
 pub fn sum_of_squares(x: &Tensor) -> Result<f64> {
     sum_of_squares_as(Form::of(x), x)
 }
 
-/// [`sum_of_squares`] in the form asked for.
+/// Implements [`sum_of_squares`] in the given form.
 pub fn sum_of_squares_as(form: Form, x: &Tensor) -> Result<f64> {
     match form {
         Form::Kernels => with_values(x, kernel::sum_of_squares),
         Form::Portable => {
-            // Half precision would overflow, and not every device knows f64.
+            // Half precision would overflow, and not every device supports f64.
             let wide = match x.dtype() {
                 DType::F64 => x.detach(),
                 _ => x.detach().to_dtype(DType::F32)?,
@@ -164,7 +164,7 @@ pub fn sum_of_squares_as(form: Form, x: &Tensor) -> Result<f64> {
 fn same_shape(variable: &Var, other: &Tensor) -> Result<()> {
     if variable.dims() != other.dims() || variable.dtype() != other.dtype() {
         bail!(
-            "a variable of {:?} {:?} cannot take part with one of {:?} {:?}",
+            "a variable of {:?} {:?} cannot be combined with one of {:?} {:?}",
             variable.dtype(),
             variable.dims(),
             other.dtype(),
@@ -187,7 +187,7 @@ fn with_values_mut<T>(variable: &Var, write: impl FnOnce(&mut [f32]) -> T) -> Re
     }
 }
 
-/// Candle lends a tensor's numbers for writing to such an operation alone.
+/// An in-place operation: the only way in which candle gives write access to the values of a tensor.
 struct Written<F, T> {
     write: Cell<Option<F>>,
     result: Cell<Option<T>>,
@@ -195,14 +195,14 @@ struct Written<F, T> {
 
 impl<T, F: FnOnce(&mut [f32]) -> T> InplaceOp1 for Written<F, T> {
     fn name(&self) -> &'static str {
-        "optimiser"
+        "optimizer"
     }
 
     fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
         let (CpuStorage::F32(values), Some((start, end)), Some(write)) =
             (storage, layout.contiguous_offsets(), self.write.take())
         else {
-            bail!("the kernels write contiguous f32 variables on the CPU alone")
+            bail!("the kernels only write contiguous f32 variables on the CPU")
         };
         self.result.set(Some(write(&mut values[start..end])));
         Ok(())

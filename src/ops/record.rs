@@ -1,7 +1,7 @@
-//! Gives candle's autograd the result of an operation together with its gradient.
+//! Registers the result of an operation, together with its gradient, in candle's autograd.
 //!
-//! The result is computed first, on inputs that are not tracked; a custom operation then only hands it back and knows how
-//! to compute the inputs' gradients.
+//! The result is computed first, on untracked inputs; a custom operation then only returns it and knows how to compute
+//! the gradients of the inputs.
 
 use candle_core::{
     CpuStorage, CudaStorage, CustomOp1, CustomOp2, CustomOp3, Layout, MetalStorage, Result, Shape,
@@ -9,7 +9,7 @@ use candle_core::{
 };
 use std::sync::Mutex;
 
-/// A computed result on its way into the graph.
+/// A computed result to be put into the graph.
 pub enum Computed {
     /// Values on the CPU, moved.
     Values(Vec<f32>, Shape),
@@ -18,7 +18,7 @@ pub enum Computed {
 }
 
 impl Computed {
-    /// The result with no gradient.
+    /// Returns the result without a gradient.
     pub fn into_tensor(self) -> Result<Tensor> {
         match self {
             Self::Values(values, shape) => {
@@ -32,7 +32,7 @@ impl Computed {
         match self {
             Self::Values(values, shape) => Ok((Storage::Cpu(CpuStorage::F32(values)), shape)),
             Self::Tensor(tensor) => {
-                // A view of a larger storage must not hand the whole of it on.
+                // A view of a larger storage must not expose all of it.
                 let starts_inside = tensor.layout().start_offset() != 0;
                 let whole = tensor.is_contiguous() && !starts_inside;
                 let tensor = if whole {
@@ -50,7 +50,7 @@ impl Computed {
 type Backward<const N: usize> =
     Box<dyn Fn([&Tensor; N], &Tensor, &Tensor) -> Result<[Option<Tensor>; N]> + Send + Sync>;
 
-/// An operation of `N` inputs whose result is known.
+/// An operation of `N` inputs with a known result.
 struct Recorded<const N: usize> {
     name: &'static str,
     result: Mutex<Option<(Storage, Shape)>>,
@@ -221,7 +221,7 @@ impl CustomOp3 for Recorded<3> {
     }
 }
 
-/// `result` as an operation on `a`. `backward` takes the input, the result and its gradient.
+/// Records `result` as an operation on `a`. `backward` receives the input, the result and its gradient.
 pub fn record1(
     name: &'static str,
     a: &Tensor,
@@ -237,7 +237,7 @@ pub fn record1(
     a.apply_op1(Recorded::new(name, result, Box::new(backward))?)
 }
 
-/// `result` as an operation on `a` and `b`. `backward` takes the inputs, the result and its gradient.
+/// Records `result` as an operation on `a` and `b`. `backward` receives the inputs, the result and its gradient.
 pub fn record2(
     name: &'static str,
     [a, b]: [&Tensor; 2],
@@ -253,7 +253,7 @@ pub fn record2(
     a.apply_op2(b, Recorded::new(name, result, Box::new(backward))?)
 }
 
-/// `result` as an operation on `a`, `b` and `c`. `backward` takes the inputs, the result and its gradient.
+/// Records `result` as an operation on `a`, `b` and `c`. `backward` receives the inputs, the result and its gradient.
 pub fn record3(
     name: &'static str,
     [a, b, c]: [&Tensor; 3],

@@ -3,9 +3,9 @@
 use super::record::{Computed, record1};
 use candle_core::{Result, Tensor};
 
-/// `max(x, 0)`, any shape, on any device; NaN stays.
+/// Computes `max(x, 0)` of any shape, on any device; NaN is kept.
 pub fn relu(x: &Tensor) -> Result<Tensor> {
-    // Candle's own ReLU turns NaN into 0 on the CPU and so hides a diverged training.
+    // Candle's own ReLU turns NaN into 0 on the CPU and so hides a diverged training run.
     let fixed = x.detach();
     let result = fixed.lt(0.0)?.where_cond(&fixed.zeros_like()?, &fixed)?;
     record1(

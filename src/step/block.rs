@@ -9,12 +9,12 @@ use crate::kernels::simd::Lane;
 use crate::model::block::{Block as Module, Shortcut as Way};
 use candle_core::Result;
 
-/// A block with what its gradients need.
+/// A block with the values that its gradients need.
 #[derive(Debug)]
 pub(super) struct Block {
     layers: Vec<Layer>,
     shortcut: Shortcut,
-    /// Whether it learns: else it evaluates.
+    /// True if the block is trained; otherwise it runs in evaluation mode.
     pub learns: bool,
 }
 
@@ -26,19 +26,19 @@ enum Shortcut {
     Padded(PaddedShortcut, Lanes),
 }
 
-/// Memory for gradients that pass from block to block.
+/// Memory for gradients that are passed from block to block.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
-    /// The gradient of the block's output; in the end that of its input.
+    /// Gradient of the block's output; in the end that of its input.
     pub gradient: Lanes,
-    /// The gradient of a layer's input.
+    /// Gradient of a layer's input.
     spare: Lanes,
-    /// The gradient of the input by way of the shortcut.
+    /// Gradient of the input through the shortcut.
     side: Lanes,
 }
 
 impl Block {
-    /// The block `path` for pictures that reach it with this shape.
+    /// Creates the block `path` for inputs of this shape.
     pub fn new(path: &str, block: &Module, shape: [usize; 3], learns: bool) -> Result<Self> {
         let mut layers: Vec<Layer> = Vec::with_capacity(block.layers.len());
         for (i, layer) in block.layers.iter().enumerate() {
@@ -74,12 +74,12 @@ impl Block {
         &self.layers[self.layers.len() - 1]
     }
 
-    /// Channels, height and width of the output.
+    /// Returns channels, height and width of the output.
     pub fn shape(&self) -> [usize; 3] {
         self.last().shape()
     }
 
-    /// The output of the last forward pass over `batch` pictures.
+    /// Returns the output of the last forward pass over `batch` images.
     pub fn output(&self, batch: usize) -> &[Lane] {
         self.last().output(batch)
     }
@@ -122,12 +122,12 @@ impl Block {
         Ok(())
     }
 
-    /// Gives up the output, which nothing reads any more.
+    /// Releases the output, which nothing reads any more.
     pub fn release(&mut self) {
         self.layers.iter_mut().for_each(Layer::release);
     }
 
-    /// Turns the gradient of the output in `buffers` into that of the input, where it is wanted, and adds those of the
+    /// Turns the gradient of the output in `buffers` into that of the input, if requested, and adds those of the
     /// parameters to `gradients`.
     pub fn backward(
         &mut self,
@@ -171,7 +171,7 @@ impl Block {
                 let lanes = before.lanes(batch);
                 before.grad_norm(batch, &mut spare[..lanes], true, gradients)?;
             } else if wants_input {
-                // The gradient by way of the shortcut is added to where it stands.
+                // The gradient through the shortcut is accumulated in place.
                 match self.shortcut {
                     Shortcut::None => {
                         layer.grad_input(batch, Held::Nothing, workspace, spare)?;

@@ -1,4 +1,4 @@
-//! A convolution with the batch norm after it, forward and backward.
+//! A convolution followed by batch norm, forward and backward.
 
 use crate::kernels::aligned::Lanes;
 use crate::kernels::blocked::{self, blocks};
@@ -12,37 +12,37 @@ use crate::ops::batch_norm::Statistics as Batch;
 use crate::ops::with_values;
 use candle_core::{Device, Result, Tensor, bail};
 
-/// What a layer reads.
+/// The input of a layer.
 #[derive(Clone, Copy)]
 pub(super) enum Source<'a> {
-    /// Pictures `[N, C, H, W]` of few channels.
+    /// Images `[N, C, H, W]` with few channels.
     Pictures(&'a [f32]),
-    /// `[C / 16, N, H, W, 16]`
+    /// Blocked values, `[C / 16, N, H, W, 16]`.
     Blocks(&'a [Lane]),
 }
 
-/// A convolution and its batch norm, with what their gradients need.
+/// A convolution and its batch norm, with the values that their gradients need.
 #[derive(Debug)]
 pub(super) struct Layer {
-    /// The dotted paths of the convolution and of the norm.
+    /// Dotted paths of the convolution and of the norm.
     names: [String; 2],
     module: ConvNorm,
-    /// Of one picture.
+    /// Shapes for one image.
     geometry: ConvGeometry,
-    /// Whether it learns: else it evaluates.
+    /// True if the layer is trained; otherwise it runs in evaluation mode.
     pub learns: bool,
-    /// The convolution's output; after [`Layer::grad_norm`] its gradient.
+    /// Output of the convolution; after [`Layer::grad_norm`], its gradient.
     convolved: Lanes,
-    /// The layer's output.
+    /// Output of the layer.
     output: Lanes,
     statistics: Vec<Statistics>,
 }
 
-/// Gradients by the names of the parameters.
+/// Gradients by parameter name.
 pub(super) type Named = Vec<(String, Tensor)>;
 
 impl Layer {
-    /// The layer for pictures that reach it with these channels, height and width.
+    /// Creates the layer for inputs with these channels, height and width.
     pub fn new(
         names: [String; 2],
         module: &ConvNorm,
@@ -61,7 +61,7 @@ impl Layer {
         })
     }
 
-    /// Channels, height and width of the output.
+    /// Returns channels, height and width of the output.
     pub fn shape(&self) -> [usize; 3] {
         let geometry = &self.geometry;
         [
@@ -71,7 +71,7 @@ impl Layer {
         ]
     }
 
-    /// The shapes of a batch.
+    /// Returns the shapes for a batch.
     pub fn of(&self, batch: usize) -> ConvGeometry {
         ConvGeometry {
             batch,
@@ -79,17 +79,17 @@ impl Layer {
         }
     }
 
-    /// The output of the last forward pass over `batch` pictures.
+    /// Returns the output of the last forward pass over `batch` images.
     pub fn output(&self, batch: usize) -> &[Lane] {
         &self.output[..self.lanes(batch)]
     }
 
-    /// Lanes of the output.
+    /// Returns the number of lanes of the output.
     pub fn lanes(&self, batch: usize) -> usize {
         blocks(self.geometry.out_channels) * batch * self.geometry.out_pixels()
     }
 
-    /// Convolves and normalises, adds the residual and cuts negative values where that is asked for.
+    /// Convolves and normalizes; adds the residual and applies ReLU if requested.
     pub fn forward(
         &mut self,
         batch: usize,
@@ -104,7 +104,7 @@ impl Layer {
         if self.learns && pixels <= 1 {
             let [channels, height, width] = self.shape();
             bail!(
-                "batch norm cannot train on one value a channel (input [{batch}, {channels}, {height}, {width}]): use a larger batch or a larger input"
+                "batch norm cannot train on one value per channel (input [{batch}, {channels}, {height}, {width}]): use a larger batch or a larger input"
             );
         }
         self.convolved.reserve(lanes);
@@ -141,7 +141,7 @@ impl Layer {
         Ok(())
     }
 
-    /// Gives up the output, which nothing reads any more.
+    /// Releases the output, which nothing reads any more.
     pub fn release(&mut self) {
         self.output = Lanes::default();
     }
@@ -152,9 +152,9 @@ impl Layer {
         self.module.norm.move_running(&mean, &variance, pixels)
     }
 
-    /// Turns the gradient of the layer's output into that of the convolution's, which takes the place of the convolution's
-    /// output, and gives the gradients of the norm's parameters. With `masked` the gradient is first made zero where the
-    /// output, which is ReLU's, is not positive.
+    /// Turns the gradient of the layer's output into that of the convolution's output, which it overwrites, and returns
+    /// the gradients of the norm's parameters. With `masked`, the gradient is first set to zero where the output, which
+    /// is ReLU's, is not positive.
     pub fn grad_norm(
         &mut self,
         batch: usize,
@@ -183,7 +183,7 @@ impl Layer {
         Ok(())
     }
 
-    /// The gradient of the convolution's weights, after [`Layer::grad_norm`].
+    /// Computes the gradient of the convolution's weights, after [`Layer::grad_norm`].
     pub fn grad_weight(
         &self,
         batch: usize,
@@ -208,7 +208,7 @@ impl Layer {
         Ok(())
     }
 
-    /// The gradient of the layer's input, after [`Layer::grad_norm`], added to what `result` holds.
+    /// Computes the gradient of the layer's input, after [`Layer::grad_norm`], and adds it to `result`.
     pub fn grad_input(
         &self,
         batch: usize,
@@ -227,7 +227,7 @@ impl Layer {
     }
 }
 
-/// The values of a vector, sixteen at a time.
+/// Returns the values of a vector, sixteen per lane.
 fn lanes_of(vector: &Tensor) -> Result<Vec<Lane>> {
     with_values(vector, blocked::vector)
 }

@@ -1,9 +1,9 @@
-//! The training step of a net's body, from the pictures to the pooled features and back, compiled for f32 on the CPU.
+//! The training step of a network's body, from the images to the pooled features and back, compiled for f32 on the CPU.
 //!
-//! Autograd would take an operation at a time, allocate each result and add each gradient to zeros. Here the order of
-//! everything is known: values stay in the kernels' layout from the stem to the pool, a convolution's gradient takes the
-//! place of its output, batch norm comes with its ReLU and its residual, and memory is kept from step to step. The head and
-//! the loss, which are small, stay with autograd.
+//! Autograd would execute one operation at a time, allocate each result and add each gradient to zeros. Here the order
+//! of everything is known: values stay in the layout of the kernels from the stem to the pool, the gradient of a
+//! convolution overwrites its output, batch norm is fused with its ReLU and its residual, and memory is kept from step
+//! to step. The head and the loss, which are small, are left to autograd.
 
 mod block;
 mod layer;
@@ -22,18 +22,18 @@ use block::{Block, Buffers};
 use candle_core::{Result, Tensor, bail};
 use layer::{Layer, Source};
 
-/// A net's body ready to learn from pictures of one size.
+/// The body of a network, ready to train on images of one size.
 #[derive(Debug)]
 pub struct Step {
-    /// Channels, height and width of a picture.
+    /// Channels, height and width of an image.
     picture: [usize; 3],
-    /// The pictures in the kernels' layout, where the stem does not read them as they are.
+    /// Images in the layout of the kernels, if the stem does not read them directly.
     entered: Lanes,
     stem: Layer,
     pool: Option<Pool>,
     blocks: Vec<Block>,
     means: Lanes,
-    /// Pictures of the last forward pass.
+    /// Number of images in the last forward pass.
     batch: usize,
     workspace: Workspace,
     buffers: Buffers,
@@ -41,10 +41,10 @@ pub struct Step {
 
 #[derive(Debug)]
 struct Pool {
-    /// Of one picture.
+    /// Shapes for one image.
     geometry: PoolGeometry,
     output: Lanes,
-    /// The gradient of its input.
+    /// Gradient of its input.
     gradient: Lanes,
 }
 
@@ -63,11 +63,11 @@ impl Pool {
 }
 
 impl Step {
-    /// The body of `net`, whose parameters are variables, for pictures of `height` by `width`; the `frozen` part evaluates
-    /// and gets no gradients.
+    /// Creates the step for the body of `net`, whose parameters are variables, and images of `height` by `width`; the
+    /// `frozen` part runs in evaluation mode and gets no gradients.
     ///
     /// # Errors
-    /// Pictures too small for the net.
+    /// If the images are too small for the network.
     pub fn new(net: &ResNet, [height, width]: [usize; 2], frozen: Frozen) -> Result<Self> {
         let config = net.config();
         let picture = [config.in_channels, height, width];
@@ -107,22 +107,22 @@ impl Step {
         })
     }
 
-    /// Channels, height and width of a picture.
+    /// Returns channels, height and width of an image.
     pub fn picture(&self) -> [usize; 3] {
         self.picture
     }
 
-    /// Pooled features `[N, features]` of pictures `[N, C, H, W]`. Batch norm takes the batch's statistics and moves its running
-    /// ones, but for the frozen part.
+    /// Returns the pooled features `[N, features]` of images `[N, C, H, W]`. Batch norm uses the batch statistics and
+    /// updates its running ones, except in the frozen part.
     ///
     /// # Errors
-    /// Values that make no pictures; a batch norm that would see one value a channel.
+    /// If the values do not form images, or batch norm would see one value per channel.
     pub fn forward(&mut self, pictures: &[f32]) -> Result<Vec<f32>> {
         let [channels, height, width] = self.picture;
         let size = channels * height * width;
         if pictures.is_empty() || !pictures.len().is_multiple_of(size) {
             bail!(
-                "{} values do not make pictures of {:?}",
+                "{} values do not form images of {:?}",
                 pictures.len(),
                 self.picture
             );
@@ -155,7 +155,7 @@ impl Step {
             let input = input_of(before, &self.stem, self.pool.as_ref(), batch);
             rest[0].forward(batch, input, &mut self.workspace)?;
             if !rest[0].learns {
-                // What a frozen block has read is needed no more.
+                // What a frozen block has read is not needed any more.
                 match before.last_mut() {
                     Some(block) => block.release(),
                     None => self.stem.release(),
@@ -172,24 +172,24 @@ impl Step {
         Ok(result)
     }
 
-    /// Features, and height and width before they are pooled.
+    /// Returns the number of features, and height and width before pooling.
     fn features(&self) -> [usize; 3] {
         self.blocks
             .last()
             .map_or_else(|| self.stem.shape(), Block::shape)
     }
 
-    /// The gradients of the parameters that are not frozen, by their names, given that of the features of the last
+    /// Returns the gradients of the parameters that are not frozen, by name, given that of the features of the last
     /// [`Step::forward`].
     ///
     /// # Errors
-    /// A gradient of another size.
+    /// If the gradient has another size.
     pub fn backward(&mut self, gradient: &[f32]) -> Result<Vec<(String, Tensor)>> {
         let batch = self.batch;
         let [features, height, width] = self.features();
         if gradient.len() != batch * features || batch == 0 {
             bail!(
-                "{} gradients for {batch} pictures of {features} features",
+                "{} gradients for {batch} images with {features} features",
                 gradient.len()
             );
         }
@@ -255,7 +255,7 @@ impl Step {
     }
 }
 
-/// What follows `before` reads: the last block's output, or the stem's.
+/// Returns the input of the layer after `before`: the output of the last block, or of the stem.
 fn input_of<'a>(
     before: &'a [Block],
     stem: &'a Layer,

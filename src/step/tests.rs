@@ -1,4 +1,4 @@
-//! The compiled step against autograd.
+//! Tests of the compiled step against autograd.
 
 use super::*;
 use crate::kernels::isa;
@@ -47,8 +47,8 @@ fn kinds() -> Vec<ModelConfig> {
     ]
 }
 
-/// Gives every even channel a bias that keeps it positive and every odd one a bias that keeps it negative: a value whose
-/// rounding error carried it over ReLU's edge would change all gradients before it.
+/// Gives every even channel a bias that keeps it positive and every odd one a bias that keeps it negative: a value that
+/// rounding moves across ReLU's threshold would change all gradients before it.
 fn keep_from_relus_edge(parameters: &Parameters) {
     for (name, variable) in parameters.trainable() {
         if name.contains("bn") && name.ends_with("bias") || name.ends_with("downsample.1.bias") {
@@ -59,7 +59,8 @@ fn keep_from_relus_edge(parameters: &Parameters) {
     }
 }
 
-/// The logits, the gradients of all parameters but the head's, and the running statistics afterwards, by autograd.
+/// Computes the logits, the gradients of all parameters but the head's, and the updated running statistics, by
+/// autograd.
 fn by_autograd(
     config: &ModelConfig,
     parameters: &Parameters,
@@ -90,7 +91,7 @@ fn by_autograd(
     named
 }
 
-/// The same by a step.
+/// Computes the same with a step.
 fn by_step(
     net: &ResNet,
     parameters: &Parameters,
@@ -126,7 +127,7 @@ fn numbers(tensor: &Tensor) -> Vec<f64> {
     flat.to_dtype(DType::F64).unwrap().to_vec1().unwrap()
 }
 
-/// The distance of some numbers from others, over the others' norm.
+/// Returns the norm of the difference relative to the norm of `expected`.
 fn distance(ours: &Tensor, expected: &Tensor) -> f64 {
     assert_eq!(ours.dims(), expected.dims());
     let (ours, expected) = (numbers(ours), numbers(expected));
@@ -174,7 +175,7 @@ fn a_step_gives_the_gradients_of_autograd_for_every_kind_of_net() {
                 assert_eq!(ours.len(), expected.len(), "{name}");
                 for (tensor, expected) in &expected {
                     let error = distance(&ours[tensor], expected);
-                    // Some gradients nearly vanish: autograd shows what f32 can say of them.
+                    // Some gradients nearly vanish: autograd shows how precise f32 can be.
                     let rounding = distance(&rounded[tensor], expected);
                     // A bias before a batch norm has none at all.
                     let vanishes = norm(&numbers(expected)) < 1e-5 * largest;

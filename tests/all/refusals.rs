@@ -226,7 +226,7 @@ const FAILURES: [Case; 47] = [
     (
         "summary --depth 18 --groups 2",
         2,
-        "error: cannot build this network: a basic block takes one group of width 64: groups and width per group need a bottleneck (depth 50 and more)\nhint: `resnet summary --help` lists the flags of an architecture",
+        "error: cannot build this network: a basic block has one group of width 64: groups and width per group need bottleneck blocks (depth 50 or more)\nhint: `resnet summary --help` lists the flags of an architecture",
     ),
     (
         "summary MODEL --depth 50",
@@ -261,7 +261,7 @@ const FAILURES: [Case; 47] = [
     (
         "summary --input 3x65536x65536 --time",
         1,
-        "error: a forward pass of 1x3x65536x65536 takes 653 GB of memory, more than there is\nhint: make the batch or the pictures smaller",
+        "error: a forward pass of 1x3x65536x65536 takes 653 GB of memory, more than available\nhint: reduce the batch size or the image size",
     ),
     (
         "predict CAT -m resnet19",

@@ -1,10 +1,11 @@
-//! Convolution as one product over input channels and taps, any kernel, stride, padding, dilation and groups.
+//! Convolution as one product over input channels and taps, for any kernel, stride, padding, dilation and groups.
 //!
 //! - `y[o, p] = sum over blocks of input channels, taps and sixteen channels of w[o, q] x[q, p]`.
-//! - A 1x1 kernel of stride 1 reads the input where it stands. Otherwise what the taps see is gathered first, for some
-//!   pixels and one block of input channels at a time; moving a vector costs one of the `C_out / 16` products with it.
-//! - A part of the sums, over 128 input channels or one block's taps, is taken for all pixels of a task before the next
-//!   part goes on from it, so that the part's weights are read from the first cache.
+//! - A 1x1 kernel of stride 1 reads the input in place. Otherwise the inputs of the taps are gathered first, for
+//!   several pixels and one block of input channels at a time; moving a vector costs one of the `C_out / 16` products
+//!   with it.
+//! - One part of the sums, over 128 input channels or the taps of one block, is computed for all pixels of a task
+//!   before the next part continues from it, so that the weights of the part are read from the L1 cache.
 //! - Anatomy of High-Performance Deep Learning Convolutions on SIMD Architectures, <https://arxiv.org/abs/1808.05567>.
 
 use super::super::aligned::Lanes;
@@ -18,13 +19,13 @@ use super::{gather, tasks};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Blocks of input channels that a 1x1 kernel sums in one go.
+/// Number of blocks of input channels that a 1x1 kernel sums at once.
 const PART: usize = 8;
-/// Output pixels of a task: with one part of their inputs they stay in a core's second cache.
+/// Number of output pixels per task: with one part of their inputs they stay in a core's L2 cache.
 const CHUNK: usize = 196;
 
-/// Weights in the order in which they are read: `[groups][parts of the sum][tiles of blocks][segments of the part][16][blocks of
-/// the tile][16]`, a segment being sixteen input channels under one tap.
+/// Packs weights in the order in which they are read: `[groups][parts of the sum][tiles of blocks][segments of the
+/// part][16][blocks of the tile][16]`, where a segment is sixteen input channels under one tap.
 pub fn pack(taps: &Taps, groups: Groups, packed: &mut Lanes) {
     struct Pack<'a>(&'a Taps<'a>, Groups, &'a mut [Lane]);
     impl Job for Pack<'_> {
@@ -36,7 +37,7 @@ pub fn pack(taps: &Taps, groups: Groups, packed: &mut Lanes) {
     let lanes = groups.count * groups.out_blocks * groups.in_blocks * taps.places.len() * LANES;
     packed.reserve(lanes);
     let packed = &mut packed[..lanes];
-    // What fills up a block, or lies between joined groups, stays zero.
+    // Padding of a block, or between joined groups, stays zero.
     let is_whole = taps.groups == groups.count
         && taps.inputs.is_multiple_of(LANES)
         && taps.outputs.is_multiple_of(LANES);
@@ -68,7 +69,7 @@ fn pack_for<S: Simd>(weights: &Taps, groups: Groups, packed: &mut [Lane]) {
     });
 }
 
-/// Packs a part of a group that fills blocks of its own.
+/// Packs a part of a group that fills whole blocks of its own.
 fn pack_part<S: Simd>(weights: &Taps, group: usize, part: Range<usize>, packed: &mut [Lane]) {
     let taps = weights.places.len();
     let values = &weights.values[group * weights.group_step..];
@@ -113,7 +114,7 @@ fn pack_part<S: Simd>(weights: &Taps, group: usize, part: Range<usize>, packed: 
     }
 }
 
-/// The columns of a square of sixteen rows, `step` values apart.
+/// Returns the columns of a square of sixteen rows, `step` values apart.
 fn square(values: &[f32], step: usize) -> [Lane; LANES] {
     let mut rows = [[0.0; LANES]; LANES];
     for (row, values) in rows.iter_mut().zip(values.chunks(step)) {
@@ -122,18 +123,18 @@ fn square(values: &[f32], step: usize) -> [Lane; LANES] {
     transposed(&rows)
 }
 
-/// Every `step`-th value.
+/// Returns every `step`-th value.
 #[inline(always)]
 pub(super) fn strided(values: &[f32], step: usize) -> Lane {
     if let (1, Some(lane)) = (step, values.first_chunk()) {
         return *lane;
     }
-    // One check for all sixteen.
+    // One bounds check for all sixteen.
     let values = &values[..=(LANES - 1) * step];
     std::array::from_fn(|j| values[j * step])
 }
 
-/// Packs a part of groups that were joined, with zeros between them.
+/// Packs a part of joined groups, with zeros between them.
 fn pack_joined<S: Simd>(
     weights: &Taps,
     groups: Groups,
@@ -144,7 +145,7 @@ fn pack_joined<S: Simd>(
     let taps = weights.places.len();
     let (inputs, outputs) = (weights.inputs, weights.outputs);
     let lanes = part.len() * taps * LANES;
-    // The part's input channels, counted over the whole convolution.
+    // The input channels of the part, counted over the whole convolution.
     let first = (group * groups.in_blocks + part.start) * LANES;
     let seen = first..first + part.len() * LANES;
     for place in 0..groups.out_blocks * LANES {
@@ -170,12 +171,12 @@ fn pack_joined<S: Simd>(
     }
 }
 
-/// Blocks of input channels that are summed in one go.
+/// Returns the number of blocks of input channels that are summed at once.
 fn part_blocks(taps: usize) -> usize {
     (PART / taps.max(1)).max(1)
 }
 
-/// The output `[C_out / 16, N, H', W', 16]` of the input `[C_in / 16, N, H, W, 16]`, added to what `output` holds.
+/// Computes the output `[C_out / 16, N, H', W', 16]` of the input `[C_in / 16, N, H, W, 16]` and adds it to `output`.
 pub fn forward(
     input: &[Lane],
     weights: &[Lane],
@@ -227,7 +228,7 @@ struct Product<'a, S> {
 }
 
 impl<S: Simd> Product<'_, S> {
-    /// Computes the output, cut into tasks for the threads.
+    /// Computes the output, split into tasks for the threads.
     fn share_out(&self, output: &mut [Lane]) {
         let view = self.view;
         let groups = view.groups;
@@ -237,7 +238,7 @@ impl<S: Simd> Product<'_, S> {
         }
         let chunks = pixels.div_ceil(CHUNK);
         let cuts = tasks::ranges(pixels, 1, chunks);
-        // Few pixels: the output channels are shared out, too. Each share gathers for itself.
+        // Few pixels: the output channels are split, too. Each share gathers for itself.
         let threads = rayon::current_num_threads();
         let wanted = match threads {
             1 => 1,
@@ -300,7 +301,7 @@ impl<S: Simd> Product<'_, S> {
         });
     }
 
-    /// The weights of a part of the input blocks and some of the task's blocks, a tile's or fewer.
+    /// Returns the weights of a part of the input blocks and some of the task's blocks, at most one tile of them.
     fn weights(&self, task: &tasks::Task, part: &Range<usize>, blocks: Range<usize>) -> &[Lane] {
         let groups = self.view.groups;
         let lanes = self.view.offsets.len() * LANES;
@@ -311,8 +312,8 @@ impl<S: Simd> Product<'_, S> {
         &self.weights[start..start + blocks.len() * part.len() * lanes]
     }
 
-    /// Adds the products of a part of the input blocks to the task's outputs: their pixels begin at `pixels[0]` and follow
-    /// each other, segment by segment, at a distance of `step`.
+    /// Adds the products of a part of the input blocks to the task's outputs. Their pixels start at `pixels[0]` and
+    /// follow one another, segment by segment, at a distance of `step`.
     fn part(&self, task: &mut tasks::Task, pixels: &[Lane], step: usize, part: Range<usize>) {
         let groups = self.view.groups;
         let held = if part.start == 0 {
@@ -346,7 +347,7 @@ impl<S: Simd> Product<'_, S> {
                     segments: part.len() * self.view.offsets.len(),
                     weights,
                     ahead: share(ahead, i, tile_count),
-                    // What was gathered is near already.
+                    // Gathered values are in the cache already.
                     goes_on: first == 0 && self.view.is_pointwise(),
                 };
                 let place = Place {
@@ -363,7 +364,7 @@ impl<S: Simd> Product<'_, S> {
     }
 }
 
-/// `0..count` in parts of `size`.
+/// Splits `0..count` into parts of `size`.
 fn parts(count: usize, size: usize) -> impl Iterator<Item = Range<usize>> {
     (0..count)
         .step_by(size)

@@ -1,12 +1,12 @@
-//! What the taps of a kernel see, brought together: `[taps of some input blocks][pixels][16]`.
+//! Gathering of the inputs of a kernel's taps: `[taps of some input blocks][pixels][16]`.
 //!
-//! A pixel's block is one vector, so that this "im2col" moves whole vectors, whatever stride, padding and dilation.
+//! A block of a pixel is one vector, so that this "im2col" moves whole vectors, for any stride, padding and dilation.
 
 use super::super::simd::{LANES, Lane};
 use super::view::View;
 use std::ops::Range;
 
-/// Writes what the tap with `offset` sees in `plane` (a block of the input, `[N, H, W, 16]`) for the output pixels of
+/// Writes the inputs of the tap with `offset` in `plane` (a block of the input, `[N, H, W, 16]`) for the output pixels
 /// `pixels`, counted over all images.
 #[inline(always)]
 pub fn tap(
@@ -47,7 +47,7 @@ pub fn tap(
     }
 }
 
-/// The outputs, of `out_length`, whose tap lies inside an input of `length`.
+/// Returns the outputs, out of `out_length`, whose tap lies inside an input of `length`.
 fn inside(offset: isize, stride: usize, length: usize, out_length: usize) -> Range<usize> {
     let first = (-offset).max(0) as usize;
     let end = (length as isize - offset).max(0) as usize;

@@ -4,11 +4,11 @@ use super::super::ConvGeometry;
 use super::super::blocked::blocks;
 use super::super::simd::LANES;
 
-/// A convolution as some independent ones over whole blocks of channels. Narrow groups are joined, with zero weights
-/// between them: finite inputs of one do not reach the others, but an infinite one makes NaN of all that were joined.
+/// A convolution as several independent ones over whole blocks of channels. Narrow groups are joined, with zero weights
+/// between them: finite inputs of one do not reach the others, but an infinite one turns all that were joined into NaN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Groups {
-    /// Independent convolutions.
+    /// Number of independent convolutions.
     pub count: usize,
     /// Blocks of input channels of each.
     pub in_blocks: usize,
@@ -17,7 +17,7 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// The groups of a convolution.
+    /// Returns the groups of a convolution.
     pub fn of(geometry: &ConvGeometry) -> Self {
         let groups = geometry.groups;
         let (inputs, outputs) = (
@@ -36,7 +36,7 @@ impl Groups {
             out_blocks: blocks(outputs * joined),
         }
     }
-    /// The same with inputs and outputs exchanged.
+    /// Returns the same groups with inputs and outputs exchanged.
     pub fn transposed(self) -> Self {
         Self {
             in_blocks: self.out_blocks,

@@ -1,7 +1,7 @@
-//! Convolutions in the blocked layout, with what follows them: bias, residual and ReLU.
+//! Convolutions in the blocked layout, with the operations that follow them: bias, residual and ReLU.
 //!
-//! The algorithm follows from the shapes, the batch among them, and decides the last bits of a result; so does the instruction
-//! set.
+//! The algorithm depends on the shapes, including the batch, and affects the last bits of a result; so does the
+//! instruction set.
 
 pub mod direct;
 mod gather;
@@ -24,10 +24,10 @@ use groups::Groups;
 use view::{Taps, View, seeing_taps};
 use winograd::Tile;
 
-/// How a convolution is computed.
+/// The algorithm of a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
-    /// Pictures of a few channels, read as `[N, C, H, W]`.
+    /// For images of few channels, read as `[N, C, H, W]`.
     Stem,
     /// One product over input channels and taps.
     Direct,
@@ -36,7 +36,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// Those that can compute a convolution in the blocked layout.
+    /// Returns the algorithms that can compute a convolution in the blocked layout.
     pub fn fitting(geometry: &ConvGeometry) -> impl Iterator<Item = Self> {
         let winograd = winograd::fits(geometry);
         let tiles = [Tile::Two, Tile::Four]
@@ -46,17 +46,17 @@ impl Algorithm {
     }
 }
 
-/// What an algorithm multiplies for each pair of an input and an output channel.
+/// The multiplications of an algorithm for each pair of an input and an output channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Products {
-    /// Values that a kernel is packed as.
+    /// Number of packed values per kernel.
     pub weights: usize,
-    /// Places of all images that they are multiplied at.
+    /// Number of positions, over all images, at which they are multiplied.
     pub places: usize,
 }
 
 impl Algorithm {
-    /// What it multiplies for the geometry's batch.
+    /// Returns the multiplications for the geometry's batch.
     pub fn products(self, geometry: &ConvGeometry) -> Products {
         match self {
             Self::Stem | Self::Direct => Products {
@@ -71,13 +71,13 @@ impl Algorithm {
     }
 }
 
-/// The algorithm in the blocked layout that takes the least time for the geometry's batch in the instruction set in use:
-/// `benches/kernels` holds the choice against the clock.
+/// Returns the fastest algorithm in the blocked layout for the geometry's batch and the instruction set in use:
+/// `benches/kernels` compares the choice with measurements.
 ///
-/// Time is counted in products a pair of channels: what the places take, and what reading the weights takes, which is as much
-/// as `reading` places would. Winograd's transforms add a fifth.
+/// Time is modeled in products per pair of channels: one per position, plus reading the weights, which costs as much as
+/// `reading` positions. Winograd's transforms add a fifth.
 pub fn choose(geometry: &ConvGeometry) -> Algorithm {
-    // The faster a set multiplies, the more it could have multiplied meanwhile.
+    // The faster a set multiplies, the more products the reading is worth.
     let reading = match isa::current() {
         Isa::Avx512 => 28,
         Isa::Avx2 => 8,
@@ -91,13 +91,13 @@ pub fn choose(geometry: &ConvGeometry) -> Algorithm {
         };
         weights * (places + transforms + reading)
     };
-    // Of equal ones the first.
+    // The first of equal ones.
     Algorithm::fitting(geometry)
         .min_by_key(cost)
         .unwrap_or(Algorithm::Direct)
 }
 
-/// A convolution with weights of its own, packed for one algorithm.
+/// A convolution with its weights, packed for one algorithm.
 #[derive(Debug)]
 pub struct Convolution {
     geometry: ConvGeometry,
@@ -107,18 +107,18 @@ pub struct Convolution {
 }
 
 impl Convolution {
-    /// Packs `weight`, `[C_out, C_in / groups, k, k]`, and `bias`, one value an output channel. The geometry's batch does
-    /// not matter.
+    /// Packs `weight`, `[C_out, C_in / groups, k, k]`, and `bias`, one value per output channel. The geometry's batch
+    /// is ignored.
     ///
     /// # Panics
-    /// Where the sizes differ from the geometry's or the algorithm does not fit it.
+    /// If the sizes differ from the geometry's or the algorithm does not support it.
     pub fn new(weight: &[f32], bias: &[f32], geometry: ConvGeometry, algorithm: Algorithm) -> Self {
         assert_eq!(weight.len(), geometry.weights(), "the weights' size");
         assert_eq!(bias.len(), geometry.out_channels, "the bias's size");
         let mut weights = Lanes::default();
         match algorithm {
             Algorithm::Stem => {
-                assert!(stem::fits(&geometry), "{geometry:?} is no stem");
+                assert!(stem::fits(&geometry), "{geometry:?} is not a stem");
                 stem::pack(weight, &geometry, &mut weights);
             }
             Algorithm::Direct => {
@@ -142,16 +142,16 @@ impl Convolution {
         }
     }
 
-    /// Its shapes.
+    /// Returns the geometry.
     pub fn geometry(&self) -> &ConvGeometry {
         &self.geometry
     }
 
-    /// `[C_out / 16, N, H', W', 16]` of `[C_in / 16, N, H, W, 16]`, with bias and ReLU, and with what the output
-    /// holds added.
+    /// Computes `[C_out / 16, N, H', W', 16]` from `[C_in / 16, N, H, W, 16]`, with bias and ReLU, and adds the
+    /// contents of the output.
     ///
     /// # Panics
-    /// Where a slice does not have the size of `batch` images, or the algorithm is the stem's.
+    /// If the size of a slice does not match `batch` images, or the algorithm is the stem's.
     pub fn run(&self, batch: usize, input: &[Lane], held: Held, relu: bool, output: &mut [Lane]) {
         let geometry = ConvGeometry {
             batch,
@@ -165,7 +165,7 @@ impl Convolution {
         );
         let ending = self.ending(batch, relu, output);
         match self.algorithm {
-            Algorithm::Stem => unreachable!("the stem reads pictures"),
+            Algorithm::Stem => unreachable!("the stem reads images"),
             Algorithm::Direct => {
                 let view = View::forward(&geometry);
                 direct::forward(input, &self.weights, &view, held, ending, output);
@@ -176,12 +176,13 @@ impl Convolution {
         }
     }
 
-    /// The products alone, by the direct algorithm: `[C_out / 16, N, H', W', 16]` of `[C_in / 16, N, H, W, 16]`.
+    /// Computes only the products, by the direct algorithm: `[C_out / 16, N, H', W', 16]` from `[C_in / 16, N, H, W,
+    /// 16]`.
     ///
     /// # Panics
-    /// Where a slice does not have the size of `batch` images, or the algorithm is another one.
+    /// If the size of a slice does not match `batch` images, or the algorithm is another one.
     pub fn run_without_bias(&self, batch: usize, input: &[Lane], output: &mut [Lane]) {
-        assert_eq!(self.algorithm, Algorithm::Direct, "only a direct one");
+        assert_eq!(self.algorithm, Algorithm::Direct, "direct algorithm only");
         let geometry = ConvGeometry {
             batch,
             ..self.geometry
@@ -202,10 +203,11 @@ impl Convolution {
         );
     }
 
-    /// The same of pictures `[N, C, H, W]`, by the stem's algorithm, with bias and ReLU. They are written out into `buffer`.
+    /// Computes the same from images `[N, C, H, W]`, by the stem's algorithm, with bias and ReLU. The images are
+    /// expanded into `buffer`.
     ///
     /// # Panics
-    /// Where a slice does not have the size of `batch` pictures, or the algorithm is another one.
+    /// If the size of a slice does not match `batch` images, or the algorithm is another one.
     pub fn run_on_pictures(
         &self,
         batch: usize,
@@ -214,20 +216,12 @@ impl Convolution {
         relu: bool,
         output: &mut [Lane],
     ) {
-        assert_eq!(
-            self.algorithm,
-            Algorithm::Stem,
-            "only a stem reads pictures"
-        );
+        assert_eq!(self.algorithm, Algorithm::Stem, "only a stem reads images");
         let geometry = ConvGeometry {
             batch,
             ..self.geometry
         };
-        assert_eq!(
-            pictures.len(),
-            batch * geometry.image(),
-            "the pictures' size"
-        );
+        assert_eq!(pictures.len(), batch * geometry.image(), "the images' size");
         let length = stem::padded_len(&geometry);
         buffer.resize(length.max(buffer.len()), 0.0);
         let ending = self.ending(batch, relu, output);

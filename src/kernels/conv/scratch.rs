@@ -8,7 +8,7 @@ thread_local! {
     static KEPT: Cell<Lanes> = Cell::new(Lanes::default());
 }
 
-/// Runs `work` with `lanes` lanes of memory, whatever they hold.
+/// Runs `work` with `lanes` lanes of memory with undefined contents.
 pub fn with_scratch<T>(lanes: usize, work: impl FnOnce(&mut [Lane]) -> T) -> T {
     let mut kept = KEPT.take();
     kept.reserve(lanes);

@@ -1,8 +1,8 @@
-//! The convolution of pictures, whose few channels would leave most of a block empty.
+//! Convolution of images, whose few channels would leave most of a block empty.
 //!
-//! A picture is written out as `[H + 2p, W + 2p, C]` with its border of zeros: what a row of the kernel sees of it, all
-//! channels of all its columns, then stands side by side, and the next output pixel's is `stride * C` values on. The tile reads
-//! it there; nothing is gathered.
+//! An image is expanded to `[H + 2p, W + 2p, C]` with its border of zeros: all channels of all columns that a row of
+//! the kernel reads are then contiguous, and those of the next output pixel start `stride * C` values later. The tile
+//! reads them in place; nothing is gathered.
 
 use super::super::ConvGeometry;
 use super::super::aligned::Lanes;
@@ -12,17 +12,17 @@ use super::super::tile::{self, Ending, Held, Place, Terms, add_products, each, e
 use super::tasks;
 use rayon::prelude::*;
 
-/// Output pixels of a task, about.
+/// Approximate number of output pixels per task.
 const CHUNK: usize = 448;
-/// Channels of a picture that are computed so.
+/// Maximum number of input channels for this algorithm.
 const MOST_CHANNELS: usize = 4;
 
-/// Whether a convolution can be computed so.
+/// Returns true if this algorithm supports the convolution.
 pub fn fits(geometry: &ConvGeometry) -> bool {
     geometry.in_channels <= MOST_CHANNELS && geometry.groups == 1 && geometry.dilation == 1
 }
 
-/// Weights `[tiles of blocks][kernel row, kernel column, input channel][blocks of the tile][16]`.
+/// Packs weights as `[tiles of blocks][kernel row, kernel column, input channel][blocks of the tile][16]`.
 pub fn pack(weight: &[f32], geometry: &ConvGeometry, packed: &mut Lanes) {
     struct Pack<'a>(&'a [f32], &'a ConvGeometry, &'a mut [Lane]);
     impl Job for Pack<'_> {
@@ -34,7 +34,7 @@ pub fn pack(weight: &[f32], geometry: &ConvGeometry, packed: &mut Lanes) {
     let lanes = blocks(geometry.out_channels) * geometry.patch();
     packed.reserve(lanes);
     let packed = &mut packed[..lanes];
-    // What fills up the last block.
+    // Padding of the last block.
     if !geometry.out_channels.is_multiple_of(LANES) {
         packed.fill([0.0; LANES]);
     }
@@ -61,7 +61,7 @@ fn pack_for<S: Simd>(weight: &[f32], geometry: &ConvGeometry, packed: &mut [Lane
     }
 }
 
-/// Numbers of the pictures as [`forward`] writes them out.
+/// Returns the number of values of the images as [`forward`] expands them.
 pub fn padded_len(geometry: &ConvGeometry) -> usize {
     let [height, width] = padded(geometry);
     geometry.batch * height * width * geometry.in_channels
@@ -71,7 +71,8 @@ pub(super) fn padded(geometry: &ConvGeometry) -> [usize; 2] {
     [geometry.height, geometry.width].map(|side| side + 2 * geometry.padding)
 }
 
-/// The output `[C_out / 16, N, H', W', 16]` of pictures `[N, C, H, W]`, which are written out into `buffer` of [`padded_len`].
+/// Computes the output `[C_out / 16, N, H', W', 16]` of images `[N, C, H, W]`, which are expanded into `buffer` of
+/// [`padded_len`].
 pub fn forward(
     pictures: &[f32],
     buffer: &mut [f32],
@@ -109,7 +110,7 @@ pub fn forward(
     dispatch(Forward(buffer, weights, geometry, ending, output));
 }
 
-/// Writes pictures `[N, C, H, W]` out as `[N, H + 2p, W + 2p, C]`.
+/// Expands images `[N, C, H, W]` to `[N, H + 2p, W + 2p, C]`.
 pub fn write_out(pictures: &[f32], geometry: &ConvGeometry, padded: &mut [f32]) {
     let ConvGeometry {
         in_channels: channels,
@@ -159,7 +160,7 @@ struct Stem<'a, S> {
 }
 
 impl<S: Simd> Stem<'_, S> {
-    /// `PITCH` values lie between what two output pixels see; 0: any number of values.
+    /// Runs with a distance of `PITCH` values between the inputs of two output pixels; 0 stands for any number.
     fn run<const PITCH: usize>(&self, output: &mut [Lane]) {
         let geometry = self.geometry;
         let width = geometry.out_width();
@@ -178,7 +179,7 @@ impl<S: Simd> Stem<'_, S> {
         });
     }
 
-    /// The tile of `count` pixels from column `column` of line `line`, counted over all images.
+    /// Computes the tile of `count` pixels from column `column` of line `line`, counted over all images.
     fn tile<const PITCH: usize>(
         &self,
         task: &mut tasks::Task,
@@ -213,20 +214,20 @@ impl<S: Simd> Stem<'_, S> {
     }
 }
 
-/// What a tile sees of a picture. `PITCH` is `pitch`, or 0 where that is not known when it is compiled.
+/// The inputs of a tile. `PITCH` is `pitch`, or 0 if that is not known at compile time.
 #[derive(Clone, Copy)]
 struct Seen<'a, const PITCH: usize> {
-    /// From the first value that the first pixel sees.
+    /// Values from the first input of the first pixel on.
     values: &'a [f32],
-    /// Values from one row of the kernel to the next.
+    /// Number of values from one row of the kernel to the next.
     row: usize,
-    /// Rows of the kernel.
+    /// Number of rows of the kernel.
     rows: usize,
-    /// Values that a row of the kernel sees.
+    /// Number of values under a row of the kernel.
     run: usize,
-    /// Values from one pixel to the next.
+    /// Number of values from one pixel to the next.
     pitch: usize,
-    /// `[rows][run][blocks]`
+    /// Weights, `[rows][run][blocks]`.
     weights: &'a [Lane],
 }
 
@@ -237,7 +238,7 @@ impl<const PITCH: usize> Terms for Seen<'_, PITCH> {
         let (weights, _) = self.weights.as_chunks::<N>();
         for (row, weights) in weights.chunks_exact(self.run).take(self.rows).enumerate() {
             let values = &self.values[row * self.row..];
-            // One slice a pixel, all of the same length: the loop needs no other check.
+            // One slice per pixel, all of the same length: the loop needs no other bounds check.
             let mut pixels = [&values[..0]; M];
             each_pixel!(m in M, { pixels[m] = &values[m * pitch..][..weights.len()]; });
             for (k, weights) in weights.iter().enumerate() {

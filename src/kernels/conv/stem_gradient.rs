@@ -1,7 +1,7 @@
-//! The gradient of the stem's weights: what each place of a row of the kernel saw, times the output's gradient.
+//! The gradient of the stem's weights: the input at each position of a kernel row, times the gradient of the output.
 //!
-//! As in [`super::stem`] the pictures' values stand side by side, so a register tile takes eight places of a row of the kernel
-//! at once. Lines are cut by their number alone and their sums added in order.
+//! As in [`super::stem`], the values of the images are contiguous, so a register tile covers eight positions of a
+//! kernel row at once. Lines are partitioned by their number only, and the partial sums are added in order.
 
 use super::super::ConvGeometry;
 use super::super::blocked::blocks;
@@ -12,11 +12,11 @@ use super::{stem, tasks};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Parts into which the lines of all images are cut.
+/// Number of parts into which the lines of all images are split.
 const SLABS: usize = 8;
 
-/// The gradient of the weights `[C_out, C, k, k]`, of the output's gradient and the pictures `[N, C, H, W]` of few channels that
-/// the forward pass wrote out into `workspace`.
+/// Computes the gradient of the weights `[C_out, C, k, k]` from the gradient of the output and the images `[N, C, H,
+/// W]` of few channels that the forward pass expanded into `workspace`.
 pub fn grad_weight_on_pictures(
     workspace: &Workspace,
     gradient: &[Lane],
@@ -55,7 +55,7 @@ fn stem_gradients<S: Simd, const PITCH: usize>(
     let pieces = run.div_ceil(ROWS);
     let out_blocks = blocks(geometry.out_channels);
     let pixels = geometry.batch * geometry.out_pixels();
-    // A task: some lines of all images, a row of the kernel and some blocks of outputs; its sums are
+    // A task: some lines of all images, a kernel row and some blocks of outputs; its sums are
     // `[pieces of the run][blocks][8][16]`.
     let slabs = tasks::ranges(geometry.batch * geometry.out_height(), 1, SLABS);
     let tasks: Vec<(Range<usize>, usize, Range<usize>)> = slabs
@@ -74,7 +74,7 @@ fn stem_gradients<S: Simd, const PITCH: usize>(
             let gradients = |n: usize| &gradient[(blocks.start + n) * pixels..][..pixels];
             let of_piece = blocks.len() * ROWS;
             for (piece, sums) in sums.chunks_exact_mut(of_piece).enumerate() {
-                // The last piece overlaps the one before it.
+                // The last piece overlaps the previous one.
                 let first = (piece * ROWS).min(run.saturating_sub(ROWS));
                 if blocks.len() == 2 {
                     let gradients = [gradients(0), gradients(1)];
@@ -123,7 +123,8 @@ fn stem_gradients<S: Simd, const PITCH: usize>(
     }
 }
 
-/// Sums of what [`ROWS`] places of a row of the kernel saw on `lines`, from place `first`, times the gradients of `N` blocks.
+/// Computes the sums over `lines` of the inputs at [`ROWS`] positions of a kernel row, from position `first` on, times
+/// the gradients of `N` blocks.
 #[inline(never)]
 fn stem_outer<S: Simd, const PITCH: usize, const N: usize>(
     simd: S,
@@ -141,7 +142,7 @@ fn stem_outer<S: Simd, const PITCH: usize, const N: usize>(
         PITCH
     };
     let width = geometry.out_width();
-    // Of a run shorter than the tile only so many values are there.
+    // A run shorter than the tile has only that many values.
     let rows = ROWS.min(geometry.kernel * geometry.in_channels - first);
     simd.vectorize(
         #[inline(always)]

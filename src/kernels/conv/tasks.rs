@@ -1,24 +1,24 @@
-//! Cutting a convolution's output into tasks for the threads.
+//! Splitting of a convolution's output into tasks for the threads.
 //!
-//! How it is cut changes no bit of the result: each output value is one sum, taken in one task in an order of its own.
+//! The split changes no bit of the result: each output value is one sum, computed in one task in a fixed order.
 
 use super::super::simd::Lane;
 use std::ops::Range;
 
 /// Some pixels of some blocks of output channels.
 pub struct Task<'a> {
-    /// Which of the cuts of the pixels.
+    /// Index of the range of pixels.
     pub cut: usize,
     /// Blocks of the whole output.
     pub blocks: Range<usize>,
     /// Pixels of the whole output.
     pub pixels: Range<usize>,
-    /// Each block's pixels.
+    /// Pixels of each block.
     pub outputs: Vec<&'a mut [Lane]>,
 }
 
-/// The tasks of an output of `pixels` pixels a block: each of `cuts`, which follow each other from pixel 0 to the last,
-/// by each of `blocks`, which cover all blocks in order.
+/// Returns the tasks of an output of `pixels` pixels per block: each of `cuts`, which are consecutive and cover all
+/// pixels, by each of `blocks`, which cover all blocks in order.
 pub fn split<'a>(
     output: &'a mut [Lane],
     pixels: usize,
@@ -47,8 +47,8 @@ pub fn split<'a>(
     tasks
 }
 
-/// Cuts `0..count` into `parts` ranges whose ends, but the last, are multiples of `unit`: as equal as that allows, none
-/// empty.
+/// Splits `0..count` into `parts` ranges whose ends, except the last, are multiples of `unit`: as equal as that allows,
+/// none empty.
 pub fn ranges(count: usize, unit: usize, parts: usize) -> Vec<Range<usize>> {
     let units = count.div_ceil(unit);
     let parts = parts.clamp(1, units.max(1));

@@ -1,10 +1,10 @@
 //! A convolution in training: its output, and the gradients of its input and its weights.
 //!
-//! - The input's gradient is a convolution of the output's gradient, by the same algorithms: with the kernel flipped for
-//!   stride 1; for a larger stride the input's pixels fall into `stride²` phases, each of which was seen by some taps only.
-//! - The weights' gradient is a product over the pixels of all images: a block of input channels, as a tap saw it, times the
-//!   output's gradient. Pixels are taken in order, so the sums are the same for any number of threads. Many channels under a
-//!   3x3 kernel go by Winograd's algorithm.
+//! - The input gradient is a convolution of the output gradient, by the same algorithms: with the flipped kernel for
+//!   stride 1; for a larger stride, the input pixels fall into `stride²` phases, each of which only some taps read.
+//! - The weight gradient is a product over the pixels of all images: a block of input channels, as read by a tap, times
+//!   the output gradient. Pixels are processed in order, so the sums are the same for any number of threads. Many
+//!   channels under a 3x3 kernel use Winograd's algorithm.
 
 use super::super::ConvGeometry;
 use super::super::aligned::Lanes;
@@ -17,21 +17,22 @@ use super::view::{Taps, View, seeing_taps};
 use super::{Algorithm, choose, direct, gather, stem, tasks, winograd};
 use rayon::prelude::*;
 
-/// Pixels whose products with all output channels stay in a core's caches.
+/// Number of pixels whose products with all output channels stay in a core's caches.
 const CHUNK: usize = 256;
 
-/// Memory that a convolution uses from step to step.
+/// Memory that a convolution reuses from step to step.
 #[derive(Debug, Default)]
 pub struct Workspace {
     packed: Lanes,
     phase: Lanes,
     sums: Lanes,
     winograd: winograd::gradient::Memory,
-    /// The pictures as the stem's forward pass wrote them out.
+    /// The images as the stem's forward pass expanded them.
     pub(super) pictures: Vec<f32>,
 }
 
-/// The output `[C_out / 16, N, H', W', 16]` of the input `[C_in / 16, N, H, W, 16]` and weights `[C_out, C_in / groups, k, k]`.
+/// Computes the output `[C_out / 16, N, H', W', 16]` of the input `[C_in / 16, N, H, W, 16]` and weights `[C_out, C_in
+/// / groups, k, k]`.
 pub fn forward(
     input: &[Lane],
     weight: &[f32],
@@ -65,7 +66,7 @@ pub fn forward(
     }
 }
 
-/// [`forward`] of pictures `[N, C, H, W]` of few channels ([`stem::fits`]).
+/// Computes [`forward`] for images `[N, C, H, W]` of few channels ([`stem::fits`]).
 pub fn forward_on_pictures(
     pictures: &[f32],
     weight: &[f32],
@@ -88,7 +89,7 @@ pub fn forward_on_pictures(
     );
 }
 
-/// The gradient of the input, of the output's gradient and the weights, added to what `result` holds.
+/// Computes the gradient of the input from the gradient of the output and the weights, and adds it to `result`.
 pub fn grad_input(
     gradient: &[Lane],
     weight: &[f32],
@@ -139,8 +140,8 @@ pub fn grad_input(
     }
 }
 
-/// What the input pixels of a phase, those at `row + stride * i` and `column + stride * j`, were seen by: the taps, and
-/// where in the output each of them was.
+/// Returns the taps that read the input pixels of a phase, those at `row + stride * i` and `column + stride * j`, and
+/// their positions in the output.
 fn seen_by(geometry: &ConvGeometry, [row, column]: [usize; 2]) -> (View, Vec<usize>) {
     let ConvGeometry {
         kernel,
@@ -175,7 +176,7 @@ fn seen_by(geometry: &ConvGeometry, [row, column]: [usize; 2]) -> (View, Vec<usi
     (view, places)
 }
 
-/// Puts the gradients of a phase where they belong, added to what is there.
+/// Adds the gradients of a phase to their positions in the result.
 fn scatter(
     phase: &[Lane],
     view: &View,
@@ -204,10 +205,10 @@ fn scatter(
     });
 }
 
-/// The gradient of the weights `[C_out, C_in / groups, k, k]`, of the input and the output's gradient.
+/// Computes the gradient of the weights `[C_out, C_in / groups, k, k]` from the input and the gradient of the output.
 ///
 /// # Panics
-/// Where `result` does not have the weights' size.
+/// If the size of `result` does not match the weights.
 pub fn grad_weight(
     input: &[Lane],
     gradient: &[Lane],
@@ -241,7 +242,7 @@ pub fn grad_weight(
     place_gradients(total, geometry, &seeing_taps(geometry), result);
 }
 
-/// [`grad_weight`] of a convolution that [`winograd::fits`].
+/// Computes [`grad_weight`] of a convolution that [`winograd::fits`].
 pub fn grad_weight_by_winograd(
     input: &[Lane],
     gradient: &[Lane],
@@ -257,10 +258,10 @@ pub fn grad_weight_by_winograd(
     place_gradients(sums, geometry, &taps, result);
 }
 
-/// The parts into which the pixels are cut, each with sums of its own: a function of shapes alone. Few channels have few
-/// sums, which would leave threads without work.
+/// Returns the number of parts into which the pixels are split, each with its own sums: a function of shapes only. Few
+/// channels have few sums, which would leave threads without work.
 fn slabs(view: &View) -> usize {
-    /// Sums that are enough for any machine's threads: of a block of inputs and two of outputs each.
+    /// Number of sums that is enough for the threads of any machine: of one block of inputs and two of outputs each.
     const ENOUGH: usize = 32;
     let groups = view.groups;
     let sums = groups.count * groups.in_blocks * groups.out_blocks.div_ceil(2);
@@ -275,7 +276,7 @@ fn add(total: &mut [Lane], sums: &[Lane]) {
     }
 }
 
-/// Writes the sums `[slabs][groups, input blocks][output blocks][taps][16 inputs][16 outputs]`.
+/// Computes the sums `[slabs][groups, input blocks][output blocks][taps][16 inputs][16 outputs]`.
 fn sum_gradients<S: Simd>(
     simd: S,
     input: &[Lane],
@@ -289,7 +290,7 @@ fn sum_gradients<S: Simd>(
     let in_blocks = groups.count * groups.in_blocks;
     let of_block = groups.out_blocks * taps * LANES;
     let slabs = tasks::ranges(out_pixels, CHUNK, sums.len() / (in_blocks * of_block));
-    // Few sums: the output blocks are shared out, too.
+    // Few sums: the output blocks are split, too.
     let threads = rayon::current_num_threads();
     let shares = if in_blocks * slabs.len() >= 2 * threads {
         groups.out_blocks
@@ -340,10 +341,11 @@ fn sum_gradients<S: Simd>(
         });
 }
 
-/// Input channels of a register tile: half of a block, so that two blocks of output channels fit beside.
+/// Input channels of a register tile: half of a block, so that two blocks of output channels fit beside them.
 pub(super) const ROWS: usize = 8;
 
-/// [`outer`] for all output blocks that `sums` has room for, some at a time: `gradients` gives those of a block.
+/// Computes [`outer`] for all output blocks that `sums` has room for, several at a time: `gradients` returns those of a
+/// block.
 pub(super) fn multiply<'a, S: Simd>(
     simd: S,
     seen: &[Lane],
@@ -364,8 +366,8 @@ pub(super) fn multiply<'a, S: Simd>(
     }
 }
 
-/// Puts the products of what each tap saw, `seen[tap][pixel][16]`, with the gradients of `N` output blocks into
-/// `sums[block][tap][16 inputs][16 outputs]`, or adds them to what is there.
+/// Writes the products of the inputs of each tap, `seen[tap][pixel][16]`, and the gradients of `N` output blocks to
+/// `sums[block][tap][16 inputs][16 outputs]`, or adds them.
 #[inline(never)]
 fn outer<S: Simd, const N: usize>(
     simd: S,
@@ -409,8 +411,8 @@ fn outer<S: Simd, const N: usize>(
     );
 }
 
-/// Brings the sums into the order of the weights, sixteen output channels at a time: each row is written from its start to its
-/// end, of sums that stay in the first cache meanwhile.
+/// Rearranges the sums in the order of the weights, sixteen output channels at a time: each row is written
+/// sequentially, from sums that stay in the L1 cache meanwhile.
 fn place_gradients(sums: &[Lane], geometry: &ConvGeometry, taps: &[usize], result: &mut [f32]) {
     let groups = Groups::of(geometry);
     let all = geometry.kernel * geometry.kernel;

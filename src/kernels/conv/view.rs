@@ -1,13 +1,13 @@
-//! What a convolution reads, in terms that its gradient fits as well.
+//! The input that a convolution reads, in terms that fit its gradient as well.
 
 use super::super::ConvGeometry;
 use super::groups::Groups;
 
-/// A sum over taps: the output pixel at row r and column c sees the input at row `r * stride + dr` and column
-/// `c * stride + dc` for each of some offsets (dr, dc), and zero outside.
+/// A sum over taps: the output pixel at row r and column c reads the input at row `r * stride + dr` and column `c *
+/// stride + dc` for each of several offsets (dr, dc), and zero outside.
 #[derive(Debug, Clone)]
 pub struct View {
-    /// Images.
+    /// Number of images.
     pub batch: usize,
     /// Height and width of the input.
     pub input: [usize; 2],
@@ -15,14 +15,14 @@ pub struct View {
     pub output: [usize; 2],
     /// Stride of both axes.
     pub stride: usize,
-    /// The offsets of the taps.
+    /// Offsets of the taps.
     pub offsets: Vec<[isize; 2]>,
-    /// Blocks of channels that are summed apart.
+    /// Blocks of channels that are summed separately.
     pub groups: Groups,
 }
 
 impl View {
-    /// What the forward pass reads: the input.
+    /// Returns the view of the forward pass: of the input.
     pub fn forward(geometry: &ConvGeometry) -> Self {
         let offset = |tap: usize| (tap * geometry.dilation) as isize - geometry.padding as isize;
         let offsets = seeing_taps(geometry)
@@ -38,24 +38,24 @@ impl View {
         }
     }
 
-    /// Whether the output's pixels see the input's, each its own.
+    /// Returns true if each output pixel reads exactly the input pixel at its position.
     pub fn is_pointwise(&self) -> bool {
         self.stride == 1 && self.input == self.output && self.offsets == [[0, 0]]
     }
 
-    /// Pixels of a block of the input.
+    /// Returns the number of pixels of a block of the input.
     pub fn in_pixels(&self) -> usize {
         self.batch * self.input[0] * self.input[1]
     }
 
-    /// Pixels of a block of the output.
+    /// Returns the number of pixels of a block of the output.
     pub fn out_pixels(&self) -> usize {
         self.batch * self.output[0] * self.output[1]
     }
 }
 
-/// The taps that see any pixel at all: of a 3x3 kernel on an image of one pixel only the middle one does. Where none does,
-/// the first one stands for a sum of zeros.
+/// Returns the taps that read any pixel at all: of a 3x3 kernel on an image of one pixel, only the middle one does. If
+/// none does, the first one stands for a sum of zeros.
 pub fn seeing_taps(geometry: &ConvGeometry) -> Vec<usize> {
     let kernel = geometry.kernel;
     let sees = |tap: usize, length: usize, out_length: usize| {
@@ -73,30 +73,30 @@ pub fn seeing_taps(geometry: &ConvGeometry) -> Vec<usize> {
     taps
 }
 
-/// Weights as a sum over taps reads them: that of output channel o, input channel i and tap t, counted within a group, is
-/// `values[group * outputs * inputs * taps_of_all + o * out_step + i * in_step + places[t]]`.
+/// Weights as a sum over taps reads them: that of output channel o, input channel i and tap t, counted within a group,
+/// is `values[group * outputs * inputs * taps_of_all + o * out_step + i * in_step + places[t]]`.
 #[derive(Debug, Clone)]
 pub struct Taps<'a> {
     /// All weights.
     pub values: &'a [f32],
-    /// Groups, as narrow as they are.
+    /// Number of groups, before any are joined.
     pub groups: usize,
     /// Input channels of a group.
     pub inputs: usize,
     /// Output channels of a group.
     pub outputs: usize,
-    /// From one group to the next.
+    /// Distance from one group to the next.
     pub group_step: usize,
-    /// From one output channel to the next.
+    /// Distance from one output channel to the next.
     pub out_step: usize,
-    /// From one input channel to the next.
+    /// Distance from one input channel to the next.
     pub in_step: usize,
-    /// The taps' places.
+    /// Positions of the taps.
     pub places: Vec<usize>,
 }
 
 impl<'a> Taps<'a> {
-    /// The weights `[C_out, C_in / groups, k, k]` of the forward pass, all taps in row-major order.
+    /// Returns the weights `[C_out, C_in / groups, k, k]` of the forward pass, with all taps in row-major order.
     pub fn forward(values: &'a [f32], geometry: &ConvGeometry) -> Self {
         let taps = geometry.kernel * geometry.kernel;
         let [inputs, outputs] = [geometry.in_channels, geometry.out_channels]
@@ -113,7 +113,7 @@ impl<'a> Taps<'a> {
         }
     }
 
-    /// The same with the taps alone that see anything.
+    /// Returns the same weights with only the taps that read any pixel.
     pub fn seeing(self, geometry: &ConvGeometry) -> Self {
         Self {
             places: seeing_taps(geometry),
@@ -121,7 +121,7 @@ impl<'a> Taps<'a> {
         }
     }
 
-    /// The same with input and output channels exchanged, and those of the taps in `places` alone.
+    /// Returns the weights with input and output channels exchanged, and only the taps in `places`.
     pub fn transposed(values: &'a [f32], geometry: &ConvGeometry, places: Vec<usize>) -> Self {
         let forward = Self::forward(values, geometry);
         Self {

@@ -101,7 +101,7 @@ const WRONG: [(&str, i32, &str); 30] = [
         2,
         "cannot train with --grad-accumulation 0",
     ),
-    ("depth = 19", 2, "there is no residual net of depth 19"),
+    ("depth = 19", 2, "there is no residual network of depth 19"),
     ("dtype = \"f16\"", 2, "cannot train with --dtype f16"),
     ("depth = 152\nwidth = 4096", 1, "GB of memory to train"),
 ];

@@ -1,9 +1,10 @@
-//! The weights' gradient by F(4x4, 3x3).
+//! The weight gradient by F(4x4, 3x3).
 //!
-//! - What [`super`] computes, `y = A^T [ (G g G^T) * (B^T d B) ] A`, is linear in the kernel `g`: with `e` the gradient of `y`, that of
-//!   `g` is `G^T [ (A e A^T) * (B^T d B) ] G`, the products summed over all tiles before the last transform.
-//! - So 36 products over tiles take the place of nine over sixteen times as many pixels.
-//! - Tiles are taken in order, some at a time for the caches' sake: the same sums for any number of threads.
+//! - The output that [`super`] computes, `y = A^T [ (G g G^T) * (B^T d B) ] A`, is linear in the kernel `g`: with `e`
+//!   the gradient of `y`, that of `g` is `G^T [ (A e A^T) * (B^T d B) ] G`, with the products summed over all tiles
+//!   before the last transform.
+//! - So 36 products over tiles replace nine over sixteen times as many pixels.
+//! - Tiles are processed in order, several at a time to fit the caches: the same sums for any number of threads.
 
 use super::super::super::ConvGeometry;
 use super::super::super::aligned::Lanes;
@@ -21,14 +22,15 @@ use std::ops::Range;
 const OUT: usize = 4;
 const IN: usize = 6;
 const POINTS: usize = IN * IN;
-/// Tiles that are transformed before they are multiplied.
+/// Number of tiles that are transformed before they are multiplied.
 const TILES: usize = 1024;
-/// Tiles whose products with all output channels stay in a core's caches.
+/// Number of tiles whose products with all output channels stay in a core's caches.
 const CHUNK: usize = 256;
-/// The fewest channels: each transform serves so many products.
+/// Minimum number of channels: each transform serves that many products.
 const NARROWEST: usize = 128;
 
-/// Whether the gradient is computed so: where it multiplies less, and channels enough share each transform.
+/// Returns true if the gradient is computed this way: if it needs fewer multiplications, and enough channels share each
+/// transform.
 pub fn pays(geometry: &ConvGeometry) -> bool {
     let tiles: usize = Tile::Four.grid(geometry).iter().product();
     fits(geometry)
@@ -36,18 +38,20 @@ pub fn pays(geometry: &ConvGeometry) -> bool {
         && POINTS * tiles < 9 * geometry.out_pixels()
 }
 
-/// Memory that gradients use from step to step.
+/// Memory that gradients reuse from step to step.
 #[derive(Debug, Default)]
 pub struct Memory {
-    /// `[input blocks][points][tiles + 1]`: one lane more, since points at a distance of a power of two would share the cache's sets.
+    /// Transformed inputs, `[input blocks][points][tiles + 1]`: one lane more, because points at a distance of a power
+    /// of two would share sets of the cache.
     inputs: Lanes,
-    /// `[output blocks][points][tiles + 1]`
+    /// Transformed gradients, `[output blocks][points][tiles + 1]`.
     gradients: Lanes,
-    /// `[points][input blocks][output blocks][16 inputs]`
+    /// Sums, `[points][input blocks][output blocks][16 inputs]`.
     sums: Lanes,
 }
 
-/// The sums `[input blocks][output blocks][9][16 inputs][16 outputs]` of the input `[C_in / 16, N, H, W, 16]` and the output's gradient.
+/// Computes the sums `[input blocks][output blocks][9][16 inputs][16 outputs]` from the input `[C_in / 16, N, H, W,
+/// 16]` and the gradient of the output.
 pub fn sums(
     input: &[Lane],
     gradient: &[Lane],
@@ -128,7 +132,8 @@ impl<S: Simd> Winograd<'_, S, OUT, IN> {
         );
     }
 
-    /// Transforms a block of gradients for the tiles of `lines`: point p of tile t goes to `target[p * step + t]`.
+    /// Transforms a block of gradients for the tiles of `lines`: point p of tile t is written to `target[p * step +
+    /// t]`.
     #[inline(always)]
     fn transform_gradients(
         &self,
@@ -167,7 +172,7 @@ impl<S: Simd> Winograd<'_, S, OUT, IN> {
         }
     }
 
-    /// Multiplies what was transformed, point by point, and adds the products to what is there, or begins.
+    /// Multiplies the transformed values, point by point, and adds the products to the sums, or overwrites them.
     fn add_products(&self, count: usize, adds: bool, memory: &mut Memory) {
         let [in_blocks, out_blocks] =
             [self.geometry.in_channels, self.geometry.out_channels].map(blocks);
@@ -196,7 +201,7 @@ impl<S: Simd> Winograd<'_, S, OUT, IN> {
     }
 }
 
-/// `G^T s G` of all sums.
+/// Computes `G^T s G` of all sums.
 fn transform_back<S: Simd>(simd: S, geometry: &ConvGeometry, sums: &[Lane], result: &mut [Lane]) {
     let pairs = blocks(geometry.in_channels) * blocks(geometry.out_channels);
     let transform = <Square<OUT, IN> as Transform<OUT, IN>>::kernel();

@@ -1,9 +1,10 @@
-//! Winograd's F(2x2, 3x3) and F(4x4, 3x3): a tile of outputs of a 3x3 convolution of stride 1 with 16 multiplications a pair of
-//! channels instead of 36, or 36 instead of 144.
+//! Winograd's F(2x2, 3x3) and F(4x4, 3x3): a tile of outputs of a 3x3 convolution of stride 1 with 16 multiplications
+//! per pair of channels instead of 36, or 36 instead of 144.
 //!
-//! - `y = A^T [ (G g G^T) * (B^T d B) ] A`, the products summed over input channels: 16 or 36 matrix products over tiles.
-//! - A task transforms some rows of tiles for all input channels, multiplies point by point, and transforms the products
-//!   back: inputs, weights and products pass by once.
+//! - `y = A^T [ (G g G^T) * (B^T d B) ] A`, with the products summed over input channels: 16 or 36 matrix products over
+//!   tiles.
+//! - A task transforms some rows of tiles for all input channels, multiplies point by point, and transforms the
+//!   products back: inputs, weights and products are read and written once.
 //! - Fast Algorithms for Convolutional Neural Networks, <https://arxiv.org/abs/1509.09308>.
 
 pub mod gradient;
@@ -22,17 +23,17 @@ use transform::{Square, Transform};
 
 pub use pack::pack;
 
-/// How many outputs are computed together.
+/// Number of outputs that are computed together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tile {
-    /// 2x2: weights take 16 values for 9, which suits few pixels.
+    /// 2x2: 16 transformed values per 9 weights, which suits few pixels.
     Two,
-    /// 4x4: weights take 36 values for 9.
+    /// 4x4: 36 transformed values per 9 weights.
     Four,
 }
 
 impl Tile {
-    /// Outputs on one axis.
+    /// Returns the number of outputs on one axis.
     pub fn side(self) -> usize {
         match self {
             Self::Two => 2,
@@ -40,27 +41,27 @@ impl Tile {
         }
     }
 
-    /// Products of a pair of channels.
+    /// Returns the number of products per pair of channels.
     pub fn points(self) -> usize {
         (self.side() + 2).pow(2)
     }
 
-    /// Rows and columns of tiles of an image.
+    /// Returns the number of rows and columns of tiles of an image.
     pub fn grid(self, geometry: &ConvGeometry) -> [usize; 2] {
         [geometry.out_height(), geometry.out_width()].map(|side| side.div_ceil(self.side()))
     }
 }
 
-/// Tiles of a task: four full register tiles, and as many as a point's inputs, weights and products have room for in the
-/// second cache. Weights, which may come from memory, are read once for all of them.
+/// Number of tiles per task: four full register tiles, and as many as the inputs, weights and products of a point have
+/// room for in the L2 cache. Weights, which may come from memory, are read once for all of them.
 const TILES: usize = 56;
 
-/// Whether a convolution can be computed so.
+/// Returns true if this algorithm supports the convolution.
 pub fn fits(geometry: &ConvGeometry) -> bool {
     geometry.kernel == 3 && geometry.stride == 1 && geometry.dilation == 1 && geometry.groups == 1
 }
 
-/// The output `[C_out / 16, N, H', W', 16]` of the input `[C_in / 16, N, H, W, 16]`, added to what `output` holds.
+/// Computes the output `[C_out / 16, N, H', W', 16]` of the input `[C_in / 16, N, H, W, 16]` and adds it to `output`.
 pub fn forward(
     input: &[Lane],
     weights: &[Lane],
@@ -135,7 +136,7 @@ impl<S: Simd, const OUT: usize, const IN: usize> Winograd<'_, S, OUT, IN>
 where
     Square<OUT, IN>: Transform<OUT, IN>,
 {
-    /// Products of a tile.
+    /// Number of products of a tile.
     const POINTS: usize = IN * IN;
 
     fn run(&self, output: &mut [Lane]) {
@@ -155,7 +156,7 @@ where
             .iter()
             .map(|cut| first_pixel(cut.start)..first_pixel(cut.end))
             .collect();
-        // Few tiles: the output channels are shared out, too.
+        // Few tiles: the output channels are split, too.
         let shares = threads.div_ceil(tasks_wanted);
         let shares = tasks::ranges(blocks(geometry.out_channels), S::BLOCKS, shares);
         let pixels = geometry.batch * geometry.out_pixels();
@@ -173,7 +174,7 @@ where
         let [_, columns] = self.grid;
         let count = lines.len() * columns;
         let in_blocks = blocks(self.geometry.in_channels);
-        // One lane more: points at a distance of a power of two would share the cache's sets.
+        // One lane more: points at a distance of a power of two would share sets of the cache.
         let input_step = in_blocks * count + 1;
         let product_step = task.blocks.len() * count + 1;
         with_scratch(Self::POINTS * (input_step + product_step), |scratch| {
@@ -204,7 +205,7 @@ where
         });
     }
 
-    /// The products of a point: `count` tiles of all input channels times the weights of the output blocks.
+    /// Computes the products of a point: `count` tiles of all input channels times the weights of the output blocks.
     fn multiply(
         &self,
         point: usize,
@@ -215,7 +216,7 @@ where
     ) {
         let in_blocks = blocks(self.geometry.in_channels);
         let lanes = in_blocks * LANES;
-        // A point's weights of a tile of blocks.
+        // The weights of a point for one tile of blocks.
         let weights = |point: usize, first: usize| {
             let blocks = S::BLOCKS.min(out_blocks.end - first);
             let start = first * Self::POINTS * lanes + point * lanes * blocks;
@@ -256,7 +257,8 @@ where
         }
     }
 
-    /// Transforms a block of input channels for the tiles of `lines`: point p of tile t goes to `target[p * step + t]`.
+    /// Transforms a block of input channels for the tiles of `lines`: point p of tile t is written to `target[p * step
+    /// + t]`.
     #[inline(always)]
     fn transform_block(&self, block: usize, lines: Range<usize>, target: &mut [Lane], step: usize) {
         let Self { simd, geometry, .. } = *self;
@@ -314,7 +316,8 @@ where
         }
     }
 
-    /// Transforms a block's products back, `products[p * step + t]` for point p of tile t, and ends the convolution.
+    /// Transforms the products of a block back, `products[p * step + t]` for point p of tile t, and applies the final
+    /// operations.
     #[inline(always)]
     fn finish_block(
         &self,

@@ -9,7 +9,8 @@ use super::Tile;
 use super::transform::{Square, Transform};
 use rayon::prelude::*;
 
-/// Transformed weights `[tiles of blocks][points][input channels][blocks of the tile][16]` of nine taps in row-major order.
+/// Packs the transformed weights `[tiles of blocks][points][input channels][blocks of the tile][16]` of nine taps in
+/// row-major order.
 pub fn pack(taps: &Taps, tile: Tile, packed: &mut Lanes) {
     struct Pack<'a>(&'a Taps<'a>, Tile, &'a mut [Lane]);
     impl Job for Pack<'_> {
@@ -82,8 +83,8 @@ where
     });
 }
 
-/// `G g G^T` of sixteen kernels at once, `kernels[3 r + c]` holding their values at row r and column c; point p goes to
-/// `target[p * step + place]`.
+/// Computes `G g G^T` of sixteen kernels at once, where `kernels[3 r + c]` holds their values at row r and column c;
+/// point p is written to `target[p * step + place]`.
 #[inline(always)]
 fn transform_kernels<S: Simd, const IN: usize>(
     simd: S,

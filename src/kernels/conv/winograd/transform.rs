@@ -1,12 +1,12 @@
 //! The transforms of a tile: of its inputs, of a kernel, and of its products.
 //!
-//! They follow from points `p` at which polynomials are multiplied, infinity being the last one. A kernel is evaluated at the
-//! points, the inputs are multiplied with `prod (x - q) / (x - p)` over the finite points q, and the products are summed with powers
-//! of the points.
+//! They follow from points `p` at which polynomials are multiplied, the last of which is infinity. A kernel is
+//! evaluated at the points, the inputs are multiplied with `prod (x - q) / (x - p)` over the finite points q, and the
+//! products are summed with powers of the points.
 
 use crate::kernels::simd::Simd;
 
-/// The tile of `OUT` by `OUT` outputs, of `IN` by `IN` inputs.
+/// The tile of `OUT` by `OUT` outputs and `IN` by `IN` inputs.
 pub struct Square<const OUT: usize, const IN: usize>;
 
 /// The transforms along one axis.
@@ -14,13 +14,13 @@ pub trait Transform<const OUT: usize, const IN: usize> {
     /// The finite points.
     const FINITE: &[f64];
 
-    /// `B^T d`
+    /// Computes `B^T d`.
     fn inputs<S: Simd>(simd: S, d: [S::V; IN]) -> [S::V; IN];
 
-    /// `A^T m`
+    /// Computes `A^T m`.
     fn outputs<S: Simd>(simd: S, m: [S::V; IN]) -> [S::V; OUT];
 
-    /// `G`: a row for each point.
+    /// Returns `G`: one row per point.
     fn kernel() -> [[f32; 3]; IN] {
         let points = Self::FINITE;
         let mut rows = [[0.0, 0.0, 1.0f64]; IN];
@@ -62,8 +62,8 @@ const A2: f32 = 0.5;
 const B: f32 = std::f32::consts::SQRT_2;
 const B2: f32 = 2.0;
 
-/// Rather than the usual 0, ±1, ±2: with `a² = ½`, `b² = 2` there are as many operations, and the rounding errors are about a
-/// third.
+/// The points differ from the usual 0, ±1, ±2: with `a² = ½`, `b² = 2` there are as many operations, and the rounding
+/// errors are about a third.
 impl Transform<4, 6> for Square<4, 6> {
     const FINITE: &[f64] = &[
         0.0,
@@ -118,7 +118,7 @@ impl Transform<4, 6> for Square<4, 6> {
 }
 
 impl Square<4, 6> {
-    /// `A e`: the transposed of `outputs`.
+    /// Computes `A e`: the transpose of `outputs`.
     #[inline(always)]
     pub fn gradients<S: Simd>(simd: S, e: [S::V; 4]) -> [S::V; 6] {
         let constant = |value: f32| simd.splat(value);
