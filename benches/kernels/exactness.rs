@@ -1,4 +1,4 @@
-//! Errors of single convolutions and of whole nets, against f64.
+//! Errors of single convolutions and of whole networks, compared with f64.
 
 use crate::shapes::{self, Case};
 use anyhow::Result;
@@ -15,13 +15,13 @@ use resnet::nn::Parameters;
 use resnet::random::Random;
 use std::collections::HashMap;
 
-/// The most that logits may differ, over the largest.
+/// Maximum difference of logits, relative to the largest.
 const LIMIT: f64 = 1e-4;
 
-/// Prints the tables; whether all nets are as exact as they should be.
+/// Prints the tables; returns true if all networks are within the limit.
 pub fn print() -> Result<bool> {
     println!(
-        "Largest error of one convolution over its largest output; inputs and weights are normal numbers.\n"
+        "Largest error of a single convolution relative to its largest output; inputs and weights are normally distributed.\n"
     );
     println!("| convolution | direct | F(2x2) | F(4x4) |");
     println!("|---|---|---|---|");
@@ -43,9 +43,9 @@ pub fn print() -> Result<bool> {
         }
     }
     println!(
-        "\nLargest error of the logits over the largest logit, seeded weights, one picture of noise of 224 px, its net compiled for one picture, for\nmany one by one, and for batches of 32.\n"
+        "\nLargest error of the logits relative to the largest logit, with seeded weights and one noise image of 224 px; the network is compiled\nfor one image, for many images one by one, and for batches of 32.\n"
     );
-    println!("| net | one | many | batches of 32 |");
+    println!("| model | one | many | batches of 32 |");
     println!("|---|---|---|---|");
     let mut holds = true;
     for name in ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"] {
@@ -62,7 +62,7 @@ fn noise(count: usize, purpose: &str) -> Vec<f32> {
     (0..count).map(|_| random.normal() as f32).collect()
 }
 
-/// One for each algorithm.
+/// Returns the errors of a convolution, one for each algorithm.
 fn errors(shape: &ConvGeometry) -> Vec<f64> {
     let (input, weight) = (
         noise(shape.image(), "input"),
@@ -100,7 +100,7 @@ fn largest_error(values: &[f32], exact: &[f64]) -> f64 {
     errors.fold(0.0, |most, error| if error <= most { most } else { error }) / largest
 }
 
-/// The convolution of one picture in f64.
+/// Computes the convolution of one image in f64.
 fn exact(input: &[f32], weight: &[f32], g: &ConvGeometry) -> Vec<f64> {
     let mut output = vec![0.0; g.out_image()];
     let planes = output.par_chunks_mut(g.out_pixels()).enumerate();
@@ -123,7 +123,7 @@ fn exact(input: &[f32], weight: &[f32], g: &ConvGeometry) -> Vec<f64> {
     output
 }
 
-/// The logits' errors of a net, one for each kind of work that it is compiled for.
+/// Returns the errors of a network's logits, one for each workload that it is compiled for.
 fn net(name: &str) -> Result<[f64; 3]> {
     let config = ModelConfig::named(name).ok_or_else(|| anyhow::anyhow!("no {name}"))?;
     let parameters = Parameters::default();

@@ -1,4 +1,4 @@
-//! What the machine can do at most.
+//! The limits of the machine.
 
 use rayon::prelude::*;
 use resnet::kernels::simd::{Job, LANES, Lane, Simd, dispatch};
@@ -8,9 +8,9 @@ use std::time::Instant;
 
 /// The limits of all threads together.
 pub struct Limits {
-    /// Billions of additions and multiplications a second.
+    /// Billions of additions and multiplications per second.
     pub gflops: f64,
-    /// Billions of bytes a second that are read from memory.
+    /// Gigabytes per second read from memory.
     pub gbytes: f64,
 }
 
@@ -24,8 +24,9 @@ impl fmt::Display for Limits {
     }
 }
 
-/// Vectors that are summed at once, and how often.
+/// Number of vectors that are summed at once.
 const CHAINS: usize = 12;
+/// Number of repetitions.
 const TURNS: usize = 4_000_000;
 
 struct Sums;
@@ -34,7 +35,7 @@ impl Job for Sums {
     type Output = ();
 
     fn run<S: Simd>(self, simd: S) {
-        // Written out, so that all stay in registers.
+        // Unrolled, so that all stay in registers.
         macro_rules! sum {
             ($x:ident, $y:ident, $($sum:ident)*) => {
                 $(let mut $sum = $x;)*
@@ -49,7 +50,7 @@ impl Job for Sums {
             #[inline(always)]
             || {
                 let (x, y) = (simd.splat(black_box(0.5)), simd.splat(black_box(0.25)));
-                // Twice six where a vector takes two registers of sixteen.
+                // Two times six if a vector takes two of sixteen registers.
                 if S::BLOCKS > 1 {
                     sum!(x, y, a b c d e f g h i j k l);
                 } else {
@@ -61,7 +62,7 @@ impl Job for Sums {
     }
 }
 
-/// The best of five.
+/// Returns the fastest of five runs.
 fn fastest(mut work: impl FnMut()) -> f64 {
     let times = (0..5).map(|_| {
         let start = Instant::now();

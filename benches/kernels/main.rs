@@ -1,11 +1,11 @@
-//! The convolution kernels at every shape of the family: how long each algorithm takes, whether the one that is chosen is the
-//! fastest, how near it comes to the machine's limits, and how exact it is.
+//! Benchmark of the convolution kernels at every shape of the family: the time of each algorithm, whether the selected
+//! one is the fastest, how close it comes to the limits of the machine, and its accuracy.
 //!
 //!     cargo bench --bench kernels [-- --rounds 15 --cases 1x224,8x224] [-- --exactness]
 //!
-//! Exits with 1 where the choice takes more than a tenth longer than the fastest, or where a net's logits are further from f64's
-//! than 1e-4 of the largest. Measure on a machine that does nothing else. `RESNET_ISA=avx2` measures the loops of that set. More
-//! than the whole limit of memory is reached where weights stay in the caches.
+//! Exits with 1 if the selected algorithm takes more than a tenth longer than the fastest, or if the logits of a
+//! network differ from those in f64 by more than 1e-4 of the largest. Measure on an idle machine. `RESNET_ISA=avx2`
+//! measures the loops of that set. The memory limit is exceeded if weights stay in the caches.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its tables")]
 
@@ -22,16 +22,16 @@ use std::process::ExitCode;
 
 #[derive(Parser)]
 struct Options {
-    /// Rounds over all shapes; a time is the lower quartile of its rounds.
+    /// Number of rounds over all shapes; a time is the lower quartile over the rounds.
     #[arg(long, default_value_t = 15)]
     rounds: usize,
-    /// Pictures by their side.
+    /// Batches of images, as BATCHxSIDE.
     #[arg(long, value_delimiter = ',', default_values = ["1x224", "8x224", "16x224", "32x224", "1x32", "64x32", "128x32"])]
     cases: Vec<Case>,
     /// Measures errors instead of times.
     #[arg(long)]
     exactness: bool,
-    /// What cargo passes to every benchmark.
+    /// Passed by cargo to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
 }

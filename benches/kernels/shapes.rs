@@ -6,7 +6,7 @@ use resnet::model::description::Call;
 use resnet::model::{ModelConfig, describe};
 use std::str::FromStr;
 
-/// A batch of pictures of one side.
+/// A batch of square images.
 #[derive(Debug, Clone, Copy)]
 pub struct Case {
     pub batch: usize,
@@ -25,13 +25,13 @@ impl FromStr for Case {
     }
 }
 
-/// Every shape after the stem that `ResNet-18` and `ResNet-50` have, and at small sides the paper's `ResNet-20`: the deeper
-/// ones repeat them.
+/// Returns every shape after the stem of `ResNet-18` and `ResNet-50`, and of the paper's `ResNet-20` for small images;
+/// the deeper networks repeat them.
 pub fn of(case: Case) -> Result<Vec<ConvGeometry>> {
     let mut shapes: Vec<ConvGeometry> = Vec::new();
     let small = (case.side <= 32).then_some("resnet20");
     for name in ["resnet18", "resnet50"].into_iter().chain(small) {
-        let config = ModelConfig::named(name).context("a net of the family")?;
+        let config = ModelConfig::named(name).context("a network of the family")?;
         let calls = describe(&config, [case.batch, 3, case.side, case.side])?.calls;
         for shape in calls.iter().filter_map(Call::convolution) {
             if shape.in_channels > 3 && !shapes.contains(&shape) {
@@ -42,7 +42,7 @@ pub fn of(case: Case) -> Result<Vec<ConvGeometry>> {
     Ok(shapes)
 }
 
-/// `256->512 28 px k3 s2`
+/// Returns the name of a shape, such as `256->512 28 px k3 s2`.
 pub fn name(shape: &ConvGeometry) -> String {
     format!(
         "{}->{} {} px k{} s{}",

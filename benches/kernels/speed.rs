@@ -17,7 +17,7 @@ struct Candidate {
 }
 
 impl Candidate {
-    /// The lower quartile.
+    /// Returns the lower quartile of the times.
     fn time(&self) -> f64 {
         let mut seconds = self.seconds.clone();
         seconds.sort_by(f64::total_cmp);
@@ -25,7 +25,7 @@ impl Candidate {
     }
 }
 
-/// Lanes of a convolution's input and of its output.
+/// Returns the number of lanes of a convolution's input and of its output.
 fn sizes(shape: &ConvGeometry) -> [usize; 2] {
     [
         blocks(shape.in_channels) * shape.batch * shape.height * shape.width,
@@ -33,19 +33,19 @@ fn sizes(shape: &ConvGeometry) -> [usize; 2] {
     ]
 }
 
-/// Multiplications of a convolution by an algorithm.
+/// Returns the number of multiplications of a convolution by an algorithm.
 fn products(shape: &ConvGeometry, algorithm: Algorithm) -> f64 {
     let Products { weights, places } = algorithm.products(shape);
     (weights * places * shape.in_channels / shape.groups * shape.out_channels) as f64
 }
 
-/// Lanes of a convolution's packed weights.
+/// Returns the number of lanes of a convolution's packed weights.
 fn weight_lanes(shape: &ConvGeometry, algorithm: Algorithm) -> usize {
     algorithm.products(shape).weights * shape.in_channels / shape.groups
         * blocks(shape.out_channels)
 }
 
-/// Prints the table of a case; what lags.
+/// Prints the table of a case; returns the shapes at which the selected algorithm lags.
 pub fn print(case: Case, rounds: usize, limits: &Limits) -> Result<Vec<String>> {
     let shapes = shapes::of(case)?;
     let mut all: Vec<(ConvGeometry, Vec<Candidate>)> = shapes
@@ -70,7 +70,7 @@ pub fn print(case: Case, rounds: usize, limits: &Limits) -> Result<Vec<String>> 
             .unwrap_or(0)
     };
     let (mut input, mut output) = (Lanes::zeros(largest(0)), Lanes::zeros(largest(1)));
-    // All shapes go by before one comes again, so that weights come from where they would in a net.
+    // All shapes are run before one is repeated, so that weights come from where they would in a network.
     for round in 0..=rounds {
         for (shape, candidates) in &mut all {
             let [read, written] = sizes(shape);
@@ -86,7 +86,7 @@ pub fn print(case: Case, rounds: usize, limits: &Limits) -> Result<Vec<String>> 
             }
         }
     }
-    println!("{} pictures of {} px\n", case.batch, case.side);
+    println!("{} images of {} px\n", case.batch, case.side);
     println!(
         "| convolution | direct ms | F(2x2) ms | F(4x4) ms | chosen | GFLOP/s | as direct | share of the limit |"
     );
@@ -107,9 +107,9 @@ pub fn print(case: Case, rounds: usize, limits: &Limits) -> Result<Vec<String>> 
         };
         let time = candidate.time();
         let rate = |algorithm| 2e-9 * products(shape, algorithm) / time;
-        // What must be read and written at least, and what must be computed.
+        // The minimum that must be read and written, and the minimum that must be computed.
         let [input, output] = sizes(shape);
-        // Strides may pass pixels by.
+        // Strides may skip pixels.
         let seen = (shape.kernel.min(shape.stride) as f64 / shape.stride as f64).powi(2);
         let lanes = weight_lanes(shape, chosen) as f64 + seen * input as f64 + output as f64;
         let least =
@@ -138,7 +138,7 @@ pub fn print(case: Case, rounds: usize, limits: &Limits) -> Result<Vec<String>> 
     Ok(lagging)
 }
 
-/// The algorithm's name.
+/// Returns the name of the algorithm.
 fn label(algorithm: Algorithm) -> String {
     match algorithm {
         Algorithm::Stem => "stem".to_owned(),

@@ -1,18 +1,18 @@
-"""Times `resnet` and its peers on the same work, interleaved round by round, and prints medians and ratios.
+"""Times `resnet` and other libraries on the same work, interleaved round by round, and prints medians and ratios.
 
 usage: target/peers/bin/python benches/peers/compare.py infer|train DEPTH BATCH SIZE [--peers torch,onnxruntime,...] [--rounds 5] [--runs 5] [--threads N] [--resnet PATH] [--dtype f32] [--json]
        target/peers/bin/python benches/peers/compare.py process-predict DEPTH | process-train DEPTH BATCH SIZE [the same]
 
-A round times every contestant in turn (idle ones wait on a pipe), so drift of a shared machine hits all alike.
-The figure of a contestant is the median over all its runs; the ratio is the median of the per-round ratios resnet / peer.
+A round times every contestant in turn (idle ones wait on a pipe), so that the drift of a shared machine affects all alike.
+The time of a contestant is the median over all its runs; the ratio is the median of the per-round ratios resnet / peer.
 
-infer: a forward pass of the net for 1000 classes. train: one whole step of the net for 10 classes with ImageNet's stem (forward, loss, backward,
-SGD of momentum .9 and decay 1e-3) on random pictures in memory; `resnet` counts its wait for the batch, too. In each round three passes or
-two steps come before those that count. All compute on the CPU with as many threads, `--threads`: as many as there are processors, unless
-said otherwise (where a core shows itself as two, say the number of cores); whole processes take what each takes by itself.
+infer: a forward pass of the model with 1,000 classes. train: one complete step of the model with 10 classes and the ImageNet stem
+(forward, loss, backward, SGD with momentum 0.9 and weight decay 1e-3) on random images in memory; the time of `resnet` includes waiting
+for the batch. Each round starts with three passes or two steps of warm-up. All run on the CPU with `--threads` threads (default: the
+number of logical CPUs; with hyper-threading, pass the number of cores); whole processes use their own default.
 
-process-predict, process-train: a whole process from its start to its end, `resnet` against a script of Python (`process.py`): its time, and the most
-memory that it held at once. process-predict: reads weights and one picture and prints its classes, the same ones. process-train: three steps as above.
+process-predict, process-train: a whole process from start to end, `resnet` and a Python script (`process.py`): its time and its peak
+memory. process-predict: reads weights and one image and prints its classes, which must agree. process-train: three steps as above.
 """
 import argparse
 import json
@@ -31,7 +31,7 @@ STEPS = 3
 
 
 def training(binary, depth, batch, size, steps, dtype):
-    """The command of `resnet` that trains so many steps, as workers.py does."""
+    """Returns the command with which `resnet` trains `steps` steps, as workers.py does."""
     return [binary, "train", "--data", f"fake:{batch * steps}:10", "--depth", str(depth), "--image-size", str(size),
             "--batch-size", str(batch), "--optimizer", "sgd", "--lr", "0.01", "--momentum", "0.9", "--weight-decay", "1e-3",
             "--scheduler", "constant", "--warmup-epochs", "0", "--augment", "none", "--stem", "imagenet", "--dtype", dtype, "--max-steps", str(steps), "--dry-run", "--format", "json"]
@@ -40,7 +40,7 @@ def training(binary, depth, batch, size, steps, dtype):
 class Peer:
     def __init__(self, mode, name, depth, batch, size, threads):
         self.name = name
-        # What it says is shown where it fails.
+        # Its output is shown if it fails.
         self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen([sys.executable, os.path.join(HERE, "workers.py"), mode, name, str(depth), str(batch), str(size), str(threads)],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True)
@@ -64,7 +64,7 @@ class Peer:
 
 
 class Resnet:
-    """Runs the binary afresh each round; it warms up itself and reports per-run times as JSON (`summary --time`, `train --format json`)."""
+    """Runs the binary anew in each round; it warms up by itself and reports the time of each run as JSON (`summary --time`, `train --format json`)."""
     name = "resnet"
 
     def __init__(self, a):
@@ -73,7 +73,7 @@ class Resnet:
     def run(self, command):
         done = subprocess.run([*command, "--device", "cpu", "--threads", str(self.threads)], capture_output=True, text=True)
         if done.returncode != 0:
-            raise SystemExit(f"`{' '.join(command)}` ended with status {done.returncode}:\n{done.stderr}")
+            raise SystemExit(f"`{' '.join(command)}` exited with status {done.returncode}:\n{done.stderr}")
         return done.stdout
 
     def times(self, runs):
@@ -90,13 +90,13 @@ class Resnet:
 
 
 class Process:
-    """A contestant that is started afresh for each run."""
+    """A contestant that is started anew for each run."""
 
     def __init__(self, name, command):
         self.name, self.command, self.megabytes = name, command, []
 
     def run(self):
-        """Milliseconds from start to end, and what it printed."""
+        """Returns the milliseconds from start to end, and the output."""
         start = time.perf_counter()
         process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         printed = process.stdout.read()
@@ -104,7 +104,7 @@ class Process:
         elapsed = (time.perf_counter() - start) * 1e3
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != 0:
-            raise SystemExit(f"`{' '.join(self.command)}` ended with status {process.returncode}")
+            raise SystemExit(f"`{' '.join(self.command)}` exited with status {process.returncode}")
         self.megabytes.append(usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6)
         return elapsed, printed
 
@@ -116,7 +116,7 @@ class Process:
 
 
 def processes(a, names, folder):
-    """`resnet` and the peers as whole processes, each run once so that files are cached."""
+    """Returns `resnet` and the peers as whole processes, each run once so that files are cached."""
     script = [sys.executable, os.path.join(HERE, "process.py")]
     if a.mode == "process-train":
         ours = training(a.resnet, a.depth, a.batch, a.size, STEPS, a.dtype)
@@ -133,7 +133,7 @@ def processes(a, names, folder):
             rows = [line.split() for line in printed[name].splitlines()]
             same = len(rows) == len(predictions) and all(int(place) == p["class"] and abs(float(logit) - p["logit"]) < 1e-2 for (place, logit), p in zip(rows, predictions))
             if not same:
-                raise SystemExit(f"{name} sees something else:\n{printed[name]}\n{predictions}")
+                raise SystemExit(f"{name} predicts other classes:\n{printed[name]}\n{predictions}")
     return contestants
 
 
@@ -181,7 +181,7 @@ def main():
     for n in names:
         print(f"  {n:16} {median[n]:8.1f} ms   resnet / {n} = {ratio[n]:.2f}")
     for n, most in megabytes.items():
-        print(f"  {n:16} {most:8.0f} MB at most")
+        print(f"  {n:16} {most:8.0f} MB peak memory")
 
 
 if __name__ == "__main__":

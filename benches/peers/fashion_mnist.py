@@ -1,19 +1,19 @@
-"""Shows that `resnet train` learns what PyTorch learns: ResNet-18 on Fashion-MNIST by one recipe, several seeds a side.
+"""Checks that `resnet train` reaches the same accuracy as PyTorch: ResNet-18 on Fashion-MNIST with one recipe and several seeds per side.
 
 usage: target/peers/bin/python benches/peers/fashion_mnist.py [--data DIR] [--stem cifar|imagenet] [--epochs 1] [--seeds 3]
            [--images N] [--depth 18] [--resnet target/release/resnet] [--output FILE]
 
-f32 training is chaotic: two runs of PyTorch part within a few steps. What can be compared is where they end. Both sides train
-torchvision's net at 28 pixels (`--stem cifar`: a 3x3 convolution of stride 1 and no pooling before the first stage) on all
-60,000 pictures, grey on three channels, with no augmentation, in an order of their own for each seed: SGD of momentum .9, rate
-.05 falling to 0 along half a cosine, decay 5e-4, batches of 128; top-1 on the 10,000 test pictures is that of the last epoch.
+f32 training is chaotic: two runs of PyTorch diverge within a few steps, so only the final accuracy can be compared. Both sides
+train torchvision's model at 28 pixels (`--stem cifar`: a 3x3 convolution of stride 1 and no pooling before the first stage) on all
+60,000 images, gray on three channels, without augmentation, in a separate order for each seed: SGD with momentum 0.9, learning rate
+0.05 with cosine decay to 0, weight decay 5e-4, batches of 128. Top-1 on the 10,000 test images is that of the last epoch.
 
-It holds when the means lie no further apart than the larger of the two sides' spreads (largest less smallest of the seeds);
-Welch's t of the difference is given beside. A run takes long on few cores (six in all; `--stem imagenet` a
-sixteenth of it); `--images 2000` tries the script on that many training pictures and a sixth as many test pictures.
+The check passes if the means differ by no more than the larger range (maximum minus minimum over the seeds) of the two sides;
+Welch's t of the difference is printed as well. Each of the six runs takes long on few cores (`--stem imagenet`: a sixteenth of it);
+`--images 2000` tries the script on that many training images and a sixth as many test images.
 
-DIR has the four idx files, `.gz` or not (default: where Debian's package dataset-fashion-mnist has them). Prints a table, writes it to
-`--output` (fashion_mnist-result.md beside this file, where all pictures are used) and exits with 1 if it does not hold.
+DIR contains the four idx files, with or without `.gz` (default: the location of Debian's package dataset-fashion-mnist). Prints a
+table, writes it to `--output` (fashion_mnist-result.md beside this file if all images are used) and exits with 1 if the check fails.
 """
 
 import argparse
@@ -41,7 +41,7 @@ BATCH, RATE, MOMENTUM, DECAY = 128, 0.05, 0.9, 5e-4
 
 
 def read_idx(folder, name):
-    """The numbers of an idx file, of its shape."""
+    """Returns the numbers of an idx file, in its shape."""
     packed = folder / f"{name}.gz"
     content = gzip.decompress(packed.read_bytes()) if packed.exists() else (folder / name).read_bytes()
     axes = content[3]
@@ -55,7 +55,7 @@ def write_idx(path, numbers):
 
 
 def net(depth, stem):
-    """torchvision's net for ten classes."""
+    """Returns torchvision's model for ten classes."""
     made = getattr(torchvision.models, f"resnet{depth}")(num_classes=10)
     if stem == "cifar":
         made.conv1 = torch.nn.Conv2d(3, 64, 3, padding=1, bias=False)
@@ -65,12 +65,12 @@ def net(depth, stem):
 
 
 def inputs(pictures):
-    """[N, 28, 28] in 8 bits -> [N, 3, 28, 28]"""
+    """Converts [N, 28, 28] in 8 bits to [N, 3, 28, 28]."""
     return ((pictures.float() / 255 - MEAN) / STD).unsqueeze(1).expand(-1, 3, -1, -1)
 
 
 def theirs(arguments, parts, seed):
-    """Top-1 on the test pictures, in percent, after the last epoch."""
+    """Returns top-1 on the test images, in percent, after the last epoch."""
     train, train_classes, test, test_classes = (torch.from_numpy(part.copy()) for part in parts)
     train_classes, test_classes = train_classes.long(), test_classes.long()
     torch.manual_seed(seed)
@@ -94,7 +94,7 @@ def theirs(arguments, parts, seed):
 
 
 def ours(arguments, folder, seed):
-    """As `theirs`, by the binary."""
+    """Returns the same as `theirs`, with the binary."""
     command = [
         arguments.resnet, "train", "--data", f"fashion-mnist:{folder}", "--depth", arguments.depth, "--stem", arguments.stem,
         "--image-size", 28, "--mean", f"{MEAN},{MEAN},{MEAN}", "--std", f"{STD},{STD},{STD}", "--augment", "none",
@@ -104,7 +104,7 @@ def ours(arguments, folder, seed):
     ]  # fmt: skip
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
     if done.returncode != 0:
-        sys.exit(f"`resnet train` ended with status {done.returncode}:\n{done.stderr}")
+        sys.exit(f"`resnet train` exited with status {done.returncode}:\n{done.stderr}")
     epochs = [line for line in map(json.loads, done.stdout.splitlines()) if "val_top1" in line]
     assert len(epochs) == arguments.epochs, f"{len(epochs)} epochs of {arguments.epochs}"
     return epochs[-1]["val_top1"]
@@ -132,7 +132,7 @@ def main():
     parser.add_argument("--output", type=pathlib.Path, default=None)
     arguments = parser.parse_args()
     if arguments.seeds < 2:
-        parser.error("a spread needs two seeds at least")
+        parser.error("a range needs at least two seeds")
     missing = [name for name in FILES if not any((arguments.data / f"{name}{end}").exists() for end in ("", ".gz"))]
     if missing:
         parser.error(f"{arguments.data} has no {missing[0]}: install Debian's dataset-fashion-mnist, or pass --data")
@@ -142,13 +142,13 @@ def main():
         parts = [part[:count] for part, count in zip(parts, counts)]
     version = subprocess.run([arguments.resnet, "--version"], capture_output=True, text=True).stdout.split("\n")[0]
     lines = [
-        f"# ResNet-{arguments.depth} learns Fashion-MNIST as in PyTorch",
+        f"# ResNet-{arguments.depth} on Fashion-MNIST, compared with PyTorch",
         "",
         f"Made by `benches/peers/fashion_mnist.py` with {version or 'resnet'} and torch {torch.__version__} on {platform.machine()}, "
         f"{torch.get_num_threads()} threads:",
-        f"{len(parts[0]):,} training and {len(parts[2]):,} test pictures at 28 px, {arguments.stem} stem, epochs: {arguments.epochs}, "
-        f"one recipe (in the script). Seconds are those of whole",
-        "processes or calls on a machine that may have been busy: no measurement of speed.",
+        f"{len(parts[0]):,} training and {len(parts[2]):,} test images at 28 px, {arguments.stem} stem, epochs: {arguments.epochs}, "
+        f"the same recipe on both sides (in the script). Seconds are",
+        "wall times on a machine that may have been busy; they are not a benchmark.",
         "",
         "| seed | resnet top-1 % | torch top-1 % | resnet s | torch s |",
         "|---|---|---|---|---|",
@@ -171,9 +171,9 @@ def main():
     holds = abs(difference) <= spread
     verdict = [
         f"| mean | {statistics.mean(mine):.2f} | {statistics.mean(others):.2f} | | |",
-        f"| largest less smallest | {max(mine) - min(mine):.2f} | {max(others) - min(others):.2f} | | |",
+        f"| range (max - min) | {max(mine) - min(mine):.2f} | {max(others) - min(others):.2f} | | |",
         "",
-        f"The means differ by {difference:+.2f} (Welch's t {welch(mine, others):+.2f}); the larger spread is {spread:.2f}: "
+        f"The means differ by {difference:+.2f} (Welch's t {welch(mine, others):+.2f}); the larger range is {spread:.2f}: "
         f"{'within it' if holds else '**beyond it: FAILED**'}.",
     ]
     print("\n".join(verdict))

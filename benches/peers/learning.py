@@ -1,31 +1,30 @@
-"""Shows that full-size nets learn what PyTorch learns: the same weights, the same real pictures in the same order, both sides' losses.
+"""Compares the training of full-size models with PyTorch: the same weights, the same real images in the same order, the losses of both sides.
 
 usage: target/peers/bin/python benches/peers/learning.py [--cases resnet50_adam,...] [--resnet target/release/resnet] [--output FILE]
 
 Needs Fashion-MNIST's files in `--pictures` (Debian's package `dataset-fashion-mnist` puts them at the default place).
 
-In f64: a net starts as torchvision's nets do, its state dict is saved as `.pth`, and `resnet train -m FILE --dtype f64
---no-shuffle --augment none --format json` takes 20 steps from it, as PyTorch does. The losses of all steps are compared, and
-beside that stands how far PyTorch is from itself in another memory layout.
+In f64: a model is initialized as in torchvision, its state dict is saved as `.pth`, and `resnet train -m FILE --dtype f64
+--no-shuffle --augment none --format json` takes 20 steps from it, as PyTorch does. The losses of all steps are compared; the table
+also has the difference between two memory layouts of PyTorch.
 
-In f32, where training is chaotic within a few steps even for PyTorch against itself, PyTorch trains and saves what single
-steps start from: weights and optimiser state. A test of this repository (`tests/all/learning/pytorch.rs`) starts each of
-those steps from them and compares the loss and every parameter's gradient. Beside that stands how far PyTorch's own f32
-gradients are from its f64 ones, computed in three ways: as by default, in channels-last layout and without oneDNN.
+In f32, training is chaotic within a few steps even between two runs of PyTorch. So PyTorch trains and saves the start of single
+steps: weights and optimizer state. A test of this repository (`tests/all/learning/pytorch.rs`) performs each of those steps and
+compares the loss and the gradient of every parameter. The table also has the difference of PyTorch's own f32 gradients from its f64
+gradients, computed in three ways: by default, in channels-last layout and without oneDNN.
 
-What separates f32 gradients is not how exactly they are computed but ReLU's edge: of millions of values a few are so near 0
-that the rounding errors of the layers below (1e-7 at the stem, 1e-6 to 1e-5 at the end) decide their sign, and with each of
-them a whole value's gradient comes or goes. Where none crosses, gradients agree to 1e-5; one that does can change a gradient
-by 1e-2 where a layer has few values. It happens to each of PyTorch's three ways as it does to `resnet`, to each at other
-values, and the table counts them. Before the ImageNet stem each pixel is repeated to 4x4, so that the last stages have
-more values and one counts less.
+f32 gradients differ not because of the precision of their computation but because of ReLU's threshold: out of millions of values, a
+few are so close to 0 that the rounding errors of the layers below (1e-7 at the stem, 1e-6 to 1e-5 at the end) decide their sign, and
+with it whether a gradient flows. If no sign differs, gradients agree to 1e-5; a single one can change a gradient by 1e-2 in a layer
+with few values. This happens in each of PyTorch's three ways as in `resnet`, at different values, and the table counts them. Each
+pixel is repeated to 4x4 before the ImageNet stem, so that the last stages have more values and a single one counts less.
 
-A case from which PyTorch comes no nearer to itself than the limit can be shown no better by another program: its row stays, as
-`not by PyTorch itself`, and the case starts once more in a way that keeps errors small: in f64 at a lower rate, and with
-zero-init residual, from which gradients keep their size over the depth.
+A case in which PyTorch does not agree with itself within the limit cannot be verified with another program: its row is kept, as
+`not even in PyTorch`, and the case is repeated from a start that keeps errors small: in f64 with a lower learning rate, and with
+zero-init residual, with which gradients keep their scale over the depth.
 
-Prints both tables, writes them to `--output` (learning-result.md beside this file) and exits with 1 if any case fails: f64
-losses further apart than 1e-6, f32 losses than 1e-4, or a gradient (the norm of the difference over the norm) than 1e-2.
+Prints both tables, writes them to `--output` (learning-result.md beside this file) and exits with 1 if any case fails: f64 losses
+that differ by more than 1e-6, f32 losses by more than 1e-4, or a gradient (relative norm) by more than 1e-2.
 """
 
 import argparse
@@ -66,7 +65,7 @@ CASES = {
 
 
 def write_idx(folder, part, pictures, targets):
-    """Pictures and classes in the files that Fashion-MNIST comes in."""
+    """Writes images and classes in the file format of Fashion-MNIST."""
     images = struct.pack(">4i", 2051, *pictures.shape) + pictures.numpy().tobytes()
     labels = struct.pack(">2i", 2049, len(targets)) + targets.byte().numpy().tobytes()
     (folder / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(images))
@@ -74,7 +73,7 @@ def write_idx(folder, part, pictures, targets):
 
 
 def ours_f64(program, folder, run, lr):
-    """The losses of `train` of the binary `program` from `net.pth` on the pictures of `folder`."""
+    """Returns the losses of `train` of the binary `program`, starting from `net.pth` on the images of `folder`."""
     optimiser = run["optimiser"]
     three = lambda value: ",".join([str(value)] * 3)
     command = [program, "train", "-d", f"fashion-mnist:{folder}", "-m", str(folder / "net.pth"), "--dtype", "f64", "--format", "json"]
@@ -93,19 +92,19 @@ def ours_f64(program, folder, run, lr):
 
 
 def through_test(folder, name):
-    """What this repository's test says of a case in `folder`: the largest difference of f32 losses and of gradients, and whether
+    """Runs the test of this repository on a case in `folder`; returns the largest difference of f32 losses and of gradients, and whether
     all are within its limits."""
     command = ["cargo", "test", "--release", "--test", "all", "learning::pytorch::each_step", "--", "--nocapture"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, env={**os.environ, "RESNET_LEARNING": str(folder)})
     found = re.findall(rf"^{name}, step \d+: f32 loss (\S+), gradients (\S+)$", done.stdout, re.MULTILINE)
     if len(found) != len(SAVED):
         raise RuntimeError(" ".join((done.stdout + done.stderr).strip().splitlines()[-1:]) or "the test did not run")
-    # The numbers are rounded: whether they are within the limits is the test's to say.
+    # The numbers are rounded: the test decides whether they are within the limits.
     return *(max(map(float, column)) for column in zip(*found)), done.returncode == 0
 
 
 def looked(net, pictures, targets, run, step, dtype, layout=torch.contiguous_format, onednn=True):
-    """A step's gradients by parameter, and which values of each ReLU are above 0."""
+    """Returns the gradients of a step by parameter, and which values of each ReLU are above 0."""
     net, above = net.to(dtype=dtype, memory_format=layout).train(), []
     for module in net.modules():
         if isinstance(module, nn.ReLU):
@@ -121,8 +120,8 @@ WAYS = {"by default": {}, "channels-last": {"layout": torch.channels_last}, "wit
 
 
 def rounding(build, run, pictures, targets, tensors):
-    """A pair for each of `WAYS`: how far PyTorch's f32 gradients are from those that it computes in f64 from the same start (the
-    largest of all parameters and steps), and how many values of ReLU are on the other side of 0."""
+    """Returns a pair for each of `WAYS`: the difference of PyTorch's f32 gradients from those in f64 from the same start (the largest
+    over all parameters and steps), and the number of inputs of ReLU whose sign differs."""
     found = [(0.0, 0)] * len(WAYS)
     for step in SAVED:
         start = f"step.{step}.weights."
@@ -143,7 +142,7 @@ def rounding(build, run, pictures, targets, tensors):
 
 
 def f32_cells(folder, case, build, lr, config, run, pictures, targets):
-    """A row's cells of single steps in f32, whether `resnet` is within the limits, and whether PyTorch is."""
+    """Returns the cells of a row for single steps in f32, whether `resnet` is within the limits, and whether PyTorch is."""
     name = f"{case}_full"
     if config["stem"] == "imagenet":
         pictures = pictures.repeat_interleave(4, 1).repeat_interleave(4, 2)
@@ -160,7 +159,7 @@ def f32_cells(folder, case, build, lr, config, run, pictures, targets):
 
 
 def f64_cells(program, folder, case, build, lr, config, run, pictures, targets):
-    """A row's cells of 20 steps in f64, whether `resnet` is within the limit, and whether PyTorch is."""
+    """Returns the cells of a row for 20 steps in f64, whether `resnet` is within the limit, and whether PyTorch is."""
     write_idx(folder, "train", pictures, targets)
     write_idx(folder, "t10k", pictures[:BATCH], targets[:BATCH])
     lrs = [lr] * STEPS
@@ -172,17 +171,17 @@ def f64_cells(program, folder, case, build, lr, config, run, pictures, targets):
     return [f"{losses[0]:.4f} to {losses[-1]:.4f}", f"{ours:.1e}", f"{own:.1e}"], ours <= F64_LIMIT, own <= F64_LIMIT
 
 
-# The starts that each table tries: words, zero-init residual, and what the rate is multiplied by.
+# The starts that each table tries: description, zero-init residual, and the factor of the learning rate.
 STARTS = [
     ("torchvision's", False, 1),
-    ("torchvision's, a tenth of the rate", False, 0.1),
+    ("torchvision's, a tenth of the learning rate", False, 0.1),
     ("zero-init residual", True, 1),
-    ("zero-init residual, a tenth of the rate", True, 0.1),
+    ("zero-init residual, a tenth of the learning rate", True, 0.1),
 ]
 
 
 def rows(compute, starts, case, pictures, targets):
-    """The rows of one case, each with whether it is a failure: it ends at the first start that `resnet` passes or fails."""
+    """Yields the rows of one case, and whether each is a failure, up to the first start that `resnet` passes or fails."""
     net, stem, (optimiser, lr) = CASES[case]
     block, blocks = make.BLOCKS[net]
     config = nets.config(block, blocks, [64, 128, 256, 512], classes=10, stem=stem)
@@ -195,7 +194,7 @@ def rows(compute, starts, case, pictures, targets):
             cells, passed, steady = compute(pathlib.Path(temporary), case, build, lr * share, config, run, pictures, targets)
         print(f"{case} from {words}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
         again = not passed and not steady and start is not starts[-1]
-        verdict = "yes" if passed else "not by PyTorch itself" if again else "**NO**"
+        verdict = "yes" if passed else "not even in PyTorch" if again else "**NO**"
         yield f"| {case} | {words} | {' | '.join(cells)} | {verdict} |", not passed and not again
         if not again:
             return
@@ -209,7 +208,7 @@ def main():
     parser.add_argument("--parts", default="f64,f32", help="f64, f32 or both")
     parser.add_argument("--output", default=str(HERE / "learning-result.md"))
     arguments = parser.parse_args()
-    # A single step in f32 gains nothing by a lower rate.
+    # A lower learning rate does not help a single step in f32.
     starts = {"f64": STARTS, "f32": STARTS[::2]}
     computations = {"f64": partial(f64_cells, arguments.resnet), "f32": f32_cells}
     pictures, targets = make.read_pictures(arguments.pictures, STEPS * BATCH)
@@ -222,11 +221,11 @@ def main():
         pathlib.Path(arguments.output).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     say(
-        "# Learning as PyTorch does at full size",
+        "# Training compared with PyTorch at full size",
         "",
-        f"Made by `benches/peers/learning.py`, which says how, on the first {len(pictures)} pictures of Fashion-MNIST, {BATCH} a step, with",
-        f"{version[0]} ({version[-1]}) and torch {torch.__version__} on {platform.machine()}. SGD: rate {SGD[1]}, momentum 0.9,",
-        f"weight decay 1e-3; Adam: rate {ADAM[1]}. Nets of full width and 10 classes.",
+        f"Made by `benches/peers/learning.py` (see there for the method) on the first {len(pictures)} images of Fashion-MNIST, {BATCH} per step, with",
+        f"{version[0]} ({version[-1]}) and torch {torch.__version__} on {platform.machine()}. SGD: learning rate {SGD[1]}, momentum 0.9,",
+        f"weight decay 1e-3; Adam: learning rate {ADAM[1]}. Models of full width and 10 classes.",
     )
     for part in arguments.parts.split(","):
         say("", *HEADS[part])
@@ -241,17 +240,17 @@ HEADS = {
     "f64": [
         f"## f64: the losses of {STEPS} steps",
         "",
-        f"The largest difference between both sides' losses, at most {F64_LIMIT:.0e}; PyTorch's own is that of its channels-last layout from its default.",
+        f"The largest difference between the losses of both sides, at most {F64_LIMIT:.0e}; PyTorch's own is the difference between its channels-last and its default layout.",
         "",
         "| case | start | loss | difference | PyTorch's own | equal |",
         "|---|---|---|---|---|---|",
     ],
     "f32": [
-        f"## f32: steps {' and '.join(map(str, SAVED))}, each from PyTorch's weights and optimiser state",
+        f"## f32: steps {' and '.join(map(str, SAVED))}, each from PyTorch's weights and optimizer state",
         "",
-        f"The largest difference of the loss (at most {F32_LIMIT:.0e}) and of a parameter's gradient from PyTorch's f32 (the norm of the difference",
-        f"over the norm, at most {GRADIENT_LIMIT:.0e}). Then the same of PyTorch's f32 gradients, computed in three ways, from its own f64 ones, and in",
-        "brackets how many values of ReLU are on the other side of 0 than in f64.",
+        f"The largest difference of the loss (at most {F32_LIMIT:.0e}) and of a parameter's gradient (relative norm, at most {GRADIENT_LIMIT:.0e}) from PyTorch's in",
+        "f32. Then the difference of PyTorch's f32 gradients, computed in three ways, from its own f64 gradients, and in parentheses the number",
+        "of inputs of ReLU whose sign differs from f64.",
         "",
         f"| case | start | loss | gradients | {' | '.join(f'PyTorch {way}' for way in WAYS)} | equal |",
         "|---|---|---|---|---|---|---|---|",

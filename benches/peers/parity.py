@@ -1,15 +1,15 @@
-"""Shows that `resnet predict` gives PyTorch's answers at full depth: the same weights, the same pictures, both sides' logits.
+"""Checks that `resnet predict` returns the same logits as PyTorch at full depth, for the same weights and the same images.
 
 usage: target/peers/bin/python benches/peers/parity.py [IMAGE...] [--resnet target/release/resnet] [--nets resnet18,...] [--output FILE]
 
-Nets of all five depths (and two relatives) with seeded random weights are saved as people save them: torchvision's state
-dict (`.pth`, and `.safetensors`), timm's folder (`model.safetensors` with `config.json`) and transformers' folder. Batch norm's
-statistics are first those of the pictures, so that activations keep their size over 152 layers, then randomised, as
-are its scales and shifts. `resnet predict` then runs on the pictures, and PyTorch on the same pictures read by Pillow and
-prepared by torchvision's or timm's own transforms. All logits are compared, the first five classes in their order.
+Models of all five depths (and two variants) with seeded random weights are saved in the usual ways: torchvision's state dict
+(`.pth`, and `.safetensors`), timm's folder (`model.safetensors` with `config.json`) and transformers' folder. The statistics of batch
+norm are first computed from the images, so that activations keep their scale over 152 layers, and then randomized, as are its scales
+and shifts. `resnet predict` then runs on the images, and PyTorch on the same images read by Pillow and preprocessed by torchvision's
+or timm's own transforms. All logits are compared, and the order of the top five classes.
 
-Prints a table, writes it to `--output` (parity-result.md beside this file) and exits with 1 if any net fails: logits
-further apart than 1e-4 of the largest, or another top-5.
+Prints a table, writes it to `--output` (parity-result.md beside this file) and exits with 1 if any model fails: logits that differ
+by more than 1e-4 of the largest, or another top-5.
 """
 
 import argparse
@@ -46,7 +46,7 @@ LIMIT = 1e-4
 
 
 def short_edge_and_crop(resize, interpolation):
-    """torchvision's evaluation transform, on Pillow's picture: resize the short edge, cut out 224, ImageNet's statistics."""
+    """Returns torchvision's evaluation transform for Pillow images: resize the short edge, crop 224, ImageNet's statistics."""
     return transforms.Compose(
         [
             transforms.Resize(resize, interpolation),
@@ -67,7 +67,7 @@ def answer(net, batch):
 
 
 def randomise(net, batch, seed):
-    """Seeded weights of everything, batch norm's statistics near those of `batch`, a tenth of its scales negative."""
+    """Randomizes all weights from a seed; batch norm statistics stay near those of `batch`, and a tenth of its scales are negative."""
     generator = torch.Generator().manual_seed(seed)
     normal = lambda like: torch.randn(like.shape, generator=generator)
     uniform = lambda like: torch.rand(like.shape, generator=generator)
@@ -91,14 +91,14 @@ def randomise(net, batch, seed):
             norm.momentum = 0.1
             norm.running_mean.add_(normal(norm.running_mean) * 0.2 * norm.running_var.sqrt())
             norm.running_var.mul_(uniform(norm.running_var) + 0.5)
-        # Logits of a trained net's size, whatever has piled up over the depth.
+        # Logits of the scale of a trained network, whatever has accumulated over the depth.
         logits = answer(net.eval(), batch)
         head.weight.mul_(20 / logits.abs().max())
     return net
 
 
 def torchvision_net(name, folder, batch):
-    """A state dict saved twice; neither says anything but names and shapes."""
+    """Yields a state dict saved in two formats, which contain only names, shapes and values."""
     net = randomise(getattr(torchvision.models, name)(), batch, 1)
     torch.save(net.state_dict(), folder / f"{name}.pth")
     yield "torchvision .pth", folder / f"{name}.pth", net, BILINEAR
@@ -107,7 +107,7 @@ def torchvision_net(name, folder, batch):
 
 
 def timm_net(name, folder, batch):
-    """timm's folder; its preprocessing is read from its config, bicubic at another crop than torchvision's."""
+    """Yields timm's folder; its preprocessing is read from its config, bicubic with another crop than torchvision's."""
     net = randomise(timm.create_model(f"{name}.{TIMM_TAGS[name]}", pretrained=False), batch, 2)
     timm.models.save_for_hf(net, folder / "timm", safe_serialization=True)
     transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=net), is_training=False)
@@ -115,7 +115,7 @@ def timm_net(name, folder, batch):
 
 
 def transformers_net(name, folder, batch):
-    """transformers' folder: v1 strides at depth 50, the default v1.5 at the others."""
+    """Yields transformers' folder: v1 strides at depth 50, the default v1.5 at the others."""
     block, expansion = ("basic", 1) if name in ("resnet18", "resnet34") else ("bottleneck", 4)
     depths = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3], 101: [3, 4, 23, 3], 152: [3, 8, 36, 3]}
     config = transformers.ResNetConfig(
@@ -154,7 +154,7 @@ def ours(binary, model, pictures):
         message = done.stderr.strip().splitlines()[0].replace(str(model), model.name)
         raise RuntimeError(f"status {done.returncode}: {message}")
     answers = [json.loads(line)["predictions"] for line in done.stdout.splitlines()]
-    assert len(answers) == len(pictures), f"{len(answers)} lines for {len(pictures)} pictures"
+    assert len(answers) == len(pictures), f"{len(answers)} lines for {len(pictures)} images"
     return answers
 
 
@@ -165,7 +165,7 @@ def theirs(net, transform, pictures):
 
 
 def compare(answers, logits):
-    """The largest difference over the largest logit, and how many pictures have the same five classes in the same order."""
+    """Returns the largest difference relative to the largest logit, and the number of images with the same top five in the same order."""
     worst, same = 0.0, 0
     for answer, row in zip(answers, logits):
         got = torch.full_like(row, float("nan"))
@@ -178,7 +178,7 @@ def compare(answers, logits):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("images", nargs="*", help="pictures (default: those under assets/)")
+    parser.add_argument("images", nargs="*", help="images (default: those under assets/)")
     parser.add_argument("--resnet", default=str(PROJECT / "target/release/resnet"))
     parser.add_argument("--nets", default=",".join(DEPTHS + RELATIVES))
     parser.add_argument("--output", default=str(HERE / "parity-result.md"))
@@ -187,7 +187,7 @@ def main():
         path for path in (PROJECT / "assets").rglob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp")
     )
     if not images:
-        sys.exit("no pictures: name some, or put some under assets/")
+        sys.exit("no images: name some, or put some under assets/")
     version = subprocess.run([arguments.resnet, "--version"], capture_output=True, text=True).stdout.split("\n")[0]
     lines = [
         "# Parity with PyTorch at full depth",
@@ -196,14 +196,14 @@ def main():
         f"torchvision {torchvision.__version__}, timm {timm.__version__}, transformers {transformers.__version__}, "
         f"Pillow {PIL.__version__}, {platform.machine()}. PyTorch computed in f64 from the same f32 weights.",
         "",
-        "| net | saved by | largest difference / largest logit | same top-5 |",
+        "| model | saved by | largest difference / largest logit | same top-5 |",
         "|---|---|---|---|",
     ]
     print("\n".join(lines))
     failed = False
     with tempfile.TemporaryDirectory() as temporary:
         batch = torch.stack([BILINEAR(read(path)) for path in images])
-        # Noise beside few pictures, so that statistics are those of more than a handful of values.
+        # Noise in addition to the few images, so that statistics are computed from more than a handful of values.
         batch = torch.cat([batch[:4], torch.randn(4, 3, 224, 224, generator=torch.Generator().manual_seed(0))])
         for name in arguments.nets.split(","):
             sources = [torchvision_net] if name in RELATIVES else [torchvision_net, timm_net, transformers_net]

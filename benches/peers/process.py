@@ -1,10 +1,10 @@
-"""One peer as a whole process: does its work once from a cold start and ends. `compare.py` counts its time and its memory.
+"""One peer as a whole process: does its work once from a cold start and exits. `compare.py` measures its time and its memory.
 
-usage: process.py weights DEPTH FOLDER                  saves the same random net of torchvision's for all as net.safetensors, net.pth and net.onnx
-       process.py predict PEER DEPTH FOLDER PICTURE     PEER: onnxruntime, torch: prints the five most probable classes and their logits
+usage: process.py weights DEPTH FOLDER                  saves one random torchvision model for all as net.safetensors, net.pth and net.onnx
+       process.py predict PEER DEPTH FOLDER IMAGE       PEER: onnxruntime, torch: prints the top five classes and their logits
        process.py train PEER DEPTH BATCH SIZE STEPS     PEER: torch, torch-cl
 
-Each imports no more than its work needs.
+Each imports only what its work needs.
 """
 import os
 import sys
@@ -30,7 +30,7 @@ def weights(depth, folder):
 
 
 def prepared(picture):
-    """The picture as ImageNet's nets take it, `[1, 3, 224, 224]`: the shorter side 256 px, bilinear, and the middle of it."""
+    """Returns the image preprocessed for ImageNet models, `[1, 3, 224, 224]`: short side resized to 256 px, bilinear, then a center crop."""
     import numpy as np
     from PIL import Image
     image = Image.open(picture).convert("RGB")

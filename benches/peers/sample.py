@@ -1,17 +1,17 @@
-"""Trains the bundled model's net by its recipe in PyTorch: the accuracy of the last epoch and the time of an epoch, beside those of `resnet`.
+"""Trains the network of the bundled model with its recipe in PyTorch, and compares accuracy and time per epoch with `resnet`.
 
 usage: target/peers/bin/python benches/peers/sample.py [--data DIR] [--epochs 40] [--images N] [--metrics RUN/metrics.csv] [--state FILE] [--output FILE]
 
-The recipe is models/sample/recipe.toml: the paper's ResNet-20 with padded shortcuts on Fashion-MNIST at 28 px, a crop out of 3
-pixels of padding, a flip, a rectangle erased of one picture in four, SGD with Nesterov's momentum .9, decay 5e-4, batches of 128, .1
-falling along half a cosine after an epoch of rising, label smoothing .05. `--metrics` is the log of `resnet train` by that
-recipe (default: models/sample/metrics.csv). Crops and flips are made for a whole batch at once, in the process that trains; the order of
-pictures and what is drawn differ, so accuracies can be compared within the spread of seeds alone.
-DIR has the four idx files, `.gz` or not (default: where Debian's package dataset-fashion-mnist has them).
+The recipe is models/sample/recipe.toml: the paper's ResNet-20 with padded shortcuts on Fashion-MNIST at 28 px, random crops with 3
+pixels of padding, horizontal flips, random erasing with probability 0.25, SGD with Nesterov momentum 0.9, weight decay 5e-4, batches
+of 128, learning rate 0.1 with cosine decay after one warm-up epoch, label smoothing 0.05. `--metrics` is the log of `resnet train` with
+that recipe (default: models/sample/metrics.csv). Images are augmented in the training process, crops and flips for a whole batch at
+once; the order of images and the random numbers differ, so accuracies are only comparable within the spread of seeds.
+DIR contains the four idx files, with or without `.gz` (default: the location of Debian's package dataset-fashion-mnist).
 
-`--state FILE` keeps the run after each epoch and goes on from there, exactly but for what the processor's load does to seconds.
+`--state FILE` saves the run after each epoch and resumes it exactly, except for the seconds, which depend on the load.
 
-Seconds are those of a whole epoch with its validation, by the wall, on both sides: compare them only where each had the machine to
+Seconds are the wall time of a whole epoch including validation, on both sides: compare them only if each side had the machine to
 itself.
 """
 
@@ -59,12 +59,12 @@ def resnet20(classes=10):
 
 
 def inputs(pictures):
-    """[N, 28, 28] in 8 bits -> [N, 3, 28, 28]"""
+    """Converts [N, 28, 28] in 8 bits to [N, 3, 28, 28]."""
     return ((pictures.float() / 255 - MEAN) / STD).unsqueeze(1).expand(-1, 3, -1, -1)
 
 
 def varied(pictures, erase):
-    """The batch cropped, flipped and erased, each picture by itself."""
+    """Returns the batch with each image cropped, flipped and erased independently."""
     count, side, _ = pictures.shape
     padded = nn.functional.pad(pictures, (PADDING,) * 4)
     rows = torch.randint(0, 2 * PADDING + 1, (count, 1)) + torch.arange(side)
@@ -84,9 +84,9 @@ def rate(step, steps, steps_an_epoch):
 
 
 def train(parts, epochs, state):
-    """Yields the seconds of each epoch, its validation among them, and top-1 on the test pictures, in percent.
+    """Yields the seconds of each epoch, including validation, and top-1 on the test images, in percent.
 
-    Where the file `state` is there, it gives the epochs that are done and goes on; it is written after each.
+    If the file `state` exists, yields the finished epochs first and resumes; the file is written after each epoch.
     """
     pictures, classes, test, test_classes = (torch.from_numpy(part.copy()) for part in parts)
     classes, test_classes = classes.long(), test_classes.long()
@@ -137,7 +137,7 @@ def main():
     try:
         parts = [read_idx(arguments.data, name) for name in FILES]
     except FileNotFoundError as error:
-        parser.error(f"{error}: --data DIR names the folder of Fashion-MNIST's files")
+        parser.error(f"{error}: pass the folder of Fashion-MNIST's files as --data DIR")
     if arguments.images is not None:
         parts = [part[: arguments.images] for part in parts]
     parameters = sum(parameter.numel() for parameter in resnet20().parameters())
@@ -150,8 +150,8 @@ def main():
         "# The bundled model's recipe in PyTorch",
         "",
         f"Made by `benches/peers/sample.py` with torch {torch.__version__}, {torch.get_num_threads()} threads: ResNet-20, {len(parts[0]):,} training",
-        f"and {len(parts[2]):,} test pictures of Fashion-MNIST at 28 px. The log of `resnet train` is beside its own column. Seconds are those of",
-        "whatever else the machine did at the time.",
+        f"and {len(parts[2]):,} test images of Fashion-MNIST at 28 px. The columns of resnet are from the log of `resnet train`. Seconds depend on the",
+        "other load of the machine at the time.",
         "",
         "| epoch | resnet top-1 % | torch top-1 % | resnet s | torch s |",
         "|---|---|---|---|---|",

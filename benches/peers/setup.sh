@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the peers that the project is measured against into a virtual environment (about 6 GB, some minutes; Python 3.11 or later).
+# Installs the libraries that the project is compared with into a virtual environment (about 6 GB, several minutes; Python 3.11 or later).
 # usage: benches/peers/setup.sh [VENV_DIR]   (default: target/peers)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

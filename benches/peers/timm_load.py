@@ -1,15 +1,15 @@
-"""Shows that timm loads what `resnet train` leaves: nets with ImageNet's stem, trained for some steps, both sides' logits.
+"""Checks that timm loads the output of `resnet train`: models with the ImageNet stem, trained for a few steps, with equal logits on both sides.
 
 usage: target/peers/bin/python benches/peers/timm_load.py [--resnet target/release/resnet] [--depths 18,50] [--steps 8] [--output FILE]
 
-A folder data set is cut from the pictures under assets/images: a class a picture, and crops of it at 224 pixels and more.
-`resnet train` learns it for a few steps, so that weights, batch norm's statistics and the last layer are a run's. timm then
-loads `best/` in its own two ways: the folder alone (`local-dir:`), whose config.json names architecture, classes and
-preprocessing, and the file as a checkpoint of `create_model(architecture, num_classes=...)`. Both nets answer on the whole
-pictures, read by Pillow and prepared by timm's transform, in f64; `resnet predict` answers on the same files.
+An image folder is made of the images under assets/images: one class per image, with crops of it of 224 pixels or more.
+`resnet train` trains on it for a few steps, so that weights, batch norm statistics and the last layer are those of a run. timm then
+loads `best/` in its two ways: the folder (`local-dir:`), whose config.json names architecture, classes and preprocessing, and the
+file as a checkpoint of `create_model(architecture, num_classes=...)`. Both models predict the whole images, read by Pillow and
+preprocessed by timm's transform, in f64; `resnet predict` predicts the same files.
 
-Prints a table, writes it to `--output` (timm_load-result.md beside this file) and exits with 1 if any net fails: logits
-further apart than 1e-4 of the largest, or other labels.
+Prints a table, writes it to `--output` (timm_load-result.md beside this file) and exits with 1 if any model fails: logits that
+differ by more than 1e-4 of the largest, or other labels.
 """
 
 import argparse
@@ -36,7 +36,7 @@ CROPS = {"train": 12, "val": 2}
 
 
 def cut_data_set(pictures, folder):
-    """Crops of each picture, at least 224 pixels wide, in a folder of its name."""
+    """Writes crops of each image, at least 224 pixels wide, into a folder named after it."""
     draw = random.Random(0)
     for path in pictures:
         picture = PIL.Image.open(path).convert("RGB")
@@ -53,12 +53,12 @@ def resnet(binary, *arguments):
     command = [binary, *map(str, arguments), "--device", "cpu"]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"})
     if done.returncode != 0:
-        sys.exit(f"`resnet {arguments[0]}` ended with status {done.returncode}:\n{done.stderr}")
+        sys.exit(f"`resnet {arguments[0]}` exited with status {done.returncode}:\n{done.stderr}")
     return done.stdout
 
 
 def ours(binary, run, pictures, labels):
-    """Logits `[picture][class]`, and whether the labels are those of `labels`."""
+    """Returns the logits `[image][class]`, and whether the labels equal `labels`."""
     lines = resnet(binary, "predict", *pictures, "-m", run, "-f", "json", "-k", len(labels)).splitlines()
     answers = [sorted(json.loads(line)["predictions"], key=lambda one: one["class"]) for line in lines]
     logits = torch.tensor([[one["logit"] for one in answer] for answer in answers], dtype=torch.float64)
@@ -83,14 +83,14 @@ def main():
     labels = sorted(path.stem for path in pictures)
     version = subprocess.run([arguments.resnet, "--version"], capture_output=True, text=True).stdout.split("\n")[0]
     lines = [
-        "# timm loads what `resnet train` leaves",
+        "# Loading the output of `resnet train` in timm",
         "",
         f"Made by `benches/peers/timm_load.py` with {version}: {arguments.steps} steps on crops of {', '.join(path.name for path in pictures)}, "
         f"then the logits of",
-        f"the whole pictures by `resnet predict` and by timm {timm.__version__} (torch {torch.__version__}, Pillow {PIL.__version__}, "
+        f"the whole images by `resnet predict` and by timm {timm.__version__} (torch {torch.__version__}, Pillow {PIL.__version__}, "
         f"{platform.machine()}) in f64, from `best/`.",
         "",
-        "| net | loaded by timm as | largest difference / largest logit | labels |",
+        "| model | loaded by timm as | largest difference / largest logit | labels |",
         "|---|---|---|---|",
     ]
     print("\n".join(lines))
@@ -109,7 +109,7 @@ def main():
             answers, same = ours(arguments.resnet, run, pictures, labels)
             same &= config["label_names"] == labels
             checkpoint = dict(num_classes=len(labels), checkpoint_path=run / "best/model.safetensors")
-            # Preprocessing is in config.json, which `create_model` reads for a folder alone.
+            # Preprocessing is in config.json, which `create_model` reads only for a folder.
             overlay = {key: config["pretrained_cfg"][key] for key in ("input_size", "crop_pct", "interpolation", "mean", "std")}
             nets = {
                 "`local-dir:best`": timm.create_model(f"local-dir:{run / 'best'}", pretrained=True),
@@ -120,7 +120,7 @@ def main():
                 worst = ((answers - logits).abs().max() / logits.abs().max()).nan_to_num(float("inf")).item()
                 passed = worst <= LIMIT and same and logits.shape == answers.shape
                 failed |= not passed
-                lines.append(f"| {name} | {label} | {worst:.1e} | {'same' if same else 'others'} |{'' if passed else ' **FAILED**'}")
+                lines.append(f"| {name} | {label} | {worst:.1e} | {'same' if same else 'different'} |{'' if passed else ' **FAILED**'}")
                 print(lines[-1], flush=True)
     pathlib.Path(arguments.output).write_text("\n".join(lines) + "\n", encoding="utf-8")
     sys.exit(failed)

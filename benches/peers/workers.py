@@ -1,5 +1,5 @@
 """One peer in one process: builds its model once, then answers `RUNS` on stdin with the times in milliseconds as JSON, after
-runs that do not count: it may have waited for long.
+warm-up runs, because it may have been idle for long.
 
 usage: workers.py infer PEER DEPTH BATCH SIZE THREADS        PEER: torch, torch-cl, torch-bf16, onnxruntime, openvino, openvino-bf16
        workers.py train PEER DEPTH BATCH SIZE THREADS        PEER: torch, torch-cl, torch-bf16
@@ -83,7 +83,7 @@ if __name__ == "__main__":
     mode, peer, depth, batch, size, threads = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:7])
     torch.set_num_threads(threads)
     run = {"infer": infer, "train": train}[mode](peer, depth, batch, size)
-    # As many as `resnet` makes before those that it counts.
+    # As many warm-up runs as `resnet` makes.
     warm_up = {"infer": 3, "train": 2}[mode]
     print("ready", flush=True)
     for line in sys.stdin:

@@ -1,4 +1,4 @@
-//! Reads one number past the end of its memory: a sanitizer that works ends it.
+//! Reads one number past the end of its memory: a working sanitizer aborts it.
 
 fn main() {
     let numbers = vec![1.0_f32; std::env::args().count() * 16];

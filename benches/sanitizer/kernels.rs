@@ -1,4 +1,4 @@
-//! The kernels of `resnet` alone.
+//! The kernels of `resnet` as a crate of their own.
 
 #![deny(unsafe_code)]
 
