@@ -1,4 +1,4 @@
-//! Fixtures made by PyTorch: reading them, and how far a tensor of ours is from one of theirs.
+//! Fixtures made by PyTorch: reading them and comparing tensors with them.
 
 use candle_core::{DType, Device, Tensor};
 use std::collections::HashMap;
@@ -11,7 +11,8 @@ pub struct Fixture {
     pub metadata: HashMap<String, String>,
 }
 
-/// Where answers are held to PyTorch's: on the CPU, and in a build for CUDA on the first GPU, which must be there.
+/// Returns the devices on which results are compared with PyTorch: the CPU and, in a CUDA build, the first GPU, which
+/// must exist.
 pub fn devices() -> Vec<Device> {
     let mut devices = vec![Device::Cpu];
     if cfg!(feature = "cuda") {
@@ -20,13 +21,13 @@ pub fn devices() -> Vec<Device> {
     devices
 }
 
-/// The folder of the parity fixtures.
+/// Returns the folder of the parity fixtures.
 pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parity")
 }
 
 impl Fixture {
-    /// The tensors alone of a file without metadata.
+    /// Returns the tensors of a file without metadata.
     pub fn read_tensors(path: &Path) -> HashMap<String, Tensor> {
         candle_core::safetensors::load(path, &Device::Cpu).unwrap()
     }
@@ -46,7 +47,7 @@ impl Fixture {
         tensor.unwrap_or_else(|| panic!("`{}` holds no `{name}`", self.name))
     }
 
-    /// The tensors whose names begin with `prefix`, without it.
+    /// Returns the tensors whose names start with `prefix`, without the prefix.
     pub fn under(&self, prefix: &str) -> HashMap<String, Tensor> {
         let tensors = self.tensors.iter();
         tensors
@@ -66,7 +67,7 @@ fn norm(values: impl Iterator<Item = f64>) -> f64 {
     values.map(|value| value * value).sum::<f64>().sqrt()
 }
 
-/// The norm of the difference over the norm of what is expected.
+/// Returns the norm of the difference relative to the norm of `expected`.
 pub fn distance(ours: &Tensor, expected: &Tensor) -> f64 {
     assert_eq!(ours.dims(), expected.dims());
     let (ours, expected) = (values(ours), values(expected));
@@ -74,7 +75,7 @@ pub fn distance(ours: &Tensor, expected: &Tensor) -> f64 {
     difference / norm(expected.into_iter())
 }
 
-/// The largest difference over the largest number expected.
+/// Returns the largest difference relative to the largest expected number.
 pub fn largest_difference(ours: &Tensor, expected: &Tensor) -> f64 {
     assert_eq!(ours.dims(), expected.dims());
     let (ours, expected) = (values(ours), values(expected));

@@ -1,4 +1,4 @@
-//! A build for CUDA as its user runs it, on the first GPU: what the CPU says is the expectation.
+//! Tests of a CUDA build as its user runs it, on the first GPU; the expectation is the output on the CPU.
 
 use crate::command::Resnet;
 use serde_json::Value;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 const CAT: &str = "assets/images/cat.png";
 
-/// The lines of JSON that a successful run prints.
+/// Returns the lines of JSON that a successful run prints.
 fn lines(line: &str) -> Vec<Value> {
     let done = Resnet::line(line).run();
     assert_eq!(done.status, 0, "{line}: {}", done.stderr);
@@ -16,7 +16,7 @@ fn lines(line: &str) -> Vec<Value> {
         .collect()
 }
 
-/// The numbers under `key`, wherever they are.
+/// Collects the numbers under `key`, at any depth.
 fn numbers(value: &Value, key: &str, found: &mut Vec<f64>) {
     match value {
         Value::Object(object) => {
@@ -39,7 +39,7 @@ fn all(lines: &[Value], key: &str) -> Vec<f64> {
     found
 }
 
-/// The probabilities of one prediction, in the order of their classes.
+/// Returns the probabilities of one prediction, in class order.
 fn prediction(line: &str) -> Vec<f64> {
     let lines = lines(line);
     let [classes, probabilities] = ["class", "probability"].map(|key| all(&lines, key));
@@ -51,7 +51,7 @@ fn prediction(line: &str) -> Vec<f64> {
         .collect()
 }
 
-/// That the numbers are within `limit` of the largest one.
+/// Asserts that the numbers differ by at most `limit` of the largest one.
 #[track_caller]
 fn assert_close(ours: &[f64], expected: &[f64], limit: f64) {
     assert_eq!(ours.len(), expected.len());
@@ -98,7 +98,7 @@ fn an_evaluation_counts_as_many_as_the_cpus() {
     }
 }
 
-/// The losses of the first steps; later ones part, as two computations of f32 do.
+/// Compares the losses of the first steps; later ones diverge, as two f32 computations do.
 #[test]
 fn the_first_steps_of_a_training_lose_what_the_cpus_lose() {
     for line in [

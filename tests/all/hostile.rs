@@ -1,6 +1,6 @@
-//! Files that mean harm, for the tests of what reads them.
+//! Malicious files, for the tests of their readers.
 
-/// A PNG header that claims `width` x `height` pixels, with a good checksum, and no pixels.
+/// Returns a PNG header that claims `width` x `height` pixels, with a valid checksum and no pixels.
 pub fn png_header(width: u32, height: u32) -> Vec<u8> {
     let mut chunk = b"IHDR".to_vec();
     chunk.extend(width.to_be_bytes());
@@ -13,7 +13,7 @@ pub fn png_header(width: u32, height: u32) -> Vec<u8> {
     png
 }
 
-/// Numbers that are the same in every run, for where and how to damage a file.
+/// Returns numbers that are the same in every run, which decide where and how a file is damaged.
 pub fn random(seed: u64) -> impl FnMut() -> usize {
     let mut state = seed;
     move || {

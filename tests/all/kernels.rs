@@ -1,4 +1,4 @@
-//! The kernels against seven nested loops, over odd shapes.
+//! Tests of the kernels against seven nested loops, over odd shapes.
 
 use resnet::kernels::blocked::{blocks, from_planar, to_planar};
 use resnet::kernels::conv::training::{self, Workspace};
@@ -7,7 +7,7 @@ use resnet::kernels::isa::Isa;
 use resnet::kernels::simd::Lane;
 use resnet::kernels::{ConvGeometry, Held, PoolGeometry, isa, pool};
 
-/// Small whole numbers: every sum is exact in f32, so that any order gives the same.
+/// Returns small integers: every sum is exact in f32, so any order gives the same result.
 fn values(count: usize, seed: usize) -> Vec<f32> {
     (0..count)
         .map(|i| (((i + 1) * 7919 + seed * 104_729) % 7) as f32 - 3.0)
@@ -51,7 +51,7 @@ fn every_multiplication(g: &ConvGeometry, mut visit: impl FnMut(usize, usize, us
     }
 }
 
-/// A convolution of whole numbers and its gradients, by seven loops.
+/// A convolution of integers and its gradients, computed by seven loops.
 struct Loops {
     input: Vec<f32>,
     weight: Vec<f32>,
@@ -84,15 +84,15 @@ impl Loops {
     }
 }
 
-/// Planar values in the blocked layout.
+/// Converts planar values to the blocked layout.
 fn lanes(values: &[f32], shape: [usize; 3]) -> Vec<Lane> {
     let mut lanes = vec![[f32::NAN; 16]; blocks(shape[1]) * shape[0] * shape[2]];
     from_planar(values, shape, &mut lanes);
     lanes
 }
 
-/// Blocked values that should be `expected`: exactly where whole numbers are summed, and within `limit` of the largest where
-/// Winograd's fractions are.
+/// Asserts that blocked values equal `expected`: exactly for sums of integers, and within `limit` of the largest for
+/// Winograd's fractions.
 fn assert_blocked(lanes: &[Lane], shape: [usize; 3], expected: &[f32], limit: f32, what: &str) {
     let mut values = vec![f32::NAN; expected.len()];
     to_planar(lanes, shape, &mut values);
@@ -106,7 +106,7 @@ fn assert_blocked(lanes: &[Lane], shape: [usize; 3], expected: &[f32], limit: f3
     }
 }
 
-/// The weights' gradient, and that by Winograd wherever it can be computed so, against the same loops.
+/// Compares the weight gradient, and that by Winograd if supported, with the same loops.
 fn check_grad_weight(
     [input, gradient]: [&[Lane]; 2],
     geometry: &ConvGeometry,
@@ -137,7 +137,7 @@ fn check_grad_weight(
     }
 }
 
-/// The kernels against the same loops, in every instruction set.
+/// Compares the kernels with the same loops, in every instruction set.
 pub fn check(geometry: &ConvGeometry) {
     let (pixels, out_pixels) = (geometry.height * geometry.width, geometry.out_pixels());
     let shape = [geometry.batch, geometry.in_channels, pixels];
@@ -233,7 +233,7 @@ pub fn check(geometry: &ConvGeometry) {
     }
 }
 
-/// Every algorithm with bias, residual and ReLU.
+/// Checks every algorithm with bias, residual and ReLU.
 fn check_algorithms(
     geometry: &ConvGeometry,
     [weight, bias]: [&[f32]; 2],

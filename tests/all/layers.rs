@@ -1,4 +1,4 @@
-//! The folders are the architecture: an import only ever points down.
+//! The folders are the architecture: imports only point to lower layers.
 
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,7 @@ const LAYERS: [(&str, &[&str]); 8] = [
     ("kernels", &["kernels"]),
 ];
 
-/// Errors with hints, random numbers and the words of messages are for every layer.
+/// Errors with hints, random numbers and the words of messages are available to every layer.
 const FOR_ALL: [&str; 3] = ["error", "random", "words"];
 
 fn layer_of(module: &str) -> Option<usize> {
@@ -50,7 +50,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The top-level modules that a line of code names after `crate::`, in braces too.
+/// Returns the top-level modules that a line of code names after `crate::`, including those in braces.
 fn imports(code: &str) -> Vec<String> {
     let mut names = Vec::new();
     for (at, _) in code.match_indices("crate::") {
@@ -160,7 +160,7 @@ fn an_import_that_points_up_is_found_in_every_spelling() {
     assert!(violations("cli", "use crate::{model, predict::Predictor};").is_empty());
 }
 
-/// The lines of code of every file, comments left out, with the file's path below `src/`.
+/// Returns the lines of code of every file without comments, with the file's path below `src/`.
 fn code_lines() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut lines = Vec::new();
@@ -190,7 +190,7 @@ fn kernels_know_no_tensors_and_the_command_line_alone_knows_clap_and_prints() {
     }
 }
 
-/// `deny(unsafe_code)` holds everywhere but where it is expected.
+/// Checks that `deny(unsafe_code)` holds everywhere except where unsafe code is expected.
 #[test]
 fn unsafe_stands_in_the_kernels_alone() {
     let expects = code_lines()

@@ -1,4 +1,5 @@
-//! What a step learns: loss, gradients, optimisers, averages and frozen parts, by themselves and against PyTorch.
+//! Tests of single training steps: loss, gradients, optimizers, averages and frozen parts, on their own and against
+//! PyTorch.
 
 mod frozen;
 mod pytorch;

@@ -1,4 +1,5 @@
-//! Batch norm's kernels: every instruction set against the portable one, over few and many pixels and over odd numbers of them.
+//! Tests of the batch norm kernels: every instruction set against the portable one, over few and many pixels, and odd
+//! numbers of them.
 
 use resnet::kernels::isa::{self, Isa};
 use resnet::kernels::norm::{affine, apply, gradients, statistics};
@@ -6,14 +7,14 @@ use resnet::kernels::simd::Lane;
 
 const EPS: f64 = 1e-5;
 
-/// Numbers around 1, none like its neighbours.
+/// Returns numbers around 1, each different from its neighbors.
 fn lanes(count: usize, seed: usize) -> Vec<Lane> {
     let value = |i: usize| (((i + 1) * 7919 + seed * 104_729) % 1009) as f32 / 252.0 - 1.0;
     let lane = |start: usize| std::array::from_fn(|j| value(16 * start + j));
     (0..count).map(lane).collect()
 }
 
-/// Everything that the kernels give for `blocks` of `pixels`, one number after the other.
+/// Returns all outputs of the kernels for `blocks` of `pixels`, concatenated.
 fn all(blocks: usize, pixels: usize, has_residual: bool, relu: bool) -> Vec<f32> {
     let count = blocks * pixels;
     let mut input = lanes(count, 1);
@@ -54,7 +55,7 @@ fn batch_norm_is_the_same_in_every_instruction_set() {
     }
 }
 
-/// Mean and biased variance of one channel, in f64.
+/// Returns mean and biased variance of one channel, in f64.
 fn exact(input: &[Lane], channel: usize) -> [f64; 2] {
     let values = || input.iter().map(|lane| f64::from(lane[channel]));
     let count = input.len() as f64;

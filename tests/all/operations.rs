@@ -1,5 +1,5 @@
-//! Every operation, in both its forms, against PyTorch: values and gradients over strides, paddings, dilations, groups, odd
-//! sizes, inputs smaller than the window, ties, infinities and NaN (`fixtures/parity/make.py`).
+//! Tests of every operation, in both forms, against PyTorch: values and gradients over strides, paddings, dilations,
+//! groups, odd sizes, inputs smaller than the window, ties, infinities and NaN (`fixtures/parity/make.py`).
 
 use crate::fixture::{Fixture, devices, folder, values};
 use candle_core::{DType, Device, Tensor, Var};
@@ -11,7 +11,7 @@ use resnet::ops::relu::relu;
 use resnet::ops::{Form, batch_norm};
 use serde_json::Value;
 
-/// How an operation is computed, and how far it may be from PyTorch's f64.
+/// A way to compute an operation, and its limit for the difference from PyTorch's f64.
 struct Way {
     form: Form,
     dtype: DType,
@@ -19,7 +19,7 @@ struct Way {
     limit: f64,
 }
 
-/// Each form in each dtype, the portable one on every device.
+/// Returns each form with each dtype, the portable one on every device.
 fn ways() -> Vec<Way> {
     let mut ways = vec![Way {
         form: Form::Kernels,
@@ -60,8 +60,8 @@ impl Case<'_> {
         usize::try_from(self.about[key].as_u64().unwrap()).unwrap()
     }
 
-    /// That `ours` is the tensor `key`: NaN and infinities at the same places, the rest within `limit` of the largest
-    /// number, or of 1 where all are smaller.
+    /// Asserts that `ours` equals the tensor `key`: NaN and infinities at the same positions, the rest within `limit`
+    /// of the largest number, or of 1 if all are smaller.
     #[track_caller]
     fn assert_equal(&self, key: &str, ours: &Tensor, limit: f64) {
         let expected = self.tensor(key);
@@ -80,7 +80,7 @@ impl Case<'_> {
         }
     }
 
-    /// That the gradients of `variables` for the fixture's gradient of `output` are PyTorch's.
+    /// Asserts that the gradients of `variables` for the fixture's gradient of `output` equal PyTorch's.
     #[track_caller]
     fn assert_gradients(&self, output: &Tensor, variables: &[(&str, &Var)], limit: f64) {
         let upstream = self.tensor("upstream").to_dtype(output.dtype()).unwrap();

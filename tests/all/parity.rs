@@ -1,5 +1,5 @@
-//! Whole nets against PyTorch: logits, gradients and running statistics of each block kind, stem, stride placement,
-//! shortcut, grouping and dilation, in f32 and f64 (`fixtures/parity/make.py`).
+//! Tests of whole networks against PyTorch: logits, gradients and running statistics of each block kind, stem, stride
+//! placement, shortcut, grouping and dilation, in f32 and f64 (`fixtures/parity/make.py`).
 
 use crate::fixture::{Fixture, devices, distance, folder, largest_difference};
 use candle_core::{D, DType, Device, Tensor};
@@ -7,13 +7,13 @@ use resnet::infer::{Plan, Work};
 use resnet::model::{ModelConfig, ResNet};
 use resnet::nn::init::Parameters;
 
-/// A narrow net with PyTorch's answers.
+/// A narrow network with PyTorch's results.
 pub struct Case {
     pub fixture: Fixture,
     config: ModelConfig,
 }
 
-/// Every net of the folder.
+/// Returns every network of the folder.
 pub fn cases() -> Vec<Case> {
     let files = std::fs::read_dir(folder())
         .unwrap()
@@ -35,7 +35,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 impl Case {
-    /// The net with the fixture's weights, as variables.
+    /// Builds the network with the fixture's weights, as variables.
     pub fn net(&self, dtype: DType, device: &Device) -> (ResNet, Parameters) {
         let parameters = Parameters::default();
         let net = ResNet::new(&self.config, &parameters.seeded(0, dtype, device)).unwrap();
@@ -55,7 +55,7 @@ impl Case {
         input.to_device(device).unwrap()
     }
 
-    /// The mean cross entropy of `logits`.
+    /// Returns the mean cross-entropy of `logits`.
     fn loss(&self, logits: &Tensor) -> Tensor {
         let targets = self.fixture.get("targets").unsqueeze(1).unwrap();
         let targets = targets.to_device(logits.device()).unwrap();

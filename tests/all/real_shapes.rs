@@ -1,4 +1,4 @@
-//! The kernels against seven nested loops, over all shapes of real nets.
+//! Tests of the kernels against seven nested loops, over all shapes of real networks.
 
 use super::kernels::check;
 use resnet::kernels::ConvGeometry;
@@ -6,7 +6,8 @@ use resnet::model::description::Call;
 use resnet::model::{ModelConfig, describe};
 use std::collections::HashSet;
 
-/// Every convolution of every net of the family at 64 px, its channels thinned so that seven loops end today.
+/// Covers every convolution of every network of the family at 64 px, with fewer channels, so that seven loops finish in
+/// time.
 #[test]
 fn convolutions_equal_seven_loops_over_the_shapes_of_real_nets() {
     let mut shapes = HashSet::new();

@@ -1,4 +1,5 @@
-//! Weights in every form that people save: what is read equals what PyTorch saved. The fixtures are made by `tests/fixtures/weights/make.py`.
+//! Tests of weights in all usual formats: what is read equals what PyTorch saved. The fixtures are made by
+//! `tests/fixtures/weights/make.py`.
 
 mod configured;
 mod damaged;
@@ -30,7 +31,7 @@ fn fixture(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// A hub whose repositories are folders; remembers what was asked for.
+/// A hub whose repositories are folders; records the requests.
 struct Folders {
     root: PathBuf,
     asked: RefCell<Vec<String>>,
@@ -67,7 +68,7 @@ impl Fetch for Folders {
     }
 }
 
-/// A hub that must not be asked.
+/// A hub that must not receive any request.
 struct Offline;
 
 impl Fetch for Offline {
@@ -96,7 +97,7 @@ fn read(path: &Path) -> Result<Checkpoint> {
     Ok(checkpoint)
 }
 
-/// The message, with the path of the weights left out, and the hint.
+/// Returns the message, without the path of the weights, and the hint.
 fn refusal(path: &Path) -> (String, String) {
     let error = read(path)
         .err()
@@ -111,13 +112,13 @@ fn refusal(path: &Path) -> (String, String) {
     )
 }
 
-/// Every element as f64, so that all types are compared exactly.
+/// Returns every element as f64, so that all types are compared exactly.
 fn numbers(tensor: &Tensor) -> Vec<f64> {
     let flat = tensor.flatten_all().unwrap().to_dtype(DType::F64).unwrap();
     flat.to_vec1().unwrap()
 }
 
-/// Asserts that the checkpoint holds exactly what `expected/NAME.safetensors` does, counters aside.
+/// Asserts that the checkpoint holds exactly the tensors of `expected/NAME.safetensors`, except counters.
 fn assert_equals(checkpoint: &Checkpoint, name: &str, what: &str) {
     let path = fixture("expected").join(format!("{name}.safetensors"));
     let mut expected = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
@@ -390,7 +391,7 @@ fn a_runs_folder_is_its_best_model_and_a_lone_file_needs_no_name() {
     );
 }
 
-/// A tensor of zeros for a file made here.
+/// A tensor of zeros for a file written by the test.
 struct Zeros(Dtype, Vec<usize>);
 
 impl View for &Zeros {
@@ -413,7 +414,7 @@ impl View for &Zeros {
 
 type Shapes = Vec<(String, Zeros)>;
 
-/// The tensors of a whole narrow net.
+/// Returns the tensors of a complete narrow model.
 fn whole() -> Shapes {
     let bytes = fs::read(fixture("expected/basic.safetensors")).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
@@ -441,7 +442,7 @@ fn changed(change: impl FnOnce(&mut Shapes)) -> Vec<u8> {
     serialised(&tensors)
 }
 
-/// A zip archive of uncompressed entries.
+/// Returns a zip archive of uncompressed entries.
 fn zipped(entries: &[(&str, &[u8])]) -> Vec<u8> {
     use std::io::Write;
     let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
@@ -518,7 +519,7 @@ fn a_file_cut_off_after_it_was_opened_is_an_error() {
     assert!(message.starts_with(&expected), "{message}");
 }
 
-/// The weights are packed a layer at a time out of the file: it takes their memory once.
+/// The weights are packed one layer at a time from the file: they take their memory once.
 #[cfg(target_os = "linux")]
 #[test]
 fn predicting_one_picture_takes_little_more_memory_than_the_weights() {

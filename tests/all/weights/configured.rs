@@ -1,4 +1,4 @@
-//! What the configuration beside the weights, or in them, says of a model.
+//! Tests of the model configuration beside the weights or inside them.
 
 use super::*;
 
@@ -139,7 +139,7 @@ fn a_local_file_is_compared_with_the_configuration_beside_it_though_only_describ
     );
 }
 
-/// A whole narrow net as safetensors with that metadata.
+/// Returns a complete narrow model as safetensors with that metadata.
 fn with_metadata(key: &str, text: &str) -> Vec<u8> {
     let tensors = whole();
     let views = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor));

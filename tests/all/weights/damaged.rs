@@ -1,8 +1,8 @@
-//! Files cut off, changed and made to harm: refused, without a panic and in bounded memory.
+//! Tests of truncated, modified and malicious files: they are rejected, without a panic and in bounded memory.
 
 use super::*;
 
-/// Opens each of the files and says how many were refused; none may panic.
+/// Opens each of the files and counts how many were rejected; none may panic.
 fn refused<'a>(files: impl Iterator<Item = std::borrow::Cow<'a, [u8]>>) -> [usize; 2] {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.pth");
@@ -15,7 +15,7 @@ fn refused<'a>(files: impl Iterator<Item = std::borrow::Cow<'a, [u8]>>) -> [usiz
     counts
 }
 
-/// Every file that differs from `bytes` by one of these changes of one byte.
+/// Returns every file that differs from `bytes` by one of these changes of one byte.
 fn flipped<'a>(bytes: &'a [u8], changes: &'a [u8]) -> impl Iterator<Item = Vec<u8>> + 'a {
     (0..bytes.len()).flat_map(move |position| {
         changes.iter().map(move |change| {

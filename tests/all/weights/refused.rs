@@ -1,4 +1,4 @@
-//! What is not a whole net of the family is refused by name, with the way out.
+//! Tests that models outside the family and incomplete models are rejected by name, with a hint.
 
 use super::*;
 
@@ -71,7 +71,7 @@ fn without(ending: &str) -> Vec<u8> {
     changed(|tensors| tensors.retain(|(name, _)| !name.ends_with(ending)))
 }
 
-/// A safetensors file with that header and one f32.
+/// Returns a safetensors file with that header and one f32.
 fn with_header(header: &str) -> Vec<u8> {
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
     bytes.extend(header.as_bytes());
