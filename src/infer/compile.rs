@@ -204,7 +204,7 @@ impl Compiler<'_> {
             channels,
             pixels: height * width,
         };
-        self.push("pictures".to_owned(), enter, [channels, height, width], &[]);
+        self.push("input".to_owned(), enter, [channels, height, width], &[]);
         self.conv_norm("conv1", layer, None, true, &[])
     }
 

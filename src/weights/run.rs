@@ -29,7 +29,7 @@ pub struct RunNote {
     /// The part of the training images that was held out for validation, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carved: Option<Carved>,
-    /// How this model was selected among the epochs of the run; `None` if it is simply the last.
+    /// Selection of this model among the epochs of the run; `None` if it is simply the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chosen: Option<Chosen>,
     /// Provenance of the model that the run started from.

@@ -38,3 +38,4 @@ mod summary;
 mod train;
 mod training;
 mod weights;
+mod wording;
