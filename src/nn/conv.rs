@@ -7,7 +7,7 @@ use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 use candle_nn::init::{FanInOut, Init, NonLinearity, NormalOrUniform};
 
-/// Kaiming normal initialization by fan-out for ReLU, as in torchvision's ResNets. Delving Deep into Rectifiers,
+/// Kaiming normal initialization by fan-out for ReLU, as in torchvision. Delving Deep into Rectifiers,
 /// <https://arxiv.org/abs/1502.01852>
 const INIT: Init = Init::Kaiming {
     dist: NormalOrUniform::Normal,

@@ -38,8 +38,8 @@ impl Default for Conv2dConfig {
     }
 }
 
-/// Convolves `[N, C_in, H, W]` with `[C_out, C_in / groups, k, k]` to `[N, C_out, H', W']`, where `H' = (H + 2 padding
-/// - dilation (k - 1) - 1) / stride + 1`.
+/// Convolves `[N, C_in, H, W]` with `[C_out, C_in / groups, k, k]` to `[N, C_out, H', W']`, where
+/// `H' = (H + 2 padding - dilation (k - 1) - 1) / stride + 1`.
 ///
 /// The gradient of an input that is not tracked (the images that the stem reads) is never computed.
 pub fn conv2d(x: &Tensor, weight: &Tensor, config: Conv2dConfig) -> Result<Tensor> {

@@ -51,7 +51,7 @@ impl Statistic {
 
 /// Reads the preprocessing of a `preprocessor_config.json`. Unsupported parts are reported in `notes`.
 ///
-/// `ConvNextImageProcessor`, which ResNets use, resizes the short edge to `size / crop_pct` and crops the center, or
+/// `ConvNextImageProcessor`, which `ResNet` models use, resizes the short edge to `size / crop_pct` and crops the center, or
 /// warps the image from 384 pixels on. Others resize the short edge or warp, and may then crop to `crop_size`.
 pub fn preprocess(value: &Value, notes: &mut Vec<String>) -> Result<Preprocess> {
     let given: Processor = typed(value)?;

@@ -56,15 +56,17 @@ pub fn words(text: &str, line: usize) -> Vec<Word> {
                 || bare.contains("::")
                 || bare.contains('.')
                 || bare.chars().skip(1).any(char::is_uppercase);
-            if is_code {
-                words.push(Word {
-                    text: String::new(),
-                    line,
-                });
-                continue;
+            let mut parts: Vec<&str> = if is_code {
+                vec![""]
+            } else {
+                bare.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’')
+                    .collect()
+            };
+            // No phrase goes over a comma or the end of a sentence.
+            if token.ends_with([',', '.', ';', ':', '?', '!']) {
+                parts.push("");
             }
-            let parts = bare.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’');
-            words.extend(parts.map(|part| {
+            words.extend(parts.into_iter().map(|part| {
                 Word {
                     text: part
                         .split(['\'', '’'])

@@ -257,8 +257,8 @@ where
         }
     }
 
-    /// Transforms a block of input channels for the tiles of `lines`: point p of tile t is written to `target[p * step
-    /// + t]`.
+    /// Transforms a block of input channels for the tiles of `lines`: point p of tile t is written to
+    /// `target[p * step + t]`.
     #[inline(always)]
     fn transform_block(&self, block: usize, lines: Range<usize>, target: &mut [Lane], step: usize) {
         let Self { simd, geometry, .. } = *self;
