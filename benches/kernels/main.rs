@@ -25,7 +25,7 @@ struct Options {
     /// Number of rounds over all shapes; a time is the lower quartile over the rounds.
     #[arg(long, default_value_t = 15)]
     rounds: usize,
-    /// Batches of images, as BATCHxSIDE.
+    /// Batches of images, as `BATCHxSIDE`.
     #[arg(long, value_delimiter = ',', default_values = ["1x224", "8x224", "16x224", "32x224", "1x32", "64x32", "128x32"])]
     cases: Vec<Case>,
     /// Measures errors instead of times.

@@ -133,7 +133,8 @@ fn comment(line: &str) -> Option<&str> {
     let mut marks = line.match_indices('#');
     let mark = marks.find(|(place, _)| {
         let before = &line[..*place];
-        before.matches('"').count() % 2 == 0 && (before.is_empty() || before.ends_with(' '))
+        before.matches('"').count().is_multiple_of(2)
+            && (before.is_empty() || before.ends_with(' '))
     });
     mark.map(|(place, _)| &line[place + 1..])
 }
