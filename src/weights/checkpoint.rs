@@ -133,7 +133,7 @@ impl Checkpoint {
     pub fn note(&self) -> Option<String> {
         let weight = &self.tensors[(*self.not_finite())?];
         Some(format!(
-            "tensor `{}` holds infinite or NaN values, and so will the outputs",
+            "tensor `{}` holds infinite or NaN values, so the outputs will be invalid",
             weight.raw
         ))
     }

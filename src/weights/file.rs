@@ -74,7 +74,7 @@ impl WeightsFile {
         let about = file.metadata()?;
         if !about.is_file() {
             return Err(hinted(
-                "it does not support random access; a pipe, for example, does not",
+                "it is not a regular file, so it cannot be read at any offset",
                 "save it to a file first",
             ));
         }

@@ -391,7 +391,7 @@ const FAILURES: [Case; 47] = [
     (
         "predict CAT -m DIR/nan.safetensors",
         1,
-        "note: tensor `layer2.0.downsample.1.weight` holds infinite or NaN values, and so will the outputs\nerror: cannot predict picture `assets/images/cat.png`: the model gives no finite number for this picture (class 0): its weights are damaged or overflow",
+        "note: tensor `layer2.0.downsample.1.weight` holds infinite or NaN values, so the outputs will be invalid\nerror: cannot predict picture `assets/images/cat.png`: the model gives no finite number for this picture (class 0): its weights are damaged or overflow",
     ),
     (
         "predict CAT -m MODEL --labels missing.txt",

@@ -470,7 +470,7 @@ fn numbers_that_are_not_finite_are_noted() {
     checkpoint.tensors(DType::F32, &Device::Cpu).unwrap();
     assert_eq!(
         checkpoint.note().unwrap(),
-        "tensor `fc.bias` holds infinite or NaN values, and so will the outputs"
+        "tensor `fc.bias` holds infinite or NaN values, so the outputs will be invalid"
     );
 }
 
