@@ -1,5 +1,6 @@
 //! Words for every message: numbers with their nouns, amounts of memory, and words of a shell's command line.
 
+use console::{measure_text_width, truncate_str};
 use std::borrow::Cow;
 
 /// Returns a number with its noun: `1 image`, `6,000 images`, `2 classes`.
@@ -52,6 +53,33 @@ pub fn shell_word(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// Breaks `text` at spaces into lines of at most `columns` columns; a longer word has a line of its own.
+pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if measure_text_width(line) + 1 + measure_text_width(word) <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// Cuts `text` in its middle to at most `columns` columns, as the ends of names tell them apart.
+pub fn cut_middle(text: &str, columns: usize) -> String {
+    if measure_text_width(text) <= columns {
+        return text.to_owned();
+    }
+    let room = columns.saturating_sub(1);
+    let start = truncate_str(text, room.div_ceil(2), "");
+    let ends = text.char_indices().map(|(at, _)| &text[at..]);
+    let mut ends = ends.filter(|end| measure_text_width(end) <= room / 2);
+    format!("{start}…{}", ends.next().unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +91,22 @@ mod tests {
         assert_eq!(shell_word("v w"), "'v w'");
         assert_eq!(shell_word("it's"), r"'it'\''s'");
         assert_eq!(shell_word(""), "''");
+    }
+
+    #[test]
+    fn lines_break_at_spaces() {
+        assert_eq!(wrapped("a few words here", 7), ["a few", "words", "here"]);
+        assert_eq!(wrapped("a word-too-long b", 4), ["a", "word-too-long", "b"]);
+        assert_eq!(wrapped("고양이 고양이", 6), ["고양이", "고양이"]);
+        assert!(wrapped("", 4).is_empty());
+    }
+
+    #[test]
+    fn names_are_cut_in_their_middle() {
+        assert_eq!(cut_middle("photos-resnet18-1", 17), "photos-resnet18-1");
+        assert_eq!(cut_middle("photos-resnet18-1", 12), "photos…t18-1");
+        assert_eq!(cut_middle("고양이고양이", 7), "고…이");
+        assert_eq!(cut_middle("abc", 1), "…");
     }
 
     #[test]

@@ -1,111 +1,226 @@
-//! A comparison of models as text for people, in 80 columns.
+//! A comparison of models as text for people, in 80 columns, or in the fewer that the terminal has.
 
 use super::predictions::printable;
+use super::terminal::{COLUMNS, Look};
 use crate::eval::comparison::{LEVEL, Pair};
 use crate::eval::{Compared, Comparison};
+
+use crate::words::{cut_middle, thousands, wrapped};
+use anstyle::{AnsiColor, Style};
 use console::{Alignment, measure_text_width, pad_str, truncate_str};
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 /// Columns of a model's name in the tables, at most.
 const NAME: usize = 18;
-/// Pairs that are listed; where there are more, those whose difference is clearest.
+/// Columns of a model's name, at least; a terminal without room for it gets fewer figures.
+const LEAST_NAME: usize = 12;
+/// The columns of the table of models: their titles and widths, those that a narrow terminal drops first at the end.
+const FIGURES: [(Figure, &str, usize); 7] = [
+    (Figure::Top1, "top-1 ", 8),
+    (Figure::Interval, "interval", 13),
+    (Figure::Loss, "loss", 7),
+    (Figure::Top5, "top-5", 7),
+    (Figure::Parameters, "params", 8),
+    (Figure::MultAdds, "mult-adds", 10),
+    (Figure::Speed, "images/s", 9),
+];
+/// Pairs that are listed; of more, those whose difference is clearest.
 const PAIRS: usize = 10;
+const BEST: Style = AnsiColor::Green.on_default();
 
-/// The figures of each model, what its pictures had to do with it, and the pairs.
-pub fn text(comparison: &Comparison) -> String {
+/// A column of the table of models, in the order in which it shows them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Figure {
+    Parameters,
+    MultAdds,
+    Top1,
+    Interval,
+    Top5,
+    Loss,
+    Speed,
+}
+
+/// The columns of the table of pairs beside the names.
+#[derive(Debug, Clone, Copy)]
+struct PairColumns {
+    /// The images that only one of the models gets right.
+    counts: bool,
+    /// The p value as it is.
+    plain: bool,
+    /// The p value adjusted for all pairs.
+    holm: bool,
+}
+
+/// The figures of each model, the pairs, and last what makes figures optimistic. `held_out` is true for images that were held
+/// out of the training split.
+pub fn text(comparison: &Comparison, held_out: bool, look: Look) -> String {
+    let columns = look.columns.min(COLUMNS);
     let mut text = String::new();
-    let data = format!("{}, {}", printable(&comparison.data), comparison.split);
+    let held_out = if held_out {
+        " (held out in training)"
+    } else {
+        ""
+    };
+    let data = printable(&comparison.data);
+    let data = format!("{data}, {}{held_out}", comparison.split);
     // Writing into a string cannot fail.
-    let _ = writeln!(text, "data    {}", truncate_str(&data, 72, "…"));
+    let _ = writeln!(
+        text,
+        "data    {}",
+        cut_middle(&data, columns.saturating_sub(8))
+    );
     let skipped = match comparison.skipped {
         0 => String::new(),
-        skipped => format!(", and {skipped} that cannot be read for all models"),
+        skipped => format!(", and {} that not all models can read", thousands(skipped)),
     };
-    let _ = writeln!(text, "images  {}{skipped}\n", comparison.images);
+    let _ = writeln!(text, "images  {}{skipped}\n", thousands(comparison.images));
+    let (figures, room) = figures_in(columns);
+    let (pair_columns, pair_room) = PairColumns::in_room(columns, comparison.pairs.len());
+    let width = room.min(pair_room);
     let models = &comparison.models;
     let names: Vec<String> = models.iter().map(|model| printable(&model.model)).collect();
-    let names = short_names(&names);
-    figures(&mut text, models, &names);
+    let names = short_names(&names, width);
+    models_table(&mut text, models, &names, (&figures, width), look);
+    let mut legend = "* best top-1; top-1, its 95 % interval and top-5 in percent".to_owned();
+    if figures.iter().any(|(figure, ..)| *figure == Figure::Speed) {
+        legend += "; images/s in this one pass";
+    }
+    paragraph(&mut text, &legend, columns);
     text.push('\n');
-    pairs(&mut text, comparison, &names);
+    pairs(&mut text, comparison, &names, (pair_columns, width));
+    paragraph(
+        &mut text,
+        &legend_of_pairs(comparison, pair_columns),
+        columns,
+    );
+    remarks(&mut text, comparison, &names, columns);
     text
 }
 
-/// A row a model, and below them what its pictures had to do with it.
-fn figures(text: &mut String, models: &[Compared], names: &[String]) {
-    let mut line = |name: &str, cells: [&str; 7]| {
-        let [parameters, mult_adds, top1, interval, top5, loss, speed] = cells;
-        let name = pad_str(name, NAME, Alignment::Left, None);
-        let _ = writeln!(
-            text,
-            "{name}{parameters:>8}{mult_adds:>10}{top1:>8}{interval:>13}{top5:>7}{loss:>7}{speed:>9}"
-        );
-    };
-    let titles = [
-        "params",
-        "mult-adds",
-        "top-1 ",
-        "95 % ",
-        "top-5",
-        "loss",
-        "images/s",
-    ];
-    line("model", titles);
-    let best = models.iter().map(|model| model.top1).fold(0.0, f64::max);
-    for (model, name) in models.iter().zip(names) {
-        let mark = if model.top1 >= best { '*' } else { ' ' };
-        let top5 = model.top5.map(|top5| format!("{top5:.2}"));
-        line(
-            name,
-            [
-                &amount(model.parameters),
-                &amount(model.mult_adds),
-                &format!("{:.2}{mark}", model.top1),
-                &format!("{:.2}-{:.2}", model.top1_low, model.top1_high),
-                top5.as_deref().unwrap_or("-"),
-                &number(model.loss),
-                &number(model.images_per_second),
-            ],
-        );
+fn paragraph(text: &mut String, words: &str, columns: usize) {
+    for line in wrapped(words, columns) {
+        let _ = writeln!(text, "{line}");
     }
-    text.push_str("* the best top-1, in percent; images a second are those of this one pass\n");
-    for (model, name) in models.iter().zip(names) {
-        if let Some(mark) = model.mark {
-            let _ = writeln!(text, "{}: {mark}", name.trim_end());
+}
+
+/// The figures for which there is room in so many columns, in the order of the table, and the columns of a name.
+fn figures_in(columns: usize) -> (Vec<(Figure, &'static str, usize)>, usize) {
+    let mut figures = FIGURES.to_vec();
+    let width = |figures: &[(Figure, &str, usize)]| -> usize {
+        figures.iter().map(|(_, _, width)| width).sum()
+    };
+    while figures.len() > 2 && width(&figures) + LEAST_NAME > columns {
+        figures.pop();
+    }
+    let room = columns.saturating_sub(width(&figures)).clamp(4, NAME);
+    figures.sort_unstable();
+    (figures, room)
+}
+
+/// One row per model.
+fn models_table(
+    text: &mut String,
+    models: &[Compared],
+    names: &[String],
+    (figures, width): (&[(Figure, &str, usize)], usize),
+    look: Look,
+) {
+    let name = |name: &str| pad_str(name, width, Alignment::Left, None).into_owned();
+    text.push_str(&name("model"));
+    for (_, title, width) in figures {
+        let _ = write!(text, "{title:>width$}");
+    }
+    text.push('\n');
+    let best = models.iter().map(|model| model.top1).fold(0.0, f64::max);
+    for (model, short) in models.iter().zip(names) {
+        text.push_str(&name(short));
+        for (figure, _, width) in figures {
+            let is_best = *figure == Figure::Top1 && model.top1 >= best;
+            let cell = format!("{:>width$}", figure.of(model, is_best));
+            text.push_str(&look.paint(if is_best { BEST } else { Style::new() }, &cell));
+        }
+        text.push('\n');
+    }
+}
+
+impl Figure {
+    /// The figure of a model as its cell shows it.
+    fn of(self, model: &Compared, is_best: bool) -> String {
+        match self {
+            Self::Parameters => amount(model.parameters),
+            Self::MultAdds => amount(model.mult_adds),
+            Self::Top1 => format!("{:.2}{}", model.top1, if is_best { '*' } else { ' ' }),
+            Self::Interval => format!("{:.2}-{:.2}", model.top1_low, model.top1_high),
+            Self::Top5 => model
+                .top5
+                .map_or("-".to_owned(), |top5| format!("{top5:.2}")),
+            Self::Loss => number(model.loss),
+            Self::Speed => number(model.images_per_second),
         }
     }
 }
 
-/// A row a pair, and what their last word means.
-fn pairs(text: &mut String, comparison: &Comparison, names: &[String]) {
+impl PairColumns {
+    /// The columns for which there is room beside the names, and the columns of a name.
+    fn in_room(columns: usize, pairs: usize) -> (Self, usize) {
+        let holm = pairs > 1;
+        let choices = [
+            (true, true, holm),
+            // Of one pair both p values are the same.
+            (true, !holm, holm),
+            (false, !holm, holm),
+        ];
+        let choices = choices.map(|(counts, plain, holm)| Self {
+            counts,
+            plain,
+            holm,
+        });
+        let has_room = |choice: &&Self| 2 * LEAST_NAME + 1 + choice.width() <= columns;
+        let choice = *choices.iter().find(has_room).unwrap_or(&choices[2]);
+        let room = columns.saturating_sub(choice.width() + 1) / 2;
+        (choice, room.clamp(4, NAME))
+    }
+
+    fn width(self) -> usize {
+        let width = |is_there: bool, width: usize| if is_there { width } else { 0 };
+        width(self.counts, 18) + width(self.plain, 8) + width(self.holm, 8) + 7
+    }
+}
+
+/// One row per pair.
+fn pairs(
+    text: &mut String,
+    comparison: &Comparison,
+    names: &[String],
+    (columns, width): (PairColumns, usize),
+) {
     let models = comparison.models.iter().map(|model| &model.model);
     let names: HashMap<&String, &str> = models.zip(names.iter().map(String::as_str)).collect();
     let mut shown: Vec<&Pair> = comparison.pairs.iter().collect();
-    let several = shown.len() > 1;
     let left_out = shown.len().saturating_sub(PAIRS);
     if left_out > 0 {
         shown.sort_by(|a, b| a.p.total_cmp(&b.p));
         shown.truncate(PAIRS);
     }
     let mut line = |models: [&str; 2], cells: [&str; 5]| {
-        let [first, second] = models.map(|name| pad_str(name, NAME, Alignment::Left, None));
+        let [first, second] = models.map(|name| pad_str(name, width, Alignment::Left, None));
         let [only_first, only_second, p, holm, verdict] = cells;
-        // Of one pair it is the same.
-        let holm = if several {
-            format!("{holm:>8}")
-        } else {
-            String::new()
-        };
-        let _ = writeln!(
-            text,
-            "{first} {second}{only_first:>9}{only_second:>9}{p:>8}{holm}{verdict:>7}"
-        );
+        let _ = write!(text, "{first} {second}");
+        if columns.counts {
+            let _ = write!(text, "{only_first:>9}{only_second:>9}");
+        }
+        for (p, is_there) in [(p, columns.plain), (holm, columns.holm)] {
+            if is_there {
+                let _ = write!(text, "{p:>8}");
+            }
+        }
+        let _ = writeln!(text, "{verdict:>7}");
     };
     let titles = ["only 1st", "only 2nd", "p", "Holm's", "differ"];
     line(["first", "second"], titles);
     for pair in shown {
-        let [only_first, only_second] = [pair.only_first, pair.only_second].map(|n| n.to_string());
+        let [only_first, only_second] = [pair.only_first, pair.only_second].map(thousands);
         let [p, holm] = [pair.p, pair.p_holm].map(probability);
         let verdict = if pair.differs() { "yes" } else { "no" };
         line(
@@ -114,26 +229,46 @@ fn pairs(text: &mut String, comparison: &Comparison, names: &[String]) {
         );
     }
     if left_out > 0 {
-        let _ = writeln!(text, "and {left_out} more of larger p, all in json");
+        let _ = writeln!(text, "and {left_out} more with a larger p, all in JSON");
     }
-    let adjusted = match comparison.pairs.len() {
-        1 => String::new(),
-        pairs => format!(", and adjusted for {pairs} pairs by Holm"),
+}
+
+/// What the columns of the pairs mean.
+fn legend_of_pairs(comparison: &Comparison, columns: PairColumns) -> String {
+    let test = "McNemar's exact test of the images that only one of the two classifies correctly";
+    let count = comparison.pairs.len();
+    let mut legend = match columns {
+        PairColumns { holm: false, .. } => format!("p: {test}"),
+        PairColumns { plain: true, .. } => {
+            format!("p: {test}; Holm's: p adjusted for {count} pairs")
+        }
+        _ => format!("Holm's: p of {test}, adjusted for {count} pairs"),
     };
-    let _ = writeln!(
-        text,
-        "only: pictures that one recognises and the other does not; p: McNemar's exact\ntest of them{adjusted}"
-    );
     if comparison.pairs.iter().any(|pair| !pair.differs()) {
-        let _ = writeln!(
-            text,
-            "no: no difference that these pictures show (p from {LEVEL} on)"
+        let _ = write!(
+            legend,
+            "; no: these images show no difference (p of {LEVEL} or more)"
         );
+    }
+    legend
+}
+
+/// What makes figures optimistic, once for all models that it is true of.
+fn remarks(text: &mut String, comparison: &Comparison, names: &[String], columns: usize) {
+    for (remark, places) in comparison.remarks() {
+        let about: Vec<&str> = places.iter().map(|&place| names[place].as_str()).collect();
+        let about = if about.len() == names.len() {
+            String::new()
+        } else {
+            format!(" for {}", about.join(", "))
+        };
+        text.push('\n');
+        paragraph(text, &format!("optimistic{about}: {remark}"), columns);
     }
 }
 
 /// A count in at most seven columns: `272.5 K`, `25.56 M`, `4.09 G`.
-fn amount(count: u64) -> String {
+pub fn amount(count: u64) -> String {
     let count = count as f64;
     let (scaled, unit) = match count {
         small if small < 1e3 => return format!("{small}"),
@@ -163,8 +298,8 @@ fn probability(p: f64) -> String {
     }
 }
 
-/// The names by their ends, each in [`NAME`] columns and no two alike: as few of a path's parts as tell them apart.
-fn short_names(names: &[String]) -> Vec<String> {
+/// The names by their ends, each in so many columns and no two alike: as few of a path's parts as tell them apart.
+fn short_names(names: &[String], columns: usize) -> Vec<String> {
     let each = |short: &dyn Fn(&String) -> String, names: &[String]| -> Option<Vec<String>> {
         let short: Vec<String> = names.iter().map(short).collect();
         distinct(&short).then_some(short)
@@ -173,8 +308,9 @@ fn short_names(names: &[String]) -> Vec<String> {
     let most = names.iter().map(parts).max().unwrap_or(1);
     let ends = (1..=most).find_map(|count| each(&|name| end(name, count), names));
     let names = ends.unwrap_or_else(|| names.to_vec());
-    let first_columns = |name: &String| truncate_str(name, NAME, "…").into_owned();
-    each(&|name| last_columns(name), &names)
+    let first_columns = |name: &String| truncate_str(name, columns, "…").into_owned();
+    each(&|name| cut_middle(name, columns), &names)
+        .or_else(|| each(&|name| last_columns(name, columns), &names))
         .or_else(|| each(&first_columns, &names))
         .unwrap_or_else(|| {
             let numbered = names.iter().zip(1..);
@@ -196,13 +332,13 @@ fn end(name: &str, count: usize) -> String {
     name[start..].to_owned()
 }
 
-/// The end of `name` in [`NAME`] columns.
-fn last_columns(name: &str) -> String {
-    if measure_text_width(name) <= NAME {
+/// The end of `name` in so many columns.
+fn last_columns(name: &str, columns: usize) -> String {
+    if measure_text_width(name) <= columns {
         return name.to_owned();
     }
     let starts = name.char_indices().map(|(at, _)| &name[at..]);
-    let mut ends = starts.filter(|end| measure_text_width(end) < NAME);
+    let mut ends = starts.filter(|end| measure_text_width(end) < columns);
     format!("…{}", ends.next().unwrap_or_default())
 }
 
@@ -212,7 +348,7 @@ mod tests {
 
     fn shortened(names: &[&str]) -> Vec<String> {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        let short = short_names(&names);
+        let short = short_names(&names, NAME);
         assert!(short.iter().all(|name| measure_text_width(name) <= NAME));
         assert!(distinct(&short), "{short:?}");
         short
@@ -228,7 +364,7 @@ mod tests {
         assert_eq!(shortened(&["a/x", "x"]), ["a/x", "x"]);
         assert_eq!(
             shortened(&["fashion-mnist-resnet20-1", "fashion-mnist-resnet20-2"]),
-            ["…-mnist-resnet20-1", "…-mnist-resnet20-2"]
+            ["fashion-m…snet20-1", "fashion-m…snet20-2"]
         );
         let same_ends = [
             "first-of-two-long-long-names",
@@ -236,7 +372,7 @@ mod tests {
         ];
         assert_eq!(
             shortened(&same_ends),
-            ["first-of-two-long…", "other-of-two-long…"]
+            ["first-of-…ng-names", "other-of-…ng-names"]
         );
         let middle = [
             "one-beginning-of-names-1-one-end-of-names",

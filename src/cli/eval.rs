@@ -1,14 +1,16 @@
 //! `resnet eval`: evaluates one model on a dataset, or compares several.
 
 mod compare;
+mod data;
 mod pictures;
+mod remark;
 mod subject;
 
 use super::console::Console;
 use super::device::{DTypeChoice, DeviceChoice};
 use super::evaluation::text;
 use super::preprocess::PreprocessArgs;
-use super::terminal::{COLUMNS, stdout_columns};
+use super::terminal::Look;
 use super::workers::WorkersArgs;
 use super::{Outcome, print, typed};
 use crate::data::DecodeOptions;
@@ -20,11 +22,10 @@ use crate::report::environment::environment;
 use crate::report::examined::Examined;
 use crate::report::page::Again;
 use crate::train::prepare::place;
-use crate::weights::run::Seen;
 use anyhow::Result;
 use candle_core::Device;
 use clap::ValueEnum;
-use pictures::{Mark, Measured};
+use pictures::Measured;
 use std::path::PathBuf;
 use subject::{Conditions, Subject};
 
@@ -44,16 +45,17 @@ pub struct Args {
     /// Two or more models or run folders on the same images, with confidence intervals and paired tests, in place of --model.
     #[arg(long, value_name = "MODEL", num_args = 1.., conflicts_with = "model")]
     compare: Vec<String>,
-    /// Dataset: a name or an image folder
+    /// Dataset: a name or an image folder [default: the run's]
     ///
     /// A name: sample, cifar10, cifar100, mnist or fashion-mnist, or NAME:DIR for the original files of one of these in DIR. A
-    /// folder: one folder of images per class, either directly or in val/ (valid/, validation/) or test/ (testing/). With
-    /// --compare, runs on the same data do not need it.
-    #[arg(short, long, value_name = "DATA", required_unless_present = "compare")]
+    /// folder: one folder of images per class, either directly or in val/ (valid/, validation/) or test/ (testing/). Runs, one
+    /// or several on the same data, do not need it.
+    #[arg(short, long, value_name = "DATA")]
     data: Option<String>,
-    /// Part of the dataset: test, val or train
+    /// Part of the dataset: test, val, train or all
     ///
-    /// [default: test if there is one, otherwise val]
+    /// On a run's own data, val is the part that was held out in training, train is exactly what was trained on, and all is a
+    /// whole image folder without splits. [default: test if there is one, otherwise val]
     #[arg(long, value_enum, hide_possible_values = true)]
     split: Option<SplitChoice>,
     /// Images per batch [default: 32]
@@ -107,6 +109,7 @@ enum SplitChoice {
     Test,
     Val,
     Train,
+    All,
 }
 
 pub fn run(
@@ -123,28 +126,28 @@ pub fn run(
         threads,
         console,
     };
-    match (&args.model, &args.data) {
-        (Some(model), Some(data)) => one(model, data, &conditions),
-        _ => compare::run(&conditions),
+    match &args.model {
+        Some(model) => one(model, &conditions),
+        None => compare::run(&conditions),
     }
 }
 
 /// Evaluates one model, image by image.
-fn one(model: &str, data: &str, conditions: &Conditions) -> Result<Outcome> {
+fn one(model: &str, conditions: &Conditions) -> Result<Outcome> {
     let Conditions { args, console, .. } = conditions;
-    let data_name = DataName::parse(data)?;
+    let named = args.data.as_deref().map(DataName::parse).transpose()?;
     let mut output = args.output.as_deref().map(Output::create).transpose()?;
     let subject = Subject::open(model, conditions, false)?;
     let card = subject.card().clone();
-    let pictures = Measured::open(&data_name, data, args.split, &[&card], console)?;
+    let (data, data_name) = match (&args.data, named) {
+        (Some(data), Some(name)) => (data.clone(), name),
+        _ => data::of_runs(&[&card], &[model.to_owned()])?,
+    };
+    let pictures = Measured::open(&data_name, &data, args.split, &[&card], console)?;
     let meeting = pictures.meet(&card)?;
     console.notes(meeting.note.as_slice());
     let (split, labels) = (&meeting.split, &meeting.labels);
-    let seen = pictures.seen(&card);
-    let mark = Mark::of(&seen, pictures.len());
-    if let Some(mark) = &mark {
-        console.note(&mark.note);
-    }
+    let remark = pictures.remark(0, &card);
     let mut each = |event: Event| -> Result<()> {
         match event {
             Event::Picture {
@@ -172,22 +175,27 @@ fn one(model: &str, data: &str, conditions: &Conditions) -> Result<Outcome> {
     };
     let preprocess = subject.preprocess.clone();
     let decoding = DecodeOptions::from(&preprocess);
-    let evaluation = subject.measure(&meeting, pictures.split_name, &mut each)?;
+    let evaluation = subject.measure(&meeting, pictures.split_name(), &mut each)?;
     let report = Report {
         model: card.name,
-        data: data.to_owned(),
-        split: pictures.split_name.to_owned(),
+        data,
+        split: pictures.split_name().to_owned(),
         evaluation,
-        chose_best: chose(&seen),
-        learnt: learnt(&seen),
-        mark: mark.map(|mark| mark.short),
+        chose_best: remark.as_ref().is_some_and(|remark| remark.chose_best),
+        learnt: remark.as_ref().is_some_and(|remark| remark.learnt),
+        held_out: pictures.is_held_out(),
+        remark: remark.as_ref().map(|remark| remark.short),
     };
+    let remark = remark.map(|remark| format!("optimistic: {}", remark.long));
     // Results are written before printing or drawing can fail.
     output.iter().try_for_each(|output| output.write(&report))?;
     print(&match args.format {
-        Format::Text => text(&report, stdout_columns().unwrap_or(COLUMNS)),
+        Format::Text => text(&report, remark.as_deref(), Look::of_stdout()),
         Format::Json => report.json()?,
     })?;
+    if let (Format::Json, Some(remark)) = (args.format, &remark) {
+        console.note(remark);
+    }
     if let Some(output) = output {
         let evaluation = report.evaluation.clone();
         let mut examined = Examined::new(evaluation, labels.clone(), split, &decoding);
@@ -217,14 +225,4 @@ fn outcome(skipped: usize) -> Outcome {
     } else {
         Outcome::Done
     }
-}
-
-/// Whether the images selected the model's epoch.
-fn chose(seen: &Seen) -> bool {
-    matches!(seen, Seen::Chose(_) | Seen::LearntAndChose(_))
-}
-
-/// Whether the model was trained on the images, or on most of them.
-fn learnt(seen: &Seen) -> bool {
-    matches!(seen, Seen::Learnt | Seen::LearntAndChose(_))
 }

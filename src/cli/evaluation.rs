@@ -1,29 +1,39 @@
 //! An evaluation as text for people, in 80 columns, or in the fewer that the terminal has.
 
 use super::predictions::printable;
-use super::terminal::COLUMNS;
+use super::terminal::{COLUMNS, Look};
 use crate::eval::metrics::{confused_pairs, macro_average};
 use crate::eval::{ClassMetrics, Evaluation, Report};
-use console::{Alignment, measure_text_width, pad_str, truncate_str};
+
+use crate::words::{cut_middle, thousands, wrapped};
+use anstyle::{AnsiColor, Style};
+use console::{Alignment, measure_text_width, pad_str};
 use std::fmt::Write;
 
-/// Classes in the table; where there are more, the worst.
+/// Classes in the table; of more, the worst.
 const CLASSES: usize = 10;
 /// Confused pairs that are listed.
 const PAIRS: usize = 5;
 /// Columns of a class's name in the table, at most.
 const NAME: usize = 38;
-/// Columns of a class's name, at least; where the terminal has no room for it, figures are left out.
+/// Columns of a class's name, at least; a terminal without room for it gets fewer figures.
 const LEAST_NAME: usize = 14;
+/// Columns of a row beside the name and the number of images, and of one with fewer figures.
+const FIGURES: [usize; 2] = [40, 27];
 /// Columns of each of the two names of a pair, at most.
 const PAIR_NAME: usize = 30;
+const BEST: Style = AnsiColor::Green.on_default();
+const WORST: Style = AnsiColor::Yellow.on_default();
 
 /// The last row of the table.
 const AVERAGE: &str = "macro average";
 
-/// The figures, the table of the classes and the most confused pairs, for a terminal of so many columns.
-pub fn text(report: &Report, columns: usize) -> String {
-    let columns = columns.min(COLUMNS);
+/// The figures, the table of the classes, the most confused pairs, and last the `remark` on all of it.
+pub fn text(report: &Report, remark: Option<&str>, look: Look) -> String {
+    let look = Look {
+        columns: look.columns.min(COLUMNS),
+        ..look
+    };
     let Evaluation {
         images,
         skipped,
@@ -36,50 +46,47 @@ pub fn text(report: &Report, columns: usize) -> String {
         ..
     } = &report.evaluation;
     let mut text = String::new();
-    let mut line = |name: &str, value: String| {
-        // Writing into a string cannot fail.
-        let _ = writeln!(
-            text,
-            "{name:<8}{}",
-            truncate_str(&value, columns.saturating_sub(8), "…")
-        );
+    let row = |name: &str, value: &str| {
+        let value = cut_middle(value, look.columns.saturating_sub(8));
+        format!("{name:<8}{value}\n")
     };
-    line("model", printable(&report.model));
-    line(
-        "data",
-        format!("{}, {}", printable(&report.data), report.split),
-    );
-    line(
-        "images",
-        match skipped {
-            0 => images.to_string(),
-            _ => format!("{images}, and {skipped} that cannot be read"),
-        },
-    );
-    line("loss", format!("{loss:.4}"));
-    let mark = report
-        .mark
-        .map_or(String::new(), |mark| format!("  ({mark})"));
-    line("top-1", format!("{top1:6.2} %{mark}"));
+    text += &row("model", &printable(&report.model));
+    let held_out = if report.held_out {
+        " (held out in training)"
+    } else {
+        ""
+    };
+    let data = printable(&report.data);
+    text += &row("data", &format!("{data}, {}{held_out}", report.split));
+    let skipped = match skipped {
+        0 => String::new(),
+        skipped => format!(", and {} unreadable", thousands(*skipped)),
+    };
+    text += &row("images", &format!("{}{skipped}", thousands(*images)));
+    text += &row("loss", &format!("{loss:.4}"));
+    text += &row("top-1", &format!("{top1:6.2} %"));
     if let Some(top5) = top5 {
-        line("top-5", format!("{top5:6.2} %{mark}"));
+        text += &row("top-5", &format!("{top5:6.2} %"));
     }
-    line(
-        "speed",
-        format!("{images_per_second:.1} images a second, {seconds:.1} s"),
-    );
-    table(&mut text, classes, columns);
-    pairs(&mut text, &report.evaluation, columns);
+    table(&mut text, classes, look);
+    pairs(&mut text, &report.evaluation, look.columns);
+    let speed = format!("{images_per_second:.1} images/s, {seconds:.1} s");
+    text.push('\n');
+    text += &row("speed", &speed);
+    if let Some(remark) = remark {
+        // Writing into a string cannot fail.
+        let _ = writeln!(text, "\n{}", wrapped(remark, look.columns).join("\n"));
+    }
     text
 }
 
-/// A row a class, the worst first where not all have room, and the averages.
-fn table(text: &mut String, classes: &[ClassMetrics], columns: usize) {
+/// One row per class, the worst first if not all have room, and the averages.
+fn table(text: &mut String, classes: &[ClassMetrics], look: Look) {
     let mut shown: Vec<&ClassMetrics> = classes.iter().collect();
-    // Classes without a picture say nothing of the model.
+    // Classes without an image say nothing of the model.
     shown.retain(|class| class.images > 0);
-    let with_pictures = shown.len();
-    let all = with_pictures <= CLASSES;
+    let with_images = shown.len();
+    let all = with_images <= CLASSES;
     if !all {
         shown.sort_by(|a, b| a.f1.total_cmp(&b.f1).then(a.recall.total_cmp(&b.recall)));
         shown.truncate(CLASSES);
@@ -87,52 +94,72 @@ fn table(text: &mut String, classes: &[ClassMetrics], columns: usize) {
     let title = if all {
         "class".to_owned()
     } else {
-        format!("the {CLASSES} worst of {with_pictures} classes")
+        format!("the {CLASSES} worst of {} classes", thousands(with_images))
     };
+    let marks = marks(&shown, all);
     let names: Vec<String> = shown.iter().map(|class| printable(&class.label)).collect();
     let titles = [title.as_str(), AVERAGE];
     let widest = names.iter().map(String::as_str).chain(titles);
-    // The images and the precision leave first: an f1 has the precision in it.
-    let all_figures = 38;
-    let is_wide = columns >= LEAST_NAME + all_figures;
-    let room = columns.saturating_sub(if is_wide { all_figures } else { 16 });
+    let images: usize = classes.iter().map(|class| class.images).sum();
+    let total = thousands(images);
+    let count_width = total.len().max("images".len());
+    // The images and the precision are dropped first: an f1 has the precision in it.
+    let all_figures = FIGURES[0] + count_width;
+    let is_wide = look.columns >= LEAST_NAME + all_figures;
+    let room = look
+        .columns
+        .saturating_sub(if is_wide { all_figures } else { FIGURES[1] });
     let widest = widest.map(measure_text_width).max().unwrap_or(0);
     let width = widest.min(NAME).min(room);
-    let name = |name: &str| {
-        // Cut before a wide letter it may be a column short.
-        let cut = truncate_str(name, width, "…");
-        pad_str(&cut, width, Alignment::Left, None).into_owned()
-    };
     text.push('\n');
-    let mut line = |first: &str, images: &str, figures: [String; 3]| {
+    let mut line = |first: &str, images: &str, figures: [&str; 3], mark: &str| {
         let [precision, recall, f1] = figures;
-        let name = name(first);
+        // A name cut before a wide letter may be a column short.
+        let name = cut_middle(first, width);
+        let name = pad_str(&name, width, Alignment::Left, None);
+        let style = if mark == "best" { BEST } else { WORST };
+        let mark = match mark {
+            "" => String::new(),
+            mark => format!("  {}", look.paint(style, mark)),
+        };
+        // Writing into a string cannot fail.
         let _ = if is_wide {
             writeln!(
                 text,
-                "{name}  {images:>9}  {precision:>9}  {recall:>6}  {f1:>6}"
+                "{name}  {images:>count_width$}  {precision:>9}  {recall:>8}  {f1:>8}{mark}"
             )
         } else {
-            writeln!(text, "{name}  {recall:>6}  {f1:>6}")
+            writeln!(text, "{name}  {recall:>8}  {f1:>8}{mark}")
         };
     };
-    let figure = |value: f64| format!("{value:.4}");
-    line(
-        &title,
-        "images",
-        ["precision", "recall", "f1"].map(str::to_owned),
-    );
-    for (class, name) in shown.iter().zip(&names) {
-        let figures = [class.precision, class.recall, class.f1];
-        line(name, &class.images.to_string(), figures.map(figure));
+    line(&title, "images", ["precision", "recall", "f1"], "");
+    for ((class, name), mark) in shown.iter().zip(&names).zip(marks) {
+        let figures = [class.precision, class.recall, class.f1].map(percent);
+        let figures = figures.each_ref().map(String::as_str);
+        line(name, &thousands(class.images), figures, mark);
     }
-    let [precision, recall, f1] = macro_average(classes);
-    let images: usize = classes.iter().map(|class| class.images).sum();
-    line(
-        AVERAGE,
-        &images.to_string(),
-        [precision, recall, f1].map(figure),
-    );
+    let averages = macro_average(classes).map(percent);
+    line(AVERAGE, &total, averages.each_ref().map(String::as_str), "");
+}
+
+/// For each class `best`, `worst` or nothing, by f1; equally good ones have no mark. `all` is true if no class is left out.
+fn marks(classes: &[&ClassMetrics], all: bool) -> Vec<&'static str> {
+    let is_above_others = |at: usize, is_above: fn(f64, f64) -> bool| {
+        let mut others = classes.iter().enumerate();
+        others.all(|(other, class)| other == at || is_above(classes[at].f1, class.f1))
+    };
+    let mark = |at: usize| match at {
+        _ if classes.len() < 2 => "",
+        at if all && is_above_others(at, |f1, other| f1 > other) => "best",
+        at if is_above_others(at, |f1, other| f1 < other) => "worst",
+        _ => "",
+    };
+    (0..classes.len()).map(mark).collect()
+}
+
+/// A fraction in percent.
+fn percent(fraction: f64) -> String {
+    format!("{:.2} %", 100.0 * fraction)
 }
 
 /// The pairs of classes that are most often confused.
@@ -143,18 +170,12 @@ fn pairs(text: &mut String, evaluation: &Evaluation, columns: usize) {
     }
     text.push_str("\nmost confused\n");
     // The count, the words between and the spaces.
-    let width = (columns.saturating_sub(19) / 2).min(PAIR_NAME);
-    let name = |class: usize| {
-        let label = printable(&evaluation.classes[class].label);
-        truncate_str(&label, width, "…").into_owned()
-    };
+    let width = (columns.saturating_sub(22) / 2).min(PAIR_NAME);
+    let name = |class: usize| cut_middle(&printable(&evaluation.classes[class].label), width);
     for (count, class, predicted) in pairs.into_iter().take(PAIRS) {
-        let _ = writeln!(
-            text,
-            "{count:>6}  {} taken for {}",
-            name(class),
-            name(predicted)
-        );
+        let count = thousands(count as usize);
+        let (class, predicted) = (name(class), name(predicted));
+        let _ = writeln!(text, "{count:>6}  {class} predicted as {predicted}");
     }
 }
 
@@ -189,8 +210,18 @@ mod tests {
             },
             chose_best: true,
             learnt: false,
-            mark: Some("these pictures also chose the epoch"),
+            remark: Some("the same images selected the best epoch"),
+            held_out: true,
         }
+    }
+
+    fn shown(labels: &[&str], columns: usize) -> String {
+        let look = Look {
+            columns,
+            colors: false,
+        };
+        let remark = "optimistic: the same images selected the best epoch (epoch 3)";
+        text(&report(labels), Some(remark), look)
     }
 
     #[test]
@@ -201,7 +232,7 @@ mod tests {
             ["고양이 그리고 아주 긴 이름을 가진 다른 동물들의 무리", long],
         ] {
             for columns in [32, 40, 52, 60, 80, 200] {
-                let text = text(&report(&labels), columns);
+                let text = shown(&labels, columns);
                 let width = text.lines().map(measure_text_width).max();
                 assert!(width <= Some(columns.min(80)), "{columns}\n{text}");
                 // Columns stand under each other.
@@ -215,16 +246,51 @@ mod tests {
     #[test]
     fn a_narrow_terminal_has_fewer_figures() {
         let labels = ["tabby", "고양이"];
-        let wide = text(&report(&labels), 80);
+        let wide = shown(&labels, 80);
         assert!(
-            wide.contains("\ntabby                 50     0.5000  0.2500  0.3333\n"),
+            wide.contains("\ntabby              50    50.00 %   25.00 %   33.33 %\n"),
             "{wide}"
         );
         assert!(
-            wide.contains("\n    25  tabby taken for 고양이\n"),
+            wide.contains("\n    25  tabby predicted as 고양이\n"),
             "{wide}"
         );
-        let narrow = text(&report(&labels), 40);
-        assert!(narrow.contains("\nclass          recall      f1\ntabby          0.2500  0.3333\n고양이         0.2500  0.3333\n"), "{narrow}");
+        assert!(wide.contains("\ndata    pictures, test (held out in training)\n"));
+        // The speed, and last of all what makes the figures optimistic, once.
+        let end = "\n\nspeed   100.0 images/s, 1.0 s\n\noptimistic: the same images selected the best epoch (epoch 3)\n";
+        assert!(wide.ends_with(end), "{wide}");
+        assert_eq!(wide.matches("optimistic").count(), 1);
+        assert_eq!(shown(&labels, 60).matches(" 50.00 %").count(), 3);
+        let narrow = shown(&labels, 40);
+        assert!(
+            narrow.contains("\nclass            recall        f1\ntabby           25.00 %   33.33 %\n고양이          25.00 %   33.33 %\n"),
+            "{narrow}"
+        );
+    }
+
+    #[test]
+    fn the_best_and_the_worst_class_are_marked_in_their_colors() {
+        let mut report = report(&["a", "b", "c", "d"]);
+        let classes = &mut report.evaluation.classes;
+        (classes[1].f1, classes[3].f1) = (0.75, 0.125);
+        let look = |colors| Look {
+            columns: 80,
+            colors,
+        };
+        let plain = text(&report, None, look(false));
+        assert!(plain.contains(" 75.00 %  best\n") && plain.contains(" 12.50 %  worst\n"));
+        assert_eq!(
+            (
+                plain.matches("best").count(),
+                plain.matches("worst").count()
+            ),
+            (1, 1)
+        );
+        let colored = text(&report, None, look(true));
+        assert!(colored.contains("\u{1b}[32mbest\u{1b}[0m\n"), "{colored:?}");
+        assert_eq!(anstream::adapter::strip_str(&colored).to_string(), plain);
+        // Equally good ones are neither.
+        report.evaluation.classes[0].f1 = 0.75;
+        assert!(!text(&report, None, look(false)).contains("best"));
     }
 }

@@ -1,10 +1,40 @@
 //! How wide the terminal is.
 
+use anstream::AutoStream;
+use anstyle::Style;
 use console::Term;
 use std::io::{self, IsTerminal};
 
 /// Columns of a terminal that does not say.
 pub const COLUMNS: usize = 80;
+
+/// How text for people is laid out on stdout.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// Columns of the terminal, or [`COLUMNS`] if stdout is none.
+    pub columns: usize,
+    /// True if colors are shown.
+    pub colors: bool,
+}
+
+impl Look {
+    /// The look that suits stdout.
+    pub fn of_stdout() -> Self {
+        Self {
+            columns: stdout_columns().unwrap_or(COLUMNS),
+            colors: AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never,
+        }
+    }
+
+    /// Returns `text` in this style, if colors are shown.
+    pub fn paint(self, style: Style, text: &str) -> String {
+        if self.colors && !text.is_empty() {
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_owned()
+        }
+    }
+}
 
 /// Columns of the terminal that stdout is, if it is one.
 pub fn stdout_columns() -> Option<usize> {

@@ -1,6 +1,6 @@
-//! Models side by side on the same pictures: their figures with intervals, and whether two of them differ.
+//! Models side by side on the same images: their figures with intervals, and whether two of them differ.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -14,105 +14,143 @@ use crate::error::hinted;
 use crate::report::csv::quoted;
 use crate::report::plot::Figure;
 use crate::report::plot::comparison::{self as plot, Entrant};
+
 use crate::train::Epoch;
+use crate::train::curves::Settings;
+use crate::words::counted;
 
 /// The name of the file with the whole comparison, as `resnet eval --compare --format json` prints it.
 pub const COMPARISON: &str = "comparison.json";
-/// The name of the file with a row a model.
+/// The name of the file with one row per model.
 pub const TABLE: &str = "comparison.csv";
 /// The names of the files with the models drawn side by side.
 pub const DRAWN: [&str; 2] = ["comparison.svg", "comparison.png"];
-/// The p value from which two models do not differ by what their pictures show.
+/// The p value from which two models do not differ as far as their images show.
 pub const LEVEL: f64 = 0.05;
 
-/// A model and what it made of each picture.
+/// A model and its result on each image.
 #[derive(Debug, Clone)]
 pub struct Contender {
-    /// What it is called; no other has this name.
+    /// The model's name; no other has it.
     pub model: String,
-    /// Its learned numbers.
+    /// The number of its parameters.
     pub parameters: u64,
-    /// Multiplications of its convolutions and linear layers for one picture.
+    /// Multiplications of its convolutions and linear layers for one image.
     pub mult_adds: u64,
-    /// Its classes.
-    pub classes: usize,
-    /// For each picture of the split what it made of it; nothing where the picture cannot be read.
+    /// The names of its classes.
+    pub labels: Vec<String>,
+    /// For each image of the split its result; `None` if the image cannot be read.
     pub judgements: Vec<Option<Judgement>>,
-    /// Wall time of the one pass over the pictures, reading them included.
+    /// Wall time of the one pass over the images, reading them included.
     pub seconds: f64,
-    /// Pictures a second of that pass.
+    /// Images per second in that pass.
     pub images_per_second: f64,
-    /// Whether these pictures also chose its epoch.
+    /// True if these images also selected its epoch.
     pub chose_best: bool,
-    /// Whether it learnt from these pictures, or from most of them.
+    /// True if it was trained on these images, or on most of them.
     pub learnt: bool,
-    /// What of that stands beside the figures for people.
-    pub mark: Option<&'static str>,
-    /// The epochs of its run, where one left them.
+    /// Why its figures are optimistic; `None` if the images are new to the model.
+    pub remark: Option<&'static str>,
+    /// The epochs of its run, if any.
     pub curves: Vec<Epoch>,
+    /// The settings of its run, if any.
+    pub settings: Option<Settings>,
 }
 
-/// Models on the same pictures.
+/// The images that models are compared on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ComparisonData<'a> {
+    /// The dataset as the user wrote it.
+    pub data: &'a str,
+    /// The split, as [`Report::split`](super::Report::split).
+    pub split: &'a str,
+    /// True if the images were held out of the training split for validation.
+    pub held_out: bool,
+}
+
+/// Models on the same images.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
-    /// The data, as the user wrote it.
+    /// The dataset as the user wrote it.
     pub data: String,
     /// The split, as [`Report::split`](super::Report::split).
     pub split: String,
-    /// Pictures that all models could be measured on.
+    /// The number of images that all models were measured on.
     pub images: usize,
-    /// Pictures left out for all, as one of the models cannot read them.
+    /// The number of images left out for all, as one of the models cannot read them.
     pub skipped: usize,
     /// The models in the order given.
     pub models: Vec<Compared>,
     /// Every two of them, the first with all later ones before the second.
     pub pairs: Vec<Pair>,
+    /// What was measured, in a line: data, split, number of images, and what makes figures optimistic.
+    pub caption: String,
+    /// The settings that differ between the models' runs, in alphabetical order.
+    pub settings: Vec<Difference>,
+    /// The images that all models read, by their numbers in the split, in ascending order.
+    #[serde(skip)]
+    pub indices: Vec<usize>,
+}
+
+/// A setting that differs between runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// The key, as a run's `config.toml` has it.
+    pub key: String,
+    /// For each model the value; `None` if its run does not set it, or it has no run.
+    pub values: Vec<Option<String>>,
 }
 
 /// One model's figures; accuracies in percent.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Compared {
-    /// What it is called.
+    /// The model's name.
     pub model: String,
-    /// Its learned numbers.
+    /// The number of its parameters.
     pub parameters: u64,
-    /// Multiplications of its convolutions and linear layers for one picture.
+    /// Multiplications of its convolutions and linear layers for one image.
     pub mult_adds: u64,
-    /// Pictures whose class ranks first.
+    /// Images whose class ranks first.
     pub top1: f64,
     /// The lower end of the 95 % interval of `top1`, by [`wilson`].
     pub top1_low: f64,
     /// Its upper end.
     pub top1_high: f64,
-    /// Pictures whose class is among the first five; nothing below five classes.
+    /// Images whose class is among the first five; `None` below five classes.
     pub top5: Option<f64>,
     /// Mean cross entropy, in natural logarithms.
     pub loss: f64,
-    /// Wall time of the one pass over the pictures, reading them included.
+    /// Wall time of the one pass over the images, reading them included.
     pub seconds: f64,
-    /// Pictures a second of that pass.
+    /// Images per second in that pass.
     pub images_per_second: f64,
-    /// Whether these pictures also chose its epoch, so that its figures flatter it; written only where they did.
+    /// True if these images also selected its epoch, so that its figures are optimistic; written only then.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub chose_best: bool,
-    /// Whether it learnt from these pictures, or from most of them; written only where it did.
+    /// True if it was trained on these images, or on most of them; written only then.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub learnt: bool,
-    /// What of that stands beside the figures for people; nothing where the pictures are new to the model.
-    #[serde(skip)]
-    pub mark: Option<&'static str>,
-    /// The epochs of its run, for learning curves; none of a model without a run beside it.
+    /// Why its figures are optimistic; `None`, and not written, if the images are new to the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remark: Option<&'static str>,
+    /// The epochs of its run, for learning curves; empty without a run.
     pub curves: Vec<Epoch>,
+    /// The names of its classes, which [`Judgement::predicted`] counts.
+    #[serde(skip)]
+    pub labels: Vec<String>,
+    /// Its result on each of [`Comparison::indices`].
+    #[serde(skip)]
+    pub judgements: Vec<Judgement>,
 }
 
-/// Two models, and what only one of them recognises.
+/// Two models, and how many images only one of them classifies correctly.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Pair {
-    /// What they are called.
+    /// Their names.
     pub models: [String; 2],
-    /// Pictures that only the first recognises.
+    /// Images that only the first classifies correctly.
     pub only_first: usize,
-    /// Pictures that only the second recognises.
+    /// Images that only the second classifies correctly.
     pub only_second: usize,
     /// The p value of their test, by [`exact`].
     pub p: f64,
@@ -121,51 +159,77 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Whether the pictures show that the models differ, for all pairs together by [`LEVEL`].
+    /// Returns true if the images show that the models differ, for all pairs together by [`LEVEL`].
     pub fn differs(&self) -> bool {
         self.p_holm < LEVEL
     }
 }
 
 impl Comparison {
-    /// Compares `contenders`, two or more with as many judgements each, on the pictures of `split` that all of them read.
+    /// Compares `contenders`, two or more with as many results each, on the images of `data` that all of them read.
     ///
     /// # Errors
-    /// Fewer than two, judgements of other numbers of pictures, and no picture that all read.
-    pub fn new(data: &str, split: &str, contenders: Vec<Contender>) -> Result<Self> {
+    /// If there are fewer than two, their numbers of images differ, or no image can be read by all.
+    pub fn new(data: &ComparisonData, contenders: Vec<Contender>) -> Result<Self> {
         ensure!(contenders.len() >= 2, "there is nothing to compare with");
         let total = contenders[0].judgements.len();
         let judged = contenders.iter().map(|contender| &contender.judgements);
         ensure!(
             judged.clone().all(|judgements| judgements.len() == total),
-            "the models were not measured on the same pictures"
+            "the models were not measured on the same images"
         );
-        let is_common = |&picture: &usize| {
+        let is_common = |&image: &usize| {
             let mut all = judged.clone();
-            all.all(|judgements| judgements[picture].is_some())
+            all.all(|judgements| judgements[image].is_some())
         };
-        let common: Vec<usize> = (0..total).filter(is_common).collect();
-        if common.is_empty() {
+        let indices: Vec<usize> = (0..total).filter(is_common).collect();
+        if indices.is_empty() {
             return Err(hinted(
-                format!("no picture can be read for all models ({total} tried)"),
-                "each has a line above that says why",
+                format!("no image can be read for all models ({total} tried)"),
+                "each has a line above with the reason",
             ));
         }
-        let judged: Vec<Vec<Judgement>> = judged
-            .map(|judgements| common.iter().filter_map(|&at| judgements[at]).collect())
+        let settings: Vec<Option<&Settings>> = contenders
+            .iter()
+            .map(|contender| contender.settings.as_ref())
             .collect();
-        let names: Vec<String> = contenders.iter().map(|one| one.model.clone()).collect();
-        let models = contenders.into_iter().zip(&judged);
+        let settings = differences(&settings);
+        let contenders = contenders.into_iter();
+        let models: Vec<Compared> = contenders
+            .map(|contender| compared(contender, &indices))
+            .collect();
         Ok(Self {
-            data: data.to_owned(),
-            split: split.to_owned(),
-            images: common.len(),
-            skipped: total - common.len(),
-            models: models
-                .map(|(model, judged)| compared(model, judged))
-                .collect(),
-            pairs: pairs(&names, &judged),
+            data: data.data.to_owned(),
+            split: data.split.to_owned(),
+            images: indices.len(),
+            skipped: total - indices.len(),
+            pairs: pairs(&models),
+            caption: caption(data, indices.len(), &models),
+            settings,
+            models,
+            indices,
         })
+    }
+
+    /// The remarks on figures, each with the places of the models that it is about.
+    pub fn remarks(&self) -> Vec<(&'static str, Vec<usize>)> {
+        remarks(&self.models)
+    }
+
+    /// The places in [`Comparison::indices`] of the images that the model at `place` alone classifies correctly, those of
+    /// which it is most confident first.
+    pub fn only_correct(&self, place: usize) -> Vec<usize> {
+        let is_right = |model: &Compared, image: usize| model.judgements[image].is_right();
+        let alone = |&image: &usize| {
+            let models = self.models.iter().enumerate();
+            models
+                .into_iter()
+                .all(|(at, model)| is_right(model, image) == (at == place))
+        };
+        let probability = |image: &usize| self.models[place].judgements[*image].probability;
+        let mut images: Vec<usize> = (0..self.images).filter(alone).collect();
+        images.sort_by(|a, b| probability(b).total_cmp(&probability(a)));
+        images
     }
 
     /// One line of JSON, its end included.
@@ -176,9 +240,10 @@ impl Comparison {
         Ok(serde_json::to_string(self)? + "\n")
     }
 
-    /// A header, and a row a model.
+    /// A header, and one row per model.
     pub fn csv(&self) -> String {
-        let mut text = "model,parameters,mult_adds,top1,top1_low,top1_high,top5,loss,seconds,images_per_second,chose_best,learnt\n".to_owned();
+        let mut text = "model,parameters,mult_adds,top1,top1_low,top1_high,top5,loss,seconds,images_per_second,chose_best,learnt,data,split,images,remark\n".to_owned();
+        let (data, split, images) = (quoted(&self.data), &self.split, self.images);
         for model in &self.models {
             let Compared {
                 parameters,
@@ -195,10 +260,11 @@ impl Comparison {
             } = model;
             let name = quoted(&model.model);
             let top5 = model.top5.map_or(String::new(), |top5| top5.to_string());
+            let remark = quoted(model.remark.unwrap_or_default());
             // Writing into a string cannot fail.
             let _ = writeln!(
                 text,
-                "{name},{parameters},{mult_adds},{top1},{top1_low},{top1_high},{top5},{loss},{seconds},{images_per_second},{chose_best},{learnt}"
+                "{name},{parameters},{mult_adds},{top1},{top1_low},{top1_high},{top5},{loss},{seconds},{images_per_second},{chose_best},{learnt},{data},{split},{images},{remark}"
             );
         }
         text
@@ -226,12 +292,14 @@ impl Comparison {
                 .map(|epoch| (epoch.epoch as f64, epoch.train_top1, epoch.val_top1))
                 .collect(),
         });
-        plot::comparison(&entrants.collect::<Vec<_>>())
+        plot::comparison(&entrants.collect::<Vec<_>>(), &self.caption)
     }
 }
 
-/// The figures of a model by its judgements of the common pictures.
-fn compared(contender: Contender, judged: &[Judgement]) -> Compared {
+/// The figures of a model on the images at `indices`, all of which it has read.
+fn compared(contender: Contender, indices: &[usize]) -> Compared {
+    let judged = indices.iter().filter_map(|&at| contender.judgements[at]);
+    let judged: Vec<Judgement> = judged.collect();
     let count = |is: fn(&Judgement) -> bool| judged.iter().filter(|&one| is(one)).count();
     let percent = |right: usize| 100.0 * right as f64 / judged.len() as f64;
     let right = count(Judgement::is_right);
@@ -244,30 +312,32 @@ fn compared(contender: Contender, judged: &[Judgement]) -> Compared {
         top1: percent(right),
         top1_low: 100.0 * low,
         top1_high: 100.0 * high,
-        top5: (contender.classes >= super::metrics::FIVE)
+        top5: (contender.labels.len() >= super::metrics::FIVE)
             .then(|| percent(count(Judgement::is_among_five))),
         loss: loss / judged.len() as f64,
         seconds: contender.seconds,
         images_per_second: contender.images_per_second,
         chose_best: contender.chose_best,
         learnt: contender.learnt,
-        mark: contender.mark,
+        remark: contender.remark,
         curves: contender.curves,
+        labels: contender.labels,
+        judgements: judged,
     }
 }
 
 /// Every two of the models.
-fn pairs(names: &[String], judged: &[Vec<Judgement>]) -> Vec<Pair> {
+fn pairs(models: &[Compared]) -> Vec<Pair> {
     let mut pairs = Vec::new();
-    for (first, one) in judged.iter().enumerate() {
-        for (second, other) in judged.iter().enumerate().skip(first + 1) {
-            let both = || one.iter().zip(other);
+    for (first, one) in models.iter().enumerate() {
+        for other in &models[first + 1..] {
+            let both = || one.judgements.iter().zip(&other.judgements);
             let only_first = both().filter(|(a, b)| a.is_right() && !b.is_right());
             let only_second = both().filter(|(a, b)| !a.is_right() && b.is_right());
             let (only_first, only_second) = (only_first.count(), only_second.count());
             let p = exact(only_first, only_second);
             pairs.push(Pair {
-                models: [names[first].clone(), names[second].clone()],
+                models: [one.model.clone(), other.model.clone()],
                 only_first,
                 only_second,
                 p,
@@ -282,11 +352,81 @@ fn pairs(names: &[String], judged: &[Vec<Judgement>]) -> Vec<Pair> {
     pairs
 }
 
+/// The settings of which two runs have different values; a model without a run differs from none.
+fn differences(settings: &[Option<&Settings>]) -> Vec<Difference> {
+    let runs = || settings.iter().flatten();
+    let keys: BTreeSet<&String> = runs().flat_map(|settings| settings.keys()).collect();
+    let is_different = |key: &&String| {
+        let values: BTreeSet<Option<&String>> = runs().map(|run| run.get(*key)).collect();
+        values.len() > 1
+    };
+    let values = |key: &String| {
+        let values = settings.iter();
+        values
+            .map(|run| run.and_then(|run| run.get(key).cloned()))
+            .collect()
+    };
+    let keys = keys.into_iter().filter(is_different);
+    keys.map(|key| Difference {
+        key: key.clone(),
+        values: values(key),
+    })
+    .collect()
+}
+
+/// The remarks on figures, each with the places of the models that it is about.
+fn remarks(models: &[Compared]) -> Vec<(&'static str, Vec<usize>)> {
+    let mut remarks: Vec<(&'static str, Vec<usize>)> = Vec::new();
+    for (place, model) in models.iter().enumerate() {
+        let Some(remark) = model.remark else {
+            continue;
+        };
+        match remarks.iter_mut().find(|(known, _)| *known == remark) {
+            Some((_, places)) => places.push(place),
+            None => remarks.push((remark, vec![place])),
+        }
+    }
+    remarks
+}
+
+/// What was measured, in a line.
+fn caption(data: &ComparisonData, images: usize, models: &[Compared]) -> String {
+    let ComparisonData {
+        data,
+        split,
+        held_out,
+    } = data;
+    let held_out = if *held_out {
+        " held out in training"
+    } else {
+        ""
+    };
+    let images = counted(images, "image");
+    let mut caption = format!("{data}, {split}: {images}{held_out}");
+    for (remark, places) in remarks(models) {
+        let names: Vec<&str> = places.iter().map(|&at| models[at].model.as_str()).collect();
+        let about = if names.len() == models.len() {
+            String::new()
+        } else {
+            format!(" for {}", names.join(", "))
+        };
+        // Writing into a string cannot fail.
+        let _ = write!(caption, "; optimistic{about}: {remark}");
+    }
+    caption
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A contender that is right, wrong or cannot read, a letter a picture: `r`, `w`, `?`.
+    const DATA: ComparisonData = ComparisonData {
+        data: "d",
+        split: "val",
+        held_out: true,
+    };
+
+    /// A contender that is right, wrong or cannot read, one letter per image: `r`, `w`, `?`.
     fn contender(model: &str, outcomes: &str) -> Contender {
         let judgement = |letter: char| {
             (letter != '?').then_some(Judgement {
@@ -300,14 +440,15 @@ mod tests {
             model: model.to_owned(),
             parameters: 10,
             mult_adds: 20,
-            classes: 6,
+            labels: vec![String::new(); 6],
             judgements: outcomes.chars().map(judgement).collect(),
             seconds: 1.0,
             images_per_second: 5.0,
             chose_best: false,
             learnt: model == "b",
-            mark: None,
+            remark: (model == "b").then_some("it was trained on them"),
             curves: Vec::new(),
+            settings: None,
         }
     }
 
@@ -316,7 +457,7 @@ mod tests {
         let contenders = ["rrw?rw", "rwwrr?", "rrrrrr"];
         let named = ["a", "b", "c, \"d\""].iter().zip(contenders);
         let contenders = named.map(|(name, outcomes)| contender(name, outcomes));
-        let comparison = Comparison::new("d", "test", contenders.collect()).unwrap();
+        let comparison = Comparison::new(&DATA, contenders.collect()).unwrap();
         assert_eq!((comparison.images, comparison.skipped), (4, 2));
         let figures = comparison.models.iter().map(|model| {
             let [low, high] = wilson((model.top1 / 25.0) as usize, 4);
@@ -338,21 +479,79 @@ mod tests {
         assert!(!comparison.pairs[2].differs());
         let csv = comparison.csv();
         let lines: Vec<&str> = csv.lines().collect();
-        assert!(lines[2].starts_with("b,10,20,50,") && lines[2].ends_with(",1.25,1,5,false,true"));
+        assert!(
+            lines[2].starts_with("b,10,20,50,")
+                && lines[2].ends_with(",1.25,1,5,false,true,d,val,4,it was trained on them")
+        );
         assert!(lines[3].starts_with("\"c, \"\"d\"\"\",10,"), "{}", lines[3]);
+    }
+
+    #[test]
+    fn the_caption_says_what_was_measured_and_for_which_models_it_is_optimistic() {
+        let compare = |names: [&str; 2]| {
+            let contenders = names.map(|name| contender(name, "rw?"));
+            Comparison::new(&DATA, contenders.to_vec()).unwrap()
+        };
+        let caption = "d, val: 2 images held out in training";
+        assert_eq!(compare(["a", "c"]).caption, caption);
+        assert_eq!(
+            compare(["a", "b"]).caption,
+            format!("{caption}; optimistic for b: it was trained on them")
+        );
+        assert_eq!(
+            compare(["b", "b"]).caption,
+            format!("{caption}; optimistic: it was trained on them")
+        );
+    }
+
+    #[test]
+    fn images_that_one_model_alone_gets_right_are_found() {
+        let outcomes = [("a", "rrw?r"), ("b", "wrwrw"), ("c", "wrrrw")];
+        let mut contenders = outcomes.map(|(name, outcomes)| contender(name, outcomes));
+        contenders[0].judgements[4].as_mut().unwrap().probability = 0.75;
+        let comparison = Comparison::new(&DATA, contenders.to_vec()).unwrap();
+        assert_eq!(comparison.indices, [0, 1, 2, 4]);
+        // The places among those, the most confident first.
+        let alone = [0, 1, 2].map(|place| comparison.only_correct(place));
+        assert_eq!(alone, [vec![3, 0], vec![], vec![2]]);
+    }
+
+    #[test]
+    fn settings_that_two_runs_share_are_left_out() {
+        let settings = |text: &[(&str, &str)]| {
+            let pairs = text.iter();
+            let pairs = pairs.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+            pairs.collect::<Settings>()
+        };
+        let one = settings(&[("lr", "0.1"), ("epochs", "3"), ("mixup", "0.2")]);
+        let two = settings(&[("lr", "0.05"), ("epochs", "3")]);
+        let found = differences(&[Some(&one), None, Some(&two)]);
+        let value = |text: &str| Some(text.to_owned());
+        let difference = |key: &str, values: [Option<String>; 3]| Difference {
+            key: key.to_owned(),
+            values: values.to_vec(),
+        };
+        assert_eq!(
+            found,
+            [
+                difference("lr", [value("0.1"), None, value("0.05")]),
+                difference("mixup", [value("0.2"), None, None]),
+            ]
+        );
+        assert_eq!(differences(&[Some(&one), None]), []);
     }
 
     #[test]
     fn what_cannot_be_compared_is_an_error() {
         let compare = |outcomes: &[&str]| {
             let contenders = outcomes.iter().map(|outcomes| contender("x", outcomes));
-            Comparison::new("d", "test", contenders.collect()).unwrap_err()
+            Comparison::new(&DATA, contenders.collect()).unwrap_err()
         };
         assert!(compare(&["rr"]).to_string().contains("nothing to compare"));
-        assert!(compare(&["rr", "r"]).to_string().contains("same pictures"));
+        assert!(compare(&["rr", "r"]).to_string().contains("same images"));
         assert_eq!(
             compare(&["r?", "?r"]).to_string(),
-            "no picture can be read for all models (2 tried)"
+            "no image can be read for all models (2 tried)"
         );
     }
 }

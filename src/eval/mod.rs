@@ -23,7 +23,7 @@ use crate::error::hinted;
 use crate::infer::Engine;
 pub use calibration::Calibration;
 pub use classes::Matched;
-pub use comparison::{Compared, Comparison, Contender};
+pub use comparison::{Compared, Comparison, ComparisonData, Contender};
 pub use metrics::{ClassMetrics, Judgement, Metrics};
 pub use output::{Output, OutputFolder, Report};
 pub use records::Record;

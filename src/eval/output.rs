@@ -46,28 +46,24 @@ pub struct Report {
     /// Whether the model learnt from these pictures, or from most of them; written only where it did.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub learnt: bool,
-    /// What of that stands beside the figures for people; nothing where the pictures are new to the model.
+    /// Why the figures are optimistic; `None`, and not written, if the images are new to the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remark: Option<&'static str>,
+    /// True if the images were held out of the training split for validation.
     #[serde(skip)]
-    pub mark: Option<&'static str>,
+    pub held_out: bool,
 }
 
 /// The page of an evaluation.
 fn page<'a>(report: &Report, examined: &'a Examined, again: Again) -> Page<'a> {
-    let Report {
-        model,
-        data,
-        split,
-        evaluation,
-        mark,
-        ..
-    } = report;
-    let pictures = counted(evaluation.images, "picture");
-    let mark = mark.map_or(String::new(), |mark| format!(" ({mark})"));
+    let remark = report.remark;
+    let remark = remark.map_or(String::new(), |remark| format!(" (optimistic: {remark})"));
     Page {
-        title: format!("{model} on {data}"),
+        title: format!("{} on {}", report.model, report.data),
         summary: vec![format!(
-            "It recognises {:.2} % of {pictures} of {split}{mark}.",
-            evaluation.top1
+            "{:.2} % top-1 on {}{remark}.",
+            report.evaluation.top1,
+            report.measured_on()
         )],
         facts: examined.facts(),
         examined: Some(examined),
@@ -83,6 +79,17 @@ impl Report {
     /// Never: all of it can be written as JSON.
     pub fn json(&self) -> Result<String> {
         Ok(serde_json::to_string(self)? + "\n")
+    }
+
+    /// The images that were evaluated: their number, and the split.
+    fn measured_on(&self) -> String {
+        let images = counted(self.evaluation.images, "image");
+        let held_out = if self.held_out {
+            ", held out in training"
+        } else {
+            ""
+        };
+        format!("{images} of {}, {}{held_out}", self.data, self.split)
     }
 }
 

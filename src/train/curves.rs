@@ -4,6 +4,7 @@ use super::folder::{CONFIG, METRICS, Which};
 use super::recipe::Recipe;
 use super::watch::Epoch;
 use crate::weights::Source;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,21 @@ pub fn epochs_of(model: &str) -> Vec<Epoch> {
 /// The data of that run, as its `config.toml` has them; nothing where it cannot be read.
 pub fn data_of(model: &str) -> Option<String> {
     Recipe::read(&run_of(model)?.join(CONFIG)).ok()?.data
+}
+
+/// The settings of a run: keys of its `config.toml`, and their values as text.
+pub type Settings = BTreeMap<String, String>;
+
+/// The settings of that run; `None` if they cannot be read.
+pub fn settings_of(model: &str) -> Option<Settings> {
+    let text = fs::read_to_string(run_of(model)?.join(CONFIG)).ok()?;
+    let table: toml::Table = text.parse().ok()?;
+    let text = |value: toml::Value| match value {
+        toml::Value::String(text) => text,
+        value => value.to_string(),
+    };
+    let settings = table.into_iter().map(|(key, value)| (key, text(value)));
+    Some(settings.collect())
 }
 
 /// The run folder that `model` is, or is a model of.

@@ -7,7 +7,8 @@ use std::path::Path;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::data::sets::folder::part_of;
+use crate::data::sets::fingerprint::file_sizes;
+use crate::data::sets::folder::{part_of, read};
 use crate::data::sets::{DataSet, Split};
 use crate::error::hinted;
 use crate::words::counted;
@@ -17,6 +18,9 @@ pub const KEY: &str = "resnet_run";
 
 /// Name of a part that was held out of the training images, among the splits of [`RunNote::seen`].
 pub const CARVED: &str = "carved";
+
+/// Name of the images that remain in train beside such a part, among the splits of [`RunNote::seen`].
+pub const TRAINED_ON: &str = "trained on";
 
 /// Datasets with a short name; `name:DIR` means the same images.
 const NAMED: [&str; 5] = ["sample", "cifar10", "cifar100", "mnist", "fashion-mnist"];
@@ -92,8 +96,8 @@ pub enum Seen {
 
 impl RunNote {
     /// Returns the role that the images of `split` of `data`, as given by the user, had for the model and for the one
-    /// that it started from. `split` is `train`, `val`, `test`, [`CARVED`], or `all` for a whole folder of class
-    /// folders.
+    /// that it started from. `split` is `train`, `val`, `test`, [`CARVED`], [`TRAINED_ON`], or `all` for a whole folder of
+    /// class folders.
     pub fn seen(&self, data: &str, split: &str) -> Seen {
         let in_run = self.seen_in_run(data, split);
         let Some(from) = &self.from else {
@@ -101,7 +105,7 @@ impl RunNote {
         };
         // What was carved out of the training pictures here taught the earlier model, unless it was carved there, too.
         let split = match split {
-            CARVED if from.carved != self.carved => "train",
+            CARVED | TRAINED_ON if from.carved != self.carved => "train",
             split => split,
         };
         match (in_run, from.seen(data, split)) {
@@ -125,6 +129,7 @@ impl RunNote {
         if pictures_of(&data) == pictures_of(&self.data) {
             return match split {
                 "all" | "train" => learnt(),
+                TRAINED_ON => Seen::Learnt,
                 CARVED if chosen_by == "train" => chose(),
                 _ if split == chosen_by => chose(),
                 _ => Seen::Never,
@@ -146,9 +151,26 @@ impl RunNote {
         })
     }
 
-    /// Returns true if `data`, given by the user as `written`, is the run's data with a part held out for validation.
-    pub fn can_carve(&self, data: &DataSet, written: &str) -> bool {
-        self.carved.is_some() && data.val.is_none() && canonical(written) == self.data
+    /// Returns true if `data`, given by the user as `written`, is the run's data: by its name or path or, if a part was held out, as
+    /// a copy of the run's folder.
+    pub fn is_of(&self, data: &DataSet, written: &str) -> bool {
+        canonical(written) == self.data || self.is_copied(data)
+    }
+
+    /// Returns true if `data` has the names and classes of the run's images and, if those are still in their place, files of
+    /// the same sizes.
+    fn is_copied(&self, data: &DataSet) -> bool {
+        let Some(carved) = &self.carved else {
+            return false;
+        };
+        let mut parts = data.clone();
+        let has_the_names = !carved.fingerprint.is_empty()
+            && parts.carve(carved.part, carved.seed).is_ok()
+            && Carved::of(&parts, carved.part, carved.seed) == *carved;
+        let original = Path::new(&self.data);
+        let sizes = |data: &DataSet| file_sizes(&data.train);
+        let has_the_sizes = |original: DataSet| sizes(&original) == sizes(data);
+        has_the_names && (!original.is_dir() || read(original, &self.data).is_ok_and(has_the_sizes))
     }
 
     /// Holds out the validation part of the run from `data` again, as its validation split.
@@ -169,7 +191,7 @@ impl RunNote {
                 counted(carved.images, "image"),
                 data.name,
             ),
-            "restore the images as they were during training and pass the data as in that run, or omit `--split`",
+            "restore the images as they were during training, pass other images with -d, or pass --split all to evaluate all of these",
         ))
     }
 }
@@ -332,6 +354,7 @@ mod tests {
         assert_eq!(last.seen("sample", "train"), Seen::Learnt);
         assert_eq!(last.seen("sample", "all"), Seen::Learnt);
         assert_eq!(last.seen("sample", CARVED), Seen::Never);
+        assert_eq!(last.seen("sample", TRAINED_ON), Seen::Learnt);
         let best = note("sample", "train");
         assert_eq!(best.seen("sample", CARVED), Seen::Chose(chosen("train")));
         assert_eq!(best.seen("sample", "val"), Seen::Never);

@@ -1,18 +1,18 @@
-//! `resnet eval --compare`: models side by side on the same pictures.
+//! `resnet eval --compare`: models side by side on the same images.
 
-use super::pictures::{Mark, Measured, Meeting};
+use super::pictures::{Measured, Meeting};
 use super::subject::{Conditions, Subject};
-use super::{Args, Format, chose, learnt, outcome};
+use super::{Args, Format, data, outcome};
 use crate::cli::comparison::text;
+use crate::cli::terminal::Look;
 use crate::cli::{Outcome, print};
 use crate::datasets::DataName;
 use crate::error::{misuse, one_line};
 use crate::eval::comparison::{COMPARISON, DRAWN, TABLE};
-use crate::eval::{Comparison, Contender, Event, OutputFolder};
+use crate::eval::{Comparison, ComparisonData, Contender, Event, OutputFolder};
 use crate::model::describe;
 use crate::model::description::Call;
-use crate::train::curves::{data_of, epochs_of};
-use crate::weights::run::canonical;
+use crate::train::curves::{epochs_of, settings_of};
 use anyhow::{Context, Result};
 use std::collections::HashSet;
 
@@ -21,14 +21,14 @@ pub fn run(conditions: &Conditions) -> Result<Outcome> {
     let Args {
         compare, output, ..
     } = conditions.args;
-    let data = conditions.args.data.as_deref();
+    let written = conditions.args.data.as_deref();
     if let [alone] = compare.as_slice() {
         return Err(misuse(
             format!("there is nothing to compare `{alone}` with"),
             "pass two or more models after --compare, or one with -m",
         ));
     }
-    let name = data.map(DataName::parse).transpose()?;
+    let name = written.map(DataName::parse).transpose()?;
     let files = [COMPARISON, TABLE, DRAWN[0], DRAWN[1]];
     let output = output
         .as_deref()
@@ -36,13 +36,9 @@ pub fn run(conditions: &Conditions) -> Result<Outcome> {
         .transpose()?;
     let subjects = open(compare, conditions)?;
     let cards: Vec<_> = subjects.iter().map(Subject::card).collect();
-    let (data, name) = if let (Some(data), Some(name)) = (data, name) {
-        (data.to_owned(), name)
-    } else {
-        let data = common_data(&subjects, compare)?;
-        let name = DataName::parse(&data)
-            .with_context(|| format!("cannot compare on `{data}`, the runs' data"))?;
-        (data, name)
+    let (data, name) = match (written, name) {
+        (Some(data), Some(name)) => (data.to_owned(), name),
+        _ => data::of_runs(&cards, compare)?,
     };
     let split = conditions.args.split;
     let pictures = Measured::open(&name, &data, split, &cards, conditions.console)?;
@@ -53,13 +49,14 @@ pub fn run(conditions: &Conditions) -> Result<Outcome> {
     let mut contenders = Vec::with_capacity(subjects.len());
     // A model that fails takes no other's figures with it, as long as two are left.
     let mut failed = 0;
-    for ((subject, meeting), written) in subjects.into_iter().zip(&meetings).zip(compare) {
+    for (place, (subject, meeting)) in subjects.into_iter().zip(&meetings).enumerate() {
         let name = subject.card().name.clone();
-        let contender = contender(subject, (&pictures, meeting), &mut told)
+        let contender = contender(subject, (&pictures, meeting, place), &mut told)
             .with_context(|| format!("cannot compare `{name}`"));
         match contender {
             Ok(contender) => contenders.push(Contender {
-                curves: epochs_of(written),
+                curves: epochs_of(&compare[place]),
+                settings: settings_of(&compare[place]),
                 ..contender
             }),
             Err(error) => {
@@ -71,11 +68,27 @@ pub fn run(conditions: &Conditions) -> Result<Outcome> {
             }
         }
     }
-    let comparison = Comparison::new(&data, pictures.split_name, contenders)?;
+    let data = ComparisonData {
+        data: &data,
+        split: pictures.split_name(),
+        held_out: pictures.is_held_out(),
+    };
+    let comparison = Comparison::new(&data, contenders)?;
     print(&match conditions.args.format {
-        Format::Text => text(&comparison),
+        Format::Text => text(&comparison, data.held_out, Look::of_stdout()),
         Format::Json => comparison.json()?,
     })?;
+    if conditions.args.format == Format::Json {
+        for (remark, places) in comparison.remarks() {
+            let names = places
+                .iter()
+                .map(|&place| format!("`{}`", comparison.models[place].model));
+            let names = names.collect::<Vec<_>>().join(", ");
+            conditions
+                .console
+                .note(format_args!("optimistic for {names}: {remark}"));
+        }
+    }
     if let Some(folder) = output {
         folder.write(TABLE, &comparison.csv())?;
         folder.write(COMPARISON, &comparison.json()?)?;
@@ -113,40 +126,10 @@ fn trimmed(name: &str) -> &str {
     name.trim_end_matches(['/', std::path::MAIN_SEPARATOR])
 }
 
-/// The data that all models' runs learnt from, as one of them has them in its recipe.
-fn common_data(subjects: &[Subject], written: &[String]) -> Result<String> {
-    let hint = "pass the pictures with -d";
-    let mut common: Option<&str> = None;
-    for subject in subjects {
-        let card = subject.card();
-        let Some(run) = &card.run else {
-            return Err(misuse(
-                format!(
-                    "which pictures to compare on is not said, and `{}` does not say which taught it",
-                    card.name
-                ),
-                hint,
-            ));
-        };
-        if common.is_some_and(|common| common != run.data) {
-            return Err(misuse(
-                "which pictures to compare on is not said, and the models learnt from different ones",
-                hint,
-            ));
-        }
-        common = Some(&run.data);
-    }
-    let common = common.unwrap_or_default();
-    // A recipe knows the folder of a named data set's files, too.
-    let recipes = written.iter().filter_map(|model| data_of(model));
-    let mut same = recipes.filter(|data| canonical(data) == common);
-    Ok(same.next().unwrap_or_else(|| common.to_owned()))
-}
-
-/// Measures one of the models; `told` are the pictures of which was said that they cannot be read.
+/// Measures the model at `place`; `told` are the images already reported as unreadable.
 fn contender(
     subject: Subject,
-    (pictures, meeting): (&Measured, &Meeting),
+    (pictures, meeting, place): (&Measured, &Meeting, usize),
     told: &mut HashSet<usize>,
 ) -> Result<Contender> {
     let console = subject.console();
@@ -154,16 +137,12 @@ fn contender(
     if let Some(note) = &meeting.note {
         subject.note(note);
     }
-    let seen = pictures.seen(card);
-    let mark = Mark::of(&seen, pictures.len());
-    if let Some(mark) = &mark {
-        subject.note(&mark.note);
-    }
+    let remark = pictures.remark(place, card);
     let [height, width] = subject.preprocess.size;
     let described = describe(&card.config, [1, card.config.in_channels, height, width])?;
     let calls = described.calls.iter();
     let parameters: usize = calls.clone().map(|call| call.kind.parameters()).sum();
-    let (model, classes) = (card.name.clone(), card.config.classes);
+    let model = card.name.clone();
     let mut judgements = vec![None; pictures.len()];
     let mut each = |event: Event| -> Result<()> {
         match event {
@@ -181,18 +160,19 @@ fn contender(
         }
         Ok(())
     };
-    let evaluation = subject.measure(meeting, pictures.split_name, &mut each)?;
+    let evaluation = subject.measure(meeting, pictures.split_name(), &mut each)?;
     Ok(Contender {
         model,
         parameters: parameters as u64,
         mult_adds: calls.map(Call::mult_adds).sum(),
-        classes,
+        labels: meeting.labels.clone(),
         judgements,
         seconds: evaluation.seconds,
         images_per_second: evaluation.images_per_second,
-        chose_best: chose(&seen),
-        learnt: learnt(&seen),
-        mark: mark.map(|mark| mark.short),
+        chose_best: remark.as_ref().is_some_and(|remark| remark.chose_best),
+        learnt: remark.as_ref().is_some_and(|remark| remark.learnt),
+        remark: remark.map(|remark| remark.short),
         curves: Vec::new(),
+        settings: None,
     })
 }

@@ -1,48 +1,83 @@
-//! The pictures that models are measured on: a data set's split, and the part that was carved out of it in training.
+//! The images that models are evaluated on: a split of a dataset, or the part of it that was held out in training.
 
 use super::SplitChoice;
+use super::remark::Remark;
 use crate::cli::console::Console;
 use crate::data::sets::{DataSet, Split};
 use crate::datasets::{self, DataName};
-use crate::error::hinted;
+use crate::error::{hinted, misuse};
 use crate::eval::Matched;
-use crate::weights::run::{CARVED, Carved, Seen};
+use crate::weights::run::{CARVED, Carved, TRAINED_ON};
 use crate::weights::{Card, RunNote};
 use anyhow::{Context, Result};
 use std::path::Path;
 
-/// A split of a data set, and what models have to do with it.
+/// The images of a dataset that are evaluated, and what models have to do with them.
 pub struct Measured {
-    /// The data, as the user wrote it.
+    /// The dataset as the user wrote it.
     pub data: String,
-    /// The split's name, or `all`.
-    pub split_name: &'static str,
-    split: Split,
-    labels: Vec<String>,
-    /// How the split was carved out of the training pictures, if it was.
-    carved: Option<Carved>,
+    part: Part,
+    /// The images, in the classes of the data.
+    pub split: Split,
+    /// The names of the data's classes.
+    pub labels: Vec<String>,
+    /// For each model, whether the data is that of its run under another path.
+    copies: Vec<bool>,
 }
 
-/// A model's classes among those of the data, and its pictures in its own classes.
+/// A part of a dataset.
+#[derive(Debug, Clone, PartialEq)]
+enum Part {
+    Test,
+    Val,
+    Train,
+    /// All of an image folder without splits.
+    All,
+    /// The images that were held out of train in a run.
+    HeldOut(Carved),
+    /// The images of train that are left beside those.
+    TrainedOn(Carved),
+}
+
+/// A model's classes among those of the data, and its images in its own classes.
 pub struct Meeting {
-    /// Names of the model's classes.
+    /// The names of the model's classes.
     pub labels: Vec<String>,
-    /// The pictures, in the model's classes.
+    /// The images, in the model's classes.
     pub split: Split,
     /// What a person should know of it.
     pub note: Option<String>,
 }
 
-/// What stands beside figures on pictures that made the model what it is.
-pub struct Mark {
-    /// Beside the figures.
-    pub short: &'static str,
-    /// With its grounds.
-    pub note: String,
+impl Part {
+    /// The name of the split in reports.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Val | Self::HeldOut(_) => "val",
+            Self::Train | Self::TrainedOn(_) => "train",
+            Self::All => "all",
+        }
+    }
+
+    /// The name of the split for a model of `run`, among those of [`RunNote::seen`].
+    fn seen_as(&self, run: &RunNote) -> &'static str {
+        match self {
+            Self::HeldOut(carved) if run.carved.as_ref() == Some(carved) => CARVED,
+            Self::TrainedOn(carved) if run.carved.as_ref() == Some(carved) => TRAINED_ON,
+            // The other models were trained on all of train.
+            Self::HeldOut(_) | Self::TrainedOn(_) => "train",
+            part => part.name(),
+        }
+    }
 }
 
 impl Measured {
-    /// Opens the data that a user wrote as `written`, and the split `asked` for, to measure the models of `cards`.
+    /// Opens the dataset that a user wrote as `written` for the models of `cards`, and takes the split `asked` for. Without one
+    /// it takes test, else val, else the part that was held out when the models were trained.
+    ///
+    /// # Errors
+    /// If the data cannot be read or does not have the split, or the held-out part cannot be determined.
     pub fn open(
         name: &DataName,
         written: &str,
@@ -50,24 +85,34 @@ impl Measured {
         cards: &[&Card],
         console: &Console,
     ) -> Result<Self> {
-        let mut data = datasets::open(name, written, console)?;
+        let data = datasets::open(name, written, console)?;
         console.notes(&data.notes);
-        let carved = carve(&mut data, written, asked, cards, console)?;
-        let (split_name, split) = choose(&data, written, asked, console)?;
-        let can_carve = |run: &RunNote| run.can_carve(&data, written);
-        if split_name == "all" && runs(cards).any(can_carve) {
-            console.note("`--split val` evaluates the part alone that was carved out in training");
+        let runs: Vec<&RunNote> = cards.iter().filter_map(|card| card.run.as_ref()).collect();
+        let own = runs.iter().copied().filter(|run| run.is_of(&data, written));
+        let (part, split) = choose(&data, written, asked, &own.collect::<Vec<_>>())?;
+        if part == Part::All && asked.is_none() {
+            console.note(format_args!(
+                "`{written}` has no splits: all of its images are evaluated"
+            ));
         }
+        let is_copy = |card: &&Card| {
+            card.run
+                .as_ref()
+                .is_some_and(|run| run.is_of(&data, written))
+        };
         Ok(Self {
+            copies: cards.iter().map(is_copy).collect(),
             data: written.to_owned(),
-            split_name,
+            part,
             split,
             labels: data.labels,
-            carved,
         })
     }
 
-    /// The pictures for the model of `card`.
+    /// The images for the model of `card`.
+    ///
+    /// # Errors
+    /// If the data's classes are not the model's.
     pub fn meet(&self, card: &Card) -> Result<Meeting> {
         let matched = Matched::new(&card.labels, card.config.classes, &self.labels)
             .with_context(|| format!("cannot evaluate `{}` on `{}`", card.name, self.data))?;
@@ -78,142 +123,133 @@ impl Measured {
         })
     }
 
-    /// What the pictures had to do with the model of `card` before they measure it.
-    pub fn seen(&self, card: &Card) -> Seen {
-        let Some(run) = &card.run else {
-            return Seen::Never;
+    /// What makes the figures of the model of `card`, the `place`-th, optimistic; `None` if it has not seen the images.
+    pub fn remark(&self, place: usize, card: &Card) -> Option<Remark> {
+        let run = card.run.as_ref()?;
+        let data = if self.copies[place] {
+            &run.data
+        } else {
+            &self.data
         };
-        let split = match &self.carved {
-            Some(carved) if run.carved.as_ref() == Some(carved) => CARVED,
-            // The other models learnt from all training pictures.
-            Some(_) => "train",
-            None => self.split_name,
-        };
-        run.seen(&self.data, split)
+        Remark::of(&run.seen(data, self.part.seen_as(run)), self.split.len())
     }
 
-    /// Pictures.
+    /// The split's name: `train`, `val`, `test` or `all`.
+    pub fn split_name(&self) -> &'static str {
+        self.part.name()
+    }
+
+    /// Returns true if the images were held out of train for validation.
+    pub fn is_held_out(&self) -> bool {
+        matches!(self.part, Part::HeldOut(_))
+    }
+
+    /// The number of images.
     pub fn len(&self) -> usize {
         self.split.len()
     }
 }
 
-fn runs<'a>(cards: &[&'a Card]) -> impl Iterator<Item = &'a RunNote> {
-    cards.iter().filter_map(|card| card.run.as_ref())
-}
-
-/// Carves the pictures that validated in the models' runs out of the training pictures again, where they are asked for and
-/// nothing else is there to validate on; says how, where it did.
-fn carve(
-    data: &mut DataSet,
-    written: &str,
-    asked: Option<SplitChoice>,
-    cards: &[&Card],
-    console: &Console,
-) -> Result<Option<Carved>> {
-    let mut runs = runs(cards).filter(|run| run.can_carve(data, written));
-    let (Some(SplitChoice::Val), Some(run)) = (asked, runs.next()) else {
-        return Ok(None);
-    };
-    if runs.any(|other| other.carved != run.carved) {
-        return Err(hinted(
-            format!("the models' runs put different pictures of `{written}` aside to validate on"),
-            "pass --split test, or train them with the same --val-split and --seed",
-        ));
-    }
-    run.carve(data)?;
-    console.note(match cards.len() {
-        1 => "val is the part of train that was carved out when the model was trained",
-        _ => "val is the part of train that was carved out when models were trained",
-    });
-    Ok(run.carved.clone())
-}
-
-/// The split to evaluate and its name.
+/// The part of `data` to evaluate, and its images; `own` are the runs that were trained on this data.
 fn choose(
     data: &DataSet,
     written: &str,
     asked: Option<SplitChoice>,
-    console: &Console,
-) -> Result<(&'static str, Split)> {
-    let splits = [
-        (SplitChoice::Test, "test", &data.test),
-        (SplitChoice::Val, "val", &data.val),
-        (SplitChoice::Train, "train", &data.train),
-    ];
-    let there = splits
-        .iter()
-        .filter_map(|(choice, name, split)| Some((*choice, *name, split.as_ref()?)));
-    let there: Vec<_> = there.collect();
-    // Class folders without splits are all taken for training, until a part is carved out.
-    let folder = Path::new(written);
-    let mut labels = data.labels.iter();
-    let of_files = data.train.as_ref().is_some_and(Split::is_of_files);
-    let alone = of_files && labels.all(|label| folder.join(label).is_dir());
-    let found = match (asked, there.as_slice()) {
-        (None, [(SplitChoice::Train, _, split)]) if alone => {
-            console.note(format_args!(
-                "`{written}` has no splits: all of its pictures are evaluated"
-            ));
-            return Ok(("all", (*split).clone()));
-        }
-        (None, there) => there
-            .iter()
-            .find(|(choice, ..)| *choice != SplitChoice::Train),
-        (Some(asked), there) => there.iter().find(|(choice, ..)| *choice == asked),
+    own: &[&RunNote],
+) -> Result<(Part, Split)> {
+    let whole = |part: Part, split: &Option<Split>| split.clone().map(|split| (part, split));
+    let found = match asked {
+        Some(SplitChoice::Test) => whole(Part::Test, &data.test),
+        Some(SplitChoice::Val) if data.val.is_some() => whole(Part::Val, &data.val),
+        Some(SplitChoice::Val) => held_out(data, written, own)?
+            .and_then(|(carved, parts)| Some((Part::HeldOut(carved), parts.val?))),
+        Some(SplitChoice::Train) => match held_out(data, written, own)? {
+            Some((carved, parts)) => parts.train.map(|split| (Part::TrainedOn(carved), split)),
+            None => whole(Part::Train, &data.train),
+        },
+        Some(SplitChoice::All) => return all(data, written),
+        None => match whole(Part::Test, &data.test).or_else(|| whole(Part::Val, &data.val)) {
+            Some(found) => Some(found),
+            None => match held_out(data, written, own)? {
+                Some((carved, parts)) => parts.val.map(|split| (Part::HeldOut(carved), split)),
+                None if !own.is_empty() => {
+                    return Err(hinted(
+                        format!(
+                            "all images of `{written}` were trained on: none is left to evaluate"
+                        ),
+                        "pass other images with -d, or --split train to evaluate these",
+                    ));
+                }
+                None if is_without_splits(data, written) => return all(data, written),
+                None => None,
+            },
+        },
     };
-    if let Some((_, name, split)) = found {
-        return Ok((name, (*split).clone()));
-    }
-    let asked = match asked {
-        Some(asked) => splits
-            .iter()
-            .find_map(|(choice, name, _)| (*choice == asked).then_some(*name)),
-        None => None,
-    };
-    let flags: Vec<String> = there
-        .iter()
-        .map(|(_, name, _)| format!("--split {name}"))
-        .collect();
-    Err(hinted(
-        format!(
-            "data `{written}` has no {} split",
-            asked.unwrap_or("test or val")
-        ),
-        format!("pass {}", flags.join(" or ")),
-    ))
+    found.ok_or_else(|| no_such_split(data, written, asked))
 }
 
-impl Mark {
-    /// What to say where the `count` pictures made the model what it is; nothing where they are new to it.
-    pub fn of(seen: &Seen, count: usize) -> Option<Self> {
-        let flatter = "the figures flatter";
-        let (short, note) = match seen {
-            Seen::Never => return None,
-            Seen::Learnt => (
-                "the model learnt from these pictures",
-                format!("the model learnt from these pictures: {flatter} it"),
-            ),
-            Seen::Chose(by) => {
-                let short = if by.images < count {
-                    "some of these pictures also chose the epoch"
-                } else {
-                    "these pictures also chose the epoch"
-                };
-                let note = format!(
-                    "{short} ({}, of top-1 {:.2} % on {} of them): {flatter} the model",
-                    by.epoch, by.val_top1, by.images
-                );
-                (short, note)
-            }
-            Seen::LearntAndChose(by) => (
-                "the model learnt from these pictures; some chose the epoch",
-                format!(
-                    "the model learnt from these pictures, but for {} carved out of them, which chose the epoch ({}, of top-1 {:.2} %): {flatter} the model",
-                    by.images, by.epoch, by.val_top1
-                ),
-            ),
-        };
-        Some(Self { short, note })
+/// All images of a folder without splits.
+fn all(data: &DataSet, written: &str) -> Result<(Part, Split)> {
+    match &data.train {
+        Some(train) if is_without_splits(data, written) => Ok((Part::All, train.clone())),
+        _ => Err(misuse(
+            format!("`{written}` has splits: --split all is for image folders without them"),
+            format!("pass {}", flags(data).join(" or ")),
+        )),
     }
+}
+
+/// Returns true if the data is a folder of class folders alone, all of which is read as train.
+fn is_without_splits(data: &DataSet, written: &str) -> bool {
+    let folder = Path::new(written);
+    data.test.is_none()
+        && data.val.is_none()
+        && data.train.as_ref().is_some_and(Split::is_of_files)
+        && data.labels.iter().all(|label| folder.join(label).is_dir())
+}
+
+/// The data with the part held out that the runs of it held out; `None` if they held out none.
+fn held_out(data: &DataSet, written: &str, own: &[&RunNote]) -> Result<Option<(Carved, DataSet)>> {
+    let mut runs = own.iter().filter(|run| run.carved.is_some());
+    let Some((run, carved)) = runs.next().and_then(|run| Some((run, run.carved.clone()?))) else {
+        return Ok(None);
+    };
+    if runs.any(|other| other.carved.as_ref() != Some(&carved)) {
+        let way_out = if is_without_splits(data, written) {
+            "pass other images with -d, or --split all to evaluate all of these, most of which the models were trained on"
+        } else {
+            "pass --split test, or other images with -d"
+        };
+        return Err(hinted(
+            format!("the runs held out different images of `{written}`"),
+            way_out,
+        ));
+    }
+    let mut parts = data.clone();
+    run.carve(&mut parts)?;
+    Ok(Some((carved, parts)))
+}
+
+fn no_such_split(data: &DataSet, written: &str, asked: Option<SplitChoice>) -> anyhow::Error {
+    let asked = match asked {
+        Some(SplitChoice::Test) => "test",
+        Some(SplitChoice::Val) => "val",
+        Some(SplitChoice::Train) => "train",
+        Some(SplitChoice::All) | None => "test or val",
+    };
+    hinted(
+        format!("data `{written}` has no {asked} split"),
+        format!("pass {}", flags(data).join(" or ")),
+    )
+}
+
+/// The flags that name the splits of the data.
+fn flags(data: &DataSet) -> Vec<String> {
+    let splits = [
+        ("test", &data.test),
+        ("val", &data.val),
+        ("train", &data.train),
+    ];
+    let there = splits.iter().filter(|(_, split)| split.is_some());
+    there.map(|(name, _)| format!("--split {name}")).collect()
 }

@@ -8,8 +8,9 @@ use anyhow::Result;
 use super::canvas::{Area, Stand, figure, fill, letters, line, write};
 use super::colour::SERIES;
 use super::curves::{Curve, Plot, panel};
-use super::words::room;
+use super::words::{WIDTH, room};
 use super::{Colour, Figure};
+use crate::words::wrapped;
 
 /// Width and height of the panel of curves.
 const CURVES: [i32; 2] = [560, 400];
@@ -19,6 +20,8 @@ const INTERVALS: i32 = 300;
 const ROW: i32 = 34;
 /// Units of a name, at most.
 const NAME: f64 = 220.0;
+/// The size of the letters of the caption.
+const CAPTION: i32 = 12;
 
 /// A model among others; accuracies in percent.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,25 +34,30 @@ pub struct Entrant {
     pub epochs: Vec<(f64, f64, Option<f64>)>,
 }
 
-/// Draws models side by side.
+/// Draws models side by side, with what they were measured on below.
 ///
 /// # Errors
 /// Never: any numbers can be drawn.
-pub fn comparison(models: &[Entrant]) -> Result<Figure> {
+pub fn comparison(models: &[Entrant], caption: &str) -> Result<Figure> {
     let has_curves = models.iter().any(|model| !model.epochs.is_empty());
     let left = if has_curves { CURVES[0] + 20 } else { 0 };
     let names = 12.0 * room(models.iter().map(|model| model.name.as_str()));
     let names = names.min(NAME) as i32 + 60;
     let rows = 90 + ROW * models.len() as i32;
-    let size = [
-        left + names + INTERVALS + 90,
-        if has_curves {
-            rows.max(CURVES[1])
-        } else {
-            rows
-        },
-    ];
+    let width = left + names + INTERVALS + 90;
+    let height = if has_curves {
+        rows.max(CURVES[1])
+    } else {
+        rows
+    };
+    let columns = f64::from(width - 28) / (f64::from(CAPTION) * WIDTH);
+    let caption = wrapped(caption, columns as usize);
+    let size = [width, height + 20 * caption.len() as i32 + 8];
     figure("models side by side", size, |area| {
+        let muted = letters(Colour::Muted, CAPTION);
+        for (line, y) in caption.iter().zip((height + 8..).step_by(20)) {
+            write(area, line, [14, y], Stand::Right, width - 28, &muted)?;
+        }
         let mut panels = Vec::new();
         if has_curves {
             let (curves, _) = area.split_horizontally(CURVES[0]);
@@ -180,7 +188,11 @@ mod tests {
             top1: [top1, top1 - 1.0, top1 + 1.0],
             epochs: vec![(1.0, 50.0, Some(60.0)), (2.0, 70.0, None)],
         };
-        let figure = comparison(&[model("plain<56>", 80.0), model("resnet56", 90.0)]).unwrap();
+        let figure = comparison(
+            &[model("plain<56>", 80.0), model("resnet56", 90.0)],
+            "photos, val: 19 images",
+        )
+        .unwrap();
         let dots: Vec<i32> = figure
             .svg
             .lines()
@@ -192,6 +204,7 @@ mod tests {
             .collect();
         assert!(dots.len() == 2 && dots[0] < dots[1], "{dots:?}");
         assert!(figure.svg.contains("plain&lt;56&gt;"));
+        assert!(figure.svg.contains("photos, val: 19 images"));
         assert_eq!(figure.panels.len(), 1);
     }
 
@@ -202,9 +215,9 @@ mod tests {
             top1: [100.0, 100.0, 100.0],
             epochs: Vec::new(),
         };
-        let figure = comparison(&[model]).unwrap();
+        let figure = comparison(&[model], "").unwrap();
         assert!(figure.panels.is_empty() && !figure.svg.contains("NaN"));
-        assert!(comparison(&[]).is_ok());
+        assert!(comparison(&[], "").is_ok());
     }
 
     #[test]

@@ -135,9 +135,23 @@ fn the_split_is_test_where_there_is_one_and_else_val() {
     let alone = run(folder.path(), "eval -m model -d data/test -f json");
     assert_eq!(
         alone.stderr,
-        "note: `data/test` has no splits: all of its pictures are evaluated\n"
+        "note: `data/test` has no splits: all of its images are evaluated\n"
     );
     assert!(alone.stdout.contains("\"split\":\"all\",\"images\":15,"));
+    let asked = run(
+        folder.path(),
+        "eval -m model -d data/test -f json --split all",
+    );
+    assert_eq!((asked.status, asked.stderr.as_str()), (0, ""));
+    assert!(asked.stdout.contains("\"split\":\"all\",\"images\":15,"));
+    let in_splits = run(folder.path(), "eval -m model -d data --split all");
+    assert_eq!(
+        (in_splits.status, in_splits.stderr.as_str()),
+        (
+            2,
+            "error: `data` has splits: --split all is for image folders without them\nhint: pass --split test or --split val\n"
+        )
+    );
     fs::remove_dir_all(folder.path().join("data/test")).unwrap();
     assert_eq!(images("eval -m model -d data -f json"), ("val".into(), 3));
     fs::rename(
@@ -314,7 +328,6 @@ fn text_fits_eighty_columns_and_lists_the_worst_classes_first() {
         "images",
         "loss",
         "top-1",
-        "speed",
         "",
         "class",
         "a",
@@ -345,13 +358,19 @@ fn text_fits_eighty_columns_and_lists_the_worst_classes_first() {
         .iter()
         .position(|line| line.starts_with("the 10 worst of 13 classes"))
         .unwrap();
-    let figures: Vec<&str> = lines[title + 1..=title + 10]
-        .iter()
-        .map(|line| line.rsplit(' ').next().unwrap())
-        .collect();
+    let f1 = |line: &&str| -> f64 {
+        let cells = line.trim_end_matches("  worst").trim_end_matches(" %");
+        cells.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    let figures: Vec<f64> = lines[title + 1..=title + 10].iter().map(f1).collect();
     assert!(figures.is_sorted(), "{}", done.stdout);
     assert!(lines[title + 11].starts_with("macro average"));
     assert!(done.stdout.contains("top-5") && done.stdout.contains("\nmost confused\n"));
+    let speed = lines.last().unwrap();
+    assert!(
+        speed.starts_with("speed ") && speed.contains(" images/s, "),
+        "{speed}"
+    );
 }
 
 #[test]
@@ -375,11 +394,17 @@ fn a_model_that_gives_no_numbers_is_an_error_that_names_the_picture() {
 
 #[test]
 fn wrong_usage_of_eval_has_status_two() {
+    let folder = prepared();
+    let done = run(folder.path(), "eval -m model");
+    assert_eq!((done.status, done.stdout.as_str()), (2, ""));
+    assert_eq!(
+        done.stderr,
+        "error: no dataset is given, and `model` does not record the one it was trained on\nhint: pass the images with -d\n"
+    );
     for line in [
         "eval",
-        "eval -m model",
         "eval -d data",
-        "eval -m x -d y --split all",
+        "eval -m x -d y --split whole",
         "eval -m x -d y -b 0",
         "eval -m x -d y -f csv",
     ] {

@@ -80,7 +80,9 @@ fn each_model_has_the_figures_that_it_has_alone_and_pairs_count_its_pictures() {
     );
     let compared: Value = serde_json::from_str(&done.stdout).unwrap();
     let keys: Vec<&String> = compared.as_object().unwrap().keys().collect();
-    let expected = ["data", "split", "images", "skipped", "models", "pairs"];
+    let expected = [
+        "data", "split", "images", "skipped", "models", "pairs", "caption", "settings",
+    ];
     assert_eq!(keys, expected);
     assert_eq!(
         (&compared["data"], &compared["split"]),
@@ -139,6 +141,10 @@ fn each_model_has_the_figures_that_it_has_alone_and_pairs_count_its_pictures() {
     assert_eq!(table.lines().count(), 4);
     let drawn = fs::read_to_string(folder.join("out/comparison.svg")).unwrap();
     assert!(drawn.contains("95 % intervals"));
+    assert_eq!(compared["caption"], "data, test: 15 images");
+    assert!(drawn.contains("data, test: 15 images"));
+    let first = table.lines().nth(1).unwrap();
+    assert!(first.ends_with(",data,test,15,"), "{first}");
     // These and the picture as PNG.
     assert_eq!(fs::read_dir(folder.join("out")).unwrap().count(), 4);
 }
@@ -165,9 +171,10 @@ fn text_fits_eighty_columns_and_marks_the_best() {
         );
         assert!(line.unwrap().contains(&shown), "{}", done.stdout);
     }
+    let words = done.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
-        done.stdout
-            .contains("\ntest of them, and adjusted for 3 pairs by Holm\n")
+        words.contains("; Holm's: p adjusted for 3 pairs"),
+        "{words}"
     );
     // Of two models there is nothing to adjust.
     let done = run(folder.path(), "eval -q --compare one two -d data");
@@ -306,12 +313,12 @@ fn wrong_usage_says_the_way_out() {
         (
             "--compare one two",
             2,
-            "`one` does not say which taught it\nhint: pass the pictures with -d",
+            "no dataset is given, and `one` does not record the one it was trained on\nhint: pass the images with -d",
         ),
         (
             "--compare x y",
             2,
-            "the models learnt from different ones\nhint: pass the pictures with -d",
+            "no dataset is given, and the models were trained on different ones\nhint: pass the images with -d",
         ),
         ("--compare one no/such/model -d data", 1, "no/such/model"),
         (

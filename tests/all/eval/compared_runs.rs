@@ -18,10 +18,9 @@ fn runs_know_their_data_what_it_had_to_do_with_them_and_their_epochs() {
     let line = "eval --compare runs/x runs/y/best -f json";
     let done = run(folder.path(), line);
     assert_eq!(done.status, 0, "{}", done.stderr);
-    let mark = "these pictures also chose the epoch (2, of top-1 40.00 % on 15 of them): the figures flatter the model";
     assert_eq!(
         done.stderr,
-        format!("note: `runs/x`: {mark}\nnote: `runs/y/best`: {mark}\n")
+        "note: optimistic for `runs/x`, `runs/y/best`: the same images selected the best epoch\n"
     );
     let compared: Value = serde_json::from_str(&done.stdout).unwrap();
     assert_eq!(compared["data"], canonical(data.to_str().unwrap()));
@@ -43,15 +42,15 @@ fn runs_know_their_data_what_it_had_to_do_with_them_and_their_epochs() {
     let pair = &compared["pairs"][0];
     assert_eq!((&pair["only_first"], &pair["p"]), (&0.into(), &1.0.into()));
     let text = run(folder.path(), "eval -q --compare runs/x runs/y/best");
+    let words = text.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
-        text.stdout
-            .contains("\nx: these pictures also chose the epoch\n"),
-        "{}",
-        text.stdout
+        words.ends_with("optimistic: the same images selected the best epoch"),
+        "{words}"
     );
+    assert_eq!(words.matches("optimistic").count(), 1);
     assert!(
-        text.stdout
-            .contains("\nno: no difference that these pictures show")
+        words.contains("; no: these images show no difference"),
+        "{words}"
     );
     // A recipe beside the epochs has the data as they were written.
     fs::write(
@@ -60,11 +59,31 @@ fn runs_know_their_data_what_it_had_to_do_with_them_and_their_epochs() {
     )
     .unwrap();
     assert_eq!(report(folder.path(), line)["data"], "data");
+    // What differs between the runs' recipes.
+    fs::create_dir_all(folder.path().join("runs/y")).unwrap();
+    fs::write(
+        folder.path().join("runs/x/config.toml"),
+        "data = \"data\"\nlr = 0.1\n",
+    )
+    .unwrap();
+    fs::write(
+        folder.path().join("runs/y/config.toml"),
+        "data = \"data\"\nlr = 0.2\nmixup = 0.5\n",
+    )
+    .unwrap();
+    let settings = &report(folder.path(), line)["settings"];
+    assert_eq!(
+        *settings,
+        serde_json::json!([
+            {"key": "lr", "values": ["0.1", "0.2"]},
+            {"key": "mixup", "values": [null, "0.5"]},
+        ])
+    );
     fs::remove_dir_all(&data).unwrap();
     let gone = run(folder.path(), line);
     assert_eq!(gone.status, 1);
     assert!(
-        gone.stderr.contains("the runs' data: cannot read data set")
+        gone.stderr.starts_with("error: the data of training, `")
             && gone.stderr.contains("\nhint: "),
         "{}",
         gone.stderr
@@ -83,9 +102,21 @@ fn the_part_that_validated_is_carved_again_where_all_runs_put_the_same_aside() {
         let done = run(folder, &line);
         assert_eq!(done.status, 0, "{}", done.stderr);
     }
-    let done = run(folder, "eval --compare x y --split val -f json");
-    assert_eq!(done.status, 0, "{}", done.stderr);
-    let compared: Value = serde_json::from_str(&done.stdout).unwrap();
+    // Without --split, too, nothing is measured on what was trained on.
+    let [asked, compared] = ["--split val", ""].map(|split| {
+        let mut compared = report(folder, &format!("eval -q --compare x y {split} -f json"));
+        for model in compared["models"].as_array_mut().unwrap() {
+            let model = model.as_object_mut().unwrap();
+            model.remove("seconds");
+            model.remove("images_per_second");
+        }
+        compared
+    });
+    assert_eq!(asked, compared);
+    assert_eq!(
+        compared["caption"],
+        "data, val: 6 images held out in training; optimistic: the same images selected the best epoch"
+    );
     assert_eq!(
         (&compared["data"], &compared["images"]),
         (&"data".into(), &6.into())
@@ -97,13 +128,22 @@ fn the_part_that_validated_is_carved_again_where_all_runs_put_the_same_aside() {
         );
         assert_eq!(model["curves"].as_array().unwrap().len(), 1);
     }
-    let done = run(folder, "eval --compare x z --split val");
-    assert_eq!((done.status, done.stdout.as_str()), (1, ""));
-    assert!(
-        done.stderr
-            .contains("the models' runs put different pictures of `data` aside"),
-        "{}",
-        done.stderr
+    for split in ["", "--split val", "--split train"] {
+        let done = run(folder, &format!("eval --compare x z {split}"));
+        assert_eq!((done.status, done.stdout.as_str()), (1, ""));
+        assert!(
+            done.stderr
+                .contains("error: the runs held out different images of `data`\nhint: pass other images with -d, or --split all"),
+            "{}",
+            done.stderr
+        );
+    }
+    let all = report(folder, "eval -q --compare x z --split all -f json");
+    assert_eq!((&all["split"], &all["images"]), (&"all".into(), &12.into()));
+    let train = report(folder, "eval -q --compare x y --split train -f json");
+    assert_eq!(
+        (&train["split"], &train["images"]),
+        (&"train".into(), &6.into())
     );
     // What was carved out for one taught the model that saw all.
     save(

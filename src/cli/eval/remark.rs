@@ -1,0 +1,58 @@
+//! What makes figures optimistic: the model was trained on the images, or they selected its best epoch.
+
+use crate::weights::run::Seen;
+use crate::words::counted;
+
+/// Why the figures of a model are optimistic.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Remark {
+    /// The reason.
+    pub short: &'static str,
+    /// The reason with its grounds.
+    pub long: String,
+    /// True if the images selected the epoch.
+    pub chose_best: bool,
+    /// True if the model was trained on the images, or on most of them.
+    pub learnt: bool,
+}
+
+impl Remark {
+    /// The remark on figures on `count` images of which the model has `seen` this; `None` if they are new to it.
+    pub fn of(seen: &Seen, count: usize) -> Option<Self> {
+        let (short, long) = match seen {
+            Seen::Never => return None,
+            Seen::Learnt => {
+                let short = "the model was trained on these images";
+                (short, short.to_owned())
+            }
+            Seen::Chose(by) => {
+                let short = if by.images < count {
+                    "some of these images selected the best epoch"
+                } else {
+                    "the same images selected the best epoch"
+                };
+                let images = counted(by.images, "image");
+                let long = format!(
+                    "{short} (epoch {}: {:.2} % top-1 on {images})",
+                    by.epoch, by.val_top1
+                );
+                (short, long)
+            }
+            Seen::LearntAndChose(by) => {
+                let short = "the model was trained on most of these images, and the others selected the best epoch";
+                let images = counted(by.images, "image");
+                let long = format!(
+                    "{short} (epoch {}: {:.2} % top-1 on {images})",
+                    by.epoch, by.val_top1
+                );
+                (short, long)
+            }
+        };
+        Some(Self {
+            short,
+            long,
+            chose_best: matches!(seen, Seen::Chose(_) | Seen::LearntAndChose(_)),
+            learnt: matches!(seen, Seen::Learnt | Seen::LearntAndChose(_)),
+        })
+    }
+}
