@@ -50,19 +50,18 @@ impl FileArgs {
             .transpose()
     }
 
-    /// Where features go; `read` are files that the command reads.
-    pub fn embedding(&self, dtype: DType, read: &[Option<&Path>]) -> Result<Option<Embedding>> {
+    /// Where features go; `others` are files that the command reads, or writes, too.
+    pub fn embedding(&self, dtype: DType, others: &[&Path]) -> Result<Option<Embedding>> {
         let Some(file) = &self.embed else {
             return Ok(None);
         };
         let embedding = Embedding::create(file, dtype)?;
         for written in embedding.files() {
-            // A file that is not there is none that is read.
-            let Ok(path) = written.canonicalize() else {
-                continue;
+            let there = written.canonicalize().ok();
+            let is_it = |file: &&Path| {
+                *file == written || (there.is_some() && file.canonicalize().ok() == there)
             };
-            let mut read = read.iter().flatten();
-            if read.any(|file| file.canonicalize().is_ok_and(|file| file == path)) {
+            if others.iter().any(is_it) {
                 return Err(misuse(
                     format!("features would take the place of `{}`", written.display()),
                     "pass another file",

@@ -14,6 +14,7 @@ mod files;
 mod help;
 mod live;
 mod log;
+mod missing;
 mod numbers;
 mod predict;
 mod predictions;

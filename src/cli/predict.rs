@@ -4,10 +4,12 @@ use super::Outcome;
 use super::console::Console;
 use super::device::{DTypeChoice, DeviceChoice};
 use super::files::{FileArgs, Written};
-use super::predictions::{Format, Printer};
+use super::missing::missing;
+use super::predictions::{Choice, Format, PredictionFile, Printer, probability};
 use super::preprocess::{PreprocessArgs, in_words};
 use crate::data::list_images;
 use crate::error::{hinted, why_unreadable};
+use crate::hub::Progress;
 use crate::infer::Work;
 use crate::predict::{Explain, PredictOptions, Predictor};
 use crate::train::prepare::place;
@@ -35,14 +37,23 @@ pub struct Args {
     #[arg(short = 'k', long, value_name = "K", default_value_t = 5, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     top_k: u32,
     /// Output format: text, json (one line per image) or csv
-    #[arg(
-        short,
-        long,
-        value_enum,
-        default_value = "text",
-        hide_possible_values = true
-    )]
-    format: Format,
+    ///
+    /// [default: text]
+    #[arg(short, long, value_enum, hide_possible_values = true)]
+    format: Option<Format>,
+    /// Write predictions to a .csv or .json file
+    ///
+    /// Instead of printing them. The ending decides the format; the lines are those of --format.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Leave out classes below a probability: 0.5 or 50%
+    #[arg(long, value_name = "P", allow_negative_numbers = true, value_parser = probability)]
+    min_probability: Option<f64>,
+    /// Sort images by probability of the top class
+    ///
+    /// The most confident first; images that cannot be read come last. [default: the order given]
+    #[arg(long)]
+    sort: bool,
     /// Images per batch [default: 16]
     #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=65536))]
     batch_size: Option<u32>,
@@ -72,12 +83,27 @@ pub fn run(
 ) -> Result<Outcome> {
     let (device, dtype) = device.open(args.dtype, console)?;
     let (paths, mut failed) = pictures(&args.inputs, console)?;
+    let output = args.output.as_deref();
+    let mut read = vec![Path::new(&args.model)];
+    read.extend(args.labels.as_deref());
+    let inputs = paths.iter().map(PathBuf::as_path);
+    let all_read: Vec<&Path> = read.iter().copied().chain(inputs).collect();
+    let file = output.map(|file| PredictionFile::create(file, args.format, &all_read));
+    let file = file.transpose()?;
+    let choice = Choice {
+        min_probability: args.min_probability,
+        sort: args.sort,
+    };
     if paths.is_empty() {
-        Printer::new(args.format)?;
+        Printer::new(args.format, file, choice)?.finish()?;
         // As with `xargs -r`, nothing to do is no failure; what a folder lacks has been said.
         return Ok(outcome(failed));
     }
-    let read = [Some(Path::new(&args.model)), args.labels.as_deref()];
+    if paths.iter().all(|path| missing(path).is_some()) {
+        let printer = Printer::new(args.format, file, choice)?;
+        return fail(&paths, printer, console);
+    }
+    read.extend(output);
     let folder = args.files.folder(&paths)?;
     let embedding = args.files.embedding(dtype, &read)?;
     let checkpoint = Checkpoint::open(&args.model, &Remote::new(console))?;
@@ -114,7 +140,6 @@ pub fn run(
     let mut predictor = Predictor::new(&checkpoint, (dtype, &device), &preprocess, labels, work)?;
     console.notes(checkpoint.note().as_slice());
     drop(checkpoint);
-    let printer = Printer::new(args.format)?;
     let options = PredictOptions {
         top: args.top_k as usize,
         batch,
@@ -122,15 +147,23 @@ pub fn run(
         features: embedding.is_some(),
         explain: folder.as_ref().map(|folder| Explain { class, folder }),
     };
+    let mut printer = Printer::new(args.format, file, choice)?;
     let mut written = Written::new(embedding);
+    if printer.is_silent() {
+        console.start_pictures("predict", paths.len());
+    }
+    let mut done = 0;
     predictor.predict_all(&paths, &options, |path, result| {
         let name = path.display().to_string();
+        done += 1;
+        console.advance(done);
         match result {
             Ok(predicted) => {
                 written.add(&name, &predicted);
                 printer.predicted(&name, &predicted)
             }
             Err(error) => {
+                let error = missing(path).unwrap_or(error);
                 failed = true;
                 written.leave_out();
                 console.error(&error);
@@ -138,8 +171,28 @@ pub fn run(
             }
         }
     })?;
+    console.finish();
+    if let Some(file) = printer.finish()? {
+        let images = counted(paths.len(), "image");
+        console.note(format_args!(
+            "predictions of {images} saved to {}",
+            file.display()
+        ));
+    }
     written.finish(features, folder.as_ref(), console)?;
     Ok(outcome(failed))
+}
+
+/// Says of images none of which is there why not.
+fn fail(paths: &[PathBuf], mut printer: Printer, console: &Console) -> Result<Outcome> {
+    for path in paths {
+        if let Some(error) = missing(path) {
+            console.error(&error);
+            printer.failure(&path.display().to_string(), &error)?;
+        }
+    }
+    printer.finish()?;
+    Ok(Outcome::SomeFailed)
 }
 
 fn outcome(failed: bool) -> Outcome {

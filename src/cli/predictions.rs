@@ -1,14 +1,17 @@
-//! Prints predictions: text with bars for people, JSON lines and CSV for programs.
+//! Prints predictions, or writes them to a file: text with bars for people, JSON lines and CSV for programs.
 
 use super::print;
-use super::terminal::stdout_columns;
-use crate::error::one_line;
+use super::terminal::{Look, stdout_columns};
+use crate::error::{hinted, misuse, one_line};
 use crate::predict::{Explained, Predicted, Prediction};
 use crate::report::csv::quoted;
-use anyhow::Result;
+use crate::weights::{temporary_beside, write_whole};
+use anstyle::{AnsiColor, Style};
+use anyhow::{Context, Result};
 use clap::ValueEnum;
-use console::{measure_text_width, truncate_str};
+use console::truncate_str;
 use serde_json::json;
+use std::path::{Path, PathBuf};
 
 /// What to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -25,32 +28,128 @@ pub enum Format {
 const BAR: usize = 24;
 /// Columns of a label, at least.
 const LABEL: usize = 12;
+/// The bar of a top class of at least half the probability, and of one of less.
+const LIKELY: Style = AnsiColor::Green.on_default();
+const UNLIKELY: Style = AnsiColor::Yellow.on_default();
 
-/// Prints one picture after the other to stdout, each when it is done.
+/// Which predictions are shown, and in which order.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Choice {
+    /// The least probability, if any.
+    pub min_probability: Option<f64>,
+    /// True if the images with the most probable top class come first.
+    pub sort: bool,
+}
+
+/// A file of predictions, which appears at the end, whole.
+#[derive(Debug)]
+pub struct PredictionFile {
+    path: PathBuf,
+    format: Format,
+    text: String,
+}
+
+impl PredictionFile {
+    /// Checks before the long work that the file at `path` can be written, and takes its format from its ending; `format` is
+    /// the one that the user named, and `read` are files that the command reads.
+    ///
+    /// # Errors
+    /// If the ending is none of a format, contradicts `format`, or the file cannot be written or is one of `read`.
+    pub fn create(path: &Path, format: Option<Format>, read: &[&Path]) -> Result<Self> {
+        let shown = path.display();
+        let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
+        let of_ending = match ending.to_str() {
+            Some("csv") => Format::Csv,
+            Some("json" | "jsonl") => Format::Json,
+            _ => {
+                return Err(misuse(
+                    format!("cannot tell the format of `{shown}` by its ending"),
+                    "predictions are written as .csv or .json",
+                ));
+            }
+        };
+        if format.is_some_and(|format| format != of_ending) {
+            return Err(misuse(
+                format!("--format and the ending of `{shown}` contradict each other"),
+                "leave --format out: the ending decides",
+            ));
+        }
+        // A file that is not there is none that is read.
+        let there = path.canonicalize().ok();
+        let is_it = |there: &PathBuf| {
+            let mut read = read.iter();
+            read.any(|file| file.canonicalize().is_ok_and(|file| file == *there))
+        };
+        if there.is_some_and(|there| is_it(&there)) {
+            return Err(misuse(
+                format!("predictions would replace `{shown}`, which is read"),
+                "pass another file",
+            ));
+        }
+        let prepare = || -> Result<()> {
+            if path.is_dir() {
+                return Err(hinted("it is a folder", "pass a file's name"));
+            }
+            let folder = path.parent().unwrap_or(Path::new(""));
+            if folder != Path::new("") && !folder.is_dir() {
+                return Err(hinted("there is no such folder", "make it first"));
+            }
+            temporary_beside(path)?;
+            Ok(())
+        };
+        prepare().with_context(|| format!("cannot write `{shown}`"))?;
+        Ok(Self {
+            path: path.to_owned(),
+            format: of_ending,
+            text: String::new(),
+        })
+    }
+}
+
+/// Prints the predictions of one image after the other to stdout, each when it is done, or gathers them for a file.
 pub struct Printer {
     format: Format,
+    choice: Choice,
     /// Columns of the terminal that stdout is, if it is one.
     terminal: Option<usize>,
+    look: Look,
+    file: Option<PredictionFile>,
+    /// What is to be sorted: the probability of the top class, and the text.
+    held: Vec<(f64, String)>,
 }
 
 impl Printer {
-    /// Prints what stands before the first picture.
-    pub fn new(format: Format) -> Result<Self> {
-        if format == Format::Csv {
-            print("image,rank,class,label,probability,logit,error\n")?;
-        }
-        Ok(Self {
-            format,
+    /// Prints what stands before the first image.
+    pub fn new(
+        format: Option<Format>,
+        file: Option<PredictionFile>,
+        choice: Choice,
+    ) -> Result<Self> {
+        let of_file = file.as_ref().map(|file| file.format);
+        let mut printer = Self {
+            format: of_file.or(format).unwrap_or(Format::Text),
+            choice,
             terminal: stdout_columns(),
-        })
+            look: Look::of_stdout(),
+            file,
+            held: Vec::new(),
+        };
+        if printer.format == Format::Csv {
+            printer.write("image,rank,class,label,probability,logit,error\n")?;
+        }
+        Ok(printer)
     }
 
-    /// One picture's predictions, and in JSON where its explanation is.
-    pub fn predicted(&self, image: &str, predicted: &Predicted) -> Result<()> {
-        let predictions = &predicted.predictions;
+    /// Shows the predictions for one image, and in JSON where its explanation is.
+    pub fn predicted(&mut self, image: &str, predicted: &Predicted) -> Result<()> {
+        let least = self.choice.min_probability.unwrap_or(0.0);
+        let predictions = predicted.predictions.iter();
+        let shown: Vec<&Prediction> = predictions
+            .filter(|prediction| prediction.probability >= least)
+            .collect();
         let lines: Vec<String> = match self.format {
             Format::Json => {
-                let mut line = json!({ "image": image, "predictions": predictions });
+                let mut line = json!({ "image": image, "predictions": shown });
                 if let Some(explained) = &predicted.explained {
                     let Explained { class, label, .. } = explained;
                     let file = explained.file.display().to_string();
@@ -58,38 +157,101 @@ impl Printer {
                 }
                 vec![line.to_string()]
             }
+            // No image is left out.
+            Format::Csv if shown.is_empty() => vec![format!("{},,,,,,", quoted(image))],
             Format::Csv => {
-                let ranked = predictions.iter().zip(1..);
+                let ranked = shown.into_iter().zip(1..);
                 ranked
                     .map(|(prediction, rank)| csv(image, rank, prediction))
                     .collect()
             }
             Format::Text => {
-                let name = std::iter::once(printable(image));
-                name.chain(
-                    predictions
-                        .iter()
-                        .map(|prediction| text(prediction, self.terminal)),
-                )
-                .collect()
+                let mut lines = vec![printable(image)];
+                if shown.is_empty() {
+                    lines.push(format!("  no class reaches {}", percent(least)));
+                }
+                for (rank, prediction) in shown.into_iter().enumerate() {
+                    lines.push(text(prediction, rank, self.terminal, self.look));
+                }
+                lines
             }
         };
-        print(&(lines.join("\n") + "\n"))
+        let top = predicted.predictions.first();
+        let top = top.map_or(0.0, |prediction| prediction.probability);
+        self.show(top, lines.join("\n") + "\n")
     }
 
-    /// A picture that has none; text says so on stderr alone.
-    pub fn failure(&self, image: &str, error: &anyhow::Error) -> Result<()> {
+    /// Shows that an image has none; text says so on stderr alone.
+    pub fn failure(&mut self, image: &str, error: &anyhow::Error) -> Result<()> {
         let error = one_line(error);
-        match self.format {
-            Format::Json => print(&format!("{}\n", json!({ "image": image, "error": error }))),
-            Format::Csv => print(&format!("{},,,,,,{}\n", quoted(image), quoted(&error))),
-            Format::Text => Ok(()),
+        let line = match self.format {
+            Format::Json => format!("{}\n", json!({ "image": image, "error": error })),
+            Format::Csv => format!("{},,,,,,{}\n", quoted(image), quoted(&error)),
+            Format::Text => return Ok(()),
+        };
+        // Sorted images without a prediction come last.
+        self.show(-1.0, line)
+    }
+
+    /// Shows what is still held back, and writes the file; returns its path.
+    ///
+    /// # Errors
+    /// If stdout or the file cannot be written.
+    pub fn finish(mut self) -> Result<Option<PathBuf>> {
+        let mut held = std::mem::take(&mut self.held);
+        held.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        for (_, text) in held {
+            self.write(&text)?;
+        }
+        let Some(PredictionFile { path, text, .. }) = self.file else {
+            return Ok(None);
+        };
+        write_whole(&path, |file| Ok(file.write_all(text.as_bytes())?))?;
+        Ok(Some(path))
+    }
+
+    /// Returns true if nothing is shown before [`Printer::finish`].
+    pub fn is_silent(&self) -> bool {
+        self.choice.sort || self.file.is_some()
+    }
+
+    fn show(&mut self, top: f64, text: String) -> Result<()> {
+        if self.choice.sort {
+            self.held.push((top, text));
+            return Ok(());
+        }
+        self.write(&text)
+    }
+
+    fn write(&mut self, text: &str) -> Result<()> {
+        match &mut self.file {
+            Some(file) => {
+                file.text.push_str(text);
+                Ok(())
+            }
+            None => print(text),
         }
     }
 }
 
-/// A prediction as a line, with a bar where it goes to a terminal of so many columns that has room for one.
-fn text(prediction: &Prediction, terminal: Option<usize>) -> String {
+/// A probability on the command line: a fraction, or a percentage with its sign.
+pub fn probability(text: &str) -> Result<f64, String> {
+    let number = match text.strip_suffix('%') {
+        Some(percent) => percent.trim().parse().map(|percent: f64| percent / 100.0),
+        None => text.parse(),
+    };
+    let number = number.ok().filter(|number| (0.0..=1.0).contains(number));
+    number.ok_or_else(|| "must be between 0 and 1, or a percentage such as 50%".to_owned())
+}
+
+/// A fraction in percent, with no more digits than it has.
+fn percent(fraction: f64) -> String {
+    let percent = format!("{:.4}", 100.0 * fraction);
+    format!("{} %", percent.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// A prediction of `rank`, from 0, as a line, with a bar if it goes to a terminal of so many columns that has room for one.
+fn text(prediction: &Prediction, rank: usize, terminal: Option<usize>, look: Look) -> String {
     let label = prediction
         .label
         .as_deref()
@@ -100,11 +262,20 @@ fn text(prediction: &Prediction, terminal: Option<usize>) -> String {
     };
     let room = columns.saturating_sub(percent.len() + 2 + LABEL + 2);
     let cells = BAR.min(columns / 3).min(room);
-    let line = match cells {
-        0 => percent,
-        cells => format!("{percent}  {:<cells$}", bar(prediction.probability, cells)),
+    let (line, width) = match cells {
+        0 => (percent.clone(), percent.len()),
+        cells => {
+            let style = match rank {
+                0 if prediction.probability >= 0.5 => LIKELY,
+                0 => UNLIKELY,
+                _ => Style::new(),
+            };
+            let bar = format!("{:<cells$}", bar(prediction.probability, cells));
+            let line = format!("{percent}  {}", look.paint(style, &bar));
+            (line, percent.len() + 2 + cells)
+        }
     };
-    let room = columns.saturating_sub(measure_text_width(&line) + 2);
+    let room = columns.saturating_sub(width + 2);
     format!("{line}  {}", truncate_str(&label, room.max(1), "…"))
 }
 
@@ -141,12 +312,64 @@ pub fn printable(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use console::measure_text_width;
 
     #[test]
     fn bars_grow_by_eighths_of_a_cell_up_to_the_whole() {
         assert_eq!(bar(0.0, BAR), "");
         assert_eq!(bar(1.0, BAR), "█".repeat(BAR));
         assert_eq!(bar(0.5 / BAR as f64, BAR), "▌");
+    }
+
+    /// A prediction as a line without colors.
+    fn line(prediction: &Prediction, terminal: Option<usize>) -> String {
+        let look = Look {
+            columns: 80,
+            colors: false,
+        };
+        text(prediction, 0, terminal, look)
+    }
+
+    #[test]
+    fn probabilities_are_fractions_or_percentages() {
+        for (text, value) in [
+            ("0", 0.0),
+            ("0.5", 0.5),
+            ("50%", 0.5),
+            ("100 %", 1.0),
+            ("1", 1.0),
+        ] {
+            assert_eq!(probability(text), Ok(value), "{text}");
+        }
+        for text in ["50", "-0.1", "101%", "half", "%", "nan", ""] {
+            assert!(probability(text).is_err(), "{text}");
+        }
+        assert_eq!(percent(0.5), "50 %");
+        assert_eq!(percent(0.995), "99.5 %");
+        assert_eq!(percent(1.0), "100 %");
+    }
+
+    #[test]
+    fn the_top_classs_bar_tells_by_its_color_whether_it_is_likely() {
+        let look = Look {
+            columns: 80,
+            colors: true,
+        };
+        let colored = |probability, rank| {
+            let prediction = Prediction {
+                class: 0,
+                label: None,
+                probability,
+                logit: 0.0,
+            };
+            let colored = text(&prediction, rank, Some(80), look);
+            let plain = line(&prediction, Some(80));
+            assert_eq!(anstream::adapter::strip_str(&colored).to_string(), plain);
+            colored
+        };
+        assert!(colored(0.5, 0).contains("\u{1b}[32m█"));
+        assert!(colored(0.49, 0).contains("\u{1b}[33m█"));
+        assert!(!colored(0.49, 1).contains("\u{1b}[3"));
     }
 
     #[test]
@@ -159,22 +382,22 @@ mod tests {
         };
         let sure = prediction("tabby, tabby cat", 1.0);
         let other = prediction("고양이 그리고 아주 긴 이름을 가진 다른 동물들", 0.051);
-        assert_eq!(text(&sure, None), "  100.0 %  tabby, tabby cat");
+        assert_eq!(line(&sure, None), "  100.0 %  tabby, tabby cat");
         assert_eq!(
-            text(&sure, Some(80)),
+            line(&sure, Some(80)),
             format!("  100.0 %  {}  tabby, tabby cat", "█".repeat(24))
         );
         assert_eq!(
-            text(&other, Some(40)),
+            line(&other, Some(40)),
             "    5.1 %  ▋              고양이 그리고…"
         );
-        assert_eq!(text(&sure, Some(30)), "  100.0 %  █████  tabby, tabb…");
+        assert_eq!(line(&sure, Some(30)), "  100.0 %  █████  tabby, tabb…");
         for columns in 12..100 {
             let start = |line: &str, label: &str| {
                 let at = line.find(&label[..3]).unwrap_or(line.len());
                 measure_text_width(&line[..at])
             };
-            let lines = [&sure, &other].map(|prediction| text(prediction, Some(columns)));
+            let lines = [&sure, &other].map(|prediction| line(prediction, Some(columns)));
             assert!(
                 lines.iter().all(|line| measure_text_width(line) <= columns),
                 "{lines:?}"
@@ -187,7 +410,7 @@ mod tests {
                 );
             }
         }
-        let hostile = text(&prediction("a\u{1b}[31m", 0.5), None);
+        let hostile = line(&prediction("a\u{1b}[31m", 0.5), None);
         assert_eq!(hostile, "   50.0 %  a\\u{1b}[31m");
     }
 

@@ -28,6 +28,7 @@ mod logs;
 mod norm_kernels;
 mod operations;
 mod parity;
+mod predict;
 mod preprocess;
 mod readme;
 mod real_shapes;
