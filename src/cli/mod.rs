@@ -12,6 +12,7 @@ mod eval;
 mod evaluation;
 mod files;
 mod help;
+mod list;
 mod live;
 mod log;
 mod missing;

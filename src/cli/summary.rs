@@ -3,11 +3,12 @@
 use super::architecture::ArchitectureArgs;
 use super::console::Console;
 use super::device::{DTypeChoice, DeviceChoice};
-use super::{Outcome, print, timing};
+use super::terminal::Look;
+use super::{Outcome, list, print, timing};
 use crate::benchmark::time_forward;
 use crate::error::misuse;
 use crate::model::config::CIFAR_DEPTHS;
-use crate::model::{ModelConfig, StemKind, describe};
+use crate::model::{ModelConfig, Preprocess, StemKind, describe};
 use crate::report::json::Timing;
 use crate::report::{Batch, json, torchinfo, torchsummary, tree};
 use crate::weights::{Card, Remote};
@@ -29,7 +30,9 @@ pub struct Args {
         conflicts_with = "model"
     )]
     named: Option<String>,
-    /// Input size [default: 3x224x224; 3x32x32 for CIFAR depths]
+    /// Input size [default: the model's; else 3x224x224]
+    ///
+    /// Channels, height and width. Without a model it is 3x224x224, or 3x32x32 for CIFAR depths.
     #[arg(long, value_name = "CxHxW", value_parser = parse_input)]
     input: Option<[usize; 3]>,
     /// Batch size [default: 1, shown as -1 by torchsummary]
@@ -41,6 +44,11 @@ pub struct Args {
     /// Layout of the output
     #[arg(long, value_enum, default_value = "torchsummary")]
     style: Style,
+    /// List the models that have names, with their sizes
+    ///
+    /// Every name that MODEL knows, with its parameters, mult-adds, input and weights; --style json prints them as data.
+    #[arg(long, conflicts_with_all = ["model", "named", "input", "batch_size", "classes", "time", "stem", "depth", "width", "groups", "width_per_group", "plain"])]
+    list: bool,
     /// Time each layer over RUNS forward passes [default RUNS: 10]
     ///
     /// After three warm-up passes. Weights are prepared as for inference on many images.
@@ -93,8 +101,15 @@ enum Style {
 }
 
 pub fn run(args: &Args, device: DeviceChoice, console: &Console) -> Result<Outcome> {
-    let (name, config) = subject(args, console)?;
-    let [channels, height, width] = args.input.unwrap_or_else(|| default_input(&config));
+    if args.list {
+        return list_models(args.style);
+    }
+    let (name, config, size) = subject(args, console)?;
+    let own_input = size.map_or_else(
+        || default_input(&config),
+        |[height, width]| [config.in_channels, height, width],
+    );
+    let [channels, height, width] = args.input.unwrap_or(own_input);
     let batch = args.batch_size.unwrap_or(1) as usize;
     if channels != config.in_channels {
         return Err(misuse(
@@ -147,15 +162,34 @@ pub fn run(args: &Args, device: DeviceChoice, console: &Console) -> Result<Outco
     Ok(Outcome::Done)
 }
 
-/// Returns the network that MODEL or the flags describe, and the name of MODEL.
-fn subject(args: &Args, console: &Console) -> Result<(Option<String>, ModelConfig)> {
-    let (name, mut config) = match args.model.as_ref().or(args.named.as_ref()) {
+/// Prints the models that have names.
+fn list_models(style: Style) -> Result<Outcome> {
+    let models = list::all()?;
+    print(&match style {
+        Style::Json => list::json(&models)?,
+        Style::Torchsummary => list::table(&models, Look::of_stdout()),
+        Style::Torchinfo | Style::Tree => {
+            return Err(misuse(
+                "--list has one layout for people, and one for programs",
+                "leave --style out, or pass --style json",
+            ));
+        }
+    })?;
+    Ok(Outcome::Done)
+}
+
+/// Returns the network that MODEL or the flags describe, the name of MODEL, and the input size that it names.
+fn subject(
+    args: &Args,
+    console: &Console,
+) -> Result<(Option<String>, ModelConfig, Option<[usize; 2]>)> {
+    let (name, mut config, size) = match args.model.as_ref().or(args.named.as_ref()) {
         None => {
             let mut config = args.architecture.config(args.stem.map(StemKind::from))?;
             if let Some([channels, ..]) = args.input {
                 config.in_channels = channels;
             }
-            (None, config)
+            (None, config, None)
         }
         Some(model) => {
             if let Some(flag) = args.architecture.settled_by_model() {
@@ -166,17 +200,24 @@ fn subject(args: &Args, console: &Console) -> Result<(Option<String>, ModelConfi
             }
             let card = Card::open(model, &Remote::new(console))?;
             console.notes(&card.notes);
-            (Some(card.name), card.config)
+            let size = input_size(&card);
+            (Some(card.name), card.config, size)
         }
     };
     if name.is_some() && (args.classes.is_some() || args.stem.is_some()) {
-        console.note("this is the model's net with what the flags change, not the model's own");
+        console.note("this is the model's network as the flags change it, not the model's own");
     }
     config.stem = args.stem.map_or(config.stem, StemKind::from);
     config.classes = args
         .classes
         .map_or(config.classes, |classes| classes as usize);
-    Ok((name, config))
+    Ok((name, config, size))
+}
+
+/// The size that a model reads; `None` if nothing but the defaults says so.
+fn input_size(card: &Card) -> Option<[usize; 2]> {
+    let is_known = card.run.is_some() || card.preprocess != Preprocess::default();
+    is_known.then_some(card.preprocess.size)
 }
 
 fn default_input(config: &ModelConfig) -> [usize; 3] {
@@ -204,7 +245,16 @@ fn parse_input(text: &str) -> Result<[usize; 3], String> {
         .split('x')
         .map(|size| size.parse().ok().filter(|size| (1..=65536).contains(size)))
         .collect();
-    sizes
-        .and_then(|sizes| <[usize; 3]>::try_from(sizes).ok())
-        .ok_or_else(|| "it is channels, height and width, 1 to 65536 each: 3x224x224".to_owned())
+    let sizes = sizes.and_then(|sizes| <[usize; 3]>::try_from(sizes).ok());
+    match sizes {
+        Some([height, width, channels @ (1 | 3)])
+            if !matches!(height, 1 | 3) && width > channels =>
+        {
+            Err(format!(
+                "channels come first: write {channels}x{height}x{width}"
+            ))
+        }
+        Some(sizes) => Ok(sizes),
+        None => Err("must be channels, height and width, 1 to 65536 each: 3x224x224".to_owned()),
+    }
 }

@@ -5,7 +5,7 @@ use crate::model::Description;
 use crate::model::description::Call;
 use std::fmt::Write;
 
-/// The table of `times`; `what` names dtype and threads.
+/// Returns the table of `times`; `what` names dtype and threads.
 pub fn table(times: &ForwardTimes, description: &Description, what: &str) -> String {
     let total = times.median();
     let mut text = String::new();
@@ -33,7 +33,7 @@ pub fn table(times: &ForwardTimes, description: &Description, what: &str) -> Str
     let [batch, channels, height, width] = description.input;
     let rule = "-".repeat(59);
     format!(
-        "Time of a forward pass ({batch}x{channels}x{height}x{width}, {what}), median of {}\n{rule}\n{:<28} {:>10} {:>8} {:>10}\n{rule}\n{text}{rule}\n{:.1} images a second{}\n",
+        "Time of a forward pass ({batch}x{channels}x{height}x{width}, {what}), median of {}\n{rule}\n{:<28} {:>10} {:>8} {:>10}\n{rule}\n{text}{rule}\n{:.1} images/s{}\n",
         times.passes.len(),
         "Layer",
         "ms",
@@ -43,7 +43,7 @@ pub fn table(times: &ForwardTimes, description: &Description, what: &str) -> Str
         if times.layers.is_empty() {
             ""
         } else {
-            ", prepared as for many pictures"
+            ", weights prepared as for many images"
         }
     )
 }

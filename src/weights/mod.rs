@@ -56,7 +56,7 @@ pub use remote::Remote;
 pub use run::RunNote;
 pub(crate) use save::temporary_beside;
 pub use save::{write_model, write_safetensors, write_whole};
-pub use source::Source;
+pub use source::{Source, named_models};
 
 /// Access to the files of a repository on the hub, through the cache or over the network.
 pub trait Fetch {

@@ -6,7 +6,11 @@ use anyhow::{Result, bail};
 
 use super::near::{near, there};
 use super::place::holds_model_or_run;
-use crate::{error::hinted, model::config::NAMES};
+use super::timm::architecture;
+use crate::{
+    error::hinted,
+    model::{ModelConfig, config::NAMES},
+};
 
 /// File extensions of weights.
 pub const WEIGHTS_EXTENSIONS: [&str; 4] = ["safetensors", "pth", "pt", "bin"];
@@ -28,6 +32,14 @@ const DEFAULT_TAGS: [(&str, &str); 14] = [
     ("wide_resnet50_2", "racm_in1k"),
     ("wide_resnet101_2", "tv_in1k"),
 ];
+
+/// Returns the short names of the hub's models, each with its repository and its network.
+pub fn named_models() -> impl Iterator<Item = (&'static str, String, ModelConfig)> {
+    DEFAULT_TAGS.into_iter().filter_map(|(name, tag)| {
+        let config = architecture(name)?;
+        Some((name, format!("timm/{name}.{tag}"), config))
+    })
+}
 
 /// The source of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -265,6 +277,11 @@ mod tests {
             revision: revision.map(str::to_owned),
             file: file.map(str::to_owned),
         }
+    }
+
+    #[test]
+    fn every_short_name_has_a_network() {
+        assert_eq!(named_models().count(), DEFAULT_TAGS.len());
     }
 
     #[test]

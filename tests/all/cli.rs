@@ -45,7 +45,7 @@ fn summary_times_as_many_runs_as_asked_for() {
         "layer3.2.conv2",
         "total",
         "GFLOP/s",
-        "images a second",
+        "images/s",
     ] {
         assert!(done.stdout.contains(part), "`{part}` in {}", done.stdout);
     }

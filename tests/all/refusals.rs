@@ -42,17 +42,17 @@ const USAGE: [Case; 35] = [
     (
         "summary --input 3x224",
         2,
-        "error: invalid value '3x224' for '--input <CxHxW>': it is channels, height and width, 1 to 65536 each: 3x224x224",
+        "error: invalid value '3x224' for '--input <CxHxW>': must be channels, height and width, 1 to 65536 each: 3x224x224",
     ),
     (
         "summary --input 0x1x1",
         2,
-        "error: invalid value '0x1x1' for '--input <CxHxW>': it is channels, height and width, 1 to 65536 each: 3x224x224",
+        "error: invalid value '0x1x1' for '--input <CxHxW>': must be channels, height and width, 1 to 65536 each: 3x224x224",
     ),
     (
         "summary --input 3x224x99999999999999999999",
         2,
-        "error: invalid value '3x224x99999999999999999999' for '--input <CxHxW>': it is channels, height and width, 1 to 65536 each: 3x224x224",
+        "error: invalid value '3x224x99999999999999999999' for '--input <CxHxW>': must be channels, height and width, 1 to 65536 each: 3x224x224",
     ),
     (
         "summary --style html",

@@ -1,5 +1,6 @@
 //! The styles of `resnet summary` against what torchsummary, torchinfo and PyTorch printed (`fixtures/summary/make.py`).
 
+use super::command::Resnet;
 use resnet::model::{self, Description, ModelConfig};
 use resnet::report::{self, Batch};
 use serde_json::json;
@@ -160,5 +161,80 @@ fn json_counts_the_known_multiplications_and_parameters() {
         let four = report::json::value(&model::describe(&config, [4, 3, 224, 224]).unwrap(), None);
         assert_eq!(four["mult_adds"], 4 * mult_adds);
         assert_eq!(four["input"], json!([4, 3, 224, 224]));
+    }
+}
+
+/// What `resnet summary` prints as JSON.
+fn summary(line: &str) -> serde_json::Value {
+    let done = Resnet::line(&format!("summary {line} --style json")).run();
+    assert_eq!(done.status, 0, "{line}: {}", done.stderr);
+    serde_json::from_str(&done.stdout).unwrap()
+}
+
+#[test]
+fn a_model_is_described_at_its_own_input_size() {
+    let own = summary("sample");
+    assert_eq!(own["input"], json!([1, 3, 28, 28]));
+    assert_eq!(
+        own["mult_adds"],
+        summary("sample --input 3x28x28")["mult_adds"]
+    );
+    assert_eq!(
+        summary("sample --input 3x32x32")["input"],
+        json!([1, 3, 32, 32])
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let run = run.to_str().unwrap();
+    let line = format!(
+        "train -q -d sample --depth 20 --width 4 --image-size 24x20 --max-steps 1 -o {run}"
+    );
+    let done = Resnet::line(&line).run();
+    assert_eq!(done.status, 0, "{}", done.stderr);
+    assert_eq!(summary(run)["input"], json!([1, 3, 24, 20]));
+}
+
+#[test]
+fn channels_that_come_last_are_refused_with_the_right_order() {
+    for (input, right) in [("32x32x3", "3x32x32"), ("224x180x1", "1x224x180")] {
+        let done = Resnet::line(&format!("summary --input {input}")).run();
+        assert_eq!((done.status, done.stdout.as_str()), (2, ""));
+        let message = format!("channels come first: write {right}");
+        assert!(done.stderr.contains(&message), "{}", done.stderr);
+    }
+    for input in ["3x32x3", "1x32x1", "2x1x1"] {
+        let value = summary(&format!("--depth 20 --input {input}"));
+        let input: Vec<usize> = input.split('x').map(|size| size.parse().unwrap()).collect();
+        assert_eq!(value["input"], json!([1, input[0], input[1], input[2]]));
+    }
+}
+
+#[test]
+fn the_list_has_every_name_that_a_model_can_have() {
+    let models = summary("--list");
+    let models = models.as_array().unwrap();
+    assert_eq!(models.len(), 15);
+    let of = |name: &str| models.iter().find(|model| model["model"] == name).unwrap();
+    let alone = summary("sample");
+    for key in ["input", "total_params", "mult_adds"] {
+        assert_eq!(of("sample")[key], alone[key], "{key}");
+    }
+    assert_eq!(of("sample")["weights"], serde_json::Value::Null);
+    assert_eq!(of("resnet50")["mult_adds"], 4_089_184_256_u64);
+    assert_eq!(of("resnet101")["weights"], "timm/resnet101.a1h_in1k");
+    let text = Resnet::line("summary --list").run();
+    assert_eq!((text.status, text.stderr.as_str()), (0, ""));
+    assert_eq!(text.stdout.lines().count(), 16);
+    assert!(
+        text.stdout
+            .contains("\nresnet50             25,557,032      4.1 G  3x224x224  .a1_in1k\n")
+    );
+    for flags in [
+        "--list resnet50",
+        "--list --depth 18",
+        "--list --style tree",
+    ] {
+        let done = Resnet::line(&format!("summary {flags}")).run();
+        assert_eq!((done.status, done.stdout.as_str()), (2, ""), "{flags}");
     }
 }
