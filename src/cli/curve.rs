@@ -1,17 +1,28 @@
-//! A small curve in block characters.
+//! Bars and small curves in block characters.
 
-/// Numbers that are kept; more are thinned to their means.
+/// Values that are kept; more are thinned to means.
 const KEPT: usize = 256;
-/// A character's parts.
+/// The heights of a curve.
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// Numbers in the order in which they came.
+/// The widths of a bar's last cell, in eighths.
+const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+
+/// A bar of `cells` characters, filled by `done` of `all`.
+pub fn bar(done: u64, all: u64, cells: usize) -> String {
+    let eighths = (u128::from(done.min(all)) * 8 * cells as u128 / u128::from(all.max(1))) as usize;
+    let (full, part) = (eighths / 8, EIGHTHS[eighths % 8]);
+    let rest = cells - full - usize::from(!part.is_empty());
+    format!("{}{part}{}", "█".repeat(full), "░".repeat(rest))
+}
+
+/// Values in the order in which they came.
 #[derive(Debug, Clone)]
 pub struct Curve {
     /// Each the mean of `each` numbers.
     means: Vec<f64>,
     each: usize,
-    /// Sum and count of those that are no mean yet.
+    /// Sum and count of the values since the last mean.
     rest: (f64, usize),
 }
 
@@ -26,7 +37,7 @@ impl Default for Curve {
 }
 
 impl Curve {
-    /// Adds a number; one that is not finite is left out.
+    /// Adds a value; one that is not finite is skipped.
     pub fn push(&mut self, number: f64) {
         if !number.is_finite() {
             return;
@@ -43,12 +54,12 @@ impl Curve {
         }
     }
 
-    /// The first and the last of the means.
+    /// Returns the first and the last mean.
     pub fn ends(&self) -> Option<[f64; 2]> {
         Some([*self.means.first()?, *self.means.last()?])
     }
 
-    /// The curve in at most `columns` characters, from its lowest number to its highest.
+    /// Returns the curve in at most `columns` characters, scaled from its lowest value to its highest.
     pub fn blocks(&self, columns: usize) -> String {
         let count = self.means.len();
         let columns = columns.min(count);
@@ -60,7 +71,7 @@ impl Curve {
         let lowest = numbers.iter().copied().fold(f64::INFINITY, f64::min);
         let highest = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let block = |number: &f64| {
-            // Of equal numbers 0 / 0 becomes 0.
+            // For equal values 0 / 0 becomes 0.
             let height = (number - lowest) / (highest - lowest) * (BLOCKS.len() - 1) as f64;
             BLOCKS[height.round() as usize]
         };
@@ -88,6 +99,18 @@ mod tests {
         assert_eq!(curve([2.0, 1.5, 1.0, f64::NAN, 1.0]).blocks(9), "█▅▁▁");
         assert_eq!(curve([3.0; 5]).blocks(3), "▁▁▁");
         assert_eq!(curve([]).blocks(3), "");
+    }
+
+    #[test]
+    fn a_bar_is_filled_in_eighths_of_a_cell() {
+        assert_eq!(bar(0, 47, 4), "░░░░");
+        assert_eq!(bar(1, 32, 4), "▏░░░");
+        assert_eq!(bar(1, 2, 4), "██░░");
+        assert_eq!(bar(31, 32, 4), "███▉");
+        assert_eq!(bar(47, 47, 4), "████");
+        assert_eq!(bar(50, 47, 4), "████");
+        assert_eq!(bar(0, 0, 4), "░░░░");
+        assert_eq!(bar(u64::MAX, u64::MAX, 3), "███");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! stdout carries data, stderr carries messages for people. Exit status: 0 done, 1 failed, 2 wrong usage.
 
 mod architecture;
+mod browser;
 mod comparison;
 mod console;
 mod curve;

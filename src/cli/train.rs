@@ -1,6 +1,7 @@
 //! `resnet train`: starts or resumes a run.
 
 use super::architecture::ArchitectureArgs;
+use super::browser::open_in_browser;
 use super::console::Console;
 use super::device::{DTypeChoice, DeviceChoice};
 use super::numbers::{finite, part_aside, whole};
@@ -16,7 +17,10 @@ use crate::model::Frozen;
 use crate::report::REPORT;
 use crate::train::choices::StemRule;
 use crate::train::prepare::place;
-use crate::train::{Ended, Length, OptimiserKind, Recipe, Run, Scheduler, Site, Target, Why};
+use crate::train::{
+    BestBy, Ended, Length, OptimiserKind, Recipe, Run, Scheduler, Site, Target, Why, named_run,
+    newest_unfinished,
+};
 use crate::words::{counted, shell_word};
 use anyhow::Result;
 use clap::ValueEnum;
@@ -36,7 +40,8 @@ pub struct Args {
     /// Model to fine-tune: a name, folder or file
     ///
     /// A hub name (resnet50, org/name), a run folder, a folder or file of weights, or sample. The last layer is replaced if the
-    /// classes differ. Without --model, training starts from scratch.
+    /// classes differ. Without --model and
+    /// --depth, photographs are fine-tuned from resnet50, and small images are trained from scratch.
     #[arg(short, long, value_name = "MODEL")]
     model: Option<String>,
     /// Recipe: a TOML file of flags, such as a run's config.toml
@@ -44,16 +49,20 @@ pub struct Args {
     /// Flags on the command line override the recipe, and the recipe overrides the defaults.
     #[arg(long, value_name = "FILE")]
     recipe: Option<PathBuf>,
-    /// Run folder to create [default: runs/<data>-<model>-<n>]
+    /// Run folder to create [default: runs/<data>-<model>[-finetune|-probe]-<n>]
     ///
-    /// It gets config.toml, metrics.csv, report.html, plots, last/ and best/, the epoch with the highest validation top-1.
+    /// It gets config.toml, metrics.csv, report.html, plots, last/ and best/ (see --best-by).
     #[arg(short, long, value_name = "RUN_DIR")]
     output: Option<PathBuf>,
+    /// Name of the new run: its folder is runs/NAME
+    #[arg(long, value_name = "NAME", conflicts_with = "output", value_parser = named_run)]
+    name: Option<PathBuf>,
     /// Resume a run exactly where it stopped
     ///
-    /// Only --epochs and --max-steps may change it: more of them extend a finished run.
-    #[arg(long, value_name = "RUN_DIR")]
-    resume: Option<PathBuf>,
+    /// Without a folder, it takes the newest unfinished run under runs/. Only --epochs and --max-steps may change it: more of them extend
+    /// a finished run.
+    #[arg(long, value_name = "RUN_DIR", num_args = 0..=1)]
+    resume: Option<Vec<PathBuf>>,
     /// Run everything, write nothing
     ///
     /// With --max-steps 2, it tries a command in seconds and validates on a part of the validation set only (on all of it
@@ -72,6 +81,9 @@ pub struct Args {
     /// Write weight histograms for TensorBoard after each epoch
     #[arg(long)]
     histograms: bool,
+    /// Open report.html in the default browser after the run
+    #[arg(long)]
+    open: bool,
     #[command(flatten)]
     workers: WorkersArgs,
     #[command(flatten)]
@@ -98,7 +110,7 @@ struct StartArgs {
     /// Layers before the first stage: auto, imagenet or cifar [default: auto]
     ///
     /// imagenet: a 7x7 convolution of stride 2 and max-pooling. cifar: a 3x3 convolution of stride 1, no pooling. auto: cifar
-    /// up to 64 pixels and for the CIFAR depths.
+    /// up to 40 pixels and for the CIFAR depths.
     #[arg(long, hide_possible_values = true, value_parser = word::<StemRule>(&["auto", "imagenet", "cifar"]))]
     stem: Option<StemRule>,
     /// Initialize the last batch norm of each block to 0
@@ -189,6 +201,12 @@ struct OptimisationArgs {
     /// auto weighs classes inversely to their frequency. A file has one number per line, in the order of the classes.
     #[arg(long, value_name = "auto|FILE")]
     class_weights: Option<String>,
+    /// Measure that selects best/: top1, loss, macro-f1 or balanced
+    ///
+    /// Measured on the validation set; balanced is the mean recall of the classes. Ties go to the lower loss (for loss, to the
+    /// higher top-1), then to the later epoch. [default: top1]
+    #[arg(long, value_name = "MEASURE", hide_possible_values = true, value_parser = word::<BestBy>(&["top1", "loss", "macro-f1", "balanced"]))]
+    best_by: Option<BestBy>,
     /// Stop after N epochs without a better one
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     patience: Option<u64>,
@@ -239,7 +257,7 @@ struct PictureArgs {
     strict: Option<bool>,
 }
 
-/// Reads one of `words` as a recipe does.
+/// Parses one of `words`, spelled as in recipes.
 fn word<T: DeserializeOwned + Clone + Send + Sync + 'static>(
     words: &'static [&'static str],
 ) -> impl TypedValueParser<Value = T> {
@@ -253,11 +271,13 @@ pub fn run(
     console: &Console,
 ) -> Result<Outcome> {
     let said = args.recipe()?;
-    if args.histograms && args.dry_run {
-        return Err(misuse(
-            "--histograms cannot be used with --dry-run, which writes nothing",
-            "leave one of them out",
-        ));
+    for (flag, is_given) in [("--histograms", args.histograms), ("--open", args.open)] {
+        if is_given && args.dry_run {
+            return Err(misuse(
+                format!("{flag} cannot be used with --dry-run, which writes nothing"),
+                "leave one of them out",
+            ));
+        }
     }
     let workers = args.workers.count(threads);
     let stop = Stop::default();
@@ -265,14 +285,11 @@ pub fn run(
     let site = |dtype: DTypeChoice| -> Result<Site> {
         let device = device.open(dtype, console)?.0;
         console.detail(format_args!(
-            "computes on {} ({}) by {}; {} pictures",
+            "computing on {} ({}) with {} and {}",
             place(&device),
             isa::current().name(),
             counted(threads, "thread"),
-            match workers {
-                1 => "1 reads".to_owned(),
-                many => format!("{many} read"),
-            }
+            counted(workers, "data-loading thread")
         ));
         Ok(Site {
             device,
@@ -287,7 +304,17 @@ pub fn run(
             epochs: said.epochs,
             max_steps: said.max_steps,
         };
-        let mut run = Run::resume(folder, length, &site, &mut screen)?;
+        let folder = if let Some(folder) = folder.first() {
+            folder.clone()
+        } else {
+            let newest = newest_unfinished()?;
+            console.note(format_args!(
+                "resuming {}, the newest unfinished run",
+                newest.display()
+            ));
+            newest
+        };
+        let mut run = Run::resume(&folder, length, &site, &mut screen)?;
         if args.histograms {
             run.write_histograms();
         }
@@ -307,10 +334,10 @@ pub fn run(
         };
         let site = site(dtype)?;
         screen.said(said.said());
-        let target = match &args.output {
-            folder if args.dry_run && args.format == Format::Json => Target::Dry(folder.clone()),
-            folder if args.dry_run => Target::Trial(folder.clone()),
-            Some(folder) => Target::Folder(folder.clone()),
+        let target = match args.output.as_ref().or(args.name.as_ref()).cloned() {
+            folder if args.dry_run && args.format == Format::Json => Target::Dry(folder),
+            folder if args.dry_run => Target::Trial(folder),
+            Some(folder) => Target::Folder(folder),
             None => Target::Numbered,
         };
         let about = format!("resnet {}: {}", version::short(), typed());
@@ -330,16 +357,22 @@ pub fn run(
         return Err(unread(lost, &ended));
     }
     report(&ended, console);
+    if args.open
+        && stop.status().is_none()
+        && let Some(report) = report_of(&ended)
+    {
+        open_in_browser(&report, console);
+    }
     Ok(match (ended.why, stop.status()) {
         (Why::Stopped { .. }, Some(status)) => Outcome::Stopped(status),
         _ => Outcome::Done,
     })
 }
 
-/// Names the recipe and the key where it was there that something wrong was said.
+/// Adds the recipe file and the key to an error that a value in the file causes.
 fn blame_recipe(error: anyhow::Error, file: &Path, keys: &[String]) -> anyhow::Error {
     let text = one_line(&error);
-    // What a message is about it names first.
+    // Messages name their subject first.
     let mut words = text.split([' ', ':', ',']);
     let named = words.find(|word| word.starts_with("--"));
     match named.filter(|flag| is_misuse(&error) && keys.iter().any(|key| key == flag)) {
@@ -351,42 +384,41 @@ fn blame_recipe(error: anyhow::Error, file: &Path, keys: &[String]) -> anyhow::E
     }
 }
 
-/// The error of a run whose lines nobody can read any more, as `what` says: a pipeline must not take it for a whole one.
+/// The error of a run whose output cannot be written any more, for the reason `what`: a pipeline must not take it as complete.
 fn unread(what: &str, ended: &Ended) -> anyhow::Error {
     match (ended.why, &ended.folder) {
         (Why::Stopped { step }, Some(folder)) => hinted(
             format!("{what} after step {step}; the run is saved"),
             format!(
-                "`resnet train --resume {}` goes on from there",
+                "`resnet train --resume {}` resumes it",
                 shell_word(&folder.display().to_string())
             ),
         ),
         (Why::Stopped { step }, None) => hinted(
             format!("{what} after step {step}; a dry run saves nothing"),
-            "read its lines to the end, or run it without --format json",
+            "read its output to the end, or run it without --format json",
         ),
         (Why::Done | Why::NoBetter(_), Some(folder)) => hinted(
-            format!("{what} before the run's last line; the run is done"),
+            format!("{what} before the run's last line; the run is finished"),
             format!(
-                "it is in {}, with all epochs in metrics.csv",
+                "its results are in {}, with all epochs in metrics.csv",
                 folder.display()
             ),
         ),
         (Why::Done | Why::NoBetter(_), None) => hinted(
             format!("{what} before the run's last line"),
-            "read its lines to the end, or run it without --format json",
+            "read its output to the end, or run it without --format json",
         ),
     }
 }
 
-/// Says what a run came to.
+/// Prints the outcome of a run.
 fn report(ended: &Ended, console: &Console) {
-    let report = ended.folder.as_ref().map(|folder| folder.join(REPORT));
     let folder = ended.folder.as_ref().map(|folder| folder.display());
     match (ended.why, &folder) {
         (Why::Stopped { step }, Some(folder)) => {
             console.note(format_args!(
-                "stopped after step {step}; `resnet train --resume {}` goes on from there",
+                "stopped after step {step}; `resnet train --resume {}` resumes the run",
                 shell_word(&folder.to_string())
             ));
             return;
@@ -402,19 +434,20 @@ fn report(ended: &Ended, console: &Console) {
     for sentence in ended.in_words() {
         console.note(sentence);
     }
-    if let Some(report) = report.filter(|report| report.is_file()) {
-        console.note(format_args!(
-            "{} shows how it went, where it fails and what it looks at",
-            report.display()
-        ));
-    }
     if let Some(folder) = folder {
-        console.note(format_args!("the run is in {folder}"));
+        let report = report_of(ended).map_or(String::new(), |_| format!("; open its {REPORT}"));
+        console.note(format_args!("saved to {folder}{report}"));
     }
 }
 
+/// The report of a run, if there is one.
+fn report_of(ended: &Ended) -> Option<PathBuf> {
+    let report = ended.folder.as_ref()?.join(REPORT);
+    report.is_file().then_some(report)
+}
+
 impl Args {
-    /// What the flags say.
+    /// Returns the recipe of the flags.
     fn recipe(&self) -> Result<Recipe> {
         let Self {
             start,
@@ -454,6 +487,7 @@ impl Args {
             clip_grad: o.clip_grad,
             ema: o.ema,
             class_weights: o.class_weights.clone(),
+            best_by: o.best_by,
             patience: o.patience,
             dtype: dtype.transpose()?,
             checkpoint_every: o.checkpoint_every,
@@ -472,13 +506,14 @@ impl Args {
             .or(self.preprocess.recipe()?))
     }
 
-    /// Refuses what a resumed run cannot be given.
+    /// Rejects flags that a resumed run cannot have.
     fn refuse_with_resume(&self, said: &Recipe) -> Result<()> {
         let mut given = said.said();
         given.retain(|flag| flag != "--epochs" && flag != "--max-steps");
         let others = [
             ("--recipe", self.recipe.is_some()),
             ("--output", self.output.is_some()),
+            ("--name", self.name.is_some()),
             ("--dry-run", self.dry_run),
         ];
         given.extend(
@@ -490,8 +525,8 @@ impl Args {
         match given.first() {
             None => Ok(()),
             Some(flag) => Err(misuse(
-                format!("{flag} cannot be used with --resume, which goes on exactly"),
-                "only --epochs, --max-steps, --threads, --workers, --device (the run's own), --format, --histograms, --quiet, --verbose, --color and --log-format may be given; start a new run for anything else",
+                format!("{flag} cannot be used with --resume, which keeps the settings of the run"),
+                "only --epochs, --max-steps, --threads, --workers, --device (the run's own), --format, --histograms, --open, --quiet, --verbose, --color and --log-format may be given; start a new run for anything else",
             )),
         }
     }

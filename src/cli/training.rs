@@ -1,4 +1,4 @@
-//! What a run tells of itself: a live view and lines for people on stderr, JSON lines for programs on stdout.
+//! The observer of a run: a live view and lines for people on stderr, JSON lines for programs on stdout.
 
 use super::console::Console;
 use super::live::View;
@@ -7,42 +7,42 @@ use super::terminal::stderr_columns;
 use super::{is_broken_pipe, print};
 use crate::error::one_line;
 use crate::model::Frozen;
-use crate::report::thousands;
 use crate::train::watch::{Beginning, Epoch, Step};
 use crate::train::{Recipe, Watch};
 use crate::words::{amount, counted};
 use anstyle::{AnsiColor, Style};
 use anyhow::{Error, Result};
+use chrono::{Local, TimeDelta};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
 const GREEN: Style = AnsiColor::Green.on_default();
-/// Time between two looks at the live view.
+/// Time between two updates of the live view.
 const BETWEEN_VIEWS: Duration = Duration::from_millis(60);
-/// Time between two steps in a log of JSON.
+/// Time between two steps in a JSON log.
 const BETWEEN_LOGGED: Duration = Duration::from_secs(1);
 
-/// The side of a run that people and programs see.
+/// Shows a run to people and programs.
 pub struct Screen<'a> {
     console: &'a Console,
     is_json: bool,
     stop: &'a Stop,
-    /// The live view, once it is shown, and when it was shown last.
+    /// The live view and the time of its last update.
     shown: Option<(ProgressBar, Instant)>,
     view: View,
-    /// When the first step that was taken here was done, and its number.
+    /// The time and number of the first step of this process.
     first: Option<(Instant, u64)>,
-    /// When a step was logged last.
+    /// When a step was last logged.
     logged: Option<Instant>,
     epochs: u64,
     steps_an_epoch: u64,
     max_steps: u64,
-    /// Keys of a new run's recipe that a flag or a file said.
+    /// Keys of a new run's recipe that flags or a file set.
     said: Option<Vec<String>>,
-    /// Pictures that were left out.
+    /// Images that were skipped.
     left_out: usize,
-    /// What became of stdout, where nothing more can be written to it.
+    /// Why nothing more can be written to stdout, if so.
     lost: Option<String>,
 }
 
@@ -65,28 +65,28 @@ impl<'a> Screen<'a> {
         }
     }
 
-    /// Takes note of the flags and keys that were said, so that the others are told to be defaults.
+    /// Records explicitly set options, so that the others are named as defaults.
     pub fn said(&mut self, keys: Vec<String>) {
         self.said = Some(keys);
     }
 
-    /// Takes the live view away, and says how many pictures were left out.
+    /// Removes the live view, and notes how many images were skipped.
     pub fn end(&mut self) {
         self.clear();
         if self.left_out > 0 {
             self.console.note(format_args!(
-                "{} could not be read, left out",
-                counted(self.left_out, "picture")
+                "{} skipped",
+                counted(self.left_out, "unreadable image")
             ));
         }
     }
 
-    /// What became of stdout, where nothing more can be written to it.
+    /// Why nothing more can be written to stdout, if so.
     pub fn lost(&self) -> Option<&str> {
         self.lost.as_deref()
     }
 
-    /// Prints `value` as a line of JSON; where it cannot be, the run is to stop in order.
+    /// Prints `value` as a line of JSON; if that fails, the run stops in order.
     fn print(&mut self, value: &impl Serialize) -> Result<()> {
         let printed = print(&format!("{}\n", serde_json::to_string(value)?));
         self.lost = self.lost.take().or_else(|| match printed {
@@ -104,7 +104,7 @@ impl<'a> Screen<'a> {
         }
     }
 
-    /// Shows the view as it is now, where a person watches and did not just see it.
+    /// Updates the view on a terminal, unless that was done a moment ago.
     fn show(&mut self) {
         if self.is_json || !self.console.is_watched() {
             return;
@@ -118,15 +118,15 @@ impl<'a> Screen<'a> {
             (bar, Instant::now())
         });
         if is_new || when.elapsed() >= BETWEEN_VIEWS {
-            let has_colours = anstream::AutoStream::choice(&std::io::stderr());
-            let has_colours = has_colours != anstream::ColorChoice::Never;
-            let lines = self.view.lines(stderr_columns(), has_colours);
+            let has_colors = anstream::AutoStream::choice(&std::io::stderr());
+            let has_colors = has_colors != anstream::ColorChoice::Never;
+            let lines = self.view.lines(stderr_columns(), has_colors);
             bar.set_message(lines.join("\n"));
             *when = Instant::now();
         }
     }
 
-    /// What the run will still take after `step`, by the time of all steps but the first, validation included.
+    /// The time that the run will still take after `step`, by that of all steps but the first, validation included.
     fn remaining(&mut self, step: u64) -> Option<Duration> {
         let (begun, first) = *self.first.get_or_insert((Instant::now(), step));
         let all = (self.epochs * self.steps_an_epoch).min(self.max_steps);
@@ -135,7 +135,7 @@ impl<'a> Screen<'a> {
         Duration::try_from_secs_f64(begun.elapsed().as_secs_f64() * left as f64 / done as f64).ok()
     }
 
-    /// Tells a log of JSON of a step, where it was told of none a moment ago.
+    /// Writes a step to a JSON log, unless one was written a moment ago.
     fn log(&mut self, step: &Step) {
         let is_due = |last: Instant| last.elapsed() >= BETWEEN_LOGGED;
         if self.console.logs_progress() && self.logged.is_none_or(is_due) {
@@ -152,7 +152,7 @@ impl<'a> Screen<'a> {
     }
 }
 
-/// An error is printed where the view was.
+/// Errors are printed in place of the view.
 impl Drop for Screen<'_> {
     fn drop(&mut self) {
         self.clear();
@@ -170,62 +170,25 @@ impl Watch for Screen<'_> {
 
     fn begin(&mut self, beginning: &Beginning) {
         let Beginning {
-            model,
-            parameters: [trained, all],
-            images,
-            classes,
-            validation,
-            recipe,
+            description,
             answers,
             epochs,
             steps_an_epoch,
             step_bytes,
-            done,
-            best,
-            folder,
+            ..
         } = beginning;
         (self.epochs, self.steps_an_epoch) = (*epochs, *steps_an_epoch);
-        self.view.epochs = *epochs;
-        self.view.best = best.and_then(|(epoch, top1)| Some((epoch, top1?)));
         self.max_steps = answers.max_steps.unwrap_or(u64::MAX);
+        self.view.begin(beginning);
         let console = self.console;
-        let part = if trained == all {
-            String::new()
-        } else {
-            format!("{} of ", thousands(*trained))
-        };
-        console.note(format_args!(
-            "{model}, {part}{} parameters, learns {} of {}",
-            thousands(*all),
-            counted(*images, "picture"),
-            counted(*classes, "class")
-        ));
-        console.note(recipe);
-        match validation {
-            Some(validation) => console.note(format_args!("best/ is chosen by {validation}")),
-            None => console.note("no pictures choose best/: it is the last epoch"),
-        }
-        let [epoch, step] = done;
-        if *step > 0 {
-            console.note(format_args!(
-                "goes on after step {step}, {} being done",
-                counted(*epoch, "epoch")
-            ));
-        }
+        console.block("start", description);
         let steps = (epochs * steps_an_epoch).min(self.max_steps);
         let memory = step_bytes.map_or(String::new(), |bytes| {
-            format!("; a step takes about {} of memory", amount(bytes))
+            format!("; a step needs about {} of memory", amount(bytes))
         });
-        console.detail(format_args!(
-            "{} an epoch, {} in all{memory}",
-            counted(*steps_an_epoch, "step"),
-            counted(steps, "step")
-        ));
+        console.detail(format_args!("{} in all{memory}", counted(steps, "step")));
         if let Some(said) = &self.said {
             console.detail(defaults(answers, said));
-        }
-        if let Some(folder) = folder {
-            console.note(format_args!("the run is written to {}", folder.display()));
         }
     }
 
@@ -238,9 +201,10 @@ impl Watch for Screen<'_> {
         // The run may end inside the epoch.
         let before = (step.epoch - 1) * steps;
         let steps = steps.min(self.max_steps.saturating_sub(before));
-        // A step may have been left out, and a resumed run may be longer.
+        // A step may have been skipped, and a resumed run may be longer.
         self.view.done = [step.step.saturating_sub(before).min(steps), steps];
         self.view.remaining = self.remaining(step.step);
+        self.view.ends_at = self.view.remaining.and_then(time_of_end);
         self.view.step(step);
         self.show();
         Ok(())
@@ -291,7 +255,16 @@ impl Watch for Screen<'_> {
     }
 }
 
-/// The answers that nobody gave, and what they follow from.
+/// The local time at which a run ends, such as `21:34`; with the date if that is not today.
+fn time_of_end(remaining: Duration) -> Option<String> {
+    let now = Local::now();
+    let end = now + TimeDelta::from_std(remaining).ok()?;
+    let is_today = end.date_naive() == now.date_naive();
+    let format = if is_today { "%H:%M" } else { "%b %-d %H:%M" };
+    Some(end.format(format).to_string())
+}
+
+/// The settings that were chosen by default, and why.
 fn defaults(answers: &Recipe, said: &[String]) -> String {
     let written = answers.to_toml("").unwrap_or_default();
     let lines = written.lines().filter_map(|line| line.split_once(" = "));
@@ -300,17 +273,17 @@ fn defaults(answers: &Recipe, said: &[String]) -> String {
         .map(|(key, value)| format!("{key} {value}"))
         .collect();
     let purpose = match (&answers.model, answers.freeze) {
-        (_, Some(Frozen::Backbone)) => "the last layer alone",
-        (Some(_), _) => "a model's weights",
-        (None, _) => "a new net",
+        (_, Some(Frozen::Backbone)) => "the last layer only",
+        (Some(_), _) => "fine-tuning",
+        (None, _) => "training from scratch",
     };
     format!(
-        "chosen to suit the pictures and {purpose}: {}",
+        "defaults for these images and {purpose}: {}",
         chosen.join(", ")
     )
 }
 
-/// A loss with four digits that count.
+/// A loss with four decimals or significant digits.
 fn short(number: f64) -> String {
     if number == 0.0 || (1e-3..1e4).contains(&number) {
         format!("{number:.4}")

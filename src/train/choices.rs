@@ -1,17 +1,17 @@
-//! Small choices of a recipe, as they are written.
+//! Types of recipe values.
 
 use crate::model::StemKind;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
-/// The largest edge of a stem that pools nothing, where the choice is left to the size.
-const LARGEST_FOR_CIFAR: usize = 64;
+/// The largest edge of images for which `auto` is CIFAR's stem, in pixels.
+const LARGEST_FOR_CIFAR: usize = 40;
 
-/// What stands before the first stage, or that the size of the pictures decides it.
+/// The stem: a fixed one, or by the image size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StemRule {
-    /// CIFAR's up to 64 pixels.
+    /// CIFAR's up to 40 pixels, else `ImageNet`'s.
     Auto,
     /// 7x7 convolution of stride 2 and max-pooling.
     Imagenet,
@@ -20,7 +20,7 @@ pub enum StemRule {
 }
 
 impl StemRule {
-    /// The stem for pictures of height and width `size`.
+    /// Returns the stem for images of height and width `size`.
     pub fn at(self, size: [usize; 2]) -> StemKind {
         match self {
             Self::Auto if size[0].max(size[1]) <= LARGEST_FOR_CIFAR => StemKind::Cifar,
@@ -39,7 +39,7 @@ impl From<StemKind> for StemRule {
     }
 }
 
-/// Height and width of pictures, written as one number where they are equal.
+/// Height and width of images, written as one number if they are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "WrittenSize", into = "WrittenSize")]
 pub struct PictureSize(pub [usize; 2]);
@@ -47,7 +47,7 @@ pub struct PictureSize(pub [usize; 2]);
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(
     untagged,
-    expecting = "it is pixels, 1 to 4096: 224, or [192, 256] for height and width"
+    expecting = "must be 1 to 4096 pixels: 224, or [192, 256] for height and width"
 )]
 enum WrittenSize {
     Edge(usize),
@@ -55,7 +55,7 @@ enum WrittenSize {
     Text(String),
 }
 
-/// Reads `224` or `192x256`.
+/// Parses `224` or `192x256`.
 impl FromStr for PictureSize {
     type Err = String;
 
@@ -66,7 +66,7 @@ impl FromStr for PictureSize {
             .zip(edge(width))
             .map(|(height, width)| Self([height, width]))
             .ok_or_else(|| {
-                "it is pixels, 1 to 4096: 224, or 192x256 for height and width".to_owned()
+                "must be 1 to 4096 pixels: 224, or 192x256 for height and width".to_owned()
             })
     }
 }
@@ -113,8 +113,9 @@ mod tests {
 
     #[test]
     fn the_stem_follows_the_size_unless_it_is_named() {
-        assert_eq!(StemRule::Auto.at([64, 64]), StemKind::Cifar);
-        assert_eq!(StemRule::Auto.at([32, 65]), StemKind::Imagenet);
+        assert_eq!(StemRule::Auto.at([40, 40]), StemKind::Cifar);
+        assert_eq!(StemRule::Auto.at([32, 41]), StemKind::Imagenet);
+        assert_eq!(StemRule::Auto.at([64, 64]), StemKind::Imagenet);
         assert_eq!(StemRule::Imagenet.at([32, 32]), StemKind::Imagenet);
         assert_eq!(StemRule::Cifar.at([224, 224]), StemKind::Cifar);
     }

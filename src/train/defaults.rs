@@ -1,21 +1,22 @@
-//! What a run does where nothing else is said: recipes that train well at once, by what the pictures are and what the net
-//! starts from.
+//! Default settings that train well without tuning, by the kind of images and the start of the network.
 //!
-//! - Small pictures from scratch follow the common CIFAR recipe: SGD, momentum .9, decay 5e-4, cosine, padded crop and flip.
-//! - Photographs from scratch follow torchvision's first recipe for `ImageNet` with a cosine: decay 1e-4, random resized
-//!   crop, label smoothing .1.
-//! - Fine-tuning takes a tenth of the rate and fewer epochs.
-//! - A frozen backbone trains its last layer on features that are computed once, so pictures are not varied.
+//! - Small images from scratch follow the common CIFAR recipe: SGD, momentum 0.9, weight decay 5e-4, cosine, padded crop and
+//!   flip.
+//! - Photographs from scratch follow torchvision's first recipe for `ImageNet` with a cosine: weight decay 1e-4, random resized
+//!   crop, label smoothing 0.1.
+//! - Fine-tuning uses a tenth of the learning rate and fewer epochs.
+//! - With a frozen backbone the last layer is trained on features that are computed once, so images are not augmented.
 //!
-//! A net learns by steps, so few pictures come in small batches and over more epochs: forty pictures in one batch of 32 and
-//! one of 8, ten times, would be twenty steps, too few for a last layer that begins with nothing.
+//! Training needs steps, so small datasets get smaller batches and more epochs: ten epochs of 40 images in a batch of 32 and
+//! one of 8 would be 20 steps, too few for a last layer that starts from zeros.
 //!
-//! The last layer alone has a rate of its own. Its loss is convex, and what bounds the rate is its curvature, at most half the
-//! mean square length of the features, whatever the batch. Pooled outputs of a ReLU are all positive, so they are long and
-//! much alike: for torchvision's nets of 512 to 2048 features the square is about 1000, most of it along one direction, and
-//! with momentum 0.9 rates above 2 (1 + 0.9) / 500, about 0.008, swing up before they settle. Below it hundreds of steps
-//! fit features of a twentieth of that, too.
+//! The last layer alone has its own learning rate. Its loss is convex, and the rate is limited by the curvature, at most half
+//! the mean squared length of the features, independent of the batch size. Pooled outputs of a ReLU are all positive, so they
+//! are long and similar: for torchvision's networks with 512 to 2,048 features the square is about 1,000, most of it in one
+//! direction, and with momentum 0.9 rates above 2 (1 + 0.9) / 500, about 0.008, overshoot before they converge. Below that,
+//! hundreds of steps also fit features of a twentieth of that length.
 
+use super::best::BestBy;
 use super::choices::PictureSize;
 use super::optimiser::OptimiserKind;
 use super::recipe::Recipe;
@@ -24,32 +25,32 @@ use crate::data::augment::Policy;
 use crate::data::sets::Kind;
 use crate::model::{Frozen, Preprocess};
 
-/// What the defaults depend on beside what was said.
+/// The facts that the defaults depend on, beside the recipe.
 #[derive(Debug, Clone, Copy)]
 pub struct Situation {
-    /// What pictures there are.
+    /// The kind of images.
     pub kind: Kind,
-    /// The net starts from a model's weights.
+    /// Whether the network is pretrained.
     pub from_model: bool,
-    /// Pictures to learn from.
+    /// Training images.
     pub pictures: usize,
 }
 
-/// The share of the epochs in which the learning rate rises.
+/// Warm-up as a fraction of the epochs.
 const WARMUP: f64 = 0.05;
-/// Batches that an epoch has at least, where that leaves batches of [`FEWEST_TOGETHER`].
+/// Minimum number of batches per epoch, if they have at least [`FEWEST_TOGETHER`] images.
 const BATCHES_AN_EPOCH: usize = 8;
-/// The fewest pictures of a batch that nobody asked for: batch norm learns little from fewer.
+/// Minimum default batch size: batch norm trains poorly with less.
 const FEWEST_TOGETHER: usize = 8;
-/// Steps that a run has at least, where [`MOST_EPOCHS`] are enough for them.
+/// Minimum number of steps of a run, within [`MOST_EPOCHS`].
 const FEWEST_STEPS: u64 = 200;
-/// The most epochs that few pictures are learnt for.
+/// Maximum number of default epochs on small datasets.
 const MOST_EPOCHS: u64 = 100;
-/// SGD's rate for the last layer alone, in batches of [`FEWEST_TOGETHER`] or more.
+/// SGD's learning rate for the last layer alone, with batches of [`FEWEST_TOGETHER`] or more.
 const PROBE_RATE: f64 = 5e-3;
 
-/// The answers that `said` leaves open, with `preprocess` for the pictures. `steps_an_epoch` gives the optimiser steps an
-/// epoch has at a batch size.
+/// Returns defaults for the keys that `said` leaves unset, with the base `preprocess`. `steps_an_epoch` returns the optimizer
+/// steps per epoch for a batch size.
 pub fn defaults(
     situation: Situation,
     said: &Recipe,
@@ -65,11 +66,11 @@ pub fn defaults(
     let is_probe = said.freeze == Some(Frozen::Backbone);
     let is_small = is_small(kind);
     let batch_size = usual_batch_size(situation, said);
-    // The rate suits the batches that there are, which hold no more than all pictures.
+    // The rate follows the actual batch size, which is limited by the number of images.
     let batch = said.batch_size.unwrap_or(batch_size).min(pictures.max(1));
     let steps_an_epoch = steps_an_epoch(batch).max(1);
     let epochs = said.epochs.unwrap_or_else(|| match said.max_steps {
-        // A run that is measured in steps has the epochs that these take.
+        // A run limited by steps has the epochs that these need.
         Some(steps) => steps.div_ceil(steps_an_epoch).max(1),
         None => usual_epochs(situation, said, steps_an_epoch),
     });
@@ -132,18 +133,19 @@ pub fn defaults(
             0.0
         }),
         milestones: (scheduler == Scheduler::Step).then(|| {
-            // The paper's: at a half and three quarters of the run.
+            // As in the paper: at a half and three quarters of the run.
             let mut milestones = vec![(epochs / 2).max(1), (3 * epochs / 4).max(1)];
             milestones.dedup();
             milestones
         }),
         label_smoothing: Some(if kind == Kind::Photographs { 0.1 } else { 0.0 }),
+        best_by: Some(BestBy::Top1),
         dtype: Some("f32".to_owned()),
         ..Recipe::default()
     }
 }
 
-/// Pictures of a batch where `said` names no number: fewer where there are few.
+/// Returns the default batch size, smaller for small datasets.
 fn usual_batch_size(situation: Situation, said: &Recipe) -> usize {
     let many: usize = if said.freeze == Some(Frozen::Backbone) {
         256
@@ -153,14 +155,14 @@ fn usual_batch_size(situation: Situation, said: &Recipe) -> usize {
         32
     };
     if situation.kind == Kind::Noise {
-        // It is there to be timed.
+        // Random inputs are for timing.
         return many;
     }
     let share = (situation.pictures / BATCHES_AN_EPOCH).max(FEWEST_TOGETHER);
     many.min(1 << share.ilog2())
 }
 
-/// Epochs where nothing is said of the run's length: more where there are few pictures.
+/// Returns the default number of epochs, larger for small datasets.
 pub(super) fn usual_epochs(situation: Situation, said: &Recipe, steps_an_epoch: u64) -> u64 {
     let many = match () {
         () if situation.kind == Kind::Noise => return 1,
@@ -177,38 +179,38 @@ fn is_small(kind: Kind) -> bool {
     matches!(kind, Kind::Small | Kind::SmallGrey | Kind::Digits)
 }
 
-/// What the weights that learn begin with.
+/// What is trained, and from which start.
 #[derive(Clone, Copy, PartialEq)]
 enum Learns {
-    /// Nothing, beside a net that stays as it is.
+    /// The last layer of a frozen network.
     TheLastLayer,
-    /// A model's weights.
+    /// A pretrained model.
     AModel,
-    /// Nothing, from small pictures.
+    /// From scratch on small images.
     SmallPictures,
-    /// Nothing, from large ones.
+    /// From scratch on photographs.
     Photographs,
 }
 
-/// The learning rate; for SGD in proportion to the batch (<https://arxiv.org/abs/1706.02677>), for the last layer alone only
-/// in batches so small that each step goes by little.
+/// Returns the learning rate; for SGD proportional to the batch size (<https://arxiv.org/abs/1706.02677>), for the last layer
+/// alone only below [`FEWEST_TOGETHER`].
 fn rate(optimiser: OptimiserKind, learns: Learns, batch: usize) -> f64 {
     let few = batch.min(FEWEST_TOGETHER) as f64;
     let batch = batch as f64;
     let rate = match (optimiser, learns) {
         (OptimiserKind::Sgd, Learns::TheLastLayer) => PROBE_RATE * few / FEWEST_TOGETHER as f64,
-        // No less for batches that are small because the pictures are few.
+        // Not smaller for batches that are small because the dataset is.
         (OptimiserKind::Sgd, Learns::AModel) => 0.01 * batch.max(32.0) / 64.0,
         (OptimiserKind::Sgd, Learns::SmallPictures) => 0.1 * batch / 128.0,
         (OptimiserKind::Sgd, Learns::Photographs) => 0.1 * batch / 256.0,
-        // A small one keeps what was learnt before.
+        // A small rate keeps the pretrained features.
         (OptimiserKind::Adam | OptimiserKind::Adamw, Learns::AModel) => 1e-4,
         (OptimiserKind::Adam | OptimiserKind::Adamw, _) => 1e-3,
     };
     short(rate)
 }
 
-/// The number as short as people would write it.
+/// Rounds to four significant digits.
 fn short(number: f64) -> f64 {
     format!("{number:.3e}").parse().unwrap_or(number)
 }
@@ -319,7 +321,7 @@ mod tests {
                 10,
                 0.005,
             ),
-            // New nets.
+            // From scratch.
             (60, Kind::Small, false, Recipe::default(), 8, 30, 0.00625),
             (6000, Kind::Small, false, Recipe::default(), 128, 30, 0.1),
             (
@@ -331,7 +333,7 @@ mod tests {
                 100,
                 0.001_172,
             ),
-            // Noise is there to be timed.
+            // Random inputs are for timing.
             (16, Kind::Noise, false, Recipe::default(), 32, 1, 0.00625),
         ] {
             let filled = of_pictures(pictures, kind, from_model, said);

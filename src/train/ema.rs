@@ -1,7 +1,7 @@
-//! An average of a model's variables over the steps, often better than the last of them.
+//! The exponential moving average (EMA) of a model's variables over the steps, often better than the last values.
 //!
-//! After t earlier updates the average keeps `min(decay, (1 + t) / (10 + t))` of itself, so that a run of a few hundred steps
-//! averages over its own steps and not over its random start. Running statistics are averaged as the rest.
+//! After t updates the average keeps `min(decay, (1 + t) / (10 + t))` of itself, so that in a run of a few hundred steps it
+//! covers the run's own steps and not its random initialization. Running statistics are averaged as well.
 //! Acceleration of stochastic approximation by averaging, <https://doi.org/10.1137/0330046>; the warm-up is TensorFlow's
 //! [`ExponentialMovingAverage`](https://www.tensorflow.org/api_docs/python/tf/train/ExponentialMovingAverage).
 
@@ -22,14 +22,14 @@ pub struct Ema {
 }
 
 impl Ema {
-    /// An average that begins at what `variables` are now, with decay in 0..1.
+    /// Creates an average that starts from the current values of `variables`, with a decay in 0..1.
     ///
     /// # Errors
-    /// A device without memory.
+    /// If the device lacks memory.
     pub fn new(decay: f64, variables: Vec<(String, Var)>) -> Result<Self> {
         let averages = variables
             .iter()
-            // A copy, not another handle of the variable's own numbers.
+            // A copy, not another handle to the variable's storage.
             .map(|(_, variable)| Var::from_tensor(&variable.as_detached_tensor()))
             .collect::<candle_core::Result<_>>()?;
         Ok(Self {
@@ -40,10 +40,10 @@ impl Ema {
         })
     }
 
-    /// Takes in what the variables are now.
+    /// Updates the average with the current values.
     ///
     /// # Errors
-    /// Those of the device.
+    /// If the device fails.
     pub fn update(&mut self) -> Result<()> {
         let earlier = self.updates as f64;
         let keep = self.decay.min((1.0 + earlier) / (10.0 + earlier));
@@ -55,25 +55,25 @@ impl Ema {
         Ok(())
     }
 
-    /// Updates done.
+    /// Returns the number of updates.
     pub fn updates(&self) -> u64 {
         self.updates
     }
 
-    /// The averages for a checkpoint, `ema.<name>` each, copied.
+    /// Returns copies of the averages for a checkpoint, named `ema.<name>`.
     ///
     /// # Errors
-    /// A device without memory.
+    /// If the device lacks memory.
     pub fn state(&self) -> Result<Vec<(String, Tensor)>> {
         self.copies()
             .map(|copy| copy.map(|(name, average)| (format!("ema.{name}"), average)))
             .collect()
     }
 
-    /// Goes on from a [`Ema::state`] taken after `updates` updates. Tensors of other names are left aside.
+    /// Restores an [`Ema::state`] taken after `updates` updates. Tensors with other names are ignored.
     ///
     /// # Errors
-    /// A tensor that is missing or has another shape; nothing is changed then.
+    /// If a tensor is missing or has another shape; nothing is changed then.
     pub fn restore(&mut self, tensors: &HashMap<String, Tensor>, updates: u64) -> Result<()> {
         let names = self.variables.iter().map(|(name, _)| format!("ema.{name}"));
         set_all(names.zip(&self.averages), tensors)?;
@@ -81,10 +81,10 @@ impl Ema {
         Ok(())
     }
 
-    /// The averages by the variables' names, copied: what a net is built from.
+    /// Returns copies of the averages by the variables' names, to build a network from.
     ///
     /// # Errors
-    /// A device without memory.
+    /// If the device lacks memory.
     pub fn tensors(&self) -> Result<HashMap<String, Tensor>> {
         self.copies()
             .map(|copy| copy.map(|(name, average)| (name.to_owned(), average)))

@@ -1,8 +1,9 @@
-//! What a run leaves: its state, `best/`, `last/` and `metrics.csv`, and what it came to.
+//! The end of a run: its state, `best/`, `last/`, `metrics.csv`, and its outcome.
 
+use super::best::{Best, BestBy};
 use super::folder::{RunFolder, Which};
 use super::run::Run;
-use super::state::{Best, Exact};
+use super::state::Standing;
 use super::validation::{Scores, Validation};
 use super::watch::{COLUMNS, Epoch, Watch};
 use crate::error::one_line;
@@ -16,43 +17,47 @@ use candle_core::Tensor;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-/// The prefix under which a state keeps the best weights of the finished epochs, where a run ended inside a later one.
+/// The prefix of the best weights of the finished epochs in the state of a run that ended inside a later epoch.
 pub(super) const BEST: &str = "best.";
 
-/// How a run ended.
+/// The outcome of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ended {
-    /// Why.
+    /// Why it ended.
     pub why: Why,
-    /// The best epoch: its number, and what it recognised of the validation pictures, in percent.
+    /// The best epoch and its validation top-1 in percent.
     pub best: Option<(u64, Option<f64>)>,
-    /// The best epoch on pictures that neither taught nor chose it, where there are such.
+    /// The measure that selected the best epoch.
+    pub best_by: BestBy,
+    /// Its value for the best epoch: a loss, or percent; `None` without validation.
+    pub best_value: Option<f64>,
+    /// The test result of the best epoch, if there are test images that did not select it.
     pub tested: Option<Tested>,
-    /// What chose the best epoch, as people read it.
+    /// The validation set in words.
     pub validation: Option<String>,
-    /// Whether test pictures chose the best epoch, so that its figure flatters the model.
+    /// Whether test images selected the best epoch, so that its figures are optimistic.
     pub flatters: bool,
-    /// Where the run is.
+    /// The run folder.
     pub folder: Option<PathBuf>,
 }
 
-/// A measure on pictures that neither taught nor chose the weights.
+/// Test metrics on images used neither for training nor for selection.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tested {
-    /// Pictures.
+    /// Images.
     pub images: usize,
-    /// Those recognised, in percent.
+    /// Top-1 accuracy in percent.
     pub top1: f64,
 }
 
-/// Why a run ended.
+/// The reason why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
     /// All epochs or steps are done.
     Done,
-    /// So many epochs passed without a better one.
+    /// Early stopping: this many epochs passed without improvement.
     NoBetter(u64),
-    /// It was told to stop, after so many steps; the state is saved.
+    /// It was interrupted; the state is saved.
     Stopped {
         /// Steps over the whole run.
         step: u64,
@@ -60,24 +65,26 @@ pub enum Why {
 }
 
 impl Run {
-    /// Ends after the last step inside an epoch: `best/`, `last/` and `metrics.csv` are written as at an epoch's end, and
-    /// the state stays inside it, with the best weights so far, so that a run that goes on is none the wiser.
+    /// Ends after the last step inside an epoch: `best/`, `last/` and `metrics.csv` are written as at the end of an epoch. The
+    /// state stays inside it, with the best weights so far, so that a resumed run is bit-identical to an uninterrupted one.
     pub(super) fn end_inside(mut self, scores: Scores, watch: &mut dyn Watch) -> Result<Ended> {
         let epoch = self.epoch(scores);
-        let is_best = self.is_best(scores);
+        let new_best = self.new_best(scores);
+        let is_best = new_best.is_some();
         if let Some(folder) = &self.folder {
             let mut tensors = self.learner.state()?;
             if is_best && self.standing.best.is_some() {
                 let best = folder.read_model(Which::Best)?.into_iter();
                 tensors.extend(best.map(|(name, tensor)| (format!("{BEST}{name}"), tensor)));
             }
-            folder.write_state(&self.identity, &self.standing, &tensors)?;
+            let standing = Standing {
+                ended_inside: new_best.or(self.standing.best),
+                ..self.standing.clone()
+            };
+            folder.write_state(&self.identity, &standing, &tensors)?;
         }
         if is_best {
-            self.standing.best = Some(Best {
-                epoch: epoch.epoch,
-                top1: scores.top1.map(Exact),
-            });
+            self.standing.best = new_best;
             self.best_evaluation = self.last_evaluation.take();
         }
         self.standing.rows.push(epoch.csv());
@@ -87,7 +94,7 @@ impl Run {
         self.finished(Why::Done, watch)
     }
 
-    /// Starts what TensorBoard shows of the steps that are to come.
+    /// Starts the TensorBoard events of the following steps.
     pub(super) fn begin_events(&mut self, watch: &mut dyn Watch) -> Result<()> {
         if let Some(folder) = &self.folder {
             let toml = self.config_toml(&folder.command().unwrap_or_default())?;
@@ -97,14 +104,14 @@ impl Run {
         Ok(())
     }
 
-    /// Shows an epoch that was just written.
+    /// Writes the TensorBoard events of a finished epoch.
     pub(super) fn log_epoch(&mut self, epoch: &Epoch, watch: &mut dyn Watch) {
         let learner = &self.learner;
         let weights = || learner.weights();
         self.events.epoch(self.standing.step, epoch, weights, watch);
     }
 
-    /// Commits the run as it stands.
+    /// Saves the state: the commit of the run's progress.
     pub(super) fn save(&self) -> Result<()> {
         let Some(folder) = &self.folder else {
             return Ok(());
@@ -114,10 +121,14 @@ impl Run {
             let best = self.earlier_best.iter().cloned();
             tensors.extend(best.map(|(name, tensor)| (format!("{BEST}{name}"), tensor)));
         }
-        folder.write_state(&self.identity, &self.standing, &tensors)
+        let standing = Standing {
+            ended_inside: self.ended_inside,
+            ..self.standing.clone()
+        };
+        folder.write_state(&self.identity, &standing, &tensors)
     }
 
-    /// Writes `last/`, `best/` where this is the best epoch, and `metrics.csv`, from what was committed.
+    /// Writes `last/`, `best/` if this is the best epoch, and `metrics.csv`, from the committed state.
     pub(super) fn write_models(&self, is_best: bool) -> Result<()> {
         let Some(folder) = &self.folder else {
             return Ok(());
@@ -130,7 +141,7 @@ impl Run {
         folder.write_metrics(&self.standing.rows)
     }
 
-    /// The card of `best/`, which says what chose it.
+    /// Returns the model information of `best/`, which names the validation that selected it.
     fn noted(&self) -> Card {
         let chosen = |best: Best| {
             let validation = self.validation.as_ref()?;
@@ -148,13 +159,13 @@ impl Run {
         card
     }
 
-    /// Makes the files that follow from the state, which a process that was killed may not have written.
+    /// Restores the files that follow from the state, which a killed process may not have written.
     pub(super) fn restore_files(&mut self) -> Result<()> {
         if self.ended_inside.is_some() {
             return Ok(());
         }
         if self.standing.epoch == 0 {
-            // A run that ended inside its first epoch has written a line.
+            // A run that ended inside its first epoch has written one line.
             return self
                 .folder
                 .as_ref()
@@ -170,8 +181,8 @@ impl Run {
         }
     }
 
-    /// The best epoch where the run has ended inside one: its last step is done, both models are there, and `metrics.csv`,
-    /// which is written last, has the line of that epoch.
+    /// Returns the best epoch of a run that has ended inside an epoch: its last step is done, both models are present, and
+    /// `metrics.csv`, which is written last, has the line of that epoch.
     pub(super) fn end_inside_on_disk(&self) -> Option<Best> {
         let folder = self.folder.as_ref()?;
         let is_whole = folder.has_model(Which::Best) && folder.has_model(Which::Last);
@@ -182,24 +193,20 @@ impl Run {
         let (last, earlier) = rows.split_last()?;
         let epoch = self.standing.epoch + 1;
         let last = Epoch::of_csv(COLUMNS, last)?;
-        let top1 = last.val_top1;
         if last.epoch != epoch || earlier != self.standing.rows {
             return None;
         }
+        // The states of earlier versions lack it; `metrics.csv` has the figures that select the epoch there.
         let scores = Scores {
-            top1,
+            loss: last.val_loss,
+            top1: last.val_top1,
             ..Scores::default()
         };
-        if self.is_best(scores) {
-            return Some(Best {
-                epoch,
-                top1: top1.map(Exact),
-            });
-        }
-        self.standing.best
+        let best = || self.new_best(scores).or(self.standing.best);
+        self.standing.ended_inside.or_else(best)
     }
 
-    /// Writes the best weights that the state kept of its finished epochs back to `best/`.
+    /// Writes the best weights of the finished epochs, kept in the state, back to `best/`.
     pub(super) fn restore_best(&self) -> Result<()> {
         match &self.folder {
             Some(folder) if !self.earlier_best.is_empty() => {
@@ -209,8 +216,8 @@ impl Run {
         }
     }
 
-    /// The best epoch's net and what it makes of the pictures that measure it: those that neither taught nor chose it where there
-    /// are such, else those that chose it; nothing where there are none, or `watch` wants to stop meanwhile.
+    /// Evaluates the best epoch on the test set or, without one, on the validation set; returns the evaluation and the network,
+    /// `None` if there is neither set or `watch` wants to stop meanwhile.
     fn examine(&mut self, watch: &mut dyn Watch) -> Result<Option<(Evaluation, ResNet)>> {
         let is_measured = self.test.is_some() || self.validation.is_some();
         let Some(folder) = self.folder.as_ref().filter(|_| is_measured) else {
@@ -232,10 +239,16 @@ impl Run {
         Ok(evaluation.map(|evaluation| (evaluation, net)))
     }
 
-    /// The best epoch so far: its number, and what it recognised of the validation pictures, in percent.
+    /// Returns the best epoch so far and its validation top-1 in percent.
     pub(super) fn best(&self) -> Option<(u64, Option<f64>)> {
         let best = self.ended_inside.or(self.standing.best)?;
         Some((best.epoch, best.top1.map(|top1| top1.0)))
+    }
+
+    /// Returns the value of the measure that selected the best epoch.
+    pub(super) fn best_value(&self) -> Option<f64> {
+        let best = self.ended_inside.or(self.standing.best)?;
+        best.value(self.settings.best_by)
     }
 
     fn ended(&self, why: Why) -> Ended {
@@ -243,6 +256,8 @@ impl Run {
         Ended {
             why,
             best: self.best(),
+            best_by: self.settings.best_by,
+            best_value: self.best_value(),
             tested: None,
             validation: validation.map(Validation::in_words),
             flatters: validation.is_some_and(|validation| validation.split == "test"),
@@ -250,21 +265,20 @@ impl Run {
         }
     }
 
-    /// The end of a run that has nothing left to do.
+    /// Ends a run that has nothing left to do.
     pub(super) fn finished(&mut self, why: Why, watch: &mut dyn Watch) -> Result<Ended> {
         let examined = match self.examine(watch) {
-            // Nothing but the report asks for it.
+            // Only the report needs it.
             Err(error) if self.test.is_none() => {
-                watch.note(&format!(
-                    "the report does without the best epoch's pictures: {}",
-                    one_line(&error)
-                ));
+                watch.note(&format!("the report has no images: {}", one_line(&error)));
                 None
             }
             examined => examined?,
         };
         if examined.is_none() && watch.wants_to_stop() {
-            watch.note("the report does without the best epoch's pictures, for it was interrupted: resume the run to have them");
+            watch.note(
+                "the report has no images, as it was interrupted: resume the run to add them",
+            );
         }
         let is_to_test = self.test.is_some() && self.folder.is_some();
         if is_to_test && examined.is_none() && watch.wants_to_stop() {
@@ -286,7 +300,7 @@ impl Run {
         let ended = self.ended(Why::Stopped {
             step: self.standing.step,
         });
-        // A page of more than that stays, where nothing has come since.
+        // A more complete report stays if there is nothing new.
         let is_news = self.last_evaluation.is_some() || self.best_evaluation.is_some();
         if is_news || !self.has_report() {
             self.report(&ended, None, watch);
@@ -296,12 +310,12 @@ impl Run {
 }
 
 impl Ended {
-    /// What the run came to, a sentence each.
+    /// Returns the outcome in sentences.
     pub fn in_words(&self) -> Vec<String> {
         let mut sentences = Vec::new();
         if let Why::NoBetter(epochs) = self.why {
             sentences.push(format!(
-                "ended early: {} without a better one",
+                "early stopping: no improvement in {}",
                 counted(epochs, "epoch")
             ));
         }
@@ -309,20 +323,24 @@ impl Ended {
             sentences.push(format!("stopped after step {step}"));
         }
         if let (Some((epoch, Some(top1))), Some(validation)) = (self.best, &self.validation) {
-            let flatters = if self.flatters {
-                ", which chose the epoch too, so the figure flatters the model"
+            let by = match (self.best_by, self.best_value) {
+                (BestBy::Top1, _) | (_, None) => String::new(),
+                (by, Some(value)) => format!(" ({} {})", by.caption(), by.format(value)),
+            };
+            let optimistic = if self.flatters {
+                " (optimistic: the same images selected the epoch)"
             } else {
                 ""
             };
             sentences.push(format!(
-                "the best epoch is {epoch}: {top1:.2} % of {validation}{flatters}"
+                "best epoch {epoch}{by}: {top1:.2} % top-1 on {validation}{optimistic}"
             ));
         }
         if let Some(tested) = self.tested {
             sentences.push(format!(
-                "it recognises {:.2} % of {}, which neither taught nor chose it",
+                "test: {:.2} % top-1 on {} (used neither for training nor for selection)",
                 tested.top1,
-                counted(tested.images, "test picture")
+                counted(tested.images, "image")
             ));
         }
         sentences

@@ -1,4 +1,4 @@
-//! What the net learns from: batches of pictures, or of features where the backbone is frozen.
+//! The training loader: batches of images, or of features if the backbone is frozen.
 
 use super::learner::Input;
 use super::prepare::Site;
@@ -15,11 +15,11 @@ use anyhow::{Error, Result};
 use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeSet;
 
-/// The training pictures, in batches.
+/// Loads the training images in batches.
 pub struct Feed {
     source: Source,
     rules: Rules,
-    /// What was said of pictures that were left out.
+    /// The errors of skipped images.
     left_out: BTreeSet<String>,
 }
 
@@ -34,35 +34,35 @@ enum Source {
     Features(Features),
 }
 
-/// How an epoch is cut into batches.
+/// The division of an epoch into batches.
 #[derive(Debug, Clone, Copy)]
 struct Rules {
     batch_size: usize,
     drop_last: bool,
     shuffle: bool,
     seed: u64,
-    /// The fewest pictures that batch norm can learn from.
+    /// The smallest batch that batch norm can be trained on.
     fewest: usize,
 }
 
-/// A batch on its way to the net.
+/// A training batch.
 #[derive(Debug)]
 pub struct FedBatch {
     /// From 0 in the epoch.
     pub number: usize,
-    /// What the net reads.
+    /// The input of the network.
     pub input: Input,
-    /// What it should recognise.
+    /// The targets of the loss.
     pub targets: Targets,
-    /// The pictures that could not be read, each with its name.
+    /// The errors of images that could not be read, each with the image's name.
     pub unreadable: Vec<Error>,
 }
 
 impl Feed {
-    /// Feeds pictures. `fewest` is the number below which batch norm cannot learn from a batch.
+    /// Creates a loader of images. `fewest` is the smallest batch that batch norm can be trained on.
     ///
     /// # Errors
-    /// A transform that cannot be made.
+    /// If the transform cannot be created.
     pub fn pictures(
         split: Split,
         settings: &Settings,
@@ -95,7 +95,7 @@ impl Feed {
         })
     }
 
-    /// Feeds features.
+    /// Creates a loader of features.
     pub fn features(features: Features, settings: &Settings) -> Self {
         Self {
             rules: Rules::new(settings, features.count(), 1),
@@ -104,7 +104,7 @@ impl Feed {
         }
     }
 
-    /// The pictures, where each is the same input in every epoch.
+    /// Returns the images if each is the same input in every epoch.
     pub fn unvaried(&self) -> Option<&Split> {
         match &self.source {
             Source::Pictures {
@@ -114,7 +114,7 @@ impl Feed {
         }
     }
 
-    /// Pictures.
+    /// Returns the number of images.
     pub fn count(&self) -> usize {
         match &self.source {
             Source::Pictures { split, .. } => split.len(),
@@ -122,12 +122,12 @@ impl Feed {
         }
     }
 
-    /// Batches of an epoch.
+    /// Returns the batches per epoch.
     pub fn batches_an_epoch(&self) -> usize {
         Batches::count(self.count(), self.rules.batch_size, self.rules.drop_last)
     }
 
-    /// Pictures that every epoch leaves out, others each time where they are shuffled: those of a last batch that is dropped.
+    /// Returns the images per epoch that fall into a dropped last batch; with shuffling they differ from epoch to epoch.
     pub fn left_over(&self) -> usize {
         if self.rules.drop_last {
             self.count() % self.rules.batch_size
@@ -136,20 +136,20 @@ impl Feed {
         }
     }
 
-    /// Whether they are a folder's.
+    /// Returns whether the images are files of a folder.
     pub fn is_of_files(&self) -> bool {
         matches!(&self.source, Source::Pictures { split, .. } if split.is_of_files())
     }
 
-    /// Whether a batch of so many pictures can be learnt from.
+    /// Returns whether a batch of this many images can be trained on.
     pub fn can_learn(&self, pictures: usize) -> bool {
         pictures >= self.rules.fewest.max(1)
     }
 
-    /// The batches of epoch `epoch`, from 0, that come after the first `done`.
+    /// Returns the batches of epoch `epoch` (from 0) after the first `done`.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// If no thread can be started.
     pub fn epoch(
         &self,
         epoch: u64,
@@ -210,12 +210,12 @@ impl Feed {
         }
     }
 
-    /// Pictures that could not be read.
+    /// Returns the number of images that could not be read.
     pub fn left_out(&self) -> usize {
         self.left_out.len()
     }
 
-    /// Tells `watch` of a picture that was left out, once.
+    /// Tells `watch` that an image was skipped, once per image.
     pub fn leave_out(&mut self, error: &Error, watch: &mut dyn Watch) {
         if self.left_out.insert(format!("{error:#}")) {
             watch.unreadable(error);

@@ -1,4 +1,4 @@
-//! A run's folder: who may write to it, and the files in it, each whole or not there.
+//! Run folders: exclusive access and the files in them, each written atomically.
 
 use super::place::{ensure_new, is_run, is_unfinished, no_run};
 use super::recipe::Recipe;
@@ -16,28 +16,28 @@ use std::path::{Path, PathBuf};
 pub(super) const CONFIG: &str = "config.toml";
 pub(super) const STATE: &str = "state.safetensors";
 pub(super) const METRICS: &str = "metrics.csv";
-/// Held while a process writes to the folder, so that no second one does.
+/// Locked while a process writes to the folder, so that no second one does.
 pub(super) const LOCK: &str = ".lock";
 
-/// The folder of a run that this process alone writes to.
+/// A run folder, locked by this process.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
-    /// The lock goes with the process, however that ends.
+    /// The lock is released when the process ends.
     _lock: File,
 }
 
-/// A model's place in a run folder.
+/// A model in a run folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
-    /// The epoch that the validation pictures chose.
+    /// The best epoch.
     Best,
     /// The last epoch.
     Last,
 }
 
 impl Which {
-    /// The folder's name.
+    /// Returns the folder's name.
     pub fn folder(self) -> &'static str {
         match self {
             Self::Best => "best",
@@ -47,32 +47,32 @@ impl Which {
 }
 
 impl RunFolder {
-    /// Makes the folder at `path` for a new run.
+    /// Creates the folder at `path` for a new run.
     ///
     /// # Errors
-    /// Where something is there already, or it cannot be written to.
+    /// If it exists and is not empty, or cannot be written to.
     pub fn create(path: &Path) -> Result<Self> {
         ensure_new(path)?;
         fs::create_dir_all(path)
-            .with_context(|| format!("cannot make run folder `{}`", path.display()))?;
+            .with_context(|| format!("cannot create run folder `{}`", path.display()))?;
         let folder = Self::lock(path)?;
-        // Another process may have begun a run in between.
+        // Another process may have started a run in between.
         ensure_new(path)?;
         Ok(folder)
     }
 
-    /// Takes back a folder whose run could not begin: with nothing in it that counts, it can be used again.
+    /// Removes a folder whose run could not start, unless it has other files.
     pub fn abandon(self) {
         let Self { path, _lock: lock } = self;
         drop(lock);
         for name in [STATE, CONFIG, LOCK] {
-            // What is not there needs no removing.
+            // A missing file needs no removal.
             let _ = fs::remove_file(path.join(name));
         }
         let _ = fs::remove_dir(path);
     }
 
-    /// Removes what earlier processes were killed in writing.
+    /// Removes unfinished files of killed processes.
     fn remove_unfinished(&self) {
         let folders = [
             self.path.clone(),
@@ -82,18 +82,18 @@ impl RunFolder {
         ];
         for entry in folders.iter().flat_map(fs::read_dir).flatten().flatten() {
             if is_unfinished(&entry.file_name()) {
-                // It is in nobody's way.
+                // It does no harm if it stays.
                 let _ = fs::remove_file(entry.path());
             }
         }
     }
 
-    /// Makes the folder `<root>/<name>-<n>` with the first `n` from 1 that is free.
+    /// Creates the folder `<root>/<name>-<n>` with the first free `n` from 1.
     ///
     /// # Errors
-    /// Where it cannot be made.
+    /// If it cannot be created.
     pub fn numbered(root: &Path, name: &str) -> Result<Self> {
-        let context = || format!("cannot make a run folder in `{}`", root.display());
+        let context = || format!("cannot create a run folder in `{}`", root.display());
         fs::create_dir_all(root).with_context(context)?;
         let mut number = 1;
         loop {
@@ -106,10 +106,10 @@ impl RunFolder {
         }
     }
 
-    /// Opens the folder of an earlier run, and what it left there.
+    /// Opens the folder of an earlier run, and reads its state.
     ///
     /// # Errors
-    /// A folder that is no run's, or in which another process is writing.
+    /// If it is not a run folder, or another process writes to it.
     pub fn resume(path: &Path, device: &Device) -> Result<(Self, State)> {
         let shown = path.display();
         if !is_run(path) {
@@ -141,7 +141,7 @@ impl RunFolder {
                     "wait until that run ends, or stop it",
                 ));
             }
-            // Some network file systems have no locks; the run goes on without.
+            // Some network file systems have no locks; the run continues without one.
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
             Err(TryLockError::Error(error)) => return Err(error).with_context(context),
         }
@@ -151,24 +151,24 @@ impl RunFolder {
         })
     }
 
-    /// Where it is.
+    /// Returns the path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The folder of its plots, which is made where it is not there.
+    /// Returns the folder of the plots, created if needed.
     ///
     /// # Errors
-    /// Where it cannot be made.
+    /// If it cannot be created.
     pub fn plots(&self) -> Result<PathBuf> {
         plots_in(&self.path)
     }
 
-    /// Refuses to begin where the disk has no room for what a run with such tensors writes: the state twice (the new one
-    /// before the old one goes) and two models.
+    /// Checks that the disk has room for the files of a run: the state twice (the new one is written before the old one is
+    /// removed) and the models.
     ///
     /// # Errors
-    /// When so much is not free.
+    /// If there is less space.
     pub fn ensure_room(&self, state_bytes: u64, model_bytes: u64) -> Result<()> {
         let needed = 2 * state_bytes + 3 * model_bytes;
         let Some(free) = crate::train::disk::free_bytes(&self.path) else {
@@ -177,40 +177,40 @@ impl RunFolder {
         if free < needed {
             return Err(hinted(
                 format!(
-                    "the disk of run folder `{}` has {} MB free, and the run writes {} MB",
+                    "the disk of run folder `{}` has {} MB free, and the run needs {} MB",
                     self.path.display(),
                     free / 1_000_000,
                     needed.div_ceil(1_000_000)
                 ),
-                "free some, or pass a folder on another disk with -o",
+                "free some space, or pass a folder on another disk with -o",
             ));
         }
         Ok(())
     }
 
-    /// Whether `config.toml` is there.
+    /// Returns whether `config.toml` exists.
     pub fn has_config(&self) -> bool {
         self.path.join(CONFIG).is_file()
     }
 
-    /// What `config.toml` says.
+    /// Reads `config.toml`.
     ///
     /// # Errors
-    /// A file that cannot be read, or is no recipe.
+    /// If it cannot be read, or is not a recipe.
     pub fn config(&self) -> Result<Recipe> {
         Recipe::read(&self.path.join(CONFIG))
     }
 
-    /// The text of `config.toml`.
+    /// Returns the text of `config.toml`.
     ///
     /// # Errors
-    /// A file that cannot be read.
+    /// If it cannot be read.
     pub fn config_text(&self) -> Result<String> {
         let path = self.path.join(CONFIG);
         fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))
     }
 
-    /// The first line of `config.toml`, which says what command began the run; nothing where it is not there.
+    /// Returns the first line of `config.toml`, with the command that started the run; `None` if there is none.
     pub fn command(&self) -> Option<String> {
         let text = fs::read_to_string(self.path.join(CONFIG)).ok()?;
         Some(text.lines().next()?.strip_prefix("# ")?.to_owned())
@@ -219,17 +219,17 @@ impl RunFolder {
     /// Writes `config.toml`.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// If it cannot be written.
     pub fn write_config(&self, text: &str) -> Result<()> {
         write_whole(&self.path.join(CONFIG), |file| {
             Ok(file.write_all(text.as_bytes())?)
         })
     }
 
-    /// Writes the state: the commit of everything since the one before.
+    /// Writes the state: the commit of the progress since the last one.
     ///
     /// # Errors
-    /// Numbers that are not finite, and a file that cannot be written; the earlier state is there then.
+    /// If numbers are not finite, or the file cannot be written; the earlier state stays then.
     pub fn write_state(
         &self,
         identity: &Identity,
@@ -239,10 +239,10 @@ impl RunFolder {
         state::write(&self.path.join(STATE), identity, standing, tensors)
     }
 
-    /// Writes a model that can be evaluated and fine-tuned, by this program and by timm where it has the net.
+    /// Writes a model that this program can load, and timm if it has the architecture.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// If it cannot be written.
     pub fn write_model(
         &self,
         which: Which,
@@ -252,7 +252,7 @@ impl RunFolder {
         write_model(&self.path.join(which.folder()), card, tensors)
     }
 
-    /// Whether a model was written.
+    /// Returns whether a model was written.
     pub fn has_model(&self, which: Which) -> bool {
         self.weights(which).is_file()
     }
@@ -261,10 +261,10 @@ impl RunFolder {
         self.path.join(which.folder()).join("model.safetensors")
     }
 
-    /// The tensors of a model that was written, or none where there is none.
+    /// Returns the tensors of a model, empty if there is none.
     ///
     /// # Errors
-    /// A file that is damaged.
+    /// If the file is damaged.
     pub fn read_model(&self, which: Which) -> Result<Vec<(String, Tensor)>> {
         let path = self.weights(which);
         if !self.has_model(which) {
@@ -275,10 +275,10 @@ impl RunFolder {
         Ok(tensors.into_iter().collect())
     }
 
-    /// Takes away the `metrics.csv` of a run that has not finished an epoch.
+    /// Removes the `metrics.csv` of a run without a finished epoch.
     ///
     /// # Errors
-    /// Where it cannot be removed.
+    /// If it cannot be removed.
     pub fn remove_metrics(&self) -> Result<()> {
         let path = self.path.join(METRICS);
         match fs::remove_file(&path) {
@@ -289,16 +289,16 @@ impl RunFolder {
         }
     }
 
-    /// The lines of `metrics.csv` under its header; none where it cannot be read.
+    /// Returns the lines of `metrics.csv` below its header; empty if it cannot be read.
     pub fn metrics(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path.join(METRICS)).unwrap_or_default();
         text.lines().skip(1).map(str::to_owned).collect()
     }
 
-    /// Writes `metrics.csv` with these lines under its header.
+    /// Writes `metrics.csv` with these lines below its header.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// If it cannot be written.
     pub fn write_metrics(&self, rows: &[String]) -> Result<()> {
         let lines = std::iter::once(COLUMNS).chain(rows.iter().map(String::as_str));
         let text: String = lines.flat_map(|line| [line, "\n"]).collect();
@@ -328,7 +328,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("run");
         drop(RunFolder::create(&path).unwrap());
-        // What a process leaves that was killed before its first state is nothing.
+        // The files of a process that was killed before its first state do not count.
         fs::write(path.join(".x1y2z3.part"), b"half").unwrap();
         RunFolder::create(&path).unwrap().abandon();
         assert!(path.is_dir());

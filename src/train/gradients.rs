@@ -1,41 +1,38 @@
-//! Where gradients meet the optimiser: all of a step's gradients in the variables' order, to be averaged, measured and
-//! clipped.
-//!
-//! Averaging over processes would be one call here.
+//! The gradients of a step in the order of the variables: accumulation, norm and clipping.
 
 use crate::ops::optimiser::{scaled, sum_of_squares};
 use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor, Var, bail};
 use std::collections::HashMap;
 
-/// The gradients of a batch's mean loss, one a variable.
+/// The gradients of the mean loss of a batch, one per variable.
 #[derive(Debug, Clone)]
 pub struct Gradients {
     named: Vec<(String, Tensor)>,
-    /// Pictures whose mean loss these are the gradients of.
+    /// Images over which the loss is the mean.
     pictures: usize,
 }
 
 impl Gradients {
-    /// Takes the gradients of `variables` out of `store`; the loss was the mean over `pictures` pictures.
+    /// Takes the gradients of `variables` out of `store`; the loss was the mean over `pictures` images.
     ///
     /// # Errors
-    /// A variable without a gradient: it takes no part in the loss.
+    /// If a variable has no gradient, as it does not affect the loss.
     pub fn new(mut store: GradStore, variables: &[(String, Var)], pictures: usize) -> Result<Self> {
         let mut named = Vec::with_capacity(variables.len());
         for (name, variable) in variables {
             let Some(gradient) = store.remove(variable) else {
-                bail!("`{name}` has no gradient: it takes no part in the loss")
+                bail!("`{name}` has no gradient: it does not affect the loss")
             };
             named.push((name.clone(), gradient.contiguous()?));
         }
         Ok(Self { named, pictures })
     }
 
-    /// The same of gradients by name.
+    /// Collects gradients by name.
     ///
     /// # Errors
-    /// As [`Gradients::new`].
+    /// As for [`Gradients::new`].
     pub fn of_named(
         gradients: impl IntoIterator<Item = (String, Tensor)>,
         variables: &[(String, Var)],
@@ -45,17 +42,17 @@ impl Gradients {
         let mut named = Vec::with_capacity(variables.len());
         for (name, _) in variables {
             let Some(gradient) = gradients.remove(name) else {
-                bail!("`{name}` has no gradient: it takes no part in the loss")
+                bail!("`{name}` has no gradient: it does not affect the loss")
             };
             named.push((name.clone(), gradient));
         }
         Ok(Self { named, pictures })
     }
 
-    /// The gradients of the mean loss over the pictures of both: accumulation over the parts of a batch.
+    /// Returns the gradients of the mean loss over the images of both, for gradient accumulation.
     ///
     /// # Errors
-    /// Gradients of other variables.
+    /// If the gradients are of other variables.
     pub fn averaged_with(self, other: &Self) -> Result<Self> {
         let pictures = self.pictures + other.pictures;
         let [ours, theirs] =
@@ -73,7 +70,7 @@ impl Gradients {
         Ok(Self { named, pictures })
     }
 
-    /// The root of the sum of all squares, over all variables; NaN or infinite where any gradient is.
+    /// Returns the L2 norm over all variables; NaN or infinite if any gradient is.
     pub fn norm(&self) -> Result<f64> {
         let mut sum = 0.0;
         for (_, gradient) in &self.named {
@@ -82,8 +79,8 @@ impl Gradients {
         Ok(sum.sqrt())
     }
 
-    /// Scales all gradients so that their norm is at most `max_norm`, as PyTorch's `clip_grad_norm_`, and returns the norm
-    /// that they had. Gradients whose norm is not finite stay as they are.
+    /// Scales all gradients so that their norm is at most `max_norm`, like PyTorch's `clip_grad_norm_`, and returns the norm
+    /// before. Gradients whose norm is not finite stay unchanged.
     pub fn clip(&mut self, max_norm: f64) -> Result<f64> {
         let norm = self.norm()?;
         let factor = max_norm / (norm + 1e-6);
@@ -95,17 +92,17 @@ impl Gradients {
         Ok(norm)
     }
 
-    /// Whether every gradient is a finite number.
+    /// Returns whether all gradients are finite.
     pub fn is_finite(&self) -> Result<bool> {
         Ok(self.norm()?.is_finite())
     }
 
-    /// Names and gradients, in the variables' order.
+    /// Returns names and gradients, in the order of the variables.
     pub fn named(&self) -> &[(String, Tensor)] {
         &self.named
     }
 
-    /// Pictures whose mean loss these are the gradients of.
+    /// Returns the number of images over which the loss is the mean.
     pub fn pictures(&self) -> usize {
         self.pictures
     }

@@ -1,4 +1,4 @@
-//! What is said of a run and would do nothing: it is refused before anything begins.
+//! Rejects options that would have no effect.
 
 use super::optimiser::OptimiserKind;
 use super::recipe::Recipe;
@@ -6,16 +6,16 @@ use super::schedule::Scheduler;
 use crate::error::misuse;
 use anyhow::Result;
 
-/// Refuses what a run that says `said` would not heed.
+/// Rejects a recipe with options that would have no effect.
 ///
 /// # Errors
-/// Misuse that names the flag, what it is without and the way out.
+/// Wrong usage: names the flag, the reason and the way out.
 pub(super) fn refuse_idle(said: &Recipe) -> Result<()> {
     refuse_without_optimiser(said)?;
     refuse_without_scheduler(said)?;
     if said.zero_init_residual == Some(true) && said.plain == Some(true) {
         return Err(misuse(
-            "cannot train with --zero-init-residual and --plain: without shortcuts nothing passes a block that starts at 0",
+            "cannot train with --zero-init-residual and --plain: without shortcuts no signal passes a block that starts at 0",
             "leave one of them out",
         ));
     }
@@ -34,7 +34,7 @@ fn refuse_without_optimiser(said: &Recipe) -> Result<()> {
         (None, _) => return Ok(()),
     };
     Err(misuse(
-        format!("cannot train with {idle}: {name} has averages of its own in its place"),
+        format!("cannot train with {idle}: {name} has its own moving averages instead"),
         "leave it out, or pass --optimizer sgd",
     ))
 }
@@ -44,7 +44,7 @@ fn refuse_without_scheduler(said: &Recipe) -> Result<()> {
         && let Some([first, ..]) = said.milestones.as_deref()
     {
         return Err(misuse(
-            format!("cannot train with --milestones {first}: only the scheduler `step` has them"),
+            format!("cannot train with --milestones {first}: only the scheduler `step` uses them"),
             "pass --scheduler step, or leave --milestones out",
         ));
     }
@@ -54,7 +54,7 @@ fn refuse_without_scheduler(said: &Recipe) -> Result<()> {
     if said.scheduler == Some(Scheduler::Onecycle) {
         return Err(misuse(
             format!(
-                "cannot train with --warmup-epochs {warmup}: the scheduler `onecycle` begins with a rise of its own"
+                "cannot train with --warmup-epochs {warmup}: the scheduler `onecycle` has its own warm-up"
             ),
             "leave --warmup-epochs out, or pass another --scheduler",
         ));
@@ -63,7 +63,7 @@ fn refuse_without_scheduler(said: &Recipe) -> Result<()> {
     match said.epochs {
         Some(epochs) if warmup > epochs as f64 => Err(misuse(
             format!(
-                "cannot train with --warmup-epochs {warmup}: the run ends after --epochs {epochs}, before the rise does"
+                "cannot train with --warmup-epochs {warmup}: the run ends after --epochs {epochs}, before the warm-up does"
             ),
             format!("pass more --epochs, or --warmup-epochs below {epochs}, such as 0"),
         )),

@@ -1,4 +1,4 @@
-//! What learns: the net, its loss, its optimiser and the moving average of its weights.
+//! The training step: network, loss, optimizer and the moving average of the weights.
 
 use super::ema::Ema;
 use super::gradients::Gradients;
@@ -15,36 +15,36 @@ use candle_core::{D, DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
 use std::collections::HashMap;
 
-/// The prefix of the weights' names in a state.
+/// The prefix of the weights' names in a state file.
 const MODEL: &str = "model.";
 
-/// A net that learns.
+/// A network in training.
 pub struct Learner {
     pass: Pass,
     parameters: Parameters,
     loss: CrossEntropy,
     optimiser: Optimiser,
-    /// The mean over the batches since the last step.
+    /// The mean gradients of the batches since the last step.
     gradients: Option<Gradients>,
     schedule: Schedule,
     clip: Option<f64>,
     ema: Option<Ema>,
 }
 
-/// What a batch came to, before the update.
+/// The loss and accuracy of a batch before the update.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Outcome {
     /// The mean loss.
     pub loss: f64,
-    /// Pictures recognised.
+    /// Correctly classified images.
     pub correct: u64,
 }
 
 impl Learner {
-    /// The net of `config` with new weights, of which those in `start` take the place.
+    /// Creates the network of `config` with random weights, replaced by those in `start`.
     ///
     /// # Errors
-    /// Where the device lacks memory, and weights of another shape.
+    /// If the device lacks memory, or weights have another shape.
     pub fn new(
         config: &ModelConfig,
         settings: &Settings,
@@ -58,7 +58,7 @@ impl Learner {
         let net = ResNet::with_init(config, settings.zero_init_residual, &vb)?;
         for (name, variable) in parameters.all() {
             if let Some(tensor) = start.get(&name) {
-                set(&variable, tensor).with_context(|| format!("cannot take over `{name}`"))?;
+                set(&variable, tensor).with_context(|| format!("cannot load `{name}`"))?;
             }
         }
         let trained = parameters.trainable().into_iter();
@@ -76,17 +76,17 @@ impl Learner {
         })
     }
 
-    /// The net; its weights move on with the training.
+    /// Returns the network, which shares its weights with the training.
     pub fn net(&self) -> &ResNet {
         self.pass.net()
     }
 
-    /// The part that does not learn.
+    /// Returns the frozen part.
     pub fn frozen(&self) -> Frozen {
         self.pass.frozen()
     }
 
-    /// Numbers that are trained, and all of them, running statistics aside.
+    /// Returns the number of trained parameters and of all parameters; running statistics are not counted.
     pub fn counts(&self) -> [usize; 2] {
         let count = |variables: &[(String, Var)]| {
             variables
@@ -100,10 +100,10 @@ impl Learner {
         ]
     }
 
-    /// Computes a batch's loss and adds its gradients to the step's.
+    /// Computes the loss of a batch and adds its gradients to those of the step.
     ///
     /// # Errors
-    /// Where the device lacks memory.
+    /// If the device lacks memory.
     pub fn learn(&mut self, input: &Input, targets: &Targets) -> Result<Outcome> {
         let passed = self.pass.forward(input)?;
         let loss = self.loss.loss(&passed.logits, targets)?;
@@ -111,7 +111,7 @@ impl Learner {
             loss: loss.to_dtype(DType::F64)?.to_scalar()?,
             correct: correct(&passed.logits, targets)?,
         };
-        // A loss that is no number has no gradients worth adding; the caller ends the run.
+        // Gradients of a loss that is not finite are useless; the caller ends the run.
         if outcome.loss.is_finite() {
             let variables = self.optimiser.variables();
             let new = self
@@ -125,10 +125,10 @@ impl Learner {
         Ok(outcome)
     }
 
-    /// Logits `[N, classes]`.
+    /// Returns the logits `[N, classes]`.
     ///
     /// # Errors
-    /// Where the device lacks memory.
+    /// If the device lacks memory.
     pub fn logits(&self, input: &Input, train: bool) -> Result<Tensor> {
         Ok(match input {
             Input::Pictures(x) => self.net().forward_frozen(x, self.frozen(), train)?,
@@ -136,10 +136,10 @@ impl Learner {
         })
     }
 
-    /// Updates the weights by the mean of the gradients since the last step; the learning rate of step `step`, from 0.
+    /// Updates the weights with the mean gradients since the last step, and returns the learning rate of step `step` (from 0).
     ///
     /// # Errors
-    /// Where no gradients were added.
+    /// If no gradients were added.
     pub fn step(&mut self, step: u64) -> Result<f64> {
         let lr = self.schedule.lr(step);
         let gradients = self.gradients.take();
@@ -154,10 +154,10 @@ impl Learner {
         Ok(lr)
     }
 
-    /// The weights that are validated and kept: the moving average's where there is one.
+    /// Returns the weights that are validated and saved: the EMA weights if EMA is on.
     ///
     /// # Errors
-    /// Where the device lacks memory.
+    /// If the device lacks memory.
     pub fn weights(&self) -> Result<Vec<(String, Tensor)>> {
         let mut weights: Vec<(String, Tensor)> = match &self.ema {
             Some(ema) => ema.tensors()?.into_iter().collect(),
@@ -173,10 +173,10 @@ impl Learner {
             .collect()
     }
 
-    /// The net with [`Learner::weights`].
+    /// Returns the network with [`Learner::weights`].
     ///
     /// # Errors
-    /// Where the device lacks memory.
+    /// If the device lacks memory.
     pub fn validated_net(&self) -> Result<ResNet> {
         match &self.ema {
             Some(ema) => self.net_of(ema.tensors()?),
@@ -184,20 +184,20 @@ impl Learner {
         }
     }
 
-    /// A net like this one with other weights.
+    /// Returns this network with other weights.
     ///
     /// # Errors
-    /// Weights of another net.
+    /// If the weights are of another network.
     pub fn net_of(&self, tensors: HashMap<String, Tensor>) -> Result<ResNet> {
         let weight = self.net().stem().conv.weight();
         let vb = VarBuilder::from_tensors(tensors, weight.dtype(), weight.device());
         Ok(ResNet::new(self.net().config(), &vb)?)
     }
 
-    /// Everything that changes while it learns, by the names of a state.
+    /// Returns all tensors that training changes, under their names in a state file.
     ///
     /// # Errors
-    /// Where the device lacks memory.
+    /// If the device lacks memory.
     pub fn state(&self) -> Result<Vec<(String, Tensor)>> {
         let variables = self.variables().into_iter();
         let mut state: Vec<_> = variables
@@ -210,16 +210,16 @@ impl Learner {
         Ok(state)
     }
 
-    /// Goes back to a state after `steps` steps.
+    /// Restores a state saved after `steps` steps.
     ///
     /// # Errors
-    /// A state that lacks a tensor or has one of another shape.
+    /// If a tensor is missing or has another shape.
     pub fn restore(&mut self, tensors: &HashMap<String, Tensor>, steps: u64) -> Result<()> {
         for (name, variable) in self.parameters.all() {
             let name = format!("{MODEL}{name}");
             let tensor = tensors
                 .get(&name)
-                .with_context(|| format!("the state lacks tensor `{name}`"))?;
+                .with_context(|| format!("tensor `{name}` is missing in the state"))?;
             set(&variable, tensor).with_context(|| format!("cannot restore `{name}`"))?;
         }
         if let Some(ema) = &mut self.ema {
@@ -229,13 +229,13 @@ impl Learner {
     }
 }
 
-/// Gives `variable` the values of `tensor`, in its own type and place.
+/// Sets `variable` to the values of `tensor`, converted to its dtype and device.
 fn set(variable: &Var, tensor: &Tensor) -> Result<()> {
     let tensor = tensor.to_dtype(variable.dtype())?;
     Ok(variable.set(&tensor.to_device(variable.device())?)?)
 }
 
-/// Pictures whose largest logit is their class's: of mixed pictures, that of their larger part.
+/// Returns the number of images whose largest logit is their class; for mixed images, the class of the larger part.
 fn correct(logits: &Tensor, targets: &Targets) -> Result<u64> {
     let classes = match targets {
         Targets::Classes(classes) => classes,

@@ -1,16 +1,16 @@
-//! The memory that a run takes on a CPU, estimated before its first step, so that a run too large for the machine ends with
-//! an error and not by the system's hand.
+//! Estimates peak memory on a CPU up front, so that an oversized run fails with an error instead of being OOM-killed.
 //!
-//! A step keeps, in the run's type of numbers:
-//! - for the backward pass the outputs of every convolution, batch norm, pooling and padded shortcut that learns, which is all
-//!   that the compiled step of f32 keeps; autograd, which is that of f64, keeps those of ReLU and of each block's sum, too;
-//! - a number a parameter for the weights, their gradients, what the optimiser remembers and the moving average;
-//! - the batch, the one that waits and the one that is being put together.
+//! A step keeps, in the run's dtype:
+//! - for the backward pass the outputs of every trained convolution, batch norm, pooling and padded shortcut, which is all
+//!   that the compiled step of f32 keeps; autograd, used for f64, also keeps those of ReLU and of each block's sum;
+//! - one number per parameter for the weights, the gradients, each optimizer state and the moving average;
+//! - the batch, the next one and the one that is being assembled.
 //!
-//! What operations need for a moment, pictures on their way through decoding and the program itself are not counted, so that
-//! nothing is refused that would run. It was calibrated against the peak that Linux counts (`VmHWM`) of steps on noise on an
-//! x86-64: it is 51 of 80 MiB (ResNet-20, 8 pictures of 64 px, SGD), 238 of 269 MiB (ResNet-18, 4 of 96 px, Adam and EMA) and
-//! 502 of 582 MiB (ResNet-50, 2 of 64 px, SGD). A test measures these again and holds it below the peak and above half of it.
+//! Temporary buffers of operations, images being decoded and the program itself are not counted, so that no run is rejected
+//! that would fit. The estimate was calibrated against the peak that Linux reports (`VmHWM`) for steps on random inputs on
+//! x86-64: it is 51 of 80 MiB (ResNet-20, 8 images of 64 px, SGD), 238 of 269 MiB (ResNet-18, 4 of 96 px, Adam and EMA) and
+//! 502 of 582 MiB (ResNet-50, 2 of 64 px, SGD). A test measures these again and checks that the estimate is below the peak and
+//! above half of it.
 
 mod available;
 
@@ -27,13 +27,13 @@ use anyhow::Result;
 use available::available_bytes;
 use candle_core::{DType, Device};
 
-/// Batches that are there at a time: the step's own, the next, and the one that is being put together.
+/// Batches in memory at a time: the current one, the next, and the one that is being assembled.
 const BATCHES_AT_A_TIME: usize = 3;
 
-/// Refuses noise that does not fit into the memory there is.
+/// Rejects random inputs that do not fit into memory.
 ///
 /// # Errors
-/// So many inputs of `[C, H, W]` where the system has no room for them.
+/// If `count` inputs of `[C, H, W]` need more than is free.
 pub fn ensure_fake(count: usize, input: [usize; 3]) -> Result<()> {
     let numbers = input.iter().fold(count, |a, &b| a.saturating_mul(b));
     let needed = numbers.saturating_mul(size_of::<f32>()) as u64;
@@ -42,21 +42,21 @@ pub fn ensure_fake(count: usize, input: [usize; 3]) -> Result<()> {
         None => Ok(()),
         Some(available) => Err(hinted(
             format!(
-                "{} of {channels}x{height}x{width}: {} of memory, and {} are free",
+                "{} of {channels}x{height}x{width} need {} of memory, and {} are free",
                 counted(count, "input"),
                 amount(needed),
                 amount(available)
             ),
-            "ask for fewer, or for smaller ones by `--image-size`",
+            "pass fewer inputs, or a smaller `--image-size`",
         )),
     }
 }
 
-/// Refuses a run on a CPU that takes more memory than there is; gives the bytes that a step takes there, by [`step_bytes`].
+/// Rejects a run on a CPU that needs more memory than is free; returns the bytes that a step needs there, by [`step_bytes`].
 ///
 /// # Errors
-/// A net whose parameters the system would not give room for, and, on Linux, steps and validation passes that need more than
-/// is free; pictures that the net cannot take.
+/// If the system cannot allocate the parameters; on Linux, if steps or validation need more than is free; if the network
+/// cannot take images of this size.
 pub fn ensure(
     config: &ModelConfig,
     settings: &Settings,
@@ -70,14 +70,14 @@ pub fn ensure(
     }
     let mut images = settings.batch_size.min(feed.count());
     let step = if let Some((_, kept)) = probe::kept_features(config, settings, feed) {
-        // They are computed so many at a time.
+        // Features are computed in batches of this size.
         images = images.min(probe::BATCH);
         step_bytes(config, settings, images, 1)?.saturating_add(kept as u64)
     } else {
         step_bytes(config, settings, images, feed.batches_an_epoch())?
     };
     let validated = validation.map_or(0, Validation::together);
-    // The compiled step of f32 keeps its memory meanwhile.
+    // The compiled step of f32 keeps its memory during validation.
     let kept = if settings.dtype == DType::F32 {
         step
     } else {
@@ -89,25 +89,22 @@ pub fn ensure(
     };
     let [height, width] = settings.preprocess.size;
     let what = if needed == step {
-        format!(
-            "a step of {} of {height}x{width}",
-            counted(images, "picture")
-        )
+        format!("a step of {} of {height}x{width}", counted(images, "image"))
     } else {
-        let validated = counted(validated, "picture");
+        let validated = counted(validated, "image");
         format!("validating {validated} of {height}x{width} at a time")
     };
     Err(hinted(
         format!(
-            "{what} takes about {} of memory, and {} are free",
+            "{what} needs about {} of memory, and {} are free",
             amount(needed),
             amount(available)
         ),
-        "pass a smaller --batch-size (--grad-accumulation N makes one step of N batches), --image-size or --depth",
+        "pass a smaller --batch-size (with --grad-accumulation N for one step per N batches), --image-size or --depth",
     ))
 }
 
-/// Refuses a net whose parameters, gradients and optimiser's numbers no system gives room for.
+/// Rejects a network whose parameters, gradients and optimizer state cannot be allocated.
 fn ensure_parameters(config: &ModelConfig, settings: &Settings) -> Result<()> {
     let bytes = parameters(config, |_| true)?
         .saturating_mul(3 * settings.dtype.size_in_bytes() as u64)
@@ -118,17 +115,17 @@ fn ensure_parameters(config: &ModelConfig, settings: &Settings) -> Result<()> {
     }
     Err(hinted(
         format!(
-            "the net takes {} of memory to train, more than there is",
+            "the network needs {} of memory for training, more than there is",
             amount(bytes)
         ),
         "pass a smaller --width, --width-per-group or --depth",
     ))
 }
 
-/// Bytes that a step of `images` pictures keeps at a time, where an epoch has so many batches; a little less than it takes.
+/// Returns a lower bound of the bytes that a step of `images` images needs, in an epoch of `batches` batches.
 ///
 /// # Errors
-/// Pictures that the net cannot take.
+/// If the network cannot take images of this size.
 pub fn step_bytes(
     config: &ModelConfig,
     settings: &Settings,
@@ -156,7 +153,7 @@ pub fn step_bytes(
     Ok(numbers.saturating_mul(settings.dtype.size_in_bytes() as u64))
 }
 
-/// Bytes that a validation pass of `images` pictures takes at a time, with what a run keeps between its steps: `kept`, where
+/// Returns the bytes that a validation batch of `images` images needs, with those that the run keeps between steps: `kept` if
 /// steps keep their memory.
 fn validation_bytes(
     config: &ModelConfig,
@@ -183,7 +180,7 @@ fn validation_bytes(
 }
 
 impl Settings {
-    /// Numbers that the optimiser remembers of each parameter.
+    /// Returns the numbers that the optimizer keeps per parameter.
     fn kept_a_parameter(&self) -> u64 {
         match self.optimiser.kind {
             OptimiserKind::Sgd => u64::from(self.optimiser.momentum > 0.0),
@@ -192,18 +189,18 @@ impl Settings {
     }
 }
 
-/// Whether the part of the net that makes a call learns.
+/// Returns whether the part of the network that makes a call is trained.
 fn learns(call: &Call, frozen: Frozen) -> bool {
     let part = match call.path.as_str() {
-        // The stem's, without a name of its own.
+        // Part of the stem, without a name of its own.
         "relu" | "maxpool" => "conv1",
         path => path,
     };
     !frozen.holds(part)
 }
 
-/// Whether the backward pass needs a call's output, a block's being its sum before the last ReLU. The compiled step, which is
-/// that of f32, puts batch norm, sum and ReLU into one output.
+/// Returns whether the backward pass needs the output of a call; that of a block is its sum before the last ReLU. The compiled
+/// step, used for f32, fuses batch norm, sum and ReLU into one output.
 fn is_kept(kind: ModuleKind, dtype: DType, has_sums: bool) -> bool {
     let is_compiled = dtype == DType::F32;
     match kind {
@@ -217,7 +214,7 @@ fn is_kept(kind: ModuleKind, dtype: DType, has_sums: bool) -> bool {
     }
 }
 
-/// The numbers of the largest convolution's input and output, which are there together.
+/// Returns the numbers in the input and output of the largest convolution, which are in memory together.
 fn widest(calls: &[Call]) -> u64 {
     let convolutions = calls
         .iter()
@@ -226,9 +223,9 @@ fn widest(calls: &[Call]) -> u64 {
     both.max().unwrap_or(0)
 }
 
-/// Parameters of the calls that count.
+/// Returns the parameters of the calls for which `counts` is true.
 fn parameters(config: &ModelConfig, counts: impl Fn(&Call) -> bool) -> Result<u64> {
-    // Any size: parameters do not depend on it.
+    // The parameters do not depend on the size.
     let described = describe(config, [1, config.in_channels, 64, 64])?;
     let calls = described.calls.iter().filter(|call| counts(call));
     Ok(calls.map(|call| call.kind.parameters() as u64).sum())

@@ -1,17 +1,17 @@
-//! Training: the recipe, the run, and what it leaves behind.
+//! Training: recipes, runs, and their output.
 //!
 //! | step | module |
 //! |---|---|
-//! | what is said of a run, by flags and files | [`recipe`], [`choices`] |
-//! | what is done where nothing is said | [`defaults`] |
-//! | all of it, checked | `idle`, [`settings`], `ranges`, [`rules`], [`memory`] |
-//! | data, model and folder of a run that begins or goes on | [`prepare`], `pictures`, `start`, [`resume`] |
-//! | the loop | [`run`] |
-//! | what the net learns from | [`feed`], [`probe`] |
-//! | what learns | [`learner`]: loss, [`gradients`], [`optimiser`], [`schedule`], [`ema`] |
-//! | what chooses the best epoch | [`validation`] |
-//! | what is written, and what it came to | [`folder`], `place`, [`state`], [`ended`], `report` |
-//! | what a run tells of itself | [`watch`], and `events` for TensorBoard |
+//! | settings from flags and files | [`recipe`], [`choices`] |
+//! | defaults | [`defaults`] |
+//! | validation of the settings | `idle`, [`settings`], `ranges`, [`rules`], [`memory`] |
+//! | data, model and folder of a new or resumed run | [`prepare`], `pictures`, `start`, [`resume`], `newest` |
+//! | the training loop | [`run`] |
+//! | training batches | [`feed`], [`probe`] |
+//! | the training step | [`learner`]: loss, [`gradients`], [`optimiser`], [`schedule`], [`ema`] |
+//! | selection of the best epoch | [`validation`], [`best`] |
+//! | output files and outcome | [`folder`], `place`, [`state`], [`ended`], `report` |
+//! | observers | [`watch`], `announce`, and `events` for TensorBoard |
 //!
 //! ```
 //! use candle_core::Device;
@@ -30,6 +30,8 @@
 //! # }
 //! ```
 
+mod announce;
+pub mod best;
 pub mod choices;
 pub mod curves;
 pub mod defaults;
@@ -43,6 +45,7 @@ pub mod gradients;
 mod idle;
 pub mod learner;
 pub mod memory;
+mod newest;
 pub mod optimiser;
 pub mod pass;
 mod pictures;
@@ -62,11 +65,13 @@ pub mod state;
 pub mod validation;
 pub mod watch;
 
+pub use best::BestBy;
 pub use ema::Ema;
-pub(crate) use place::is_run;
+pub(crate) use place::{is_run, named_run};
 
 pub use ended::{Ended, Why};
 pub use gradients::Gradients;
+pub use newest::newest_unfinished;
 pub use optimiser::{Optimiser, OptimiserConfig, OptimiserKind};
 pub use prepare::{Site, Target};
 pub use recipe::Recipe;

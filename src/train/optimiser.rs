@@ -1,4 +1,4 @@
-//! SGD, Adam and `AdamW`: PyTorch's updates, and their state by name for checkpoints.
+//! SGD, Adam and `AdamW` with PyTorch's updates, and their state by name for checkpoints.
 
 use super::Gradients;
 use crate::error::misuse;
@@ -9,31 +9,31 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-/// An optimiser.
+/// The kind of optimizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimiserKind {
-    /// Stochastic gradient descent, with momentum or without.
+    /// Stochastic gradient descent, with or without momentum.
     #[default]
     Sgd,
-    /// Adam; weight decay acts through the gradient.
+    /// Adam, with weight decay added to the gradient.
     Adam,
     /// Adam with decoupled weight decay.
     Adamw,
 }
 
-/// An optimiser and its numbers, under PyTorch's names.
+/// An optimizer and its parameters, under PyTorch's names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OptimiserConfig {
-    /// Which optimiser.
+    /// The kind of optimizer.
     pub kind: OptimiserKind,
     /// SGD's momentum, in 0..1.
     pub momentum: f64,
-    /// Whether SGD's momentum is Nesterov's.
+    /// Nesterov momentum for SGD.
     pub nesterov: bool,
     /// The weight decay.
     pub weight_decay: f64,
-    /// Whether parameters of one axis (batch norm's weights, and all biases) decay too. PyTorch decays them, timm does not.
+    /// Weight decay also for parameters with one axis (batch norm and biases), as in PyTorch; timm excludes them.
     pub norm_decay: bool,
     /// Adam's β1 and β2, in 0..1.
     pub betas: [f64; 2],
@@ -57,23 +57,23 @@ impl Default for OptimiserConfig {
 }
 
 impl OptimiserConfig {
-    /// Refuses numbers that no optimiser can work with.
+    /// Checks the ranges of the parameters.
     ///
     /// # Errors
-    /// Misuse: a number out of its range, or Nesterov's momentum without momentum.
+    /// Wrong usage: a parameter out of range, or Nesterov momentum without momentum.
     pub fn validate(&self) -> Result<()> {
         let below_one = |name: &str, value: f64| match value {
             value if (0.0..1.0).contains(&value) => Ok(()),
             value => Err(misuse(
                 format!("{name} cannot be {value}"),
-                format!("choose {name} from 0 up to, but not, 1"),
+                format!("{name} must be at least 0 and below 1"),
             )),
         };
         let not_negative = |name: &str, value: f64| match value {
             value if value >= 0.0 && value.is_finite() => Ok(()),
             value => Err(misuse(
                 format!("{name} cannot be {value}"),
-                format!("choose {name} of 0 or more"),
+                format!("{name} must be at least 0"),
             )),
         };
         below_one("momentum", self.momentum)?;
@@ -83,14 +83,14 @@ impl OptimiserConfig {
         not_negative("epsilon", self.eps)?;
         if self.kind == OptimiserKind::Sgd && self.nesterov && self.momentum <= 0.0 {
             return Err(misuse(
-                "Nesterov's momentum needs momentum",
-                "give a momentum such as 0.9, or leave Nesterov's out",
+                "Nesterov momentum needs a momentum above 0",
+                "pass `--momentum 0.9`, or leave --nesterov out",
             ));
         }
         Ok(())
     }
 
-    /// The names of what is kept of each variable.
+    /// Returns the names of the tensors that are kept per variable.
     fn kept(&self) -> &'static [&'static str] {
         match self.kind {
             OptimiserKind::Sgd if self.momentum > 0.0 => &["momentum"],
@@ -100,21 +100,21 @@ impl OptimiserConfig {
     }
 }
 
-/// Moves variables along their gradients.
+/// Updates variables with their gradients.
 #[derive(Debug)]
 pub struct Optimiser {
     config: OptimiserConfig,
     variables: Vec<(String, Var)>,
-    /// What is kept of each variable, in the order of `config.kept()`; of its shape and dtype.
+    /// The tensors kept per variable, in the order of `config.kept()`; with its shape and dtype.
     kept: Vec<Vec<Var>>,
     steps: u64,
 }
 
 impl Optimiser {
-    /// An optimiser of `variables` that has done no step.
+    /// Creates an optimizer of `variables`.
     ///
     /// # Errors
-    /// Those of [`OptimiserConfig::validate`]; a device without memory.
+    /// Those of [`OptimiserConfig::validate`], and if the device lacks memory.
     pub fn new(config: OptimiserConfig, variables: Vec<(String, Var)>) -> Result<Self> {
         config.validate()?;
         let zeros = |variable: &Var| {
@@ -134,10 +134,10 @@ impl Optimiser {
         })
     }
 
-    /// One step along `gradients` with learning rate `lr`.
+    /// Makes one step with learning rate `lr`.
     ///
     /// # Errors
-    /// Gradients of other variables than this optimiser's.
+    /// If the gradients are not those of the optimizer's variables.
     pub fn step(&mut self, gradients: &Gradients, lr: f64) -> Result<()> {
         let gradients = gradients.named();
         let same = gradients
@@ -145,7 +145,7 @@ impl Optimiser {
             .map(|(name, _)| name)
             .eq(self.variables.iter().map(|(name, _)| name));
         if !same {
-            bail!("the gradients are not those of the optimiser's variables");
+            bail!("the gradients are not those of the optimizer's variables");
         }
         let step = self.steps + 1;
         for_each(&self.variables, |index, (name, variable)| {
@@ -158,16 +158,15 @@ impl Optimiser {
         Ok(())
     }
 
-    /// Steps done.
+    /// Returns the number of steps done.
     pub fn steps(&self) -> u64 {
         self.steps
     }
 
-    /// What is kept of earlier gradients: `momentum.<name>`, or `exp_avg.<name>` and `exp_avg_sq.<name>`. The tensors are
-    /// copies.
+    /// Returns copies of the optimizer state: `momentum.<name>`, or `exp_avg.<name>` and `exp_avg_sq.<name>`.
     ///
     /// # Errors
-    /// A device without memory.
+    /// If the device lacks memory.
     pub fn state(&self) -> Result<Vec<(String, Tensor)>> {
         let mut state = Vec::new();
         for ((name, _), kept) in self.variables.iter().zip(&self.kept) {
@@ -181,10 +180,10 @@ impl Optimiser {
         Ok(state)
     }
 
-    /// Goes on from a [`Optimiser::state`] taken after `steps` steps. Tensors of other names are left aside.
+    /// Restores an [`Optimiser::state`] taken after `steps` steps. Tensors with other names are ignored.
     ///
     /// # Errors
-    /// A tensor that is missing or has another shape; nothing is changed then.
+    /// If a tensor is missing or has another shape; nothing is changed then.
     pub fn restore(&mut self, tensors: &HashMap<String, Tensor>, steps: u64) -> Result<()> {
         let kept = self.variables.iter().zip(&self.kept);
         let named = kept.flat_map(|((name, _), kept)| {
@@ -196,19 +195,19 @@ impl Optimiser {
         Ok(())
     }
 
-    /// The variables that it moves, in order.
+    /// Returns the variables that it updates, in order.
     pub fn variables(&self) -> &[(String, Var)] {
         &self.variables
     }
 
-    /// The optimiser and its numbers.
+    /// Returns the configuration.
     pub fn config(&self) -> &OptimiserConfig {
         &self.config
     }
 }
 
-/// Calls `work` with every named variable and its number: many at a time on the CPU, where they are independent of each other
-/// so that threads change no bit, and in order on a device.
+/// Calls `work` with every named variable and its index: in parallel on the CPU, where the variables are independent, so that
+/// threads do not change the results, and in order on other devices.
 pub(super) fn for_each(
     variables: &[(String, Var)],
     work: impl Fn(usize, &(String, Var)) -> Result<()> + Sync,
@@ -223,7 +222,7 @@ pub(super) fn for_each(
     }
 }
 
-/// Sets every variable to the tensor of its name, or none of them where one is missing or has another shape.
+/// Sets every variable to the tensor with its name, or none if one is missing or has another shape.
 pub(super) fn set_all<'a>(
     variables: impl Iterator<Item = (String, &'a Var)>,
     tensors: &HashMap<String, Tensor>,
@@ -231,11 +230,11 @@ pub(super) fn set_all<'a>(
     let mut found = Vec::new();
     for (name, variable) in variables {
         let Some(tensor) = tensors.get(&name) else {
-            bail!("tensor `{name}` of the training's state is missing")
+            bail!("tensor `{name}` is missing in the training state")
         };
         if tensor.dims() != variable.dims() {
             bail!(
-                "tensor `{name}` of the training's state has shape {:?}, not {:?}",
+                "tensor `{name}` of the training state has shape {:?}, not {:?}",
                 tensor.dims(),
                 variable.dims()
             );
@@ -250,7 +249,7 @@ pub(super) fn set_all<'a>(
 }
 
 impl OptimiserConfig {
-    /// One step, the `step`-th from 1, of one variable.
+    /// Makes step `step` (from 1) for one variable.
     fn update(
         &self,
         variable: &Var,

@@ -1,4 +1,4 @@
-//! A batch's way through the net and back: by the compiled step for f32 on the CPU, by autograd elsewhere.
+//! Forward and backward pass of a training batch: the compiled step for f32 on CPUs, autograd elsewhere.
 
 use super::gradients::Gradients;
 use crate::model::{Frozen, ResNet};
@@ -7,35 +7,35 @@ use crate::step::Step;
 use anyhow::{Context, Result};
 use candle_core::{Tensor, Var};
 
-/// What a batch is to the net.
+/// The input of a batch.
 #[derive(Debug)]
 pub enum Input {
-    /// Pictures `[N, C, H, W]`.
+    /// Images `[N, C, H, W]`.
     Pictures(Tensor),
     /// Pooled features `[N, features]` of a frozen backbone.
     Features(Tensor),
 }
 
-/// A net, whose parameters are variables, as it trains.
+/// A network in training, whose parameters are variables.
 #[derive(Debug)]
 pub struct Pass {
     net: ResNet,
     frozen: Frozen,
-    /// The body compiled for the pictures that came last.
+    /// The body compiled for the size of the last images.
     step: Option<Step>,
 }
 
-/// A batch that has passed forward.
+/// The output of a forward pass.
 #[derive(Debug)]
 pub struct Passed {
     /// Logits `[N, classes]`.
     pub logits: Tensor,
-    /// The pooled features, where the compiled step made them: where autograd ends and the step goes on.
+    /// The pooled features, if the compiled step computed them: autograd covers what follows, the step what precedes.
     features: Option<Var>,
 }
 
 impl Pass {
-    /// `net` with a part of it `frozen`.
+    /// Creates the passes of `net` with a `frozen` part.
     pub fn new(net: ResNet, frozen: Frozen) -> Self {
         Self {
             net,
@@ -44,20 +44,20 @@ impl Pass {
         }
     }
 
-    /// The net; its weights move on with the training.
+    /// Returns the network, which shares its weights with the training.
     pub fn net(&self) -> &ResNet {
         &self.net
     }
 
-    /// The part that does not learn.
+    /// Returns the frozen part.
     pub fn frozen(&self) -> Frozen {
         self.frozen
     }
 
-    /// Passes a batch forward. Batch norm takes its statistics and moves the running ones, but for the frozen part.
+    /// Runs the forward pass of a batch. Batch norm uses batch statistics and updates the running ones, except in the frozen part.
     ///
     /// # Errors
-    /// Pictures that the net cannot take or train on; where the device lacks memory.
+    /// If the network cannot take or be trained on these images, or the device lacks memory.
     pub fn forward(&mut self, input: &Input) -> Result<Passed> {
         let (logits, features) = match input {
             Input::Features(x) => (self.net.head().forward(x)?, None),
@@ -70,7 +70,7 @@ impl Pass {
         Ok(Passed { logits, features })
     }
 
-    /// The pooled features of pictures by the compiled step, as a variable of their own.
+    /// Returns the pooled features of images from the compiled step, as a separate variable.
     fn features(&mut self, x: &Tensor) -> Result<Var> {
         let (batch, channels, height, width) = x.dims4()?;
         let picture = [channels, height, width];
@@ -85,10 +85,10 @@ impl Pass {
         Ok(Var::from_tensor(&features)?)
     }
 
-    /// The gradients of `variables`, given the mean loss over the `pictures` pictures that passed last.
+    /// Returns the gradients of `variables` for the mean loss over the `pictures` images of the last forward pass.
     ///
     /// # Errors
-    /// A variable without a gradient: it takes no part in the loss.
+    /// If a variable has no gradient, as it does not affect the loss.
     pub fn backward(
         &mut self,
         passed: &Passed,

@@ -1,4 +1,4 @@
-//! The data of a run: opened, with the part that validates, and the recipe that suits them.
+//! The data of a run: the dataset with its validation set, and the defaults that suit it.
 
 use super::choices::StemRule;
 use super::defaults::{Situation, defaults, usual_epochs};
@@ -22,20 +22,24 @@ use crate::model::{ModelConfig, Preprocess};
 use crate::weights::RunNote;
 use crate::weights::run::{Carved, canonical};
 use crate::words::counted;
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use std::collections::BTreeSet;
 use std::path::{self, Path};
 
-/// The part of a folder's pictures that validates where none are put aside for it.
+/// The fraction of a folder's images that is held out for validation if it has no split for it.
 const FOLDER_VAL_SPLIT: f64 = 0.1;
-/// The most pictures that are validated together.
+/// Training images of a class below which a warning names it.
+const FEW_IMAGES: usize = 10;
+/// Classes that such a warning names.
+const MOST_NAMED: usize = 5;
+/// Maximum number of images per validation batch.
 const VALIDATED_TOGETHER: usize = 64;
 
-/// The data that a run learns from, and what it is called.
+/// The data of a run and its name.
 pub(super) struct Data {
     pub set: DataSet,
     pub name: DataName,
-    /// The part of the training pictures that was carved out to validate on.
+    /// The fraction of the training images that is held out for validation.
     carved: Option<f64>,
 }
 
@@ -61,7 +65,7 @@ impl Data {
                 let erases = said.random_erase.is_some_and(|part| part > 0.0);
                 if erases || said.augment.is_some_and(|policy| policy != Policy::None) {
                     set.notes.push(
-                        "random numbers are no pictures: --augment and --random-erase change nothing".to_owned(),
+                        "random inputs: --augment and --random-erase have no effect".to_owned(),
                     );
                 }
                 set
@@ -70,15 +74,15 @@ impl Data {
         };
         if set.train.as_ref().is_none_or(Split::is_empty) {
             return Err(hinted(
-                format!("data set `{written}` has no training pictures"),
-                "put them into `train/`, one folder a class",
+                format!("dataset `{written}` has no training images"),
+                "put them into `train/`, one folder per class",
             ));
         }
         let is_folder = matches!(name, DataName::Folder(_));
         if is_folder && set.kind == Kind::Small && base.is_none() && said.image_size.is_none() {
             let [height, width] = set.preprocess.size;
             set.notes.push(format!(
-                "pictures of about {height}x{width}: trained at that size; --image-size 224 for another"
+                "images of about {height}x{width} px: trained at that size; `--image-size 224` for another"
             ));
         }
         let alone = set.val.is_none() && set.test.is_none() && is_folder;
@@ -93,7 +97,26 @@ impl Data {
         })
     }
 
-    /// The data set as it can be written wherever one works.
+    /// Returns whether the dataset is a folder of photographs.
+    pub fn is_photographs(&self) -> bool {
+        self.set.kind == Kind::Photographs && matches!(self.name, DataName::Folder(_))
+    }
+
+    /// A warning that names the classes of a folder with fewer than ten training images.
+    pub fn warning_of_small_classes(&self) -> Option<Error> {
+        let train = self
+            .set
+            .train
+            .as_ref()
+            .filter(|split| split.is_of_files())?;
+        let mut counts = vec![0; self.set.labels.len()];
+        for &class in train.classes() {
+            counts[class as usize] += 1;
+        }
+        small_classes(&self.set.labels, &counts)
+    }
+
+    /// Returns the dataset as DATA that is valid in every working folder.
     pub fn place(&self) -> String {
         let absolute = |path: &Path| {
             let found = path::absolute(path);
@@ -106,7 +129,7 @@ impl Data {
         }
     }
 
-    /// The recipe with every answer; `watch` is told where a number of steps decides that of the epochs.
+    /// Completes the recipe with defaults; notes to `watch` if the number of steps decides that of the epochs.
     pub fn fill(
         &self,
         mut said: Recipe,
@@ -141,14 +164,16 @@ impl Data {
             let usual = usual_epochs(situation, &said, steps_an_epoch(batch_size));
             if usual != epochs {
                 watch.note(&format!(
-                    "--max-steps {steps} shortens the schedule to {}; add --epochs {usual} to keep the usual one",
+                    "--max-steps {steps} shortens the schedule to {}; add `--epochs {usual}` to keep the default one",
                     counted(epochs, "epoch")
                 ));
             }
         }
         let mut recipe = said.or(defaults);
         if !from_model {
-            let size = recipe.image_size.context("the defaults name a size")?;
+            let size = recipe
+                .image_size
+                .context("the defaults have an image size")?;
             let architecture = architecture(&recipe, size.0)?;
             recipe.depth = Some(architecture.depth);
             recipe.stem = architecture.stem.map(StemRule::from);
@@ -156,12 +181,12 @@ impl Data {
         Ok(recipe)
     }
 
-    /// Optimiser steps of an epoch of a net with inputs of `size`.
+    /// Returns the optimizer steps per epoch of a network with inputs of `size`.
     pub fn steps_an_epoch(&self, recipe: &Recipe, config: &ModelConfig, size: [usize; 2]) -> u64 {
         let pictures = self.set.train.as_ref().map_or(0, Split::len);
         let batch_size = recipe.batch_size.unwrap_or(1).clamp(1, pictures.max(1));
         let frozen = recipe.freeze.unwrap_or_default();
-        // A net that cannot be built has its own error, later.
+        // A network that cannot be built fails with its own error later.
         let fewest = fewest_pictures(config, size, frozen).unwrap_or(1);
         let drop_last = recipe.drop_last.unwrap_or(false);
         let drop_last = drops_last(pictures, batch_size, drop_last, fewest);
@@ -169,7 +194,7 @@ impl Data {
         batches.div_ceil(recipe.grad_accumulation.unwrap_or(1).max(1)) as u64
     }
 
-    /// The pictures that choose the best epoch, and those that are left to measure on at the end.
+    /// Returns the validation set, and the test set if the validation set is another one.
     pub fn validation(
         &self,
         settings: &Settings,
@@ -195,29 +220,28 @@ impl Data {
             })
         };
         let test = match self.set.test.as_ref().filter(|test| !test.is_empty()) {
-            Some(test) => Some(make(test, "test", counted(test.len(), "test picture"))?),
+            Some(test) => Some(make(test, "test", counted(test.len(), "test image"))?),
             None => None,
         };
         Ok(match (&self.set.val, self.carved) {
             (Some(val), Some(part)) => {
                 let text = format!(
-                    "{} carved out of train ({} %, of every class, seed {})",
-                    counted(val.len(), "picture"),
+                    "{} held out of train ({} % of each class, seed {})",
+                    counted(val.len(), "image"),
                     100.0 * part,
                     settings.seed
                 );
                 (Some(make(val, "train", text)?), test)
             }
             (Some(val), None) => {
-                let text = format!("{} of val", counted(val.len(), "picture"));
+                let text = counted(val.len(), "validation image");
                 (Some(make(val, "val", text)?), test)
             }
             (None, _) => (test, None),
         })
     }
 
-    /// What the model's note says of the pictures that teach it; noise is not worth one.
-    /// `from` is that of the model that the run began with.
+    /// Returns the provenance that the saved models carry; `None` for random inputs. `from` is that of the pretrained model.
     pub fn note(&self, seed: u64, from: Option<RunNote>) -> Option<RunNote> {
         let carved = self.carved.map(|part| Carved::of(&self.set, part, seed));
         (self.set.kind != Kind::Noise).then(|| RunNote {
@@ -228,17 +252,17 @@ impl Data {
         })
     }
 
-    /// What the names and classes of the pictures add up to: other pictures have another.
+    /// Returns a fingerprint of the names and classes of the images.
     pub fn fingerprint(&self) -> String {
         self.set.fingerprint(self.splits())
     }
 
-    /// What the sizes of the pictures' files add up to: pictures that were changed most often have another.
+    /// Returns a fingerprint of the file sizes, which detects most changed images.
     pub fn sizes(&self) -> String {
         file_sizes(self.splits())
     }
 
-    /// What a sample of the pictures' contents adds up to.
+    /// Returns a fingerprint of a sample of the images' contents.
     pub fn contents(&self) -> String {
         sampled_contents(self.splits())
     }
@@ -246,5 +270,57 @@ impl Data {
     fn splits(&self) -> impl Iterator<Item = &Split> {
         let all = [&self.set.train, &self.set.val, &self.set.test];
         all.into_iter().flatten()
+    }
+}
+
+/// The warning that names the classes with fewer than [`FEW_IMAGES`] training images; `None` if there are none.
+fn small_classes(labels: &[String], counts: &[usize]) -> Option<Error> {
+    let classes = labels.iter().zip(counts);
+    let small: Vec<_> = classes.filter(|(_, count)| **count < FEW_IMAGES).collect();
+    let message = match small.as_slice() {
+        [] => return None,
+        [(label, count)] => format!(
+            "class `{label}` has {}, fewer than {FEW_IMAGES}",
+            counted(**count, "training image")
+        ),
+        several => {
+            let named = several.iter().take(MOST_NAMED);
+            let named: Vec<String> = named
+                .map(|(label, count)| format!("`{label}` ({count})"))
+                .collect();
+            let rest = match several.len().saturating_sub(MOST_NAMED) {
+                0 => String::new(),
+                rest => format!(" and {rest} more"),
+            };
+            format!(
+                "{} have fewer than {FEW_IMAGES} training images: {}{rest}",
+                counted(several.len(), "class"),
+                named.join(", ")
+            )
+        }
+    };
+    Some(hinted(
+        message,
+        "add images: a model cannot be expected to tell such a class apart",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_with_fewer_than_ten_images_are_named_with_their_counts() {
+        let labels: Vec<String> = ('a'..='h').map(String::from).collect();
+        let warning = |counts: &[usize]| small_classes(&labels, counts).map(|e| e.to_string());
+        assert_eq!(warning(&[10; 8]), None);
+        let one = warning(&[10, 9, 10, 10, 10, 10, 10, 10]);
+        let expected = "class `b` has 9 training images, fewer than 10";
+        assert_eq!(one.as_deref(), Some(expected));
+        let two = warning(&[10, 1, 10, 10, 10, 10, 10, 0]);
+        let expected = "2 classes have fewer than 10 training images: `b` (1), `h` (0)";
+        assert_eq!(two.as_deref(), Some(expected));
+        let many = warning(&[3; 8]).unwrap();
+        assert!(many.ends_with("`d` (3), `e` (3) and 3 more"), "{many}");
     }
 }

@@ -1,4 +1,4 @@
-//! Paths as run folders: which a new run can have, which one can go on in, and what is said of the others.
+//! Paths of run folders: those that a new run can have, and the errors for others.
 
 use super::folder::{LOCK, STATE};
 use crate::error::{hinted, misuse};
@@ -8,15 +8,30 @@ use anyhow::{Context, Result};
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Where run folders are made unless another place is said.
+/// Where run folders are created by default.
 pub(super) const RUNS: &str = "runs";
 
-/// Refuses a path that no new run can have: something is there already.
+/// Returns the run folder `runs/NAME`.
 ///
 /// # Errors
-/// A file, or a folder that is not empty.
+/// If the name is not a single component of a path.
+pub(crate) fn named_run(name: &str) -> Result<PathBuf, String> {
+    let is_plain = |letter: char| !letter.is_control() && !"/\\:".contains(letter);
+    if name.is_empty() || name.starts_with('.') || !name.chars().all(is_plain) {
+        return Err(
+            "must be the name of a folder under `runs/`, without `/`, such as `baseline`"
+                .to_owned(),
+        );
+    }
+    Ok(Path::new(RUNS).join(name))
+}
+
+/// Checks that a new run can have a path: it must not exist, or be an empty folder.
+///
+/// # Errors
+/// If it is a file, or a folder that is not empty.
 pub fn ensure_new(path: &Path) -> Result<()> {
     let shown = path.display();
     let entries = match fs::read_dir(path) {
@@ -24,7 +39,7 @@ pub fn ensure_new(path: &Path) -> Result<()> {
         Err(error) => {
             return Err(error).with_context(|| format!("cannot write to run folder `{shown}`"));
         }
-        // What a process leaves that was killed before its first state.
+        // Left by a process that was killed before its first state.
         Ok(entries) => entries
             .flatten()
             .filter(|entry| !is_left_behind(&entry.file_name()))
@@ -38,21 +53,21 @@ pub fn ensure_new(path: &Path) -> Result<()> {
         hinted(
             message,
             format!(
-                "`resnet train --resume {}` goes on with that run; else pass another folder with -o",
+                "`resnet train --resume {}` resumes that run; for a new one pass another --name or -o",
                 shell_word(&shown.to_string())
             ),
         )
     } else {
-        hinted(message, "pass a folder that is not there yet with -o")
+        hinted(message, "pass another --name, or a new folder with -o")
     })
 }
 
-/// Whether `path` is the folder of a run.
+/// Returns whether `path` is a run folder.
 pub(crate) fn is_run(path: &Path) -> bool {
     path.join(STATE).is_file()
 }
 
-/// The error of a path that is no run's folder.
+/// The error for a path that is not a run folder.
 pub(super) fn no_run(path: &Path) -> anyhow::Error {
     let shown = path.display();
     let around = path.ancestors().skip(1).find(|around| is_run(around));
@@ -62,7 +77,7 @@ pub(super) fn no_run(path: &Path) -> anyhow::Error {
             _ => run,
         };
         return misuse(
-            format!("cannot resume `{shown}`: it is a part of a run"),
+            format!("cannot resume `{shown}`: it is part of a run"),
             format!("pass the run's folder: `--resume {}`", run.display()),
         );
     }
@@ -74,20 +89,18 @@ pub(super) fn no_run(path: &Path) -> anyhow::Error {
         runs = near(Path::new(RUNS), name, is_run);
     }
     let hint = match runs.as_slice() {
-        [] => {
-            "pass the folder that `resnet train` wrote, such as `runs/sample-resnet20-1`".to_owned()
-        }
+        [] => "pass a run folder of `resnet train`, such as `runs/sample-resnet20-1`".to_owned(),
         runs => there(runs),
     };
     let what = if path.exists() {
-        format!("it holds no `{STATE}`")
+        format!("it has no `{STATE}`")
     } else {
         "there is no such folder".to_owned()
     };
-    misuse(format!("cannot resume `{shown}`: {what}"), hint)
+    hinted(format!("cannot resume `{shown}`: {what}"), hint)
 }
 
-/// Whether a file is no part of a run: its lock, or one that a process was killed in writing.
+/// Whether a file is not part of a run: its lock, or one that a killed process left unfinished.
 fn is_left_behind(name: &OsStr) -> bool {
     name == LOCK || is_unfinished(name)
 }
@@ -96,4 +109,21 @@ fn is_left_behind(name: &OsStr) -> bool {
 pub(super) fn is_unfinished(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
     name.starts_with(b".") && name.ends_with(b".part")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_runs_are_single_folders_under_runs() {
+        for name in ["baseline", "photos 2", "lr=0.1", "고양이"] {
+            assert_eq!(named_run(name), Ok(Path::new("runs").join(name)));
+        }
+        for name in [
+            "", ".", "..", ".hidden", "a/b", "/tmp", "a\\b", "C:", "a\nb",
+        ] {
+            assert!(named_run(name).is_err(), "{name:?}");
+        }
+    }
 }

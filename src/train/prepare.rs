@@ -1,4 +1,4 @@
-//! From what was said to a run that can begin: data, model, settings, folder.
+//! Preparation of a new run: data, model, settings, folder.
 
 use super::events::Events;
 use super::feed::Feed;
@@ -12,59 +12,53 @@ use super::recipe::Recipe;
 use super::report::Drawing;
 use super::rules::{check_batches, class_weights, fewest_pictures, schedule, steps};
 use super::run::Run;
-use super::schedule::Scheduler;
 use super::settings::Settings;
-use super::start::{Start, refuse_two_architectures};
+use super::start::{
+    DEFAULT_MODEL, Start, architecture_key, open_default, refuse_two_architectures,
+};
 use super::state::{Exact, Identity, Standing};
-use super::watch::{Beginning, Watch};
+use super::watch::Watch;
 use crate::datasets::DataName;
 use crate::error::misuse;
 use crate::hub::Progress;
 use crate::kernels::isa;
-use crate::model::Frozen;
+use crate::model::{Frozen, ModelConfig};
 use crate::nn::loss::CrossEntropy;
 use crate::ops::Form;
-use crate::weights::run::Seen;
 use crate::weights::{Card, Checkpoint, Remote};
-use crate::words::counted;
 use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// Validation pictures below which many epochs recognise equally many.
-const FEW_TO_CHOOSE: usize = 50;
-/// Pictures a class below which a new net learns little.
-const FEW_A_CLASS: usize = 100;
-
-/// Where and by what a run computes and writes: nothing of it changes its numbers.
+/// Execution environment: device, worker threads, progress. Does not affect results.
 pub struct Site<'a> {
-    /// Where it computes.
+    /// The device.
     pub device: Device,
-    /// Threads that read and prepare pictures.
+    /// Data-loading threads.
     pub workers: usize,
-    /// What is told of downloads.
+    /// Receives the progress of downloads.
     pub progress: &'a dyn Progress,
 }
 
-/// Where a new run is written.
+/// The output of a new run.
 #[derive(Debug, Clone)]
 pub enum Target {
-    /// `runs/<data>-<model>-<n>`.
+    /// `runs/<data>-<model>[-finetune|-probe]-<n>`.
     Numbered,
     /// This folder.
     Folder(PathBuf),
-    /// Nowhere, but this folder, where one is named, must be one that a run could have.
+    /// None; the folder, if given, must be one that a run could have.
     Dry(Option<PathBuf>),
-    /// The same, and with `max-steps` it validates on no more pictures than it learns: a trial for people.
+    /// The same, and with `max-steps` it validates on no more images than it trains on: a trial for people.
     Trial(Option<PathBuf>),
 }
 
 impl Run {
-    /// Prepares a new run by what was `said`; `about` stands above its `config.toml`.
+    /// Prepares a new run of the recipe `said`; `about` becomes the comment at the top of its `config.toml`.
     ///
     /// # Errors
-    /// What cannot be trained, each before anything is written.
+    /// If it cannot be trained; nothing is written then.
     pub fn start(
         said: Recipe,
         target: &Target,
@@ -79,13 +73,23 @@ impl Run {
         let name = DataName::parse(&written)?;
         refuse_two_architectures(&said)?;
         refuse_idle(&said)?;
-        let checkpoint = match &said.model {
-            Some(model) => Some(Checkpoint::open(model, &Remote::new(site.progress))?),
+        let hub = Remote::new(site.progress);
+        let mut said = said;
+        let mut checkpoint = match &said.model {
+            Some(model) => Some(Checkpoint::open(model, &hub)?),
             None => None,
         };
+        let base = checkpoint.as_ref().map(|model| &model.card.preprocess);
+        let data = Data::open(&name, &written, &said, base, site.progress)?;
+        if checkpoint.is_none() && architecture_key(&said).is_none() && data.is_photographs() {
+            checkpoint = Some(open_default(&hub)?);
+            said.model = Some(DEFAULT_MODEL.to_owned());
+            watch.note(&format!(
+                "photographs are fine-tuned from a pretrained `{DEFAULT_MODEL}` by default; `--depth 50` trains from scratch"
+            ));
+        }
         let card = checkpoint.as_ref().map(|checkpoint| &checkpoint.card);
         let base = card.map(|card| card.preprocess.clone());
-        let data = Data::open(&name, &written, &said, base.as_ref(), site.progress)?;
         let notes = card.into_iter().flat_map(|card| &card.notes);
         for note in notes.chain(&data.set.notes) {
             watch.note(note);
@@ -101,8 +105,8 @@ impl Run {
             Some(checkpoint) => Start::of(&checkpoint, &data.set.labels, &settings, watch)?,
             None => Start::new(&recipe, &settings, data.set.labels.len())?,
         };
-        let model_name = start.name.unwrap_or_else(|| start.config.short_name());
-        let folder_name = format!("{}-{model_name}", data.name.short_name());
+        let folder_name = run_name(&data.name.short_name(), &start.config, &settings, &recipe);
+        let few = data.warning_of_small_classes();
         let identity = Identity {
             recipe: recipe.to_toml("")?,
             config: start.config,
@@ -117,7 +121,7 @@ impl Run {
             begun_with,
         };
         let train = data.set.train.as_ref();
-        let train = train.context("the data set has no training pictures")?;
+        let train = train.context("the dataset has no training images")?;
         let weights = class_weights(&settings, train, identity.config.classes)?;
         let identity = Identity {
             class_weights: weights.map(|weights| weights.into_iter().map(Exact).collect()),
@@ -149,38 +153,13 @@ impl Run {
             return Err(error);
         }
         run.announce(watch);
+        if let Some(warning) = few {
+            watch.warning(&warning);
+        }
         Ok(run)
     }
 
-    /// Says which of the pictures that measure the run, those of the data called `name`, the model that it begins with has seen.
-    fn note_seen(&self, name: &str, watch: &mut dyn Watch) {
-        let Some(before) = &self.identity.begun_with else {
-            return;
-        };
-        for measured in self.validation.iter().chain(&self.test) {
-            if before.seen(name, &measured.split) != Seen::Never {
-                watch.note(&format!(
-                    "the model that the run begins with has learnt from {}, or was chosen by them: figures on them flatter the model",
-                    measured.text
-                ));
-            }
-        }
-    }
-
-    /// Lets a trial of a few steps validate on as many pictures as it learns.
-    fn shorten_validation(&mut self, watch: &mut dyn Watch) {
-        let (Some(most), Some(validation)) = (self.looked_at, &mut self.validation) else {
-            return;
-        };
-        if validation.shorten(most) {
-            watch.note(&format!(
-                "a dry run with --max-steps validates on no more pictures than it learns: {}",
-                validation.text
-            ));
-        }
-    }
-
-    /// Writes what a run's folder holds before the first step, so that it can be resumed from then on.
+    /// Writes the files that a run folder has before the first step, so that the run can be resumed from then on.
     fn begin_folder(&self, about: &str) -> Result<()> {
         let Some(folder) = &self.folder else {
             return Ok(());
@@ -197,86 +176,9 @@ impl Run {
         folder.write_state(&self.identity, &self.standing, &state)?;
         folder.write_config(&self.config_toml(about)?)
     }
-
-    pub(super) fn config_toml(&self, about: &str) -> Result<String> {
-        let validation = match &self.validation {
-            Some(validation) => format!("best/ is chosen by {}", validation.text),
-            None => "no pictures choose best/: it is the last epoch".to_owned(),
-        };
-        self.recipe.to_toml(&format!("{about}\n{validation}"))
-    }
-
-    pub(super) fn announce(&self, watch: &mut dyn Watch) {
-        let left_over = self.feed.left_over();
-        if left_over > 0 && !self.settings.drop_last {
-            watch.note(&format!(
-                "every epoch leaves out its last batch, of {left_over}: batch norm cannot learn from a single pixel"
-            ));
-        }
-        if self.settings.patience.is_some() && self.validation.is_none() {
-            watch.note("--patience changes nothing: no pictures choose the best epoch");
-        }
-        let settings = &self.settings;
-        // A run of one epoch has no room for a milestone, whoever set it.
-        let falls = |&at: &u64| settings.epochs == 1 || at < settings.epochs;
-        if settings.scheduler == Scheduler::Step && !settings.milestones.iter().any(falls) {
-            watch.note(
-                "the run ends before the first of --milestones: the learning rate does not fall",
-            );
-        }
-        let is_new = self.recipe.model.is_none() && self.standing.step == 0;
-        if is_new && settings.frozen != Frozen::Nothing {
-            watch.note("--freeze keeps random numbers as they are, for the net is new: `-m MODEL` begins with a model's");
-        }
-        self.note_few(watch);
-        let validation = self.validation.as_ref();
-        watch.begin(&Beginning {
-            model: self.card.name.clone(),
-            parameters: self.learner.counts(),
-            images: self.feed.count(),
-            classes: self.identity.labels.len(),
-            validation: validation.map(|validation| validation.text.clone()),
-            recipe: self.settings.to_string(),
-            answers: self.recipe.clone(),
-            epochs: self.settings.epochs,
-            steps_an_epoch: steps(&self.settings, self.feed.batches_an_epoch()),
-            step_bytes: self.step_bytes,
-            done: [self.standing.epoch, self.standing.step],
-            best: self.best(),
-            folder: self.folder.as_ref().map(|folder| folder.path().to_owned()),
-        });
-    }
-
-    /// What to know where the pictures that choose the best epoch are few.
-    pub(super) fn warning_of_few(&self) -> Option<String> {
-        let images = self.validation.as_ref()?.images();
-        let is_few = self.feed.is_of_files() && self.settings.epochs > 1 && images < FEW_TO_CHOOSE;
-        is_few.then(|| {
-            format!(
-                "{} are too few to tell epochs apart: of equal ones best/ is the earliest, and last/ may be the better model",
-                counted(images, "picture")
-            )
-        })
-    }
-
-    /// Says so where there is too little to learn a net from.
-    fn note_few(&self, watch: &mut dyn Watch) {
-        if let Some(warning) = self.warning_of_few() {
-            watch.note(&warning);
-        }
-        let (images, classes) = (self.feed.count(), self.identity.labels.len());
-        let is_new = self.recipe.model.is_none() && self.standing.step == 0;
-        if is_new && self.feed.is_of_files() && images < FEW_A_CLASS * classes {
-            watch.note(&format!(
-                "{} of {} are few for a net that begins with nothing: `-m resnet50` begins with what a trained one knows",
-                counted(images, "picture"),
-                counted(classes, "class")
-            ));
-        }
-    }
 }
 
-/// What a run is made of, beside data and weights.
+/// The parts of a run beside data and weights.
 pub(super) struct Parts {
     pub settings: Settings,
     pub recipe: Recipe,
@@ -285,7 +187,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// The run, with the weights in `start` and no folder.
+    /// Builds the run, with the weights in `start` and without a folder.
     pub fn assemble(self, data: Data, start: &HashMap<String, Tensor>, site: &Site) -> Result<Run> {
         let Self {
             settings,
@@ -299,18 +201,19 @@ impl Parts {
         {
             return Err(misuse(
                 format!(
-                    "cannot train with --freeze layer{stage}: the net has {} stages",
+                    "cannot train with --freeze layer{stage}: the network has {} stages",
                     config.blocks.len()
                 ),
                 "freeze an earlier stage, or the backbone",
             ));
         }
         let note = data.note(settings.seed, identity.begun_with.clone());
+        let is_photographs = data.is_photographs();
         let (validation, test) = data.validation(&settings, site.workers)?;
         let train = data
             .set
             .train
-            .context("the data set has no training pictures")?;
+            .context("the dataset has no training images")?;
         let fewest = fewest_pictures(config, settings.preprocess.size, settings.frozen)?;
         let weights = identity.class_weights.as_ref();
         let loss = CrossEntropy {
@@ -344,6 +247,7 @@ impl Parts {
             card,
             workers: site.workers,
             step_bytes,
+            is_photographs,
             looked_at: None,
             folder: None,
             earlier_best: Vec::new(),
@@ -356,13 +260,23 @@ impl Parts {
     }
 }
 
-/// The instruction set that a CPU computes by, which decides the last bits of its numbers.
+/// The name of a new run's folder, but for its number: `<data>-<model>[-finetune|-probe]`.
+fn run_name(data: &str, config: &ModelConfig, settings: &Settings, recipe: &Recipe) -> String {
+    let kind = match (&recipe.model, settings.frozen) {
+        (_, Frozen::Backbone) => "-probe",
+        (Some(_), _) => "-finetune",
+        (None, _) => "",
+    };
+    format!("{data}-{}{kind}", config.short_name())
+}
+
+/// Returns the instruction set in use on a CPU, which decides the last bits of the results.
 pub(super) fn instructions(dtype: DType, device: &Device) -> Option<String> {
     let form = Form::on(dtype, device);
     (form == Form::Kernels).then(|| isa::current().name().to_owned())
 }
 
-/// What a device is called, in a state and for people.
+/// Returns the name of a device, as states and messages have it.
 pub fn place(device: &Device) -> &'static str {
     match device {
         Device::Cpu => "cpu",

@@ -1,4 +1,4 @@
-//! A linear probe: the features of a frozen backbone, computed once, in place of pictures.
+//! Linear probing: the features of a frozen backbone, computed once, replace the images.
 
 use super::feed::Feed;
 use super::learner::{Input, Learner};
@@ -17,34 +17,34 @@ use anyhow::{Result, bail};
 use candle_core::{Device, Tensor};
 use std::sync::Arc;
 
-/// Features beyond so many bytes are computed again in each epoch rather than kept.
+/// Maximum size of features in bytes; beyond it they are computed again in each epoch.
 const MOST_BYTES: usize = 4 << 30;
 
-/// The pooled features of a split's pictures that can be read.
+/// The pooled features of a split's readable images.
 #[derive(Debug, Clone)]
 pub struct Features {
-    values: Tensor, // [pictures, features]
+    values: Tensor, // [images, features]
     classes: Arc<[u32]>,
-    /// Which of the split's each picture is.
+    /// The index of each image in the split.
     indices: Arc<[u32]>,
 }
 
-/// Pictures that run together.
+/// Images per batch.
 pub(super) const BATCH: usize = 32;
 
-/// How features are computed.
+/// Options of the feature computation.
 #[derive(Debug, Clone, Copy)]
 pub struct FeatureOptions {
-    /// Threads that read and prepare pictures.
+    /// Data-loading threads.
     pub workers: usize,
-    /// How picture files are read.
+    /// Options of the image decoder.
     pub decoding: DecodeOptions,
-    /// A picture that cannot be read ends it.
+    /// An unreadable image is an error.
     pub strict: bool,
 }
 
-/// The pictures whose features are computed once and kept, and the bytes that these take: nothing but the last layer learns, no
-/// picture is varied, and there is room.
+/// Returns the images whose features are computed once, and the size of the features in bytes; `None` unless only the last
+/// layer is trained, images are not augmented, and the features are not too large.
 pub(super) fn kept_features<'a>(
     config: &ModelConfig,
     settings: &Settings,
@@ -57,11 +57,10 @@ pub(super) fn kept_features<'a>(
 }
 
 impl Features {
-    /// Computes the features of `split`, and tells `watch` how far it is and of pictures that cannot be read; nothing where
-    /// `watch` wants to stop meanwhile.
+    /// Computes the features of `split`, and reports progress and unreadable images to `watch`; `None` if `watch` wants to stop.
     ///
     /// # Errors
-    /// A split without a picture that can be read; with `strict`, the first that cannot.
+    /// If no image is readable; with `strict`, if any is not.
     pub fn of(
         learner: &Learner,
         split: &Split,
@@ -101,7 +100,7 @@ impl Features {
             }
         }
         if classes.is_empty() {
-            bail!("no picture can be read ({} tried)", split.len());
+            bail!("no image is readable ({} tried)", split.len());
         }
         Ok(Some(Self {
             values: values.narrow(0, 0, classes.len())?,
@@ -110,25 +109,25 @@ impl Features {
         }))
     }
 
-    /// Pictures.
+    /// Returns the number of images.
     pub fn count(&self) -> usize {
         self.classes.len()
     }
 
-    /// The class of each picture.
+    /// Returns the class of each image.
     pub fn classes(&self) -> &[u32] {
         &self.classes
     }
 
-    /// Which of the split's the picture at `place` is, and its class.
+    /// Returns the index in the split of the image at `place`, and its class.
     pub fn picture(&self, place: usize) -> (usize, usize) {
         (self.indices[place] as usize, self.classes[place] as usize)
     }
 
-    /// The features and classes of the pictures at `indices`.
+    /// Returns the features and classes of the images at `indices`.
     ///
     /// # Errors
-    /// Where the device lacks memory.
+    /// If the device lacks memory.
     pub fn batch(&self, indices: &[u32]) -> Result<(Input, Targets)> {
         let places = Tensor::new(indices, self.values.device())?;
         let classes = indices.iter().map(|&index| self.classes[index as usize]);
@@ -139,14 +138,14 @@ impl Features {
     }
 }
 
-/// What computes features: the compiled pass where it runs, else the net itself.
+/// Computes features: with the compiled forward pass if available, else with the network itself.
 enum Body<'a> {
     Plan(Plan),
     Net(&'a ResNet, [usize; 2]),
 }
 
 impl<'a> Body<'a> {
-    /// Prepares `net` for `pictures` pictures of height and width `size`.
+    /// Prepares `net` for `pictures` images of height and width `size`.
     fn new(net: &'a ResNet, size: [usize; 2], pictures: usize) -> Result<Self> {
         if Form::of(net.stem().conv.weight()) == Form::Portable {
             return Ok(Self::Net(net, size));
@@ -157,7 +156,7 @@ impl<'a> Body<'a> {
         Ok(Self::Plan(plan))
     }
 
-    /// Features `[pictures, features]` of inputs `[pictures, C, H, W]`.
+    /// Returns the features `[images, features]` of inputs `[images, C, H, W]`.
     fn features(&mut self, inputs: Vec<f32>, pictures: usize) -> Result<Tensor> {
         match self {
             Self::Plan(plan) => {
@@ -178,8 +177,8 @@ impl<'a> Body<'a> {
 }
 
 impl Run {
-    /// Puts features in place of pictures, where nothing but the last layer learns and pictures are not varied; says
-    /// whether it came to an end before `watch` wanted to stop.
+    /// Replaces the images by features if only the last layer is trained and images are not augmented; returns false if `watch`
+    /// wanted to stop meanwhile.
     pub(super) fn compute_features(&mut self, watch: &mut dyn Watch) -> Result<bool> {
         let kept = kept_features(&self.identity.config, &self.settings, &self.feed);
         let Some((train, _)) = kept else {
@@ -190,10 +189,10 @@ impl Run {
             None => train.clone(),
         };
         watch.note(&format!(
-            "the features of {} are computed once",
+            "computing the features of {} once",
             counted(
                 train.len() + self.validation.as_ref().map_or(0, Validation::images),
-                "picture"
+                "image"
             )
         ));
         let transform = Transform::new(&self.settings.preprocess)?;

@@ -1,4 +1,4 @@
-//! The ranges of what a recipe may say.
+//! Ranges of the values in a recipe.
 
 use super::choices::PictureSize;
 use super::recipe::Recipe;
@@ -9,16 +9,16 @@ use crate::model::{Frozen, Preprocess};
 use anyhow::Result;
 use std::fmt::Display;
 
-/// The most epochs of a run.
+/// Maximum number of epochs of a run.
 const MOST_EPOCHS: u64 = 1_000_000;
-/// The most steps of a run.
+/// Maximum number of steps of a run.
 const MOST_STEPS: u64 = 1_000_000_000_000;
 
-/// Wrong usage: `flag` with a value that it cannot have.
+/// The usage error for `flag` with a value out of range; `is` completes `must be ...`.
 pub(super) fn wrong(flag: &str, value: impl Display, is: &str) -> anyhow::Error {
     misuse(
         format!("cannot train with --{flag} {value}"),
-        format!("it is {is}"),
+        format!("must be {is}"),
     )
 }
 
@@ -41,29 +41,29 @@ impl Settings {
             return Err(wrong("max-steps", steps, &format!("at most {MOST_STEPS}")));
         }
         if self.epochs > MOST_EPOCHS {
-            return Err(wrong("epochs", self.epochs, "at most 1000000"));
+            return Err(wrong("epochs", self.epochs, "at most 1,000,000"));
         }
         if self.milestones.iter().any(|&epoch| epoch > MOST_EPOCHS) {
             return Err(wrong(
                 "milestones",
                 format_args!("{:?}", self.milestones),
-                "epochs, 1000000 at most",
+                "epochs, at most 1,000,000",
             ));
         }
         if !self.milestones.is_sorted_by(|a, b| a < b) {
             return Err(wrong(
                 "milestones",
                 format_args!("{:?}", self.milestones),
-                "rising epochs",
+                "increasing epochs",
             ));
         }
         if self.batch_size > 65_536 {
-            return Err(wrong("batch-size", self.batch_size, "at most 65536"));
+            return Err(wrong("batch-size", self.batch_size, "at most 65,536"));
         }
         Ok(())
     }
 
-    /// Refuses numbers out of their ranges; the optimiser's and the augmentation's are theirs to know.
+    /// Rejects values out of range; the optimizer and the augmentation check their own.
     pub(super) fn check(&self) -> Result<()> {
         self.check_counts()?;
         self.optimiser.validate()?;
@@ -83,7 +83,7 @@ impl Settings {
                 "warmup-epochs",
                 self.warmup_epochs,
                 (0.0..=MOST_EPOCHS as f64).contains(&self.warmup_epochs),
-                "at least 0, at most 1000000",
+                "at least 0 and at most 1,000,000",
             ),
         ];
         for (flag, number, fits, is) in numbers {
@@ -104,7 +104,7 @@ impl Settings {
             return Err(wrong("clip-grad", norm, "above 0, such as 1"));
         }
         if self.augmentation.policy == Policy::None && self.frozen == Frozen::Backbone {
-            // Features are computed once, so what varies pictures has no place.
+            // Features are computed once, so images cannot vary.
             let varied = [
                 ("random-erase", self.augmentation.erase),
                 ("mixup", self.augmentation.mixup),
@@ -115,7 +115,7 @@ impl Settings {
                     return Err(wrong(
                         flag,
                         number,
-                        "0 where the backbone is frozen and --augment is none: features are computed once",
+                        "0 with a frozen backbone and `--augment none`: features are computed once",
                     ));
                 }
             }
@@ -124,13 +124,13 @@ impl Settings {
     }
 }
 
-/// Refuses what `recipe` says of means and deviations where they are not one a channel, of one channel or three.
+/// Rejects a mean and std that are not one number per channel, for one channel or three.
 fn check_channels(recipe: &Recipe, base: &Preprocess) -> Result<()> {
     let mean = recipe.mean.as_ref().unwrap_or(&base.mean);
     let std = recipe.std.as_ref().unwrap_or(&base.std);
     let mut both = [("mean", mean), ("std", std)];
     if recipe.mean.is_none() {
-        // What was said is to blame, not what it does not fit.
+        // The value that the user set is to blame, not the default that it does not fit.
         both.reverse();
     }
     for (flag, numbers) in both {
@@ -138,30 +138,30 @@ fn check_channels(recipe: &Recipe, base: &Preprocess) -> Result<()> {
             return Err(wrong(
                 flag,
                 format_args!("{numbers:?}"),
-                "one number a channel, as many as the other of --mean and --std: 3 for colour, 1 for grey",
+                "one number per channel, the same count for --mean and --std: 3 for color, 1 for gray",
             ));
         }
         let mut finite = numbers.iter().filter(|number| number.is_finite());
         if let Some(number) = finite.find(|number| number.abs() > Preprocess::LARGEST_LEVEL) {
             return Err(misuse(
-                format!("cannot train with --{flag} {number}: pictures are scaled to 0..1"),
+                format!("cannot train with --{flag} {number}: pixel values are scaled to 0..1"),
                 "divide each of its numbers by 255",
             ));
         }
     }
     if let Some(number) = mean.iter().find(|number| !number.is_finite()) {
-        return Err(wrong("mean", number, "a finite number a channel"));
+        return Err(wrong("mean", number, "a finite number per channel"));
     }
     match std.iter().find(|&&std| !(std.is_finite() && std > 0.0)) {
-        Some(number) => Err(wrong("std", number, "a number above 0 a channel")),
+        Some(number) => Err(wrong("std", number, "a number above 0 per channel")),
         None => Ok(()),
     }
 }
 
-/// Refuses what a recipe says of pictures that the command line's own parser would refuse, before any is made.
+/// Rejects preprocessing in a recipe that the command line's own parser would reject.
 ///
 /// # Errors
-/// Misuse: sizes, parts, means and deviations out of their ranges.
+/// Wrong usage: image sizes, crop fractions, mean or std out of range.
 pub fn check_pictures(recipe: &Recipe, base: &Preprocess) -> Result<()> {
     if let Some(PictureSize(size)) = recipe.image_size
         && size.iter().any(|edge| !(1..=4096).contains(edge))

@@ -1,8 +1,9 @@
-//! A recipe: what may be said of a run, by the command line's names; everything may be left unsaid.
+//! Recipes: the settings of a run under the names of the command line's flags, all of them optional.
 //!
-//! Flags, a recipe file and the defaults are all recipes, and [`Recipe::or`] puts one before the other. The one that has
-//! every answer is a run's `config.toml`.
+//! Flags, recipe files and defaults are all recipes, and [`Recipe::or`] merges two of them. The one with every key set is a
+//! run's `config.toml`.
 
+use super::best::BestBy;
 use super::choices::{PictureSize, StemRule};
 use super::optimiser::OptimiserKind;
 use super::schedule::Scheduler;
@@ -16,7 +17,7 @@ use std::path::Path;
 
 macro_rules! recipe {
     ($($(#[$doc:meta])* $name:ident: $type:ty,)*) => {
-        /// What is said of a run. The names are the command line's flags.
+        /// Settings of a run. The keys are the command line's flags.
         #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case", deny_unknown_fields)]
         pub struct Recipe {
@@ -28,13 +29,13 @@ macro_rules! recipe {
         }
 
         impl Recipe {
-            /// What this recipe says, and what `other` says where this one says nothing.
+            /// Returns this recipe, with the values of `other` for the keys that are not set.
             #[must_use]
             pub fn or(self, other: Self) -> Self {
                 Self { $($name: self.$name.or(other.$name),)* }
             }
 
-            /// The keys that this recipe says something of, by the names of their flags.
+            /// Returns the flags of the keys that are set.
             pub fn said(&self) -> Vec<String> {
                 let keys = [$((stringify!($name), self.$name.is_some()),)*];
                 keys.iter()
@@ -47,45 +48,45 @@ macro_rules! recipe {
 }
 
 recipe! {
-    /// The data set, as the command line's DATA.
+    /// The dataset, as the command line's DATA.
     data: String,
-    /// The part of the training pictures that is carved out to validate on.
+    /// The fraction of the training images that is held out for validation.
     val_split: f64,
-    /// A picture that cannot be read ends the run.
+    /// An unreadable image ends the run.
     strict: bool,
-    /// Weights to start from, as the command line's MODEL.
+    /// The pretrained model to start from, as the command line's MODEL.
     model: String,
-    /// Layers.
+    /// The number of layers.
     depth: usize,
-    /// What stands before the first stage.
+    /// The stem.
     stem: StemRule,
     /// Channels of the first stage.
     width: usize,
     /// Groups of the bottlenecks' 3x3 convolutions.
     groups: usize,
-    /// Channels a group at 64 planes.
+    /// Channels per group at 64 planes.
     width_per_group: usize,
     /// No shortcuts.
     plain: bool,
     /// Each block's last batch norm starts at 0.
     zero_init_residual: bool,
-    /// The part of the net that stays as it is.
+    /// The frozen part of the network.
     freeze: Frozen,
     /// Height and width of the model's input.
     image_size: PictureSize,
-    /// The part of the resized picture that the crop keeps.
+    /// The fraction of the resized image that the crop keeps.
     crop_pct: f64,
-    /// How the picture's shape becomes the input's.
+    /// The crop of non-square images.
     crop_mode: CropMode,
-    /// The filter of the resize.
+    /// The resize filter.
     interpolation: Interpolation,
-    /// Subtracted from each channel.
+    /// The mean of each channel.
     mean: Vec<f32>,
-    /// Divides each channel.
+    /// The std of each channel.
     std: Vec<f32>,
-    /// Pictures stay as they are stored, whatever their EXIF orientation.
+    /// EXIF orientation is ignored.
     no_exif: bool,
-    /// How training pictures are varied.
+    /// The augmentation of training images.
     augment: Policy,
     /// Alpha of mixup, 0 for none.
     mixup: f64,
@@ -93,69 +94,70 @@ recipe! {
     cutmix: f64,
     /// Probability of random erasing.
     random_erase: f64,
-    /// Pictures in the data set's order.
+    /// Images keep the order of the dataset.
     no_shuffle: bool,
-    /// What all random numbers start from.
+    /// The random seed.
     seed: u64,
-    /// Passes over the training pictures.
+    /// Passes over the training images.
     epochs: u64,
-    /// Optimiser steps after which the run ends.
+    /// Optimizer steps after which the run ends.
     max_steps: u64,
-    /// Pictures a batch.
+    /// Images per batch.
     batch_size: usize,
-    /// The last batch of an epoch is left out where it is not full.
+    /// An incomplete last batch of an epoch is dropped.
     drop_last: bool,
-    /// Batches whose gradients are averaged for one step.
+    /// Batches per step, whose gradients are averaged.
     grad_accumulation: usize,
-    /// The optimiser.
+    /// The optimizer.
     optimizer: OptimiserKind,
-    /// The highest learning rate.
+    /// The peak learning rate.
     lr: f64,
     /// SGD's momentum.
     momentum: f64,
-    /// Nesterov's momentum.
+    /// Nesterov momentum.
     nesterov: bool,
     /// Weight decay.
     weight_decay: f64,
     /// No weight decay on batch norm and biases.
     no_norm_decay: bool,
-    /// How the learning rate changes.
+    /// The learning-rate schedule.
     scheduler: Scheduler,
-    /// Epochs in which the learning rate rises.
+    /// Warm-up epochs.
     warmup_epochs: f64,
-    /// Epochs at which `step` lowers the learning rate to a tenth.
+    /// Epochs at which the `step` schedule multiplies the learning rate by 0.1.
     milestones: Vec<u64>,
-    /// The share of the target that is spread over all classes.
+    /// Label smoothing.
     label_smoothing: f64,
-    /// `auto`, or a file with a weight a class.
+    /// `auto`, or a file with one weight per class.
     class_weights: String,
-    /// The largest norm of all gradients together.
+    /// Maximum norm of the gradients.
     clip_grad: f64,
-    /// Decay of the moving average of the weights.
+    /// Decay of the EMA of the weights.
     ema: f64,
-    /// Epochs without a better one after which the run ends.
+    /// The validation measure that selects the best epoch.
+    best_by: BestBy,
+    /// Epochs without improvement after which the run stops early.
     patience: u64,
-    /// The type of the numbers: f32 or f64.
+    /// The dtype: f32 or f64.
     dtype: String,
-    /// Steps after which the state is saved, beside the end of each epoch.
+    /// Steps between saves, in addition to the end of each epoch.
     checkpoint_every: u64,
 }
 
-/// The hint where a recipe's file is none.
+/// The hint for a file that is not a recipe.
 const WHAT_A_RECIPE_IS: &str = "pass a file of `key = value` lines, such as a run's `config.toml` or the repository's `models/*/recipe.toml`";
 
-/// What stands above a key in `config.toml`.
+/// Headings in `config.toml`, each with the key that it precedes.
 const HEADINGS: [(&str, &str); 4] = [
     ("data", "Data"),
     ("model", "Architecture"),
-    ("image-size", "Pictures"),
-    ("epochs", "Optimisation"),
+    ("image-size", "Images"),
+    ("epochs", "Optimization"),
 ];
 
 impl Recipe {
-    /// What flags say, and what a recipe file says where they say nothing. A model that the flags name takes the place of the
-    /// file's architecture, and an architecture that they name that of its model; with another optimiser or scheduler goes
-    /// what only the file's has.
+    /// Merges flags with a recipe file; the flags override it. A model in the flags replaces the architecture in the file, and
+    /// an architecture in the flags the model in the file. Another optimizer or scheduler drops the options of the file's.
     #[must_use]
     pub fn over(self, mut file: Self) -> Self {
         if !matches!(self.optimizer, None | Some(OptimiserKind::Sgd)) {
@@ -184,17 +186,16 @@ impl Recipe {
         self.or(file)
     }
 
-    /// The keys of which `other` says something else, in the order of the alphabet: the key, what this recipe says and what
-    /// the other says.
+    /// Returns the keys that differ from `other`, in alphabetical order: the key, this recipe's value and the other's.
     ///
     /// # Errors
-    /// A recipe that TOML cannot hold.
+    /// If a recipe cannot be written as TOML.
     pub fn differences(&self, other: &Self) -> Result<Vec<[String; 3]>> {
         let (own, others) = (toml::Table::try_from(self)?, toml::Table::try_from(other)?);
         let keys: BTreeSet<&String> = own.keys().chain(others.keys()).collect();
         let say = |table: &toml::Table, key: &str| {
             let value = table.get(key);
-            value.map_or("nothing".to_owned(), toml::Value::to_string)
+            value.map_or("unset".to_owned(), toml::Value::to_string)
         };
         let differing = keys
             .into_iter()
@@ -207,10 +208,10 @@ impl Recipe {
     /// Reads a recipe file.
     ///
     /// # Errors
-    /// A file that cannot be read, is no TOML, or has a key or a value that a recipe has not.
+    /// If the file cannot be read, is not TOML, or has an unknown key or an invalid value.
     pub fn read(path: &Path) -> Result<Self> {
         let context = || format!("cannot read recipe `{}`", path.display());
-        // Opening a folder is an error of its own kind on some systems.
+        // Opening a folder is a different error on each system.
         if path.is_dir() {
             let config = path.join("config.toml");
             let way_out = if config.is_file() {
@@ -226,10 +227,10 @@ impl Recipe {
         Self::parse(&text).with_context(context)
     }
 
-    /// Reads a recipe from TOML.
+    /// Parses a recipe from TOML.
     ///
     /// # Errors
-    /// Text that is no TOML, or has a key or a value that a recipe has not.
+    /// If the text is not TOML, or has an unknown key or an invalid value.
     pub fn parse(text: &str) -> Result<Self> {
         toml::from_str(text).map_err(|error| {
             let place = error.span().map_or(String::new(), |span| {
@@ -243,19 +244,19 @@ impl Recipe {
             hinted(
                 format!("{place}{}", plain(message)),
                 format!(
-                    "{meant}a recipe has `key = value` lines whose keys are the flags of `resnet train --help`, but for those of a single run: output, resume, recipe, dry-run, format, workers, threads, device, quiet, verbose and color"
+                    "{meant}a recipe has `key = value` lines with the flags of `resnet train --help` as keys, except those of a single run: output, name, resume, recipe, dry-run, check, format, open, workers, threads, device, quiet, verbose and color"
                 ),
             )
         })
     }
 
-    /// The recipe as TOML, which [`Recipe::parse`] reads back, with `about` as a comment above.
+    /// Converts the recipe to TOML, which [`Recipe::parse`] reads back, with `about` as a comment at the top.
     ///
     /// # Errors
-    /// Numbers beyond TOML's.
+    /// If a number is out of TOML's range.
     pub fn to_toml(&self, about: &str) -> Result<String> {
         let plain = toml::to_string(self)?;
-        // TOML's comments hold no control characters; a file's name may.
+        // TOML comments cannot have control characters; file names can.
         let comment = |line: &str| format!("# {}\n", line.replace(char::is_control, "\u{fffd}"));
         let mut text: String = about.lines().map(comment).collect();
         let mut last = "";
@@ -271,7 +272,7 @@ impl Recipe {
         Ok(text)
     }
 
-    /// The heading that begins at `key`: the architecture's begins with the model or, where there is none, with the depth.
+    /// Returns the heading that precedes `key`; that of the architecture precedes the model or, without a model, the depth.
     fn heading_at(&self, key: &str) -> Option<&'static str> {
         let key = match key {
             "depth" if self.model.is_none() => "model",
@@ -283,7 +284,7 @@ impl Recipe {
     }
 }
 
-/// The key that was meant, where a message says that one is unknown and names all that there are.
+/// Returns the most similar key for a message about an unknown one, which lists all keys.
 fn meant(message: &str) -> Option<&str> {
     let mut names = message
         .strip_prefix("unknown field ")?
@@ -294,11 +295,11 @@ fn meant(message: &str) -> Option<&str> {
     let (distance, key) = names
         .map(|key| (strsim::levenshtein(&written, key), key))
         .min()?;
-    // Half the letters of a short word make any other.
+    // Half the letters of a short word can turn into any other word.
     (distance <= 3.min(key.len() / 2)).then_some(key)
 }
 
-/// The key of the value that a message is about: in the last line of `before`, or above it where the value is a list.
+/// Returns the key of the value that a message is about: in the last line of `before`, or above it if the value is a list.
 fn key_before<'a>(before: &'a str, message: &str) -> Option<&'a str> {
     let lines_above = if message.starts_with("invalid ") {
         usize::MAX
@@ -313,7 +314,7 @@ fn key_before<'a>(before: &'a str, message: &str) -> Option<&'a str> {
     })
 }
 
-/// What a reader of TOML says, with plain names of what it expected.
+/// Rewrites a TOML parser's message with plain names of types.
 fn plain(message: &str) -> String {
     let mut message = message.to_owned();
     for (name, plain) in [
@@ -422,7 +423,7 @@ mod tests {
             let hint = hint_of(&error).unwrap();
             let start = meant.unwrap_or("a recipe has ");
             assert!(hint.starts_with(start), "{key}: {hint}");
-            assert!(hint.contains("but for those of a single run: output, resume"));
+            assert!(hint.contains("except those of a single run: output, name, resume"));
         }
     }
 }

@@ -183,7 +183,7 @@ impl Run {
     }
 
     /// The finished epochs, and the one that the run ended inside of.
-    fn epochs(&self) -> Vec<Epoch> {
+    pub(super) fn epochs(&self) -> Vec<Epoch> {
         let mut rows = self.standing.rows.clone();
         if let (Some(_), Some(folder)) = (self.ended_inside, &self.folder) {
             rows = folder.metrics();

@@ -1,4 +1,4 @@
-//! From a run's folder to a run that goes on: its state, and the data as it was when the run began.
+//! Resuming a run: its state, and the data as it was when the run started.
 
 use super::ended::{BEST, Why};
 use super::folder::{RunFolder, Which};
@@ -17,17 +17,17 @@ use anyhow::{Context, Result};
 use std::collections::HashMap;
 use std::path::Path;
 
-/// Another length for a run that goes on.
+/// A new length for a resumed run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Length {
-    /// Epochs in all.
+    /// Epochs of the whole run.
     pub epochs: Option<u64>,
-    /// Steps in all.
+    /// Steps of the whole run.
     pub max_steps: Option<u64>,
 }
 
 impl Length {
-    /// Gives a run this length: more steps bring the epochs that they take, and epochs alone lift a limit of steps.
+    /// Sets the length in a recipe: more steps imply the epochs that they need, and epochs alone remove a limit of steps.
     fn apply(self, recipe: &mut Recipe, steps_an_epoch: u64) {
         if let Some(epochs) = self.epochs {
             recipe.epochs = Some(epochs);
@@ -44,10 +44,10 @@ impl Length {
 }
 
 impl Run {
-    /// Prepares the run in `folder` to go on, up to so many epochs or steps where they are said.
+    /// Prepares the run in `folder` to be resumed, with a new length if given.
     ///
     /// # Errors
-    /// A folder that is no run's, data that are no longer the same, and fewer epochs than are done.
+    /// If it is not a run folder, its data has changed, or fewer epochs are asked for than are done.
     pub fn resume(
         folder: &Path,
         length: Length,
@@ -60,6 +60,7 @@ impl Run {
         let mut run = resumed.with_context(|| format!("cannot resume `{}`", folder.display()))?;
         run.folder = Some(run_folder);
         run.ended_inside = run.end_inside_on_disk();
+        run.standing.ended_inside = None;
         if run.ended_inside.is_none() {
             run.restore_best()?;
         }
@@ -72,7 +73,7 @@ impl Run {
             let about = folder.command().unwrap_or_default();
             let changes = run.identity.recipe != before || run.end().is_none();
             if length != Length::default() && changes {
-                // The length is the run's from now on, whatever happens before the next state.
+                // The length holds from now on, whatever happens before the next save.
                 run.save()?;
                 folder.write_config(
                     &run.config_toml(&format!("{about}\nresumed with another length"))?,
@@ -88,7 +89,7 @@ impl Run {
         Ok(run)
     }
 
-    /// Says which lines of `config.toml` were edited: the state's recipe is what goes on, with the `length` that was asked for.
+    /// Notes edited lines of `config.toml`: the recipe in the state applies, with the `length` that was asked for.
     fn note_edits(&self, length: Length, watch: &mut dyn Watch) -> Result<()> {
         let Some(folder) = self.folder.as_ref().filter(|folder| folder.has_config()) else {
             return Ok(());
@@ -97,48 +98,50 @@ impl Run {
             Ok(written) => written,
             Err(error) => {
                 let error = one_line(&error);
-                watch.note(&format!("{error}; the run goes on by what its state says"));
+                watch.note(&format!(
+                    "{error}; the run resumes with the settings in its state"
+                ));
                 return Ok(());
             }
         };
         for [key, kept, written] in self.recipe.differences(&written)? {
             let way_out = match key.as_str() {
                 "epochs" | "max-steps" if length != Length::default() => continue,
-                "epochs" | "max-steps" if written != "nothing" => format!("pass --{key} {written}"),
-                _ => "only a new run can have another, by `--recipe`".to_owned(),
+                "epochs" | "max-steps" if written != "unset" => format!("pass --{key} {written}"),
+                _ => "to change it, start a new run with `--recipe`".to_owned(),
             };
             watch.note(&format!(
-                "config.toml says {key} = {written}; a resumed run keeps {kept}: {way_out}"
+                "config.toml has {key} = {written}, but a resumed run keeps {kept}: {way_out}"
             ));
         }
         Ok(())
     }
 
-    /// Lets a run that was ended for lack of a better epoch go on: its patience counts anew.
+    /// Lets a run that stopped early continue: its patience counts from here.
     fn be_patient_again(&mut self, watch: &mut dyn Watch) {
         if let Some(Why::NoBetter(patience)) = self.end() {
             let epoch = self.standing.epoch;
             self.standing.patient_since = epoch;
             watch.note(&format!(
-                "the run had ended early; it goes on, and its --patience of {patience} counts from epoch {epoch} on"
+                "the run had stopped early; it continues, and --patience {patience} counts from epoch {epoch}"
             ));
         }
     }
 
-    /// What to say of a run that has nothing left to do, with what lets it go on.
+    /// Returns the note on a run that is finished, with the command that extends it.
     fn finished_already(&self) -> Option<String> {
         let Standing { epoch, step, .. } = self.standing;
         let folder = self.folder.as_ref()?.path().display().to_string();
         let done = match self.end()? {
             Why::NoBetter(patience) => {
                 let patience = counted(patience, "epoch");
-                format!("the run ended early after epoch {epoch}: {patience} without a better one")
+                format!("the run stopped early after epoch {epoch}: no improvement in {patience}")
             }
             Why::Done | Why::Stopped { .. } if self.is_last_step() => {
-                format!("the run is finished, after {}", counted(step, "step"))
+                format!("the run is finished after {}", counted(step, "step"))
             }
             Why::Done | Why::Stopped { .. } => {
-                format!("the run is finished, after {}", counted(epoch, "epoch"))
+                format!("the run is finished after {}", counted(epoch, "epoch"))
             }
         };
         let more = match self.settings.epochs {
@@ -146,19 +149,19 @@ impl Run {
             _ => 2 * epoch,
         };
         Some(format!(
-            "{done}; `resnet train --resume {} --epochs {more}` goes on with it",
+            "{done}; `resnet train --resume {} --epochs {more}` extends it",
             shell_word(&folder)
         ))
     }
 
-    /// Lets a later epoch be the best where `best/` was taken away and cannot be made again.
+    /// Lets a later epoch be the best if `best/` was removed and cannot be restored.
     fn miss_best(&mut self, watch: &mut dyn Watch) {
         let can_be_made = |epoch| epoch == self.standing.epoch && self.standing.batch == 0;
         let best = self.standing.best.filter(|best| !can_be_made(best.epoch));
         let is_there = |folder: &RunFolder| folder.has_model(Which::Best);
         if let (Some(best), Some(false)) = (best, self.folder.as_ref().map(is_there)) {
             watch.note(&format!(
-                "best/, the model of epoch {}, is gone: the best epoch from here on takes its place",
+                "best/, the model of epoch {}, is missing: the best epoch from here on replaces it",
                 best.epoch
             ));
             self.standing.best = None;
@@ -173,22 +176,23 @@ impl Run {
     ) -> Result<Self> {
         let State {
             mut identity,
-            standing,
+            mut standing,
             tensors,
         } = state;
+        standing.complete_best();
         let here = place(&site.device);
         if identity.device != here {
             return Err(misuse(
                 format!(
-                    "the run was begun on {}, and this is {here}",
+                    "the run was started on {}, and this is {here}",
                     identity.device
                 ),
                 format!("pass --device {}", identity.device),
             ));
         }
         let mut recipe = Recipe::parse(&identity.recipe)?;
-        let written = recipe.data.clone().context("the state names no data")?;
-        // Where it was when the run began; where it is not any more, as it was written.
+        let written = recipe.data.clone().context("the state has no dataset")?;
+        // The path at the start of the run; if it is gone, the data as the user wrote it.
         let (name, from) = match DataName::parse(&identity.place) {
             Ok(name) => (name, identity.place.clone()),
             Err(_) => match DataName::parse(&written) {
@@ -206,15 +210,17 @@ impl Run {
         )?;
         if data.fingerprint() != identity.pictures {
             return Err(hinted(
-                format!("data set `{written}` has other pictures than when the run began"),
-                "put the pictures back as they were, or start a new run from this one's weights by `-m`",
+                format!(
+                    "the images of dataset `{written}` are not those that the run was started with"
+                ),
+                "restore the images, or start a new run from this one's weights with `-m`",
             ));
         }
         let (sizes, contents) = (data.sizes(), Some(data.contents()));
         let is_other = identity.contents.is_some() && identity.contents != contents;
         if sizes != identity.sizes || is_other {
             watch.note(&format!(
-                "pictures of `{written}` have changed since the run was saved: it goes on with them as they are now, so it is no longer bit for bit what it would have been"
+                "images of `{written}` have changed since the run was saved: the results will differ from those of an uninterrupted run"
             ));
         }
         (identity.sizes, identity.contents) = (sizes, contents);
@@ -230,7 +236,7 @@ impl Run {
         if settings.epochs < begun {
             return Err(misuse(
                 format!(
-                    "it cannot end at epoch {}: {begun} have begun",
+                    "cannot end at epoch {}: epoch {begun} has started",
                     settings.epochs
                 ),
                 "pass more --epochs, or none",
@@ -238,14 +244,14 @@ impl Run {
         }
         if let Some(steps) = settings.max_steps.filter(|&steps| steps < standing.step) {
             return Err(misuse(
-                format!("it cannot end at step {steps}: {} are done", standing.step),
+                format!("cannot end at step {steps}: {} are done", standing.step),
                 "pass more --max-steps, or none",
             ));
         }
         if settings.epochs != before.epochs {
             let lr = |settings| schedule(settings, steps_an_epoch).lr(standing.step);
             watch.note(&format!(
-                "the run has {} now, not {}: the learning rate follows that schedule from here on, {:.3e} in the next step rather than {:.3e}",
+                "the run now has {}, not {}: the learning rate follows the new schedule, {:.3e} in the next step instead of {:.3e}",
                 counted(settings.epochs, "epoch"),
                 before.epochs,
                 lr(&settings),
@@ -267,22 +273,22 @@ impl Run {
     }
 }
 
-/// Says so where the run's numbers came from other instructions than those that go on with it.
+/// Notes that the run was computed with another instruction set than the current one.
 fn note_instructions(identity: &mut Identity, here: Option<String>, watch: &mut dyn Watch) {
     if let (Some(before), Some(here)) = (&identity.instructions, &here)
         && before != here
     {
         watch.note(&format!(
-            "the run was saved by {before} instructions and goes on by {here}: it is no longer bit for bit what it would have been"
+            "the run was saved with {before} instructions and resumes with {here}: the results will differ in their last bits from those of an uninterrupted run"
         ));
     }
     identity.instructions = here;
 }
 
-/// The error of a run whose pictures are not where they were.
+/// The error for a run whose images were moved.
 fn moved(place: &str) -> anyhow::Error {
     hinted(
-        format!("the run learns from `{place}`, which is not there any more"),
-        "put the pictures back there, or a link to where they are now, and resume again",
+        format!("the run's data `{place}` is missing"),
+        "move the images back, or put a link to them there, and resume again",
     )
 }

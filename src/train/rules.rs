@@ -1,4 +1,4 @@
-//! What follows from settings and numbers of pictures: steps, schedule, the batches that can be learnt from.
+//! Batching: the steps, schedule and batch sizes that follow from the settings and the number of images.
 
 use super::feed::Feed;
 use super::schedule::Schedule;
@@ -12,19 +12,19 @@ use crate::words::counted;
 use anyhow::{Context, Result};
 use std::path::Path;
 
-/// Whether an epoch's last batch is left out: because it should where it is not full, or because it has fewer pictures than
-/// batch norm can learn from.
+/// Returns whether the last batch of an epoch is dropped: on request if it is incomplete, or if it has fewer images than batch
+/// norm can be trained on.
 pub fn drops_last(pictures: usize, batch_size: usize, drop_last: bool, fewest: usize) -> bool {
     let rest = pictures % batch_size.max(1);
     drop_last || (rest != 0 && rest < fewest)
 }
 
-/// Optimiser steps of an epoch of so many batches.
+/// Returns the optimizer steps of an epoch of `batches` batches.
 pub fn steps(settings: &Settings, batches: usize) -> u64 {
     batches.div_ceil(settings.grad_accumulation) as u64
 }
 
-/// The learning rate of each step of the run.
+/// Returns the learning-rate schedule of the run.
 pub fn schedule(settings: &Settings, steps_an_epoch: u64) -> Schedule {
     Schedule {
         scheduler: settings.scheduler,
@@ -41,10 +41,10 @@ pub fn schedule(settings: &Settings, steps_an_epoch: u64) -> Schedule {
     }
 }
 
-/// The fewest pictures of a batch that every batch norm can learn from: two where one of them sees one pixel a picture.
+/// Returns the smallest batch on which every batch norm can be trained: two images if one of them sees one pixel per image.
 ///
 /// # Errors
-/// Pictures that the net cannot take.
+/// If the network cannot take images of this size.
 pub fn fewest_pictures(
     config: &ModelConfig,
     [height, width]: [usize; 2],
@@ -62,17 +62,17 @@ pub fn fewest_pictures(
     Ok(if pixels == Some(1) { 2 } else { 1 })
 }
 
-/// Refuses batches that nothing can be learnt from.
+/// Rejects batches that cannot be trained on.
 ///
 /// # Errors
-/// No batch at all, or batches with one value a channel.
+/// If there is no batch, or the batches have one value per channel.
 pub fn check_batches(settings: &Settings, feed: &Feed, fewest: usize) -> Result<()> {
     let pictures = feed.count();
     if settings.drop_last && feed.batches_an_epoch() == 0 {
         return Err(misuse(
             format!(
-                "--drop-last leaves no batch: {} make none of {}",
-                counted(pictures, "picture"),
+                "--drop-last leaves no batch: {} do not fill one of {}",
+                counted(pictures, "image"),
                 settings.batch_size
             ),
             "pass a smaller --batch-size, or leave --drop-last out",
@@ -81,19 +81,19 @@ pub fn check_batches(settings: &Settings, feed: &Feed, fewest: usize) -> Result<
     if settings.batch_size.min(pictures) < fewest {
         return Err(misuse(
             format!(
-                "cannot train on batches of one picture of {}x{}: batch norm of the last stage sees a single pixel",
+                "cannot train on batches of one image of {}x{}: batch norm of the last stage sees a single pixel",
                 settings.preprocess.size[0], settings.preprocess.size[1]
             ),
-            "pass a --batch-size of 2 or more (and as many pictures), or a larger --image-size",
+            "pass a --batch-size of 2 or more (and as many images), or a larger --image-size",
         ));
     }
     Ok(())
 }
 
-/// How the classes weigh in the loss.
+/// Returns the weights of the classes in the loss, `None` if they are equal.
 ///
 /// # Errors
-/// A file of weights that cannot be read, or with other than one number a class.
+/// If a file of weights cannot be read, or does not have one number per class.
 pub fn class_weights(
     settings: &Settings,
     train: &Split,
@@ -114,7 +114,7 @@ fn read_weights(file: &Path, classes: usize) -> Result<Vec<f64>> {
         hinted(
             why_unreadable(&error),
             format!(
-                "pass `auto`, or a file of {} with a number each, in the order of the classes",
+                "pass `auto`, or a file of {} with one number each, in the order of the classes",
                 counted(classes, "line")
             ),
         )
@@ -129,8 +129,8 @@ fn read_weights(file: &Path, classes: usize) -> Result<Vec<f64>> {
                 .filter(|&weight: &f64| weight.is_finite() && weight >= 0.0);
             weight.ok_or_else(|| {
                 hinted(
-                    format!("line {} is `{line}`, no weight", number + 1),
-                    "give one number of at least 0 a line, in the order of the classes",
+                    format!("line {} is `{line}`, not a weight", number + 1),
+                    "write one number of at least 0 per line, in the order of the classes",
                 )
             })
         })
@@ -142,13 +142,13 @@ fn read_weights(file: &Path, classes: usize) -> Result<Vec<f64>> {
                 counted(weights.len(), "weight"),
                 counted(classes, "class")
             ),
-            "give one number a line, in the order of the classes",
+            "write one number per line, in the order of the classes",
         ));
     }
     if weights.iter().all(|&weight| weight == 0.0) {
         return Err(hinted(
-            "every weight is 0, so no picture would teach",
-            "give a number above 0 to the classes that are to be learnt",
+            "every weight is 0, so there is nothing to train on",
+            "write a number above 0 for at least one class",
         ));
     }
     Ok(weights)

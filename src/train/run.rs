@@ -1,8 +1,9 @@
-//! The run: epochs of steps, each epoch validated and saved.
+//! The training loop: epochs of steps, each epoch validated and saved.
 //!
-//! What a run computes is a function of its [`State`](super::state::State): order and augmentation depend on the seed, the
-//! epoch and the picture, so a run that goes on from a saved state gives the bits of one that was never stopped.
+//! The results of a run are a function of its [`State`](super::state::State): order and augmentation depend on the seed, the
+//! epoch and the image, so that a resumed run is bit-identical to an uninterrupted one.
 
+use super::best::Best;
 use super::ended::{Ended, Why};
 use super::events::{self, Events};
 use super::feed::{FedBatch, Feed};
@@ -11,7 +12,7 @@ use super::learner::Learner;
 use super::recipe::Recipe;
 use super::report::Drawing;
 use super::settings::Settings;
-use super::state::{Best, Exact, Identity, Standing, Sums, diverged};
+use super::state::{Identity, Standing, Sums, diverged};
 use super::validation::{Scores, Validation};
 use super::watch::{Epoch, Step, Watch};
 use crate::eval::Evaluation;
@@ -21,7 +22,7 @@ use anyhow::{Result, bail};
 use candle_core::Tensor;
 use std::time::Instant;
 
-/// A run, ready to go on from where it stands.
+/// A run, ready to start or to resume.
 pub struct Run {
     pub(super) settings: Settings,
     pub(super) recipe: Recipe,
@@ -30,33 +31,35 @@ pub struct Run {
     pub(super) learner: Learner,
     pub(super) feed: Feed,
     pub(super) validation: Option<Validation>,
-    /// Pictures that neither teach nor choose, to measure the best epoch on at the end.
+    /// Test images, used neither for training nor for selection, on which the best epoch is evaluated at the end.
     pub(super) test: Option<Validation>,
-    /// What `best/` and `last/` say of the model.
+    /// The model information in `best/` and `last/`.
     pub(super) card: Card,
-    /// Threads that read and prepare pictures.
+    /// Data-loading threads.
     pub(super) workers: usize,
-    /// Bytes of memory that a step takes on a CPU, about.
+    /// Approximate memory of a step on a CPU in bytes.
     pub(super) step_bytes: Option<u64>,
-    /// The most pictures that a trial looks at.
+    /// Whether the images are a folder's photographs.
+    pub(super) is_photographs: bool,
+    /// Maximum number of images that a trial uses.
     pub(super) looked_at: Option<usize>,
-    /// Where it is written, unless the run is dry.
+    /// The run folder; `None` in a dry run.
     pub(super) folder: Option<RunFolder>,
-    /// The best weights of the finished epochs, where the state was saved at an end inside a later one.
+    /// The best weights of the finished epochs, if the state was saved at an end inside a later epoch.
     pub(super) earlier_best: Vec<(String, Tensor)>,
-    /// The best epoch of a run that has ended inside one and whose files all tell so; its state stands before that end.
+    /// The best epoch of a run that has ended inside an epoch and whose files are complete; its state precedes that end.
     pub(super) ended_inside: Option<Best>,
-    /// What the last validation came to, unless it is the best epoch's.
+    /// The last validation, unless it is that of the best epoch.
     pub(super) last_evaluation: Option<Evaluation>,
-    /// What the best epoch's came to, where this process measured it.
+    /// The validation of the best epoch, if it ran in this process.
     pub(super) best_evaluation: Option<Evaluation>,
-    /// What was drawn of it.
+    /// The state of its plots.
     pub(super) drawing: Drawing,
-    /// What TensorBoard shows of it, unless the run is dry.
+    /// The TensorBoard events; none in a dry run.
     pub(super) events: Events,
 }
 
-/// Where the steps of an epoch ended.
+/// The reason why the steps of an epoch ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reached {
     TheEnd,
@@ -65,22 +68,22 @@ enum Reached {
 }
 
 impl Run {
-    /// Asks for histograms of the weights after each epoch in what TensorBoard shows.
+    /// Adds histograms of the weights after each epoch to the TensorBoard events.
     pub fn write_histograms(&mut self) {
         self.events.write_histograms();
     }
 
-    /// Goes on until all is done, or `watch` wants it to stop.
+    /// Runs until all epochs or steps are done, or `watch` wants to stop.
     ///
     /// # Errors
-    /// A loss that is no number; pictures that cannot be read, where that is an error; a file that cannot be written;
-    /// those of `watch`, after the state was saved.
+    /// If the loss is not finite, images are unreadable in strict mode, or a file cannot be written; errors of `watch`, after
+    /// the state was saved.
     pub fn go(mut self, watch: &mut dyn Watch) -> Result<Ended> {
         if let Some(why) = self.end() {
             self.restore_files()?;
             return self.finished(why, watch);
         }
-        // Before `metrics.csv` is restored, by which it is known what to take back.
+        // Before `metrics.csv` is restored, as its lines decide what to take back.
         self.show(watch);
         self.restore_files()?;
         if !self.compute_features(watch)? {
@@ -105,7 +108,7 @@ impl Run {
         }
     }
 
-    /// Starts what TensorBoard shows, without the figures of an end inside the epoch that goes on now.
+    /// Starts the TensorBoard events, without the figures of an earlier end inside the current epoch.
     fn show(&mut self, watch: &mut dyn Watch) {
         let lines = self.folder.as_ref().map(|folder| folder.metrics().len());
         if self.standing.batch > 0 && lines > Some(self.standing.rows.len()) {
@@ -116,36 +119,19 @@ impl Run {
         }
     }
 
-    /// Whether nothing is left to do, and why.
+    /// Returns why nothing is left to do; `None` if something is.
     pub(super) fn end(&self) -> Option<Why> {
-        let Standing {
-            epoch,
-            best,
-            patient_since,
-            ..
-        } = &self.standing;
-        let since = best.map_or(*epoch, |best| best.epoch.max(*patient_since));
-        let without_better = epoch.saturating_sub(since);
-        // Inside an epoch the last step is followed by a validation, which may have been cut off.
-        let steps_are_done =
-            self.is_last_step() && (self.standing.batch == 0 || self.ended_inside.is_some());
-        if *epoch >= self.settings.epochs || steps_are_done {
-            return Some(Why::Done);
-        }
-        let patience = self
-            .settings
-            .patience
-            .filter(|_| self.validation.is_some())?;
-        (without_better >= patience).then_some(Why::NoBetter(patience))
+        let (is_validated, ended_inside) = (self.validation.is_some(), self.ended_inside.is_some());
+        self.standing
+            .end(&self.settings, is_validated, ended_inside)
     }
 
-    /// Whether no step may follow.
+    /// Returns whether no step may follow.
     pub(super) fn is_last_step(&self) -> bool {
-        let most = self.settings.max_steps;
-        most.is_some_and(|most| self.standing.step >= most)
+        self.standing.is_last_step(&self.settings)
     }
 
-    /// Takes the steps that are left of the epoch under way.
+    /// Runs the remaining steps of the current epoch.
     fn learn_epoch(&mut self, watch: &mut dyn Watch) -> Result<Reached> {
         if self.is_last_step() {
             return Ok(Reached::TheLastStep);
@@ -234,20 +220,20 @@ impl Run {
         }
         if self.standing.sums.images == 0 {
             bail!(
-                "epoch {} has no picture to learn from: none could be read",
+                "epoch {} has no image to train on: none is readable",
                 epoch + 1
             );
         }
         Ok(Reached::TheEnd)
     }
 
-    /// Whether every batch of the epoch under way is done.
+    /// Returns whether every batch of the current epoch is done.
     fn is_epochs_end(&self) -> bool {
         self.standing.batch >= self.feed.batches_an_epoch()
     }
 
-    /// The scores of the validation pictures: nothing in them where there are none, and nothing at all where `watch` wanted
-    /// to stop meanwhile. Where they cannot be had, the state is saved all the same.
+    /// Validates the current weights: the scores are empty without a validation set, and `None` if `watch` wanted to stop
+    /// meanwhile. If validation fails, the state is saved first.
     fn validate(&mut self, watch: &mut dyn Watch) -> Result<Option<Scores>> {
         let started = Instant::now();
         let evaluation = match &mut self.validation {
@@ -257,11 +243,11 @@ impl Run {
         let evaluation = match evaluation {
             Err(error) if error.is::<NotFinite>() => {
                 return Err(diverged(&format!(
-                    "after step {} the net's answers are infinite or not a number",
+                    "the outputs after step {} are infinite or NaN",
                     self.standing.step
                 )));
             }
-            // The epoch's steps are not lost with its validation.
+            // The steps of the epoch are not lost if its validation fails.
             Err(error) => return self.save().and(Err(error)),
             Ok(None) => return Ok(None),
             Ok(Some(evaluation)) => evaluation,
@@ -272,7 +258,7 @@ impl Run {
         Ok(Some(scores))
     }
 
-    /// What the epoch under way came to.
+    /// Returns the figures of the current epoch.
     pub(super) fn epoch(&self, scores: Scores) -> Epoch {
         let Sums {
             loss,
@@ -293,28 +279,19 @@ impl Run {
         }
     }
 
-    /// Whether an epoch is better than all before it; without validation pictures every one is.
-    pub(super) fn is_best(&self, scores: Scores) -> bool {
-        match (self.standing.best, scores.top1) {
-            (
-                Some(Best {
-                    top1: Some(best), ..
-                }),
-                Some(top1),
-            ) => top1 > best.0,
-            _ => true,
-        }
+    /// Returns the current epoch as the new best one, if its scores make it so.
+    pub(super) fn new_best(&self, scores: Scores) -> Option<Best> {
+        let (best, epoch) = (self.standing.best.as_ref(), self.standing.epoch + 1);
+        self.settings.best_by.select(best, epoch, &scores)
     }
 
     /// Records and saves an epoch whose batches are all done.
     fn finish_epoch(&mut self, scores: Scores, watch: &mut dyn Watch) -> Result<()> {
         let epoch = self.epoch(scores);
-        let is_best = self.is_best(scores);
+        let new_best = self.new_best(scores);
+        let is_best = new_best.is_some();
         if is_best {
-            self.standing.best = Some(Best {
-                epoch: epoch.epoch,
-                top1: scores.top1.map(Exact),
-            });
+            self.standing.best = new_best;
             self.best_evaluation = self.last_evaluation.take();
         }
         self.standing.rows.push(epoch.csv());
@@ -326,5 +303,35 @@ impl Run {
         self.log_epoch(&epoch, watch);
         self.draw_now_and_then(watch);
         watch.epoch(&epoch, is_best)
+    }
+}
+
+impl Standing {
+    /// Returns why nothing is left to do; `None` if something is. `ended_inside` is whether the run has ended inside an epoch.
+    pub(super) fn end(
+        &self,
+        settings: &Settings,
+        is_validated: bool,
+        ended_inside: bool,
+    ) -> Option<Why> {
+        let Self {
+            epoch,
+            best,
+            patient_since,
+            ..
+        } = self;
+        let since = best.map_or(*epoch, |best| best.improved_at().max(*patient_since));
+        // Inside an epoch the last step is followed by a validation, which may have been cut off.
+        let steps_are_done = self.is_last_step(settings) && (self.batch == 0 || ended_inside);
+        if *epoch >= settings.epochs || steps_are_done {
+            return Some(Why::Done);
+        }
+        let patience = settings.patience.filter(|_| is_validated)?;
+        (epoch.saturating_sub(since) >= patience).then_some(Why::NoBetter(patience))
+    }
+
+    /// Returns whether no step may follow.
+    fn is_last_step(&self, settings: &Settings) -> bool {
+        settings.max_steps.is_some_and(|most| self.step >= most)
     }
 }

@@ -1,7 +1,7 @@
-//! The learning rate of every step: a pure function of the step's number.
+//! The learning-rate schedule: a pure function of the step.
 //!
-//! Warm-up rises in equal parts: step s of W warm-up steps has `lr (s + 1) / (W + 1)`, and step W is the first at the full
-//! rate. Steps are counted over the whole run, warm-up among them, from 0.
+//! The warm-up is linear: step s of W warm-up steps has `lr (s + 1) / (W + 1)`, and step W is the first at the full rate. Steps
+//! are counted from 0 over the whole run, warm-up included.
 //!
 //! - SGDR: Stochastic Gradient Descent with Warm Restarts, <https://arxiv.org/abs/1608.03983>
 //! - Super-Convergence, <https://arxiv.org/abs/1708.07120>
@@ -9,50 +9,50 @@
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 
-/// How the learning rate changes after the warm-up.
+/// The shape of the schedule after the warm-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scheduler {
-    /// Along half a cosine down to `min_lr`, which a step after the last one would have: no step is lost on a rate of 0.
+    /// Half a cosine down to `min_lr`, which is reached one step after the last, so that no step is wasted on a rate of 0.
     #[default]
     Cosine,
     /// Multiplied by `gamma` at every milestone.
     Step,
-    /// Not at all.
+    /// A constant rate.
     Constant,
-    /// PyTorch's `OneCycleLR` with its defaults (momentum is not cycled): up from `lr / 25` over the first three tenths of
-    /// the run, then down to `lr / 250000`, both along half a cosine. It is its own warm-up: `warmup_steps` and `min_lr` do not count.
+    /// PyTorch's `OneCycleLR` with its defaults (momentum is not cycled): up from `lr / 25` over the first 30 % of the run, then
+    /// down to `lr / 250000`, both along half a cosine. It has its own warm-up: `warmup_steps` and `min_lr` are ignored.
     Onecycle,
 }
 
-/// The learning rate of a run.
+/// The learning-rate schedule of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
-    /// How the rate changes after the warm-up.
+    /// The shape after the warm-up.
     pub scheduler: Scheduler,
-    /// The full rate: the highest one.
+    /// The peak learning rate.
     pub lr: f64,
     /// Steps of the warm-up.
     pub warmup_steps: u64,
-    /// Steps of the run. Steps after it have the last one's rate.
+    /// Steps of the run. Later steps have the rate of the last one.
     pub total_steps: u64,
-    /// Where the cosine ends.
+    /// The end of the cosine.
     pub min_lr: f64,
-    /// Steps from which on [`Scheduler::Step`] multiplies once more, warm-up counted.
+    /// Steps at which [`Scheduler::Step`] multiplies the rate, warm-up included.
     pub milestones: Vec<u64>,
-    /// What [`Scheduler::Step`] multiplies by.
+    /// The factor of [`Scheduler::Step`].
     pub gamma: f64,
 }
 
-/// The share of a one-cycle run in which the rate rises.
+/// The fraction of a one-cycle run in which the rate rises.
 const RISE: f64 = 0.3;
-/// The highest rate over the first.
+/// The peak rate divided by the first.
 const START_DIVISOR: f64 = 25.0;
-/// The first rate over the last.
+/// The first rate divided by the last.
 const END_DIVISOR: f64 = 1e4;
 
 impl Schedule {
-    /// The learning rate of step `step`, counted from 0.
+    /// Returns the learning rate of step `step`, from 0.
     pub fn lr(&self, step: u64) -> f64 {
         let last = self.total_steps.saturating_sub(1);
         let step = step.min(last);
@@ -91,7 +91,7 @@ impl Schedule {
     }
 }
 
-/// From `start` at 0 to `end` at 1 along half a cosine.
+/// Interpolates from `start` (at 0) to `end` (at 1) along half a cosine.
 fn along_cosine(start: f64, end: f64, done: f64) -> f64 {
     end + (start - end) / 2.0 * (1.0 + (PI * done).cos())
 }

@@ -1,5 +1,6 @@
-//! A run's settings: a recipe with every answer, checked.
+//! Settings of a run: a validated recipe with every key set.
 
+use super::best::BestBy;
 use super::choices::{PictureSize, StemRule};
 use super::optimiser::{OptimiserConfig, OptimiserKind};
 use super::ranges::wrong;
@@ -9,100 +10,105 @@ use crate::data::DecodeOptions;
 use crate::data::augment::Augmentation;
 use crate::error::{misuse, without_backtrace};
 use crate::model::{Architecture, Frozen, Preprocess, config::CIFAR_DEPTHS};
+use crate::words::counted;
 use anyhow::Result;
 use candle_core::DType;
 use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
 
-/// Everything that decides what a run computes.
+/// All settings that decide the results of a run.
 #[derive(Debug, Clone)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a flag of the command line"
 )]
 pub struct Settings {
-    /// The part of the training pictures that is carved out to validate on.
+    /// The fraction of the training images that is held out for validation.
     pub val_split: Option<f64>,
-    /// A picture that cannot be read ends the run.
+    /// An unreadable image ends the run.
     pub strict: bool,
-    /// The part of the net that stays as it is.
+    /// The frozen part of the network.
     pub frozen: Frozen,
     /// Each block's last batch norm starts at 0.
     pub zero_init_residual: bool,
-    /// How pictures become inputs, in evaluation and before augmentation.
+    /// The preprocessing in evaluation and before augmentation.
     pub preprocess: Preprocess,
-    /// How picture files are read.
+    /// Options of the image decoder.
     pub decoding: DecodeOptions,
-    /// How training pictures are varied.
+    /// The augmentation of training images.
     pub augmentation: Augmentation,
-    /// Pictures come in an order that changes from epoch to epoch.
+    /// The order of the images changes from epoch to epoch.
     pub shuffle: bool,
-    /// What all random numbers start from.
+    /// The random seed.
     pub seed: u64,
-    /// Passes over the training pictures.
+    /// Passes over the training images.
     pub epochs: u64,
-    /// Optimiser steps after which the run ends.
+    /// Optimizer steps after which the run ends.
     pub max_steps: Option<u64>,
-    /// Pictures a batch.
+    /// Images per batch.
     pub batch_size: usize,
-    /// The last batch of an epoch is left out where it is not full.
+    /// An incomplete last batch of an epoch is dropped.
     pub drop_last: bool,
-    /// Batches a step.
+    /// Batches per step.
     pub grad_accumulation: usize,
-    /// The optimiser.
+    /// The optimizer.
     pub optimiser: OptimiserConfig,
-    /// The highest learning rate.
+    /// The peak learning rate.
     pub lr: f64,
-    /// How the learning rate changes.
+    /// The learning-rate schedule.
     pub scheduler: Scheduler,
-    /// Epochs in which the learning rate rises.
+    /// Warm-up epochs.
     pub warmup_epochs: f64,
-    /// Epochs at which `step` lowers the learning rate to a tenth.
+    /// Epochs at which the `step` schedule multiplies the learning rate by 0.1.
     pub milestones: Vec<u64>,
-    /// The share of the target that is spread over all classes.
+    /// Label smoothing.
     pub label_smoothing: f64,
-    /// How classes weigh in the loss.
+    /// Class weights in the loss.
     pub class_weights: Option<ClassWeights>,
-    /// The largest norm of all gradients together.
+    /// Maximum norm of the gradients.
     pub clip_grad: Option<f64>,
-    /// Decay of the moving average of the weights.
+    /// Decay of the EMA of the weights.
     pub ema: Option<f64>,
-    /// Epochs without a better one after which the run ends.
+    /// The validation measure that selects the best epoch.
+    pub best_by: BestBy,
+    /// Epochs without improvement after which the run stops early.
     pub patience: Option<u64>,
-    /// The type of the numbers.
+    /// The dtype.
     pub dtype: DType,
-    /// Steps after which the state is saved, beside the end of each epoch.
+    /// Steps between saves, in addition to the end of each epoch.
     pub checkpoint_every: Option<u64>,
 }
 
-/// The widest that a net may be, in channels of its first stage and channels a group.
+/// The largest edge of images that `randaugment` crops as small ones, in pixels.
+const LARGEST_SMALL: usize = 64;
+/// Maximum width of a network, in channels of its first stage and channels per group.
 const WIDEST: usize = 4096;
 
-/// How classes weigh in the loss.
+/// Class weights in the loss.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClassWeights {
-    /// Against their frequency.
+    /// Inverse to the class frequency.
     Auto,
-    /// As a file says, a number a line.
+    /// From a file, one number per line.
     File(PathBuf),
 }
 
-/// What the recipe says of `key`.
+/// Returns the value of `key`.
 fn said<T>(value: Option<T>, key: &str) -> Result<T> {
     value.ok_or_else(|| {
         misuse(
-            format!("the recipe says nothing of `{key}`"),
-            "a run's `config.toml` has every key: add it",
+            format!("the recipe has no `{key}`"),
+            "add it: a run's `config.toml` has every key",
         )
     })
 }
 
 impl Settings {
-    /// The settings of a recipe that has every answer.
+    /// Creates the settings from a recipe with every key set.
     ///
     /// # Errors
-    /// An answer that is missing, or out of its range.
+    /// If a key is missing or out of range.
     pub fn new(recipe: &Recipe) -> Result<Self> {
         let recipe = recipe.clone();
         let preprocess = preprocess(&recipe)?;
@@ -115,7 +121,7 @@ impl Settings {
             decoding: DecodeOptions::from(&preprocess),
             augmentation: Augmentation {
                 policy,
-                small: StemRule::Auto.at(preprocess.size) == StemRule::Cifar.at([0, 0]),
+                small: preprocess.size.iter().all(|&edge| edge <= LARGEST_SMALL),
                 erase: said(recipe.random_erase, "random-erase")?,
                 mixup: said(recipe.mixup, "mixup")?,
                 cutmix: said(recipe.cutmix, "cutmix")?,
@@ -148,6 +154,7 @@ impl Settings {
             }),
             clip_grad: recipe.clip_grad,
             ema: recipe.ema,
+            best_by: recipe.best_by.unwrap_or_default(),
             patience: recipe.patience,
             dtype: match recipe.dtype.as_deref().unwrap_or("f32") {
                 "f32" => DType::F32,
@@ -162,14 +169,14 @@ impl Settings {
 }
 
 impl Settings {
-    /// The most pictures that a run learns from before its last step; nothing where steps do not end it.
+    /// Returns the maximum number of images that a run is trained on before its last step; `None` without `max-steps`.
     pub(super) fn most_pictures(&self) -> Option<usize> {
         let steps = usize::try_from(self.max_steps?).unwrap_or(usize::MAX);
         Some(steps.saturating_mul(self.batch_size * self.grad_accumulation))
     }
 }
 
-/// The preprocessing that the recipe describes.
+/// Returns the preprocessing of the recipe.
 fn preprocess(recipe: &Recipe) -> Result<Preprocess> {
     let PictureSize(size) = said(recipe.image_size, "image-size")?;
     Ok(Preprocess {
@@ -185,10 +192,10 @@ fn preprocess(recipe: &Recipe) -> Result<Preprocess> {
     })
 }
 
-/// The net that the recipe describes for pictures of `size`, where it starts from no model.
+/// Returns the architecture of the recipe for images of `size`, for a network trained from scratch.
 ///
 /// # Errors
-/// A net that cannot be built.
+/// If the network cannot be built.
 pub fn architecture(recipe: &Recipe, size: [usize; 2]) -> Result<Architecture> {
     for (flag, number) in [
         ("width", recipe.width),
@@ -196,7 +203,7 @@ pub fn architecture(recipe: &Recipe, size: [usize; 2]) -> Result<Architecture> {
         ("width-per-group", recipe.width_per_group),
     ] {
         if let Some(number) = number.filter(|number| !(1..=WIDEST).contains(number)) {
-            return Err(wrong(flag, number, "at least 1 and at most 4096"));
+            return Err(wrong(flag, number, "at least 1 and at most 4,096"));
         }
     }
     let depth = recipe.depth.unwrap_or(50);
@@ -214,58 +221,85 @@ pub fn architecture(recipe: &Recipe, size: [usize; 2]) -> Result<Architecture> {
     };
     architecture.config().map_err(|error| {
         misuse(
-            format!("cannot build that net: {}", without_backtrace(&error)),
-            "`resnet train --help` lists the flags of an architecture",
+            format!("cannot build this network: {}", without_backtrace(&error)),
+            "see the architecture flags in `resnet train --help`",
         )
     })?;
     Ok(architecture)
 }
 
-/// What decides how it learns, in a line.
+impl Settings {
+    /// The optimizer and what goes with it: `SGD, lr 0.1, momentum 0.9, weight decay 0.0005`.
+    pub(super) fn optimizer_in_words(&self) -> String {
+        let optimiser = &self.optimiser;
+        let name = match optimiser.kind {
+            OptimiserKind::Sgd => "SGD",
+            OptimiserKind::Adam => "Adam",
+            OptimiserKind::Adamw => "AdamW",
+        };
+        let has_momentum = optimiser.kind == OptimiserKind::Sgd && optimiser.momentum > 0.0;
+        let momentum = match (has_momentum, optimiser.nesterov) {
+            (false, _) => String::new(),
+            (true, false) => format!(", momentum {}", optimiser.momentum),
+            (true, true) => format!(", Nesterov momentum {}", optimiser.momentum),
+        };
+        let decay = optimiser.weight_decay;
+        with_amounts(
+            format!("{name}, lr {}{momentum}, weight decay {decay}", self.lr),
+            [
+                ("EMA", self.ema.unwrap_or(0.0)),
+                ("gradient clipping", self.clip_grad.unwrap_or(0.0)),
+            ],
+        )
+    }
+
+    /// The scheduler and its warm-up: `cosine, 0.15 warm-up epochs`.
+    pub(super) fn schedule_in_words(&self) -> String {
+        let scheduler = word(&self.scheduler);
+        if self.warmup_epochs <= 0.0 {
+            return scheduler;
+        }
+        let is_one = (self.warmup_epochs - 1.0).abs() < f64::EPSILON;
+        let unit = if is_one { "epoch" } else { "epochs" };
+        format!("{scheduler}, {} warm-up {unit}", self.warmup_epochs)
+    }
+
+    /// The augmentation: `crop-flip, mixup 0.2, label smoothing 0.1`.
+    pub(super) fn augmentation_in_words(&self) -> String {
+        let augmentation = &self.augmentation;
+        with_amounts(
+            word(&augmentation.policy),
+            [
+                ("mixup", augmentation.mixup),
+                ("CutMix", augmentation.cutmix),
+                ("random erasing", augmentation.erase),
+                ("label smoothing", self.label_smoothing),
+            ],
+        )
+    }
+}
+
+/// `text` with those of the named amounts that are above 0.
+fn with_amounts<const N: usize>(text: String, amounts: [(&str, f64); N]) -> String {
+    let present = amounts.into_iter().filter(|(_, amount)| *amount > 0.0);
+    let named = present.map(|(name, amount)| format!("{name} {amount}"));
+    let parts: Vec<String> = std::iter::once(text).chain(named).collect();
+    parts.join(", ")
+}
+
+/// The training settings in one line.
 impl fmt::Display for Settings {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            optimiser,
-            augmentation,
-            ..
-        } = self;
-        write!(formatter, "{} lr {}", word(&optimiser.kind), self.lr)?;
-        if optimiser.kind == OptimiserKind::Sgd && optimiser.momentum > 0.0 {
-            let nesterov = if optimiser.nesterov { "nesterov " } else { "" };
-            write!(formatter, ", {nesterov}momentum {}", optimiser.momentum)?;
-        }
-        write!(formatter, ", weight decay {}", optimiser.weight_decay)?;
-        write!(
-            formatter,
-            "; {} over {} epoch{}",
-            word(&self.scheduler),
-            self.epochs,
-            if self.epochs == 1 { "" } else { "s" }
-        )?;
-        if self.warmup_epochs > 0.0 {
-            let is_one = (self.warmup_epochs - 1.0).abs() < f64::EPSILON;
-            let unit = if is_one { "epoch" } else { "epochs" };
-            write!(formatter, ", rising for {} {unit}", self.warmup_epochs)?;
-        }
-        write!(formatter, "; batches of {}", self.batch_size)?;
         let [height, width] = self.preprocess.size;
         write!(
             formatter,
-            "; {height}x{width} px, augment {}",
-            word(&augmentation.policy)
+            "{}; {} over {}; batch size {}; {height}x{width} px, augmentation {}",
+            self.optimizer_in_words(),
+            self.schedule_in_words(),
+            counted(self.epochs, "epoch"),
+            self.batch_size,
+            self.augmentation_in_words()
         )?;
-        for (name, amount) in [
-            ("mixup", augmentation.mixup),
-            ("cutmix", augmentation.cutmix),
-            ("random erase", augmentation.erase),
-            ("label smoothing", self.label_smoothing),
-            ("ema", self.ema.unwrap_or(0.0)),
-            ("clip", self.clip_grad.unwrap_or(0.0)),
-        ] {
-            if amount > 0.0 {
-                write!(formatter, ", {name} {amount}")?;
-            }
-        }
         if self.frozen != Frozen::Nothing {
             write!(formatter, "; {} frozen", self.frozen)?;
         }
@@ -273,7 +307,7 @@ impl fmt::Display for Settings {
     }
 }
 
-/// A choice as a recipe writes it.
+/// A value as recipes write it.
 fn word(choice: &impl Serialize) -> String {
     let value = serde_json::to_value(choice).unwrap_or_default();
     value.as_str().unwrap_or_default().to_owned()

@@ -1,25 +1,21 @@
-//! The net that a run starts from: new, or a model's.
+//! The network that a run starts from: new, or pretrained.
 
 use super::recipe::Recipe;
 use super::settings::{Settings, architecture};
 use super::watch::Watch;
-use crate::error::misuse;
+use crate::error::{hinted, misuse, one_line};
 use crate::model::ModelConfig;
-use crate::weights::Checkpoint;
+use crate::weights::{Checkpoint, Fetch};
 use crate::words::counted;
 use anyhow::Result;
 use candle_core::{Device, Shape, Tensor};
 use std::collections::HashMap;
-use std::path::Path;
 
-/// Refuses a recipe that names both a model and what comes with a model.
-///
-/// # Errors
-/// Such a recipe.
-pub(super) fn refuse_two_architectures(said: &Recipe) -> Result<()> {
-    let Some(model) = &said.model else {
-        return Ok(());
-    };
+/// The model that a run on photographs fine-tunes if the recipe names neither a model nor an architecture.
+pub(super) const DEFAULT_MODEL: &str = "resnet50";
+
+/// Returns the first key of a recipe that describes a new architecture.
+pub(super) fn architecture_key(said: &Recipe) -> Option<&'static str> {
     let given = [
         ("depth", said.depth.is_some()),
         ("stem", said.stem.is_some()),
@@ -29,40 +25,62 @@ pub(super) fn refuse_two_architectures(said: &Recipe) -> Result<()> {
         ("plain", said.plain == Some(true)),
         ("zero-init-residual", said.zero_init_residual == Some(true)),
     ];
-    match given.into_iter().find(|(_, said)| *said) {
-        Some((flag, _)) => Err(misuse(
-            format!("cannot train with --{flag}: the net is that of `-m {model}`"),
+    let mut given = given.into_iter();
+    given.find_map(|(key, is_given)| is_given.then_some(key))
+}
+
+/// Rejects a recipe with both a model and an architecture.
+///
+/// # Errors
+/// If the recipe has both.
+pub(super) fn refuse_two_architectures(said: &Recipe) -> Result<()> {
+    match (&said.model, architecture_key(said)) {
+        (Some(model), Some(flag)) => Err(misuse(
+            format!("cannot train with --{flag}: `-m {model}` sets the architecture"),
             "leave one of them out",
         )),
-        None => Ok(()),
+        _ => Ok(()),
     }
 }
 
-/// What a net starts from.
+/// Opens the model that a run on photographs fine-tunes by default.
+///
+/// # Errors
+/// If it is neither cached nor reachable, or cannot be loaded; the hint has both ways out.
+pub(super) fn open_default(hub: &dyn Fetch) -> Result<Checkpoint> {
+    Checkpoint::open(DEFAULT_MODEL, hub).map_err(|error| {
+        hinted(
+            format!(
+                "cannot load `{DEFAULT_MODEL}`, which is fine-tuned on photographs by default: {}",
+                one_line(&error)
+            ),
+            "pass a cached or local model with `-m MODEL`, or `--depth 50` to train from scratch",
+        )
+    })
+}
+
+/// A network and its initial weights.
 pub(super) struct Start {
-    /// The short name of the model that it starts from.
-    pub name: Option<String>,
     pub config: ModelConfig,
     pub tensors: HashMap<String, Tensor>,
 }
 
 impl Start {
-    /// A new net.
+    /// A new network with random weights.
     pub fn new(recipe: &Recipe, settings: &Settings, classes: usize) -> Result<Self> {
         let mut config = architecture(recipe, settings.preprocess.size)?.config()?;
         config.classes = classes;
         config.in_channels = settings.preprocess.mean.len();
         Ok(Self {
-            name: None,
             config,
             tensors: HashMap::new(),
         })
     }
 
-    /// A model's weights, with a new last layer, of zeros, where the data has other classes.
+    /// A pretrained model, with a new last layer of zeros if the dataset has other classes.
     ///
     /// # Errors
-    /// Pictures of other channels than the model's, and weights that cannot be read.
+    /// If the model reads images with another number of channels, or its weights cannot be read.
     pub fn of(
         checkpoint: &Checkpoint,
         labels: &[String],
@@ -75,10 +93,12 @@ impl Start {
         if channels != config.in_channels {
             return Err(misuse(
                 format!(
-                    "cannot train with --mean and --std of {channels} channels: model `{}` reads {}",
-                    card.name, config.in_channels
+                    "cannot train with --mean and --std of {}: model `{}` takes {}",
+                    counted(channels, "channel"),
+                    card.name,
+                    config.in_channels
                 ),
-                "pass one number a channel, or leave them out",
+                "pass one number per channel, or leave them out",
             ));
         }
         let mut tensors = checkpoint.tensors(settings.dtype, &Device::Cpu)?;
@@ -89,17 +109,17 @@ impl Start {
         if config.classes != labels.len() || !same_names {
             tensors.retain(|name, _| !name.starts_with("fc."));
             watch.note(&format!(
-                "the last layer is new: the data has {}, the model {}",
+                "the last layer is new: the dataset has {}, the model {}",
                 counted(labels.len(), "class"),
                 if config.classes == labels.len() {
-                    "others of that number".to_owned()
+                    "as many others".to_owned()
                 } else {
                     config.classes.to_string()
                 }
             ));
             config.classes = labels.len();
-            // Not the random numbers of a seed, which the model's own layer may have begun with: its rows would point at the
-            // old classes by their places.
+            // Not the random numbers of a seed: the model's own layer may have started from the same ones, and the rows would
+            // point at the old classes in their order.
             for (name, shape) in [
                 (
                     "fc.weight",
@@ -111,12 +131,6 @@ impl Start {
                 tensors.insert(name.to_owned(), zeros);
             }
         }
-        let name = Path::new(&card.name).file_stem();
-        let name = name.map(|name| name.to_string_lossy().into_owned());
-        Ok(Self {
-            name,
-            config,
-            tensors,
-        })
+        Ok(Self { config, tensors })
     }
 }

@@ -1,9 +1,10 @@
-//! The one file that a run resumes from: weights, optimiser, moving average, where the run stands and what it is.
+//! The file from which a run resumes: weights, optimizer, moving average, progress and identity.
 //!
-//! `state.safetensors` holds tensors named `model.*`, `ema.*`, `best.*` (only where a run ended inside an epoch: the best
-//! weights of the finished ones) and the optimiser's own; its metadata holds [`Identity`] and [`Standing`] as JSON. Its
-//! rename is the commit of everything a run writes: `best/`, `last/` and `metrics.csv` are made again from it.
+//! `state.safetensors` has the tensors `model.*`, `ema.*`, `best.*` (the best weights of the finished epochs, only if a run
+//! ended inside an epoch) and those of the optimizer; its metadata has [`Identity`] and [`Standing`] as JSON. Renaming it into
+//! place commits everything that a run writes: `best/`, `last/` and `metrics.csv` can be restored from it.
 
+use super::best::Best;
 use super::folder::Which;
 use crate::error::{hint_of, hinted, one_line};
 use crate::model::ModelConfig;
@@ -15,12 +16,13 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::io::Read as _;
 use std::path::Path;
 
 /// The version of the format.
 const VERSION: u64 = 2;
 
-/// A number that comes back with the same bits, which JSON's decimals do not promise.
+/// A number that is stored with all its bits, which decimals in JSON do not guarantee.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Exact(pub f64);
 
@@ -38,45 +40,45 @@ impl<'de> Deserialize<'de> for Exact {
     }
 }
 
-/// What a run is: it does not change while it runs.
+/// The identity of a run, which does not change while it runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
-    /// The recipe with every answer, as TOML.
+    /// The recipe with every key set, as TOML.
     pub recipe: String,
-    /// The net.
+    /// The network.
     pub config: ModelConfig,
-    /// One name a class.
+    /// The names of the classes.
     pub labels: Vec<String>,
-    /// What the names and classes of the data set's pictures add up to: a run goes on with these alone.
+    /// A fingerprint of the names and classes of the images: a run resumes with the same ones only.
     pub pictures: String,
-    /// What the sizes of their files add up to, so that a changed picture is noticed.
+    /// A fingerprint of the file sizes, to detect a changed image.
     pub sizes: String,
-    /// What a sample of the pictures' contents adds up to, so that one changed at the same size is noticed; nothing in the
-    /// states of earlier programs.
+    /// A fingerprint of a sample of the images' contents, to detect one changed at the same size; `None` in the states of
+    /// earlier versions.
     #[serde(default)]
     pub contents: Option<String>,
-    /// The data set as DATA writes it, its folder from the root: a run may go on from another working folder.
+    /// The dataset as DATA, with an absolute path: a run can be resumed from another working folder.
     pub place: String,
-    /// How the classes weigh in the loss, so that a file of weights need not be there any more.
+    /// The class weights, so that a file of weights is not needed any more.
     pub class_weights: Option<Vec<Exact>>,
-    /// Where it computes: `cpu`, `cuda` or `metal`.
+    /// The device: `cpu`, `cuda` or `metal`.
     pub device: String,
-    /// What the model that the run began with had seen; nothing in the states of earlier programs.
+    /// The provenance of the pretrained model; `None` in the states of earlier versions.
     #[serde(default)]
     pub begun_with: Option<RunNote>,
-    /// The instruction set of a CPU, whose bits are its own; nothing in the states of earlier programs.
+    /// The instruction set of a CPU, which decides the last bits; `None` in the states of earlier versions.
     #[serde(default)]
     pub instructions: Option<String>,
 }
 
-/// What an epoch's batches added up to so far.
+/// The totals of an epoch's batches so far.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Sums {
-    /// The pictures' losses.
+    /// The sum of the images' losses.
     pub loss: Exact,
-    /// Pictures recognised.
+    /// Correctly classified images.
     pub correct: u64,
-    /// Pictures.
+    /// Images.
     pub images: u64,
     /// Wall time in seconds.
     pub seconds: Exact,
@@ -85,48 +87,42 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// Pictures recognised, in percent.
+    /// Returns the top-1 accuracy in percent.
     pub fn top1(&self) -> f64 {
         100.0 * self.correct as f64 / self.images as f64
     }
 }
 
-/// The best epoch so far.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Best {
-    /// From 1.
-    pub epoch: u64,
-    /// Validation pictures recognised, in percent; nothing where there are none.
-    pub top1: Option<Exact>,
-}
-
-/// Where a run stands, between two steps.
+/// The progress of a run, between two steps.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Standing {
-    /// Epochs that are finished.
+    /// Finished epochs.
     pub epoch: u64,
-    /// Batches of the next epoch that are done.
+    /// Finished batches of the current epoch.
     pub batch: usize,
     /// Steps over the whole run.
     pub step: u64,
-    /// What these batches added up to.
+    /// The totals of these batches.
     pub sums: Sums,
     /// The best epoch so far.
     pub best: Option<Best>,
-    /// The finished epochs from which on those without a better one count: a run that they ended may go on.
+    /// The epoch from which patience counts at the earliest, set when a run that stopped early is extended.
     pub patient_since: u64,
     /// The lines of `metrics.csv`.
     pub rows: Vec<String>,
+    /// The best epoch at an end inside the epoch; `None` elsewhere and in the states of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_inside: Option<Best>,
 }
 
-/// A run's whole state.
+/// The state of a run.
 #[derive(Debug)]
 pub struct State {
-    /// What the run is.
+    /// The identity of the run.
     pub identity: Identity,
-    /// Where it stands.
+    /// The progress.
     pub standing: Standing,
-    /// Its tensors.
+    /// The tensors.
     pub tensors: HashMap<String, Tensor>,
 }
 
@@ -140,17 +136,17 @@ struct Written<'a> {
 
 #[derive(Deserialize)]
 struct Read {
-    /// Nothing in the states of earlier programs.
+    /// `None` in the states of earlier versions.
     checksum: Option<u32>,
     identity: Identity,
     standing: Standing,
 }
 
-/// Writes a state to `path`, whole or not at all.
+/// Writes a state to `path` atomically.
 ///
 /// # Errors
-/// A tensor with numbers that are not finite, which nothing could go on from, and a file that cannot be written; the file
-/// that was there before stays then.
+/// If a tensor has numbers that are not finite, from which no run could resume, or the file cannot be written; the existing
+/// file stays then.
 pub fn write(
     path: &Path,
     identity: &Identity,
@@ -160,7 +156,7 @@ pub fn write(
     for (name, tensor) in tensors {
         if !is_finite(tensor)? {
             return Err(diverged(&format!(
-                "tensor `{name}` holds numbers that are infinite or not a number after step {}",
+                "tensor `{name}` has infinite or NaN values after step {}",
                 standing.step
             )));
         }
@@ -182,7 +178,7 @@ pub fn write(
     write_safetensors(path, &[(KEY, &written)], &views)
 }
 
-/// What names and bytes of tensors add up to, in whatever order they come.
+/// Returns a checksum of the names and bytes of tensors that does not depend on their order.
 fn checksum<'a>(tensors: impl Iterator<Item = (&'a str, Cow<'a, [u8]>)>) -> u32 {
     let of_tensor = |(name, bytes): (&str, Cow<[u8]>)| {
         let mut sum = crc32fast::Hasher::new();
@@ -193,7 +189,7 @@ fn checksum<'a>(tensors: impl Iterator<Item = (&'a str, Cow<'a, [u8]>)>) -> u32 
     tensors.map(of_tensor).fold(0, u32::wrapping_add)
 }
 
-/// Whether every number of `tensor` is finite.
+/// Returns whether all values of `tensor` are finite.
 fn is_finite(tensor: &Tensor) -> Result<bool> {
     // 0 times infinity and 0 times NaN are NaN.
     let sum = (tensor.detach().flatten_all()? * 0.0)?.sum_all()?;
@@ -201,18 +197,18 @@ fn is_finite(tensor: &Tensor) -> Result<bool> {
     Ok(sum == 0.0)
 }
 
-/// The error of a run whose numbers left the finite ones.
+/// The error of a run with infinite or NaN values.
 pub fn diverged(what: &str) -> anyhow::Error {
     hinted(
         format!("training diverged: {what}"),
-        "try a lower --lr, a longer --warmup-epochs or --clip-grad 1; what was saved before is untouched",
+        "try a lower --lr, a longer --warmup-epochs or --clip-grad 1; the saved state is unchanged",
     )
 }
 
-/// Reads the state at `path`, its tensors on `device`.
+/// Reads the state at `path`, with the tensors on `device`.
 ///
 /// # Errors
-/// A file that is missing, damaged, or of another version.
+/// If the file is missing, damaged, or of another version.
 pub fn read(path: &Path, device: &Device) -> Result<State> {
     let context = || format!("cannot read `{}`", path.display());
     let bytes = std::fs::read(path).with_context(context)?;
@@ -220,8 +216,8 @@ pub fn read(path: &Path, device: &Device) -> Result<State> {
         .map_err(|error| match hint_of(&error) {
             Some(_) => error,
             None => hinted(
-                format!("it is damaged or cut short ({})", one_line(&error)),
-                format!("copy it again where it is a copy, or {}", begin_anew(path)),
+                format!("it is damaged or truncated ({})", one_line(&error)),
+                format!("copy it again if it is a copy, or {}", begin_anew(path)),
             ),
         })
         .with_context(context)?;
@@ -231,7 +227,7 @@ pub fn read(path: &Path, device: &Device) -> Result<State> {
     Ok(state)
 }
 
-/// The way on without the state at `path`.
+/// Returns the hint of what to do without the state at `path`.
 fn begin_anew(path: &Path) -> String {
     let run = path.parent().unwrap_or(Path::new(""));
     let mut models = [Which::Last, Which::Best]
@@ -239,20 +235,37 @@ fn begin_anew(path: &Path) -> String {
         .into_iter();
     match models.find(|model| model.is_dir()) {
         Some(model) => format!(
-            "begin a new run from the model that this one saved, by `-m {}`",
+            "start a new run from the model that this one saved, with `-m {}`",
             model.display()
         ),
-        None => "begin the run anew: no epoch of it was finished".to_owned(),
+        None => "start the run again: no epoch of it was finished".to_owned(),
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<State> {
-    let (_, header) = SafeTensors::read_metadata(bytes)?;
-    let text = header.metadata().as_ref().and_then(|all| all.get(KEY));
+/// Reads what the state at `path` says of its run, without the tensors.
+///
+/// # Errors
+/// If the file is missing, damaged, or of another version.
+pub fn read_header(path: &Path) -> Result<(Identity, Standing)> {
+    let mut file = std::fs::File::open(path)?;
+    let mut length = [0; 8];
+    file.read_exact(&mut length)?;
+    let mut bytes = Vec::new();
+    file.take(u64::from_le_bytes(length))
+        .read_to_end(&mut bytes)?;
+    let header: serde_json::Value = serde_json::from_slice(&bytes)?;
+    let Read {
+        identity, standing, ..
+    } = parse_metadata(header["__metadata__"][KEY].as_str())?;
+    Ok((identity, standing))
+}
+
+/// Parses the metadata of a state.
+fn parse_metadata(text: Option<&str>) -> Result<Read> {
     let Some(text) = text else {
         return Err(hinted(
-            "it is no state of a run",
-            "`--resume` takes a run folder that `resnet train` wrote",
+            "it is not the state of a run",
+            "pass a run folder of `resnet train` to `--resume`",
         ));
     };
     let value: serde_json::Value = serde_json::from_str(text)?;
@@ -263,14 +276,20 @@ fn parse(bytes: &[u8]) -> Result<State> {
                 "it has version {}, and this program reads {VERSION}",
                 version.map_or("none".to_owned(), |version| version.to_string())
             ),
-            "resume the run with the program that began it, which the first line of its config.toml names",
+            "resume the run with the version that started it, named in the first line of its config.toml",
         ));
     }
+    Ok(serde_json::from_value(value)?)
+}
+
+fn parse(bytes: &[u8]) -> Result<State> {
+    let (_, header) = SafeTensors::read_metadata(bytes)?;
+    let text = header.metadata().as_ref().and_then(|all| all.get(KEY));
     let Read {
         checksum: written,
         identity,
         standing,
-    } = serde_json::from_value(value)?;
+    } = parse_metadata(text.map(String::as_str))?;
     let tensors = SafeTensors::deserialize(bytes)?;
     let found = checksum(
         tensors
@@ -279,7 +298,7 @@ fn parse(bytes: &[u8]) -> Result<State> {
     );
     ensure!(
         written.is_none_or(|written| written == found),
-        "its numbers are not those that were written"
+        "the checksum of its values does not match"
     );
     Ok(State {
         identity,
@@ -288,7 +307,7 @@ fn parse(bytes: &[u8]) -> Result<State> {
     })
 }
 
-/// The tensors of `all` whose names begin with `prefix`, without it.
+/// Returns the tensors of `all` whose names start with `prefix`, without the prefix.
 pub(super) fn under(prefix: &str, all: &HashMap<String, Tensor>) -> HashMap<String, Tensor> {
     all.iter()
         .filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone())))
@@ -332,9 +351,13 @@ mod tests {
             best: Some(Best {
                 epoch: 2,
                 top1: Some(Exact(100.0 / 3.0)),
+                loss: Some(Exact(0.1)),
+                measure: Some(Exact(2.0 / 3.0)),
+                since: Some(1),
             }),
             patient_since: 1,
             rows: vec!["1,2".into()],
+            ended_inside: None,
         };
         let tensor = Tensor::new(&[1.0f32, -0.0, 1e-40], &Device::Cpu).unwrap();
         let tensors = [("model.x".to_owned(), tensor.clone())];
@@ -387,7 +410,7 @@ mod tests {
         let tensor = Tensor::zeros(1, DType::F32, &Device::Cpu).unwrap();
         write_safetensors(&path, &[], &[("x".to_owned(), &tensor)]).unwrap();
         let error = format!("{:#}", read(&path, &Device::Cpu).unwrap_err());
-        assert!(error.contains("no state of a run"), "{error}");
+        assert!(error.contains("not the state of a run"), "{error}");
         let other = [(KEY, "{\"version\": 3}")];
         write_safetensors(&path, &other, &[("x".to_owned(), &tensor)]).unwrap();
         let error = format!("{:#}", read(&path, &Device::Cpu).unwrap_err());

@@ -1,10 +1,11 @@
-//! The pictures that choose the best epoch.
+//! The validation set, which selects the best epoch.
 
 use super::learner::{Input, Learner};
 use super::probe::Features;
 use super::watch::Watch;
 use crate::data::Transform;
 use crate::data::sets::Split;
+use crate::eval::metrics::macro_average;
 use crate::eval::{EvalOptions, Evaluation, Event, Metrics, Record, evaluate};
 use crate::infer::{Engine, Work};
 use crate::model::ResNet;
@@ -13,74 +14,81 @@ use candle_core::{DType, Tensor};
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-/// Pictures of a probe that run together.
+/// Images per batch of a probe.
 const FEATURES_A_BATCH: usize = 1024;
 
-/// Pictures that each epoch is measured on.
+/// A set of images on which each epoch is evaluated.
 pub struct Validation {
-    /// The split: `val`, `test`, or `train` for a part that was carved out of it.
+    /// The split: `val`, `test`, or `train` for a part that is held out of it.
     pub split: String,
-    /// The pictures, as people read it.
+    /// The images in words: `1,000 test images`.
     pub text: String,
     pub(super) pictures: Measured,
-    /// Their features, where nothing before the last layer learns.
+    /// Their features, if only the last layer is trained.
     pub(super) features: Option<Features>,
     pub(super) labels: Vec<String>,
-    /// Pictures of which it was said that they were left out.
+    /// Images that were skipped with a warning.
     pub(super) left_out: BTreeSet<usize>,
 }
 
-/// What is measured on, and how.
+/// The images and the options of their evaluation.
 pub(super) struct Measured {
     pub split: Split,
     pub transform: Transform,
     pub options: EvalOptions,
 }
 
-/// What an epoch is measured by; accuracies in percent.
+/// The validation figures of an epoch; all but the loss in percent.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Scores {
-    /// Mean cross entropy.
+    /// Mean cross-entropy.
     pub loss: Option<f64>,
-    /// Pictures recognised.
+    /// Top-1 accuracy.
     pub top1: Option<f64>,
-    /// Pictures whose class is among the first five; nothing below five classes.
+    /// Top-5 accuracy; `None` below five classes.
     pub top5: Option<f64>,
+    /// The mean of the classes' F1.
+    pub macro_f1: Option<f64>,
+    /// The mean of the classes' recall.
+    pub balanced: Option<f64>,
 }
 
 impl Scores {
-    /// The scores of an evaluation.
+    /// Returns the scores of an evaluation.
     pub(super) fn of(evaluation: &Evaluation) -> Self {
+        let [_, recall, f1] = macro_average(&evaluation.classes);
         Self {
             loss: Some(evaluation.loss),
             top1: Some(evaluation.top1),
             top5: evaluation.top5,
+            macro_f1: Some(100.0 * f1),
+            balanced: Some(100.0 * recall),
         }
     }
 }
 
-/// The wish to stop, on its way out of an evaluation.
+/// The request to stop, as the error that ends an evaluation.
 #[derive(Debug, thiserror::Error)]
 #[error("stopped")]
 struct Stop;
 
 impl Validation {
-    /// Pictures.
+    /// Returns the number of images.
     pub fn images(&self) -> usize {
         self.features
             .as_ref()
             .map_or(self.pictures.split.len(), Features::count)
     }
 
-    /// The pictures, as people read it, and how many of them cannot be read.
+    /// Returns the images in words, with the number of unreadable ones.
     pub(super) fn in_words(&self) -> String {
         match self.left_out.len() {
             0 => self.text.clone(),
-            unread => format!("{} ({unread} of them cannot be read)", self.text),
+            unread => format!("{} ({unread} unreadable)", self.text),
         }
     }
 
-    /// Leaves `count` of the pictures, evenly spread, where there are more; says whether there were.
+    /// Keeps `count` of the images, evenly spread, and returns true if there were more.
     pub(super) fn shorten(&mut self, count: usize) -> bool {
         let split = &mut self.pictures.split;
         if count >= split.len() {
@@ -91,7 +99,7 @@ impl Validation {
         true
     }
 
-    /// Pictures that are measured together; none where features are.
+    /// Returns the images per batch; 0 if features are used.
     pub(super) fn together(&self) -> usize {
         let Measured { split, options, .. } = &self.pictures;
         match self.features {
@@ -100,10 +108,10 @@ impl Validation {
         }
     }
 
-    /// Measures the weights that `learner` would keep; nothing where `watch` wants to stop meanwhile.
+    /// Evaluates the weights that `learner` would save; `None` if `watch` wants to stop meanwhile.
     ///
     /// # Errors
-    /// No picture that can be read, with `strict` the first that cannot, and weights that give no finite numbers.
+    /// If no image is readable (with `strict`, if any is not), or the outputs are not finite.
     pub(super) fn scores(
         &mut self,
         learner: &Learner,
@@ -112,7 +120,7 @@ impl Validation {
         self.measure(learner.validated_net()?, watch)
     }
 
-    /// Measures `net`; nothing where `watch` wants to stop meanwhile.
+    /// Evaluates `net`; `None` if `watch` wants to stop meanwhile.
     ///
     /// # Errors
     /// Those of [`Validation::scores`].
@@ -165,7 +173,7 @@ impl Validation {
     }
 }
 
-/// Measures the head of a probe by the features of those of `total` pictures that could be read.
+/// Evaluates the head of a probe on the features of the readable ones of `total` images.
 fn of_features(
     features: &Features,
     net: &ResNet,

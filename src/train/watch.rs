@@ -1,87 +1,79 @@
-//! What a run tells of itself while it goes on: the command line prints it, a program may collect it.
+//! The observer of a run: the command line prints what it receives, a program can collect it.
 
 use super::recipe::Recipe;
 use crate::error::one_line;
 use anyhow::{Error, Result};
 use serde::Serialize;
 
-/// What a run is about to do.
+/// The start of a run.
 #[derive(Debug, Clone)]
 pub struct Beginning {
-    /// The net's short name.
-    pub model: String,
-    /// Its parameters that are trained, and all.
-    pub parameters: [usize; 2],
-    /// Pictures to learn from.
-    pub images: usize,
-    /// What they are told apart as.
-    pub classes: usize,
-    /// Which pictures choose the best epoch, as people read it; nothing where none do.
-    pub validation: Option<String>,
-    /// What the defaults decided, as people read it.
-    pub recipe: String,
-    /// All of it: the recipe with every answer.
+    /// The run in labels and values for people: model, data, validation, schedule, output and more.
+    pub description: Vec<(&'static str, String)>,
+    /// The recipe with every key set.
     pub answers: Recipe,
-    /// Epochs in all.
+    /// Epochs of the run.
     pub epochs: u64,
-    /// Steps an epoch.
+    /// Steps per epoch.
     pub steps_an_epoch: u64,
-    /// Bytes of memory that a step takes, about; nothing where it is not computed on a CPU.
+    /// Approximate memory of a step in bytes; `None` on other devices than CPUs.
     pub step_bytes: Option<u64>,
-    /// Where the run goes on: finished epochs, and steps over the whole run.
+    /// Finished epochs and steps of a resumed run.
     pub done: [u64; 2],
-    /// The best of the finished epochs: its number, and what it recognised of the validation pictures, in percent.
+    /// The best of the finished epochs and its validation top-1 in percent.
     pub best: Option<(u64, Option<f64>)>,
-    /// The folder that is written to, unless the run is dry.
+    /// The finished epochs of a resumed run.
+    pub history: Vec<Epoch>,
+    /// The run folder; `None` in a dry run.
     pub folder: Option<std::path::PathBuf>,
 }
 
-/// One optimiser step.
+/// An optimizer step.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Step {
     /// From 1.
     pub epoch: u64,
     /// From 1 over the whole run.
     pub step: u64,
-    /// The mean loss of the step's pictures before the update.
+    /// The mean loss of the step's images before the update.
     pub loss: f64,
     /// The learning rate of the update.
     pub lr: f64,
-    /// Wall time of the whole step, waiting for data included.
+    /// Wall time of the whole step in milliseconds, waiting for data included.
     pub step_ms: f64,
-    /// The step's pictures by that time.
+    /// Images of the step per second.
     pub images_per_second: f64,
-    /// The part of the epoch's pictures so far that were recognised before their update, in percent.
+    /// Top-1 accuracy in percent of the epoch's images so far, each before its update.
     #[serde(skip)]
     pub top1: f64,
 }
 
-/// One finished epoch; accuracies in percent.
+/// A finished epoch; accuracies in percent.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Epoch {
     /// From 1.
     pub epoch: u64,
-    /// The mean of the pictures' losses, each before its step's update.
+    /// The mean loss of the images, each before the update of its step.
     pub train_loss: f64,
-    /// The part of the pictures that were recognised before the update, in percent.
+    /// Top-1 accuracy of the images, each before the update of its step.
     pub train_top1: f64,
-    /// The mean loss of the validation pictures; nothing where there are none.
+    /// Validation loss; `None` without validation.
     pub val_loss: Option<f64>,
-    /// Validation pictures recognised, in percent.
+    /// Validation top-1.
     pub val_top1: Option<f64>,
-    /// Validation pictures whose class is among the five most probable, in percent; nothing below five classes.
+    /// Validation top-5; `None` below five classes.
     pub val_top5: Option<f64>,
     /// The learning rate of the last step.
     pub lr: f64,
-    /// Wall time of the epoch, validation included.
+    /// Wall time in seconds, validation included.
     pub seconds: f64,
 }
 
-/// The columns of [`Epoch`], as `metrics.csv` has them.
+/// The columns of `metrics.csv`: the fields of [`Epoch`].
 pub const COLUMNS: &str = "epoch,train_loss,train_top1,val_loss,val_top1,val_top5,lr,seconds";
 
 impl Epoch {
-    /// The epoch as a line of `metrics.csv`, with the shortest decimals that mean the same numbers.
+    /// Returns the epoch as a line of `metrics.csv`, with the shortest decimals that give the same numbers.
     pub fn csv(&self) -> String {
         let optional = |number: Option<f64>| number.map_or(String::new(), |n| n.to_string());
         format!(
@@ -97,7 +89,7 @@ impl Epoch {
         )
     }
 
-    /// The epoch of a `line` under these `columns`, [`COLUMNS`] among them; nothing where a number is missing.
+    /// Parses a `line` under these `columns`, which include [`COLUMNS`]; `None` if a number is missing.
     pub(super) fn of_csv(columns: &str, line: &str) -> Option<Self> {
         let cells: Vec<&str> = line.split(',').collect();
         let cell = |name: &str| {
@@ -122,42 +114,42 @@ impl Epoch {
     }
 }
 
-/// Who follows a run. An error ends it, after its state was saved.
+/// Receives the events of a run. An error of it ends the run, after its state is saved.
 pub trait Watch {
-    /// Something to know.
+    /// A remark.
     fn note(&mut self, text: &str);
 
-    /// Something that went wrong and ends nothing.
+    /// A failure that does not end the run.
     fn warning(&mut self, error: &Error) {
         self.note(&one_line(error));
     }
 
-    /// The run begins, or goes on.
+    /// The run starts or resumes.
     fn begin(&mut self, beginning: &Beginning);
 
     /// A step was done.
     ///
     /// # Errors
-    /// When nobody can be told any more.
+    /// If nothing more can be written.
     fn step(&mut self, step: &Step) -> Result<()>;
 
-    /// So many of the pictures were looked at without learning, for `what`.
+    /// `done` of `total` images were processed without training; `what` names the task, such as `validating`.
     fn looked_at(&mut self, what: &str, done: usize, total: usize);
 
-    /// An epoch was finished; `is_best` where no earlier one was as good.
+    /// An epoch was finished; `is_best` if it is the best one so far.
     ///
     /// # Errors
-    /// When nobody can be told any more.
+    /// If nothing more can be written.
     fn epoch(&mut self, epoch: &Epoch, is_best: bool) -> Result<()>;
 
-    /// A picture was left out.
+    /// An unreadable image was skipped.
     fn unreadable(&mut self, error: &Error);
 
-    /// Whether the run should save its state and end.
+    /// Returns whether the run should save its state and end.
     fn wants_to_stop(&self) -> bool;
 }
 
-/// Nobody follows, and nobody stops the run.
+/// Ignores all events and never stops the run.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Unwatched;
 

@@ -170,7 +170,10 @@ fn a_runs_epochs_are_events_and_its_steps_at_most_one_a_second() {
         message.starts_with("epoch 1/3: loss ") && message.contains(" (best); lr "),
         "{message}"
     );
-    assert_eq!(logged_lines.last().unwrap()["message"], "the run is in run");
+    assert_eq!(
+        logged_lines.last().unwrap()["message"],
+        "saved to run; open its report.html"
+    );
     // Where stdout has the steps and epochs, stderr does not say them again.
     let again = line.replace("-o run", "-o other --format json");
     let done = Resnet::line(&again).folder(folder.path()).run();

@@ -167,7 +167,8 @@ fn the_first_command_trains_on_the_pictures_inside() {
     );
     assert_eq!((done.status, done.stdout.as_str()), (0, ""));
     assert!(
-        done.stderr.contains("learns 6,000 pictures of 10 classes")
+        done.stderr
+            .contains(" parameters) on 6,000 images in 10 classes")
             && done.stderr.contains("\nepoch 1/3: loss "),
         "{}",
         done.stderr

@@ -132,7 +132,7 @@ const USAGE: [Case; 35] = [
     (
         "predict CAT -m MODEL --image-size 0",
         2,
-        "error: invalid value '0' for '--image-size <SIZE>': it is pixels, 1 to 4096: 224, or 192x256 for height and width",
+        "error: invalid value '0' for '--image-size <SIZE>': must be 1 to 4096 pixels: 224, or 192x256 for height and width",
     ),
     (
         "predict CAT -m MODEL --test-size --image-size 3",

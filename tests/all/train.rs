@@ -1,5 +1,6 @@
-//! `resnet train` as a user runs it: what it prints and writes, how it stops and goes on, and what it refuses.
+//! `resnet train` as a user runs it: its output and files, stopping and resuming, and refusals.
 
+mod best;
 mod bits;
 mod damaged;
 mod disk;
@@ -9,7 +10,10 @@ mod events;
 mod live;
 #[cfg(target_os = "linux")]
 mod memory;
+#[cfg(unix)]
+mod newest;
 mod output;
+mod photographs;
 mod recipes;
 #[cfg(unix)]
 mod resumed;
@@ -25,10 +29,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A net and pictures that take milliseconds a step.
+/// A network and images with steps of milliseconds.
 const SMALL: &str = "--depth 20 --width 4 --image-size 16 -b 4 --workers 1";
 
-/// Pictures of each class: noise around a colour of its own.
+/// Images of each class: noise around a color of its own.
 fn pictures(folder: &Path, classes: &[(&str, usize)]) {
     let mut random = Random::new(classes.len() as u64, &folder.display().to_string());
     for (number, (class, count)) in classes.iter().enumerate() {
@@ -44,7 +48,7 @@ fn pictures(folder: &Path, classes: &[(&str, usize)]) {
     }
 }
 
-/// A folder `data` of four classes with 40 pictures to learn from and 12 to validate on.
+/// A folder `data` of four classes with 40 training images and 12 validation images.
 fn data(folder: &Path) {
     let classes = ["a", "b", "c", "d"];
     pictures(
@@ -86,7 +90,7 @@ fn losses(stdout: &str) -> Vec<f64> {
     steps.filter_map(|line| line["loss"].as_f64()).collect()
 }
 
-/// The lines of JSON but for what a clock decides.
+/// The lines of JSON without the fields that depend on time.
 fn timeless(stdout: &str) -> Vec<Value> {
     let mut lines = lines(stdout);
     for line in &mut lines {
@@ -120,7 +124,7 @@ fn metrics(run: &Path) -> Vec<String> {
     text.lines().map(line).collect()
 }
 
-/// What a run gave: the files of `best/` and `last/`, and the metrics without their seconds.
+/// The results of a run: the files of `best/` and `last/`, and the metrics without their seconds.
 fn outcome(run: &Path) -> (Vec<Vec<u8>>, Vec<String>) {
     let models = ["best", "last"].into_iter().flat_map(|which| {
         ["model.safetensors", "config.json"].map(|name| fs::read(run.join(which).join(name)))
@@ -128,7 +132,7 @@ fn outcome(run: &Path) -> (Vec<Vec<u8>>, Vec<String>) {
     (models.map(Result::unwrap).collect(), metrics(run))
 }
 
-/// Whether a file that never got its final name is left.
+/// Returns whether an unfinished file is left.
 fn has_unfinished(run: &Path) -> bool {
     let is_unfinished = |path: &PathBuf| path.extension().is_some_and(|end| end == "part");
     files(run).keys().any(is_unfinished)

@@ -1,4 +1,4 @@
-//! A file of events: its name, and when what it is told reaches the disk.
+//! Event files: their names, and when events are flushed to disk.
 
 use super::message::Message;
 use super::record::write_record;
@@ -8,12 +8,12 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// What the names of event files begin with, here and elsewhere.
+/// The prefix of the names of event files, which TensorBoard expects.
 const PREFIX: &str = "events.out.tfevents.";
-/// So long after they were last written, events are written with the next one.
+/// Time after which events are flushed with the next one.
 const KEPT: Duration = Duration::from_secs(2);
 
-/// An event file in the making.
+/// An event file being written.
 pub struct EventFile {
     path: PathBuf,
     writer: BufWriter<Box<dyn Write + Send>>,
@@ -21,10 +21,10 @@ pub struct EventFile {
 }
 
 impl EventFile {
-    /// A new file in `folder`, which TensorBoard reads after all others there: it takes them by their names.
+    /// Creates a file in `folder` whose name sorts after all others there, as TensorBoard reads them by name.
     ///
     /// # Errors
-    /// Where no file can be made there.
+    /// If it cannot be created.
     pub fn create(folder: &Path) -> Result<Self> {
         let mut seconds = now() as u64;
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -43,7 +43,7 @@ impl EventFile {
         Ok(Self::new(path, Box::new(file)))
     }
 
-    /// A file at `path` by `writer`.
+    /// Creates an event file at `path` on top of `writer`.
     pub fn new(path: PathBuf, writer: Box<dyn Write + Send>) -> Self {
         Self {
             path,
@@ -52,15 +52,15 @@ impl EventFile {
         }
     }
 
-    /// Where it is.
+    /// Returns the path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Adds an event, and writes all that were added when the last ones are a while ago.
+    /// Adds an event, and flushes if the last flush is a while ago.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// If it cannot be written.
     pub fn add(&mut self, event: &Message) -> Result<()> {
         write_record(&mut self.writer, event.bytes())?;
         if self.written.elapsed() >= KEPT {
@@ -69,22 +69,22 @@ impl EventFile {
         Ok(())
     }
 
-    /// Writes what was added.
+    /// Flushes the added events.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// If they cannot be written.
     pub fn flush(&mut self) -> Result<()> {
         self.written = Instant::now();
         Ok(self.writer.flush()?)
     }
 
-    /// Ends it without what was not written yet, which is not tried again.
+    /// Closes the file without the events that were not flushed.
     pub fn abandon(self) {
         let _ = self.writer.into_parts();
     }
 }
 
-/// Seconds since 1970.
+/// Returns the seconds since 1970.
 pub fn now() -> f64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.unwrap_or_default().as_secs_f64()

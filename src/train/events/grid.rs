@@ -1,4 +1,4 @@
-//! Pictures as the net gets them, side by side in one PNG.
+//! Training images after augmentation, as a grid in one PNG.
 
 use crate::model::Preprocess;
 use anyhow::Result;
@@ -6,31 +6,31 @@ use candle_core::{DType, Device, Tensor};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
-/// Pictures, at most.
+/// Maximum number of images.
 const MOST: usize = 16;
-/// Pixels, at most, beyond the first picture's.
+/// Maximum number of pixels, beyond those of the first image.
 const MOST_PIXELS: usize = 1 << 21;
-/// Pixels between two pictures.
+/// Pixels between two images.
 const GAP: usize = 2;
-/// The grey between them.
+/// The gray level between them.
 const GREY: u8 = 128;
 
-/// A picture of pictures.
+/// A grid of images.
 #[derive(Debug)]
 pub struct Grid {
     pub width: u32,
     pub height: u32,
-    /// 1 grey, 3 red, green and blue.
+    /// 1 for gray, 3 for RGB.
     pub channels: usize,
     pub png: Vec<u8>,
 }
 
 impl Grid {
-    /// The first of `pictures`, `[N, C, H, W]` normalised as `preprocess` says, row by row; nothing where there are none, or
-    /// their channels are no colours.
+    /// Creates a grid of the first `pictures`, `[N, C, H, W]` normalized by `preprocess`; `None` if there are none or they have
+    /// other than 1 or 3 channels.
     ///
     /// # Errors
-    /// Where the device lacks memory.
+    /// If the device lacks memory.
     pub fn of(pictures: &Tensor, preprocess: &Preprocess) -> Result<Option<Self>> {
         let (all, channels, height, width) = pictures.dims4()?;
         let count = (MOST_PIXELS / (height * width)).clamp(1, MOST).min(all);
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn pictures_stand_row_by_row_in_their_own_colours() {
-        // Three pictures of 1x2 pixels: the sample of picture n, column x and channel c is 40 n + 10 x + c.
+        // Three images of 1x2 pixels: the value of image n, column x and channel c is 40 n + 10 x + c.
         let sample = |n: usize, c: usize, x: usize| (40 * n + 10 * x + c) as f32 / 255.0;
         let mut values = Vec::new();
         for n in 0..3 {

@@ -1,16 +1,16 @@
 //! Histograms in TensorBoard's buckets.
 
-/// Buckets between the smallest and the largest number, as many as `tf.summary.histogram` has.
+/// Number of buckets, as in `tf.summary.histogram`.
 const BUCKETS: usize = 30;
 
-/// How numbers are spread: `buckets[i]` of them are up to `limits[i]` and above the limit before, the first from `min` on.
+/// A histogram: `buckets[i]` values are above `limits[i - 1]` (for the first bucket, from `min`) and up to `limits[i]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Histogram {
-    /// The smallest number.
+    /// The smallest value.
     pub min: f64,
-    /// The largest number.
+    /// The largest value.
     pub max: f64,
-    /// Numbers.
+    /// The number of values.
     pub count: f64,
     /// Their sum.
     pub sum: f64,
@@ -18,12 +18,12 @@ pub struct Histogram {
     pub sum_of_squares: f64,
     /// The upper end of each bucket.
     pub limits: Vec<f64>,
-    /// Numbers in each bucket.
+    /// The number of values in each bucket.
     pub buckets: Vec<f64>,
 }
 
 impl Histogram {
-    /// Of `values` in buckets of one width; nothing where there are none, or one is not finite.
+    /// Computes the histogram of `values` in buckets of equal width; `None` if there are none, or one is not finite.
     pub fn of(values: &[f64]) -> Option<Self> {
         if values.is_empty() || !values.iter().all(|value| value.is_finite()) {
             return None;
@@ -37,7 +37,7 @@ impl Histogram {
         let width = (max - min) / count as f64;
         let mut buckets = vec![0.0; count];
         for value in values {
-            // The largest number is the end of the last bucket. Of equal numbers 0 / 0 becomes 0.
+            // The largest value is the end of the last bucket. For equal values 0 / 0 becomes 0.
             let bucket = ((value - min) / width) as usize;
             buckets[bucket.min(count - 1)] += 1.0;
         }

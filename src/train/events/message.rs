@@ -1,13 +1,13 @@
-//! TensorBoard's messages in protobuf's encoding: a key a field, which says its number and type, and its value.
+//! TensorBoard's messages in protobuf encoding: each field is a key, with its number and type, and a value.
 //!
-//! The numbers of the fields are those of `event.proto`, `summary.proto` and `tensor.proto`
+//! The field numbers are those of `event.proto`, `summary.proto` and `tensor.proto`
 //! (<https://github.com/tensorflow/tensorboard/tree/master/tensorboard/compat/proto>), the encoding
 //! <https://protobuf.dev/programming-guides/encoding/>.
 
 use super::grid::Grid;
 use super::histogram::Histogram;
 
-/// How a value stands in a message.
+/// The wire type of a value.
 #[derive(Debug, Clone, Copy)]
 enum Wire {
     Varint = 0,
@@ -16,23 +16,23 @@ enum Wire {
     Four = 5,
 }
 
-/// The one string type of `TensorProto`.
+/// The string type of `TensorProto`.
 const DT_STRING: u64 = 7;
-/// `SessionLog`: a process goes on.
+/// `SessionLog`: a process starts.
 const START: u64 = 1;
 
-/// A message in the making.
+/// A message being built.
 #[derive(Debug, Default)]
 pub struct Message(Vec<u8>);
 
 impl Message {
-    /// Its bytes.
+    /// Returns the encoded bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 
     fn raw_varint(&mut self, mut value: u64) {
-        // Seven bits a byte, the lowest first; the eighth says that more follow.
+        // Seven bits per byte, the lowest first; the eighth bit marks that more follow.
         while value >= 0x80 {
             self.0.push(value as u8 | 0x80);
             value >>= 7;
@@ -73,7 +73,7 @@ impl Message {
         self.string(field, &value.0)
     }
 
-    /// Numbers without a key each.
+    /// Packed doubles, without a key each.
     fn doubles(self, field: u64, values: &[f64]) -> Self {
         let bytes: Vec<u8> = values
             .iter()
@@ -83,23 +83,23 @@ impl Message {
     }
 }
 
-/// `Event` at `seconds` since 1970.
+/// Creates an `Event` at `seconds` since 1970.
 fn event(seconds: f64) -> Message {
     Message::default().double(1, seconds)
 }
 
-/// What an event file starts with.
+/// Creates the first event of a file.
 pub fn version(seconds: f64) -> Message {
     event(seconds).string(3, b"brain.Event:2")
 }
 
-/// Says that a process starts with step `step`: what another one wrote of that step and later ones counts no more.
+/// Creates the event of a process that starts with step `step`: TensorBoard drops earlier events of that step and later ones.
 pub fn start(seconds: f64, step: u64) -> Message {
     let log = Message::default().varint(1, START);
     event(seconds).varint(2, step).message(7, &log)
 }
 
-/// Values of one step, each made by [`scalar`] and the like.
+/// Creates the event with the values of a step, each from [`scalar`] and the like.
 pub fn summary(seconds: f64, step: u64, values: &[Message]) -> Message {
     let values = values.iter();
     let summary = values.fold(Message::default(), |summary, value| {
@@ -108,12 +108,12 @@ pub fn summary(seconds: f64, step: u64, values: &[Message]) -> Message {
     event(seconds).varint(2, step).message(5, &summary)
 }
 
-/// A number.
+/// Creates a scalar value.
 pub fn scalar(tag: &str, value: f64) -> Message {
     tagged(tag).float(2, value as f32)
 }
 
-/// A picture.
+/// Creates an image value.
 pub fn image(tag: &str, grid: &Grid) -> Message {
     let image = Message::default()
         .varint(1, u64::from(grid.height))
@@ -123,7 +123,7 @@ pub fn image(tag: &str, grid: &Grid) -> Message {
     tagged(tag).message(4, &image)
 }
 
-/// How numbers are spread.
+/// Creates a histogram value.
 pub fn histogram(tag: &str, histogram: &Histogram) -> Message {
     let message = Message::default()
         .double(1, histogram.min)
@@ -136,7 +136,7 @@ pub fn histogram(tag: &str, histogram: &Histogram) -> Message {
     tagged(tag).message(5, &message)
 }
 
-/// A text in Markdown, for the text dashboard.
+/// Creates a text value in Markdown, for the text dashboard.
 pub fn text(tag: &str, markdown: &str) -> Message {
     let plugin = Message::default().string(1, b"text");
     let metadata = Message::default().message(1, &plugin);
@@ -149,7 +149,7 @@ pub fn text(tag: &str, markdown: &str) -> Message {
     tagged(tag).message(8, &tensor).message(9, &metadata)
 }
 
-/// `Summary.Value` without its value.
+/// Creates a `Summary.Value` without its value.
 fn tagged(tag: &str) -> Message {
     Message::default().string(1, tag.as_bytes())
 }

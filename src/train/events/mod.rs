@@ -1,15 +1,14 @@
-//! What TensorBoard shows of a run: event files in its folder, one a process that wrote to it.
+//! TensorBoard events of a run: event files in its folder, one per process that wrote to it.
 //!
 //! | tag | at | |
 //! |---|---|---|
 //! | `train/loss`, `train/lr`, `train/images_per_second` | each step | numbers |
 //! | `epoch/train_loss`, `epoch/val_top1` and so on | an epoch's last step | the columns of `metrics.csv` |
-//! | `recipe` | where the process began | every setting |
-//! | `train/pictures` | the first step | the first pictures as the net gets them |
-//! | `weights/<name>` | an epoch's last step | histograms, where they are asked for |
+//! | `recipe` | the first step of the process | every setting |
+//! | `train/pictures` | the first step | the first training images after augmentation |
+//! | `weights/<name>` | an epoch's last step | histograms, with `--histograms` |
 //!
-//! They are for people who look on, and no part of what a run computes or goes on from: where they cannot be written, one warning
-//! says so and the run goes on.
+//! Runs neither depend on them nor resume from them: if they cannot be written, there is one warning and the run continues.
 
 mod file;
 mod grid;
@@ -33,33 +32,33 @@ use std::path::Path;
 #[derive(Default)]
 pub struct Events {
     file: Option<EventFile>,
-    /// Whether histograms of the weights are asked for.
+    /// Whether to write histograms of the weights.
     histograms: bool,
-    /// Whether the last step's figures are to be forgotten.
+    /// Whether to take back the values of the last step.
     takes_back: bool,
-    /// Whether the first pictures are still to come.
+    /// Whether the first images are still to be written.
     wants_pictures: bool,
 }
 
 impl Events {
-    /// Asks for a histogram of every weight after each epoch.
+    /// Enables a histogram of every weight after each epoch.
     pub fn write_histograms(&mut self) {
         self.histograms = true;
     }
 
-    /// Takes back what stands at the last step that was done: the figures of a half epoch, which the run went beyond after all,
-    /// and with them that step's own, which nothing else keeps.
+    /// Takes back the events of the last step: the figures of a partial epoch that the run now continues, and with them the
+    /// values of the step itself.
     pub fn take_back_last_step(&mut self) {
         self.takes_back = true;
     }
 
-    /// Starts a file in `folder` for the steps after `done` by the recipe `toml`.
+    /// Creates a file in `folder` for the steps after `done`, with the recipe `toml`.
     pub fn begin(&mut self, folder: &Path, done: u64, toml: &str, watch: &mut dyn Watch) {
         match EventFile::create(folder) {
             Ok(file) => self.file = Some(file),
             Err(error) => return warn(&error, watch),
         }
-        // TensorBoard forgets what earlier files say of this step and of later ones.
+        // TensorBoard drops the events of earlier files from this step on.
         let first = if self.takes_back { done } else { done + 1 };
         self.wants_pictures = first <= 1;
         self.attempt(watch, |file| {
@@ -71,7 +70,7 @@ impl Events {
         });
     }
 
-    /// The pictures that the first step learns from.
+    /// Writes the images of the first step.
     pub fn pictures(
         &mut self,
         input: &Input,
@@ -94,7 +93,7 @@ impl Events {
         });
     }
 
-    /// A step was done.
+    /// Writes the values of a step.
     pub fn step(&mut self, step: &Step, watch: &mut dyn Watch) {
         self.attempt(watch, |file| {
             let values = [
@@ -106,7 +105,7 @@ impl Events {
         });
     }
 
-    /// An epoch, whose last step was `step`, came to this, with these `weights`.
+    /// Writes the figures of an epoch whose last step was `step`, with these `weights`.
     pub fn epoch(
         &mut self,
         step: u64,
@@ -142,7 +141,7 @@ impl Events {
         });
     }
 
-    /// Writes by `write`, if there is a file; where that fails, says so and writes no more.
+    /// Calls `write` if there is a file; on failure, warns and closes the file.
     fn attempt(&mut self, watch: &mut dyn Watch, write: impl FnOnce(&mut EventFile) -> Result<()>) {
         let Some(file) = &mut self.file else {
             return;
@@ -159,15 +158,15 @@ impl Events {
     }
 }
 
-/// Says that the run goes on without events.
+/// Warns that the run continues without events.
 pub fn warn(error: &anyhow::Error, watch: &mut dyn Watch) {
     watch.warning(&hinted(
         format!("{error:#}"),
-        "the run goes on, but TensorBoard shows no more of it; metrics.csv has its epochs",
+        "the run continues without TensorBoard events; metrics.csv has its epochs",
     ));
 }
 
-/// `text` as a block of code in Markdown, in which nothing has a meaning.
+/// Returns `text` as a code block in Markdown.
 fn code(text: &str) -> String {
     text.lines().flat_map(|line| ["    ", line, "\n"]).collect()
 }

@@ -1,4 +1,4 @@
-//! `TFRecord` framing: each record stands between its length and its checksums.
+//! `TFRecord` framing: each record is preceded by its length and followed by its checksum.
 //!
 //! | bytes | |
 //! |---|---|
@@ -11,10 +11,10 @@
 
 use std::io::{self, Write};
 
-/// Castagnoli's polynomial, its bits from the lowest power of x on.
+/// Castagnoli's polynomial, from the lowest power of x.
 const POLYNOMIAL: u32 = 0x82f6_3b78;
 
-/// What each byte does to the remainder.
+/// The effect of each byte on the remainder.
 const TABLE: [u32; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;
@@ -35,7 +35,7 @@ const TABLE: [u32; 256] = {
     table
 };
 
-/// CRC-32C of `bytes`, which is another polynomial than zip's and PNG's.
+/// Returns the CRC-32C of `bytes`, whose polynomial differs from that of zip and PNG.
 fn checksum(bytes: &[u8]) -> u32 {
     let remainder = bytes.iter().fold(u32::MAX, |remainder, &byte| {
         let low = remainder.to_le_bytes()[0];
@@ -44,12 +44,12 @@ fn checksum(bytes: &[u8]) -> u32 {
     !remainder
 }
 
-/// The checksum as records have it: turned and moved, for the checksum of bytes that hold their own is of little worth.
+/// Returns the masked checksum of records: rotated and offset, as the checksum of bytes that contain their own is weak.
 fn masked(bytes: &[u8]) -> u32 {
     checksum(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
-/// Writes `record` in its frame.
+/// Writes `record` with its frame.
 ///
 /// # Errors
 /// Those of `file`.

@@ -1,7 +1,7 @@
-//! How much memory a process may still take.
+//! Available memory.
 
-/// Bytes that may still be taken, where the system tells: on Linux what is available of the machine's memory or, where that
-/// is less, of what the process's control groups may use, and the free swap space, of which groups may allow less too.
+/// Returns the bytes that can still be allocated, `None` if the system does not tell: on Linux the available memory of the
+/// machine or, if that is less, of the process's control groups, plus the free swap space within the limits of the groups.
 #[cfg(target_os = "linux")]
 pub fn available_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
@@ -12,13 +12,13 @@ pub fn available_bytes() -> Option<u64> {
     Some(memory.fold(machine, u64::min) + swaps.fold(swap, u64::min))
 }
 
-/// Bytes that may still be taken, where the system tells.
+/// Returns the bytes that can still be allocated; `None` if the system does not tell.
 #[cfg(not(target_os = "linux"))]
 pub fn available_bytes() -> Option<u64> {
     None
 }
 
-/// The number after `key` at the beginning of a line.
+/// Returns the number after `key` at the start of a line.
 #[cfg(target_os = "linux")]
 fn field(text: &str, key: &str) -> Option<u64> {
     let mut lines = text.lines();
@@ -26,7 +26,7 @@ fn field(text: &str, key: &str) -> Option<u64> {
     rest.split_whitespace().next()?.parse().ok()
 }
 
-/// The folders of the process's control group (version 2) and of those around it.
+/// Returns the folders of the process's control group (version 2) and of its ancestors.
 #[cfg(target_os = "linux")]
 fn groups() -> impl Iterator<Item = std::path::PathBuf> {
     let root = std::path::Path::new("/sys/fs/cgroup");
@@ -39,8 +39,7 @@ fn groups() -> impl Iterator<Item = std::path::PathBuf> {
         .filter(move |path| path.starts_with(root))
 }
 
-/// What a control group may still use, files in memory that can be read again counting as free; nothing where it has no
-/// limit.
+/// Returns the memory that a control group can still use, with cached files counted as free; `None` without a limit.
 #[cfg(target_os = "linux")]
 fn room(folder: &std::path::Path) -> Option<u64> {
     let limit = number(folder, "memory.max")?;
@@ -51,14 +50,14 @@ fn room(folder: &std::path::Path) -> Option<u64> {
     Some(limit.saturating_sub(used.saturating_sub(files)))
 }
 
-/// What a control group may still swap out; nothing where it has no limit.
+/// Returns the memory that a control group can still swap out; `None` without a limit.
 #[cfg(target_os = "linux")]
 fn swap_room(folder: &std::path::Path) -> Option<u64> {
     let limit = number(folder, "memory.swap.max")?;
     Some(limit.saturating_sub(number(folder, "memory.swap.current")?))
 }
 
-/// The number in a control group's file; nothing where it is `max`.
+/// Returns the number in a file of a control group; `None` if it is `max`.
 #[cfg(target_os = "linux")]
 fn number(folder: &std::path::Path, name: &str) -> Option<u64> {
     let text = std::fs::read_to_string(folder.join(name)).ok()?;

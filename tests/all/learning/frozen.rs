@@ -1,4 +1,4 @@
-//! Freezing: which variables learn, which running statistics move, and what a linear probe sees.
+//! Freezing: trained variables, running statistics, and the input of a linear probe.
 
 use crate::fixture::values;
 use candle_core::{DType, Device, Tensor};
@@ -68,7 +68,7 @@ fn the_head_on_pooled_features_is_the_net_in_evaluation() {
     let logits = net.head().forward(&pooled).unwrap();
     let whole = net.forward_t(&pictures(), false).unwrap();
     assert_eq!(values(&logits), values(&whole));
-    // As the probe trains: the backbone evaluates even in training.
+    // As in a probe: the backbone is in evaluation mode even in training.
     let trained = net.forward_frozen(&pictures(), Frozen::Backbone, true);
     assert_eq!(values(&trained.unwrap()), values(&whole));
 }

@@ -1,9 +1,9 @@
-//! Training against PyTorch on real pictures (`fixtures/learning/make.py`): in f64 the losses of 20 steps, in f32 the
-//! loss, the gradients and the update of single steps, each started from PyTorch's weights and optimiser state.
+//! Training against PyTorch on real images (`fixtures/learning/make.py`): in f64 the losses of 20 steps, in f32 the
+//! loss, the gradients and the update of single steps, each started from PyTorch's weights and optimizer state.
 //!
 //! Two computations of the same f32 training part within a few steps, PyTorch's own in two layouts among them, so that no
 //! longer f32 run can be compared. `RESNET_LEARNING` names one more folder of cases: `benches/peers/learning.py` makes those
-//! of full-size nets.
+//! of full-size networks.
 
 #![expect(
     clippy::print_stdout,
@@ -24,7 +24,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/learning")
 }
 
-/// How a net learnt.
+/// The losses of a training.
 #[derive(Deserialize)]
 struct Run {
     optimiser: OptimiserConfig,
@@ -33,7 +33,7 @@ struct Run {
     clip: Option<f64>,
 }
 
-/// A net under one optimiser, with PyTorch's answers.
+/// A network under one optimizer, with PyTorch's answers.
 struct Case {
     fixture: Fixture,
     config: ModelConfig,
@@ -46,10 +46,10 @@ struct Case {
     targets: Vec<u32>,
 }
 
-/// Mean and deviation of Fashion-MNIST's pixels, as the fixtures' script rounds them.
+/// Mean and std of Fashion-MNIST's pixels, as the fixtures' script rounds them.
 const PIXELS: [f32; 2] = [0.286, 0.353];
 
-/// Every case of the fixtures' folder, and of the folder that the environment names; one at a time, as full-size nets are
+/// Every case of the fixtures' folder, and of the folder that the environment names; one at a time, as full-size networks are
 /// large.
 fn cases() -> impl Iterator<Item = Case> {
     let mut paths = paths_in(&folder());
@@ -92,7 +92,7 @@ fn classes(targets: &Tensor) -> Vec<u32> {
     targets.to_dtype(DType::U32).unwrap().to_vec1().unwrap()
 }
 
-/// A net with its optimiser, about to do a step.
+/// A network with its optimizer before a step.
 struct Learner<'a> {
     case: &'a Case,
     dtype: DType,
@@ -159,7 +159,7 @@ impl<'a> Learner<'a> {
         (values(&loss)[0], gradients)
     }
 
-    /// Moves the weights as step `step` does.
+    /// Updates the weights as step `step` does.
     fn learn(&mut self, step: usize, mut gradients: Gradients) {
         if let Some(largest) = self.case.run.clip {
             gradients.clip(largest).unwrap();
@@ -178,7 +178,7 @@ fn the_losses_of_twenty_steps_are_pytorchs_in_f64() {
 
 fn losses_are_pytorchs(device: &Device) {
     for case in cases() {
-        // Some know single steps alone.
+        // Some cases have single steps only.
         let Some(losses) = case.fixture.tensors.get("losses") else {
             continue;
         };
@@ -232,12 +232,12 @@ fn steps_are_pytorchs(device: &Device) {
             let (largest, tensor) = distances.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
             let found = format!("{name}: f32 loss {loss_difference:.1e}, gradients {largest:.1e}");
             println!("{found}");
-            // No comparison with a NaN holds.
+            // Comparisons with NaN are false.
             if !(loss_difference <= 1e-4 && largest <= 1e-2) {
                 failures.push(format!("{found} (`{tensor}`)"));
             }
             compared += 1;
-            // Where the file goes on with the next step, that step's start is this one's end.
+            // If the file has the next step, its start is the end of this one.
             if case.steps.contains(&(step + 1)) {
                 learner.learn(step, gradients);
                 learner.assert_is_at(&part(step + 1, "weights"), &part(step + 1, "state"));

@@ -1,4 +1,4 @@
-//! Gradients, optimisers and averages: the two forms of each, what clipping and accumulation do, and their state.
+//! Gradients, optimizers and averages: both backends of each, clipping, accumulation, and their state.
 
 use crate::fixture::{distance, values};
 use candle_core::{DType, Device, Tensor, Var};
@@ -22,10 +22,10 @@ fn zeros(count: usize) -> Var {
     Var::zeros(count, DType::F32, &Device::Cpu).unwrap()
 }
 
-/// More than one chunk of the kernels, and no whole number of vectors.
+/// More than one chunk of the kernels, and not a multiple of the vector length.
 const COUNT: usize = 40_003;
 
-/// The variables after three steps in each form agree; all numbers do, not only their norm.
+/// The variables after three steps with each backend agree in all values, not only in their norm.
 #[track_caller]
 fn assert_forms_agree(what: &str, run: impl Fn(Form) -> Vec<Var>) {
     let (fused, portable) = (run(Form::Kernels), run(Form::Portable));
@@ -133,7 +133,7 @@ fn gradients(variables: &[(String, Var)], scale: f64, pictures: usize) -> Gradie
 fn accumulation_is_the_mean_over_all_pictures() {
     let variables = two_variables();
     let whole = gradients(&variables, 1.0, 1);
-    // The mean of 1 over 12 pictures, of 4 over 8 and of 2.5 over 10 is 2.3.
+    // The mean of 1 over 12 images, of 4 over 8 and of 2.5 over 10 is 2.3.
     let sum = gradients(&variables, 1.0, 12)
         .averaged_with(&gradients(&variables, 4.0, 8))
         .unwrap()

@@ -85,7 +85,10 @@ fn flags_override_the_recipe_and_the_recipe_the_defaults() {
         assert!(config.contains(&format!("\n{line}\n")), "{line}: {config}");
     }
     assert!(config.starts_with("# resnet "), "{config}");
-    assert!(config.contains("no pictures choose best/"), "{config}");
+    assert!(
+        config.contains("best/ is the last epoch: there is no validation set"),
+        "{config}"
+    );
 }
 
 #[test]

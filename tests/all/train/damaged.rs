@@ -1,10 +1,10 @@
-//! Folders with every kind of bad file, and data sets of unusual sizes.
+//! Folders with every kind of bad file, and datasets of unusual sizes.
 
 use super::{SMALL, lines, losses, pictures, train, trained};
 use std::fs;
 use std::path::Path;
 
-/// Puts every kind of bad file into a class folder: nine in all, of which six have a picture's name and cannot be read.
+/// Puts every kind of bad file into a class folder: nine in all, six of them unreadable files with the name of an image.
 fn spoil(class: &Path) {
     let good = fs::read(class.join("0.png")).unwrap();
     let write = |name: &str, bytes: &[u8]| fs::write(class.join(name), bytes).unwrap();
@@ -50,8 +50,7 @@ fn bad_pictures_are_named_counted_and_left_out() {
         }
     }
     assert!(
-        done.stderr
-            .contains("note: 12 pictures could not be read, left out"),
+        done.stderr.contains("note: 12 unreadable images skipped"),
         "{}",
         done.stderr
     );
@@ -61,7 +60,7 @@ fn bad_pictures_are_named_counted_and_left_out() {
         "{}",
         done.stderr
     );
-    // With those left out the same pictures are learnt as without them: their number shows in the accuracy.
+    // The run trains on the same images as without the bad files: their number shows in the accuracy.
     let done = trained(
         folder,
         &format!("-d data {SMALL} --max-steps 6 --dry-run --format json -q"),
@@ -83,7 +82,7 @@ fn bad_pictures_are_named_counted_and_left_out() {
         &format!("-d data {SMALL} --freeze backbone --epochs 2 --dry-run"),
     );
     assert!(
-        probe.stderr.contains("12 pictures could not be read"),
+        probe.stderr.contains("12 unreadable images skipped"),
         "{}",
         probe.stderr
     );
@@ -108,7 +107,8 @@ fn data_without_a_picture_that_can_be_read_are_an_error() {
         let done = train(folder, &format!("-d data {SMALL} --dry-run {flags}"));
         assert_eq!(done.status, 1, "{}", done.stderr);
         assert!(
-            done.stderr.contains("none could be read") || done.stderr.contains("can be read"),
+            done.stderr.contains("none is readable")
+                || done.stderr.contains("no image is readable"),
             "{flags}: {}",
             done.stderr
         );
@@ -135,7 +135,7 @@ fn empty_classes_one_class_and_unknown_classes() {
     let line = format!("-d data {SMALL} --class-weights auto --epochs 1 -o run");
     let done = trained(folder, &line);
     assert!(
-        done.stderr.contains("8 pictures of 3 classes"),
+        done.stderr.contains("on 8 images in 3 classes"),
         "{}",
         done.stderr
     );
@@ -160,10 +160,9 @@ fn empty_classes_one_class_and_unknown_classes() {
         "{}",
         done.stderr
     );
-    // A probe without val/ carves its own part out of each class.
+    // A probe without val/ holds a part of each class out.
     assert!(
-        done.stderr
-            .contains("best/ is chosen by 1 picture carved out"),
+        done.stderr.contains(" 1 image held out of train"),
         "{}",
         done.stderr
     );
@@ -193,14 +192,14 @@ fn batches_of_every_size() {
         "--drop-last leaves no batch",
     );
     refused(&format!("-d fake:9 {SMALL} -b 0"), "--batch-size 0");
-    // The last stage of an ImageNet stem sees one pixel of 32: a last batch of one is left out, and no step is missing.
+    // The last stage of an ImageNet stem sees one pixel of 32: a last batch of one is dropped, and no step is missing.
     let tall = "--depth 18 --width 4 --stem imagenet --image-size 32";
-    refused(&format!("-d fake:9 {tall} -b 1"), "batches of one picture");
+    refused(&format!("-d fake:9 {tall} -b 1"), "batches of one image");
     let line = format!("-d fake:9 {tall} -b 4 --max-steps 5 --dry-run --format json");
     let done = trained(folder.path(), &line);
     assert!(
         done.stderr
-            .contains("every epoch leaves out its last batch, of 1"),
+            .contains("each epoch drops its last batch, of 1"),
         "{}",
         done.stderr
     );

@@ -18,14 +18,14 @@ fn folders_that_cannot_be_a_new_runs_are_refused_before_anything_is_done() {
         ("file/run", "cannot write to run folder `file/run`: "),
         (
             "mine",
-            "run folder `mine` is not empty\nhint: pass a folder that is not there yet",
+            "run folder `mine` is not empty\nhint: pass another --name, or a new folder with -o",
         ),
         (
             "run",
-            "run folder `run` is not empty\nhint: `resnet train --resume run` goes on with that run",
+            "run folder `run` is not empty\nhint: `resnet train --resume run` resumes that run",
         ),
         #[cfg(target_os = "linux")]
-        ("/proc/run", "cannot make run folder `/proc/run`: "),
+        ("/proc/run", "cannot create run folder `/proc/run`: "),
     ] {
         let done = train(folder, &format!("-d fake:4 {SMALL} -o {place}"));
         assert_eq!(done.status, 1, "{place}: {}", done.stderr);
@@ -38,7 +38,8 @@ fn folders_that_cannot_be_a_new_runs_are_refused_before_anything_is_done() {
     fs::write(folder.join("runs"), "text").unwrap();
     let done = train(folder, &format!("-d fake:4 {SMALL}"));
     assert!(
-        done.stderr.contains("cannot make a run folder in `runs`: "),
+        done.stderr
+            .contains("cannot create a run folder in `runs`: "),
         "{}",
         done.stderr
     );
@@ -66,7 +67,7 @@ fn a_full_disk_is_an_error_and_the_run_goes_on_when_there_is_room() {
         stderr
     };
     let line = format!("-d data {SMALL} --epochs 2");
-    // Nothing is left of a run that could not begin, so the same command can be given again.
+    // Nothing is left of a run that could not start, so that the same command can be run again.
     limited(40, &format!("{line} -o run"));
     assert!(!folder.join("run").exists());
     trained(folder, &format!("{line} --max-steps 5 -o run"));

@@ -1,10 +1,10 @@
-//! Every choice of a recipe has the effect that it should, and none that it should not.
+//! Every setting of a recipe has the effect that it should, and no other.
 
 use super::{SMALL, data, lines, losses, outcome, pictures, trained};
 use std::fs;
 use std::path::Path;
 
-/// Nothing but the net and the order is random.
+/// Only the weights and the order are random.
 const PLAIN: &str = "--augment none --max-steps 3 --dry-run --format json -q --lr 0.05 --warmup-epochs 0 --label-smoothing 0";
 
 /// The losses of three steps with `flags` beside [`PLAIN`].
@@ -59,7 +59,7 @@ fn what_changes_the_first_loss_and_what_does_not() {
     ] {
         assert_ne!(three(folder, flags)[..1], plain[..1], "{flags}");
     }
-    // The first loss is of the weights as they began; what moves them shows in the second.
+    // The first loss is of the initial weights; what changes their update shows in the second.
     for flags in [
         "--optimizer adam",
         "--optimizer adamw",
@@ -74,7 +74,7 @@ fn what_changes_the_first_loss_and_what_does_not() {
         assert_eq!(losses[..1], plain[..1], "{flags}");
         assert_ne!(losses[2..], plain[2..], "{flags}");
     }
-    // Classes of one size weigh alike, and twice everything is nothing.
+    // Classes of equal size have equal weights, and doubling all weights has no effect.
     for flags in [
         "--class-weights auto",
         "--class-weights twos",
@@ -96,7 +96,7 @@ fn class_weights_weigh_and_no_shuffle_keeps_the_order() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     data(folder);
-    // Only pictures of the first class, which come first, count nothing.
+    // Images of the first class, which come first, have no weight.
     fs::write(folder.join("weights"), "0\n1\n1\n1\n").unwrap();
     let losses = three(folder, "--no-shuffle --class-weights weights");
     assert!(
@@ -106,9 +106,9 @@ fn class_weights_weigh_and_no_shuffle_keeps_the_order() {
     assert!(losses[2] > 0.1, "{losses:?}");
     for (text, expected) in [
         ("1\n2\n3\n", "3 weights for 4 classes"),
-        ("1\n2\nx\n4\n", "line 3 is `x`, no weight"),
-        ("1\n2\n-3\n4\n", "line 3 is `-3`, no weight"),
-        ("1\n2\n\ninf\n4\n", "is `inf`, no weight"),
+        ("1\n2\nx\n4\n", "line 3 is `x`, not a weight"),
+        ("1\n2\n-3\n4\n", "line 3 is `-3`, not a weight"),
+        ("1\n2\n\ninf\n4\n", "is `inf`, not a weight"),
     ] {
         fs::write(folder.join("weights"), text).unwrap();
         let line = format!("-d data {SMALL} --class-weights weights --dry-run");
@@ -122,7 +122,7 @@ fn class_weights_weigh_and_no_shuffle_keeps_the_order() {
         );
         assert!(done.stderr.contains(expected), "{}", done.stderr);
     }
-    // Few pictures of a class weigh more.
+    // Images of a small class weigh more.
     pictures(&folder.join("few/train"), &[("a", 12), ("b", 2)]);
     pictures(&folder.join("few/val"), &[("a", 2), ("b", 2)]);
     let of = |flags: &str| {
@@ -175,7 +175,7 @@ fn accumulated_batches_equal_one_batch_where_no_statistics_are_taken() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     data(folder);
-    // The head of a frozen net alone: batch norm takes no statistics of the batch.
+    // The head of a frozen network alone: batch norm takes no statistics of the batch.
     let of = |flags: &str| {
         let line = format!(
             "-d data --depth 20 --width 4 --image-size 16 --freeze backbone --lr 0.1 --epochs 2 --dry-run --format json -q {flags}"
@@ -183,7 +183,7 @@ fn accumulated_batches_equal_one_batch_where_no_statistics_are_taken() {
         losses(&trained(folder, &line).stdout)
     };
     let (parts, one) = (of("-b 4 --grad-accumulation 4"), of("-b 16"));
-    // 40 pictures: two steps of 16 and one of 8.
+    // 40 images: two steps of 16 and one of 8.
     assert_eq!((parts.len(), one.len()), (6, 6));
     for (part, whole) in parts.iter().zip(&one) {
         assert!((part - whole).abs() < 1e-5 * whole, "{parts:?} {one:?}");
@@ -210,30 +210,26 @@ fn a_run_ends_early_when_nothing_gets_better() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     data(folder);
-    // A head that does not move is never better than after its first epoch.
+    // A head that does not move is never better than after its first epoch; of equal epochs the last is the best.
     let line =
         format!("-d data {SMALL} --freeze backbone --lr 1e-30 --epochs 9 --patience 2 -o run");
     let done = trained(folder, &line);
     assert!(
         done.stderr
-            .contains("ended early: 2 epochs without a better one"),
+            .contains("early stopping: no improvement in 2 epochs"),
         "{}",
         done.stderr
     );
-    assert!(
-        done.stderr.contains("the best epoch is 1:"),
-        "{}",
-        done.stderr
-    );
+    assert!(done.stderr.contains("best epoch 3: "), "{}", done.stderr);
     assert_eq!(super::metrics(&folder.join("run")).len(), 4);
     // It stays ended.
     let again = trained(folder, "--resume run");
-    assert!(again.stderr.contains("ended early"), "{}", again.stderr);
+    assert!(again.stderr.contains("stopped early"), "{}", again.stderr);
     assert_eq!(super::metrics(&folder.join("run")).len(), 4);
     let line = format!("-d fake:8 {SMALL} --epochs 3 --patience 1 --dry-run");
     let done = trained(folder, &line);
     assert!(
-        done.stderr.contains("--patience changes nothing"),
+        done.stderr.contains("--patience has no effect"),
         "{}",
         done.stderr
     );

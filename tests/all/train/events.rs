@@ -55,7 +55,7 @@ fn every_step_and_epoch_is_in_the_run_folders_event_file() {
     assert_eq!(scalars(&events, "epoch/val_top5"), []);
     let values = values(&events);
     let of = |tag: &str| values.iter().find(|(_, of, _)| of == tag).unwrap();
-    // Sixteen pictures of 16 px, two apart.
+    // Sixteen images of 16 px, two apart.
     let (step, _, value) = of("train/pictures");
     let picture = fields(value[&4][0].bytes());
     assert_eq!(*step, 1);
@@ -68,7 +68,7 @@ fn every_step_and_epoch_is_in_the_run_folders_event_file() {
         .to_rgb8();
     assert_eq!(png.dimensions(), (70, 70));
     assert_eq!(png.get_pixel(16, 16).0, [128; 3]);
-    // Each picture is noise within 60 levels above a colour of 40 or 110.
+    // Each image is noise within 60 levels above a color of 40 or 110.
     for (x, y) in [(5, 5), (23, 5), (41, 59)] {
         assert!(
             png.get_pixel(x, y)
@@ -117,7 +117,7 @@ fn a_run_that_goes_on_says_from_which_step_its_events_count() {
         .filter_map(|line| Some((line["step"].as_u64()?, line["loss"].as_f64()? as f32)))
         .collect();
     assert!(kept.into_iter().skip(10).eq(told));
-    // A finished run, which does nothing, writes nothing.
+    // A finished run writes no events.
     trained(folder, "--resume run");
     assert_eq!(event_files(&run).len(), 3);
 }
@@ -238,7 +238,7 @@ fn a_disk_too_full_for_events_ends_no_run() {
         "{stderr}"
     );
     assert!(
-        stderr.contains("hint: the run goes on, but TensorBoard"),
+        stderr.contains("hint: the run continues without TensorBoard"),
         "{stderr}"
     );
     assert!(stderr.contains("\nepoch 30/30: "), "{stderr}");

@@ -3,7 +3,7 @@
 use super::SMALL;
 use std::process::{Command, Stdio};
 
-/// What `resnet train` writes to a terminal of so many columns; nothing where the system has no `script`.
+/// Returns the output of `resnet train` on a terminal of `columns`; `None` if the system has no `script`.
 fn on_a_terminal(columns: u32, line: &str, variables: &[(&str, &str)]) -> Option<String> {
     let folder = tempfile::tempdir().unwrap();
     let resnet = env!("CARGO_BIN_EXE_resnet");
@@ -38,11 +38,13 @@ fn a_terminal_shows_the_way_the_figures_and_the_curve() {
         };
         let plain = console::strip_ansi_codes(&text);
         for part in [
-            "epoch 1/2  [",
-            "epoch 2/2  [",
+            "epoch 1/2  ",
+            "epoch 2/2  █",
+            "▌░",
             "/90",
             "  ETA 0:0",
             " to 1.",
+            "train loss ",
             "best ",
             " (epoch 1)",
             "epoch 1/2: loss ",
@@ -56,14 +58,19 @@ fn a_terminal_shows_the_way_the_figures_and_the_curve() {
             "{text}"
         );
         // The view is gone in the end.
-        assert!(plain.trim_end().ends_with("the run is in run"), "{plain}");
+        assert!(
+            plain
+                .trim_end()
+                .ends_with("saved to run; open its report.html"),
+            "{plain}"
+        );
     }
 }
 
 #[test]
 fn a_terminal_that_wants_none_of_it_has_lines() {
     let line = "-d fake:40:4 --val-split 0.1 --epochs 2 --dry-run";
-    for (flags, variables, has_view, has_colours) in [
+    for (flags, variables, has_view, has_colors) in [
         ("", &[("NO_COLOR", "1")] as &[_], true, false),
         ("--color never", &[], true, false),
         ("", &[("TERM", "dumb")], false, false),
@@ -88,11 +95,11 @@ fn a_terminal_that_wants_none_of_it_has_lines() {
         let Some(text) = on_a_terminal(80, &format!("{line} {flags}"), variables) else {
             return;
         };
-        // Colours and weights end in m; a view moves the cursor.
-        let is_coloured = text.contains("\u{1b}[36m") || text.contains("\u{1b}[32m");
-        assert_eq!(is_coloured, has_colours, "{flags} {variables:?}\n{text:?}");
+        // Colors and weights end in m; a view moves the cursor.
+        let is_colored = text.contains("\u{1b}[36m") || text.contains("\u{1b}[32m");
+        assert_eq!(is_colored, has_colors, "{flags} {variables:?}\n{text:?}");
         assert_eq!(
-            text.contains("loss ▁"),
+            text.contains("train loss "),
             has_view,
             "{flags} {variables:?}\n{text:?}"
         );

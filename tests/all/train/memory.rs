@@ -1,4 +1,4 @@
-//! The memory that a run takes is estimated before it begins: below what it takes, and not far below.
+//! The memory estimate of a run is below the memory that it needs, and not far below.
 
 use super::{SMALL, command, train};
 use resnet::data::sets::Kind;
@@ -16,9 +16,9 @@ fn a_step_too_large_for_the_machine_is_refused_with_what_makes_it_smaller() {
     let done = train(folder.path(), line);
     assert_eq!(done.status, 1, "{}", done.stderr);
     for expected in [
-        "error: a step of 1 picture of 2048x2048 takes about ",
+        "error: a step of 1 image of 2048x2048 needs about ",
         " GB of memory, and ",
-        "\nhint: pass a smaller --batch-size (--grad-accumulation N",
+        "\nhint: pass a smaller --batch-size (with --grad-accumulation N",
     ] {
         assert!(done.stderr.contains(expected), "{}", done.stderr);
     }
@@ -26,13 +26,13 @@ fn a_step_too_large_for_the_machine_is_refused_with_what_makes_it_smaller() {
     assert_eq!(done.status, 1, "{}", done.stderr);
     assert!(
         done.stderr
-            .starts_with("error: 4000000000 inputs of 3x16x16: 12288 GB of memory"),
+            .starts_with("error: 4000000000 inputs of 3x16x16 need 12288 GB of memory"),
         "{}",
         done.stderr
     );
 }
 
-/// The most memory that the process held, in bytes, after a few steps of `images` pictures of `size` a step.
+/// The most memory that the process held, in bytes, after a few steps of `images` images of `size` a step.
 fn peak(depth: usize, images: usize, size: usize, flags: &str) -> u64 {
     let folder = tempfile::tempdir().unwrap();
     let line = format!(
@@ -82,7 +82,7 @@ fn the_estimate_is_below_what_a_step_takes_and_above_half_of_it() {
         let estimate = step_bytes(&config, &settings, images, 3).unwrap();
         let flags = match (optimizer, ema) {
             (OptimiserKind::Adam, Some(_)) => "--optimizer adam --ema 0.9",
-            _ => "",
+            _ => "--stem cifar",
         };
         let peak = peak(depth, images, size, flags);
         assert!(estimate < peak, "resnet{depth}: {estimate} of {peak}");

@@ -1,4 +1,4 @@
-//! What a run prints: JSON lines for programs on stdout, text for people on stderr; and what a dry run leaves: nothing.
+//! The output of a run: JSON lines for programs on stdout, text for people on stderr; a dry run writes no files.
 
 use super::{SMALL, command, data, files, lines, train, trained};
 use std::fs;
@@ -59,7 +59,7 @@ fn json_has_a_line_a_step_and_a_line_an_epoch_and_nothing_else() {
         assert_eq!(epoch["epoch"], index + 1);
         assert!(epoch["val_top5"].is_null(), "four classes: {epoch}");
         let top1 = epoch["val_top1"].as_f64().unwrap();
-        // Twelve pictures.
+        // Twelve images.
         assert!(
             (top1 * 0.12 - (top1 * 0.12).round()).abs() < 1e-9,
             "{epoch}"
@@ -107,12 +107,9 @@ fn text_goes_to_stderr_alone() {
         !stderr.contains('\r') && !stderr.contains('\u{1b}'),
         "{stderr:?}"
     );
+    assert!(stderr.contains(" 3 images held out of train ("), "{stderr}");
     assert!(
-        stderr.contains("best/ is chosen by 3 pictures carved out of train"),
-        "{stderr}"
-    );
-    assert!(
-        stderr.contains("the run is in runs/fake-resnet20_custom-1"),
+        stderr.contains("saved to runs/fake-resnet20_custom-1; open its report.html"),
         "{stderr}"
     );
     // The next one has the next number, and quiet means quiet.
@@ -140,16 +137,12 @@ fn a_reader_that_has_had_enough_ends_the_run_saved_and_failed() {
     assert!(
         said[1].starts_with("error: standard output was closed after step ")
             && said[1].ends_with("; the run is saved")
-            && said[0] == "hint: `resnet train --resume run` goes on from there",
+            && said[0] == "hint: `resnet train --resume run` resumes it",
         "{}",
         done.stderr
     );
     let again = trained(folder.path(), "--resume run --format json");
-    assert!(
-        again.stderr.contains("goes on after step"),
-        "{}",
-        again.stderr
-    );
+    assert!(again.stderr.contains("resuming "), "{}", again.stderr);
 }
 
 #[test]
@@ -160,17 +153,17 @@ fn more_is_said_of_what_computes_and_of_what_nobody_chose() {
     let mut lines = done.stderr.lines();
     let first = lines.next().unwrap();
     assert!(
-        first.starts_with("note: computes on cpu (")
-            && first.ends_with(") by 2 threads; 1 reads pictures"),
+        first.starts_with("note: computing on cpu (")
+            && first.ends_with(") with 2 threads and 1 data-loading thread"),
         "{first}"
     );
     assert!(
         done.stderr
-            .contains("\nnote: 3 steps an epoch, 4 steps in all; a step takes about "),
+            .contains("\nnote: 4 steps in all; a step needs about "),
         "{}",
         done.stderr
     );
-    let chosen = "note: chosen to suit the pictures and a new net: ";
+    let chosen = "note: defaults for these images and training from scratch: ";
     let chosen = lines.find_map(|line| line.strip_prefix(chosen)).unwrap();
     let chosen: Vec<&str> = chosen.split(", ").collect();
     assert!(chosen.contains(&"momentum 0.9") && chosen.contains(&"seed 0"));
@@ -195,22 +188,34 @@ fn more_is_said_of_what_computes_and_of_what_nobody_chose() {
 fn what_changes_nothing_is_noted_where_it_may_stand() {
     let folder = tempfile::tempdir().unwrap();
     for (flags, note) in [
-        ("--augment flip", "random numbers are no pictures"),
-        ("--random-erase 0.5", "random numbers are no pictures"),
+        (
+            "--augment flip",
+            "random inputs: --augment and --random-erase have no effect",
+        ),
+        (
+            "--random-erase 0.5",
+            "random inputs: --augment and --random-erase have no effect",
+        ),
         (
             "--scheduler step --milestones 5",
             "the run ends before the first",
         ),
-        ("--freeze stem", "--freeze keeps random numbers"),
-        ("--patience 3", "--patience changes nothing"),
+        ("--freeze stem", "--freeze keeps random weights"),
+        ("--patience 3", "--patience has no effect"),
         ("--augment none --mixup 0.2 --scheduler step", ""),
     ] {
         let line = format!("-d fake:8 {SMALL} --epochs 2 --dry-run {flags}");
         let stderr = trained(folder.path(), &line).stderr;
-        let first = stderr.lines().next().unwrap();
+        let notes: Vec<&str> = stderr
+            .lines()
+            .filter(|line| line.starts_with("note: "))
+            .collect();
         match note {
-            "" => assert!(first.contains(" parameters, learns "), "{stderr}"),
-            note => assert!(first.starts_with(&format!("note: {note}")), "{stderr}"),
+            "" => assert!(notes.is_empty(), "{stderr}"),
+            note => {
+                let note = format!("note: {note}");
+                assert!(notes.iter().any(|line| line.starts_with(&note)), "{stderr}");
+            }
         }
     }
 }
@@ -240,7 +245,7 @@ fn a_dry_run_of_a_few_steps_validates_on_a_few_pictures() {
     let done = trained(folder, &format!("{line} --max-steps 2"));
     assert!(
         done.stderr.contains(
-            "note: a dry run with --max-steps validates on no more pictures than it learns: 8 of 12 pictures of val\n"
+            "note: a dry run with --max-steps validates on as many images as it trains on: 8 of 12 validation images\n"
         ),
         "{}",
         done.stderr
@@ -248,7 +253,7 @@ fn a_dry_run_of_a_few_steps_validates_on_a_few_pictures() {
     // What the number of steps decides beside.
     assert!(
         done.stderr.contains(
-            "note: --max-steps 2 shortens the schedule to 1 epoch; add --epochs 30 to keep the usual one\n"
+            "note: --max-steps 2 shortens the schedule to 1 epoch; add `--epochs 30` to keep the default one\n"
         ),
         "{}",
         done.stderr
@@ -257,8 +262,7 @@ fn a_dry_run_of_a_few_steps_validates_on_a_few_pictures() {
     for flags in ["--epochs 1", "--max-steps 2 --format json"] {
         let done = trained(folder, &format!("{line} {flags}"));
         assert!(
-            done.stderr
-                .contains("best/ is chosen by 12 pictures of val\n"),
+            done.stderr.contains(" 12 validation images\n"),
             "{flags}: {}",
             done.stderr
         );
@@ -282,7 +286,7 @@ fn a_model_that_learnt_from_pictures_as_they_are_stored_sees_them_so() {
     };
     assert!(predicted("-m run") && predicted("-m run/last"));
     assert!(!predicted("-m run --no-exif=false"));
-    // A net that starts from it does so too.
+    // A network that starts from it does so, too.
     trained(
         folder,
         "-d data -m run -b 4 --workers 1 --max-steps 1 -o tuned",
@@ -353,18 +357,15 @@ fn a_part_carved_out_chooses_the_epoch_and_the_test_pictures_stay_untouched() {
     );
     let stderr = &done.stderr;
     assert!(
-        stderr.contains("learns 12 pictures of 2 classes"),
+        stderr.contains(" parameters) on 12 images in 2 classes"),
         "{stderr}"
     );
+    assert!(stderr.contains(" 3 images held out of train ("), "{stderr}");
     assert!(
-        stderr.contains("best/ is chosen by 3 pictures carved out of train"),
+        stderr.contains(" % top-1 on 7 images (used neither for training nor for selection)"),
         "{stderr}"
     );
-    assert!(
-        stderr.contains("% of 7 test pictures, which neither taught nor chose it"),
-        "{stderr}"
-    );
-    assert!(!stderr.contains("flatters"), "{stderr}");
+    assert!(!stderr.contains("optimistic"), "{stderr}");
     let config = fs::read_to_string(folder.join("run/best/config.json")).unwrap();
     let config: serde_json::Value = serde_json::from_str(&config).unwrap();
     let note = &config["resnet_run"];
@@ -383,7 +384,7 @@ fn a_part_carved_out_chooses_the_epoch_and_the_test_pictures_stay_untouched() {
     assert_eq!(last["resnet_run"]["data"], note["data"]);
     assert_eq!(last["resnet_run"]["carved"], note["carved"]);
     assert_eq!(last["resnet_run"].get("chosen"), None);
-    // The carved part can be measured again, and gives the figure that chose the epoch.
+    // The held-out part can be evaluated again, and gives the figure that selected the epoch.
     let eval = |model: &str| {
         let line = format!("eval -m {model} -d data --split val -f json");
         let done = super::super::command::Resnet::line(&line)
@@ -404,11 +405,11 @@ fn a_part_carved_out_chooses_the_epoch_and_the_test_pictures_stay_untouched() {
     );
     let (stderr, _) = eval("run/last");
     assert!(!stderr.contains("optimistic"), "{stderr}");
-    // Without it the test pictures choose, and that is said wherever their figure is.
+    // Without it the test images select the epoch, which is noted wherever their figure is.
     let done = trained(folder, &format!("-d data {SMALL} --epochs 1 -o other"));
     assert!(
         done.stderr.contains(
-            "of 7 test pictures, which chose the epoch too, so the figure flatters the model"
+            " % top-1 on 7 test images (optimistic: the same images selected the epoch)\n"
         ),
         "{}",
         done.stderr
@@ -421,7 +422,7 @@ fn a_part_carved_out_chooses_the_epoch_and_the_test_pictures_stay_untouched() {
             .contains("\noptimistic: the same images selected the best epoch")
     };
     assert!(!marked("run") && marked("other"));
-    // Of other pictures another part would be carved, of as many pictures: some of it taught the model.
+    // Of other images another part would be held out: the model was trained on some of it.
     fs::copy(
         folder.join("data/train/a/0.png"),
         folder.join("data/train/a/00.png"),
@@ -443,7 +444,7 @@ fn a_folder_of_small_pictures_is_trained_at_their_size_unless_another_is_said() 
     let folder = folder.path();
     data(folder);
     let note =
-        "note: pictures of about 18x18: trained at that size; --image-size 224 for another\n";
+        "note: images of about 18x18 px: trained at that size; `--image-size 224` for another\n";
     let line = "-d data --depth 20 --width 4 -b 4 --workers 1 --max-steps 1";
     let done = trained(folder, &format!("{line} -o run"));
     assert!(done.stderr.contains(note), "{}", done.stderr);
@@ -460,11 +461,7 @@ fn a_folder_of_small_pictures_is_trained_at_their_size_unless_another_is_said() 
         "-d data -m run -b 4 --max-steps 1 --dry-run".to_owned(),
     ] {
         let done = trained(folder, &line);
-        assert!(
-            !done.stderr.contains("pictures of about"),
-            "{}",
-            done.stderr
-        );
+        assert!(!done.stderr.contains("images of about"), "{}", done.stderr);
     }
 }
 

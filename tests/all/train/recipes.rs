@@ -1,10 +1,10 @@
-//! The recipes under `models/` run, each for two steps on tiny data; and what is wrong with a recipe is said.
+//! The recipes under `models/` run, each for two steps on tiny data; errors in recipes are named.
 
 use super::super::command::root;
 use super::{data, losses, train, trained};
 use std::fs;
 
-/// A recipe, the exit status and what is said of it.
+/// A recipe, the exit status and the message.
 const WRONG: [(&str, i32, &str); 30] = [
     (
         "lr = 0.1\nlearning-rate = 0.1",
@@ -61,12 +61,12 @@ const WRONG: [(&str, i32, &str); 30] = [
     (
         "mean = [123.7, 116.3, 103.5]",
         2,
-        "`mean`: cannot train with --mean 123.7: pictures are scaled",
+        "`mean`: cannot train with --mean 123.7: pixel values are scaled",
     ),
     (
         "std = [58.4, 57.1, 57.4]",
         2,
-        "`std`: cannot train with --std 58.4: pictures are scaled",
+        "`std`: cannot train with --std 58.4: pixel values are scaled",
     ),
     ("std = [1.0, 0.0, 1.0]", 2, "cannot train with --std 0"),
     ("std = [0.0]", 2, "`std`: cannot train with --std [0.0]\n"),
@@ -74,12 +74,12 @@ const WRONG: [(&str, i32, &str); 30] = [
     (
         "image-size = \"24 x 32\"",
         1,
-        "line 1: `image-size`: it is pixels, 1 to 4096: 224, or 192x256 for",
+        "line 1: `image-size`: must be 1 to 4096 pixels: 224, or 192x256 for",
     ),
     (
         "image-size = [24]",
         1,
-        "line 1: `image-size`: it is pixels, 1 to 4096: 224, or [192, 256] for",
+        "line 1: `image-size`: must be 1 to 4096 pixels: 224, or [192, 256] for",
     ),
     (
         "milestones = [9223372036854775807]",
@@ -103,7 +103,7 @@ const WRONG: [(&str, i32, &str); 30] = [
     ),
     ("depth = 19", 2, "there is no residual network of depth 19"),
     ("dtype = \"f16\"", 2, "cannot train with --dtype f16"),
-    ("depth = 152\nwidth = 4096", 1, "GB of memory to train"),
+    ("depth = 152\nwidth = 4096", 1, "GB of memory for training"),
 ];
 
 #[test]

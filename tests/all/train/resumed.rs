@@ -1,4 +1,4 @@
-//! Runs that go on: with another length, with what is no longer the same, and with flags that they cannot be given.
+//! Resumed runs: with another length, with data that has changed, and with flags that they cannot have.
 
 use super::{SMALL, command, data, files, metrics, outcome, train, trained};
 use resnet::kernels::isa;
@@ -17,14 +17,14 @@ fn a_run_that_ended_inside_an_epoch_goes_on_as_if_it_had_not() {
     assert_eq!(metrics(&folder.join("run")).len(), 2);
     trained(folder, "--resume run --max-steps 8");
     let done = trained(folder, "--resume run --max-steps 13");
-    assert!(!done.stderr.contains("schedule"), "{}", done.stderr);
+    assert!(!done.stderr.contains("new schedule"), "{}", done.stderr);
     assert!(outcome(&folder.join("run")) == outcome(&folder.join("short")));
     assert_eq!(metrics(&folder.join("run")).len(), 4);
     // Again the same length: the same files.
     let done = trained(folder, "--resume run");
     assert!(
         done.stderr.starts_with(
-            "note: the run is finished, after 13 steps; `resnet train --resume run --epochs 4` goes on with it"
+            "note: the run is finished after 13 steps; `resnet train --resume run --epochs 4` extends it"
         ),
         "{}",
         done.stderr
@@ -47,7 +47,7 @@ fn a_run_that_ended_inside_an_epoch_goes_on_as_if_it_had_not() {
     assert!(outcome(&folder.join("run")) == outcome(&folder.join("whole")));
 }
 
-/// The end inside an epoch is made again where its best model is gone.
+/// The end inside an epoch is repeated if its best model is missing.
 #[test]
 fn a_run_whose_best_is_gone_says_that_it_goes_on() {
     let folder = tempfile::tempdir().unwrap();
@@ -60,13 +60,13 @@ fn a_run_whose_best_is_gone_says_that_it_goes_on() {
         fs::remove_dir_all(run.join("best")).unwrap();
         let done = trained(folder, &format!("--resume run{steps}"));
         assert!(!done.stderr.contains("finished"), "{}", done.stderr);
-        let goes_on = format!("\nnote: goes on after step {steps}, ");
+        let goes_on = format!(" after step {steps} (epoch ");
         assert!(done.stderr.contains(&goes_on), "{}", done.stderr);
         let told = format!("\nepoch {epoch}/3: ");
         assert!(done.stderr.contains(&told), "{}", done.stderr);
         assert!(run.join("best/model.safetensors").is_file());
         let done = trained(folder, &format!("--resume run{steps}"));
-        let finished = format!("note: the run is finished, after {steps} steps");
+        let finished = format!("note: the run is finished after {steps} steps");
         assert!(done.stderr.starts_with(&finished), "{}", done.stderr);
     }
 }
@@ -87,7 +87,7 @@ fn an_epoch_that_cannot_be_validated_is_not_lost() {
     fs::write(&picture, good).unwrap();
     let done = trained(folder, "--resume run");
     assert!(
-        done.stderr.contains("goes on after step 10"),
+        done.stderr.contains(" at step 11 (epoch 1)"),
         "{}",
         done.stderr
     );
@@ -105,7 +105,7 @@ fn more_epochs_extend_a_run_and_say_what_that_does() {
     let done = trained(folder, "--resume run --epochs 3");
     assert!(
         done.stderr.contains(
-            "the run has 3 epochs now, not 2: the learning rate follows that schedule from here on"
+            "the run now has 3 epochs, not 2: the learning rate follows the new schedule"
         ),
         "{}",
         done.stderr
@@ -122,19 +122,20 @@ fn more_epochs_extend_a_run_and_say_what_that_does() {
         config.contains("-o run --epochs 2"),
         "the command that began it: {config}"
     );
-    // A finished run says so, and computes nothing.
+    // A finished run is noted, and nothing is computed.
     let done = trained(folder, "--resume run");
     assert!(
         done.stderr.contains(
-            "the run is finished, after 3 epochs; `resnet train --resume run --epochs 6` goes on"
-        ) && !done.stderr.contains("goes on after"),
+            "the run is finished after 3 epochs; `resnet train --resume run --epochs 6` extends it"
+        ) && !done.stderr.contains("resuming"),
         "{}",
         done.stderr
     );
     let done = train(folder, "--resume run --epochs 2");
     assert_eq!(done.status, 2);
     assert!(
-        done.stderr.contains("cannot end at epoch 2: 3 have begun"),
+        done.stderr
+            .contains("cannot end at epoch 2: epoch 3 has started"),
         "{}",
         done.stderr
     );
@@ -188,6 +189,8 @@ fn every_flag_that_a_resumed_run_cannot_be_given_is_refused_by_name() {
         "--no-shuffle",
         "--seed 18446744073709551615",
         "--strict",
+        "--name x",
+        "--best-by loss",
         "--image-size 16",
         "--crop-pct 1",
         "--crop-mode center",
@@ -216,6 +219,7 @@ fn every_flag_that_a_resumed_run_cannot_be_given_is_refused_by_name() {
         "--workers",
         "--format",
         "--histograms",
+        "--open",
         "--log-format",
         "--quiet",
         "--verbose",
@@ -246,15 +250,16 @@ fn what_is_no_run_and_data_that_have_changed_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     data(folder);
-    let no_runs =
-        "hint: pass the folder that `resnet train` wrote, such as `runs/sample-resnet20-1`";
+    let no_runs = "hint: pass a run folder of `resnet train`, such as `runs/sample-resnet20-1`";
     let refuse = |path: &str, what: &str, hint: &str| {
         let done = train(folder, &format!("--resume {path}"));
         let expected = format!("error: cannot resume `{path}`: {what}\n{hint}\n");
-        assert_eq!((done.status, done.stderr), (2, expected));
+        // What is missing is a failure, what cannot be a run is wrong usage.
+        let status = if what.contains("part of a run") { 2 } else { 1 };
+        assert_eq!((done.status, done.stderr), (status, expected));
     };
     refuse("missing", "there is no such folder", no_runs);
-    refuse("data", "it holds no `state.safetensors`", no_runs);
+    refuse("data", "it has no `state.safetensors`", no_runs);
     fs::write(folder.join("weights.txt"), "1\n2\n3\n4\n").unwrap();
     let line = format!("-d data {SMALL} --epochs 2 --class-weights weights.txt");
     trained(folder, &format!("{line} -o whole"));
@@ -266,12 +271,12 @@ fn what_is_no_run_and_data_that_have_changed_are_refused() {
     );
     refuse(
         "run/state.safetensors",
-        "it is a part of a run",
+        "it is part of a run",
         "hint: pass the run's folder: `--resume run`",
     );
     refuse(
         "run/best",
-        "it is a part of a run",
+        "it is part of a run",
         "hint: pass the run's folder: `--resume run`",
     );
     // What the state holds need not be there any more.
@@ -284,12 +289,13 @@ fn what_is_no_run_and_data_that_have_changed_are_refused() {
         let done = train(folder, "--resume run --epochs 2");
         assert_eq!(done.status, 1, "{what}: {}", done.stderr);
         assert!(
-            done.stderr.contains("data set `data` has other pictures"),
+            done.stderr
+                .contains("the images of dataset `data` are not those that"),
             "{what}: {}",
             done.stderr
         );
         assert!(
-            done.stderr.contains("\nhint: put the pictures back"),
+            done.stderr.contains("\nhint: restore the images"),
             "{}",
             done.stderr
         );
@@ -339,8 +345,8 @@ fn a_damaged_state_is_an_error_with_its_name() {
             done.stderr
         );
         assert!(
-            done.stderr.contains("it is damaged or cut short")
-                && done.stderr.contains("by `-m run/last`"),
+            done.stderr.contains("it is damaged or truncated")
+                && done.stderr.contains("with `-m run/last`"),
             "{}",
             done.stderr
         );
@@ -378,7 +384,7 @@ fn pictures_that_were_moved_are_named_and_repaired_ones_are_noted() {
     let place = folder.join("data").display().to_string();
     assert!(
         done.stderr.starts_with(&format!(
-            "error: cannot resume `run`: the run learns from `{place}`, which is not there any more\nhint: put the pictures back there, or a link"
+            "error: cannot resume `run`: the run's data `{place}` is missing\nhint: move the images back, or put a link"
         )),
         "{}",
         done.stderr
@@ -387,10 +393,10 @@ fn pictures_that_were_moved_are_named_and_repaired_ones_are_noted() {
     let picture = folder.join("moved/train/a/3.png");
     let bytes = fs::read(&picture).unwrap();
     fs::write(&picture, [&bytes[..], b"!"].concat()).unwrap();
-    let note = "pictures of `data` have changed since the run was saved";
+    let note = "images of `data` have changed since the run was saved";
     let done = trained(folder, "--resume run --max-steps 8");
     assert!(done.stderr.contains(note), "{}", done.stderr);
-    // It is said once.
+    // It is noted once.
     let done = trained(folder, "--resume run --max-steps 9");
     assert!(!done.stderr.contains(note), "{}", done.stderr);
     // Others of the same names and sizes are noticed, too.
@@ -415,8 +421,8 @@ fn edits_of_config_toml_are_named_where_they_change_nothing() {
     fs::write(&config, &edited).unwrap();
     let done = trained(folder, "--resume run");
     for note in [
-        "note: config.toml says epochs = 20; a resumed run keeps 4: pass --epochs 20\n",
-        "note: config.toml says ema = 0.5; a resumed run keeps nothing: only a new run can have another, by `--recipe`\n",
+        "note: config.toml has epochs = 20, but a resumed run keeps 4: pass --epochs 20\n",
+        "note: config.toml has ema = 0.5, but a resumed run keeps unset: to change it, start a new run with `--recipe`\n",
     ] {
         assert!(done.stderr.contains(note), "{}", done.stderr);
     }
@@ -445,14 +451,13 @@ fn a_run_that_lost_patience_goes_on_with_new_patience() {
     assert_eq!(metrics(&folder.join("run")).len(), 1 + 3);
     let done = trained(folder, "--resume run");
     assert!(
-        done.stderr.contains("the run ended early after epoch 3: 2 epochs without a better one; `resnet train --resume run --epochs 9` goes on with it"),
+        done.stderr.contains("the run stopped early after epoch 3: no improvement in 2 epochs; `resnet train --resume run --epochs 9` extends it"),
         "{}",
         done.stderr
     );
     let done = trained(folder, "--resume run --epochs 9");
     assert!(
-        done.stderr
-            .contains("its --patience of 2 counts from epoch 3 on"),
+        done.stderr.contains("--patience 2 counts from epoch 3"),
         "{}",
         done.stderr
     );
@@ -470,7 +475,7 @@ fn a_run_that_ended_inside_an_epoch_is_finished_and_stays_as_it_is() {
         let best = began
             .stderr
             .lines()
-            .find(|line| line.contains("the best epoch is"));
+            .find(|line| line.contains("best epoch "));
         let before = files(&folder.join(run));
         for length in ["", "--max-steps", "--epochs 4 --max-steps"] {
             let length = match length {
@@ -479,14 +484,14 @@ fn a_run_that_ended_inside_an_epoch_is_finished_and_stays_as_it_is() {
             };
             let done = trained(folder, &format!("--resume {run} {length}"));
             let expected = format!(
-                "note: the run is finished, after {steps} steps; `resnet train --resume {run} --epochs 4` goes on with it\n"
+                "note: the run is finished after {steps} steps; `resnet train --resume {run} --epochs 4` extends it\n"
             );
             assert!(done.stderr.starts_with(&expected), "{}", done.stderr);
             assert!(done.stderr.contains(best.unwrap()), "{}", done.stderr);
             assert!(!done.stderr.contains("epoch 1/"), "{}", done.stderr);
             assert!(before == files(&folder.join(run)), "{run} {length}");
         }
-        // A file that is gone is made again.
+        // A missing file is restored.
         let metrics = folder.join(run).join("metrics.csv");
         fs::remove_file(&metrics).unwrap();
         trained(folder, &format!("--resume {run}"));
@@ -513,13 +518,13 @@ fn other_instructions_are_named_and_a_state_that_names_none_goes_on() {
     let line = format!("-d data {SMALL} --epochs 2 --max-steps 3 -o run");
     let begun = command(folder, &line).env("RESNET_ISA", "portable").run();
     assert_eq!(begun.status, 0, "{}", begun.stderr);
-    let note = "the run was saved by portable instructions and goes on by ";
+    let note = "the run was saved with portable instructions and resumes with ";
     let differs = isa::detect() != isa::Isa::Portable;
     let done = trained(folder, "--resume run --max-steps 5");
     assert_eq!(done.stderr.contains(note), differs, "{}", done.stderr);
     let done = trained(folder, "--resume run --max-steps 6");
     assert!(!done.stderr.contains("instructions"), "{}", done.stderr);
-    // Keys that nothing reads, as in the state of an earlier program.
+    // Unknown keys, as if the state were of an earlier version.
     let state = folder.join("run/state.safetensors");
     let mut bytes = fs::read(&state).unwrap();
     let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -529,5 +534,5 @@ fn other_instructions_are_named_and_a_state_that_names_none_goes_on() {
     }
     fs::write(&state, bytes).unwrap();
     let done = trained(folder, "--resume run --epochs 2");
-    assert!(!done.stderr.contains("bit for bit"), "{}", done.stderr);
+    assert!(!done.stderr.contains("will differ"), "{}", done.stderr);
 }

@@ -24,7 +24,7 @@ fn a_run_that_was_told_to_stop_goes_on_exactly() {
     assert_eq!(done.status, 143, "{}", done.stderr);
     assert!(
         done.stderr
-            .contains("`resnet train --resume run` goes on from there"),
+            .contains("`resnet train --resume run` resumes the run"),
         "{}",
         done.stderr
     );
@@ -41,7 +41,7 @@ fn a_run_that_was_told_to_stop_goes_on_exactly() {
     printed += &trained(folder, "--resume run --threads 1 --format json").stdout;
     assert_eq!(timeless(&printed), timeless(&whole.stdout));
     assert!(outcome(&folder.join("run")) == outcome(&folder.join("whole")));
-    // A finished run has nothing left to do, and says no step twice.
+    // A finished run repeats no step.
     let before = outcome(&folder.join("run"));
     let done = trained(folder, "--resume run --format json");
     assert_eq!(done.stdout, "");
@@ -77,7 +77,7 @@ fn a_stop_during_validation_loses_nothing() {
     let whole = trained(folder, &format!("{line} -o whole"));
     let mut running = command(folder, &format!("{line} -o run")).start();
     let step = running.read_until("\"step\":1,");
-    // A thousand pictures take longer.
+    // A thousand images take longer.
     sleep(Duration::from_millis(50));
     running.signal("INT");
     let done = running.finish();

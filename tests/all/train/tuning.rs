@@ -48,7 +48,7 @@ fn frozen_parts_keep_every_bit_and_the_rest_learns() {
             let done = trained(folder, &line);
             assert!(
                 done.stderr
-                    .contains("the last layer is new: the data has 3 classes, the model 10"),
+                    .contains("the last layer is new: the dataset has 3 classes, the model 10"),
                 "{}",
                 done.stderr
             );
@@ -74,7 +74,7 @@ fn frozen_parts_keep_every_bit_and_the_rest_learns() {
     );
     // 32 features and a bias for each of three classes.
     assert!(
-        done.stderr.contains("note: resnet18_custom, 99 of "),
+        done.stderr.contains("resnet18_custom (99 of "),
         "{}",
         done.stderr
     );
@@ -100,9 +100,9 @@ fn a_head_is_kept_only_where_its_classes_are_the_datas() {
     fs::rename(folder.join("data/val/a"), folder.join("data/val/e")).unwrap();
     let others = trained(folder, &format!("-d data {line}"));
     assert!(
-        others.stderr.contains(
-            "the last layer is new: the data has 4 classes, the model others of that number"
-        ),
+        others
+            .stderr
+            .contains("the last layer is new: the dataset has 4 classes, the model as many others"),
         "{}",
         others.stderr
     );
@@ -116,7 +116,7 @@ fn a_head_is_kept_only_where_its_classes_are_the_datas() {
         let done = train(folder, &format!("-d data {line} {flag}"));
         assert_eq!(done.status, 2, "{flag}: {}", done.stderr);
         assert!(
-            done.stderr.contains("the net is that of `-m run`"),
+            done.stderr.contains("`-m run` sets the architecture"),
             "{flag}: {}",
             done.stderr
         );
@@ -135,7 +135,7 @@ fn a_probe_gives_what_the_same_head_learns_from_pictures() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     base(folder);
-    // Pictures that are their own mirror images: to flip them changes nothing, but features are computed in each step.
+    // Images that are their own mirror images: flipping has no effect, but features are computed in each step.
     let mut random = Random::new(3, "mirrored");
     for (number, class) in ["left", "right"].into_iter().enumerate() {
         for (part, count) in [("train", 10), ("val", 4)] {
@@ -165,7 +165,7 @@ fn a_probe_gives_what_the_same_head_learns_from_pictures() {
         );
     }
     assert!(features[15] < features[0], "{features:?}");
-    // And it goes on exactly.
+    // And it resumes exactly.
     trained(folder, &format!("{line} --max-steps 7 -o run"));
     trained(folder, "--resume run --epochs 4 --workers 3 --threads 1");
     assert!(outcome(&folder.join("run")) == outcome(&folder.join("probe")));
@@ -186,7 +186,11 @@ fn pictures_of_other_channels_than_the_models_are_refused_before_a_folder_is_mad
     data(folder);
     let done = train(folder, "-d data -m base --mean 0.5 --std 0.5 -o grey");
     assert_eq!(done.status, 2, "{}", done.stderr);
-    assert!(done.stderr.contains("reads 3"), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("of 1 channel: model `base` takes 3"),
+        "{}",
+        done.stderr
+    );
     assert!(!folder.join("grey").exists());
 }
 
@@ -236,7 +240,7 @@ fn a_trial_of_a_probe_computes_only_what_its_steps_need() {
         workers: 1,
         progress: &Silent,
     };
-    // Ten steps see each of 40 pictures.
+    // Ten steps see each of 40 images.
     for (steps, pictures) in [(1, 4), (9, 36), (10, 40), (50, 40)] {
         let mut watch = AtFeatures {
             stops: false,
@@ -248,7 +252,7 @@ fn a_trial_of_a_probe_computes_only_what_its_steps_need() {
     }
 }
 
-/// Notes how many pictures the features are computed of, those that teach first, and stops there where it should.
+/// Records how many features are computed, and stops there if it should.
 struct AtFeatures {
     stops: bool,
     pictures: Vec<usize>,
