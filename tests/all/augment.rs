@@ -1,4 +1,4 @@
-//! Augmentation against Pillow, torchvision and timm: see `tests/fixtures/augment/make.py`.
+//! Tests of augmentation against Pillow, torchvision and timm: see `tests/fixtures/augment/make.py`.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -13,7 +13,7 @@ use resnet::model::{Interpolation, Preprocess};
 use resnet::random::Random;
 use safetensors::SafeTensors;
 
-/// The arrays of the fixture by name: their shapes and bytes.
+/// Returns the arrays of the fixture by name: their shapes and bytes.
 fn arrays() -> HashMap<String, (Vec<usize>, Vec<u8>)> {
     let path = "tests/fixtures/augment/augment.safetensors";
     let bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
@@ -44,7 +44,7 @@ fn operation(name: &str) -> Option<Operation> {
     operations.find(|operation| format!("{operation:?}") == name)
 }
 
-/// The numbers of `top,left,height,width`.
+/// Returns the numbers of `top,left,height,width`.
 fn numbers(list: &str) -> Vec<usize> {
     list.split(',')
         .map(|number| number.parse().unwrap())
@@ -174,7 +174,7 @@ fn erasing_and_mixing_give_the_numbers_of_torchvision_and_timm() {
     assert_eq!(compared, 2 + 3 + 4);
 }
 
-/// What a policy makes of one picture, many times.
+/// Returns many random augmentations of one image by a policy.
 fn draws(policy: Policy, small: bool, picture: &image::RgbImage) -> Vec<Picture> {
     let preprocess = Preprocess {
         size: [32, 32],

@@ -1,4 +1,5 @@
-//! The training loader: the same batches whatever the threads, from any batch on, with bad pictures left out.
+//! Tests of the training loader: the same batches for any number of threads and from any batch on, without unreadable
+//! images.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -41,7 +42,7 @@ fn classes(count: usize) -> Vec<u32> {
     (0..count as u32).map(|index| index % 10).collect()
 }
 
-/// Pictures of noise in memory.
+/// Returns noise images in memory.
 fn noise(count: usize, size: usize, channels: usize) -> Split {
     let mut random = random(7);
     let length = count * size * size * channels;
@@ -69,7 +70,7 @@ fn batches(split: &Split, transform: &TrainTransform, options: BatchOptions) -> 
     Batches::new(split, transform, options)?.collect()
 }
 
-/// A batch as what can be compared bit for bit.
+/// Returns a batch in a form that can be compared bit for bit.
 fn bits(batch: &Batch) -> (usize, Vec<u32>, Targets, Vec<usize>, Vec<String>) {
     (
         batch.number,

@@ -1,4 +1,4 @@
-//! `summary` and `predict` by their command line: what they print, where, and how they end.
+//! Tests of `summary` and `predict` on the command line: their output, its stream, and their exit status.
 
 use super::command::{Resnet, root};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 const CAT: &str = "assets/images/cat.png";
 const ROCKET: &str = "assets/images/rocket.jpg";
-/// A narrow net with random weights.
+/// A narrow model with random weights.
 const MODEL: &str = "tests/fixtures/weights/bottleneck.safetensors";
 
 #[test]
@@ -539,7 +539,7 @@ fn a_device_that_was_not_built_in_is_refused_with_the_way_out() {
     }
 }
 
-/// On a machine with a GPU that the binary was built for, the GPU's answer is the CPU's.
+/// On a machine with a GPU that the binary was built for, the result on the GPU equals that on the CPU.
 #[test]
 fn the_automatic_device_gives_the_cpus_answer() {
     let logits = |device: &str| {

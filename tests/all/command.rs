@@ -1,11 +1,11 @@
-//! Runs the binary as a user would, in an environment that holds nothing of the machine's.
+//! Runs of the binary as a user would start it, in an environment without anything of the machine's.
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-/// What the binary printed and how it ended.
+/// Output and exit status of the binary.
 #[derive(Debug)]
 pub struct Finished {
     pub stdout: String,
@@ -13,7 +13,7 @@ pub struct Finished {
     pub status: i32,
 }
 
-/// A run of the binary, from the repository's root.
+/// A run of the binary, in the root of the repository.
 pub struct Resnet {
     command: Command,
     stdin: Vec<u8>,
@@ -21,7 +21,7 @@ pub struct Resnet {
 }
 
 impl Resnet {
-    /// With these arguments, an empty hub cache and no request allowed.
+    /// Creates a run with these arguments, an empty hub cache and no requests allowed.
     pub fn new<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
         let cache = tempfile::tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_resnet"));
@@ -67,7 +67,7 @@ impl Resnet {
         }
     }
 
-    /// The arguments of one line, split at spaces.
+    /// Creates a run with the arguments of one line, split at spaces.
     pub fn line(line: &str) -> Self {
         Self::new(line.split_whitespace())
     }
@@ -92,7 +92,7 @@ impl Resnet {
         self
     }
 
-    /// Starts it and leaves it to itself, to be sent signals.
+    /// Starts the run without waiting for it, so that signals can be sent to it.
     pub fn start(mut self) -> Running {
         let child = self
             .command
@@ -123,14 +123,14 @@ impl Resnet {
     }
 }
 
-/// A run of the binary that goes on.
+/// A run of the binary in progress.
 pub struct Running {
     pub child: Child,
     _cache: tempfile::TempDir,
 }
 
 impl Running {
-    /// Reads stdout up to and with the first line that holds `text`.
+    /// Reads stdout up to and including the first line that contains `text`.
     pub fn read_until(&mut self, text: &str) -> String {
         let stdout = self.child.stdout.as_mut().unwrap();
         let mut read = Vec::new();
@@ -152,7 +152,7 @@ impl Running {
         assert!(sent.unwrap().success());
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the run.
     pub fn finish(self) -> Finished {
         Finished::of(self.child.wait_with_output().unwrap())
     }
@@ -168,7 +168,7 @@ impl Finished {
     }
 }
 
-/// The repository's root.
+/// Returns the root of the repository.
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }

@@ -1,4 +1,5 @@
-//! Data sets from every source: the same pictures in both of their forms, against candle-datasets, and damaged ones.
+//! Tests of datasets from every source: the same images in both formats, compared with candle-datasets, and damaged
+//! ones.
 
 mod damaged;
 mod fetched;
@@ -42,7 +43,7 @@ fn opened(written: &str) -> anyhow::Result<DataSet> {
     open(&DataName::parse(written)?, written, &Silent)
 }
 
-/// A picture's samples as they are decoded, `[height, width, 3]`.
+/// Returns the samples of an image as decoded, `[height, width, 3]`.
 fn samples(split: &Split, index: usize) -> Vec<u8> {
     let picture = split.with_picture(
         index,
@@ -68,7 +69,7 @@ fn assert_same(a: &DataSet, b: &DataSet) {
     }
 }
 
-/// The whole message and its hint.
+/// Returns the whole message and its hint.
 fn failure(result: anyhow::Result<DataSet>) -> (String, String) {
     let error = result.expect_err("an error");
     let hint = hint_of(&error).unwrap_or_default().to_owned();
@@ -99,7 +100,7 @@ fn the_tables_of_the_hub_hold_the_pictures_of_the_original_files() {
     assert_same(&tables(&folder, Known::FashionMnist).unwrap(), &original);
 }
 
-/// The first picture of the fixture is the cat's top left corner.
+/// The first image of the fixture is the top left corner of the cat.
 #[test]
 fn pictures_come_out_upright() {
     let cat = image::open("assets/images/cat.png").unwrap().into_rgb8();

@@ -1,4 +1,4 @@
-//! Completion scripts and man pages: every subcommand and flag that the help names is in them.
+//! Tests of completion scripts and man pages: they contain every subcommand and flag of the help.
 
 use super::command::Resnet;
 use std::collections::BTreeSet;
@@ -6,7 +6,7 @@ use std::fs;
 
 const COMMANDS: [&str; 4] = ["train", "eval", "predict", "summary"];
 
-/// The long flags that a help names at the beginnings of its entries.
+/// Returns the long flags at the start of the entries of a help text.
 fn flags(line: &str) -> BTreeSet<String> {
     let help = Resnet::line(line).run().stdout;
     let entries = help

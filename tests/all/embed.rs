@@ -1,4 +1,4 @@
-//! `resnet predict --embed` as a user runs it.
+//! Tests of `resnet predict --embed` as a user runs it.
 
 use super::command::Resnet;
 use candle_core::{DType, Device, Tensor};
@@ -7,10 +7,10 @@ use std::fs;
 
 const CAT: &str = "assets/images/cat.png";
 const ROCKET: &str = "assets/images/rocket.jpg";
-/// A narrow net with random weights and three classes without names.
+/// A narrow model with random weights and three classes without names.
 const MODEL: &str = "tests/fixtures/weights/bottleneck.safetensors";
 
-/// The logits that the classifier of the model makes of `features`.
+/// Returns the logits of the model's classifier for `features`.
 fn logits(features: &Tensor) -> Vec<Vec<f64>> {
     let model = candle_core::safetensors::load(MODEL, &Device::Cpu).unwrap();
     let get = |name: &str| model[name].to_dtype(DType::F64).unwrap();
@@ -107,7 +107,7 @@ fn every_format_has_the_same_numbers_and_the_printed_stays_as_it_is() {
     assert_eq!(csv.lines().count(), 3);
 }
 
-/// What the command reads is never written over.
+/// The inputs of the command are never overwritten.
 #[test]
 fn features_take_the_place_of_no_file_that_is_read() {
     let folder = tempfile::tempdir().unwrap();
@@ -134,7 +134,7 @@ fn features_take_the_place_of_no_file_that_is_read() {
     assert_eq!(fs::read(&model).unwrap(), fs::read(MODEL).unwrap());
 }
 
-/// A list of pictures that has the name of the names' file.
+/// A list of images with the same name as the file of names.
 #[test]
 fn names_take_the_place_of_names_of_the_same_features_alone() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! `resnet eval` and the figures below it, against scikit-learn's, PyTorch's and `resnet predict`'s.
+//! Tests of `resnet eval` and its metrics, against those of scikit-learn, PyTorch and `resnet predict`.
 
 mod command_line;
 mod compared;
@@ -22,7 +22,7 @@ use resnet::random::Random;
 use resnet::weights::{Card, RunNote, write_safetensors};
 use serde_json::Value;
 
-/// Pixels of a side of the model's pictures.
+/// Height and width of the model's images.
 const SIZE: usize = 16;
 
 fn config(classes: usize) -> ModelConfig {
@@ -33,7 +33,7 @@ fn config(classes: usize) -> ModelConfig {
     }
 }
 
-/// A narrow seeded net whose batch norms have seen pictures.
+/// Returns a narrow seeded network whose batch norms have statistics of images.
 fn net(classes: usize) -> (ResNet, Parameters) {
     let parameters = Parameters::default();
     let vb = parameters.seeded(5, DType::F32, &Device::Cpu);
@@ -57,7 +57,7 @@ fn preprocess() -> Preprocess {
     }
 }
 
-/// Saves the net with these names of its classes as a model in `folder`.
+/// Saves the network with these class names as a model in `folder`.
 fn save(folder: &Path, labels: &[&str], run: Option<RunNote>) {
     let (_, parameters) = net(labels.len());
     let card = Card {
@@ -81,7 +81,7 @@ fn save(folder: &Path, labels: &[&str], run: Option<RunNote>) {
     write_safetensors(&path, &[("resnet.config", own.as_str())], &tensors).unwrap();
 }
 
-/// Pictures of noise around a colour, so that the net takes them for different classes.
+/// Returns an image of noise around a color, so that the network predicts different classes.
 fn picture(seed: u64) -> Vec<u8> {
     let mut random = Random::at(7, "picture", &[seed]);
     let colour = [(); 3].map(|()| random.below(200));
@@ -92,7 +92,7 @@ fn picture(seed: u64) -> Vec<u8> {
     samples
 }
 
-/// Class folders below `folder` with so many pictures each, of seeds that go on from `seed`.
+/// Creates class folders below `folder` with the given numbers of images, with seeds from `seed` on.
 fn pictures(folder: &Path, classes: &[(&str, usize)], mut seed: u64) {
     for (class, count) in classes {
         let folder = folder.join(class);
@@ -111,7 +111,7 @@ fn run(folder: &Path, line: &str) -> Finished {
     Resnet::line(line).folder(folder).run()
 }
 
-/// The one line of JSON that `resnet` prints, which must succeed.
+/// Returns the single line of JSON that `resnet` prints; the command must succeed.
 fn report(folder: &Path, line: &str) -> Value {
     let done = run(folder, line);
     assert_eq!(done.status, 0, "{line}: {}", done.stderr);
@@ -172,7 +172,7 @@ fn options(batch: usize, workers: usize) -> EvalOptions {
     }
 }
 
-/// Seven pictures in memory, of which the classes are known.
+/// Returns seven images in memory with known classes.
 fn memory() -> Split {
     let samples: Vec<u8> = (0..7).flat_map(picture).collect();
     let pictures = Pictures::Memory {

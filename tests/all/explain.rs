@@ -1,4 +1,5 @@
-//! Explanations: Grad-CAM against PyTorch's (`fixtures/explain/make.py`), and `resnet predict --explain` as a user runs it.
+//! Tests of explanations: Grad-CAM against PyTorch's (`fixtures/explain/make.py`), and `resnet predict --explain` as a
+//! user runs it.
 
 use super::command::{Finished, Resnet, root};
 use super::fixture::{Fixture, devices, largest_difference};
@@ -14,14 +15,14 @@ use std::path::Path;
 
 const CAT: &str = "assets/images/cat.png";
 const ROCKET: &str = "assets/images/rocket.jpg";
-/// A narrow net with random weights and three classes without names.
+/// A narrow model with random weights and three classes without names.
 const MODEL: &str = "tests/fixtures/weights/bottleneck.safetensors";
 
 fn fixture() -> HashMap<String, Tensor> {
     Fixture::read_tensors(&root().join("tests/fixtures/explain/explain.safetensors"))
 }
 
-/// Every net's heats and features, in one pass, by whatever computes them in `dtype` on `device`.
+/// Compares class activation maps and features of every network, computed in one pass in `dtype` on `device`.
 fn equals_pytorch(dtype: DType, device: &Device, work: Work, limit: f64) {
     let expected = fixture();
     for case in cases() {
@@ -109,7 +110,7 @@ fn run(line: &str) -> Finished {
     Resnet::line(line).env("RUST_BACKTRACE", "0").run()
 }
 
-/// The lines of JSON that were printed.
+/// Returns the printed lines of JSON.
 fn lines(done: &Finished) -> Vec<Value> {
     let lines = done.stdout.lines();
     lines
@@ -295,7 +296,7 @@ fn an_explanation_takes_the_place_of_explanations_alone() {
     assert_eq!(run().stderr, message);
 }
 
-/// Grey pictures, pictures of one pixel, very thin ones, other crops, turned ones.
+/// Gray images, images of one pixel, very thin ones, other crops, rotated ones.
 #[test]
 fn pictures_of_any_shape_are_explained_at_their_own_size() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Downloads from a hub on loopback, and the cache that they leave.
+//! Tests of downloads from a loopback hub, and of the resulting cache.
 
 mod broken;
 mod cached;
@@ -48,7 +48,7 @@ impl Scene {
         settings
     }
 
-    /// A new client, as a new process would have.
+    /// Returns a new client, as a new process would have.
     fn hub(&self) -> Hub {
         Hub::new(self.settings())
     }
@@ -65,7 +65,7 @@ impl Scene {
         Hub::new(settings)
     }
 
-    /// The weights' bytes, from a hub that is made anew.
+    /// Returns the bytes of the weights, from a new client.
     fn download(&self) -> Vec<u8> {
         let path = self.hub().file(REPO, None, "model.safetensors", &Silent);
         fs::read(path.unwrap()).unwrap()
@@ -79,7 +79,7 @@ impl Scene {
         self.cache.path().join("models--org--name")
     }
 
-    /// Every file below the cache but its locks.
+    /// Returns every file below the cache except its locks.
     fn cached_files(&self) -> Vec<String> {
         let mut found = Vec::new();
         let mut folders = vec![self.cache.path().to_owned()];
@@ -100,12 +100,12 @@ impl Scene {
     }
 }
 
-/// Enough bytes for several reads from a socket.
+/// Returns enough bytes for several reads from a socket.
 fn weights() -> Vec<u8> {
     (0..300_000_u32).map(|index| (index % 251) as u8).collect()
 }
 
-/// The whole chain of messages and the hint.
+/// Returns the whole chain of messages and the hint.
 fn message_and_hint(error: &anyhow::Error) -> (String, &str) {
     (
         format!("{error:#}"),

@@ -1,4 +1,5 @@
-//! MODEL from the hub by the command line, over the loopback hub: names, revisions, cache, offline, refusals.
+//! Tests of MODEL from the hub on the command line, with the loopback hub: names, revisions, cache, offline mode,
+//! rejections.
 
 use super::command::{Finished, Resnet};
 use super::hub_server::{Fault, HubServer};

@@ -1,39 +1,39 @@
-//! A hub on loopback: serves `/{org}/{name}/resolve/{revision}/{file}` as huggingface.co does, counts
-//! what it is asked, and can be told to misbehave.
+//! A loopback hub: serves `/{org}/{name}/resolve/{revision}/{file}` as huggingface.co does, records the requests, and
+//! can be made to misbehave.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// How the hub misbehaves.
+/// A way in which the hub misbehaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Bodies end with the connection after so many bytes, the first so many times.
+    /// Closes the connection after the given number of bytes of a body, the given number of times.
     Cut { after: usize, times: usize },
-    /// Bodies are so much shorter than HEAD says, with a `content-length` that agrees with the body.
+    /// Sends bodies that are shorter than announced by HEAD, with a matching `content-length`.
     Shorter(usize),
-    /// HEAD is answered as it should be, GET with this status and a page in HTML.
+    /// Answers HEAD correctly, and GET with this status and an HTML page.
     PageForBody(u16),
-    /// Each request is answered with this status and `x-error-code`.
+    /// Answers each request with this status and `x-error-code`.
     Status(u16, Option<&'static str>),
-    /// The connection is accepted and nothing is ever said.
+    /// Accepts the connection and never answers.
     Silence,
-    /// The head of a body comes and then nothing more.
+    /// Sends the start of a body and then nothing more.
     SilenceInBody,
-    /// 404 says nothing of the commit, as some mirrors do.
+    /// Omits the commit from 404 responses, as some mirrors do.
     ForgetsCommit,
-    /// Without the headers of a hub.
+    /// Omits the headers of a hub.
     NoHub,
-    /// No fault: bodies come from another address, as the public hub sends its large files.
+    /// No fault: serves bodies from another address, as the public hub does for large files.
     Redirect,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// By repository: the commit of each branch or tag.
+    /// Commit of each branch or tag, by repository.
     revisions: HashMap<String, HashMap<String, String>>,
-    /// By repository and commit: the files.
+    /// Files, by repository and commit.
     files: HashMap<(String, String), HashMap<String, Vec<u8>>>,
     token: Option<&'static str>,
     gated: bool,
@@ -50,7 +50,7 @@ pub struct HubServer {
 }
 
 impl HubServer {
-    /// An empty hub on a free port.
+    /// Starts an empty hub on a free port.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -66,7 +66,7 @@ impl HubServer {
         Self { address, state }
     }
 
-    /// What `HF_ENDPOINT` is to be.
+    /// Returns the value of `HF_ENDPOINT`.
     pub fn endpoint(&self) -> &str {
         &self.address
     }
@@ -89,30 +89,30 @@ impl HubServer {
         );
     }
 
-    /// Answers only those who show this token.
+    /// Answers only requests with this token.
     pub fn require_token(&self, token: &'static str) {
         self.state.lock().unwrap().token = Some(token);
     }
 
-    /// The repositories are gated: without a token, the answer says so.
+    /// Makes the repositories gated: the response to a request without a token says so.
     pub fn gate(&self) {
         self.state.lock().unwrap().gated = true;
     }
 
-    /// Misbehaves from now on, or behaves again.
+    /// Starts to misbehave, or stops.
     pub fn misbehave(&self, fault: Option<Fault>) {
         let mut state = self.state.lock().unwrap();
         state.fault = fault;
         state.cuts = 0;
     }
 
-    /// What was asked so far, such as `GET /org/name/resolve/main/config.json`.
+    /// Returns the requests so far, such as `GET /org/name/resolve/main/config.json`.
     pub fn requests(&self) -> Vec<String> {
         self.state.lock().unwrap().requests.clone()
     }
 }
 
-/// An answer: status, further headers, and what HEAD announces or GET sends.
+/// A response: status, further headers, and the body that HEAD announces or GET sends.
 struct Reply {
     status: u16,
     headers: Vec<(&'static str, String)>,
@@ -274,7 +274,7 @@ fn refusal(status: u16, code: Option<&str>, commit: Option<&String>) -> Reply {
     }
 }
 
-/// A name for the contents that differs when they differ (FNV-1a, as long as a git hash).
+/// Returns a name that depends on the contents (FNV-1a, as long as a git hash).
 pub fn etag(bytes: &[u8]) -> String {
     let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)

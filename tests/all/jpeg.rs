@@ -1,4 +1,4 @@
-//! JPEG pictures against Pillow's pixels: see `tests/fixtures/jpeg/make.py`.
+//! Tests of JPEG images against Pillow's pixels: see `tests/fixtures/jpeg/make.py`.
 
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use resnet::error::hint_of;
 
 use crate::hostile::random;
 
-/// The JPEG files of the fixtures, sorted.
+/// Returns the JPEG files of the fixtures, sorted.
 fn files() -> Result<Vec<PathBuf>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/jpeg");
     let mut files = Vec::new();
@@ -33,7 +33,7 @@ fn decoded(bytes: &[u8]) -> Result<RgbImage> {
     decode_bytes(bytes, &DecodeOptions::default())
 }
 
-/// The error of decoding `bytes`, and whether it has a hint.
+/// Returns the error of decoding `bytes`, and whether it has a hint.
 fn refused(bytes: &[u8]) -> (String, bool) {
     match decoded(bytes) {
         Ok(picture) => (format!("decoded to {:?}", picture.dimensions()), false),
@@ -41,7 +41,7 @@ fn refused(bytes: &[u8]) -> (String, bool) {
     }
 }
 
-/// Where the marker lies that is first in `bytes` behind `start`.
+/// Returns the position of the first marker in `bytes` after `start`.
 fn find(bytes: &[u8], marker: u8, start: usize) -> usize {
     let found = bytes[start..]
         .windows(2)

@@ -1,4 +1,4 @@
-//! `--log-format json`: every line on stderr is an object, whatever the command has to say.
+//! Tests of `--log-format json`: every line on stderr is an object, whatever the command reports.
 
 use super::command::{Finished, Resnet};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 const MODEL: &str = "tests/fixtures/weights/bottleneck.safetensors";
 const CAT: &str = "assets/images/cat.png";
 
-/// The lines on stderr, each of which must be an object with a time, a level and a message.
+/// Returns the lines on stderr, each of which must be an object with a time, a level and a message.
 #[track_caller]
 fn logged(done: &Finished) -> Vec<Value> {
     let lines = done.stderr.lines().map(|line| {

@@ -1,4 +1,4 @@
-//! Preprocessing against Pillow, torchvision and timm: see `tests/fixtures/preprocess/make.py`.
+//! Tests of preprocessing against Pillow, torchvision and timm: see `tests/fixtures/preprocess/make.py`.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ fn cat() -> Result<RgbImage> {
     decode(&path, &DecodeOptions::default())
 }
 
-/// The part of `image` in the box left, top, right, bottom.
+/// Returns the part of `image` in the box left, top, right, bottom.
 fn crop(image: &RgbImage, [left, top, right, bottom]: [u32; 4]) -> RgbImage {
     image::imageops::crop_imm(image, left, top, right - left, bottom - top).to_image()
 }
@@ -80,7 +80,7 @@ fn assert_same_pixels(case: &str, actual: &Picture, expected: &Array<u8>) {
     }
 }
 
-/// Files of a fixture folder, sorted.
+/// Returns the files of a fixture folder, sorted.
 fn files(folder: &str) -> Result<Vec<(String, Vec<u8>)>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(fixtures().join(folder))? {
@@ -253,7 +253,7 @@ fn a_loader_gives_what_the_steps_give_in_order_and_errors_in_their_place() -> Re
     Ok(())
 }
 
-/// The error of decoding `bytes`, and its hint.
+/// Returns the error of decoding `bytes`, and its hint.
 fn refused(bytes: &[u8]) -> (String, Option<String>) {
     match decode_bytes(bytes, &DecodeOptions::default()) {
         Ok(picture) => (format!("decoded to {:?}", picture.dimensions()), None),

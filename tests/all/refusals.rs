@@ -1,4 +1,4 @@
-//! Bad command lines and bad files, each with the whole message and the exit status.
+//! Tests of invalid command lines and files, each with the whole message and the exit status.
 
 use super::command::Resnet;
 use super::hostile::png_header;
@@ -8,10 +8,10 @@ use std::path::Path;
 const CAT: &str = "assets/images/cat.png";
 const MODEL: &str = "tests/fixtures/weights/bottleneck.safetensors";
 
-/// A command line (CAT, MODEL and DIR stand for a picture, a model and a folder of bad files), its status and stderr.
+/// A command line (CAT, MODEL and DIR stand for an image, a model and a folder of bad files), its status and stderr.
 type Case = (&'static str, i32, &'static str);
 
-/// Wrong usage that the parser finds: the first line of its message.
+/// Usage errors found by the parser: the first line of the message.
 const USAGE: [Case; 35] = [
     (
         "predict CAT -m MODEL --explain-class 1",
@@ -186,7 +186,7 @@ const USAGE: [Case; 35] = [
     ),
 ];
 
-/// Everything else: the whole of stderr.
+/// All other errors: the whole of stderr.
 const FAILURES: [Case; 47] = [
     (
         "predict CAT -m MODEL --explain DIR/two.txt",
@@ -425,7 +425,7 @@ const FAILURES: [Case; 47] = [
     ),
 ];
 
-/// The bad files that the cases name.
+/// Writes the bad files that the cases name.
 fn bad_files(folder: &Path) {
     let write = |name: &str, bytes: &[u8]| fs::write(folder.join(name), bytes).unwrap();
     write(

@@ -1,4 +1,4 @@
-//! Reports and plots: what runs and evaluations leave to be looked at.
+//! Tests of reports and plots of runs and evaluations.
 
 mod browser;
 mod files;
@@ -8,7 +8,7 @@ use image::{Rgb, RgbImage};
 use std::fs;
 use std::path::Path;
 
-/// Names that would leave their place in a page or a picture if they were not held there.
+/// Names that would break out of a page or a plot if they were not escaped.
 const HOSTILE: [&str; 4] = [
     "<img src=x onerror=\"document.title='owned'\">",
     "고양이 \"q\" & 'a'",
@@ -16,10 +16,10 @@ const HOSTILE: [&str; 4] = [
     "]]>--><b>",
 ];
 
-/// A net and pictures that take milliseconds a step.
+/// A network and images that take milliseconds per step.
 const SMALL: &str = "--depth 20 --width 4 --image-size 16 -b 8 --workers 1";
 
-/// Pictures of colours of their own in `folder`, so many of each class.
+/// Writes images to `folder`, `count` of each class, with a color per class.
 fn pictures(folder: &Path, classes: &[&str], count: u8) {
     for (number, class) in (0u8..).zip(classes) {
         let folder = folder.join(class);
@@ -33,7 +33,7 @@ fn pictures(folder: &Path, classes: &[&str], count: u8) {
     }
 }
 
-/// Runs `resnet` with these words in `folder`, which must succeed; gives stderr.
+/// Runs `resnet` with these arguments in `folder`, which must succeed; returns stderr.
 #[track_caller]
 fn ran(folder: &Path, words: &[&str]) -> String {
     let done = Resnet::new(words).folder(folder).run();
@@ -41,7 +41,7 @@ fn ran(folder: &Path, words: &[&str]) -> String {
     done.stderr
 }
 
-/// Trains for so many epochs on pictures of `classes` in `folder`, into `run`.
+/// Trains for `epochs` epochs on images of `classes` in `folder`, into `run`.
 fn trained(folder: &Path, classes: &[&str], epochs: usize) {
     pictures(&folder.join("data/train"), classes, 4);
     pictures(&folder.join("data/val"), classes, 2);

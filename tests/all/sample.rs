@@ -1,4 +1,4 @@
-//! The model inside the binary, as a user meets it: no network, no file.
+//! Tests of the bundled model as a user meets it: no network, no file.
 
 use super::command::{Resnet, root};
 use serde_json::Value;
@@ -28,7 +28,7 @@ fn it_knows_pictures_that_neither_taught_nor_chose_it() {
     );
 }
 
-/// The last line of the log is of the weights that are shipped.
+/// The last line of the log belongs to the weights that are shipped.
 #[test]
 fn its_log_ends_with_the_accuracy_that_is_promised() {
     let log = std::fs::read_to_string(root().join("models/sample/metrics.csv")).unwrap();

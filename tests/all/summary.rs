@@ -1,17 +1,18 @@
-//! The styles of `resnet summary` against what torchsummary, torchinfo and PyTorch printed (`fixtures/summary/make.py`).
+//! Tests of the styles of `resnet summary` against the output of torchsummary, torchinfo and PyTorch
+//! (`fixtures/summary/make.py`).
 
 use super::command::Resnet;
 use resnet::model::{self, Description, ModelConfig};
 use resnet::report::{self, Batch};
 use serde_json::json;
 
-/// A golden text and what was asked for.
+/// An expected text and the model it describes.
 struct Golden<'a> {
     head: &'a str,
     text: &'a str,
 }
 
-/// The texts of a fixture file; each stands under its head line.
+/// Returns the texts of a fixture file; each is below its header line.
 fn goldens(file: &str) -> impl Iterator<Item = Golden<'_>> {
     let (_, texts) = file
         .split_once("### ")
@@ -67,7 +68,7 @@ impl Golden<'_> {
     }
 }
 
-/// How many texts of each depth there must be at least, so that no test passes because its file is empty.
+/// Checks the minimum number of texts of each depth, so that no test passes because its file is empty.
 fn assert_covers_all_depths(file: &str) {
     for depth in [18, 34, 50, 101, 152] {
         let name = format!("resnet{depth} ");

@@ -1,4 +1,4 @@
-//! What `forward_t(x, true)` and its gradients promise beside PyTorch's numbers.
+//! Tests of properties of `forward_t(x, true)` and its gradients, besides PyTorch's numbers.
 
 use candle_core::{DType, Device, Tensor, Var};
 use resnet::model::{ModelConfig, ResNet, ShortcutKind, StemKind};
@@ -26,7 +26,7 @@ fn net(config: &ModelConfig) -> ResNet {
     ResNet::new(config, &vb).unwrap()
 }
 
-/// One step's loss and the gradients of all parameters, as bits.
+/// Returns the loss and the gradients of all parameters of one step, as bits.
 fn step(config: &ModelConfig, batch: usize, size: usize) -> (u32, Vec<(String, Vec<u32>)>) {
     let parameters = Parameters::default();
     let net = ResNet::new(config, &parameters.seeded(5, DType::F32, &Device::Cpu)).unwrap();
@@ -96,7 +96,7 @@ fn a_training_batch_of_one_value_a_channel_is_refused_and_evaluates() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("one value a channel") && error.contains("larger batch"),
+        error.contains("one value per channel") && error.contains("larger batch"),
         "{error}"
     );
     assert!(net.forward_t(&pictures(1, 64), true).is_ok());
@@ -149,7 +149,8 @@ fn zero_init_residual_makes_every_block_its_shortcut() {
     assert!(difference.abs() < f32::EPSILON, "{difference}");
 }
 
-/// Both forms of an operation on `inputs`: the largest difference of results and of gradients of a weighted sum.
+/// Compares both forms of an operation on `inputs`: returns the largest difference of results and of gradients of a
+/// weighted sum.
 fn difference_of_forms(inputs: &[Tensor], run: impl Fn(Form, &[Tensor]) -> Tensor) -> f32 {
     let results: Vec<Vec<Tensor>> = [Form::Kernels, Form::Portable]
         .into_iter()
@@ -280,8 +281,8 @@ fn batch_norm_keeps_its_precision_far_from_zero() {
     assert!(largest < 3.0, "{largest}");
 }
 
-/// The portable operations in half precision against f64: what runs on a GPU, run here on the CPU (where candle multiplies
-/// no bf16 matrices).
+/// The portable operations in half precision agree with f64: what runs on a GPU is run here on the CPU (where candle
+/// multiplies no bf16 matrices).
 #[test]
 fn half_precision_trains_and_evaluates_near_f64() {
     let config = narrow("resnet18");

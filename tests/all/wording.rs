@@ -12,8 +12,15 @@ use std::path::{Path, PathBuf};
 use text::Passage;
 
 /// The folders and files that are read, relative to the repository.
-const READ: [&str; 12] = [
+const READ: &[&str] = &[
+    ".ci",
+    ".github",
+    "Cargo.toml",
+    "assets",
     "benches",
+    "docs",
+    "models",
+    "pyproject.toml",
     "src/infer",
     "src/kernels",
     "src/lib.rs",
@@ -23,9 +30,11 @@ const READ: [&str; 12] = [
     "src/random.rs",
     "src/step",
     "src/weights",
-    "tests/all/wording",
-    "tests/all/wording.rs",
+    "tests",
 ];
+
+/// Files in these folders that are not read yet.
+const LATER: &[&str] = &["tests/all/readme.rs", "tests/all/report/browser.rs"];
 
 /// Words that are allowed in one file, each with the reason.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
@@ -49,8 +58,6 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "carved",
         "the name of a split on disk",
     ),
-    ("tests/all/wording/rules.rs", "*", "the list of the words"),
-    ("tests/all/wording.rs", "*", "the samples of the scanner"),
 ];
 
 /// A word that is not used, at its place.
@@ -127,7 +134,10 @@ fn people_read_the_fields_words() {
             .display()
             .to_string()
             .replace('\\', "/");
-        for Finding { line, word, write } in findings(&file, &content) {
+        if LATER.contains(&name.as_str()) {
+            continue;
+        }
+        for Finding { line, word, write } in findings(Path::new(&name), &content) {
             let exception = EXCEPTIONS
                 .iter()
                 .position(|(path, old, _)| *path == name && (*old == word || *old == "*"));

@@ -1,4 +1,4 @@
-//! Files that are missing, of another kind, cut off or made to do harm: one clear error each, and no memory for what is
+//! Tests of missing, unexpected, truncated and malicious files: one clear error each, and no memory for content that is
 //! only claimed.
 
 use super::*;
@@ -182,7 +182,7 @@ fn damaged_idx_files_are_named() {
     );
 }
 
-/// A few kilobytes that unpack to 256 MB of zeros are not unpacked beyond what the header says.
+/// A few kilobytes that decompress to 256 MB of zeros are not decompressed beyond the size in the header.
 #[test]
 fn a_bomb_of_zeros_is_refused() {
     let folder = copy("fashion_mnist");
@@ -237,7 +237,7 @@ fn damaged_tables_are_named() {
     assert_fails(read(), "train.parquet`: ", hint);
 }
 
-/// Whatever bytes are damaged, reading ends without a panic: with an error, or with pictures of the right number.
+/// Whatever bytes are damaged, reading ends without a panic: with an error, or with the right number of images.
 #[test]
 fn a_table_with_any_byte_damaged_is_an_error_or_whole() {
     let folder = copy("fashion_mnist");

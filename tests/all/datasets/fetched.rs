@@ -1,4 +1,4 @@
-//! Data sets from the hub: fetched once, then read from the cache.
+//! Tests of datasets from the hub: downloaded once, then read from the cache.
 
 use super::*;
 use crate::command::Resnet;
@@ -96,7 +96,7 @@ fn offline_or_unknown_data_sets_have_a_way_out() {
     );
 }
 
-/// The losses of two steps on the data, in which every pixel and class of the batches has its part.
+/// Returns the losses of two steps on the data, which depend on every pixel and class of the batches.
 fn losses(data: &str, endpoint: &str, home: &Path) -> Vec<serde_json::Value> {
     let line = format!(
         "train -d {data} --depth 20 --width 4 --batch-size 4 --max-steps 2 --dry-run -q --format json"

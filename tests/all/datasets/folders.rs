@@ -1,4 +1,4 @@
-//! Folders of pictures, a folder a class.
+//! Tests of image folders with one folder per class.
 
 use super::*;
 use resnet::data::sets::folder;
@@ -21,7 +21,7 @@ fn read(folder: &tempfile::TempDir) -> anyhow::Result<DataSet> {
     folder::read(folder.path(), "pets")
 }
 
-/// Class and path below the folder, with `/`.
+/// Returns class and path below the folder, with `/`.
 fn listed(folder: &tempfile::TempDir, split: Option<&Split>) -> Vec<(u32, String)> {
     let Some(split) = split else {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! `resnet eval` as a user runs it.
+//! Tests of `resnet eval` as a user runs it.
 
 use super::super::command::Resnet;
 use super::{pictures, report, run, save};
@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// The keys that the contract names, in its order.
+/// The keys of the contract, in its order.
 const KEYS: [&str; 12] = [
     "model",
     "data",
@@ -23,7 +23,7 @@ const KEYS: [&str; 12] = [
     "confusion",
 ];
 
-/// A folder with `model` of classes a, b and c, and `data` with pictures of them under test/ and val/.
+/// Creates a folder with `model` of classes a, b and c, and `data` with images of them under test/ and val/.
 fn prepared() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     save(&folder.path().join("model"), &["a", "b", "c"], None);
@@ -33,7 +33,7 @@ fn prepared() -> TempDir {
     folder
 }
 
-/// The predicted class of each picture of a folder, in order, as `predict` gives it.
+/// Returns the predicted class of each image of a folder, in order, by `predict`.
 fn predicted(folder: &Path, pictures: &str) -> Vec<usize> {
     let line = format!("predict {pictures} -m model -f json -k 1");
     let done = run(folder, &line);

@@ -1,4 +1,4 @@
-//! `resnet eval --compare`, and the statistics below it against statsmodels'.
+//! Tests of `resnet eval --compare`, and of its statistics against those of statsmodels.
 
 use super::{numbers, pictures, report, run, save};
 use candle_core::Device;
@@ -40,7 +40,7 @@ fn intervals_and_tests_are_those_of_statsmodels() {
     }
 }
 
-/// Three models of the same net that name its classes differently, and pictures of these classes.
+/// Creates three models of the same network with different class names, and images of these classes.
 pub fn prepared() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let orders = [["a", "b", "c"], ["c", "a", "b"], ["b", "c", "a"]];
@@ -52,7 +52,7 @@ pub fn prepared() -> TempDir {
     folder
 }
 
-/// Whether each picture was recognised, as `eval` writes it.
+/// Returns for each image whether it was classified correctly, as written by `eval`.
 fn recognised(folder: &Path, model: &str) -> Vec<bool> {
     let line = format!("eval -q -m {model} -d data --output {model}-out");
     assert_eq!(run(folder, &line).status, 0);
@@ -370,7 +370,7 @@ fn wrong_usage_says_the_way_out() {
     );
 }
 
-/// A run's folder with a best model and, where there are such, its epochs.
+/// Creates a run folder with a best model and, if given, its epochs.
 pub fn saved_run(folder: &Path, data: &Path, metrics: Option<&str>) {
     let note = RunNote {
         data: canonical(data.to_str().unwrap()),

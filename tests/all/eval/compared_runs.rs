@@ -1,4 +1,4 @@
-//! `resnet eval --compare` of runs: what they know of their data, and the pictures that they put aside.
+//! Tests of `resnet eval --compare` of runs: their knowledge of their data, and the images that they hold out.
 
 use super::compared::{prepared, saved_run};
 use super::{pictures, report, run, save};

@@ -1,4 +1,5 @@
-//! A figure on images that also selected the model's epoch says so, and a run is measured on images that it was not trained on.
+//! Tests that metrics on images that also selected the model's epoch are marked, and that a run is measured on images that it
+//! was not trained on.
 
 use super::super::command::Resnet;
 use super::{pictures, report, run, save};
@@ -11,7 +12,7 @@ use std::path::Path;
 
 const NOTE: &str = "note: optimistic: the same images selected the best epoch (epoch 7: 61.50 % top-1 on 2 images)\n";
 
-/// A model whose epoch was chosen on `split` of the data in `folder`, and what `eval` on `data` says.
+/// Creates a model whose epoch was selected on `split` of the data in `folder`; returns the output of `eval` on `data`.
 fn evaluated(folder: &Path, split: &str, data: &str) -> (String, Value) {
     let run = RunNote {
         data: canonical(folder.join("data").to_str().unwrap()),

@@ -1,4 +1,4 @@
-//! Transfers that break, and hubs that are none.
+//! Tests of interrupted transfers, and of servers that are not a hub.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The cache: offline, made by Python, damaged, or not to be written.
+//! Tests of the cache: offline, created by Python, damaged, or read-only.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Repositories, revisions and files that are not there.
+//! Tests of repositories, revisions and files that do not exist.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What is told of a download as it goes.
+//! Tests of the progress reports of a download.
 
 use super::*;
 use resnet::hub::Progress;

@@ -1,4 +1,4 @@
-//! What the hub refuses, and to whom.
+//! Tests of requests that the hub rejects.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The files themselves: whole, escaped, and about what was run.
+//! Tests of the files of a report: complete, escaped, and about the run.
 
 use super::super::command::Resnet;
 use super::{HOSTILE, SMALL, pictures, ran, trained};
@@ -17,7 +17,7 @@ const PLOTS: [&str; 5] = [
     "mistakes",
 ];
 
-/// Checks that both forms of a plot are pictures.
+/// Checks that both formats of a plot are images.
 #[track_caller]
 fn assert_drawn(folder: &Path, name: &str) {
     let svg = fs::read_to_string(folder.join(format!("{name}.svg"))).unwrap();

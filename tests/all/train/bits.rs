@@ -1,9 +1,10 @@
-//! The same seed gives the same bits, whatever the threads; a run's own `config.toml` says all of it.
+//! Tests that the same seed gives the same bits for any number of threads, and that a run's own `config.toml` describes
+//! it completely.
 
 use super::{SMALL, data, outcome, trained};
 use std::fs;
 
-/// Everything that is random at once.
+/// All random options at once.
 const RANDOM: &str =
     "--augment randaugment --mixup 0.2 --cutmix 0.5 --random-erase 0.3 --ema 0.9 --epochs 1";
 

@@ -1,4 +1,4 @@
-//! Disks that are full, folders that cannot be written to, and numbers that leave the finite ones.
+//! Tests of full disks, read-only folders, and values that become infinite or NaN.
 
 use super::{SMALL, data, files, outcome, train, trained};
 use std::fs;

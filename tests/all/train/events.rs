@@ -1,4 +1,4 @@
-//! The event files of a run, read by a reader of its own here, and by TensorBoard's where there is one.
+//! Tests of the event files of a run, read by a reader of their own and, if available, by TensorBoard's.
 
 mod reader;
 
@@ -122,7 +122,7 @@ fn a_run_that_goes_on_says_from_which_step_its_events_count() {
     assert_eq!(event_files(&run).len(), 3);
 }
 
-/// Its line in `metrics.csv` is taken back, too.
+/// Its line in `metrics.csv` is removed, too.
 #[test]
 fn the_figures_of_a_half_epoch_are_taken_back_when_the_epoch_goes_on() {
     let folder = tempfile::tempdir().unwrap();
@@ -214,7 +214,7 @@ fn events_change_no_bit_and_histograms_come_when_asked_for() {
     );
 }
 
-/// Files may have so many blocks of 512 bytes; one that grows beyond fails as on a full disk.
+/// Files are limited to a number of blocks of 512 bytes; one that grows beyond fails as on a full disk.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_disk_too_full_for_events_ends_no_run() {
@@ -245,7 +245,7 @@ fn a_disk_too_full_for_events_ends_no_run() {
     assert!(folder.join("run/best/model.safetensors").is_file());
 }
 
-/// TensorBoard's own reader, of a run that was killed and went on.
+/// TensorBoard's own reader reads a run that was killed and resumed.
 #[test]
 fn tensorboard_reads_a_run() {
     let Ok(python) = std::env::var("RESNET_TENSORBOARD_PYTHON") else {

@@ -1,4 +1,4 @@
-//! Ctrl-C, SIGTERM and kill -9: what is saved, and that a resumed run gives what an uninterrupted one gives.
+//! Tests of Ctrl-C, SIGTERM and kill -9: what is saved, and that a resumed run equals an uninterrupted one.
 
 use super::{SMALL, command, data, files, has_unfinished, outcome, timeless, train, trained};
 use resnet::random::Random;
@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
-/// Epochs of ten steps, with much that is random in them.
+/// Epochs of ten steps with many random options.
 const RUN: &str = "--augment crop-flip --mixup 0.2 --ema 0.9 --optimizer adamw";
 
 #[test]
@@ -93,13 +93,13 @@ fn a_stop_during_validation_loses_nothing() {
     assert!(outcome(&folder.join("run")) == outcome(&folder.join("whole")));
 }
 
-/// When the state was last saved.
+/// Returns the time when the state was last saved.
 fn saved(run: &Path) -> Option<SystemTime> {
     let state = fs::metadata(run.join("state.safetensors")).ok()?;
     state.modified().ok()
 }
 
-/// Everything under a final name is whole.
+/// Asserts that every file under a final name is complete.
 #[track_caller]
 fn assert_whole(run: &Path) {
     for (path, bytes) in files(run) {

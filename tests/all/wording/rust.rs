@@ -3,13 +3,14 @@
 use super::lexer::{self, Kind, Language};
 use super::text::{self, Passage};
 
-/// Returns docs paragraph by paragraph, and each string literal.
-pub fn passages(content: &str) -> Vec<Passage> {
+/// Returns docs paragraph by paragraph and, if `strings` is set, each string literal.
+pub fn passages(content: &str, strings: bool) -> Vec<Passage> {
     let pieces = lexer::lex(content, Language::Rust);
     let tests = tests(&pieces);
     let mut passages = docs(&pieces);
     for (index, (line, kind)) in pieces.iter().enumerate() {
         if let Kind::Text(text) = kind
+            && strings
             && !tests[index]
             && !follows_b(&pieces, index)
         {

@@ -1,4 +1,4 @@
-//! A reader of event files, by their definition and slowly.
+//! A slow reader of event files that follows their definition.
 
 use super::super::files;
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ impl Field {
     }
 }
 
-/// The fields of a message by their numbers; of repeated ones all, in order.
+/// Returns the fields of a message by number; all values of repeated fields, in order.
 pub fn fields(mut bytes: &[u8]) -> BTreeMap<u64, Vec<Field>> {
     fn take<'a>(bytes: &mut &'a [u8], count: usize) -> &'a [u8] {
         let (first, rest) = bytes.split_at(count);
@@ -62,7 +62,7 @@ pub fn fields(mut bytes: &[u8]) -> BTreeMap<u64, Vec<Field>> {
     found
 }
 
-/// CRC-32C bit by bit, as records have it.
+/// Computes CRC-32C bit by bit, masked as in records.
 pub fn masked(bytes: &[u8]) -> u32 {
     let mut remainder = u32::MAX;
     for &byte in bytes {
@@ -75,7 +75,7 @@ pub fn masked(bytes: &[u8]) -> u32 {
     crc.rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
-/// The events of a file, whose checksums must all be right.
+/// Returns the events of a file, whose checksums must all be valid.
 pub fn events(mut bytes: &[u8]) -> Vec<BTreeMap<u64, Vec<Field>>> {
     let mut events = Vec::new();
     while !bytes.is_empty() {
@@ -90,7 +90,7 @@ pub fn events(mut bytes: &[u8]) -> Vec<BTreeMap<u64, Vec<Field>>> {
     events
 }
 
-/// The event files of a run, the oldest first.
+/// Returns the event files of a run, oldest first.
 pub fn event_files(run: &Path) -> Vec<Vec<u8>> {
     let found = files(run).into_iter().filter(|(path, _)| {
         let name = path.file_name().unwrap().to_string_lossy();
@@ -107,7 +107,7 @@ pub fn step(event: &BTreeMap<u64, Vec<Field>>) -> u64 {
     }
 }
 
-/// The values of all summaries: step, tag and the value's fields.
+/// Returns the values of all summaries: step, tag and the fields of the value.
 pub fn values(
     events: &[BTreeMap<u64, Vec<Field>>],
 ) -> Vec<(u64, String, BTreeMap<u64, Vec<Field>>)> {
@@ -123,7 +123,7 @@ pub fn values(
     values
 }
 
-/// The numbers under a tag.
+/// Returns the numbers under a tag.
 pub fn scalars(events: &[BTreeMap<u64, Vec<Field>>], tag: &str) -> Vec<(u64, f32)> {
     let tagged = values(events).into_iter().filter(|(_, of, _)| of == tag);
     tagged
