@@ -1,4 +1,4 @@
-//! Times a net's forward pass, whole and by layer.
+//! Timing of a network's forward pass, in total and by layer.
 
 use crate::infer::{Engine, Plan, Work};
 use crate::model::{Description, ModelConfig, ResNet};
@@ -9,41 +9,41 @@ use candle_nn::VarBuilder;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// Passes before those that count.
+/// Number of warm-up passes.
 const WARM_UP: usize = 3;
 
-/// The times of a forward pass, in milliseconds.
+/// Times of a forward pass, in milliseconds.
 #[derive(Debug, Clone, Default)]
 pub struct ForwardTimes {
-    /// Each whole pass, in order.
+    /// Time of each pass, in order.
     pub passes: Vec<f64>,
-    /// The median of each step, where the pass is compiled (f32 on the CPU).
+    /// Median time of each step, if the pass is compiled (f32 on the CPU).
     pub layers: Vec<LayerTime>,
 }
 
-/// The time of one step of a compiled pass.
+/// Time of one step of a compiled pass.
 #[derive(Debug, Clone)]
 pub struct LayerTime {
-    /// The module's dotted path; a convolution's time holds what is fused into it.
+    /// Dotted path of the module; the time of a convolution includes the operations fused into it.
     pub path: String,
-    /// The median over the passes, in milliseconds.
+    /// Median over the passes, in milliseconds.
     pub milliseconds: f64,
-    /// Multiplications of the module, the whole batch.
+    /// Multiplications of the module over the whole batch.
     pub mult_adds: u64,
 }
 
 impl ForwardTimes {
-    /// The median pass, in milliseconds.
+    /// Returns the median time of a pass, in milliseconds.
     pub fn median(&self) -> f64 {
         median(&self.passes)
     }
 }
 
-/// Runs the pass that `description` describes on seeded weights and pictures of one value: `WARM_UP` times, then `runs`
-/// times that count.
+/// Runs the pass that `description` describes on seeded weights and constant images: `WARM_UP` warm-up runs, then
+/// `runs` timed ones.
 ///
 /// # Errors
-/// A net that cannot be built, a device that cannot compute it, or not enough memory.
+/// If the network cannot be built, the device does not support it, or memory is insufficient.
 pub fn time_forward(
     config: &ModelConfig,
     description: &Description,
@@ -116,7 +116,7 @@ fn time_net(
     let mut times = ForwardTimes::default();
     for pass in 0..WARM_UP + runs {
         let start = Instant::now();
-        // Reading the logits back waits for the device.
+        // Reading the logits waits for the device.
         net.forward_t(&pictures, false)?.to_device(&Device::Cpu)?;
         if pass >= WARM_UP {
             times.passes.push(milliseconds(start.elapsed()));

@@ -1,36 +1,36 @@
-//! Whether a net is right as often as it is sure: the bins of the reliability diagram and the expected calibration error of
-//! [Guo et al., 2017](https://arxiv.org/abs/1706.04599).
+//! Calibration: the bins of the reliability diagram and the expected calibration error of [Guo et al.,
+//! 2017](https://arxiv.org/abs/1706.04599).
 
 use serde::Serialize;
 
-/// Bins of equal width that confidences from 0 to 1 fall into, as in the paper.
+/// Number of bins of equal width for confidences from 0 to 1, as in the paper.
 pub const BINS: usize = 15;
 
-/// Pictures by the confidence in the predicted class.
+/// Images grouped by the confidence in the predicted class.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Calibration {
-    /// From the least confident to the most.
+    /// Bins, from the least confident to the most confident.
     pub bins: [Bin; BINS],
 }
 
-/// Pictures of about the same confidence.
+/// Images of similar confidence.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Bin {
-    /// Pictures.
+    /// Number of images.
     pub images: u64,
-    /// Those recognised.
+    /// Number of correctly classified images.
     pub correct: u64,
-    /// The sum of their confidences.
+    /// Sum of their confidences.
     pub confidences: f64,
 }
 
 impl Bin {
-    /// The part of the pictures that is recognised; 0 of none.
+    /// Returns the fraction of images that are classified correctly; 0 if empty.
     pub fn accuracy(&self) -> f64 {
         self.correct as f64 / self.images.max(1) as f64
     }
 
-    /// The mean of the confidences; 0 of none.
+    /// Returns the mean confidence; 0 if empty.
     pub fn confidence(&self) -> f64 {
         self.confidences / self.images.max(1) as f64
     }
@@ -45,7 +45,7 @@ impl Default for Calibration {
 }
 
 impl Calibration {
-    /// Counts a picture whose predicted class has this probability.
+    /// Counts an image whose predicted class has this probability.
     pub fn add(&mut self, confidence: f64, correct: bool) {
         // Bin m is ((m - 1) / M, m / M], as in the paper.
         let place = (confidence * BINS as f64).ceil() as usize;
@@ -55,7 +55,8 @@ impl Calibration {
         bin.confidences += confidence;
     }
 
-    /// The mean distance of accuracy and confidence, each bin by its pictures, from 0 to 1; 0 without pictures.
+    /// Returns the expected calibration error: the mean distance of accuracy and confidence over the bins, weighted by
+    /// their images, from 0 to 1; 0 without images.
     pub fn expected_error(&self) -> f64 {
         let images: u64 = self.bins.iter().map(|bin| bin.images).sum();
         let distance = |bin: &Bin| bin.images as f64 * (bin.accuracy() - bin.confidence()).abs();

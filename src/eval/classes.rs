@@ -1,4 +1,4 @@
-//! Which class of the model each class of the data is.
+//! Matching of the classes of the data to those of the model.
 
 use std::collections::HashMap;
 
@@ -8,33 +8,35 @@ use crate::data::sets::Split;
 use crate::error::hinted;
 use crate::words::counted;
 
-/// Names of an error that are listed.
+/// Maximum number of names listed in an error.
 const LISTED: usize = 3;
 
-/// The classes of data in the model's numbers.
+/// The classes of data as class indices of the model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Matched {
-    /// For each class of the data the model's.
+    /// The model's class for each class of the data.
     pub classes: Vec<u32>,
-    /// One name a class of the model.
+    /// One name per class of the model.
     pub labels: Vec<String>,
-    /// What a person should know of it.
+    /// Note for the user, if any.
     pub note: Option<String>,
 }
 
 impl Matched {
-    /// Finds the classes that the data names among the `count` classes of the model, of which `model` has all names or none.
+    /// Finds the classes of the data among the `count` classes of the model, which has names for all of them or none.
     ///
-    /// Names that the model has are matched wherever they stand, so that data in another order or of fewer classes can be
-    /// evaluated. `tabby` is `tabby, tabby cat`: any of the names between commas serves, and case, `_` and `-` do not
-    /// matter. As many classes are taken in their order, and that is said, where a name that differs says nothing on one
-    /// of the two sides, as `3`, `class_3` and `ImageNet`'s `n01440764` do. Numbers are matched as such (`3` is `class_03`).
+    /// Names are matched in any order, so that data in another order or with fewer classes can be evaluated. `tabby`
+    /// matches `tabby, tabby cat`: any of the names between commas is accepted, and case, `_` and `-` do not matter. If
+    /// the numbers of classes are equal, and the names that differ carry no information on one of the two sides, as
+    /// `3`, `class_3` and `ImageNet`'s `n01440764` do, classes are matched by position, with a note. Numbers are
+    /// matched by value (`3` is `class_03`).
     ///
-    /// Classes stand in the order of text, as torchvision has them: `0`, `1`, `10`, `2`. Where a model does not have these
-    /// names, its class 2 may be `10`, if it learnt from such folders, or `2`, if it counts; no figure is made of a guess.
+    /// Class folders are in alphabetical order, as in torchvision: `0`, `1`, `10`, `2`. If a model does not have these
+    /// names, its class 2 may be `10`, if it was trained on such folders, or `2`, if it counts; no metrics are computed
+    /// from a guess.
     ///
     /// # Errors
-    /// Where neither holds, so that figures would mean nothing.
+    /// If no such match exists, so that metrics would be meaningless.
     pub fn new(model: &[String], count: usize, data: &[String]) -> Result<Self> {
         let in_order = (0..data.len() as u32).collect();
         if model.is_empty() && data.len() == count {
@@ -45,7 +47,8 @@ impl Matched {
                 classes: in_order,
                 labels: data.to_vec(),
                 note: Some(
-                    "the model names no classes: the data's are taken in their order".to_owned(),
+                    "the model has no class names: the classes of the data are matched by position"
+                        .to_owned(),
                 ),
             });
         }
@@ -74,7 +77,7 @@ impl Matched {
                             counted(count, "class")
                         )
                     }
-                    _ => "the data's classes stand in another order than the model's: they are matched by name".to_owned(),
+                    _ => "the classes of the data are in another order than those of the model: they are matched by name".to_owned(),
                 }),
             });
         }
@@ -96,25 +99,25 @@ impl Matched {
         Err(refusal(count, data, &found))
     }
 
-    /// The pictures of `split` with the model's classes.
+    /// Returns the images of `split` with the classes of the model.
     #[must_use]
     pub fn apply(&self, split: &Split) -> Split {
         split.with_classes(&self.classes)
     }
 }
 
-/// The error for numbers that stand in the order of text.
+/// Returns the error for numbers in alphabetical order.
 fn unclear_order(data: &[String]) -> Option<anyhow::Error> {
     let (before, after) = first_out_of_order(data)?;
     Some(hinted(
         format!(
-            "the data's classes are numbers in the order of text, `{before}` before `{after}`, and the model does not have these names: which of its classes each is cannot be told"
+            "the classes of the data are numbers in alphabetical order, `{before}` before `{after}`, and the model does not have these names: its classes cannot be identified"
         ),
-        "to count by the numbers, write them with as many digits each (`02`, `10`); for the order of text, list them so in `label_names` of the model's config.json",
+        "for numerical order, rename the folders to equally many digits (`02`, `10`); for alphabetical order, list the names in that order in `label_names` of the model's config.json",
     ))
 }
 
-/// Where all names are numbers, the first two neighbours of which the larger stands first.
+/// Returns the first two neighbors in descending order if all names are numbers.
 fn first_out_of_order(names: &[String]) -> Option<(&String, &String)> {
     let numbers = names.iter().map(|name| number(&plain(name)));
     let numbers: Vec<u64> = numbers.collect::<Option<_>>()?;
@@ -122,7 +125,7 @@ fn first_out_of_order(names: &[String]) -> Option<(&String, &String)> {
     Some((&names[first], &names[first + 1]))
 }
 
-/// Says which names differ where classes are taken in their order.
+/// Describes which names differ if classes are matched by position.
 fn in_place_note(model: &[String], data: &[String], found: &[Option<u32>]) -> String {
     let mut other = data.iter().zip(model).zip(found);
     let first = other.find(|(_, found)| found.is_none());
@@ -130,7 +133,7 @@ fn in_place_note(model: &[String], data: &[String], found: &[Option<u32>]) -> St
         format!(", `{data}` as `{model}`")
     });
     format!(
-        "the data's classes have other names than the model's: they are taken in their order{example}"
+        "the classes of the data have other names than those of the model: they are matched by position{example}"
     )
 }
 
@@ -151,21 +154,24 @@ fn refusal(count: usize, data: &[String], found: &[Option<u32>]) -> anyhow::Erro
         more => format!(" and {more} more"),
     };
     let what = if unknown.is_empty() {
-        "two of the data's classes are one of the model's".to_owned()
+        "two classes of the data match the same class of the model".to_owned()
     } else {
         let is = if unknown.len() == 1 { "is" } else { "are" };
-        format!("{}{more} {is} not among the model's", listed.join(", "))
+        format!(
+            "{}{more} {is} not among the classes of the model",
+            listed.join(", ")
+        )
     };
     hinted(
         format!(
-            "the data's classes are not the model's: {what} ({} against {count})",
+            "the classes of the data are not those of the model: {what} ({} in the data, {count} in the model)",
             counted(data.len(), "class")
         ),
-        "name the class folders as the model's classes, or train on this data: `resnet train -m MODEL -d DATA`",
+        "name the class folders like the classes of the model, or train on this data: `resnet train -m MODEL -d DATA`",
     )
 }
 
-/// The classes that each name may mean.
+/// The classes that each name may stand for.
 struct Names {
     whole: HashMap<String, Vec<u32>>,
     parts: HashMap<String, Vec<u32>>,
@@ -195,7 +201,8 @@ impl Names {
         }
     }
 
-    /// The one class that `name` means: by its whole label, else by one of the names in it, else by its number.
+    /// Returns the only class that `name` stands for: by its whole label, by one of the names in the label, or by its
+    /// number.
     fn find(&self, name: &str) -> Option<u32> {
         let name = plain(name);
         let by_number = || self.numbers.get(&number(&name)?);
@@ -208,14 +215,15 @@ impl Names {
     }
 }
 
-/// Whether a name says nothing but a number: `3`, `class 3`, `LABEL_3`, and `n01440764`, as `ImageNet`'s folders are called.
+/// Returns true if a name is only a number: `3`, `class 3`, `LABEL_3`, or `n01440764`, as `ImageNet`'s folders are
+/// called.
 fn is_number(name: &str) -> bool {
     let name = plain(name);
     let synset = name.strip_prefix('n').filter(|digits| digits.len() == 8);
     synset.map_or_else(|| number(&name).is_some(), is_of_digits)
 }
 
-/// The number that a [`plain`] name is, after `class` or the like.
+/// Returns the number that a [`plain`] name stands for, after `class` or a similar word.
 fn number(name: &str) -> Option<u64> {
     let words = ["class", "label", "category"];
     let word = words.iter().find_map(|word| name.strip_prefix(word));
@@ -227,7 +235,8 @@ fn is_of_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A name without case and outer space, its words parted by one space: folders often have `_` there.
+/// Returns a name in lower case, without surrounding space, and with words separated by one space: folder names often
+/// contain `_`.
 fn plain(name: &str) -> String {
     let name = name.to_lowercase().replace(['_', '-'], " ");
     name.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -343,33 +352,33 @@ mod tests {
             (
                 &["cat", "dog"][..],
                 &["cats", "dog"][..],
-                "`cats` is not among the model's (2 classes against 2)",
+                "`cats` is not among the classes of the model (2 classes against 2)",
             ),
             (
                 &["dots", "rings", "stripes"],
                 &["circle", "class", "square"],
-                "`circle`, `class`, `square` are not among the model's (3 classes against 3)",
+                "`circle`, `class`, `square` are not among the classes of the model (3 classes against 3)",
             ),
             // A known name in another place: the order means nothing.
             (
                 &["cat", "dog", "bird"],
                 &["bird", "cat", "hound"],
-                "`hound` is not among the model's (3 classes against 3)",
+                "`hound` is not among the classes of the model (3 classes against 3)",
             ),
             (
                 &["a", "b"],
                 &["c", "d", "e", "f", "g"],
-                "`c`, `d`, `e` and 2 more are not among the model's (5 classes against 2)",
+                "`c`, `d`, `e` and 2 more are not among the classes of the model (5 classes against 2)",
             ),
             (
                 &["a", "b", "c"],
                 &["A", "a"],
-                "two of the data's classes are one of the model's (2 classes against 3)",
+                "two classes of the data match the same class of the model (2 classes against 3)",
             ),
             (
                 &["crane", "crane", "x"],
                 &["crane"],
-                "`crane` is not among the model's (1 class against 3)",
+                "`crane` is not among the classes of the model (1 class against 3)",
             ),
         ] {
             let error = one_line(&matched(model, model.len(), data).unwrap_err());

@@ -1,4 +1,4 @@
-//! Models side by side on the same images: their figures with intervals, and whether two of them differ.
+//! Comparison of models on the same images: their metrics with intervals, and paired tests of their differences.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
@@ -19,13 +19,13 @@ use crate::train::Epoch;
 use crate::train::curves::Settings;
 use crate::words::counted;
 
-/// The name of the file with the whole comparison, as `resnet eval --compare --format json` prints it.
+/// File name of the whole comparison, as printed by `resnet eval --compare --format json`.
 pub const COMPARISON: &str = "comparison.json";
-/// The name of the file with one row per model.
+/// File name of the table with one row per model.
 pub const TABLE: &str = "comparison.csv";
-/// The names of the files with the models drawn side by side.
+/// File names of the plot of the models.
 pub const DRAWN: [&str; 2] = ["comparison.svg", "comparison.png"];
-/// The p value from which two models do not differ as far as their images show.
+/// Significance level: from this p value on, the images show no difference between two models.
 pub const LEVEL: f64 = 0.05;
 
 /// A model and its result on each image.
@@ -51,9 +51,9 @@ pub struct Contender {
     pub learnt: bool,
     /// Why its figures are optimistic; `None` if the images are new to the model.
     pub remark: Option<&'static str>,
-    /// The epochs of its run, if any.
+    /// Epochs of its run, if any.
     pub curves: Vec<Epoch>,
-    /// The settings of its run, if any.
+    /// Settings of its run, if any.
     pub settings: Option<Settings>,
 }
 
@@ -81,9 +81,9 @@ pub struct Comparison {
     pub skipped: usize,
     /// The models in the order given.
     pub models: Vec<Compared>,
-    /// Every two of them, the first with all later ones before the second.
+    /// All pairs, those of the first model before those of the second.
     pub pairs: Vec<Pair>,
-    /// What was measured, in a line: data, split, number of images, and what makes figures optimistic.
+    /// One-line caption of what was measured: data, split, number of images, and why metrics are optimistic.
     pub caption: String,
     /// The settings that differ between the models' runs, in alphabetical order.
     pub settings: Vec<Difference>,
@@ -110,15 +110,15 @@ pub struct Compared {
     pub parameters: u64,
     /// Multiplications of its convolutions and linear layers for one image.
     pub mult_adds: u64,
-    /// Images whose class ranks first.
+    /// Percent of images whose class ranks first.
     pub top1: f64,
-    /// The lower end of the 95 % interval of `top1`, by [`wilson`].
+    /// Lower end of the 95 % interval of `top1`, by [`wilson`].
     pub top1_low: f64,
-    /// Its upper end.
+    /// Upper end of the interval.
     pub top1_high: f64,
-    /// Images whose class is among the first five; `None` below five classes.
+    /// Percent of images whose class is among the first five; `None` below five classes.
     pub top5: Option<f64>,
-    /// Mean cross entropy, in natural logarithms.
+    /// Mean cross-entropy, in nats.
     pub loss: f64,
     /// Wall time of the one pass over the images, reading them included.
     pub seconds: f64,
@@ -135,7 +135,7 @@ pub struct Compared {
     pub remark: Option<&'static str>,
     /// The epochs of its run, for learning curves; empty without a run.
     pub curves: Vec<Epoch>,
-    /// The names of its classes, which [`Judgement::predicted`] counts.
+    /// The names of its classes, to which [`Judgement::predicted`] refers.
     #[serde(skip)]
     pub labels: Vec<String>,
     /// Its result on each of [`Comparison::indices`].
@@ -143,30 +143,30 @@ pub struct Compared {
     pub judgements: Vec<Judgement>,
 }
 
-/// Two models, and how many images only one of them classifies correctly.
+/// Two models, and the numbers of images that only one of them classifies correctly.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Pair {
-    /// Their names.
+    /// Names of the models.
     pub models: [String; 2],
     /// Images that only the first classifies correctly.
     pub only_first: usize,
     /// Images that only the second classifies correctly.
     pub only_second: usize,
-    /// The p value of their test, by [`exact`].
+    /// The p value of the paired test, by [`exact`].
     pub p: f64,
-    /// The same, adjusted for all pairs by [`holm`].
+    /// The p value adjusted for all pairs by [`holm`].
     pub p_holm: f64,
 }
 
 impl Pair {
-    /// Returns true if the images show that the models differ, for all pairs together by [`LEVEL`].
+    /// Returns true if the images show a difference between the models, at [`LEVEL`] over all pairs.
     pub fn differs(&self) -> bool {
         self.p_holm < LEVEL
     }
 }
 
 impl Comparison {
-    /// Compares `contenders`, two or more with as many results each, on the images of `data` that all of them read.
+    /// Compares `contenders`, at least two with equally many results, on the images of `data` that all of them read.
     ///
     /// # Errors
     /// If there are fewer than two, their numbers of images differ, or no image can be read by all.
@@ -186,7 +186,7 @@ impl Comparison {
         if indices.is_empty() {
             return Err(hinted(
                 format!("no image can be read for all models ({total} tried)"),
-                "each has a line above with the reason",
+                "see the lines above for the reasons",
             ));
         }
         let settings: Vec<Option<&Settings>> = contenders
@@ -211,13 +211,13 @@ impl Comparison {
         })
     }
 
-    /// The remarks on figures, each with the places of the models that it is about.
+    /// Returns the remarks on metrics, each with the indices of the models that it is about.
     pub fn remarks(&self) -> Vec<(&'static str, Vec<usize>)> {
         remarks(&self.models)
     }
 
-    /// The places in [`Comparison::indices`] of the images that the model at `place` alone classifies correctly, those of
-    /// which it is most confident first.
+    /// Returns the positions in [`Comparison::indices`] of the images that only the model at `place` classifies
+    /// correctly, most confident first.
     pub fn only_correct(&self, place: usize) -> Vec<usize> {
         let is_right = |model: &Compared, image: usize| model.judgements[image].is_right();
         let alone = |&image: &usize| {
@@ -232,15 +232,15 @@ impl Comparison {
         images
     }
 
-    /// One line of JSON, its end included.
+    /// Returns one line of JSON, including its line end.
     ///
     /// # Errors
-    /// Never: all of it can be written as JSON.
+    /// Never: everything can be written as JSON.
     pub fn json(&self) -> Result<String> {
         Ok(serde_json::to_string(self)? + "\n")
     }
 
-    /// A header, and one row per model.
+    /// Returns a header, and one row per model.
     pub fn csv(&self) -> String {
         let mut text = "model,parameters,mult_adds,top1,top1_low,top1_high,top5,loss,seconds,images_per_second,chose_best,learnt,data,split,images,remark\n".to_owned();
         let (data, split, images) = (quoted(&self.data), &self.split, self.images);
@@ -270,7 +270,7 @@ impl Comparison {
         text
     }
 
-    /// The models drawn side by side, with the curves of those that are runs.
+    /// Draws the models side by side, with the curves of those that are runs.
     ///
     /// # Errors
     /// Never: any comparison can be drawn.
@@ -296,7 +296,7 @@ impl Comparison {
     }
 }
 
-/// The figures of a model on the images at `indices`, all of which it has read.
+/// Computes the metrics of a model on the images at `indices`, all of which it has read.
 fn compared(contender: Contender, indices: &[usize]) -> Compared {
     let judged = indices.iter().filter_map(|&at| contender.judgements[at]);
     let judged: Vec<Judgement> = judged.collect();
@@ -326,7 +326,7 @@ fn compared(contender: Contender, indices: &[usize]) -> Compared {
     }
 }
 
-/// Every two of the models.
+/// Returns all pairs of models.
 fn pairs(models: &[Compared]) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for (first, one) in models.iter().enumerate() {
@@ -352,7 +352,7 @@ fn pairs(models: &[Compared]) -> Vec<Pair> {
     pairs
 }
 
-/// The settings of which two runs have different values; a model without a run differs from none.
+/// Returns the settings in which two runs differ; a model without a run differs from none.
 fn differences(settings: &[Option<&Settings>]) -> Vec<Difference> {
     let runs = || settings.iter().flatten();
     let keys: BTreeSet<&String> = runs().flat_map(|settings| settings.keys()).collect();
@@ -374,7 +374,7 @@ fn differences(settings: &[Option<&Settings>]) -> Vec<Difference> {
     .collect()
 }
 
-/// The remarks on figures, each with the places of the models that it is about.
+/// Returns the remarks on metrics, each with the indices of the models that it is about.
 fn remarks(models: &[Compared]) -> Vec<(&'static str, Vec<usize>)> {
     let mut remarks: Vec<(&'static str, Vec<usize>)> = Vec::new();
     for (place, model) in models.iter().enumerate() {
@@ -389,7 +389,7 @@ fn remarks(models: &[Compared]) -> Vec<(&'static str, Vec<usize>)> {
     remarks
 }
 
-/// What was measured, in a line.
+/// Returns a one-line caption of what was measured.
 fn caption(data: &ComparisonData, images: usize, models: &[Compared]) -> String {
     let ComparisonData {
         data,
@@ -426,7 +426,7 @@ mod tests {
         held_out: true,
     };
 
-    /// A contender that is right, wrong or cannot read, one letter per image: `r`, `w`, `?`.
+    /// Returns a contender that is correct, wrong or cannot read, one letter per image: `r`, `w`, `?`.
     fn contender(model: &str, outcomes: &str) -> Contender {
         let judgement = |letter: char| {
             (letter != '?').then_some(Judgement {

@@ -1,14 +1,15 @@
-//! How sure an accuracy is that was measured on so many pictures.
+//! Confidence interval of an accuracy.
 
-/// The quantile of the normal distribution that leaves a fortieth on each side: intervals of 95 %.
+/// The 97.5 % quantile of the normal distribution, for 95 % intervals.
 const QUANTILE: f64 = 1.959_963_984_540_054;
 
-/// Wilson's 95 % interval of a part of which `right` in `total` were counted, both ends within 0 and 1; 0 to 1 of nothing.
+/// Returns Wilson's 95 % interval of a proportion with `right` successes in `total` trials, both ends within 0 and 1; 0
+/// to 1 if there are no trials.
 ///
 /// With `p = right / total`, `n = total` and `z` the quantile, its ends are
-/// `(p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)`
-/// ([Wilson 1927](https://doi.org/10.1080/01621459.1927.10502953)). Unlike `p -+ z sqrt(p(1-p)/n)` it stays within 0 and 1, and
-/// has a width where none or all are right.
+/// `(p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)` ([Wilson
+/// 1927](https://doi.org/10.1080/01621459.1927.10502953)). Unlike `p -+ z sqrt(p(1-p)/n)`, it stays within 0 and 1, and
+/// has a positive width if none or all are correct.
 pub fn wilson(right: usize, total: usize) -> [f64; 2] {
     if total == 0 {
         return [0.0, 1.0];
@@ -30,7 +31,8 @@ pub fn wilson(right: usize, total: usize) -> [f64; 2] {
 mod tests {
     use super::*;
 
-    /// By hand for half of two: the middle is 1/2, and half the width z sqrt(1/8 + z^2/16) / (1 + z^2/2).
+    /// Compares with a manual calculation for one of two: the center is 1/2, and half the width is z sqrt(1/8 + z^2/16)
+    /// / (1 + z^2/2).
     #[test]
     fn half_of_two_is_computed_by_hand() {
         let [low, high] = wilson(1, 2);

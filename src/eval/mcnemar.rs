@@ -1,14 +1,14 @@
-//! Whether two models differ, by the pictures that only one of them recognises.
+//! Paired test of two models on the images that only one of them classifies correctly.
 
 use std::f64::consts::LN_2;
 
-/// The p value of [McNemar's exact test](https://doi.org/10.1007/BF02295996): how probable it is that the counts lie at least
-/// as far apart as these, were each of the pictures that one model alone recognises as likely the one's as the other's.
+/// Returns the p value of [McNemar's exact test](https://doi.org/10.1007/BF02295996): the probability that the counts
+/// differ at least this much if each image that only one model classifies correctly is equally likely to be either's.
 ///
-/// Two-sided: `min(1, 2 P(X <= min(b, c)))` for `b` and `c` such pictures and `X` of the binomial distribution of `b + c`
-/// throws of a coin, summed by logarithms, so that nothing underflows before the sum itself does (as in
-/// [Fagerland and others](https://doi.org/10.1186/1471-2288-13-91), without their mid-p correction). Without such a picture
-/// it is 1.
+/// Two-sided: `min(1, 2 P(X <= min(b, c)))` for counts `b` and `c` and `X` of the binomial distribution of `b + c` fair
+/// coin tosses, summed in logarithms, so that nothing underflows before the sum itself does (as in [Fagerland et
+/// al.](https://doi.org/10.1186/1471-2288-13-91), without their mid-p correction). The p value is 1 if both counts are
+/// 0.
 pub fn exact(only_first: usize, only_second: usize) -> f64 {
     let least = only_first.min(only_second);
     let throws = only_first + only_second;
@@ -29,9 +29,9 @@ pub fn exact(only_first: usize, only_second: usize) -> f64 {
     logarithm.exp().min(1.0)
 }
 
-/// The p values of several tests, adjusted so that one of them falls below a level by chance no oftener than a single test
-/// would ([Holm 1979](https://www.jstor.org/stable/4615733)): the smallest of `m` times `m`, the next times `m - 1` and so on,
-/// none below a smaller one's and none above 1. In the order given.
+/// Returns the p values of several tests, adjusted so that the probability of any false positive stays below the level
+/// ([Holm 1979](https://www.jstor.org/stable/4615733)): the smallest of `m` is multiplied by `m`, the next by `m - 1`
+/// and so on; none is below a smaller one's adjusted value and none above 1. In the order given.
 pub fn holm(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));

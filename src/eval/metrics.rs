@@ -1,9 +1,9 @@
-//! The figures of an evaluation, gathered a picture at a time from logits and the true class.
+//! Metrics of an evaluation, accumulated one image at a time from logits and the true class.
 //!
-//! Classes rank by their logits, of equal ones the smaller number first, as `torch.argmax` and `predict` take them: so a
-//! picture is right at top-k when fewer than k classes rank before the true one, and top-1, the confusion and the
-//! predictions never contradict each other. Precision, recall and F1 are scikit-learn's
-//! (`precision_recall_fscore_support`) with 0 where nothing defines them.
+//! Classes are ranked by their logits, the smaller index first if equal, as in `torch.argmax` and `predict`. An image
+//! is correct at top-k if fewer than k classes rank before the true one, so that top-1, the confusion matrix and the
+//! predictions never contradict one another. Precision, recall and F1 are scikit-learn's
+//! (`precision_recall_fscore_support`), with 0 if undefined.
 
 use std::cmp::Reverse;
 
@@ -13,63 +13,63 @@ use serde::Serialize;
 use crate::model::top_class;
 use crate::predict::ensure_finite;
 
-/// How many classes top-5 looks at; with fewer it is not given.
+/// Number of classes that top-5 considers; with fewer classes it is omitted.
 pub const FIVE: usize = 5;
 
-/// What is counted of the pictures so far.
+/// Totals over the images so far.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     images: usize,
-    /// Sum of the cross entropies, in natural logarithms.
+    /// Sum of the cross-entropies, in nats.
     loss: f64,
-    /// Pictures whose true class ranks first, and among the first five.
+    /// Numbers of images whose true class ranks first, and among the first five.
     right: [usize; 2],
-    /// Pictures by true class (row) and predicted class (column).
+    /// Numbers of images by true class (row) and predicted class (column).
     confusion: Vec<Vec<u64>>,
 }
 
-/// What a net made of one picture.
+/// The prediction for one image compared with its true class.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Judgement {
-    /// The class that ranks first.
+    /// Class that ranks first.
     pub predicted: usize,
-    /// Classes that rank before the true one.
+    /// Number of classes that rank before the true one.
     pub rank: usize,
-    /// The probability of the class that ranks first, by softmax.
+    /// Probability of the class that ranks first, by softmax.
     pub probability: f64,
-    /// Cross entropy, in natural logarithms.
+    /// Cross-entropy, in nats.
     pub loss: f64,
 }
 
 impl Judgement {
-    /// Whether the true class ranks first.
+    /// Returns true if the true class ranks first.
     pub fn is_right(&self) -> bool {
         self.rank == 0
     }
 
-    /// Whether the true class is among the first five.
+    /// Returns true if the true class is among the first five.
     pub fn is_among_five(&self) -> bool {
         self.rank < FIVE
     }
 }
 
-/// How well one class is recognised.
+/// Metrics of one class.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClassMetrics {
-    /// Its name.
+    /// Name of the class.
     pub label: String,
-    /// Pictures of this class.
+    /// Number of images of this class.
     pub images: usize,
-    /// Of the pictures taken for this class, the part that is; 0 where there is none.
+    /// Fraction of the images predicted as this class that belong to it; 0 if there are none.
     pub precision: f64,
-    /// Of the pictures of this class, the part taken for it; 0 where there is none.
+    /// Fraction of the images of this class that are predicted as it; 0 if there are none.
     pub recall: f64,
-    /// The harmonic mean of both, 0 where both are.
+    /// Harmonic mean of both, 0 if both are 0.
     pub f1: f64,
 }
 
 impl Metrics {
-    /// Nothing counted yet, for so many classes.
+    /// Creates empty totals for the given number of classes.
     pub fn new(classes: usize) -> Self {
         Self {
             images: 0,
@@ -79,10 +79,10 @@ impl Metrics {
         }
     }
 
-    /// Counts a picture of class `class` for which the net gave `logits`, one a class; says what it made of it.
+    /// Counts an image of class `class` with `logits`, one per class; returns its result.
     ///
     /// # Errors
-    /// Logits that are not finite or not as many as the classes, and a class that is none of them; nothing is counted then.
+    /// If a logit is not finite, or the number of logits or the class does not match; then nothing is counted.
     pub fn add(&mut self, class: usize, logits: &[f64]) -> Result<Judgement> {
         let classes = self.confusion.len();
         ensure!(
@@ -90,7 +90,10 @@ impl Metrics {
             "the model gives {} numbers for {classes} classes",
             logits.len()
         );
-        ensure!(class < classes, "class {class} is none of {classes}");
+        ensure!(
+            class < classes,
+            "class {class} is not among the {classes} classes"
+        );
         ensure_finite(logits)?;
         let judgement = judge(class, logits);
         self.images += 1;
@@ -101,22 +104,22 @@ impl Metrics {
         Ok(judgement)
     }
 
-    /// Pictures counted.
+    /// Returns the number of images counted.
     pub fn images(&self) -> usize {
         self.images
     }
 
-    /// Mean cross entropy a picture; not a number before the first.
+    /// Returns the mean cross-entropy per image; NaN before the first image.
     pub fn loss(&self) -> f64 {
         self.loss / self.images as f64
     }
 
-    /// The percentage of pictures whose true class ranks first; not a number before the first picture.
+    /// Returns the percentage of images whose true class ranks first; NaN before the first image.
     pub fn top1(&self) -> f64 {
         self.percent(self.right[0])
     }
 
-    /// The percentage of pictures whose true class is among the first five; nothing below five classes.
+    /// Returns the percentage of images whose true class is among the first five; `None` below five classes.
     pub fn top5(&self) -> Option<f64> {
         (self.confusion.len() >= FIVE).then(|| self.percent(self.right[1]))
     }
@@ -125,12 +128,12 @@ impl Metrics {
         100.0 * right as f64 / self.images as f64
     }
 
-    /// Pictures by true class (row) and predicted class (column).
+    /// Returns the numbers of images by true class (row) and predicted class (column).
     pub fn confusion(&self) -> &[Vec<u64>] {
         &self.confusion
     }
 
-    /// The figures of each class, named by `labels`.
+    /// Returns the metrics of each class, named by `labels`.
     pub fn classes(&self, labels: &[String]) -> Vec<ClassMetrics> {
         let mut predicted = vec![0; self.confusion.len()];
         for row in &self.confusion {
@@ -153,7 +156,7 @@ impl Metrics {
     }
 }
 
-/// Pairs of a class and another one that it was taken for, with their pictures, those with most first.
+/// Returns pairs of a class and the class it was predicted as, with their number of images, the most frequent first.
 pub fn confused_pairs(confusion: &[Vec<u64>]) -> Vec<(u64, usize, usize)> {
     let mut pairs = Vec::new();
     for (class, row) in confusion.iter().enumerate() {
@@ -167,7 +170,7 @@ pub fn confused_pairs(confusion: &[Vec<u64>]) -> Vec<(u64, usize, usize)> {
     pairs
 }
 
-/// What finite `logits` make of a picture of `class`, which is one of theirs.
+/// Compares finite `logits` with the true `class`.
 fn judge(class: usize, logits: &[f64]) -> Judgement {
     let predicted = top_class(logits);
     let own = logits[class];
@@ -189,7 +192,8 @@ fn judge(class: usize, logits: &[f64]) -> Judgement {
     }
 }
 
-/// Precision, recall and F1 averaged over the classes that have pictures, each class alike; 0 where none has.
+/// Returns precision, recall and F1 averaged over the classes that have images, with equal weights; 0 if there are
+/// none.
 pub fn macro_average(classes: &[ClassMetrics]) -> [f64; 3] {
     let with_pictures = classes.iter().filter(|class| class.images > 0);
     let (mut sums, mut count) = ([0.0; 3], 0);
@@ -211,7 +215,7 @@ pub fn macro_average(classes: &[ClassMetrics]) -> [f64; 3] {
     })
 }
 
-/// `count` of `total`; 0 of nothing.
+/// Returns `count / total`; 0 if `total` is 0.
 fn part(count: u64, total: u64) -> f64 {
     if total == 0 {
         0.0

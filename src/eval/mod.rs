@@ -1,7 +1,7 @@
-//! How well a net recognises the pictures of a split: loss, accuracy, and the figures of each class.
+//! Evaluation of a model on the images of a split: loss, accuracy, and metrics of each class.
 //!
-//! The pictures go the same way as in [`crate::predict`], and are counted in their order, so that the figures do not depend
-//! on threads. `train` validates by the same function that `resnet eval` runs.
+//! Images are processed as in [`crate::predict`], and are counted in order, so that the metrics do not depend on
+//! threads. `train` validates with the same function that `resnet eval` uses.
 
 pub mod calibration;
 pub mod classes;
@@ -28,83 +28,83 @@ pub use metrics::{ClassMetrics, Judgement, Metrics};
 pub use output::{Output, OutputFolder, Report};
 pub use records::Record;
 
-/// How pictures are evaluated.
+/// Options of an evaluation.
 #[derive(Debug, Clone)]
 pub struct EvalOptions {
-    /// Pictures that run together.
+    /// Number of images per batch.
     pub batch: usize,
-    /// Threads that read and prepare pictures.
+    /// Number of threads that load and preprocess images.
     pub workers: usize,
-    /// How picture files are read.
+    /// Decoding options of image files.
     pub decoding: DecodeOptions,
-    /// Whether a picture that cannot be read ends it; else it is skipped.
+    /// True if an unreadable image ends the evaluation; otherwise it is skipped.
     pub strict: bool,
 }
 
-/// What happens while pictures are evaluated.
+/// An event during an evaluation.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// A picture is counted.
+    /// An image is counted.
     Picture {
-        /// Which of the split's.
+        /// Index of the image in the split.
         index: usize,
         /// Its class.
         class: usize,
-        /// What the net made of it.
+        /// Its result.
         judgement: Judgement,
-        /// What the net's last layer gave, one a class.
+        /// Its logits, one per class.
         logits: &'a [f64],
     },
-    /// A picture is skipped, as it cannot be read.
+    /// An image is skipped because it cannot be read.
     Unreadable {
-        /// Which of the split's.
+        /// Index of the image in the split.
         index: usize,
-        /// Why, with the picture's name.
+        /// The reason, with the name of the image.
         error: &'a anyhow::Error,
     },
-    /// A batch is done.
+    /// A batch is finished.
     Progress {
-        /// Pictures so far.
+        /// Number of images so far.
         done: usize,
-        /// Pictures of the split.
+        /// Number of images in the split.
         total: usize,
     },
 }
 
-/// How well a net recognises the pictures of a split.
+/// The result of an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Evaluation {
-    /// Pictures counted.
+    /// Number of images counted.
     pub images: usize,
-    /// Pictures left out, as they cannot be read.
+    /// Number of unreadable images that were skipped.
     pub skipped: usize,
-    /// Mean cross entropy, in natural logarithms.
+    /// Mean cross-entropy, in nats.
     pub loss: f64,
-    /// Percent of the pictures whose class ranks first.
+    /// Percent of the images whose class ranks first.
     pub top1: f64,
-    /// Percent of the pictures whose class is among the first five; nothing below five classes.
+    /// Percent of the images whose class is among the first five; `None` below five classes.
     pub top5: Option<f64>,
-    /// Wall time, reading the pictures included.
+    /// Wall time in seconds, including the reading of images.
     pub seconds: f64,
-    /// Pictures counted a second.
+    /// Images per second.
     pub images_per_second: f64,
-    /// The figures of each class.
+    /// Metrics of each class.
     pub classes: Vec<ClassMetrics>,
-    /// Pictures by true class (row) and predicted class (column).
+    /// Numbers of images by true class (row) and predicted class (column).
     pub confusion: Vec<Vec<u64>>,
-    /// What the net made of each picture counted, in their order.
+    /// Result of each image counted, in order.
     #[serde(skip)]
     pub records: Vec<Record>,
 }
 
-/// Evaluates the net of `engine` on all pictures of `split`, prepared by `transform`, in their order.
+/// Evaluates the network of `engine` on all images of `split`, preprocessed by `transform`, in order.
 ///
-/// `labels` has one name a class of the net, of which the split's classes are numbers. `each` is told of every picture in
-/// order; an error of it ends the evaluation.
+/// `labels` has one name per class of the network; the classes of the split are indices into it. `each` is called for
+/// every image in order; an error that it returns ends the evaluation.
 ///
 /// # Errors
-/// Those of `each`; a split without pictures, or without one that can be read; logits that are not finite, with the
-/// picture's name; with `strict`, the first picture that cannot be read.
+/// Errors of `each`; if the split has no images, or none that can be read; if logits are not finite, with the name of
+/// the image; with `strict`, for the first image that cannot be read.
 pub fn evaluate(
     engine: &mut Engine,
     split: &Split,
@@ -116,8 +116,8 @@ pub fn evaluate(
     let total = split.len();
     if total == 0 {
         bail!(hinted(
-            "there is no picture to evaluate",
-            "pass data with pictures in this split"
+            "there are no images to evaluate",
+            "pass data with images in this split"
         ));
     }
     let length = transform.input_len();
@@ -152,7 +152,7 @@ pub fn evaluate(
         };
         ensure!(
             logits.len() == read * labels.len(),
-            "the net has {} classes, and {} are named",
+            "the model has {} classes, but {} have names",
             logits.len() / read.max(1),
             labels.len()
         );
@@ -169,7 +169,7 @@ pub fn evaluate(
             let logits = rows.next().unwrap_or_default();
             let judgement = metrics
                 .add(class, logits)
-                .with_context(|| format!("cannot evaluate picture `{}`", split.name(index)))?;
+                .with_context(|| format!("cannot evaluate image `{}`", split.name(index)))?;
             records.push(Record::new(index, class, &judgement));
             each(Event::Picture {
                 index,
@@ -185,15 +185,15 @@ pub fn evaluate(
     }
     if metrics.images() == 0 {
         bail!(hinted(
-            format!("no picture can be read ({total} tried)"),
-            "each has a line above that says why, where --quiet does not hide it"
+            format!("no image can be read ({total} tried)"),
+            "see the lines above for the reasons (without --quiet)"
         ));
     }
     Ok(Evaluation::new(&metrics, labels, total, start, records))
 }
 
 impl Evaluation {
-    /// What came of `total` pictures since `start`, of which those in `records` are counted in `metrics`.
+    /// Collects the result of `total` images since `start`, of which those in `records` are counted in `metrics`.
     pub(crate) fn new(
         metrics: &Metrics,
         labels: &[String],

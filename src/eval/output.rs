@@ -1,4 +1,4 @@
-//! What an evaluation leaves in a folder: `evaluation.json`, `predictions.csv` with a line a picture, and the report with its
+//! Output files of an evaluation: `evaluation.json`, `predictions.csv` with one line per image, and the report with its
 //! plots.
 
 use std::fmt::Write as _;
@@ -19,34 +19,34 @@ use crate::train::is_run;
 use crate::weights::{temporary_beside, write_whole};
 use crate::words::counted;
 
-/// The name of the file with the whole evaluation, as `resnet eval --format json` prints it.
+/// File name of the whole evaluation, as printed by `resnet eval --format json`.
 pub const EVALUATION: &str = "evaluation.json";
-/// The name of the file with the prediction of each picture.
+/// File name of the predictions for each image.
 pub const PREDICTIONS: &str = "predictions.csv";
-/// Classes that a line of predictions names, the predicted one among them.
+/// Number of classes in a line of predictions, including the predicted one.
 pub const TOP: usize = 5;
 
 const HEADER: &str = "image,label,predicted,probability,correct,top2,top3,top4,top5,error\n";
 
-/// An evaluation with what was evaluated on what.
+/// An evaluation, with the model and the data.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// The model.
+    /// Model.
     pub model: String,
-    /// The data, as the user wrote it.
+    /// Data, as the user wrote it.
     pub data: String,
-    /// The split: `train`, `val`, `test`, or `all` for class folders without splits.
+    /// Split: `train`, `val`, `test`, or `all` for class folders without splits.
     pub split: String,
-    /// The figures.
+    /// Metrics.
     #[serde(flatten)]
     pub evaluation: Evaluation,
-    /// Whether these pictures also chose the model's epoch, so that the figures flatter it; written only where they did.
+    /// True if these images also selected the model's epoch, so that the metrics are optimistic; written only then.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub chose_best: bool,
-    /// Whether the model learnt from these pictures, or from most of them; written only where it did.
+    /// True if the model was trained on these images, or on most of them; written only then.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub learnt: bool,
-    /// Why the figures are optimistic; `None`, and not written, if the images are new to the model.
+    /// Reason why the metrics are optimistic; `None`, and not written, if the images are new to the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remark: Option<&'static str>,
     /// True if the images were held out of the training split for validation.
@@ -54,7 +54,7 @@ pub struct Report {
     pub held_out: bool,
 }
 
-/// The page of an evaluation.
+/// Returns the page of an evaluation.
 fn page<'a>(report: &Report, examined: &'a Examined, again: Again) -> Page<'a> {
     let remark = report.remark;
     let remark = remark.map_or(String::new(), |remark| format!(" (optimistic: {remark})"));
@@ -73,15 +73,15 @@ fn page<'a>(report: &Report, examined: &'a Examined, again: Again) -> Page<'a> {
 }
 
 impl Report {
-    /// One line of JSON, its end included.
+    /// Returns one line of JSON, including its line end.
     ///
     /// # Errors
-    /// Never: all of it can be written as JSON.
+    /// Never: everything can be written as JSON.
     pub fn json(&self) -> Result<String> {
         Ok(serde_json::to_string(self)? + "\n")
     }
 
-    /// The images that were evaluated: their number, and the split.
+    /// Describes the images that were evaluated: their number, and the split.
     fn measured_on(&self) -> String {
         let images = counted(self.evaluation.images, "image");
         let held_out = if self.held_out {
@@ -93,17 +93,17 @@ impl Report {
     }
 }
 
-/// A folder that files were tried in before the long work that ends in them.
+/// An output folder in which writing was tested before the long work that produces the files.
 #[derive(Debug)]
 pub struct OutputFolder {
     path: PathBuf,
 }
 
 impl OutputFolder {
-    /// Makes the folder where there is none and tries whether files of these `names` can be written there.
+    /// Creates the folder if absent and tests that files with these `names` can be written there.
     ///
     /// # Errors
-    /// Where they cannot, or a folder stands in a file's place.
+    /// If they cannot, or a folder has the name of a file.
     pub fn create(path: &Path, names: &[&str]) -> Result<Self> {
         let prepare = || -> Result<()> {
             fs::create_dir_all(path)?;
@@ -125,15 +125,15 @@ impl OutputFolder {
         })
     }
 
-    /// Where it is.
+    /// Returns the path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes a file, in the place of an older one.
+    /// Writes a file, replacing an older one.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// If it cannot be written.
     pub fn write(&self, name: &str, text: &str) -> Result<()> {
         write_whole(&self.path.join(name), |file| {
             Ok(file.write_all(text.as_bytes())?)
@@ -141,7 +141,7 @@ impl OutputFolder {
     }
 }
 
-/// The files of an evaluation that is under way; they appear at its end, each whole.
+/// The files of an evaluation in progress; they appear at its end, each whole.
 #[derive(Debug)]
 pub struct Output {
     folder: OutputFolder,
@@ -149,15 +149,15 @@ pub struct Output {
 }
 
 impl Output {
-    /// [`OutputFolder::create`] for an evaluation's files.
+    /// Creates the folder as [`OutputFolder::create`] does, for the files of an evaluation.
     ///
     /// # Errors
-    /// Those of it.
+    /// As for [`OutputFolder::create`].
     pub fn create(path: &Path) -> Result<Self> {
         if is_run(path) {
             return Err(misuse(
                 format!(
-                    "folder `{}` is a run's, with a report of its own",
+                    "folder `{}` belongs to a run, which has its own report",
                     path.display()
                 ),
                 "pass another folder",
@@ -168,7 +168,7 @@ impl Output {
         if plots.exists() && !plots.is_dir() {
             return Err(hinted(
                 format!(
-                    "cannot write into folder `{}`: `{PLOTS}` in it is no folder",
+                    "cannot write into folder `{}`: `{PLOTS}` in it is not a folder",
                     path.display()
                 ),
                 "pass another folder",
@@ -180,7 +180,7 @@ impl Output {
         })
     }
 
-    /// Adds a picture called `image`, whose class is named `label`; `top` are its most probable classes.
+    /// Adds an image called `image`, whose class is named `label`; `top` has its most probable classes.
     pub fn picture(&mut self, image: &str, label: &str, correct: bool, top: &[Prediction]) {
         let name = |rank: usize| {
             let prediction = top.get(rank);
@@ -200,25 +200,25 @@ impl Output {
         );
     }
 
-    /// Adds a picture that cannot be read.
+    /// Adds an image that cannot be read.
     pub fn unreadable(&mut self, image: &str, label: &str, error: &anyhow::Error) {
         let (image, label, error) = (quoted(image), quoted(label), quoted(&one_line(error)));
         let _ = writeln!(self.predictions, "{image},{label},,,,,,,,{error}");
     }
 
-    /// Writes the figures and the predictions, in the place of older ones.
+    /// Writes the metrics and the predictions, replacing older ones.
     ///
     /// # Errors
-    /// Where a file cannot be written.
+    /// If a file cannot be written.
     pub fn write(&self, report: &Report) -> Result<()> {
         self.folder.write(PREDICTIONS, &self.predictions)?;
         self.folder.write(EVALUATION, &report.json()?)
     }
 
-    /// Writes the page with its plots, in the place of older ones, and returns where it is; `again` is what makes it again.
+    /// Writes the page with its plots, replacing older ones, and returns its path; `again` reproduces it.
     ///
     /// # Errors
-    /// Where a file cannot be written.
+    /// If a file cannot be written.
     pub fn show(&self, report: &Report, examined: &Examined, again: Again) -> Result<PathBuf> {
         write_page(self.folder.path(), &page(report, examined, again))?;
         Ok(self.folder.path().join(REPORT))

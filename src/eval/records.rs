@@ -1,23 +1,23 @@
-//! What a net made of each picture: enough to draw an evaluation and to find the pictures behind a figure.
+//! Results per image: enough to draw an evaluation and to find the images behind a metric.
 
 use super::calibration::Calibration;
 use super::metrics::Judgement;
 
-/// What a net made of one picture.
+/// The result of one image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Record {
-    /// Which picture of the split.
+    /// Index of the image in the split.
     pub index: u32,
-    /// Its class.
+    /// True class.
     pub class: u32,
-    /// The class that it was taken for.
+    /// Predicted class.
     pub predicted: u32,
-    /// The probability of that class, by softmax.
+    /// Probability of the predicted class, by softmax.
     pub probability: f32,
 }
 
 impl Record {
-    /// What a net made of picture `index` of `class`.
+    /// Creates the result of image `index` of `class`.
     pub fn new(index: usize, class: usize, judgement: &Judgement) -> Self {
         Self {
             index: index as u32,
@@ -27,13 +27,13 @@ impl Record {
         }
     }
 
-    /// Whether it was recognised.
+    /// Returns true if the prediction is correct.
     pub fn is_right(&self) -> bool {
         self.class == self.predicted
     }
 }
 
-/// The mistakes that the net was surest of, the surest first.
+/// Returns the most confident mistakes, most confident first.
 pub fn worst_mistakes(records: &[Record], count: usize) -> Vec<Record> {
     let mut wrong: Vec<Record> = records
         .iter()
@@ -48,14 +48,14 @@ pub fn worst_mistakes(records: &[Record], count: usize) -> Vec<Record> {
     wrong
 }
 
-/// `count` of the records, evenly spread; all where there are no more.
+/// Returns `count` of the records, evenly spread; all if there are no more.
 pub fn spread(records: &[Record], count: usize) -> Vec<Record> {
     let count = count.min(records.len());
     let place = |place: usize| records[place * records.len() / count];
     (0..count).map(place).collect()
 }
 
-/// How sure the net was, and how right.
+/// Returns the calibration of the predictions.
 pub fn calibration(records: &[Record]) -> Calibration {
     let mut calibration = Calibration::default();
     for record in records {

@@ -1,18 +1,18 @@
-//! The class that a user names: by its label, one of the names in its label, or its number.
+//! Parsing of a class given by the user: its label, one of the names in its label, or its index.
 
 use crate::error::misuse;
 use anyhow::Result;
 
-/// Labels that a hint names, at most.
+/// Maximum number of labels in a hint.
 const MOST: usize = 3;
 
-/// The class that `written` means among so many `classes`, of these `labels` or of none.
+/// Returns the class that `written` stands for, among `classes` classes with these `labels` or without labels.
 ///
-/// Labels come before numbers (a model may call its second class `10`), and upper and lower case are one. Of a label such as
-/// `tabby, tabby cat` either name does.
+/// Labels take precedence over numbers (a model may call its second class `10`), and case is ignored. For a label such
+/// as `tabby, tabby cat`, either name is accepted.
 ///
 /// # Errors
-/// Where it means no class, or several.
+/// If it stands for no class, or for several.
 pub fn class_called(written: &str, labels: &[String], classes: usize) -> Result<usize> {
     let exact = |label: &String| label == written;
     let wanted = written.trim().to_lowercase();
@@ -40,14 +40,14 @@ pub fn class_called(written: &str, labels: &[String], classes: usize) -> Result<
     }
 }
 
-/// The classes whose labels are meant.
+/// Returns the classes whose labels match.
 fn matching(labels: &[String], is_meant: impl Fn(&String) -> bool) -> Vec<usize> {
     (0..labels.len())
         .filter(|&class| is_meant(&labels[class]))
         .collect()
 }
 
-/// The label and the names in it, in lower case.
+/// Returns the label and the names in it, in lower case.
 fn names(label: &str) -> impl Iterator<Item = String> {
     let parts = label.split(',').map(|name| name.trim().to_lowercase());
     std::iter::once(label.trim().to_lowercase()).chain(parts)
@@ -90,7 +90,7 @@ fn unknown(written: &str, wanted: &str, labels: &[String], classes: usize) -> an
             labels[0]
         ),
         near => format!(
-            "did you mean {}? A number, 0 to {last}, will do, too",
+            "did you mean {}? A number, 0 to {last}, is accepted as well",
             near.join(", ")
         ),
     };
@@ -133,12 +133,12 @@ mod tests {
             (
                 "sandle",
                 &LABELS,
-                "did you mean `Sandal`? A number, 0 to 4, will do, too",
+                "did you mean `Sandal`? A number, 0 to 4, is accepted as well",
             ),
             (
                 "tab",
                 &LABELS,
-                "did you mean `tabby, tabby cat`? A number, 0 to 4, will do, too",
+                "did you mean `tabby, tabby cat`? A number, 0 to 4, is accepted as well",
             ),
             (
                 "rocket",

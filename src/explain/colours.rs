@@ -1,7 +1,8 @@
-//! From a level of heat to a colour and how much it covers the picture.
+//! Conversion of a level of heat to a color and its opacity.
 //!
-//! The colours are matplotlib's `inferno` (<https://bids.github.io/colormap/>, CC0), ten of them with straight lines between:
-//! brightness grows evenly with the level, to the eye of the colour-blind too. Cold places keep the picture as it is.
+//! The colors are matplotlib's `inferno` (<https://bids.github.io/colormap/>, CC0), ten of them with linear
+//! interpolation: brightness grows evenly with the level, also for color-blind readers. Cold places leave the image
+//! unchanged.
 
 /// `inferno` at 0/9, 1/9 ... 9/9: red, green and blue.
 const INFERNO: [[u8; 3]; 10] = [
@@ -16,26 +17,26 @@ const INFERNO: [[u8; 3]; 10] = [
     [0xf7, 0xd0, 0x3c],
     [0xfc, 0xff, 0xa4],
 ];
-/// How much the hottest colour covers the picture.
+/// Opacity of the hottest color.
 const COVER: f64 = 0.65;
-/// Fractional bits of a cover.
+/// Fractional bits of an opacity.
 const BITS: u32 = 16;
 
-/// A colour over the picture.
+/// A color blended over the image.
 #[derive(Debug, Clone, Copy)]
 pub struct Tint {
-    /// The colour times its cover, in fixed point.
+    /// Color times its opacity, in fixed point.
     colour: [u32; 3],
-    /// What is left of the picture, in fixed point.
+    /// Remaining weight of the image, in fixed point.
     left: u32,
 }
 
-/// The tints of levels 0, 1 ... 255.
+/// Returns the tints of levels 0, 1 ... 255.
 pub fn tints() -> Vec<Tint> {
     (0..=255)
         .map(|level| {
             let level = f64::from(level) / 255.0;
-            // Rises fast at first, so that mild heat is seen; from nothing, so that no edge shows.
+            // Rises fast at first, so that mild heat is visible; starts at 0, so that there is no edge.
             let cover = COVER * level.sqrt() * f64::from(1 << BITS);
             Tint {
                 colour: colour(level).map(|channel| (channel * cover) as u32),
@@ -45,7 +46,7 @@ pub fn tints() -> Vec<Tint> {
         .collect()
 }
 
-/// The colour of a level of 0 to 1.
+/// Returns the color of a level from 0 to 1.
 fn colour(level: f64) -> [f64; 3] {
     let place = level * (INFERNO.len() - 1) as f64;
     let first = (place as usize).min(INFERNO.len() - 2);
@@ -57,7 +58,7 @@ fn colour(level: f64) -> [f64; 3] {
 }
 
 impl Tint {
-    /// The tint over a pixel.
+    /// Blends the tint over a pixel.
     pub fn over(self, pixel: [u8; 3]) -> [u8; 3] {
         const HALF: u32 = 1 << (BITS - 1);
         std::array::from_fn(|channel| {

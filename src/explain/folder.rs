@@ -1,4 +1,4 @@
-//! The folder that explanations are written into, and what each picture's is called there.
+//! The output folder of explanations, and the file names in it.
 
 use crate::error::{hinted, misuse};
 use crate::weights::{temporary_beside, write_whole};
@@ -11,10 +11,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Where the mark of an explanation begins: after the signature of a PNG and its first chunk, `IHDR`.
+/// Offset of the mark of an explanation: after the signature of a PNG and its first chunk, `IHDR`.
 const MARKED_FROM: usize = 8 + 25;
 
-/// A folder with a file for each of some pictures. Cheap to clone.
+/// A folder with a file for each of several images. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Folder {
     path: PathBuf,
@@ -22,20 +22,17 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Makes the folder at `path` where there is none, and tries whether files can be written there. A picture's file is
-    /// called as the picture, `.png` in place of its ending; where pictures share a name, `-2`, `-3`... tell the later ones.
+    /// Creates the folder at `path` if absent, and tests that files can be written there. The file of an image is named
+    /// after it, with the extension `.png`; if images share a name, later ones get `-2`, `-3`...
     ///
     /// # Errors
-    /// Where files cannot be written, or a folder stands in a file's place; one of the `pictures` itself there, or another
-    /// file that is no explanation, which is wrong usage.
+    /// If files cannot be written, a folder has the name of a file, or one of the `pictures` themselves or another file
+    /// that is not an explanation is in its place, which is wrong usage.
     pub fn create(path: &Path, pictures: &[PathBuf]) -> Result<Self> {
         let files: Vec<PathBuf> = names(pictures).map(|name| path.join(name)).collect();
         let prepare = || -> Result<()> {
             if path.exists() && !path.is_dir() {
-                return Err(hinted(
-                    "it is a file",
-                    "pass a folder, or a name that is free",
-                ));
+                return Err(hinted("it is a file", "pass a folder, or a new name"));
             }
             fs::create_dir_all(path)?;
             ensure_free(&files, pictures)?;
@@ -49,21 +46,21 @@ impl Folder {
         })
     }
 
-    /// Where it is.
+    /// Returns the path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The file of the picture at `index`.
+    /// Returns the file of the image at `index`.
     pub fn file(&self, index: usize) -> &Path {
         &self.files[index]
     }
 
-    /// Writes the explanation of the picture at `index`, in the place of an older one; in the file stands that this program
-    /// wrote it.
+    /// Writes the explanation of the image at `index`, replacing an older one; the file is marked as written by this
+    /// program.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn write(&self, index: usize, explanation: &RgbImage) -> Result<()> {
         let (width, height) = explanation.dimensions();
         let mut png = Vec::new();
@@ -83,8 +80,8 @@ impl Folder {
     }
 }
 
-/// The chunk of a PNG by which an explanation is known again
-/// (<https://www.w3.org/TR/png-3/#11tEXt>): its length, type, keyword and text, and the sum of all but the length.
+/// Returns the PNG chunk that identifies an explanation (<https://www.w3.org/TR/png-3/#11tEXt>): its length, type,
+/// keyword and text, and the checksum of all but the length.
 fn mark() -> Vec<u8> {
     let chunk = b"tEXtSoftware\0resnet";
     let length = chunk.len() as u32 - 4;
@@ -96,7 +93,7 @@ fn mark() -> Vec<u8> {
     .concat()
 }
 
-/// Whether the file at `path` begins as those that [`Folder::write`] writes.
+/// Returns true if the file at `path` starts like those that [`Folder::write`] writes.
 fn is_explanation(path: &Path) -> bool {
     let mark = mark();
     let mut start = vec![0; MARKED_FROM + mark.len()];
@@ -104,7 +101,7 @@ fn is_explanation(path: &Path) -> bool {
     read.is_ok() && start.ends_with(&mark)
 }
 
-/// A name for each picture, no two of which are one where upper and lower case are.
+/// Returns a name for each image; all differ even if case is ignored.
 fn names(pictures: &[PathBuf]) -> impl Iterator<Item = String> {
     let mut taken = HashSet::new();
     pictures.iter().map(move |picture| {
@@ -121,7 +118,7 @@ fn names(pictures: &[PathBuf]) -> impl Iterator<Item = String> {
     })
 }
 
-/// Refuses files that are folders, the pictures themselves, or anything else but explanations.
+/// Rejects files that are folders, the images themselves, or anything else but explanations.
 fn ensure_free(files: &[PathBuf], pictures: &[PathBuf]) -> Result<()> {
     let existing = || files.iter().filter(|file| file.exists());
     if let Some(folder) = existing().find(|file| file.is_dir()) {
@@ -140,7 +137,7 @@ fn ensure_free(files: &[PathBuf], pictures: &[PathBuf]) -> Result<()> {
     if let Some(picture) = pictures.iter().find(itself) {
         return Err(misuse(
             format!(
-                "an explanation would take the place of picture `{}`",
+                "an explanation would overwrite image `{}`",
                 picture.display()
             ),
             "pass another folder",
@@ -149,7 +146,7 @@ fn ensure_free(files: &[PathBuf], pictures: &[PathBuf]) -> Result<()> {
     match existing().find(|file| !is_explanation(file)) {
         Some(other) => Err(misuse(
             format!(
-                "`{}` in it is no explanation, and one would take its place",
+                "an explanation would overwrite `{}`, which is another kind of file",
                 other.file_name().unwrap_or_default().display()
             ),
             "pass another folder",

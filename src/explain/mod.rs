@@ -1,8 +1,9 @@
-//! What of a picture speaks for a class: Grad-CAM (<https://arxiv.org/abs/1610.02391>) at the last stage, drawn on the picture.
+//! Explanations of predictions: Grad-CAM (<https://arxiv.org/abs/1610.02391>) at the last stage, drawn over the image.
 //!
-//! Nets of this family need no backward pass for it, and the pass that predicts gives it too: see [`Heat`]. The heat is cut off
-//! below zero, spread over the model's input bilinearly, divided by its largest value, brought back from the input to the
-//! picture's own pixels, coloured, and laid over the picture. What the crop cut off, and so the model never saw, is dimmed.
+//! Networks of this family need no backward pass for it, and the pass that predicts computes it as well: see [`Heat`]. The
+//! map is clipped below zero, interpolated bilinearly to the model's input, divided by its largest value, mapped from the
+//! input back to the pixels of the image, colored, and blended over the image. Parts that were cropped, so that the model
+//! never saw them, are dimmed.
 //!
 //! ```
 //! use resnet::explain::Explainer;
@@ -14,10 +15,10 @@
 //! let checkpoint = Checkpoint::open("sample", &Remote::new(&Silent))?;
 //! let net = checkpoint.build(candle_core::DType::F32, &candle_core::Device::Cpu)?;
 //! let mut explainer = Explainer::new(net, &checkpoint.card.preprocess, Work::many(1))?;
-//! let picture = image::open("assets/images/boot.png")?.into_rgb8();
-//! let explanation = explainer.explain(&picture, None)?;
+//! let boot = image::open("assets/images/boot.png")?.into_rgb8();
+//! let explanation = explainer.explain(&boot, None)?;
 //! assert_eq!(checkpoint.card.labels[explanation.heat.class], "Ankle boot");
-//! let overlay: image::RgbImage = explanation.overlay(&picture);
+//! let overlay: image::RgbImage = explanation.overlay(&boot);
 //! # Ok(())
 //! # }
 //! ```
@@ -40,43 +41,43 @@ use anyhow::{Context, Result};
 use image::RgbImage;
 use overlay::Seen;
 
-/// A net ready to explain what it makes of pictures in memory.
+/// A network ready to explain its predictions for images in memory.
 #[derive(Debug)]
 pub struct Explainer {
     engine: Engine,
     transform: Transform,
 }
 
-/// What a net makes of a picture, and why.
+/// The prediction for an image, and its explanation.
 #[derive(Debug, Clone)]
 pub struct Explanation {
-    /// One a class.
+    /// Logits, one per class.
     pub logits: Vec<f64>,
-    /// What speaks for the explained class, on the last feature map.
+    /// Class activation map of the explained class, on the last feature map.
     pub heat: Heat,
     seen: Seen,
 }
 
 impl Explainer {
-    /// Prepares `net`, on any device, for pictures read by `preprocess`, as suits the `work` to come.
+    /// Prepares `net`, on any device, for images read by `preprocess` and the expected workload `work`.
     ///
     /// # Errors
-    /// Those of [`prepare`].
+    /// As for [`prepare`].
     pub fn new(net: ResNet, preprocess: &Preprocess, work: Work) -> Result<Self> {
         let (engine, transform) = prepare(net, preprocess, work)?;
         Ok(Self { engine, transform })
     }
 
-    /// Explains `class` in a picture of any size, or the class of its largest logit.
+    /// Explains `class` in an image of any size, or the class of its largest logit.
     ///
     /// # Errors
-    /// A picture without pixels, a class that the net does not have, and logits that are no numbers.
+    /// If the image has no pixels, the model does not have the class, or logits are not finite.
     pub fn explain(&mut self, picture: &RgbImage, class: Option<usize>) -> Result<Explanation> {
         explain(&mut self.engine, &self.transform, picture, class)
     }
 }
 
-/// [`Explainer::explain`] by an engine and what makes its inputs.
+/// Explains with an engine and the transform that creates its inputs, as [`Explainer::explain`] does.
 pub(crate) fn explain(
     engine: &mut Engine,
     transform: &Transform,
@@ -103,23 +104,23 @@ pub(crate) fn explain(
 }
 
 impl Explanation {
-    /// The heat laid over `picture`, as large as it: the one that was explained, or the same at another size.
+    /// Draws the heat map over `picture`, at its size: the image that was explained, or the same at another size.
     pub fn overlay(&self, picture: &RgbImage) -> RgbImage {
         self.seen.overlay(picture, &self.heat)
     }
 
-    /// Whether nothing in the picture speaks for the class; then the overlay has no colour.
+    /// Returns true if nothing in the image is evidence for the class; then the overlay has no color.
     pub fn is_cold(&self) -> bool {
         is_cold(&self.heat)
     }
 }
 
-/// Whether nothing speaks for the class.
+/// Returns true if nothing is evidence for the class.
 pub(crate) fn is_cold(heat: &Heat) -> bool {
     largest(heat) <= 0.0
 }
 
-/// The largest value above zero, or zero.
+/// Returns the largest value above zero, or zero.
 fn largest(heat: &Heat) -> f64 {
     heat.values.iter().fold(0.0, |a, &b| a.max(b))
 }

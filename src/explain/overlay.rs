@@ -1,4 +1,4 @@
-//! Draws a heat on a picture.
+//! Drawing of a class activation map over an image.
 
 use super::colours::tints;
 use super::largest;
@@ -7,25 +7,25 @@ use crate::data::{Placement, Transform};
 use crate::infer::Heat;
 use image::{Rgb, RgbImage};
 
-/// What is left of the brightness where the crop cut the picture off.
+/// Remaining brightness where the image was cropped.
 const DIMMED: f64 = 0.35;
 
-/// What of a picture the model saw.
+/// The part of an image that the model sees.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen {
-    /// Where the picture lies in the model's input.
+    /// Location of the image in the model's input.
     placement: Placement,
     /// Height and width of the model's input.
     input: [usize; 2],
 }
 
-/// `picture` with the `heat` that a model gave of it by `transform`.
+/// Draws the class activation map `heat`, computed from the input that `transform` creates, over `picture`.
 pub(crate) fn overlay(picture: &RgbImage, heat: &Heat, transform: &Transform) -> RgbImage {
     Seen::new(picture, transform).overlay(picture, heat)
 }
 
 impl Seen {
-    /// What of `picture` is in the input that `transform` makes of it.
+    /// Returns the part of `picture` that is in the input that `transform` creates.
     pub fn new(picture: &RgbImage, transform: &Transform) -> Self {
         Self {
             placement: transform.placement([picture.height() as usize, picture.width() as usize]),
@@ -33,8 +33,8 @@ impl Seen {
         }
     }
 
-    /// The cells of a heat, which has so many along `axis`, around the middle of each of `length` pixels; none where the
-    /// model did not see it.
+    /// Returns the two of `cells` cells along `axis` around the center of each of `length` pixels; `None` where the
+    /// model does not see the pixel.
     fn between(&self, axis: usize, length: u32, cells: usize) -> Vec<Option<Between>> {
         (0..length)
             .map(|pixel| {
@@ -45,8 +45,8 @@ impl Seen {
             .collect()
     }
 
-    /// `values` `[height, width]`, of that `size`, around the middle of each pixel of a picture of so many down and across, a
-    /// row of pixels after the other; nothing where the model did not see it.
+    /// Interpolates `values` `[height, width]`, of the given `size`, at the center of each pixel of an image, row by
+    /// row; `None` where the model does not see the pixel.
     fn spread(
         &self,
         values: &[f64],
@@ -65,12 +65,12 @@ impl Seen {
         })
     }
 
-    /// The picture, or the same at another size, with the `heat` on it. Beside the result it takes memory for a row and a
-    /// column.
+    /// Draws the heat map over the image, or over the same at another size. Besides the result, it needs memory for one
+    /// row and one column.
     pub fn overlay(&self, picture: &RgbImage, heat: &Heat) -> RgbImage {
         let mut drawn = picture.clone();
         let tints = tints();
-        // An infinite heat, which no sound net has, tints nothing.
+        // An infinite map, which no intact network produces, tints nothing.
         let scale = match 255.0 / largest(heat) {
             scale if scale.is_finite() => scale,
             _ => 0.0,
@@ -80,7 +80,7 @@ impl Seen {
         for (pixels, row) in drawn.rows_mut().zip(rows) {
             for (Rgb(pixel), value) in pixels.zip(row) {
                 *pixel = match value {
-                    // Half up; what is no number is 0.
+                    // Rounds half up; NaN becomes 0.
                     Some(value) => tints[usize::from((value * scale + 0.5) as u8)].over(*pixel),
                     None => pixel.map(|sample| (f64::from(sample) * DIMMED + 0.5) as u8),
                 };
@@ -105,7 +105,7 @@ mod tests {
         }
     }
 
-    /// `heat` on a grey picture that a model of 8x8 pixels reads so.
+    /// Draws `heat` over a gray image for a model with an input of 8x8 pixels.
     fn drawn(
         [height, width]: [u32; 2],
         crop_mode: CropMode,
@@ -123,7 +123,7 @@ mod tests {
         overlay(&picture, heat, &transform)
     }
 
-    /// Which pixels of a row are dimmed (`-`), as they were (`.`) or tinted (`*`).
+    /// Marks the pixels of a row as dimmed (`-`), unchanged (`.`) or tinted (`*`).
     fn marks(picture: &RgbImage, y: u32) -> String {
         let mark = |x: u32| match picture.get_pixel(x, y).0 {
             [35, 35, 35] => '-',
@@ -133,7 +133,7 @@ mod tests {
         (0..picture.width()).map(mark).collect()
     }
 
-    /// Pictures of the size of the model's input, so that a pixel is a pixel of the input.
+    /// Images have the size of the model's input, so that a pixel is a pixel of the input.
     #[test]
     fn heats_are_spread_over_the_input_as_pytorch_spreads_them() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));

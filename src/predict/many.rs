@@ -1,4 +1,4 @@
-//! Many picture files, a batch at a time, with all that is asked of each in one pass.
+//! Prediction of many image files in batches, with all requested outputs from one pass.
 
 use super::{Prediction, Predictor, top};
 use crate::data::Loader;
@@ -10,61 +10,62 @@ use crate::infer::{Heat, HeatOf, Pass, Wanted};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
-/// What is asked of pictures.
+/// Requested outputs of a prediction.
 #[derive(Debug, Clone, Copy)]
 pub struct PredictOptions<'a> {
-    /// The most probable classes that are told of each.
+    /// Number of most probable classes returned for each image.
     pub top: usize,
-    /// Pictures that run together.
+    /// Number of images per batch.
     pub batch: usize,
-    /// Threads that read pictures, and draw on them.
+    /// Number of threads that read images, and draw on them.
     pub workers: usize,
-    /// Whether the pooled features are told, too.
+    /// True to return the pooled features as well.
     pub features: bool,
-    /// What is explained, if anything.
+    /// Explanation to draw, if any.
     pub explain: Option<Explain<'a>>,
 }
 
-/// What of pictures is explained, and where to.
+/// Explanation of images.
 #[derive(Debug, Clone, Copy)]
 pub struct Explain<'a> {
-    /// The class, or each picture's most probable one.
+    /// Class to explain; `None` for the most probable class of each image.
     pub class: Option<usize>,
-    /// Made for the same pictures.
+    /// Output folder, created for the same images.
     pub folder: &'a Folder,
 }
 
-/// What was asked of a picture.
+/// Outputs for one image.
 #[derive(Debug, Clone)]
 pub struct Predicted {
-    /// The most probable classes, the most probable first.
+    /// Most probable classes, the most probable first.
     pub predictions: Vec<Prediction>,
-    /// The pooled features, where they were asked for.
+    /// Pooled features, if requested.
     pub features: Vec<f64>,
-    /// Where its explanation is, if one was asked for.
+    /// Explanation, if requested.
     pub explained: Option<Explained>,
 }
 
 /// An explanation that was drawn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explained {
-    /// The class's number.
+    /// Index of the class.
     pub class: usize,
-    /// Its name, where the model has names.
+    /// Name of the class, if the model has names.
     pub label: Option<String>,
-    /// The picture with the heat on it.
+    /// File of the image with the heat map.
     pub file: PathBuf,
-    /// Whether nothing in the picture speaks for the class.
+    /// True if nothing in the image is evidence for the class.
     pub is_cold: bool,
 }
 
 impl Predictor {
-    /// [`Predictor::predict`] for many pictures, decoded on several threads while the model runs. `each` gets the pictures'
-    /// results in order, a picture that cannot be read as its error; an error of `each` ends the run.
+    /// Predicts many images as [`Predictor::predict`] does, decoding on several threads while the model runs. `each`
+    /// receives the results in order, or the error of an image that cannot be read; an error that it returns ends the
+    /// run.
     ///
     /// # Errors
-    /// Those of `each`, a model that cannot run at all, a class to explain that it does not have, and an explanation that
-    /// cannot be written.
+    /// Errors of `each`; if the model cannot run at all, does not have the class to explain, or an explanation cannot
+    /// be written.
     pub fn predict_all(
         &mut self,
         paths: &[PathBuf],
@@ -100,7 +101,7 @@ impl Predictor {
                     let heat = heats.next();
                     let predictions =
                         top(logits, options.top, &self.labels).with_context(|| {
-                            format!("cannot predict picture `{}`", paths[index].display())
+                            format!("cannot predict image `{}`", paths[index].display())
                         })?;
                     to_draw.extend(heat.map(|heat| (index, heat)));
                     Ok(Predicted {
@@ -127,11 +128,11 @@ impl Predictor {
         Ok(())
     }
 
-    /// Draws and writes the heats of the pictures at these places of `split`. A picture is decoded again for it: to keep it
-    /// while its batch runs would take three bytes a pixel.
+    /// Draws and writes the heat maps of the images at these positions of `split`. An image is decoded again for it: to
+    /// keep it while its batch runs would take three bytes per pixel.
     ///
     /// # Errors
-    /// Where a file cannot be written; a picture that cannot be read any more is an error of its own.
+    /// If a file cannot be written; an image that has become unreadable is an error of its own.
     fn draw(
         &self,
         split: &Split,
@@ -171,7 +172,7 @@ impl Predictor {
 }
 
 impl PredictOptions<'_> {
-    /// What the pass is to give for it.
+    /// Returns the outputs that the pass must return for it.
     fn wanted(&self) -> Wanted {
         let heat = |explain: Explain| explain.class.map_or(HeatOf::Top, HeatOf::Class);
         Wanted {

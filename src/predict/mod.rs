@@ -1,4 +1,4 @@
-//! What pictures show: a model with its preprocessing and labels, applied to picture files.
+//! Prediction: a model with its preprocessing and labels, applied to image files.
 
 mod many;
 
@@ -16,20 +16,20 @@ use image::RgbImage;
 use serde::Serialize;
 use std::path::Path;
 
-/// One class that a picture may show.
+/// A predicted class of an image.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Prediction {
-    /// The class's number, from 0.
+    /// Index of the class, from 0.
     pub class: usize,
-    /// Its name, where the model has names.
+    /// Name of the class, if the model has names.
     pub label: Option<String>,
-    /// Softmax over all classes.
+    /// Probability: softmax over all classes.
     pub probability: f64,
-    /// What the last layer gave.
+    /// Logit.
     pub logit: f64,
 }
 
-/// A model ready to say what pictures show.
+/// A model ready to classify images.
 #[derive(Debug)]
 pub struct Predictor {
     engine: Engine,
@@ -39,11 +39,11 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// Loads what the command line calls MODEL (a hub name, a folder, a file, `sample`) for f32 on the CPU, with the preprocessing and
-    /// the labels that it carries.
+    /// Loads a model given as on the command line (a hub name, a folder, a file, `sample`) for f32 on the CPU, with its
+    /// preprocessing and labels.
     ///
     /// # Errors
-    /// Where there is no such model, or it is not a whole net of the family.
+    /// If the model does not exist, is outside the `ResNet` family, or is incomplete.
     pub fn load(model: &str) -> Result<Self> {
         let checkpoint = Checkpoint::open(model, &Remote::new(&Silent))?;
         let Card {
@@ -59,11 +59,11 @@ impl Predictor {
         )
     }
 
-    /// Prepares the net of `checkpoint`, computing in a type on a device, for pictures read by `preprocess`, as suits the
-    /// `work` to come. `labels` has a name for each class, or none.
+    /// Prepares the network of `checkpoint`, computing in a type on a device, for images read by `preprocess` and the
+    /// expected workload `work`. `labels` has a name for each class, or none.
     ///
     /// # Errors
-    /// Those of [`load`], and labels of another number than the classes.
+    /// As for [`load`]; if the number of labels differs from the number of classes.
     pub fn new(
         checkpoint: &Checkpoint,
         place: (DType, &Device),
@@ -84,18 +84,19 @@ impl Predictor {
         })
     }
 
-    /// The `k` most probable classes of the picture at `path`, the most probable first.
+    /// Returns the `k` most probable classes of the image at `path`, the most probable first.
     ///
     /// # Errors
-    /// A picture that cannot be read, or logits that are no numbers.
+    /// If the image cannot be read, or logits are not finite.
     pub fn predict(&mut self, path: impl AsRef<Path>, k: usize) -> Result<Vec<Prediction>> {
         self.predict_image(&decode(path.as_ref(), &self.decoding)?, k)
     }
 
-    /// [`Predictor::predict`] for a picture in memory, such as [`decode_bytes`](crate::data::decode_bytes) gives.
+    /// Predicts an image in memory as [`Predictor::predict`] does, for example one from
+    /// [`decode_bytes`](crate::data::decode_bytes).
     ///
     /// # Errors
-    /// A picture without pixels, or logits that are no numbers.
+    /// If the image has no pixels, or logits are not finite.
     pub fn predict_image(&mut self, picture: &RgbImage, k: usize) -> Result<Vec<Prediction>> {
         self.engine.ensure_memory(1)?;
         let mut input = vec![0.0; self.transform.input_len()];
@@ -105,15 +106,15 @@ impl Predictor {
         top(&logits, k, &self.labels)
     }
 
-    /// The names of the classes, or none where the model names none.
+    /// Returns the names of the classes; empty if the model has none.
     pub fn labels(&self) -> &[String] {
         &self.labels
     }
 
-    /// Explains `class` in a picture in memory, or its most probable class.
+    /// Explains `class` in an image in memory, or its most probable class.
     ///
     /// # Errors
-    /// A picture without pixels, a class that the model does not have, and logits that are no numbers.
+    /// If the image has no pixels, the model does not have the class, or logits are not finite.
     pub fn explain_image(
         &mut self,
         picture: &RgbImage,
@@ -123,20 +124,21 @@ impl Predictor {
     }
 }
 
-/// The engine of `net`, to do `work`, and what makes its inputs by `preprocess`.
+/// Returns the engine of `net` for the workload `work`, and the transform that creates its inputs by `preprocess`.
 ///
 /// # Errors
-/// Preprocessing that cannot be done or does not fit the net's input channels, and pictures too small for the net.
+/// If the preprocessing is not supported or does not match the input channels, or images are too small for the network.
 pub fn prepare(net: ResNet, preprocess: &Preprocess, work: Work) -> Result<(Engine, Transform)> {
     let transform = transform(net.config(), preprocess)?;
     let engine = Engine::new(net, transform.size(), work)?;
     Ok((engine, transform))
 }
 
-/// [`prepare`] for the net of `checkpoint`, computing in a type on a device. A net that is compiled is read a layer at a time.
+/// Loads and prepares the network of `checkpoint`, computing in a type on a device. The weights of a compiled network
+/// are read one layer at a time.
 ///
 /// # Errors
-/// Those of [`prepare`], and weights that cannot be read.
+/// As for [`prepare`], and if the weights cannot be read.
 pub fn load(
     checkpoint: &Checkpoint,
     (dtype, device): (DType, &Device),
@@ -153,23 +155,23 @@ pub fn load(
     Ok((engine, transform))
 }
 
-/// What makes the inputs of a net by `preprocess`.
+/// Returns the transform that creates the inputs of a network by `preprocess`.
 fn transform(config: &ModelConfig, preprocess: &Preprocess) -> Result<Transform> {
     let transform = Transform::new(preprocess)?;
     let channels = config.in_channels;
     if transform.channels() != channels {
         bail!(
-            "the model takes {channels} channels, its mean and deviation have {}",
+            "the model takes {channels} channels, but its mean and std have {}",
             transform.channels()
         );
     }
     Ok(transform)
 }
 
-/// The `k` largest logits, the smaller class first where they are equal.
+/// Returns the `k` largest logits, the smaller class first if they are equal.
 ///
 /// # Errors
-/// Those of [`ensure_finite`].
+/// As for [`ensure_finite`].
 pub(crate) fn top(logits: &[f64], k: usize, labels: &[String]) -> Result<Vec<Prediction>> {
     ensure_finite(logits)?;
     let mut classes: Vec<usize> = (0..logits.len()).collect();
@@ -187,16 +189,16 @@ pub(crate) fn top(logits: &[f64], k: usize, labels: &[String]) -> Result<Vec<Pre
     Ok(classes.into_iter().take(k).map(prediction).collect())
 }
 
-/// Logits that say nothing.
+/// The error for logits that are not finite.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the model gives no finite number for this picture (class {class}): its weights are damaged or overflow"
+    "the model's output for this image is not finite (class {class}): its weights are damaged or overflow"
 )]
 pub(crate) struct NotFinite {
     class: usize,
 }
 
-/// Refuses logits of which one is infinite or not a number, naming its class.
+/// Checks that all logits are finite; the error names the first class with an infinite or NaN logit.
 pub(crate) fn ensure_finite(logits: &[f64]) -> Result<()> {
     if let Some(class) = logits.iter().position(|logit| !logit.is_finite()) {
         return Err(NotFinite { class }.into());

@@ -297,19 +297,19 @@ fn a_split_without_pictures_and_labels_of_another_number_are_errors() {
     let split = memory();
     assert_eq!(
         refused(&split.select(&[]), &labels()),
-        "there is no picture to evaluate"
+        "there are no images to evaluate"
     );
     assert_eq!(
         refused(&split, &labels()[..2]),
-        "the net has 3 classes, and 2 are named"
+        "the model has 3 classes, but 2 have names"
     );
     assert_eq!(
         refused(&split, &[]),
-        "the net has 3 classes, and 0 are named"
+        "the model has 3 classes, but 0 have names"
     );
     let files = Pictures::Files(vec![PathBuf::from("no/such.png")]);
     assert_eq!(
         refused(&Split::new(files, vec![0]), &labels()),
-        "no picture can be read (1 tried)"
+        "no image can be read (1 tried)"
     );
 }

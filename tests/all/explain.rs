@@ -257,7 +257,7 @@ fn a_picture_is_never_replaced_by_its_explanation() {
         (done.status, done.stderr.as_str()),
         (
             2,
-            "error: cannot write into folder `.`: an explanation would take the place of picture `cat.png`\nhint: pass another folder\n"
+            "error: cannot write into folder `.`: an explanation would overwrite image `cat.png`\nhint: pass another folder\n"
         )
     );
     assert_eq!(fs::read(&picture).unwrap(), fs::read(CAT).unwrap());
@@ -278,7 +278,7 @@ fn an_explanation_takes_the_place_of_explanations_alone() {
         });
         Resnet::new(arguments).folder(folder.path()).run()
     };
-    let message = "error: cannot write into folder `.`: `a.png` in it is no explanation, and one would take its place\nhint: pass another folder\n";
+    let message = "error: cannot write into folder `.`: an explanation would overwrite `a.png`, which is another kind of file\nhint: pass another folder\n";
     let done = run();
     assert_eq!((done.status, done.stderr.as_str()), (2, message));
     assert_eq!(fs::read(file("a.png")).unwrap(), fs::read(CAT).unwrap());

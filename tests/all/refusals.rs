@@ -191,7 +191,7 @@ const FAILURES: [Case; 47] = [
     (
         "predict CAT -m MODEL --explain DIR/two.txt",
         1,
-        "error: cannot write into folder `DIR/two.txt`: it is a file\nhint: pass a folder, or a name that is free",
+        "error: cannot write into folder `DIR/two.txt`: it is a file\nhint: pass a folder, or a new name",
     ),
     (
         "predict CAT -m MODEL --explain DIR --explain-class tabby",
@@ -201,7 +201,7 @@ const FAILURES: [Case; 47] = [
     (
         "predict CAT -m sample --explain DIR --explain-class Sandle",
         2,
-        "error: the model has no class `Sandle`\nhint: did you mean `Sandal`? A number, 0 to 9, will do, too",
+        "error: the model has no class `Sandle`\nhint: did you mean `Sandal`? A number, 0 to 9, is accepted as well",
     ),
     (
         "predict CAT -m nothing --embed DIR/features.txt",
@@ -221,7 +221,7 @@ const FAILURES: [Case; 47] = [
     (
         "predict CAT DIR/cut.png -m MODEL --explain DIR",
         2,
-        "error: cannot write into folder `DIR`: an explanation would take the place of picture `DIR/cut.png`\nhint: pass another folder",
+        "error: cannot write into folder `DIR`: an explanation would overwrite image `DIR/cut.png`\nhint: pass another folder",
     ),
     (
         "summary --depth 18 --groups 2",
@@ -391,7 +391,7 @@ const FAILURES: [Case; 47] = [
     (
         "predict CAT -m DIR/nan.safetensors",
         1,
-        "note: tensor `layer2.0.downsample.1.weight` holds infinite or NaN values, so the outputs will be invalid\nerror: cannot predict picture `assets/images/cat.png`: the model gives no finite number for this picture (class 0): its weights are damaged or overflow",
+        "note: tensor `layer2.0.downsample.1.weight` holds infinite or NaN values, so the outputs will be invalid\nerror: cannot predict image `assets/images/cat.png`: the model's output for this image is not finite (class 0): its weights are damaged or overflow",
     ),
     (
         "predict CAT -m MODEL --labels missing.txt",

@@ -165,7 +165,7 @@ fn json_counts_the_known_multiplications_and_parameters() {
     }
 }
 
-/// What `resnet summary` prints as JSON.
+/// Returns the JSON that `resnet summary` prints.
 fn summary(line: &str) -> serde_json::Value {
     let done = Resnet::line(&format!("summary {line} --style json")).run();
     assert_eq!(done.status, 0, "{line}: {}", done.stderr);

@@ -283,7 +283,7 @@ fn classes_are_matched_by_name_and_refused_where_they_cannot_be() {
     let done = run(folder.path(), "eval -m turned -d data -f json");
     assert_eq!(
         done.stderr,
-        "note: the data's classes stand in another order than the model's: they are matched by name\n"
+        "note: the classes of the data are in another order than those of the model: they are matched by name\n"
     );
     let turned: Value = serde_json::from_str(&done.stdout).unwrap();
     // The true c, in row 0 now, is predicted as before: the net's numbers have not moved.
@@ -312,7 +312,7 @@ fn classes_are_matched_by_name_and_refused_where_they_cannot_be() {
         (done.status, done.stderr.as_str()),
         (
             1,
-            "error: cannot evaluate `other` on `data`: the data's classes are not the model's: `a`, `b`, `c` are not among the model's (3 classes against 2)\nhint: name the class folders as the model's classes, or train on this data: `resnet train -m MODEL -d DATA`\n"
+            "error: cannot evaluate `other` on `data`: the classes of the data are not those of the model: `a`, `b`, `c` are not among the classes of the model (3 classes in the data, 2 in the model)\nhint: name the class folders like the classes of the model, or train on this data: `resnet train -m MODEL -d DATA`\n"
         )
     );
 }
@@ -385,7 +385,7 @@ fn a_model_that_gives_no_numbers_is_an_error_that_names_the_picture() {
     assert_eq!((done.status, done.stdout.as_str()), (1, ""));
     assert!(
         done.stderr.contains(
-            "error: cannot evaluate picture `data/test/a/0.png`: the model gives no finite number"
+            "error: cannot evaluate image `data/test/a/0.png`: the model gives no finite number"
         ),
         "{}",
         done.stderr
