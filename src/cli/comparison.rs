@@ -1,4 +1,4 @@
-//! A comparison of models as text for people, in 80 columns, or in the fewer that the terminal has.
+//! Comparison of models as text for people, within 80 columns or the fewer of the terminal.
 
 use super::predictions::printable;
 use super::terminal::{COLUMNS, Look};
@@ -11,11 +11,11 @@ use console::{Alignment, measure_text_width, pad_str, truncate_str};
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
-/// Columns of a model's name in the tables, at most.
+/// Maximum columns of a model name in the tables.
 const NAME: usize = 18;
-/// Columns of a model's name, at least; a terminal without room for it gets fewer figures.
+/// Minimum columns of a model name; a narrower terminal gets fewer metrics.
 const LEAST_NAME: usize = 12;
-/// The columns of the table of models: their titles and widths, those that a narrow terminal drops first at the end.
+/// Columns of the table of models with titles and widths; a narrow terminal drops the last ones first.
 const FIGURES: [(Figure, &str, usize); 7] = [
     (Figure::Top1, "top-1 ", 8),
     (Figure::Interval, "interval", 13),
@@ -25,7 +25,7 @@ const FIGURES: [(Figure, &str, usize); 7] = [
     (Figure::MultAdds, "mult-adds", 10),
     (Figure::Speed, "images/s", 9),
 ];
-/// Pairs that are listed; of more, those whose difference is clearest.
+/// Maximum number of pairs; those with the clearest difference are shown.
 const PAIRS: usize = 10;
 const BEST: Style = AnsiColor::Green.on_default();
 
@@ -41,19 +41,19 @@ enum Figure {
     Speed,
 }
 
-/// The columns of the table of pairs beside the names.
+/// Columns of the table of pairs besides the names.
 #[derive(Debug, Clone, Copy)]
 struct PairColumns {
-    /// The images that only one of the models gets right.
+    /// Numbers of images that only one of the models classifies correctly.
     counts: bool,
-    /// The p value as it is.
+    /// The p value.
     plain: bool,
     /// The p value adjusted for all pairs.
     holm: bool,
 }
 
-/// The figures of each model, the pairs, and last what makes figures optimistic. `held_out` is true for images that were held
-/// out of the training split.
+/// Returns the metrics of each model, the pairs, and last the reasons for optimistic metrics. `held_out` is true for
+/// images that were held out of the training split.
 pub fn text(comparison: &Comparison, held_out: bool, look: Look) -> String {
     let columns = look.columns.min(COLUMNS);
     let mut text = String::new();
@@ -104,7 +104,7 @@ fn paragraph(text: &mut String, words: &str, columns: usize) {
     }
 }
 
-/// The figures for which there is room in so many columns, in the order of the table, and the columns of a name.
+/// Returns the metrics that fit into `columns` columns, in the order of the table, and the columns of a name.
 fn figures_in(columns: usize) -> (Vec<(Figure, &'static str, usize)>, usize) {
     let mut figures = FIGURES.to_vec();
     let width = |figures: &[(Figure, &str, usize)]| -> usize {
@@ -118,7 +118,7 @@ fn figures_in(columns: usize) -> (Vec<(Figure, &'static str, usize)>, usize) {
     (figures, room)
 }
 
-/// One row per model.
+/// Writes one row per model.
 fn models_table(
     text: &mut String,
     models: &[Compared],
@@ -145,7 +145,7 @@ fn models_table(
 }
 
 impl Figure {
-    /// The figure of a model as its cell shows it.
+    /// Returns the metric of a model as shown in its cell.
     fn of(self, model: &Compared, is_best: bool) -> String {
         match self {
             Self::Parameters => amount(model.parameters),
@@ -162,7 +162,7 @@ impl Figure {
 }
 
 impl PairColumns {
-    /// The columns for which there is room beside the names, and the columns of a name.
+    /// Returns the columns that fit beside the names, and the columns of a name.
     fn in_room(columns: usize, pairs: usize) -> (Self, usize) {
         let holm = pairs > 1;
         let choices = [
@@ -188,7 +188,7 @@ impl PairColumns {
     }
 }
 
-/// One row per pair.
+/// Writes one row per pair.
 fn pairs(
     text: &mut String,
     comparison: &Comparison,
@@ -233,7 +233,7 @@ fn pairs(
     }
 }
 
-/// What the columns of the pairs mean.
+/// Returns the legend of the columns of pairs.
 fn legend_of_pairs(comparison: &Comparison, columns: PairColumns) -> String {
     let test = "McNemar's exact test of the images that only one of the two classifies correctly";
     let count = comparison.pairs.len();
@@ -253,7 +253,7 @@ fn legend_of_pairs(comparison: &Comparison, columns: PairColumns) -> String {
     legend
 }
 
-/// What makes figures optimistic, once for all models that it is true of.
+/// Writes the reasons for optimistic metrics, each once for all models that it applies to.
 fn remarks(text: &mut String, comparison: &Comparison, names: &[String], columns: usize) {
     for (remark, places) in comparison.remarks() {
         let about: Vec<&str> = places.iter().map(|&place| names[place].as_str()).collect();
@@ -267,7 +267,7 @@ fn remarks(text: &mut String, comparison: &Comparison, names: &[String], columns
     }
 }
 
-/// A count in at most seven columns: `272.5 K`, `25.56 M`, `4.09 G`.
+/// Formats a count in at most seven columns: `272.5 K`, `25.56 M`, `4.09 G`.
 pub fn amount(count: u64) -> String {
     let count = count as f64;
     let (scaled, unit) = match count {
@@ -279,7 +279,7 @@ pub fn amount(count: u64) -> String {
     format!("{scaled:.1} {unit}")
 }
 
-/// A number in at most seven columns.
+/// Formats a number in at most seven columns.
 fn number(value: f64) -> String {
     match value {
         small if small < 10.0 => format!("{small:.4}"),
@@ -289,7 +289,7 @@ fn number(value: f64) -> String {
     }
 }
 
-/// A p value in at most seven columns.
+/// Formats a p value in at most seven columns.
 fn probability(p: f64) -> String {
     match p {
         none if none < 1e-300 => "<1e-300".to_owned(),
@@ -298,7 +298,8 @@ fn probability(p: f64) -> String {
     }
 }
 
-/// The names by their ends, each in so many columns and no two alike: as few of a path's parts as tell them apart.
+/// Shortens names from the left to at most `columns` columns such that all differ, with as few parts of a path as
+/// possible.
 fn short_names(names: &[String], columns: usize) -> Vec<String> {
     let each = |short: &dyn Fn(&String) -> String, names: &[String]| -> Option<Vec<String>> {
         let short: Vec<String> = names.iter().map(short).collect();
@@ -324,7 +325,7 @@ fn distinct(names: &[String]) -> bool {
     set.len() == names.len()
 }
 
-/// The last `count` parts of a path.
+/// Returns the last `count` parts of a path.
 fn end(name: &str, count: usize) -> String {
     let name = name.trim_end_matches('/');
     let mut starts = name.rmatch_indices('/').map(|(at, _)| at + 1);
@@ -332,7 +333,7 @@ fn end(name: &str, count: usize) -> String {
     name[start..].to_owned()
 }
 
-/// The end of `name` in so many columns.
+/// Returns the end of `name` in at most `columns` columns.
 fn last_columns(name: &str, columns: usize) -> String {
     if measure_text_width(name) <= columns {
         return name.to_owned();

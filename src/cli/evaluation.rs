@@ -10,25 +10,25 @@ use anstyle::{AnsiColor, Style};
 use console::{Alignment, measure_text_width, pad_str};
 use std::fmt::Write;
 
-/// Classes in the table; of more, the worst.
+/// Maximum number of classes in the table; the worst are shown.
 const CLASSES: usize = 10;
-/// Confused pairs that are listed.
+/// Maximum number of confused pairs.
 const PAIRS: usize = 5;
-/// Columns of a class's name in the table, at most.
+/// Maximum columns of a class name in the table.
 const NAME: usize = 38;
-/// Columns of a class's name, at least; a terminal without room for it gets fewer figures.
+/// Minimum columns of a class name; a narrower terminal gets fewer metrics.
 const LEAST_NAME: usize = 14;
-/// Columns of a row beside the name and the number of images, and of one with fewer figures.
+/// Columns of a row besides the name and the number of images, and of a row with fewer metrics.
 const FIGURES: [usize; 2] = [40, 27];
-/// Columns of each of the two names of a pair, at most.
+/// Maximum columns of each of the two names of a pair.
 const PAIR_NAME: usize = 30;
 const BEST: Style = AnsiColor::Green.on_default();
 const WORST: Style = AnsiColor::Yellow.on_default();
 
-/// The last row of the table.
+/// Name of the last row of the table.
 const AVERAGE: &str = "macro average";
 
-/// The figures, the table of the classes, the most confused pairs, and last the `remark` on all of it.
+/// Returns the metrics, the table of classes, the most confused pairs, and last the `remark` on all of it.
 pub fn text(report: &Report, remark: Option<&str>, look: Look) -> String {
     let look = Look {
         columns: look.columns.min(COLUMNS),
@@ -80,7 +80,7 @@ pub fn text(report: &Report, remark: Option<&str>, look: Look) -> String {
     text
 }
 
-/// One row per class, the worst first if not all have room, and the averages.
+/// Writes one row per class, the worst first if not all fit, and the averages.
 fn table(text: &mut String, classes: &[ClassMetrics], look: Look) {
     let mut shown: Vec<&ClassMetrics> = classes.iter().collect();
     // Classes without an image say nothing of the model.
@@ -142,7 +142,8 @@ fn table(text: &mut String, classes: &[ClassMetrics], look: Look) {
     line(AVERAGE, &total, averages.each_ref().map(String::as_str), "");
 }
 
-/// For each class `best`, `worst` or nothing, by f1; equally good ones have no mark. `all` is true if no class is left out.
+/// Returns for each class `best`, `worst` or an empty mark, by F1; ties have no mark. `all` is true if no class is left
+/// out.
 fn marks(classes: &[&ClassMetrics], all: bool) -> Vec<&'static str> {
     let is_above_others = |at: usize, is_above: fn(f64, f64) -> bool| {
         let mut others = classes.iter().enumerate();
@@ -157,12 +158,12 @@ fn marks(classes: &[&ClassMetrics], all: bool) -> Vec<&'static str> {
     (0..classes.len()).map(mark).collect()
 }
 
-/// A fraction in percent.
+/// Formats a fraction in percent.
 fn percent(fraction: f64) -> String {
     format!("{:.2} %", 100.0 * fraction)
 }
 
-/// The pairs of classes that are most often confused.
+/// Writes the pairs of classes that are most often confused.
 fn pairs(text: &mut String, evaluation: &Evaluation, columns: usize) {
     let pairs = confused_pairs(&evaluation.confusion);
     if pairs.is_empty() {

@@ -89,7 +89,7 @@ impl View {
         }
     }
 
-    /// The lines, each of at most so many columns.
+    /// Returns the lines, each of at most `columns` columns.
     pub fn lines(&self, columns: usize, has_colors: bool) -> Vec<String> {
         let mut lines = vec![self.progress(columns)];
         if let Some(step) = &self.step {

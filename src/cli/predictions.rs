@@ -1,4 +1,4 @@
-//! Prints predictions, or writes them to a file: text with bars for people, JSON lines and CSV for programs.
+//! Printing of predictions, or writing to a file: text with bars for people, JSON lines and CSV for programs.
 
 use super::print;
 use super::terminal::{Look, stdout_columns};
@@ -13,29 +13,29 @@ use console::truncate_str;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-/// What to print.
+/// An output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For people, with bars on a terminal
     Text,
-    /// A line of JSON a picture
+    /// One line of JSON per image
     Json,
-    /// A line a prediction, with a header
+    /// One line per prediction, with a header
     Csv,
 }
 
-/// Cells of the longest bar.
+/// Number of cells of the longest bar.
 const BAR: usize = 24;
-/// Columns of a label, at least.
+/// Minimum columns of a label.
 const LABEL: usize = 12;
-/// The bar of a top class of at least half the probability, and of one of less.
+/// Style of the bar of a top class with at least half the probability, and of one with less.
 const LIKELY: Style = AnsiColor::Green.on_default();
 const UNLIKELY: Style = AnsiColor::Yellow.on_default();
 
-/// Which predictions are shown, and in which order.
+/// The predictions to show, and their order.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Choice {
-    /// The least probability, if any.
+    /// Minimum probability, if any.
     pub min_probability: Option<f64>,
     /// True if the images with the most probable top class come first.
     pub sort: bool,
@@ -50,11 +50,12 @@ pub struct PredictionFile {
 }
 
 impl PredictionFile {
-    /// Checks before the long work that the file at `path` can be written, and takes its format from its ending; `format` is
-    /// the one that the user named, and `read` are files that the command reads.
+    /// Checks before the long work that the file at `path` can be written, and takes its format from its extension;
+    /// `format` is the one that the user named, and `read` are files that the command reads.
     ///
     /// # Errors
-    /// If the ending is none of a format, contradicts `format`, or the file cannot be written or is one of `read`.
+    /// If the extension is not one of a format, contradicts `format`, or the file cannot be written or is one of
+    /// `read`.
     pub fn create(path: &Path, format: Option<Format>, read: &[&Path]) -> Result<Self> {
         let shown = path.display();
         let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
@@ -63,15 +64,15 @@ impl PredictionFile {
             Some("json" | "jsonl") => Format::Json,
             _ => {
                 return Err(misuse(
-                    format!("cannot tell the format of `{shown}` by its ending"),
+                    format!("cannot determine the format of `{shown}` from its extension"),
                     "predictions are written as .csv or .json",
                 ));
             }
         };
         if format.is_some_and(|format| format != of_ending) {
             return Err(misuse(
-                format!("--format and the ending of `{shown}` contradict each other"),
-                "leave --format out: the ending decides",
+                format!("--format and the extension of `{shown}` contradict each other"),
+                "omit --format: the extension determines the format",
             ));
         }
         // A file that is not there is none that is read.
@@ -82,7 +83,7 @@ impl PredictionFile {
         };
         if there.is_some_and(|there| is_it(&there)) {
             return Err(misuse(
-                format!("predictions would replace `{shown}`, which is read"),
+                format!("predictions would overwrite `{shown}`, which is an input"),
                 "pass another file",
             ));
         }
@@ -92,7 +93,7 @@ impl PredictionFile {
             }
             let folder = path.parent().unwrap_or(Path::new(""));
             if folder != Path::new("") && !folder.is_dir() {
-                return Err(hinted("there is no such folder", "make it first"));
+                return Err(hinted("there is no such folder", "create it first"));
             }
             temporary_beside(path)?;
             Ok(())
@@ -106,20 +107,20 @@ impl PredictionFile {
     }
 }
 
-/// Prints the predictions of one image after the other to stdout, each when it is done, or gathers them for a file.
+/// Prints the predictions to stdout, each image when it is finished, or collects them for a file.
 pub struct Printer {
     format: Format,
     choice: Choice,
-    /// Columns of the terminal that stdout is, if it is one.
+    /// Columns of the terminal, if stdout is one.
     terminal: Option<usize>,
     look: Look,
     file: Option<PredictionFile>,
-    /// What is to be sorted: the probability of the top class, and the text.
+    /// Predictions to be sorted: the probability of the top class, and the text.
     held: Vec<(f64, String)>,
 }
 
 impl Printer {
-    /// Prints what stands before the first image.
+    /// Prints the text before the first image.
     pub fn new(
         format: Option<Format>,
         file: Option<PredictionFile>,
@@ -140,7 +141,7 @@ impl Printer {
         Ok(printer)
     }
 
-    /// Shows the predictions for one image, and in JSON where its explanation is.
+    /// Prints the predictions for one image and, in JSON, the file of its explanation.
     pub fn predicted(&mut self, image: &str, predicted: &Predicted) -> Result<()> {
         let least = self.choice.min_probability.unwrap_or(0.0);
         let predictions = predicted.predictions.iter();
@@ -181,7 +182,7 @@ impl Printer {
         self.show(top, lines.join("\n") + "\n")
     }
 
-    /// Shows that an image has none; text says so on stderr alone.
+    /// Prints the error of an image; in text format, it goes to stderr only.
     pub fn failure(&mut self, image: &str, error: &anyhow::Error) -> Result<()> {
         let error = one_line(error);
         let line = match self.format {
@@ -193,7 +194,7 @@ impl Printer {
         self.show(-1.0, line)
     }
 
-    /// Shows what is still held back, and writes the file; returns its path.
+    /// Prints the rest, and writes the file; returns its path.
     ///
     /// # Errors
     /// If stdout or the file cannot be written.
@@ -210,7 +211,7 @@ impl Printer {
         Ok(Some(path))
     }
 
-    /// Returns true if nothing is shown before [`Printer::finish`].
+    /// Returns true if nothing is printed before [`Printer::finish`].
     pub fn is_silent(&self) -> bool {
         self.choice.sort || self.file.is_some()
     }
@@ -234,7 +235,7 @@ impl Printer {
     }
 }
 
-/// A probability on the command line: a fraction, or a percentage with its sign.
+/// Parses a probability of the command line: a fraction, or a percentage with its sign.
 pub fn probability(text: &str) -> Result<f64, String> {
     let number = match text.strip_suffix('%') {
         Some(percent) => percent.trim().parse().map(|percent: f64| percent / 100.0),
@@ -244,13 +245,14 @@ pub fn probability(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "must be between 0 and 1, or a percentage such as 50%".to_owned())
 }
 
-/// A fraction in percent, with no more digits than it has.
+/// Formats a fraction in percent, without trailing zeros.
 fn percent(fraction: f64) -> String {
     let percent = format!("{:.4}", 100.0 * fraction);
     format!("{} %", percent.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// A prediction of `rank`, from 0, as a line, with a bar if it goes to a terminal of so many columns that has room for one.
+/// Formats a prediction of `rank`, from 0, as a line, with a bar if stdout is a terminal of `terminal` columns with
+/// room for one.
 fn text(prediction: &Prediction, rank: usize, terminal: Option<usize>, look: Look) -> String {
     let label = prediction
         .label
@@ -290,14 +292,14 @@ fn csv(image: &str, rank: usize, prediction: &Prediction) -> String {
     format!("{image},{rank},{class},{label},{probability},{logit},")
 }
 
-/// A bar of `part` of so many cells, in eighths of a cell.
+/// Draws a bar of `part` of `cells` cells, in eighths of a cell.
 fn bar(part: f64, cells: usize) -> String {
     let eighths = (part * 8.0 * cells as f64).round() as usize;
     let rest = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8];
     format!("{}{rest}", "█".repeat(eighths / 8))
 }
 
-/// A file's name without what would steer a terminal.
+/// Returns a file name without characters that would control a terminal.
 pub fn printable(name: &str) -> String {
     let escape = |c: char| {
         if c.is_control() {
@@ -321,7 +323,7 @@ mod tests {
         assert_eq!(bar(0.5 / BAR as f64, BAR), "▌");
     }
 
-    /// A prediction as a line without colors.
+    /// Returns a prediction as a line without colors.
     fn line(prediction: &Prediction, terminal: Option<usize>) -> String {
         let look = Look {
             columns: 80,

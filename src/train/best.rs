@@ -102,7 +102,7 @@ impl BestBy {
         }
     }
 
-    /// Whether `new` wins against an earlier epoch with the same value.
+    /// Returns true if `new` wins against an earlier epoch with the same value.
     fn wins_tie(self, new: &Best, earlier: &Best) -> bool {
         match self {
             Self::Loss => new.top1.zip(earlier.top1).is_none_or(|(a, b)| a.0 >= b.0),

@@ -30,7 +30,7 @@ use crate::model::{Frozen, Preprocess};
 pub struct Situation {
     /// The kind of images.
     pub kind: Kind,
-    /// Whether the network is pretrained.
+    /// True for a pretrained network.
     pub from_model: bool,
     /// Training images.
     pub pictures: usize,
@@ -179,7 +179,7 @@ fn is_small(kind: Kind) -> bool {
     matches!(kind, Kind::Small | Kind::SmallGrey | Kind::Digits)
 }
 
-/// What is trained, and from which start.
+/// The trained part of a network, and its start.
 #[derive(Clone, Copy, PartialEq)]
 enum Learns {
     /// The last layer of a frozen network.

@@ -35,7 +35,7 @@ pub struct Ended {
     pub tested: Option<Tested>,
     /// The validation set in words.
     pub validation: Option<String>,
-    /// Whether test images selected the best epoch, so that its figures are optimistic.
+    /// True if test images selected the best epoch, so that its metrics are optimistic.
     pub flatters: bool,
     /// The run folder.
     pub folder: Option<PathBuf>,

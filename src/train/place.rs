@@ -10,7 +10,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Where run folders are created by default.
+/// The parent folder of run folders by default.
 pub(super) const RUNS: &str = "runs";
 
 /// Returns the run folder `runs/NAME`.
@@ -100,12 +100,12 @@ pub(super) fn no_run(path: &Path) -> anyhow::Error {
     hinted(format!("cannot resume `{shown}`: {what}"), hint)
 }
 
-/// Whether a file is not part of a run: its lock, or one that a killed process left unfinished.
+/// Returns true if a file is not part of a run: its lock, or one that a killed process left unfinished.
 fn is_left_behind(name: &OsStr) -> bool {
     name == LOCK || is_unfinished(name)
 }
 
-/// Whether a file never got its final name.
+/// Returns true if a file never got its final name.
 pub(super) fn is_unfinished(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
     name.starts_with(b".") && name.ends_with(b".part")

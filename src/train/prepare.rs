@@ -260,7 +260,7 @@ impl Parts {
     }
 }
 
-/// The name of a new run's folder, but for its number: `<data>-<model>[-finetune|-probe]`.
+/// Returns the name of a new run folder without its number: `<data>-<model>[-finetune|-probe]`.
 fn run_name(data: &str, config: &ModelConfig, settings: &Settings, recipe: &Recipe) -> String {
     let kind = match (&recipe.model, settings.frozen) {
         (_, Frozen::Backbone) => "-probe",

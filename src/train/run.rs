@@ -39,7 +39,7 @@ pub struct Run {
     pub(super) workers: usize,
     /// Approximate memory of a step on a CPU in bytes.
     pub(super) step_bytes: Option<u64>,
-    /// Whether the images are a folder's photographs.
+    /// True if the images are photographs in a folder.
     pub(super) is_photographs: bool,
     /// Maximum number of images that a trial uses.
     pub(super) looked_at: Option<usize>,

@@ -77,22 +77,22 @@ fn a_file_that_cannot_be_written_is_refused_before_the_model_is_opened() {
         (
             "-o out.txt",
             2,
-            "cannot tell the format of `out.txt` by its ending\nhint: predictions are written as .csv or .json\n",
+            "cannot determine the format of `out.txt` from its extension\nhint: predictions are written as .csv or .json\n",
         ),
         (
             "-o out.csv -f json",
             2,
-            "--format and the ending of `out.csv` contradict each other\nhint: leave --format out: the ending decides\n",
+            "--format and the extension of `out.csv` contradict each other\nhint: omit --format: the extension determines the format\n",
         ),
         (
             "-o out.csv -f text",
             2,
-            "--format and the ending of `out.csv` contradict each other\nhint: leave --format out: the ending decides\n",
+            "--format and the extension of `out.csv` contradict each other\nhint: omit --format: the extension determines the format\n",
         ),
         (
             "-o labels.csv --labels labels.csv",
             2,
-            "predictions would replace `labels.csv`, which is read\nhint: pass another file\n",
+            "predictions would overwrite `labels.csv`, which is an input\nhint: pass another file\n",
         ),
         (
             "-o folder.csv",

@@ -21,24 +21,26 @@ const READ: &[&str] = &[
     "docs",
     "models",
     "pyproject.toml",
-    "src/benchmark.rs",
-    "src/eval",
-    "src/explain",
-    "src/infer",
-    "src/kernels",
-    "src/lib.rs",
-    "src/model",
-    "src/nn",
-    "src/ops",
-    "src/predict",
-    "src/random.rs",
-    "src/step",
-    "src/weights",
+    "src",
     "tests",
 ];
 
 /// Files in these folders that are not read yet.
-const LATER: &[&str] = &["tests/all/readme.rs", "tests/all/report/browser.rs"];
+const LATER: &[&str] = &[
+    "src/cli",
+    "src/data",
+    "src/datasets.rs",
+    "src/embedding.rs",
+    "src/error.rs",
+    "src/hub",
+    "src/main.rs",
+    "src/report",
+    "src/train/curves.rs",
+    "src/train/report.rs",
+    "src/words.rs",
+    "tests/all/readme.rs",
+    "tests/all/report/browser.rs",
+];
 
 /// Words that are allowed in one file, each with the reason.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
@@ -138,7 +140,7 @@ fn people_read_the_fields_words() {
             .display()
             .to_string()
             .replace('\\', "/");
-        if LATER.contains(&name.as_str()) {
+        if LATER.iter().any(|later| name.starts_with(later)) {
             continue;
         }
         for Finding { line, word, write } in findings(Path::new(&name), &content) {

@@ -42,12 +42,12 @@ pub fn run(conditions: &Conditions) -> Result<Outcome> {
     };
     let split = conditions.args.split;
     let pictures = Measured::open(&name, &data, split, &cards, conditions.console)?;
-    // A model that cannot be measured ends it before another one is.
+    // A model that cannot be measured fails before another one is measured.
     let meetings = cards.iter().map(|card| pictures.meet(card));
     let meetings: Vec<Meeting> = meetings.collect::<Result<_>>()?;
     let mut told = HashSet::new();
     let mut contenders = Vec::with_capacity(subjects.len());
-    // A model that fails takes no other's figures with it, as long as two are left.
+    // A model that fails does not discard the metrics of the others, as long as two are left.
     let mut failed = 0;
     for (place, (subject, meeting)) in subjects.into_iter().zip(&meetings).enumerate() {
         let name = subject.card().name.clone();
@@ -97,7 +97,7 @@ pub fn run(conditions: &Conditions) -> Result<Outcome> {
     Ok(outcome(comparison.skipped + failed))
 }
 
-/// The models, each another one.
+/// Opens the models, each only once.
 fn open<'a>(models: &[String], conditions: &'a Conditions<'a>) -> Result<Vec<Subject<'a>>> {
     let mut subjects: Vec<Subject> = Vec::with_capacity(models.len());
     for model in models {
@@ -121,7 +121,7 @@ fn open<'a>(models: &[String], conditions: &'a Conditions<'a>) -> Result<Vec<Sub
     Ok(subjects)
 }
 
-/// A folder's name without the bar at its end.
+/// Returns the name of a folder without its trailing separator.
 fn trimmed(name: &str) -> &str {
     name.trim_end_matches(['/', std::path::MAIN_SEPARATOR])
 }

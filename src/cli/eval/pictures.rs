@@ -12,7 +12,7 @@ use crate::weights::{Card, RunNote};
 use anyhow::{Context, Result};
 use std::path::Path;
 
-/// The images of a dataset that are evaluated, and what models have to do with them.
+/// The images of a dataset that are evaluated, and their role for the models.
 pub struct Measured {
     /// The dataset as the user wrote it.
     pub data: String,
@@ -21,7 +21,7 @@ pub struct Measured {
     pub split: Split,
     /// The names of the data's classes.
     pub labels: Vec<String>,
-    /// For each model, whether the data is that of its run under another path.
+    /// True for each model whose run had the same data under another path.
     copies: Vec<bool>,
 }
 
@@ -35,22 +35,22 @@ enum Part {
     All,
     /// The images that were held out of train in a run.
     HeldOut(Carved),
-    /// The images of train that are left beside those.
+    /// The remaining images of train.
     TrainedOn(Carved),
 }
 
-/// A model's classes among those of the data, and its images in its own classes.
+/// The match of a model's classes and those of the data, and the images with the model's classes.
 pub struct Meeting {
     /// The names of the model's classes.
     pub labels: Vec<String>,
     /// The images, in the model's classes.
     pub split: Split,
-    /// What a person should know of it.
+    /// Note for the user, if any.
     pub note: Option<String>,
 }
 
 impl Part {
-    /// The name of the split in reports.
+    /// Returns the name of the split in reports.
     fn name(&self) -> &'static str {
         match self {
             Self::Test => "test",
@@ -60,7 +60,7 @@ impl Part {
         }
     }
 
-    /// The name of the split for a model of `run`, among those of [`RunNote::seen`].
+    /// Returns the name of the split for a model of `run`, among those of [`RunNote::seen`].
     fn seen_as(&self, run: &RunNote) -> &'static str {
         match self {
             Self::HeldOut(carved) if run.carved.as_ref() == Some(carved) => CARVED,
@@ -73,8 +73,8 @@ impl Part {
 }
 
 impl Measured {
-    /// Opens the dataset that a user wrote as `written` for the models of `cards`, and takes the split `asked` for. Without one
-    /// it takes test, else val, else the part that was held out when the models were trained.
+    /// Opens the dataset that a user wrote as `written` for the models of `cards`, and selects the split `asked` for.
+    /// The default is test, else val, else the part that was held out when the models were trained.
     ///
     /// # Errors
     /// If the data cannot be read or does not have the split, or the held-out part cannot be determined.
@@ -109,10 +109,10 @@ impl Measured {
         })
     }
 
-    /// The images for the model of `card`.
+    /// Returns the images for the model of `card`.
     ///
     /// # Errors
-    /// If the data's classes are not the model's.
+    /// If the classes of the data are not those of the model.
     pub fn meet(&self, card: &Card) -> Result<Meeting> {
         let matched = Matched::new(&card.labels, card.config.classes, &self.labels)
             .with_context(|| format!("cannot evaluate `{}` on `{}`", card.name, self.data))?;
@@ -123,7 +123,8 @@ impl Measured {
         })
     }
 
-    /// What makes the figures of the model of `card`, the `place`-th, optimistic; `None` if it has not seen the images.
+    /// Returns why the metrics of the model of `card`, the `place`-th, are optimistic; `None` if it has not seen the
+    /// images.
     pub fn remark(&self, place: usize, card: &Card) -> Option<Remark> {
         let run = card.run.as_ref()?;
         let data = if self.copies[place] {
@@ -134,7 +135,7 @@ impl Measured {
         Remark::of(&run.seen(data, self.part.seen_as(run)), self.split.len())
     }
 
-    /// The split's name: `train`, `val`, `test` or `all`.
+    /// Returns the name of the split: `train`, `val`, `test` or `all`.
     pub fn split_name(&self) -> &'static str {
         self.part.name()
     }
@@ -144,13 +145,13 @@ impl Measured {
         matches!(self.part, Part::HeldOut(_))
     }
 
-    /// The number of images.
+    /// Returns the number of images.
     pub fn len(&self) -> usize {
         self.split.len()
     }
 }
 
-/// The part of `data` to evaluate, and its images; `own` are the runs that were trained on this data.
+/// Returns the part of `data` to evaluate, and its images; `own` are the runs that were trained on this data.
 fn choose(
     data: &DataSet,
     written: &str,
@@ -188,7 +189,7 @@ fn choose(
     found.ok_or_else(|| no_such_split(data, written, asked))
 }
 
-/// All images of a folder without splits.
+/// Returns all images of a folder without splits.
 fn all(data: &DataSet, written: &str) -> Result<(Part, Split)> {
     match &data.train {
         Some(train) if is_without_splits(data, written) => Ok((Part::All, train.clone())),
@@ -199,7 +200,7 @@ fn all(data: &DataSet, written: &str) -> Result<(Part, Split)> {
     }
 }
 
-/// Returns true if the data is a folder of class folders alone, all of which is read as train.
+/// Returns true if the data is a folder of class folders only, all of which is read as train.
 fn is_without_splits(data: &DataSet, written: &str) -> bool {
     let folder = Path::new(written);
     data.test.is_none()
@@ -208,7 +209,7 @@ fn is_without_splits(data: &DataSet, written: &str) -> bool {
         && data.labels.iter().all(|label| folder.join(label).is_dir())
 }
 
-/// The data with the part held out that the runs of it held out; `None` if they held out none.
+/// Returns the data with the part held out that its runs held out; `None` if they held out none.
 fn held_out(data: &DataSet, written: &str, own: &[&RunNote]) -> Result<Option<(Carved, DataSet)>> {
     let mut runs = own.iter().filter(|run| run.carved.is_some());
     let Some((run, carved)) = runs.next().and_then(|run| Some((run, run.carved.clone()?))) else {
@@ -243,7 +244,7 @@ fn no_such_split(data: &DataSet, written: &str, asked: Option<SplitChoice>) -> a
     )
 }
 
-/// The flags that name the splits of the data.
+/// Returns the flags that select the splits of the data.
 fn flags(data: &DataSet) -> Vec<String> {
     let splits = [
         ("test", &data.test),

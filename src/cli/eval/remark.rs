@@ -1,14 +1,14 @@
-//! What makes figures optimistic: the model was trained on the images, or they selected its best epoch.
+//! Reasons for optimistic metrics: the model was trained on the images, or they selected its best epoch.
 
 use crate::weights::run::Seen;
 use crate::words::counted;
 
-/// Why the figures of a model are optimistic.
+/// The reason why the metrics of a model are optimistic.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Remark {
-    /// The reason.
+    /// Short form.
     pub short: &'static str,
-    /// The reason with its grounds.
+    /// Long form, with the epoch and its top-1.
     pub long: String,
     /// True if the images selected the epoch.
     pub chose_best: bool,
@@ -17,7 +17,8 @@ pub struct Remark {
 }
 
 impl Remark {
-    /// The remark on figures on `count` images of which the model has `seen` this; `None` if they are new to it.
+    /// Returns the remark on metrics of `count` images with the role `seen` for the model; `None` if they are new to
+    /// it.
     pub fn of(seen: &Seen, count: usize) -> Option<Self> {
         let (short, long) = match seen {
             Seen::Never => return None,

@@ -1,4 +1,4 @@
-//! One model that is measured: opened with the flags that hold for all of them, and run over its pictures.
+//! A single evaluated model: opened with the flags shared by all models, and run over its images.
 
 use super::pictures::Meeting;
 use super::{Args, BATCH};
@@ -18,7 +18,7 @@ use candle_core::{DType, Device};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-/// By what models are measured, all alike.
+/// Options shared by all evaluated models.
 pub struct Conditions<'a> {
     pub args: &'a Args,
     pub device: Device,
@@ -28,8 +28,8 @@ pub struct Conditions<'a> {
 }
 
 impl Conditions<'_> {
-    /// What says what a model looks at in pictures that are read by `preprocess`; the model is opened anew, so that it takes no
-    /// memory before.
+    /// Creates the explainer of the model for images read by `preprocess`. The model is opened again, so that it takes
+    /// no memory before.
     pub fn explainer(&self, model: &str, preprocess: &Preprocess) -> Result<Explainer> {
         let checkpoint = Checkpoint::open(model, &Remote::new(self.console))?;
         let net = checkpoint.build(self.dtype, &self.device)?;
@@ -37,17 +37,17 @@ impl Conditions<'_> {
     }
 }
 
-/// A model with the way in which its pictures are read.
+/// A model and the preprocessing of its images.
 pub struct Subject<'a> {
     checkpoint: Checkpoint,
     pub preprocess: Preprocess,
     conditions: &'a Conditions<'a>,
-    /// Whether a note has to say which model it is about.
+    /// True if notes must name the model.
     is_one_of_many: bool,
 }
 
 impl<'a> Subject<'a> {
-    /// Opens what a user wrote as MODEL.
+    /// Opens the model that a user wrote as MODEL.
     pub fn open(model: &str, conditions: &'a Conditions<'a>, is_one_of_many: bool) -> Result<Self> {
         let checkpoint = Checkpoint::open(model, &Remote::new(conditions.console))?;
         let preprocess = checkpoint.card.preprocess.clone();
@@ -64,23 +64,23 @@ impl<'a> Subject<'a> {
         Ok(subject)
     }
 
-    /// What is known of the model.
+    /// Returns the description of the model.
     pub fn card(&self) -> &Card {
         &self.checkpoint.card
     }
 
-    /// Where its weights are: a file's true path, or the name of what is no file here.
+    /// Returns the location of its weights: the canonical path of a file, or a name if there is no file.
     pub fn weights(&self) -> PathBuf {
         let shown = Path::new(self.checkpoint.shown());
         shown.canonicalize().unwrap_or_else(|_| shown.to_owned())
     }
 
-    /// Who is told of it.
+    /// Returns the console.
     pub fn console(&self) -> &'a Console {
         self.conditions.console
     }
 
-    /// Something to know of the model.
+    /// Prints a note on the model.
     pub fn note(&self, text: impl Display) {
         let console = self.conditions.console;
         if self.is_one_of_many {
@@ -90,7 +90,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Runs it over the pictures of `meeting`, a split of this name; `each` is told of every picture.
+    /// Evaluates the images of `meeting`, a split called `split_name`; `each` is called for every image.
     pub fn measure(
         self,
         meeting: &Meeting,
@@ -106,7 +106,7 @@ impl<'a> Subject<'a> {
         } = self.conditions;
         let name = &self.card().name;
         console.detail(format_args!(
-            "model {name}, in {} on {}; pictures: {}",
+            "model {name}, in {} on {}; images: {}",
             dtype.as_str(),
             place(device),
             in_words(&self.preprocess)

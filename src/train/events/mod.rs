@@ -32,11 +32,11 @@ use std::path::Path;
 #[derive(Default)]
 pub struct Events {
     file: Option<EventFile>,
-    /// Whether to write histograms of the weights.
+    /// True to write histograms of the weights.
     histograms: bool,
-    /// Whether to take back the values of the last step.
+    /// True to remove the values of the last step.
     takes_back: bool,
-    /// Whether the first images are still to be written.
+    /// True while the first images are still to be written.
     wants_pictures: bool,
 }
 
@@ -199,7 +199,7 @@ mod tests {
         }
     }
 
-    /// A disk with room for so many bytes.
+    /// A disk with room for the given number of bytes.
     struct Disk(usize);
 
     impl Write for Disk {
