@@ -52,7 +52,7 @@ pub fn words(text: &str, line: usize) -> Vec<Word> {
         for token in text.split_whitespace() {
             let line = line + offset;
             let bare = token.trim_matches(|c: char| !c.is_alphanumeric() && c != '`');
-            let is_code = token.trim_start_matches(['[', '(', '"']).starts_with("-")
+            let is_code = token.trim_start_matches(['[', '(', '"']).starts_with('-')
                 || bare.contains(['/', '_', '=', '@', '`', '$'])
                 || bare.contains("::")
                 || bare.contains('.')
