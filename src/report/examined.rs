@@ -1,6 +1,6 @@
 //! An evaluation with its pictures: which of them to show, and small copies of those.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use anyhow::Result;
@@ -32,12 +32,14 @@ const OF_CELL: [usize; 2] = [6, 3];
 pub const PAIRS: usize = 200;
 /// Small pictures in all.
 const PICTURES: usize = 400;
-/// Pictures below which the calibration error says nothing.
-const FEWEST_TO_CALIBRATE: usize = 100;
-/// Mistakes that are explained, and as many others.
-const EXPLAINED: usize = 8;
-/// Longer side of a small picture, in pixels.
+/// Images below which the calibration error says nothing.
+pub const FEWEST_TO_CALIBRATE: usize = 100;
+/// Mistakes that are explained, and as many correct images.
+const EXPLAINED: usize = 3;
+/// Longer side of a small image, in pixels.
 const SIDE: u32 = 128;
+/// Longer side of a mistake or an explained image, which are shown larger.
+const LARGE: u32 = 320;
 
 /// What a report shows of an evaluation.
 #[derive(Debug, Clone)]
@@ -133,9 +135,19 @@ impl Examined {
         let turns = Turns::default();
         let root = root(split);
         let chosen: Vec<Record> = chosen.into_values().collect();
+        let right = spread.iter().filter(|record| record.is_right());
+        let explained = right.take(EXPLAINED);
+        let large: HashSet<u32> = mistakes.iter().chain(explained).map(|one| one.index).collect();
         let pictures: Vec<Shown> = chosen
             .par_iter()
-            .filter_map(|record| shown(record, split, root, decoding, &turns))
+            .filter_map(|record| {
+                let side = if large.contains(&record.index) {
+                    LARGE
+                } else {
+                    SIDE
+                };
+                shown(record, side, split, root, decoding, &turns)
+            })
             .collect();
         let place = |record: &Record| {
             let index = record.index as usize;
@@ -184,7 +196,7 @@ impl Examined {
             let index = self.pictures[place].index;
             let overlay = |picture: &RgbImage| {
                 let explanation = explainer.explain(picture, None)?;
-                let (uri, _) = thumbnail(&explanation.overlay(&enlarged(picture)), SIDE)?;
+                let (uri, _) = thumbnail(&explanation.overlay(&enlarged(picture)), LARGE)?;
                 Ok(uri)
             };
             let uri = split.with_picture(index, decoding, &turns, overlay).ok()?;
@@ -194,59 +206,73 @@ impl Examined {
         self
     }
 
-    /// The figures under their names.
-    pub fn facts(&self) -> Vec<(&'static str, String)> {
+    /// Whether no image was evaluated.
+    pub fn is_empty(&self) -> bool {
+        self.evaluation.images == 0
+    }
+
+    /// The numbers of correct images and of all.
+    pub fn measured(&self) -> [usize; 2] {
+        let confusion = self.evaluation.confusion.iter().enumerate();
+        let right: u64 = confusion.map(|(class, row)| row[class]).sum();
+        [right as usize, self.evaluation.images]
+    }
+
+    /// The figures beside top-1, under their names.
+    pub fn figures_beside(&self) -> Vec<(&'static str, String)> {
         let Evaluation {
             images,
             skipped,
             loss,
-            top1,
             top5,
+            classes,
             ..
         } = &self.evaluation;
-        let unread = match skipped {
-            0 => String::new(),
-            _ => format!(" ({skipped} more cannot be read)"),
-        };
-        let mut facts = vec![
-            ("pictures evaluated", format!("{images}{unread}")),
-            ("top-1", format!("{top1:.2} %")),
-        ];
-        facts.extend(top5.map(|top5| ("top-5", format!("{top5:.2} %"))));
-        facts.push(("loss", format!("{loss:.4}")));
+        let mut figures = vec![("Loss", format!("{loss:.4}"))];
+        figures.extend(top5.map(|top5| ("Top-5", format!("{top5:.2} %"))));
+        let counted = classes.iter().filter(|class| class.images > 0);
+        let (sum, count) = counted.fold((0.0, 0), |(sum, count), class| (sum + class.f1, count + 1));
+        if count > 0 {
+            figures.push(("Macro-F1", format!("{:.2} %", 100.0 * sum / f64::from(count))));
+        }
         if *images >= FEWEST_TO_CALIBRATE {
             let error = 100.0 * self.calibration.expected_error();
-            facts.push(("calibration error", format!("{error:.2} %")));
+            figures.push(("Calibration error", format!("{error:.2} %")));
         }
-        facts
+        if *skipped > 0 {
+            figures.push(("Unreadable images", skipped.to_string()));
+        }
+        figures
     }
 
-    /// The plots and the names of their files.
+    /// The plots and the names of their files; `subtitle` names the run and the images.
     ///
     /// # Errors
     /// Never: any evaluation can be drawn.
-    pub fn figures(&self) -> Result<Vec<(&'static str, Figure)>> {
+    pub fn figures(&self, subtitle: &str) -> Result<Vec<(&'static str, Figure)>> {
         let Evaluation {
             classes, confusion, ..
         } = &self.evaluation;
+        let gallery = |title: &str, places: &[usize]| {
+            let tiles: Vec<Tile> = places.iter().map(|&place| self.tile(place)).collect();
+            gallery(title, subtitle, &tiles)
+        };
         Ok(vec![
-            ("confusion", confusion_matrix(&self.labels, confusion)?),
-            ("classes", class_bars(classes)?),
-            ("reliability", reliability_diagram(&self.calibration)?),
             (
-                "pictures",
-                self.gallery("pictures of all kinds", &self.spread)?,
+                "confusion",
+                confusion_matrix(&self.labels, confusion, subtitle)?,
             ),
+            ("classes", class_bars(classes, subtitle)?),
+            (
+                "reliability",
+                reliability_diagram(&self.calibration, subtitle)?,
+            ),
+            ("pictures", gallery("Examples", &self.spread)?),
             (
                 "mistakes",
-                self.gallery("the mistakes that the net was surest of", &self.mistakes)?,
+                gallery("Most confident mistakes", &self.mistakes)?,
             ),
         ])
-    }
-
-    fn gallery(&self, title: &str, places: &[usize]) -> Result<Figure> {
-        let tiles: Vec<Tile> = places.iter().map(|&place| self.tile(place)).collect();
-        gallery(title, &tiles)
     }
 
     fn tile(&self, place: usize) -> Tile {
@@ -256,6 +282,7 @@ impl Examined {
         Tile {
             uri: picture.uri.clone(),
             size: picture.size,
+            name: picture.name.clone(),
             predicted: (label(picture.predicted), f64::from(picture.probability)),
             wrong: is_wrong.then(|| label(picture.class)),
         }
@@ -293,11 +320,11 @@ fn by_cell(records: &[Record]) -> Vec<((u32, u32), Vec<Record>)> {
 fn enlarged(picture: &RgbImage) -> RgbImage {
     let (width, height) = picture.dimensions();
     let longer = width.max(height).max(1);
-    if longer < SIDE {
-        let times = SIDE / longer;
+    if longer < LARGE {
+        let times = (LARGE / longer).max(1);
         imageops::resize(picture, width * times, height * times, FilterType::Nearest)
     } else {
-        shrunk(picture, SIDE)
+        shrunk(picture, LARGE)
     }
 }
 
@@ -314,13 +341,14 @@ fn root(split: &Split) -> &Path {
 
 fn shown(
     record: &Record,
+    side: u32,
     split: &Split,
     root: &Path,
     decoding: &DecodeOptions,
     turns: &Turns,
 ) -> Option<Shown> {
     let index = record.index as usize;
-    let small = |picture: &RgbImage| thumbnail(picture, SIDE);
+    let small = |picture: &RgbImage| thumbnail(picture, side);
     let (uri, size) = split.with_picture(index, decoding, turns, small).ok()?;
     Some(Shown {
         index,

@@ -1,11 +1,12 @@
-//! What is made to be read and looked at.
+//! Reports for people.
 //!
-//! - A described net as text and as data: torchsummary's table, torchinfo's tree, PyTorch's `print(model)`, JSON. Each style is
-//!   one function from a [`Description`] to what is printed, final newline included. Nets that torchvision lacks (CIFAR stems,
-//!   padded shortcuts, plain nets) come out in the same layouts.
-//! - Runs and evaluations as pictures ([`plot`]) and as one page that has them all ([`page`]).
+//! - A described model as text and as data: torchsummary's table, torchinfo's tree, PyTorch's `print(model)`, JSON. Each style is
+//!   one function from a [`Description`] to the printed text, final newline included. Models that torchvision lacks (CIFAR stems,
+//!   padded shortcuts, plain networks) come out in the same layouts.
+//! - Runs and evaluations as plots ([`plot`]) and as a page ([`page`]).
 
 pub mod csv;
+pub mod date;
 pub mod environment;
 pub mod examined;
 pub mod json;
@@ -25,16 +26,19 @@ use crate::model::Description;
 use crate::model::description::{Call, ModuleKind};
 use crate::weights::write_whole;
 use page::Page;
+use page::comparison::ComparisonPage;
 
-/// The name of the page of a run or an evaluation.
+/// The file name of the page of a run or an evaluation.
 pub const REPORT: &str = "report.html";
+/// The file name of the page of a comparison.
+pub const COMPARISON_PAGE: &str = "comparison.html";
 /// The name of the folder of its plots.
 pub const PLOTS: &str = "plots";
 
-/// Writes `report.html` into `folder`, and into `plots/` in it the pictures of what was evaluated.
+/// Writes `report.html` into `folder`, and the plots of the evaluation into `plots/` in it.
 ///
 /// # Errors
-/// Where a file cannot be written.
+/// If a file cannot be written.
 pub fn write_page(folder: &Path, page: &Page) -> Result<()> {
     let html = page.html()?;
     write_whole(&folder.join(REPORT), |file| {
@@ -43,17 +47,29 @@ pub fn write_page(folder: &Path, page: &Page) -> Result<()> {
     // The page does without them.
     if let Some(examined) = page.examined {
         let plots = plots_in(folder)?;
-        for (name, figure) in examined.figures()? {
+        let subtitle = format!("{}: {}", page.heading.name, page.headline.on);
+        for (name, figure) in examined.figures(&subtitle)? {
             figure.save(&plots, name)?;
         }
     }
     Ok(())
 }
 
-/// The folder of plots in `folder`, which is made where it is not there.
+/// Writes `comparison.html` into `folder`.
 ///
 /// # Errors
-/// Where it cannot be made.
+/// If it cannot be written.
+pub fn write_comparison(folder: &Path, page: &ComparisonPage) -> Result<()> {
+    let html = page.html()?;
+    write_whole(&folder.join(COMPARISON_PAGE), |file| {
+        Ok(file.write_all(html.as_bytes())?)
+    })
+}
+
+/// Returns the folder of plots in `folder`, which is created if it does not exist.
+///
+/// # Errors
+/// If it cannot be created.
 pub(crate) fn plots_in(folder: &Path) -> Result<PathBuf> {
     let plots = folder.join(PLOTS);
     fs::create_dir_all(&plots)
@@ -61,16 +77,16 @@ pub(crate) fn plots_in(folder: &Path) -> Result<PathBuf> {
     Ok(plots)
 }
 
-/// How the batch stands in torchsummary's table.
+/// How torchsummary's table shows the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Batch {
-    /// As -1, and the sizes are those of one picture: torchsummary's default.
+    /// As -1, with the sizes of one image: torchsummary's default.
     Any,
-    /// As the number of pictures in the description's input, and the sizes are those of all of them.
+    /// As the number of images in the description's input, with the sizes of all of them.
     Given,
 }
 
-/// The calls that torchsummary gives a row: all but the net itself and the lists of modules.
+/// The calls that torchsummary gives a row: all but the network itself and the lists of modules.
 fn rows(description: &Description) -> impl Iterator<Item = &Call> {
     description
         .calls
@@ -88,7 +104,7 @@ mod tests {
     use super::*;
     use crate::model::description::Module;
 
-    /// A net of a stem, one basic block with a projection and a head; not a `ResNet` of the table, but all its parts.
+    /// A network of a stem, one basic block with a projection and a head; not a `ResNet` of the table, but all its parts.
     pub(super) fn tiny(batch: usize) -> Description {
         let convolution = |input, output, kernel, stride| ModuleKind::Conv2d {
             channels: [input, output],

@@ -1,140 +1,143 @@
-//! A report: one HTML file that needs nothing else, of a run or of an evaluation.
+//! A report: one HTML file, of a run or of an evaluation, that needs no other file and no network.
 //!
-//! Everything can be read without its script; with it curves answer to the pointer and the arrow keys, tables sort and filter,
-//! and cells of the confusion matrix show their pictures. The page forbids itself the network.
+//! The result comes first, then where it comes from: curves, classes, confusion, mistakes, calibration, Grad-CAM, data, and
+//! at the end what reproduces it. Everything can be read without the script; with it charts answer to pointer and keys, tables
+//! sort and filter, and images open in a dialog.
 
+mod calibration;
+mod chart;
+mod classes;
+pub mod comparison;
+mod confusion;
+mod curves;
+mod data;
+mod heading;
 mod html;
-mod learning;
-mod sections;
+mod images;
+mod reproduce;
 
 use anyhow::Result;
 use serde_json::json;
 
 use super::examined::Examined;
-use super::plot::{Figure, dark_style};
-use crate::train::watch::Epoch;
+pub use curves::{Learning, StepPoint};
+pub use heading::{Heading, Headline};
 use html::Html;
+pub use reproduce::{Again, Settings};
 
-const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
+const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("script.js");
 /// What the page may load: nothing but what is in it.
 const POLICY: &str =
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 
-/// What a report tells.
+/// The content of a report.
 #[derive(Debug, Clone, Default)]
 pub struct Page<'a> {
-    /// What was trained or evaluated.
-    pub title: String,
-    /// What came of it, in a sentence or two.
-    pub summary: Vec<String>,
-    /// Figures under their names.
-    pub facts: Vec<(&'static str, String)>,
+    /// What was trained or evaluated, and when.
+    pub heading: Heading,
+    /// The result.
+    pub headline: Headline,
     /// How the run went.
     pub learning: Option<Learning<'a>>,
-    /// Where the net is right and where it fails.
+    /// Where the model is right and where it fails.
     pub examined: Option<&'a Examined>,
-    /// What makes it again.
+    /// What the run was set to.
+    pub settings: Vec<Settings>,
+    /// What reproduces it.
     pub again: Again,
 }
 
-/// How a run went.
-#[derive(Debug, Clone)]
-pub struct Learning<'a> {
-    /// The finished epochs.
-    pub epochs: &'a [Epoch],
-    /// The number of the best.
-    pub best: Option<u64>,
-    /// Their curves.
-    pub curves: &'a Figure,
-}
-
-/// What makes a run or an evaluation again.
-#[derive(Debug, Clone, Default)]
-pub struct Again {
-    /// The command.
-    pub command: Option<String>,
-    /// The configuration's file name, and what is in it.
-    pub config: Option<(String, String)>,
-    /// The versions and the machine.
-    pub environment: Vec<(&'static str, String)>,
-}
-
 impl Page<'_> {
-    /// The whole file.
+    /// Returns the whole file.
     ///
     /// # Errors
     /// Never: any page can be written.
     pub fn html(&self) -> Result<String> {
         let mut page = Html::default();
-        page.raw("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
-        page.raw(&format!(
-            "<meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n"
-        ));
-        page.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
-        page.raw("<meta name=\"color-scheme\" content=\"light dark\">\n");
-        page.element("title", &self.title);
-        page.raw(&format!(
-            "<style>\n{STYLE}{}\n</style>\n</head>\n<body>\n",
-            dark_style()
-        ));
-        self.header(&mut page);
+        begin(&mut page, &self.heading.title());
+        self.heading.write(&mut page);
+        self.headline.write(&mut page);
+        let has_images = self.examined.is_some_and(|examined| !examined.is_empty());
+        navigation(
+            &mut page,
+            &[
+                ("curves", "Curves", self.learning.is_some()),
+                ("classes", "Classes", has_images),
+                ("confusion", "Confusion", has_images),
+                ("mistakes", "Mistakes", has_images),
+                ("calibration", "Calibration", has_images),
+                (
+                    "cam",
+                    "Grad-CAM",
+                    self.examined
+                        .is_some_and(|examined| !examined.explained.is_empty()),
+                ),
+                ("data", "Data", has_images),
+                ("settings", "Settings", !self.settings.is_empty()),
+                ("reproduce", "Reproduce", true),
+            ],
+        );
         page.raw("<main>\n");
         if let Some(learning) = &self.learning {
-            learning::section(&mut page, learning);
+            curves::section(&mut page, learning);
         }
-        if let Some(examined) = self.examined {
-            sections::failures(&mut page, examined)?;
-            sections::pictures(&mut page, examined);
+        if let Some(examined) = self.examined.filter(|_| has_images) {
+            classes::section(&mut page, examined);
+            confusion::section(&mut page, examined)?;
+            images::mistakes(&mut page, examined);
+            calibration::section(&mut page, examined);
+            images::cams(&mut page, examined);
         }
-        sections::again(&mut page, &self.again);
+        let examined = self.examined.filter(|_| has_images);
+        data::section(&mut page, examined);
+        reproduce::settings(&mut page, &self.settings);
+        reproduce::section(&mut page, &self.again);
         page.raw("</main>\n");
-        page.data("data", &self.data())?;
-        page.raw(&format!("<script>\n{SCRIPT}</script>\n</body>\n</html>\n"));
+        end(&mut page, &self.data())?;
         Ok(page.finish())
     }
 
-    fn header(&self, page: &mut Html) {
-        page.raw("<header>\n");
-        page.element("h1", &self.title);
-        for sentence in &self.summary {
-            page.element("p", sentence);
-        }
-        page.facts(&self.facts);
-        page.raw("<nav aria-label=\"Sections\">\n");
-        let sections = [
-            ("learning", "How it went", self.learning.is_some()),
-            ("classes", "Classes", self.examined.is_some()),
-            ("confusion", "Confusion", self.examined.is_some()),
-            ("mistakes", "Mistakes", self.examined.is_some()),
-            ("calibration", "Confidence", self.examined.is_some()),
-            (
-                "looks",
-                "What it looks at",
-                self.examined
-                    .is_some_and(|examined| !examined.explained.is_empty()),
-            ),
-            ("pictures", "Pictures", self.examined.is_some()),
-            ("again", "Make it again", true),
-        ];
-        for (id, name, _) in sections.iter().filter(|(.., is_there)| *is_there) {
-            page.raw(&format!("<a href=\"#{id}\">{name}</a>\n"));
-        }
-        page.raw("</nav>\n</header>\n");
-    }
-
-    /// What the script knows.
+    /// The data of the script.
     fn data(&self) -> serde_json::Value {
         let learning = self.learning.as_ref();
-        let panels = learning.map_or(&[][..], |learning| &learning.curves.panels);
-        let epochs = learning.map_or(&[][..], |learning| learning.epochs);
         let examined = self.examined;
         json!({
-            "panels": panels,
-            "epochs": epochs,
+            "epochs": learning.map_or(&[][..], |learning| learning.epochs),
+            "steps": learning.map_or(Vec::new(), Learning::steps_for_script),
             "labels": examined.map(|examined| &examined.labels),
             "pictures": examined.map(|examined| &examined.pictures),
             "cells": examined.map(|examined| &examined.cells),
         })
     }
+}
+
+/// Begins a page.
+fn begin(page: &mut Html, title: &str) {
+    page.raw("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+    page.raw(&format!(
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n"
+    ));
+    page.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
+    page.raw("<meta name=\"color-scheme\" content=\"light dark\">\n");
+    page.element("title", title);
+    page.raw(&format!("<style>\n{STYLE}</style>\n</head>\n<body>\n"));
+}
+
+/// Writes links to the sections, under the headings that they have there.
+fn navigation(page: &mut Html, sections: &[(&str, &str, bool)]) {
+    page.raw("<nav aria-label=\"Sections\">\n");
+    page.raw("<a href=\"#top\">Result</a>\n");
+    for (id, name, _) in sections.iter().filter(|(.., is_there)| *is_there) {
+        page.raw(&format!("<a href=\"#{id}\">{name}</a>\n"));
+    }
+    page.raw("</nav>\n");
+}
+
+/// Ends a page with the dialog that images open in, its data and its script.
+fn end(page: &mut Html, data: &impl serde::Serialize) -> Result<()> {
+    page.raw("<dialog id=\"viewer\" aria-labelledby=\"viewer-title\"><header><h2 id=\"viewer-title\"></h2><button type=\"button\" class=\"close\" aria-label=\"Close\">✕</button></header><div class=\"body\"></div></dialog>\n");
+    page.data("page-data", data)?;
+    page.raw(&format!("<script>\n{SCRIPT}</script>\n</body>\n</html>\n"));
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! The paper that plots are drawn on: plotters' SVG, with a title for those who cannot see it and colours for the dark.
+//! The paper that plots are drawn on: plotters' SVG under a title, with colors for dark screens.
 
 use anyhow::{Result, anyhow};
 use plotters::backend::SVGBackend;
@@ -13,7 +13,13 @@ use super::words::{escaped, printable, shortened};
 use super::{Figure, Panel};
 
 /// Units of the letters' height.
-pub const LETTERS: i32 = 12;
+pub const LETTERS: i32 = 13;
+/// Units of the title's letters.
+const TITLE: i32 = 17;
+/// Units above the drawing with a title alone, and with a subtitle.
+const HEAD: [i32; 2] = [40, 60];
+/// Units between the edge and the title.
+const MARGIN: i32 = 16;
 
 /// The whole figure, or a part of it.
 pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -31,31 +37,47 @@ pub enum Stand {
     Upwards,
 }
 
-/// A figure of so many units, drawn by `draw`, which returns where its coordinate systems are.
+/// A figure under its title and subtitle, of the given size without them, drawn by `draw`, which returns where its coordinate
+/// systems are.
 pub fn figure(
-    title: &str,
-    size: [i32; 2],
+    [title, subtitle]: [&str; 2],
+    [width, height]: [i32; 2],
     draw: impl FnOnce(&Area) -> Result<Vec<Panel>>,
 ) -> Result<Figure> {
     let mut svg = String::new();
+    let head = HEAD[usize::from(!subtitle.is_empty())];
     let panels = {
-        let [width, height] = size.map(i32::unsigned_abs);
-        let area = SVGBackend::with_string(&mut svg, (width, height)).into_drawing_area();
+        let size = [width, height + head].map(i32::unsigned_abs);
+        let area = SVGBackend::with_string(&mut svg, (size[0], size[1])).into_drawing_area();
         area.fill(&Colour::Paper.solid()).map_err(drawing)?;
-        let panels = draw(&area)?;
+        let room = width - 2 * MARGIN;
+        let style = letters(Colour::Ink, TITLE);
+        write(&area, title, [MARGIN, 22], Stand::Right, room, &style)?;
+        let style = letters(Colour::Muted, LETTERS);
+        write(&area, subtitle, [MARGIN, 43], Stand::Right, room, &style)?;
+        let (_, below) = area.split_vertically(head);
+        let panels = draw(&below)?;
         area.present().map_err(drawing)?;
         panels
     };
     let (tag, rest) = svg
         .split_once('>')
         .ok_or_else(|| anyhow!("a figure has no root"))?;
-    let title = printable(title);
+    let title = printable(&match subtitle {
+        "" => title.to_owned(),
+        _ => format!("{title}, {subtitle}"),
+    });
     let svg = format!(
         "{tag} role=\"img\">\n<title>{}</title>\n<style>{}</style>{rest}",
         escaped(&title),
         dark_style()
     );
-    Ok(Figure { title, svg, panels })
+    Ok(Figure {
+        title,
+        svg,
+        panels,
+        head,
+    })
 }
 
 /// An error of plotters as one of ours.
@@ -119,13 +141,14 @@ pub fn line(area: &Area, points: &[(i32, i32)], colour: Colour, width: u32) -> R
 }
 
 impl Figure {
-    /// Lays a picture (as a data URI) over a rectangle of the figure; its pixels stay squares where it has few.
+    /// Lays an image (a data URI) over a rectangle of the drawing below the title; few pixels stay squares.
     pub(super) fn lay(&mut self, uri: &str, [left, top, right, bottom]: [i32; 4], is_small: bool) {
         let style = if is_small {
             " style=\"image-rendering:pixelated\""
         } else {
             ""
         };
+        let (top, bottom) = (top + self.head, bottom + self.head);
         let image = format!(
             "<image x=\"{left}\" y=\"{top}\" width=\"{}\" height=\"{}\" preserveAspectRatio=\"none\"{style} href=\"{uri}\"/>\n",
             right - left,

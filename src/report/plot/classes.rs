@@ -1,4 +1,4 @@
-//! Bars of recall and precision, a class each, the worst first.
+//! Bars of recall and precision, one row per class, the worst first.
 
 use anyhow::Result;
 
@@ -12,50 +12,48 @@ const SHOWN: usize = 40;
 /// Units of the longest bar.
 const LENGTH: i32 = 420;
 /// Units of a class's row.
-const ROW: i32 = 24;
+const ROW: i32 = 26;
+/// Units above the first row.
+const TOP: i32 = 32;
 /// Units of a name, at most.
 const NAME: f64 = 240.0;
 
-/// Draws recall and precision of the classes that have pictures.
+/// Draws recall and precision of the classes that have images; `subtitle` names the run and its data.
 ///
 /// # Errors
 /// Never: any figures can be drawn.
-pub fn class_bars(classes: &[ClassMetrics]) -> Result<Figure> {
+pub fn class_bars(classes: &[ClassMetrics], subtitle: &str) -> Result<Figure> {
     let mut shown: Vec<&ClassMetrics> = classes.iter().filter(|class| class.images > 0).collect();
     shown.sort_by(|a, b| a.f1.total_cmp(&b.f1));
     let all = shown.len();
     shown.truncate(SHOWN);
     let title = if all > SHOWN {
-        format!("recall and precision of the {SHOWN} worst of {all} classes")
+        format!("Recall and precision of the {SHOWN} worst of {all} classes")
     } else {
-        "recall and precision of each class".to_owned()
+        "Recall and precision of each class".to_owned()
     };
     let names = room(shown.iter().map(|class| class.label.as_str()));
-    let left = (12.0 * names).min(NAME) as i32 + 20;
-    let size = [left + LENGTH + 130, 78 + ROW * shown.len() as i32];
-    figure(&title, size, |area| {
-        let style = letters(Colour::Ink, 12);
-        write(
-            area,
-            &title,
-            [14, 18],
-            Stand::Right,
-            size[0] - 20,
-            &letters(Colour::Ink, 14),
-        )?;
+    let left = (13.0 * names).min(NAME) as i32 + 24;
+    let size = [left + LENGTH + 150, 60 + ROW * shown.len() as i32];
+    figure([&title, subtitle], size, |area| {
+        let style = letters(Colour::Ink, 13);
         let bottom = size[1] - 22;
         for percent in [0, 25, 50, 75, 100] {
             let x = left + LENGTH * percent / 100;
-            line(area, &[(x, 58), (x, bottom)], Colour::Grid, 1)?;
+            line(area, &[(x, TOP), (x, bottom)], Colour::Grid, 1)?;
             let text = format!("{percent} %");
-            let muted = letters(Colour::Muted, 11);
+            let muted = letters(Colour::Muted, 12);
             write(area, &text, [x, bottom + 12], Stand::Middle, 60, &muted)?;
         }
-        let legend = "bar: recall; stroke: precision; beside: F1 in percent and pictures";
-        let muted = letters(Colour::Muted, 12);
-        write(area, legend, [14, 42], Stand::Right, size[0] - 20, &muted)?;
+        let muted = letters(Colour::Muted, 13);
+        fill(area, [left, 8, left + 18, 20], &Colour::Blue.part(0.75))?;
+        write(area, "recall", [left + 24, 14], Stand::Right, 80, &muted)?;
+        line(area, &[(left + 92, 5), (left + 92, 23)], Colour::Orange, 3)?;
+        write(area, "precision", [left + 100, 14], Stand::Right, 90, &muted)?;
+        let at = [left + LENGTH + 12, 14];
+        write(area, "F1, % (images)", at, Stand::Right, 130, &muted)?;
         for (index, class) in shown.iter().enumerate() {
-            let middle = 58 + ROW * index as i32 + ROW / 2;
+            let middle = TOP + ROW * index as i32 + ROW / 2;
             let end = |part: f64| left + (part * f64::from(LENGTH)).round() as i32;
             write(
                 area,
@@ -76,7 +74,7 @@ pub fn class_bars(classes: &[ClassMetrics]) -> Result<Figure> {
             )?;
             let text = format!("{:.1}  ({})", 100.0 * class.f1, class.images);
             let at = [left + LENGTH + 12, middle];
-            write(area, &text, at, Stand::Right, 116, &style)?;
+            write(area, &text, at, Stand::Right, 136, &style)?;
         }
         Ok(Vec::new())
     })
@@ -103,7 +101,7 @@ mod tests {
             class("bad", 0.25, 4),
             class("none", 0.0, 0),
         ];
-        let figure = class_bars(&classes).unwrap();
+        let figure = class_bars(&classes, "").unwrap();
         assert!(!figure.svg.contains("\nnone\n"));
         assert!(figure.svg.find("\nbad\n") < figure.svg.find("\ngood\n"));
         for length in [LENGTH, LENGTH / 4] {
@@ -127,8 +125,8 @@ mod tests {
                 )
             })
             .collect();
-        let figure = class_bars(&classes).unwrap();
+        let figure = class_bars(&classes, "").unwrap();
         assert!(figure.svg.contains("\nn0\n") && !figure.svg.contains("\nn40\n"));
-        assert!(class_bars(&[]).is_ok());
+        assert!(class_bars(&[], "").is_ok());
     }
 }

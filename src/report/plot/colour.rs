@@ -1,11 +1,11 @@
-//! Colours by meaning, in light and in dark: those of GitHub's Primer, whose contrast is known
+//! Colors by meaning, in light and in dark: those of GitHub's Primer, whose contrast is known
 //! (<https://primer.style/product/primitives/color>).
 
 use std::fmt::Write;
 
 use plotters::style::{Color as _, RGBAColor, RGBColor};
 
-/// What a colour stands for.
+/// The meaning of a color.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colour {
     /// Behind everything.
@@ -16,11 +16,11 @@ pub enum Colour {
     Muted,
     /// Lines that help the eye.
     Grid,
-    /// What is right; the validation pictures.
+    /// What is correct; the validation set.
     Blue,
     /// What is wrong.
     Red,
-    /// The training pictures.
+    /// The training set.
     Orange,
     /// The best.
     Green,
@@ -32,7 +32,7 @@ pub enum Colour {
     Pink,
 }
 
-/// Each colour on light and on dark paper.
+/// Each color on light and on dark paper.
 const COLOURS: [(Colour, u32, u32); 11] = [
     (Colour::Paper, 0xFF_FFFF, 0x0D_1117),
     (Colour::Ink, 0x1F_2328, 0xE6_EDF3),
@@ -47,7 +47,7 @@ const COLOURS: [(Colour, u32, u32); 11] = [
     (Colour::Pink, 0xBF_3989, 0xF7_78BA),
 ];
 
-/// The colours of things that are told apart, in their order.
+/// The colors of things that are told apart, in their order.
 pub(super) const SERIES: [Colour; 8] = [
     Colour::Blue,
     Colour::Orange,
@@ -60,20 +60,20 @@ pub(super) const SERIES: [Colour; 8] = [
 ];
 
 impl Colour {
-    /// The colour on light paper.
+    /// The color on light paper.
     pub(super) fn solid(self) -> RGBColor {
         let found = COLOURS.iter().find(|(colour, ..)| *colour == self);
         let [_, red, green, blue] = found.map_or(0, |(_, light, _)| *light).to_be_bytes();
         RGBColor(red, green, blue)
     }
 
-    /// The colour with so much of what is behind it covered.
+    /// The color at an opacity.
     pub(super) fn part(self, opacity: f64) -> RGBAColor {
         self.solid().mix(opacity)
     }
 }
 
-/// A style sheet that turns the colours of figures on light paper to those on dark paper, where a screen asks for them.
+/// A style sheet that turns the colors of figures on light paper to those on dark paper, if a screen asks for them.
 pub fn dark_style() -> String {
     let mut style = String::from("@media screen and (prefers-color-scheme:dark){");
     for (_, light, dark) in COLOURS {

@@ -1,150 +1,158 @@
-//! Models side by side: how they learnt, and how much they recognise with how much certainty.
+//! Models side by side: the curves of their runs, and their top-1 with its certainty.
 //!
-//! On the left error against epoch, as in figure 6 of the [paper](https://arxiv.org/abs/1512.03385); on the right top-1 with
-//! 95 % intervals.
+//! Above, error against epoch, as in figure 6 of the [paper](https://arxiv.org/abs/1512.03385); below, top-1 with 95 %
+//! intervals.
 
 use anyhow::Result;
 
 use super::canvas::{Area, Stand, figure, fill, letters, line, write};
 use super::colour::SERIES;
 use super::curves::{Curve, Plot, panel};
-use super::words::{WIDTH, room};
+use super::scale::{tick, ticks};
+use super::words::{WIDTH, cut_middle, room};
 use super::{Colour, Figure};
 use crate::words::wrapped;
 
-/// Width and height of the panel of curves.
-const CURVES: [i32; 2] = [560, 400];
-/// Width of the intervals, names not counted.
-const INTERVALS: i32 = 300;
+/// Width of the figure.
+const SIZE: i32 = 960;
+/// Height of the panels of curves.
+const CURVES: i32 = 340;
 /// Height of a model's row.
-const ROW: i32 = 34;
+const ROW: i32 = 32;
 /// Units of a name, at most.
-const NAME: f64 = 220.0;
+const NAME: f64 = 240.0;
+/// Units of a name at the end of a curve.
+const END: i32 = 140;
+/// Units at the right of the intervals, for their numbers.
+const NUMBERS: i32 = 210;
 /// The size of the letters of the caption.
 const CAPTION: i32 = 12;
 
 /// A model among others; accuracies in percent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entrant {
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// Top-1, and the ends of its 95 % interval.
     pub top1: [f64; 3],
-    /// Epoch, and top-1 of the training pictures and of the validation pictures, where it is a run.
+    /// Epoch, and top-1 on the training set and on the validation set, if it is a run.
     pub epochs: Vec<(f64, f64, Option<f64>)>,
 }
 
-/// Draws models side by side, with what they were measured on below.
+/// Draws models side by side; `caption` says what they were measured on.
 ///
 /// # Errors
 /// Never: any numbers can be drawn.
 pub fn comparison(models: &[Entrant], caption: &str) -> Result<Figure> {
     let has_curves = models.iter().any(|model| !model.epochs.is_empty());
-    let left = if has_curves { CURVES[0] + 20 } else { 0 };
-    let names = 12.0 * room(models.iter().map(|model| model.name.as_str()));
-    let names = names.min(NAME) as i32 + 60;
-    let rows = 90 + ROW * models.len() as i32;
-    let width = left + names + INTERVALS + 90;
-    let height = if has_curves {
-        rows.max(CURVES[1])
-    } else {
-        rows
+    let above = if has_curves { CURVES + 16 } else { 0 };
+    let height = above + 78 + ROW * models.len() as i32;
+    let (subtitle, remarks) = caption.split_once("; ").unwrap_or((caption, ""));
+    let columns = f64::from(SIZE - 32) / (f64::from(CAPTION) * WIDTH);
+    let remarks = match remarks {
+        "" => Vec::new(),
+        remarks => wrapped(remarks, columns as usize),
     };
-    let columns = f64::from(width - 28) / (f64::from(CAPTION) * WIDTH);
-    let caption = wrapped(caption, columns as usize);
-    let size = [width, height + 20 * caption.len() as i32 + 8];
-    figure("models side by side", size, |area| {
+    let size = [SIZE, height + 20 * remarks.len() as i32];
+    let title = format!("{} models side by side", models.len());
+    figure([&title, subtitle], size, |area| {
         let muted = letters(Colour::Muted, CAPTION);
-        for (line, y) in caption.iter().zip((height + 8..).step_by(20)) {
-            write(area, line, [14, y], Stand::Right, width - 28, &muted)?;
+        for (line, y) in remarks.iter().zip((height..).step_by(20)) {
+            write(area, line, [16, y], Stand::Right, SIZE - 32, &muted)?;
         }
         let mut panels = Vec::new();
         if has_curves {
-            let (curves, _) = area.split_horizontally(CURVES[0]);
-            let (curves, _) = curves.split_vertically(CURVES[1]);
-            panels.push(panel(&curves, &errors(models))?);
+            let (curves, _) = area.split_vertically(CURVES);
+            let (left, right) = curves.split_horizontally((SIZE - END) / 2);
+            panels.push(panel(&left, &errors(models, false))?);
+            panels.push(panel(&right, &errors(models, true))?);
         }
-        intervals(area, models, [left, 0], names)?;
+        intervals(area, models, above)?;
         Ok(panels)
     })
 }
 
-/// Error by epoch, each model in its colour.
-fn errors(models: &[Entrant]) -> Plot {
+/// Training or validation error by epoch, each model in its color, with its best epoch circled and its name at its end.
+fn errors(models: &[Entrant], is_validation: bool) -> Plot {
     let mut curves = Vec::new();
+    let mut marks = Vec::new();
     for (model, colour) in models.iter().zip(SERIES.into_iter().cycle()) {
-        let train = model
-            .epochs
-            .iter()
-            .map(|(epoch, train, _)| (*epoch, 100.0 - train));
-        let val = model
-            .epochs
-            .iter()
-            .filter_map(|(epoch, _, val)| Some((*epoch, 100.0 - (*val)?)));
-        for (is_dashed, points) in [(true, train.collect()), (false, val.collect::<Vec<_>>())] {
-            curves.push(Curve {
-                // The names stand beside the intervals, in the same colours.
-                name: String::new(),
-                colour,
-                is_dashed,
-                points,
-            });
+        let points = model.epochs.iter().filter_map(|(epoch, train, val)| {
+            let top1 = if is_validation { *val } else { Some(*train) };
+            Some((*epoch, 100.0 - top1?))
+        });
+        let points: Vec<(f64, f64)> = points.collect();
+        let best = points.iter().rev().min_by(|a, b| a.1.total_cmp(&b.1));
+        if let Some((epoch, error)) = best.filter(|_| is_validation) {
+            marks.push((*epoch, *error, colour));
         }
+        curves.push(Curve {
+            name: if is_validation {
+                cut_middle(&model.name, 18)
+            } else {
+                String::new()
+            },
+            colour,
+            is_dashed: false,
+            points,
+        });
     }
     Plot {
-        title: "error, %; dashed: train, solid: val".to_owned(),
+        title: if is_validation {
+            "Validation error, % (circled: best epoch)".to_owned()
+        } else {
+            "Training error, %".to_owned()
+        },
         curves,
         bounds: [0.0, 100.0],
-        mark: None,
+        marks,
+        best: None,
+        ends: if is_validation { END } else { 0 },
     }
 }
 
-/// Top-1 of each model as a dot in its interval.
-fn intervals(area: &Area, models: &[Entrant], [x, y]: [i32; 2], names: i32) -> Result<()> {
+/// Top-1 of each model as a mark in its interval.
+fn intervals(area: &Area, models: &[Entrant], y: i32) -> Result<()> {
     let title = letters(Colour::Ink, 14);
-    let heading = "top-1, %, with 95 % intervals";
-    write(area, heading, [x + 14, y + 18], Stand::Right, 400, &title)?;
+    let heading = "Top-1, %, with 95 % intervals";
+    write(area, heading, [16, y + 16], Stand::Right, 400, &title)?;
+    let names: Vec<String> = models
+        .iter()
+        .map(|model| cut_middle(&model.name, (NAME / (13.0 * WIDTH)) as usize))
+        .collect();
+    let names_room = 13.0 * room(names.iter().map(String::as_str));
+    let left = 54 + names_room.min(NAME) as i32 + 14;
+    let width = SIZE - left - NUMBERS;
     let low = models
         .iter()
         .map(|model| model.top1[1])
         .fold(100.0, f64::min);
     let high = models.iter().map(|model| model.top1[2]).fold(0.0, f64::max);
-    let room = (0.08 * (high - low)).max(0.2);
+    let room = (0.06 * (high - low)).max(0.2);
     let (low, high) = ((low - room).max(0.0), (high + room).min(100.0));
-    let left = x + names;
-    let at = |top1: f64| left + ((top1 - low) / (high - low) * f64::from(INTERVALS)) as i32;
-    let (top, bottom) = (y + 44, y + 54 + ROW * models.len() as i32);
-    let muted = letters(Colour::Muted, 11);
-    for tick in ticks(low, high) {
+    let at = |top1: f64| left + ((top1 - low) / (high - low) * f64::from(width)) as i32;
+    let (top, bottom) = (y + 32, y + 36 + ROW * models.len() as i32);
+    let muted = letters(Colour::Muted, 12);
+    let marks = ticks(low, high, 6);
+    let step = marks.get(1).map_or(high - low, |next| next - marks[0]);
+    for mark in marks {
         line(
             area,
-            &[(at(tick), top), (at(tick), bottom)],
+            &[(at(mark), top), (at(mark), bottom)],
             Colour::Grid,
             1,
         )?;
-        let text = format!("{}", (tick * 100.0).round() / 100.0);
-        write(
-            area,
-            &text,
-            [at(tick), bottom + 12],
-            Stand::Middle,
-            60,
-            &muted,
-        )?;
+        let place = [at(mark), bottom + 13];
+        write(area, &tick(mark, step), place, Stand::Middle, 60, &muted)?;
     }
-    let ink = letters(Colour::Ink, 12);
-    for (index, (model, colour)) in models.iter().zip(SERIES.into_iter().cycle()).enumerate() {
+    let ink = letters(Colour::Ink, 13);
+    let rows = models.iter().zip(&names).zip(SERIES.into_iter().cycle());
+    for (index, ((model, name), colour)) in rows.enumerate() {
         let middle = top + ROW * index as i32 + ROW / 2;
         let [top1, from, to] = model.top1;
-        line(area, &[(x + 14, middle), (x + 30, middle)], colour, 4)?;
-        write(
-            area,
-            &model.name,
-            [x + 36, middle],
-            Stand::Right,
-            names - 44,
-            &ink,
-        )?;
+        line(area, &[(20, middle), (40, middle)], colour, 4)?;
+        let place = [50, middle];
+        write(area, name, place, Stand::Right, left - 54, &ink)?;
         line(area, &[(at(from), middle), (at(to), middle)], colour, 2)?;
         for end in [from, to] {
             line(
@@ -156,25 +164,11 @@ fn intervals(area: &Area, models: &[Entrant], [x, y]: [i32; 2], names: i32) -> R
         }
         let dot = [at(top1) - 4, middle - 4, at(top1) + 4, middle + 4];
         fill(area, dot, &colour.solid())?;
-        let text = format!("{top1:.2}");
-        let right = [left + INTERVALS + 14, middle];
-        write(area, &text, right, Stand::Right, 70, &ink)?;
+        let text = format!("{top1:.2}  ({from:.1} to {to:.1})");
+        let right = [left + width + 18, middle];
+        write(area, &text, right, Stand::Right, NUMBERS - 20, &ink)?;
     }
     Ok(())
-}
-
-/// Four to ten round numbers between two.
-fn ticks(low: f64, high: f64) -> Vec<f64> {
-    let rough = (high - low).max(1e-9) / 4.0;
-    let power = 10f64.powf(rough.log10().floor());
-    let step = [5.0, 2.0, 1.0]
-        .into_iter()
-        .map(|factor| factor * power)
-        .find(|step| *step <= rough)
-        .unwrap_or(power);
-    let first = (low / step).ceil() as i64;
-    let last = (high / step).floor() as i64;
-    (first..=last).map(|number| number as f64 * step).collect()
 }
 
 #[cfg(test)]
@@ -188,11 +182,7 @@ mod tests {
             top1: [top1, top1 - 1.0, top1 + 1.0],
             epochs: vec![(1.0, 50.0, Some(60.0)), (2.0, 70.0, None)],
         };
-        let figure = comparison(
-            &[model("plain<56>", 80.0), model("resnet56", 90.0)],
-            "photos, val: 19 images",
-        )
-        .unwrap();
+        let figure = comparison(&[model("plain<56>", 80.0), model("resnet56", 90.0)], "photos, val: 19 images; optimistic").unwrap();
         let dots: Vec<i32> = figure
             .svg
             .lines()
@@ -204,8 +194,8 @@ mod tests {
             .collect();
         assert!(dots.len() == 2 && dots[0] < dots[1], "{dots:?}");
         assert!(figure.svg.contains("plain&lt;56&gt;"));
-        assert!(figure.svg.contains("photos, val: 19 images"));
-        assert_eq!(figure.panels.len(), 1);
+        assert!(figure.svg.contains("\nphotos, val: 19 images\n") && figure.svg.contains("\noptimistic\n"));
+        assert_eq!(figure.panels.len(), 2);
     }
 
     #[test]
@@ -218,11 +208,5 @@ mod tests {
         let figure = comparison(&[model], "").unwrap();
         assert!(figure.panels.is_empty() && !figure.svg.contains("NaN"));
         assert!(comparison(&[], "").is_ok());
-    }
-
-    #[test]
-    fn ticks_are_round() {
-        assert_eq!(ticks(86.3, 92.6), [87.0, 88.0, 89.0, 90.0, 91.0, 92.0]);
-        assert!((4..=10).contains(&ticks(0.0, 100.0).len()));
     }
 }

@@ -11,6 +11,7 @@ use super::{Colour, Figure};
 use crate::eval::metrics::confused_pairs;
 use crate::report::pictures::png_uri;
 
+const TITLE: &str = "Confusion matrix";
 /// Classes up to which each has a row with its name.
 pub const NAMED: usize = 32;
 /// Classes of the small matrix beside a map.
@@ -20,18 +21,22 @@ const MAP: i32 = 520;
 /// Cells of a map along a side, at most.
 const CELLS: usize = 260;
 /// Units of a name, at most.
-const NAME: f64 = 150.0;
+const NAME: f64 = 165.0;
 
 /// Draws `confusion[true][predicted]`; `labels` has a name a class.
 ///
 /// # Errors
 /// Never: any counts can be drawn.
-pub fn confusion_matrix(labels: &[String], confusion: &[Vec<u64>]) -> Result<Figure> {
+pub fn confusion_matrix(
+    labels: &[String],
+    confusion: &[Vec<u64>],
+    subtitle: &str,
+) -> Result<Figure> {
     if labels.len() <= NAMED {
         let all: Vec<usize> = (0..labels.len()).collect();
         let matrix = Matrix::new(labels, confusion, &all);
         let size = matrix.size();
-        return figure("confusion matrix", size, |area| {
+        return figure([TITLE, subtitle], size, |area| {
             matrix.draw(area, [0, 0])?;
             Ok(Vec::new())
         });
@@ -42,10 +47,10 @@ pub fn confusion_matrix(labels: &[String], confusion: &[Vec<u64>]) -> Result<Fig
     let (map, left) = (map(confusion)?, 46);
     let size = [left + MAP + 40 + width, (MAP + 90).max(height + 40)];
     let place = [left, 44, left + MAP, 44 + MAP];
-    let mut drawn = figure("confusion matrix", size, |area| {
+    let mut drawn = figure([TITLE, subtitle], size, |area| {
         axes(area, place, labels.len())?;
         let right = left + MAP + 40;
-        let title = format!("the {} classes that are confused most", worst.len());
+        let title = format!("The {} most confused classes", worst.len());
         let style = letters(Colour::Ink, 14);
         write(area, &title, [right, 18], Stand::Right, width, &style)?;
         matrix.draw(area, [right, 30])?;
@@ -106,7 +111,7 @@ impl<'a> Matrix<'a> {
             13..=20 => 32,
             _ => 24,
         };
-        let room = (room(names.iter().copied()) * 12.0).min(NAME) as i32 + 12;
+        let room = (room(names.iter().copied()) * 13.0).min(NAME) as i32 + 12;
         Self {
             names,
             counts,
@@ -120,20 +125,23 @@ impl<'a> Matrix<'a> {
         let side = self.cell * self.names.len() as i32;
         [
             (24 + self.room + side + 16).max(380),
-            self.room + side + 24 + 40,
+            self.room + side + 24 + 36,
         ]
     }
 
     fn draw(&self, area: &Area, [x, y]: [i32; 2]) -> Result<()> {
         let (left, top) = (x + 24 + self.room, y + 24 + self.room);
         let side = self.cell * self.names.len() as i32;
-        let style = letters(Colour::Ink, 12);
-        let axis = letters(Colour::Muted, 12);
+        let style = letters(Colour::Ink, 13);
+        let axis = letters(Colour::Muted, 13);
         let middle = left + side / 2;
+        // Above the longest name, whose letters are narrower than the room for them.
+        let longest = 0.85 * room(self.names.iter().copied()) * 13.0;
+        let above = (longest as i32).min(self.room - 8) + 22;
         write(
             area,
             "predicted",
-            [middle, y + 12],
+            [middle, (top - above).max(y + 12)],
             Stand::Middle,
             100,
             &axis,
@@ -166,7 +174,7 @@ impl<'a> Matrix<'a> {
             }
         }
         frame(area, [left, top, left + side, top + side], Colour::Muted, 1)?;
-        let legend = "blue: right, red: wrong; by their part of the row";
+        let legend = "blue: correct, red: wrong; by their share of the row";
         let at = [x + 24, top + side + 18];
         write(area, legend, at, Stand::Right, self.size()[0] - 30, &axis)
     }
@@ -197,7 +205,7 @@ impl<'a> Matrix<'a> {
                 Colour::Ink
             };
             let middle = [0, 1].map(|axis| i32::midpoint(place[axis], place[axis + 2]));
-            let height = if self.cell >= 40 { 13 } else { 10 };
+            let height = if self.cell >= 40 { 14 } else { 11 };
             let text = compact(count);
             write(
                 area,
@@ -241,9 +249,9 @@ fn part(count: u64, total: u64) -> f64 {
 /// The ticks around the map of so many classes.
 fn axes(area: &Area, [left, top, right, bottom]: [i32; 4], classes: usize) -> Result<()> {
     let title = letters(Colour::Ink, 14);
-    let text = format!("all {classes} classes");
+    let text = format!("All {classes} classes");
     write(area, &text, [left, 18], Stand::Right, MAP, &title)?;
-    let style = letters(Colour::Muted, 11);
+    let style = letters(Colour::Muted, 12);
     let step = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000];
     let step = step.into_iter().find(|step| classes / step <= 10);
     for class in (0..classes).step_by(step.unwrap_or(classes)) {
@@ -259,12 +267,12 @@ fn axes(area: &Area, [left, top, right, bottom]: [i32; 4], classes: usize) -> Re
         Colour::Muted,
         1,
     )?;
-    let legend = "rows: true, columns: predicted; blue: right, red: wrong; by logarithms of counts";
+    let legend = "rows: true, columns: predicted; blue: correct, red: wrong; logarithmic";
     write(area, legend, [left, bottom + 18], Stand::Right, MAP, &style)
 }
 
 /// The matrix as a picture of one pixel a cell, a cell standing for several classes where there are too many.
-fn map(confusion: &[Vec<u64>]) -> Result<String> {
+pub fn map(confusion: &[Vec<u64>]) -> Result<String> {
     let classes = confusion.len();
     let side = classes.min(CELLS);
     let place = |class: usize| class * side / classes;
@@ -308,7 +316,7 @@ mod tests {
     #[test]
     fn every_count_stands_in_its_cell() {
         let confusion = vec![vec![90, 10, 0], vec![7, 93, 0], vec![0, 0, 0]];
-        let figure = confusion_matrix(&labels(3), &confusion).unwrap();
+        let figure = confusion_matrix(&labels(3), &confusion, "").unwrap();
         for text in ["90", "93", "10", "7", "class 2", "predicted"] {
             assert!(figure.svg.contains(&format!("\n{text}\n")), "{text}");
         }
@@ -329,7 +337,7 @@ mod tests {
         confusion[17][999] = 8;
         confusion[500][3] = 1;
         assert!(most_confused(&confusion).starts_with(&[0, 1]));
-        let figure = confusion_matrix(&labels(1000), &confusion).unwrap();
+        let figure = confusion_matrix(&labels(1000), &confusion, "").unwrap();
         for class in [3, 17, 500, 999] {
             assert!(
                 figure.svg.contains(&format!("\nclass {class}\n")),
@@ -344,7 +352,7 @@ mod tests {
     fn one_class_and_classes_without_pictures_can_be_drawn() {
         for count in [1, 2, NAMED, NAMED + 1] {
             let empty = vec![vec![0; count]; count];
-            let figure = confusion_matrix(&labels(count), &empty).unwrap();
+            let figure = confusion_matrix(&labels(count), &empty, "").unwrap();
             assert!(!figure.svg.contains("NaN"));
         }
     }

@@ -7,6 +7,7 @@ use plotters::series::{DashedLineSeries, LineSeries};
 use plotters::style::Color;
 
 use super::canvas::{Area, LETTERS, Stand, drawing, figure, letters, line, write};
+use super::scale::{range, tick};
 use super::words::room;
 use super::{Colour, Figure, Panel};
 
@@ -16,31 +17,37 @@ const SIZE: [i32; 2] = [860, 470];
 const UPPER: i32 = 300;
 /// Points up to which each has a dot.
 const DOTS: usize = 40;
+/// Units between the names at the ends of curves.
+const ENDS: i32 = 16;
 
-/// One curve: a number an epoch, where there is one.
+/// One curve: a value per epoch.
 #[derive(Debug, Clone)]
 pub struct Curve {
-    /// What it is, beside the panel's title.
+    /// Its name.
     pub name: String,
-    /// Its colour.
+    /// Its color.
     pub colour: Colour,
-    /// Whether its line is broken, so that it is told from the other of its colour.
+    /// Whether its line is dashed.
     pub is_dashed: bool,
-    /// Epoch and number, in the order of epochs.
+    /// Epoch and value, in the order of epochs.
     pub points: Vec<(f64, f64)>,
 }
 
-/// What a panel of curves shows.
+/// The content of a panel of curves.
 #[derive(Debug, Clone)]
 pub struct Plot {
     /// What is measured, with its unit.
     pub title: String,
     /// The curves.
     pub curves: Vec<Curve>,
-    /// The least and the largest number that there can be.
+    /// The least and the largest possible value.
     pub bounds: [f64; 2],
-    /// A point to be pointed at, with a word for it.
-    pub mark: Option<(f64, f64, String)>,
+    /// Points that are circled, in their colors.
+    pub marks: Vec<(f64, f64, Colour)>,
+    /// The epoch that a line marks, with the words above it.
+    pub best: Option<(f64, String)>,
+    /// Units at the right for the curves' names; 0 if they stand beside the title.
+    pub ends: i32,
 }
 
 /// One epoch of a run; accuracies in percent.
@@ -48,19 +55,19 @@ pub struct Plot {
 pub struct Point {
     /// From 1.
     pub epoch: u64,
-    /// Of the training pictures before each step.
+    /// Loss and accuracy on the training set, before each step's update.
     pub train: [f64; 2],
-    /// Loss and accuracy of the validation pictures, where there are such.
+    /// Loss and accuracy on the validation set, if any.
     pub val: [Option<f64>; 2],
-    /// The last step's.
+    /// The learning rate of the last step.
     pub lr: f64,
 }
 
-/// Draws the epochs of a run; `best` is the number of the best.
+/// Draws the epochs of a run; `best` is the number of the best, `subtitle` names the run and its data.
 ///
 /// # Errors
 /// Never: any numbers can be drawn.
-pub fn learning_curves(points: &[Point], best: Option<u64>) -> Result<Figure> {
+pub fn learning_curves(points: &[Point], best: Option<u64>, subtitle: &str) -> Result<Figure> {
     let curves = |of: usize| {
         let train = points
             .iter()
@@ -70,44 +77,49 @@ pub fn learning_curves(points: &[Point], best: Option<u64>) -> Result<Figure> {
             .filter_map(|point| Some((point.epoch as f64, point.val[of]?)));
         vec![
             Curve {
-                name: "train".to_owned(),
+                name: "training".to_owned(),
                 colour: Colour::Orange,
                 is_dashed: true,
                 points: train.collect(),
             },
             Curve {
-                name: "val".to_owned(),
+                name: "validation".to_owned(),
                 colour: Colour::Blue,
                 is_dashed: false,
                 points: val.collect(),
             },
         ]
     };
-    let mark = points
-        .iter()
-        .find(|point| Some(point.epoch) == best)
-        .and_then(|point| {
-            let top1 = point.val[1]?;
-            Some((
-                point.epoch as f64,
-                top1,
-                format!("best {top1:.2} at {}", point.epoch),
-            ))
-        });
+    let chosen = points.iter().find(|point| Some(point.epoch) == best);
+    let at = chosen.map(|point| point.epoch as f64);
+    let mark = |of: usize| {
+        let point = at.zip(chosen.and_then(|point| point.val[of]));
+        let point = point.map(|(at, value)| (at, value, Colour::Green));
+        point.into_iter().collect::<Vec<_>>()
+    };
+    let best = |value: Option<String>| {
+        let value = value.map_or(String::new(), |value| format!(" {value}"));
+        at.map(|at| (at, format!("best{value}")))
+    };
+    let val = |of: usize| chosen.and_then(|point| point.val[of]);
     let loss = Plot {
-        title: "loss".to_owned(),
+        title: "Loss".to_owned(),
         curves: curves(0),
         bounds: [0.0, f64::INFINITY],
-        mark: None,
+        marks: mark(0),
+        best: best(val(0).map(|loss| format!("{loss:.4}"))),
+        ends: 0,
     };
     let accuracy = Plot {
-        title: "top-1, %".to_owned(),
+        title: "Top-1, %".to_owned(),
         curves: curves(1),
         bounds: [0.0, 100.0],
-        mark,
+        marks: mark(1),
+        best: best(val(1).map(|top1| format!("{top1:.2} %"))),
+        ends: 0,
     };
     let lr = Plot {
-        title: "learning rate".to_owned(),
+        title: "Learning rate".to_owned(),
         curves: vec![Curve {
             name: String::new(),
             colour: Colour::Purple,
@@ -118,9 +130,11 @@ pub fn learning_curves(points: &[Point], best: Option<u64>) -> Result<Figure> {
                 .collect(),
         }],
         bounds: [0.0, f64::INFINITY],
-        mark: None,
+        marks: Vec::new(),
+        best: best(None),
+        ends: 0,
     };
-    figure("learning curves", SIZE, |area| {
+    figure(["Learning curves", subtitle], SIZE, |area| {
         if points.is_empty() {
             let middle = [SIZE[0] / 2, SIZE[1] / 2];
             let style = letters(Colour::Muted, 16);
@@ -150,24 +164,27 @@ pub fn learning_curves(points: &[Point], best: Option<u64>) -> Result<Figure> {
 /// Never: any numbers can be drawn.
 pub(super) fn panel(area: &Area, plot: &Plot) -> Result<Panel> {
     let x = epochs(&plot.curves);
-    let y = range(&plot.curves, plot.bounds);
+    let values = plot.curves.iter().flat_map(|curve| &curve.points);
+    let values: Vec<f64> = values.map(|point| point.1).collect();
+    let y = range(&values, plot.bounds);
+    let step = (y[1] - y[0]) / 6.0;
     let mut chart = ChartBuilder::on(area)
-        .margin_top(38)
-        .margin_right(18)
+        .margin_top(48)
+        .margin_right((18 + plot.ends).unsigned_abs())
         .margin_bottom(4)
-        .x_label_area_size(34)
-        .y_label_area_size(54)
+        .x_label_area_size(38)
+        .y_label_area_size(58)
         .build_cartesian_2d(x[0]..x[1], y[0]..y[1])
         .map_err(drawing)?;
     // No line between two epochs.
-    let ticks = ((x[1] - x[0]).ceil() as usize).clamp(1, 12);
+    let count = ((x[1] - x[0]).ceil() as usize).clamp(1, 10);
     chart
         .configure_mesh()
         .light_line_style(plotters::style::TRANSPARENT)
         .bold_line_style(Colour::Grid.solid())
         .axis_style(Colour::Muted.solid())
-        .label_style(letters(Colour::Muted, 11))
-        .x_labels(ticks)
+        .label_style(letters(Colour::Muted, 12))
+        .x_labels(count)
         .y_labels(6)
         .x_desc("epoch")
         .x_label_formatter(&|x| {
@@ -177,13 +194,15 @@ pub(super) fn panel(area: &Area, plot: &Plot) -> Result<Panel> {
                 String::new()
             }
         })
-        .y_label_formatter(&|&at| tick(at, (y[1] - y[0]) / 6.0))
+        .y_label_formatter(&|&at| tick(at, step))
         .draw()
         .map_err(drawing)?;
+    // What is beyond the top stays there.
+    let inside = |(at, value): (f64, f64)| (at, value.min(y[1]));
     for curve in &plot.curves {
         let points = || {
             let finite = curve.points.iter().copied();
-            finite.filter(|(_, y)| y.is_finite())
+            finite.filter(|(_, y)| y.is_finite()).map(inside)
         };
         let style = curve.colour.solid().stroke_width(2);
         if curve.is_dashed {
@@ -198,25 +217,80 @@ pub(super) fn panel(area: &Area, plot: &Plot) -> Result<Panel> {
             chart.draw_series(dots).map_err(drawing)?;
         }
     }
-    if let Some((x, y, _)) = &plot.mark {
-        let ring = Circle::new((*x, *y), 5, Colour::Green.solid().stroke_width(2));
+    if let Some((at, _)) = plot.best {
+        let style = Colour::Green.solid().stroke_width(1);
+        let marked = DashedLineSeries::new([(at, y[0]), (at, y[1])], 4, 4, style);
+        chart.draw_series(marked).map_err(drawing)?;
+    }
+    for &(x, y, colour) in &plot.marks {
+        let ring = Circle::new(inside((x, y)), 5, colour.solid().stroke_width(2));
         chart.draw_series([ring]).map_err(drawing)?;
     }
     let (across, down) = chart.plotting_area().get_pixel_range();
-    heading(area, plot)?;
-    Ok(Panel {
+    let (left, top) = area.get_base_pixel();
+    let panel = Panel {
         title: plot.title.clone(),
         place: [across.start, down.start, across.end, down.end],
         x,
         y,
-    })
+    };
+    let place = [
+        across.start - left,
+        down.start - top,
+        across.end - left,
+        down.end - top,
+    ];
+    heading(area, plot)?;
+    if let Some((at, words)) = &plot.best {
+        let part = (at - x[0]) / (x[1] - x[0]);
+        let at = place[0] + (part * f64::from(place[2] - place[0])) as i32;
+        let (stand, at) = if part > 0.5 {
+            (Stand::Left, at + 10)
+        } else {
+            (Stand::Right, at - 10)
+        };
+        let style = letters(Colour::Green, 12);
+        write(area, words, [at, place[1] - 8], stand, 160, &style)?;
+    }
+    if plot.ends > 0 {
+        ends(area, plot, place, y)?;
+    }
+    Ok(panel)
+}
+
+/// The names of the curves at their ends, in their colors, none over another.
+fn ends(area: &Area, plot: &Plot, [_, top, right, bottom]: [i32; 4], y: [f64; 2]) -> Result<()> {
+    let named = plot.curves.iter().filter(|curve| !curve.name.is_empty());
+    let ends = named.filter_map(|curve| {
+        let (_, value) = curve.points.iter().rfind(|point| point.1.is_finite())?;
+        let part = (y[1] - value.min(y[1])) / (y[1] - y[0]);
+        Some((curve, top + (part * f64::from(bottom - top)) as i32))
+    });
+    let mut ends: Vec<(&Curve, i32)> = ends.collect();
+    ends.sort_by_key(|(_, at)| *at);
+    let mut least = top;
+    for (_, at) in &mut ends {
+        *at = (*at).max(least);
+        least = *at + ENDS;
+    }
+    let mut most = bottom;
+    for (_, at) in ends.iter_mut().rev() {
+        *at = (*at).min(most);
+        most = *at - ENDS;
+    }
+    for (curve, at) in ends {
+        let style = letters(curve.colour, 12);
+        let at = [right + 8, at];
+        write(area, &curve.name, at, Stand::Right, plot.ends - 4, &style)?;
+    }
+    Ok(())
 }
 
 /// The panel's title, and what its curves are.
 fn heading(area: &Area, plot: &Plot) -> Result<()> {
     let (width, _) = area.dim_in_pixel();
     let title = letters(Colour::Ink, 14);
-    let mut x = 54;
+    let mut x = 58;
     write(
         area,
         &plot.title,
@@ -229,7 +303,7 @@ fn heading(area: &Area, plot: &Plot) -> Result<()> {
     for curve in plot
         .curves
         .iter()
-        .filter(|curve| !curve.name.is_empty() && !curve.points.is_empty())
+        .filter(|curve| plot.ends == 0 && !curve.name.is_empty() && !curve.points.is_empty())
     {
         let dashes: &[[i32; 2]] = if curve.is_dashed {
             &[[0, 8], [12, 20]]
@@ -249,11 +323,6 @@ fn heading(area: &Area, plot: &Plot) -> Result<()> {
         )?;
         x += 26 + (room([curve.name.as_str()]) * f64::from(LETTERS)) as i32 + 16;
     }
-    if let Some((_, _, words)) = &plot.mark {
-        let style = letters(Colour::Green, LETTERS);
-        let right = width as i32 - 18;
-        write(area, words, [right, 18], Stand::Left, right - x, &style)?;
-    }
     Ok(())
 }
 
@@ -265,50 +334,6 @@ fn epochs(curves: &[Curve]) -> [f64; 2] {
     let first = first.min(last);
     let room = (0.02 * (last - first)).max(if last > first { 0.05 } else { 0.5 });
     [first - room, last + room]
-}
-
-/// The least and the largest number of the curves with some room, within the bounds of what there can be.
-fn range(curves: &[Curve], bounds: [f64; 2]) -> [f64; 2] {
-    let all = || {
-        let points = curves.iter().flat_map(|curve| &curve.points);
-        points.map(|point| point.1).filter(|y| y.is_finite())
-    };
-    let (low, high) = all().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), y| {
-        (low.min(y), high.max(y))
-    });
-    if low > high {
-        return [0.0, 1.0];
-    }
-    // Of what nearly reaches the bound the bound is shown.
-    let low = if low - bounds[0] < 0.35 * (high - bounds[0]) {
-        bounds[0]
-    } else {
-        low
-    };
-    let room = match high - low {
-        extent if extent > 1e-12 * high.abs() => 0.06 * extent,
-        _ if high == 0.0 => 1.0,
-        _ => 0.1 * high.abs(),
-    };
-    [(low - room).max(bounds[0]), (high + room).min(bounds[1])]
-}
-
-/// A number beside an axis, with the digits that tell it from the next one, which is about `step` away.
-fn tick(y: f64, step: f64) -> String {
-    if y.abs() < step / 100.0 {
-        return "0".to_owned();
-    }
-    let decimals = (-step.log10()).ceil().max(0.0) as usize;
-    if decimals <= 4 && y.abs() < 1e5 {
-        let text = format!("{y:.decimals$}");
-        return if text.contains('.') {
-            text.trim_end_matches('0').trim_end_matches('.').to_owned()
-        } else {
-            text
-        };
-    }
-    let digits = (y.abs().log10().floor() - step.log10().floor()).max(0.0) as usize;
-    format!("{y:.digits$e}")
 }
 
 #[cfg(test)]
@@ -341,8 +366,8 @@ mod tests {
             point(2, 1.0, 60.0),
             point(3, 0.8, 58.0),
         ];
-        let figure = learning_curves(&points, Some(2)).unwrap();
-        assert!(figure.svg.contains("best 59.00 at 2"));
+        let figure = learning_curves(&points, Some(2), "run on data").unwrap();
+        assert!(figure.svg.contains("best 59.00 %") && figure.svg.contains("run on data"));
         let (x, y) = place(&figure.panels[1], 2.0, 59.0);
         let rings: Vec<_> = figure
             .svg
@@ -350,18 +375,18 @@ mod tests {
             .filter(|line| line.contains("<circle") && line.contains("r=\"5\""))
             .collect();
         let number = |name: &str| -> f64 {
-            let (_, rest) = rings[0].split_once(&format!("{name}=\"")).unwrap();
+            let (_, rest) = rings[1].split_once(&format!("{name}=\"")).unwrap();
             rest.split_once('"').unwrap().0.parse().unwrap()
         };
-        assert_eq!(rings.len(), 1);
+        assert_eq!(rings.len(), 2);
         assert!((number("cx") - x).abs() <= 1.0 && (number("cy") - y).abs() <= 1.0);
     }
 
     #[test]
     fn a_run_of_no_epoch_and_of_one_can_be_drawn() {
-        let empty = learning_curves(&[], None).unwrap();
+        let empty = learning_curves(&[], None, "").unwrap();
         assert!(empty.svg.contains("no epoch is finished yet") && empty.panels.is_empty());
-        let one = learning_curves(&[point(1, 2.0, 30.0)], Some(1)).unwrap();
+        let one = learning_curves(&[point(1, 2.0, 30.0)], Some(1), "").unwrap();
         assert_eq!(one.panels.len(), 3);
         assert!(one.svg.matches("<circle").count() >= 5);
         assert!(!one.svg.contains("NaN"), "{}", one.svg);
@@ -373,22 +398,8 @@ mod tests {
         flat.val = [None, None];
         let mut nan = flat;
         (nan.epoch, nan.train) = (2, [f64::NAN, 100.0]);
-        let figure = learning_curves(&[flat, nan], None).unwrap();
+        let figure = learning_curves(&[flat, nan], None, "").unwrap();
         assert!(!figure.svg.contains("NaN") && !figure.svg.contains("inf"));
-        assert!(!figure.svg.contains(">\nval\n"));
-    }
-
-    #[test]
-    fn ticks_have_the_digits_that_tell_them_apart() {
-        for (number, step, text) in [
-            (0.0, 0.02, "0"),
-            (0.1, 0.02, "0.1"),
-            (97.5, 0.5, "97.5"),
-            (80.0, 20.0, "80"),
-            (2.8e-4, 1e-5, "2.8e-4"),
-            (2e-6, 1e-6, "2e-6"),
-        ] {
-            assert_eq!(tick(number, step), text);
-        }
+        assert!(!figure.svg.contains(">\nvalidation\n"));
     }
 }

@@ -1,104 +1,95 @@
-//! Pictures in rows with what they are and what they were taken for, the wrong ones marked.
+//! Images in rows with their true and predicted classes, the wrong ones marked.
 
 use anyhow::Result;
 
 use super::canvas::{Stand, figure, frame, letters, write};
+use super::words::cut_middle;
 use super::{Colour, Figure};
 
-/// Pictures a row.
-const COLUMNS: usize = 6;
-/// Units of a picture's longer side.
-const SIDE: i32 = 128;
-/// Units between pictures.
-const GAP: i32 = 14;
-/// Units of the words below a picture.
-const WORDS: i32 = 58;
+/// Images per row, at most and at least.
+const COLUMNS: [usize; 2] = [6, 4];
+/// Units of an image's longer side.
+const SIDE: i32 = 150;
+/// Units between images.
+const GAP: i32 = 16;
+/// Units of the words below an image.
+const WORDS: i32 = 62;
+/// Columns of words below an image.
+const LETTERS: usize = 20;
 
-/// A picture with its words.
+/// An image with its words.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tile {
-    /// The picture as a data URI.
+    /// The image as a data URI.
     pub uri: String,
     /// Its width and height.
     pub size: [u32; 2],
-    /// The class that it was taken for, and how sure the net was.
+    /// Its file, or its name in the dataset.
+    pub name: String,
+    /// The predicted class, and the model's confidence.
     pub predicted: (String, f64),
-    /// Its class, where that is another.
+    /// The true class, if it is another.
     pub wrong: Option<String>,
 }
 
-/// Draws the pictures under a title.
+/// The images per row that leave the fewest places of the last one empty.
+fn columns(count: usize) -> usize {
+    let [most, least] = COLUMNS;
+    if count <= most {
+        return count.clamp(3, most);
+    }
+    let empty = |columns: &usize| count.next_multiple_of(*columns) - count;
+    (least..=most).rev().min_by_key(empty).unwrap_or(most)
+}
+
+/// Draws images under a title; `subtitle` names the run and its data.
 ///
 /// # Errors
-/// Never: any pictures can be drawn.
-pub fn gallery(title: &str, tiles: &[Tile]) -> Result<Figure> {
-    let rows = tiles.len().div_ceil(COLUMNS).max(1) as i32;
+/// Never: any images can be drawn.
+pub fn gallery(title: &str, subtitle: &str, tiles: &[Tile]) -> Result<Figure> {
+    let columns = columns(tiles.len());
+    let rows = tiles.len().div_ceil(columns).max(1) as i32;
     let size = [
-        GAP + COLUMNS as i32 * (SIDE + GAP),
-        40 + rows * (SIDE + WORDS + GAP),
+        GAP + columns as i32 * (SIDE + GAP),
+        8 + rows * (SIDE + WORDS + GAP),
     ];
     let place = |index: usize| {
-        let (row, column) = ((index / COLUMNS) as i32, (index % COLUMNS) as i32);
-        [GAP + column * (SIDE + GAP), 40 + row * (SIDE + WORDS + GAP)]
+        let (row, column) = ((index / columns) as i32, (index % columns) as i32);
+        [GAP + column * (SIDE + GAP), 8 + row * (SIDE + WORDS + GAP)]
     };
-    let mut drawn = figure(title, size, |area| {
-        write(
-            area,
-            title,
-            [GAP, 20],
-            Stand::Right,
-            size[0] - GAP,
-            &letters(Colour::Ink, 15),
-        )?;
+    let mut drawn = figure([title, subtitle], size, |area| {
         if tiles.is_empty() {
             let muted = letters(Colour::Muted, 14);
-            write(
-                area,
-                "none",
-                [size[0] / 2, size[1] / 2],
-                Stand::Middle,
-                100,
-                &muted,
-            )?;
+            let middle = [size[0] / 2, size[1] / 2];
+            write(area, "none", middle, Stand::Middle, 100, &muted)?;
         }
         for (index, tile) in tiles.iter().enumerate() {
             let [x, y] = place(index);
             let (name, probability) = &tile.predicted;
-            let (mark, colour) = match tile.wrong {
-                None => ("✓", Colour::Green),
-                Some(_) => ("✗", Colour::Red),
-            };
             let sure = format!("{:.0} %", 100.0 * probability);
-            let first = y + SIDE + 14;
-            write(
-                area,
-                mark,
-                [x, first],
-                Stand::Right,
-                14,
-                &letters(colour, 13),
-            )?;
-            let ink = letters(Colour::Ink, 12);
-            write(area, name, [x + 15, first], Stand::Right, SIDE - 15, &ink)?;
-            let (second, muted) = ([x + 15, first + 17], letters(Colour::Muted, 12));
-            write(area, &sure, second, Stand::Right, SIDE - 15, &muted)?;
-            if let Some(truth) = &tile.wrong {
-                let third = [x, first + 34];
-                let red = letters(Colour::Red, 12);
-                write(
-                    area,
-                    &format!("is {truth}"),
-                    third,
-                    Stand::Right,
-                    SIDE,
-                    &red,
-                )?;
-                frame(
-                    area,
-                    [x - 2, y - 2, x + SIDE + 2, y + SIDE + 2],
-                    Colour::Red,
-                    3,
-                )?;
+            let lines = match &tile.wrong {
+                None => [
+                    (format!("✓ {}", cut_middle(name, LETTERS - 2)), Colour::Green),
+                    (sure, Colour::Muted),
+                ],
+                Some(truth) => [
+                    (format!("{} →", cut_middle(truth, LETTERS - 2)), Colour::Ink),
+                    (
+                        format!("✗ {} {sure}", cut_middle(name, LETTERS - 3 - sure.len())),
+                        Colour::Red,
+                    ),
+                ],
+            };
+            let file = cut_middle(&tile.name, LETTERS + 2);
+            let lines = lines.into_iter().chain([(file, Colour::Muted)]);
+            for ((text, colour), line) in lines.zip(0..) {
+                let height = if line == 2 { 11 } else { 13 };
+                let at = [x, y + SIDE + 14 + 18 * line];
+                write(area, &text, at, Stand::Right, SIDE + GAP, &letters(colour, height))?;
+            }
+            if tile.wrong.is_some() {
+                let edge = [x - 2, y - 2, x + SIDE + 2, y + SIDE + 2];
+                frame(area, edge, Colour::Red, 2)?;
             }
         }
         Ok(Vec::new())
@@ -122,6 +113,7 @@ mod tests {
         Tile {
             uri: "data:image/png;base64,".to_owned(),
             size: [10, 20],
+            name: "folder/file.png".to_owned(),
             predicted: (predicted.to_owned(), 0.876),
             wrong: wrong.map(str::to_owned),
         }
@@ -130,11 +122,11 @@ mod tests {
     #[test]
     fn wrong_pictures_are_marked_by_sign_word_and_frame() {
         let tiles = [tile("Coat", None), tile("Shirt", Some("<b>&\"Coat"))];
-        let figure = gallery("test pictures", &tiles).unwrap();
+        let figure = gallery("test images", "run", &tiles).unwrap();
         assert_eq!(figure.svg.matches('✗').count(), 1);
         assert_eq!(figure.svg.matches('✓').count(), 1);
         assert!(
-            figure.svg.contains("is &lt;b&gt;&amp;&quot;Coat"),
+            figure.svg.contains("&lt;b&gt;&amp;&quot;Coat →"),
             "{}",
             figure.svg
         );
@@ -149,6 +141,13 @@ mod tests {
 
     #[test]
     fn no_mistake_is_said_to_be_none() {
-        assert!(gallery("mistakes", &[]).unwrap().svg.contains("\nnone\n"));
+        assert!(gallery("mistakes", "", &[]).unwrap().svg.contains("\nnone\n"));
+    }
+
+    #[test]
+    fn few_places_are_left_empty() {
+        for (count, expected) in [(1, 3), (3, 3), (6, 6), (8, 4), (10, 5), (24, 6)] {
+            assert_eq!(columns(count), expected, "{count}");
+        }
     }
 }

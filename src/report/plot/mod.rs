@@ -1,8 +1,8 @@
-//! Pictures of what a model does: learning curves, confusion, classes, calibration, the test pictures themselves.
+//! Plots of what a model does: learning curves, confusion, classes, calibration, and images with their predictions.
 //!
-//! Each plot is a function from plain numbers to a [`Figure`], an SVG that browsers show in light and dark and at any size.
-//! PNG is made of the same SVG, at two pixels a unit. Colours are named by what they mean ([`Colour`]), and nothing is told by
-//! colour alone.
+//! Each plot is a function from plain numbers to a [`Figure`], an SVG that browsers show in light and dark and at any size, with
+//! a title that names the run and the data. PNG is made of the same SVG, at two pixels per unit. Colors are named by what they
+//! mean ([`Colour`]), and nothing is told by color alone.
 
 mod canvas;
 pub mod classes;
@@ -13,33 +13,34 @@ pub mod curves;
 pub mod gallery;
 mod raster;
 pub mod reliability;
+pub(super) mod scale;
 pub(super) mod words;
 
 use std::path::Path;
 
 use anyhow::Result;
-use serde::Serialize;
 
 use crate::weights::write_whole;
-pub use colour::{Colour, dark_style};
-use words::escaped;
+pub use colour::Colour;
 
-/// Pixels of the PNG for a unit of the SVG.
+/// Pixels of the PNG per unit of the SVG.
 const SCALE: f32 = 2.0;
 
-/// A picture that can be looked at.
+/// A plot.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figure {
-    /// What it shows, in words.
+    /// What it shows, and of what.
     pub title: String,
-    /// The whole file, with its own colours for light and dark.
+    /// The whole file, with its own colors for light and dark.
     pub svg: String,
-    /// Where its coordinate systems are, for what is laid over them.
+    /// Where its coordinate systems are.
     pub panels: Vec<Panel>,
+    /// Units above the drawing, of its title.
+    head: i32,
 }
 
 /// A coordinate system in a figure.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Panel {
     /// What it shows.
     pub title: String,
@@ -52,10 +53,10 @@ pub struct Panel {
 }
 
 impl Figure {
-    /// Writes `<name>.svg` and `<name>.png` into `folder`, each whole.
+    /// Writes `<name>.svg` and `<name>.png` into `folder`, each atomically.
     ///
     /// # Errors
-    /// Where a file cannot be written.
+    /// If a file cannot be written.
     pub fn save(&self, folder: &Path, name: &str) -> Result<()> {
         write_whole(&folder.join(format!("{name}.svg")), |file| {
             Ok(file.write_all(self.svg.as_bytes())?)
@@ -66,19 +67,7 @@ impl Figure {
         })
     }
 
-    /// The figure as a part of a page, whose style it follows.
-    pub fn inline(&self) -> String {
-        let root = self.svg.find("<title>").unwrap_or(0);
-        let body = self
-            .svg
-            .find("</style>")
-            .map_or(0, |end| end + "</style>".len());
-        let label = format!(" aria-label=\"{}\">", escaped(&self.title));
-        let tag = self.svg[..root].trim_end().trim_end_matches('>');
-        format!("{tag}{label}{}", &self.svg[body..])
-    }
-
-    /// The figure as a PNG in its light colours, two pixels a unit.
+    /// The figure as a PNG in its light colors, two pixels per unit.
     ///
     /// # Errors
     /// Never: what is drawn here can be rasterised.

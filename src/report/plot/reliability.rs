@@ -3,37 +3,31 @@
 
 use anyhow::Result;
 
-use super::canvas::{Stand, figure, fill, frame, letters, line, write};
+use super::canvas::{Area, Stand, figure, fill, frame, letters, line, write};
 use super::{Colour, Figure, Panel};
 use crate::eval::Calibration;
 
-const SIZE: [i32; 2] = [460, 540];
-const LEFT: i32 = 60;
-const TOP: i32 = 44;
+const SIZE: [i32; 2] = [480, 580];
+const LEFT: i32 = 64;
+const TOP: i32 = 12;
 const SIDE: i32 = 380;
-/// Height of the bars that count pictures.
+/// Height of the bars that count images.
 const COUNTS: i32 = 50;
+/// Units between the lines of a hatch.
+const HATCH: i32 = 6;
 
-/// Draws the accuracy of each bin of confidence, and how many pictures are in it.
+/// Draws the accuracy of each bin of confidence, and the number of images in it; `subtitle` names the run and its data.
 ///
 /// # Errors
 /// Never: any bins can be drawn.
-pub fn reliability_diagram(calibration: &Calibration) -> Result<Figure> {
-    figure("reliability diagram", SIZE, |area| {
-        let ink = letters(Colour::Ink, 12);
-        let muted = letters(Colour::Muted, 11);
-        let title = format!(
-            "expected calibration error {:.2} %",
-            100.0 * calibration.expected_error()
-        );
-        write(
-            area,
-            &title,
-            [LEFT, 18],
-            Stand::Right,
-            SIDE,
-            &letters(Colour::Ink, 14),
-        )?;
+pub fn reliability_diagram(calibration: &Calibration, subtitle: &str) -> Result<Figure> {
+    let title = format!(
+        "Expected calibration error {:.2} %",
+        100.0 * calibration.expected_error()
+    );
+    figure([&title, subtitle], SIZE, |area| {
+        let ink = letters(Colour::Ink, 13);
+        let muted = letters(Colour::Muted, 12);
         let bottom = TOP + SIDE;
         for percent in [0, 20, 40, 60, 80, 100] {
             let at = SIDE * percent / 100;
@@ -72,10 +66,15 @@ pub fn reliability_diagram(calibration: &Calibration) -> Result<Figure> {
             fill(area, bar, &Colour::Blue.part(0.7))?;
             let (low, high) = (accuracy.min(confidence), accuracy.max(confidence));
             let gap = [left, bottom - at(high), right, bottom - at(low)];
-            fill(area, gap, &Colour::Red.part(0.35))?;
+            let kind = Gap::of(accuracy, confidence);
+            hatch(area, gap, kind)?;
             frame(area, bar, Colour::Blue, 1)?;
             let height = (bin.images as f64 / most as f64 * f64::from(COUNTS)).ceil() as i32;
-            let floor = bottom + 36 + COUNTS;
+            let floor = bottom + 60 + COUNTS;
+            let above = [(left + right) / 2, floor - height - 8];
+            let small = letters(Colour::Muted, 10);
+            let count = compact(bin.images);
+            write(area, &count, above, Stand::Middle, 30, &small)?;
             fill(
                 area,
                 [left, floor - height, right, floor],
@@ -88,17 +87,17 @@ pub fn reliability_diagram(calibration: &Calibration) -> Result<Figure> {
         write(
             area,
             label,
-            [14, TOP + SIDE / 2 + 34],
+            [16, TOP + SIDE / 2 + 40],
             Stand::Upwards,
             120,
             &ink,
         )?;
-        let label = "confidence, %; below: pictures";
-        let at = [LEFT + SIDE / 2, bottom + 28];
+        let label = "confidence, %";
+        let at = [LEFT + SIDE / 2, bottom + 30];
         write(area, label, at, Stand::Middle, SIDE, &ink)?;
-        let legend = "blue: accuracy; red: too sure; dark: not sure enough";
-        let at = [LEFT, SIZE[1] - 12];
-        write(area, legend, at, Stand::Right, SIDE, &ink)?;
+        let at = [16, bottom + 60 + COUNTS];
+        write(area, "images", at, Stand::Upwards, 60, &muted)?;
+        legend(area, SIZE[1] - 38)?;
         Ok(vec![Panel {
             title: "reliability".to_owned(),
             place: [LEFT, TOP, LEFT + SIDE, bottom],
@@ -106,6 +105,80 @@ pub fn reliability_diagram(calibration: &Calibration) -> Result<Figure> {
             y: [0.0, 1.0],
         }])
     })
+}
+
+/// How accuracy and confidence differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gap {
+    /// The model is less accurate than confident.
+    Over,
+    /// The model is more accurate than confident.
+    Under,
+}
+
+impl Gap {
+    fn of(accuracy: f64, confidence: f64) -> Self {
+        if confidence > accuracy {
+            Self::Over
+        } else {
+            Self::Under
+        }
+    }
+
+    fn colour(self) -> Colour {
+        match self {
+            Self::Over => Colour::Red,
+            Self::Under => Colour::Purple,
+        }
+    }
+}
+
+/// Hatches a rectangle in the color of a gap, rising lines for one kind and falling ones for the other.
+fn hatch(area: &Area, place: [i32; 4], gap: Gap) -> Result<()> {
+    let [left, top, right, bottom] = place;
+    let (colour, height) = (gap.colour(), bottom - top);
+    fill(area, place, &Colour::Paper.solid())?;
+    for start in (left - height..right).step_by(HATCH.unsigned_abs() as usize) {
+        // From the bottom at `start` upwards to the right, as far as it is inside.
+        let (from, to) = (start.max(left), (start + height).min(right));
+        if from >= to {
+            continue;
+        }
+        let y = |x: i32| match gap {
+            Gap::Over => bottom - (x - start),
+            Gap::Under => top + (x - start),
+        };
+        line(area, &[(from, y(from)), (to, y(to))], colour, 1)?;
+    }
+    frame(area, place, colour, 1)
+}
+
+/// What bars and hatches mean.
+fn legend(area: &Area, y: i32) -> Result<()> {
+    let ink = letters(Colour::Ink, 12);
+    let mut entry = |x: i32, y: i32, text: &str, gap: Option<Gap>| -> Result<()> {
+        let place = [x, y - 6, x + 20, y + 6];
+        match gap {
+            Some(gap) => hatch(area, place, gap)?,
+            None => fill(area, place, &Colour::Blue.part(0.7))?,
+        }
+        write(area, text, [x + 26, y], Stand::Right, 180, &ink)
+    };
+    entry(LEFT, y, "accuracy", None)?;
+    entry(LEFT + 110, y, "overconfident", Some(Gap::Over))?;
+    entry(LEFT + 240, y, "underconfident", Some(Gap::Under))?;
+    line(area, &[(LEFT, y + 22), (LEFT + 20, y + 22)], Colour::Ink, 1)?;
+    let text = "perfect calibration";
+    write(area, text, [LEFT + 26, y + 22], Stand::Right, 180, &ink)
+}
+
+/// A count in four letters.
+fn compact(count: u64) -> String {
+    match count {
+        0..10_000 => count.to_string(),
+        10_000..1_000_000 => format!("{}k", count / 1000),
+        _ => format!("{}M", count / 1_000_000),
+    }
 }
 
 #[cfg(test)]
@@ -118,14 +191,14 @@ mod tests {
         for right in [true, true, true, false] {
             calibration.add(0.75, right);
         }
-        let figure = reliability_diagram(&calibration).unwrap();
-        assert!(figure.svg.contains("expected calibration error 0.00 %"));
+        let figure = reliability_diagram(&calibration, "").unwrap();
+        assert!(figure.svg.contains("Expected calibration error 0.00 %"));
         assert_eq!(gaps(&figure), [0]);
         for _ in 0..4 {
             calibration.add(0.75, false);
         }
-        let figure = reliability_diagram(&calibration).unwrap();
-        assert!(figure.svg.contains("expected calibration error 37.50 %"));
+        let figure = reliability_diagram(&calibration, "").unwrap();
+        assert!(figure.svg.contains("Expected calibration error 37.50 %"));
         // Three of eight are right.
         assert_eq!(gaps(&figure), [SIDE * 3 / 4 - (SIDE * 3 + 4) / 8]);
     }
@@ -143,7 +216,7 @@ mod tests {
 
     #[test]
     fn no_picture_can_be_drawn() {
-        let figure = reliability_diagram(&Calibration::default()).unwrap();
+        let figure = reliability_diagram(&Calibration::default(), "").unwrap();
         assert!(!figure.svg.contains("NaN"));
     }
 }

@@ -33,6 +33,19 @@ pub fn escaped(text: &str) -> String {
     escaped
 }
 
+/// `text` in at most so many columns, cut in the middle, where names are least telling.
+pub fn cut_middle(text: &str, columns: usize) -> String {
+    if measure_text_width(text) <= columns {
+        return text.to_owned();
+    }
+    let tail = columns.saturating_sub(1) / 2;
+    let starts = text.char_indices().map(|(at, _)| &text[at..]);
+    let mut ends = starts.filter(|end| measure_text_width(end) <= tail);
+    let end = ends.next().unwrap_or_default();
+    let start = truncate_str(text, columns - 1 - measure_text_width(end), "");
+    format!("{start}…{end}")
+}
+
 /// As much of `text` as fits into `room`, in heights of its letters.
 pub fn shortened(text: &str, room: f64) -> String {
     let columns = (room / WIDTH).max(1.0) as usize;
@@ -55,6 +68,16 @@ mod tests {
             escaped(&printable("</title><script>\"'&\u{0}\u{202e}")),
             "&lt;/title&gt;&lt;script&gt;&quot;&#39;&amp;  "
         );
+    }
+
+    #[test]
+    fn names_are_cut_in_the_middle() {
+        assert_eq!(cut_middle("photos-resnet18-finetune-12", 15), "photos-…tune-12");
+        assert_eq!(cut_middle("short", 5), "short");
+        for columns in 1..12 {
+            let cut = cut_middle("고양이 고양이 고양이", columns);
+            assert!(measure_text_width(&cut) <= columns, "{cut}");
+        }
     }
 
     #[test]

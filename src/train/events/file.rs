@@ -1,6 +1,7 @@
 //! Event files: their names, and when events are flushed to disk.
 
 use super::message::Message;
+use super::read::PREFIX;
 use super::record::write_record;
 use anyhow::{Context, Result};
 use std::fs::{self, File};
@@ -8,8 +9,6 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// The prefix of the names of event files, which TensorBoard expects.
-const PREFIX: &str = "events.out.tfevents.";
 /// Time after which events are flushed with the next one.
 const KEPT: Duration = Duration::from_secs(2);
 

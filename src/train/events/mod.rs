@@ -14,6 +14,7 @@ mod file;
 mod grid;
 mod histogram;
 mod message;
+pub mod read;
 mod record;
 
 use super::learner::Input;

@@ -1,0 +1,108 @@
+//! Images with what the model made of them, each a button that enlarges it.
+
+use super::html::{Html, escape, name};
+use crate::report::examined::{Examined, Shown};
+
+/// Columns of a class name below an image, at most.
+const NAME: usize = 30;
+/// Columns of a file name below an image, at most.
+const FILE: usize = 34;
+/// Longer side, in pixels, up to which pixels are drawn as squares.
+const PIXELATED: u32 = 64;
+
+/// Writes the mistakes that the model was most confident of.
+pub fn mistakes(page: &mut Html, examined: &Examined) {
+    page.section(
+        "mistakes",
+        "Mistakes",
+        match examined.mistakes.len() {
+            0 => "No image was misclassified.",
+            _ => "Most confident first: true class → predicted class.",
+        },
+    );
+    tiles(page, examined, &examined.mistakes);
+    page.raw("</section>\n");
+}
+
+/// Writes images with the regions that speak for the predicted class.
+pub fn cams(page: &mut Html, examined: &Examined) {
+    if examined.explained.is_empty() {
+        return;
+    }
+    page.section(
+        "cam",
+        "Grad-CAM",
+        "The regions that speak for the predicted class. Each map is scaled to its own maximum; dimmed regions are cropped away before the model sees the image.",
+    );
+    page.raw("<p class=\"heat\">no evidence <i></i> most evidence</p>\n<ul class=\"cams\">\n");
+    for one in &examined.explained {
+        let image = &examined.pictures[one.place];
+        page.raw("<li><figure><div>");
+        picture(page, image);
+        page.raw(&format!(
+            "<img src=\"{}\" alt=\"Grad-CAM of {}\">",
+            one.uri,
+            escape(&image.name)
+        ));
+        page.raw("</div><figcaption>");
+        caption(page, examined, image);
+        page.raw("</figcaption></figure></li>\n");
+    }
+    page.raw("</ul>\n</section>\n");
+}
+
+/// Writes a list of images.
+pub fn tiles(page: &mut Html, examined: &Examined, places: &[usize]) {
+    if places.is_empty() {
+        return;
+    }
+    page.raw("<ul class=\"tiles\">\n");
+    for &place in places {
+        let image = &examined.pictures[place];
+        page.raw(&format!(
+            "<li><button type=\"button\" data-image=\"{place}\">"
+        ));
+        picture(page, image);
+        caption(page, examined, image);
+        page.raw("</button></li>\n");
+    }
+    page.raw("</ul>\n");
+}
+
+fn picture(page: &mut Html, image: &Shown) {
+    let small = if image.size.iter().all(|side| *side <= PIXELATED) {
+        " class=\"small\""
+    } else {
+        ""
+    };
+    page.raw(&format!(
+        "<img{small} src=\"{}\" alt=\"{}\" width=\"{}\" height=\"{}\">",
+        image.uri,
+        escape(&image.name),
+        image.size[0],
+        image.size[1]
+    ));
+}
+
+/// What it is, what it was taken for, how confidently, and its file.
+fn caption(page: &mut Html, examined: &Examined, image: &Shown) {
+    let label = |class: u32| name(&examined.labels[class as usize], NAME);
+    let confidence = 100.0 * image.probability;
+    page.raw("<span class=\"verdict\">");
+    if image.class == image.predicted {
+        page.raw(&format!(
+            "<span class=\"correct\" aria-hidden=\"true\">✓</span> {}",
+            label(image.class)
+        ));
+    } else {
+        page.raw(&format!(
+            "{} <span aria-label=\"predicted as\">→</span> <b class=\"mistake\">{}</b>",
+            label(image.class),
+            label(image.predicted)
+        ));
+    }
+    page.raw(&format!(
+        " <span class=\"percent\">{confidence:.0} %</span></span> <span class=\"file\">{}</span>",
+        name(&image.name, FILE)
+    ));
+}
