@@ -12,8 +12,9 @@ use super::Evaluation;
 use crate::error::{hinted, misuse, one_line};
 use crate::predict::Prediction;
 use crate::report::csv::quoted;
+use crate::report::date::Date;
 use crate::report::examined::Examined;
-use crate::report::page::{Again, Page};
+use crate::report::page::{Again, Heading, Headline, Page};
 use crate::report::{PLOTS, REPORT, write_page};
 use crate::train::is_run;
 use crate::weights::{temporary_beside, write_whole};
@@ -56,16 +57,22 @@ pub struct Report {
 
 /// Returns the page of an evaluation.
 fn page<'a>(report: &Report, examined: &'a Examined, again: Again) -> Page<'a> {
-    let remark = report.remark;
-    let remark = remark.map_or(String::new(), |remark| format!(" (optimistic: {remark})"));
+    let Report { model, data, .. } = report;
+    let warnings = report.remark.into_iter().map(str::to_owned);
     Page {
-        title: format!("{} on {}", report.model, report.data),
-        summary: vec![format!(
-            "{:.2} % top-1 on {}{remark}.",
-            report.evaluation.top1,
-            report.measured_on()
-        )],
-        facts: examined.facts(),
+        heading: Heading {
+            name: model.clone(),
+            what: format!("evaluated on {data}, {}", report.split),
+            detail: String::new(),
+            date: Some(Date::now()),
+        },
+        headline: Headline {
+            measured: Some(examined.measured()),
+            on: report.measured_on(),
+            figures: examined.figures_beside(),
+            warnings: warnings.collect(),
+            notes: Vec::new(),
+        },
         examined: Some(examined),
         again,
         ..Page::default()

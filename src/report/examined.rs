@@ -137,7 +137,11 @@ impl Examined {
         let chosen: Vec<Record> = chosen.into_values().collect();
         let right = spread.iter().filter(|record| record.is_right());
         let explained = right.take(EXPLAINED);
-        let large: HashSet<u32> = mistakes.iter().chain(explained).map(|one| one.index).collect();
+        let large: HashSet<u32> = mistakes
+            .iter()
+            .chain(explained)
+            .map(|one| one.index)
+            .collect();
         let pictures: Vec<Shown> = chosen
             .par_iter()
             .filter_map(|record| {
@@ -231,9 +235,13 @@ impl Examined {
         let mut figures = vec![("Loss", format!("{loss:.4}"))];
         figures.extend(top5.map(|top5| ("Top-5", format!("{top5:.2} %"))));
         let counted = classes.iter().filter(|class| class.images > 0);
-        let (sum, count) = counted.fold((0.0, 0), |(sum, count), class| (sum + class.f1, count + 1));
+        let (sum, count) =
+            counted.fold((0.0, 0), |(sum, count), class| (sum + class.f1, count + 1));
         if count > 0 {
-            figures.push(("Macro-F1", format!("{:.2} %", 100.0 * sum / f64::from(count))));
+            figures.push((
+                "Macro-F1",
+                format!("{:.2} %", 100.0 * sum / f64::from(count)),
+            ));
         }
         if *images >= FEWEST_TO_CALIBRATE {
             let error = 100.0 * self.calibration.expected_error();

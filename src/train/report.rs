@@ -1,8 +1,9 @@
-//! What a run leaves to be looked at: its curves, drawn again as it goes on, and at its end the report.
+//! The plots and the report of a run: its curves are drawn again as it goes on, its report is written at the end.
 //!
-//! None of it is needed to go on with a run, so that what cannot be drawn or written ends nothing: a warning says so.
+//! No run depends on them: if one cannot be drawn or written, a warning says so and the run goes on.
 
-use super::ended::Ended;
+use super::ended::{Ended, Why};
+use super::events::read::scalars_of;
 use super::recipe::Recipe;
 use super::run::Run;
 use super::validation::Measured;
@@ -12,30 +13,30 @@ use crate::eval::Evaluation;
 use crate::explain::Explainer;
 use crate::infer::Work;
 use crate::model::ResNet;
+use crate::report::date::Date;
 use crate::report::environment::environment;
 use crate::report::examined::Examined;
-use crate::report::page::{Again, Learning, Page};
+use crate::report::page::{Again, Heading, Headline, Learning, Page, Settings, StepPoint, count};
 use crate::report::plot::Figure;
 use crate::report::plot::curves::{Point, learning_curves};
 use crate::report::{REPORT, thousands, write_page};
-use crate::words::counted;
 use anyhow::Result;
 use std::time::{Duration, Instant};
 
-/// How much longer the pause between two drawings of the curves is than a drawing, so that epochs of a moment are not slowed.
+/// The pause between two drawings of the curves in times of a drawing, so that short epochs are not slowed down.
 const PAUSE: u32 = 20;
 
-/// What was drawn of a run so far.
+/// The state of a run's drawings.
 #[derive(Debug, Default)]
 pub(super) struct Drawing {
-    /// When the curves were drawn last, and how long that took.
+    /// When the curves were last drawn, and how long that took.
     last: Option<(Instant, Duration)>,
-    /// Whether it was said that they cannot be.
+    /// Whether a warning said that they cannot be.
     is_said_to_fail: bool,
 }
 
 impl Run {
-    /// Draws the curves of the epochs so far, unless that was done a moment ago.
+    /// Draws the curves of the epochs so far, unless they were drawn a moment ago.
     pub(super) fn draw_now_and_then(&mut self, watch: &mut dyn Watch) {
         let is_moment_ago = |(at, took): (Instant, Duration)| at.elapsed() < PAUSE * took;
         if self.folder.is_none() || self.drawing.last.is_some_and(is_moment_ago) {
@@ -52,14 +53,13 @@ impl Run {
         }
     }
 
-    /// Whether there is a report.
+    /// Returns true if there is a report.
     pub(super) fn has_report(&self) -> bool {
         let folder = self.folder.as_ref();
         folder.is_some_and(|folder| folder.path().join(REPORT).is_file())
     }
 
-    /// Writes the report of a run that has come to `ended`, with the net of its best epoch and what it makes of the pictures that
-    /// measure it.
+    /// Writes the report of a run that `ended`, with the evaluation of its best epoch and that epoch's model.
     pub(super) fn report(
         &self,
         ended: &Ended,
@@ -89,32 +89,25 @@ impl Run {
             }
             _ => None,
         };
-        let name = &self.card.name;
-        // As it was written: a resumed run knows the folder from the root.
         let recipe = Recipe::parse(&self.identity.recipe)?;
         let data = recipe.data.unwrap_or_default();
-        let mut summary = vec![self.in_words(recipe.model.as_deref())];
-        summary.extend(ended.in_words().iter().map(|words| sentence(words)));
-        summary.extend(self.warning_of_few().iter().map(|words| sentence(words)));
-        if self.validation.is_none() {
-            summary.push("No pictures chose the best epoch: it is the last one.".to_owned());
-        }
+        let config = folder.config_text()?;
         let page = Page {
-            title: format!("{name} trained on {data}"),
-            summary,
-            facts: self.facts(&epochs, ended, examined.as_ref()),
+            heading: self.heading(&data, recipe.model.as_deref()),
+            headline: self.headline(&epochs, ended, examined.as_ref(), &data),
             learning: Some(Learning {
                 epochs: &epochs,
                 best: ended.best.map(|(epoch, _)| epoch),
-                curves: &curves,
+                steps: self.steps(),
             }),
             examined: examined.as_ref(),
+            settings: Settings::of_toml(&config),
             again: Again {
                 command: folder.command().and_then(|command| {
                     let (_, command) = command.split_once(": ")?;
                     Some(command.to_owned())
                 }),
-                config: Some(("config.toml".to_owned(), folder.config_text()?)),
+                config: Some(("config.toml".to_owned(), config)),
                 environment: environment(&self.identity.device),
             },
         };
@@ -122,56 +115,139 @@ impl Run {
         self.save_curves(&curves)
     }
 
-    /// What was trained, and how.
-    fn in_words(&self, began_with: Option<&str>) -> String {
+    /// The run's name, and how it was trained on `data`, beginning with the weights of a model or with random ones.
+    fn heading(&self, data: &str, began_with: Option<&str>) -> Heading {
         let [_, parameters] = self.learner.counts();
-        format!(
-            "{}, {} parameters, which began with {}, learnt for {} from {} of {}: {}.",
-            self.card.name,
-            thousands(parameters),
-            began_with.map_or("random numbers".to_owned(), |model| format!("`{model}`")),
-            counted(self.standing.step, "step"),
-            counted(self.feed.count(), "picture"),
-            counted(self.identity.labels.len(), "class"),
-            self.settings
+        let start = began_with.map_or("trained from scratch".to_owned(), |model| {
+            format!("fine-tuned from {model}")
+        });
+        Heading {
+            name: self.name(),
+            what: format!("{} {start} on {data}:", self.card.name),
+            detail: format!(
+                "{} parameters, {} in {}, {} ({})",
+                thousands(parameters),
+                count(self.feed.count(), "training image"),
+                count(self.identity.labels.len(), "class"),
+                count(self.standing.epoch as usize, "epoch"),
+                count(self.standing.step as usize, "step"),
+            ),
+            date: Some(Date::now()),
+        }
+    }
+
+    /// The name of the run's folder.
+    fn name(&self) -> String {
+        let path = self.folder.as_ref().map(|folder| folder.path());
+        // `.` has a name, too.
+        let path = path.map(|path| path.canonicalize().unwrap_or_else(|_| path.to_owned()));
+        let name = path.as_deref().and_then(|path| path.file_name());
+        name.map_or_else(
+            || self.card.name.clone(),
+            |name| name.to_string_lossy().into_owned(),
         )
     }
 
-    /// The figures of the run under their names.
-    fn facts(
+    /// The result of the run, on the images of `data` that measured it.
+    fn headline(
         &self,
         epochs: &[Epoch],
         ended: &Ended,
         examined: Option<&Examined>,
-    ) -> Vec<(&'static str, String)> {
-        let mut facts = vec![
-            (
-                "epochs",
-                format!("{} of {}", self.standing.epoch, self.settings.epochs),
-            ),
-            ("steps", self.standing.step.to_string()),
-        ];
+        data: &str,
+    ) -> Headline {
+        let measuring = self.test.as_ref().or(self.validation.as_ref());
+        // Without an evaluation, the best epoch's own figure.
+        let of_epoch = || {
+            let images = self.validation.as_ref()?.images();
+            let top1 = ended.best?.1?;
+            let right = (top1 / 100.0 * images as f64).round() as usize;
+            Some(([right, images], self.validation.as_ref()?.split.as_str()))
+        };
+        let measured = examined
+            .zip(measuring)
+            .map(|(examined, measuring)| (examined.measured(), measuring.split.as_str()))
+            .or_else(of_epoch);
+        let kind = |split: &str| match split {
+            "val" => "validation image",
+            "train" => "held-out image",
+            _ => "test image",
+        };
+        let on = measured.map_or_else(
+            || data.to_owned(),
+            |([_, all], split)| format!("{} of {data}", count(all, kind(split))),
+        );
+        let mut figures = Vec::new();
         if let Some((epoch, _)) = ended.best {
-            facts.push(("best epoch", epoch.to_string()));
+            let all = self.standing.epoch.max(epoch);
+            figures.push(("Best epoch", format!("{epoch} of {all}")));
         }
-        if let Some(examined) = examined {
-            facts.extend(examined.facts());
+        figures.extend(
+            examined
+                .iter()
+                .flat_map(|examined| examined.figures_beside()),
+        );
+        let seconds = epochs.iter().fold(0.0, |sum, epoch| sum + epoch.seconds);
+        figures.push(("Training time", duration(seconds)));
+        let mut warnings = Vec::new();
+        if self.test.is_none() && measured.is_some() {
+            warnings.push("the same images selected the best epoch".to_owned());
+        }
+        let mut notes = Vec::new();
+        match ended.why {
+            Why::NoBetter(epochs) => notes.push(format!(
+                "Stopped early: {} without a better one.",
+                count(epochs as usize, "epoch")
+            )),
+            Why::Stopped { step } => {
+                notes.push(format!("Stopped after step {}.", thousands(step as usize)));
+            }
+            Why::Done => {}
+        }
+        if self.validation.is_none() {
+            notes.push("No validation set: the best epoch is the last one.".to_owned());
         }
         if self.feed.left_out() > 0 {
-            facts.push((
-                "training pictures that cannot be read",
-                self.feed.left_out().to_string(),
+            notes.push(format!(
+                "{} could not be read.",
+                count(self.feed.left_out(), "training image")
             ));
         }
-        let seconds = epochs.iter().fold(0.0, |sum, epoch| sum + epoch.seconds);
-        facts.push(("time", duration(seconds)));
-        facts
+        Headline {
+            measured: measured.map(|(measured, _)| measured),
+            on,
+            figures,
+            warnings,
+            notes,
+        }
+    }
+
+    /// Loss and learning rate of each step, as the event files in the run's folder have them.
+    fn steps(&self) -> Vec<StepPoint> {
+        let Some(folder) = &self.folder else {
+            return Vec::new();
+        };
+        let batches = self.feed.batches_an_epoch();
+        let an_epoch = batches.div_ceil(self.settings.grad_accumulation.max(1));
+        let steps = scalars_of(folder.path()).into_iter();
+        let steps = steps.filter(|one| one.step <= self.standing.step);
+        steps
+            .map(|one| StepPoint {
+                step: one.step,
+                epoch: one.step as f64 / an_epoch.max(1) as f64,
+                loss: one.loss,
+                lr: one.lr,
+            })
+            .collect()
     }
 
     /// The curves of `epochs`.
     fn curves(&self, epochs: &[Epoch]) -> Result<Figure> {
         let points: Vec<Point> = epochs.iter().map(Point::from).collect();
-        learning_curves(&points, self.best().map(|(epoch, _)| epoch))
+        let recipe = Recipe::parse(&self.identity.recipe)?;
+        let data = recipe.data.unwrap_or_default();
+        let subtitle = format!("{}: {} on {data}", self.name(), self.card.name);
+        learning_curves(&points, self.best().map(|(epoch, _)| epoch), &subtitle)
     }
 
     /// Writes the curves into the run's folder.
@@ -205,7 +281,7 @@ impl From<&Epoch> for Point {
     }
 }
 
-/// Seconds as people say them.
+/// Formats seconds in two units.
 fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match whole {
@@ -215,22 +291,14 @@ fn duration(seconds: f64) -> String {
     }
 }
 
-/// Words as a sentence.
-fn sentence(words: &str) -> String {
-    let mut letters = words.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string());
-    format!("{}{}.", first.unwrap_or_default(), letters.as_str())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_said_in_two_units() {
+    fn durations_have_two_units() {
         for (seconds, text) in [(7.25, "7.2 s"), (90.0, "1 min 30 s"), (7260.0, "2 h 1 min")] {
             assert_eq!(duration(seconds), text);
         }
-        assert_eq!(sentence("it is"), "It is.");
     }
 }

@@ -2,16 +2,19 @@
 
 use super::pictures::{Measured, Meeting};
 use super::subject::{Conditions, Subject};
-use super::{Args, Format, data, outcome};
+use super::{Args, Format, again, data, outcome};
 use crate::cli::comparison::text;
 use crate::cli::terminal::Look;
 use crate::cli::{Outcome, print};
+use crate::data::DecodeOptions;
 use crate::datasets::DataName;
 use crate::error::{misuse, one_line};
 use crate::eval::comparison::{COMPARISON, DRAWN, TABLE};
 use crate::eval::{Comparison, ComparisonData, Contender, Event, OutputFolder};
 use crate::model::describe;
 use crate::model::description::Call;
+use crate::report::page::comparison::ComparisonPage;
+use crate::report::{COMPARISON_PAGE, write_comparison};
 use crate::train::curves::{epochs_of, settings_of};
 use anyhow::{Context, Result};
 use std::collections::HashSet;
@@ -29,7 +32,7 @@ pub fn run(conditions: &Conditions) -> Result<Outcome> {
         ));
     }
     let name = written.map(DataName::parse).transpose()?;
-    let files = [COMPARISON, TABLE, DRAWN[0], DRAWN[1]];
+    let files = [COMPARISON, TABLE, DRAWN[0], DRAWN[1], COMPARISON_PAGE];
     let output = output
         .as_deref()
         .map(|folder| OutputFolder::create(folder, &files))
@@ -93,6 +96,18 @@ pub fn run(conditions: &Conditions) -> Result<Outcome> {
         folder.write(TABLE, &comparison.csv())?;
         folder.write(COMPARISON, &comparison.json()?)?;
         comparison.figure()?.save(folder.path(), "comparison")?;
+        let page = ComparisonPage {
+            comparison: &comparison,
+            split: &pictures.split,
+            labels: &pictures.labels,
+            decoding: DecodeOptions::default(),
+            again: again(&conditions.device),
+        };
+        write_comparison(folder.path(), &page)?;
+        let page = folder.path().join(COMPARISON_PAGE);
+        conditions
+            .console
+            .note(format_args!("the comparison is {}", page.display()));
     }
     Ok(outcome(comparison.skipped + failed))
 }

@@ -44,7 +44,9 @@ pub fn section(page: &mut Html, examined: &Examined) {
             short(bin.images)
         ));
     }
-    page.raw("</div>\n<p class=\"under\">images by confidence</p>\n</figure>\n<div class=\"words\">\n");
+    page.raw(
+        "</div>\n<p class=\"under\">images by confidence</p>\n</figure>\n<div class=\"words\">\n",
+    );
     let images: u64 = bins.iter().map(|bin| bin.images).sum();
     if images as usize >= FEWEST_TO_CALIBRATE {
         page.raw(&format!(

@@ -304,7 +304,10 @@ mod tests {
         let line = Line::default();
         let ends = [0.5, 0.51, 0.98, 0.99].map(|top| (&line, top));
         let tops: Vec<f64> = apart(&ends, 0.1).iter().map(|(_, top)| *top).collect();
-        assert!(tops.windows(2).all(|two| two[1] - two[0] > 0.0999), "{tops:?}");
+        assert!(
+            tops.windows(2).all(|two| two[1] - two[0] > 0.0999),
+            "{tops:?}"
+        );
         assert!(tops[0] >= 0.0 && tops[3] <= 1.0, "{tops:?}");
     }
 
@@ -312,7 +315,12 @@ mod tests {
     fn smoothing_keeps_the_ends_and_the_mean_of_a_straight_line() {
         let points: Vec<(f64, f64)> = (0..200).map(|i| (f64::from(i), f64::from(i))).collect();
         let smooth = smoothed(&points);
-        assert!(points.iter().zip(&smooth).all(|(a, b)| (a.1 - b.1).abs() < 1e-9));
+        assert!(
+            points
+                .iter()
+                .zip(&smooth)
+                .all(|(a, b)| (a.1 - b.1).abs() < 1e-9)
+        );
         assert!(smoothed(&[]).is_empty());
     }
 

@@ -102,10 +102,7 @@ fn table(page: &mut Html, classes: &[ClassMetrics]) {
         |class: &ClassMetrics| class.f1,
     ] {
         let mean = sorted.iter().map(|class| of(class)).sum::<f64>() / count;
-        page.raw(&format!(
-            "<td class=\"number\">{:.1}</td>",
-            100.0 * mean
-        ));
+        page.raw(&format!("<td class=\"number\">{:.1}</td>", 100.0 * mean));
     }
     page.raw("</tr></tfoot></table></div>\n</div>\n");
 }

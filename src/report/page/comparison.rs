@@ -130,7 +130,9 @@ impl ComparisonPage<'_> {
                 count(places.len(), "image")
             ));
             let shown = places.iter().take(IMAGES);
-            let shown: Vec<Shown> = shown.filter_map(|&place| self.shown(place, &turns)).collect();
+            let shown: Vec<Shown> = shown
+                .filter_map(|&place| self.shown(place, &turns))
+                .collect();
             if shown.is_empty() {
                 continue;
             }
@@ -153,7 +155,11 @@ impl ComparisonPage<'_> {
             // The class folder and the file tell it.
             Some(file) => {
                 let parts: Vec<_> = file.iter().rev().take(2).collect();
-                let parts: Vec<_> = parts.iter().rev().map(|part| part.to_string_lossy()).collect();
+                let parts: Vec<_> = parts
+                    .iter()
+                    .rev()
+                    .map(|part| part.to_string_lossy())
+                    .collect();
                 parts.join("/")
             }
             None => self.split.name(index),
@@ -300,7 +306,9 @@ fn verdict(page: &mut Html, comparison: &Comparison, names: &[String]) {
         (0, 1) => "These images show no difference from the other model.".to_owned(),
         (0, _) => "These images show no difference from any other model.".to_owned(),
         (1, 1) => "Better than the other model (paired test).".to_owned(),
-        (all, others) if all == others => "Better than every other model (paired tests).".to_owned(),
+        (all, others) if all == others => {
+            "Better than every other model (paired tests).".to_owned()
+        }
         (some, others) => format!(
             "Better than {some} of {others} other models; no difference shown from the rest (paired tests)."
         ),
@@ -453,9 +461,7 @@ fn tests(page: &mut Html, comparison: &Comparison, names: &[String]) {
                 badge(if is_first { first } else { second })
             ),
         };
-        page.raw(&format!(
-            "<td class=\"verdict\">{verdict}</td></tr>\n"
-        ));
+        page.raw(&format!("<td class=\"verdict\">{verdict}</td></tr>\n"));
     }
     page.raw("</tbody></table></div>\n");
     let adjusted = if several {
@@ -486,7 +492,12 @@ fn curves(page: &mut Html, comparison: &Comparison, names: &[String]) {
     page.raw("<div class=\"charts pairs\" tabindex=\"0\" role=\"group\" aria-label=\"Curves\" aria-describedby=\"reading\">\n");
     type Of = fn(&Epoch) -> Option<f64>;
     let charts: [(&str, &str, Of, f64); 4] = [
-        ("Validation top-1, %; circled: best", " %", |epoch| epoch.val_top1, 100.0),
+        (
+            "Validation top-1, %; circled: best",
+            " %",
+            |epoch| epoch.val_top1,
+            100.0,
+        ),
         (
             "Training top-1, %",
             " %",

@@ -159,7 +159,10 @@ fn pairs(page: &mut Html, examined: &Examined) {
             name(label(cell.predicted), 44)
         ));
         let (class, predicted) = (cell.class, cell.predicted);
-        page.raw(&format!("<td class=\"number\" data-value=\"{}\">", cell.images));
+        page.raw(&format!(
+            "<td class=\"number\" data-value=\"{}\">",
+            cell.images
+        ));
         if cell.pictures.is_empty() {
             page.raw(&cell.images.to_string());
         } else {

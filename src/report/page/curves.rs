@@ -73,12 +73,18 @@ impl Learning<'_> {
         };
         let ring = |of: fn(&Epoch) -> Option<f64>| {
             let value = best.and_then(of);
-            let point = at.zip(value).map(|(at, value)| (at, value, "best".to_owned()));
+            let point = at
+                .zip(value)
+                .map(|(at, value)| (at, value, "best".to_owned()));
             point.into_iter().collect()
         };
         let mut loss = Vec::new();
         if self.steps.is_empty() {
-            loss.push(line("training", "train", by_epoch(|epoch| Some(epoch.train_loss))));
+            loss.push(line(
+                "training",
+                "train",
+                by_epoch(|epoch| Some(epoch.train_loss)),
+            ));
         } else {
             let steps = by_step(|step| step.loss);
             loss.push(Line {
@@ -113,7 +119,11 @@ impl Learning<'_> {
                 title: "Top-1 accuracy, %".to_owned(),
                 unit: " %",
                 lines: vec![
-                    line("training", "train", by_epoch(|epoch| Some(epoch.train_top1))),
+                    line(
+                        "training",
+                        "train",
+                        by_epoch(|epoch| Some(epoch.train_top1)),
+                    ),
                     line("validation", "val", by_epoch(|epoch| epoch.val_top1)),
                 ],
                 bounds: [0.0, 100.0],

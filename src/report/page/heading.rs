@@ -1,6 +1,6 @@
 //! The top of a page: its name and date, and the result in large letters.
 
-use super::html::{Html, count, escape};
+use super::html::{Html, escape};
 use crate::eval::interval::wilson;
 use crate::report::date::Date;
 
@@ -84,15 +84,5 @@ impl Headline {
             page.raw(&format!("<p class=\"note\">{}</p>\n", escape(note)));
         }
         page.raw("</header>\n");
-    }
-}
-
-/// `1,000 test images` of a split, `24 held-out images` of one that has no name.
-pub fn images_of(images: usize, split: &str) -> String {
-    match split {
-        "all" => count(images, "image"),
-        "val" => count(images, "validation image"),
-        "train" => count(images, "training image"),
-        other => count(images, &format!("{other} image")),
     }
 }

@@ -23,6 +23,7 @@ use super::examined::Examined;
 pub use curves::{Learning, StepPoint};
 pub use heading::{Heading, Headline};
 use html::Html;
+pub use html::count;
 pub use reproduce::{Again, Settings};
 
 const STYLE: &str = include_str!("style.css");

@@ -188,6 +188,7 @@
   viewer.addEventListener("keydown", (event) => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (by && turn) turn(by);
+    if (event.key === "Escape") viewer.close();
   });
 
   // The command: a button that copies it.

@@ -49,7 +49,14 @@ pub fn class_bars(classes: &[ClassMetrics], subtitle: &str) -> Result<Figure> {
         fill(area, [left, 8, left + 18, 20], &Colour::Blue.part(0.75))?;
         write(area, "recall", [left + 24, 14], Stand::Right, 80, &muted)?;
         line(area, &[(left + 92, 5), (left + 92, 23)], Colour::Orange, 3)?;
-        write(area, "precision", [left + 100, 14], Stand::Right, 90, &muted)?;
+        write(
+            area,
+            "precision",
+            [left + 100, 14],
+            Stand::Right,
+            90,
+            &muted,
+        )?;
         let at = [left + LENGTH + 12, 14];
         write(area, "F1, % (images)", at, Stand::Right, 130, &muted)?;
         for (index, class) in shown.iter().enumerate() {

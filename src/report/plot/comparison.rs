@@ -182,7 +182,11 @@ mod tests {
             top1: [top1, top1 - 1.0, top1 + 1.0],
             epochs: vec![(1.0, 50.0, Some(60.0)), (2.0, 70.0, None)],
         };
-        let figure = comparison(&[model("plain<56>", 80.0), model("resnet56", 90.0)], "photos, val: 19 images; optimistic").unwrap();
+        let figure = comparison(
+            &[model("plain<56>", 80.0), model("resnet56", 90.0)],
+            "photos, val: 19 images; optimistic",
+        )
+        .unwrap();
         let dots: Vec<i32> = figure
             .svg
             .lines()
@@ -194,7 +198,10 @@ mod tests {
             .collect();
         assert!(dots.len() == 2 && dots[0] < dots[1], "{dots:?}");
         assert!(figure.svg.contains("plain&lt;56&gt;"));
-        assert!(figure.svg.contains("\nphotos, val: 19 images\n") && figure.svg.contains("\noptimistic\n"));
+        assert!(
+            figure.svg.contains("\nphotos, val: 19 images\n")
+                && figure.svg.contains("\noptimistic\n")
+        );
         assert_eq!(figure.panels.len(), 2);
     }
 

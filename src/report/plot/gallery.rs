@@ -69,7 +69,10 @@ pub fn gallery(title: &str, subtitle: &str, tiles: &[Tile]) -> Result<Figure> {
             let sure = format!("{:.0} %", 100.0 * probability);
             let lines = match &tile.wrong {
                 None => [
-                    (format!("✓ {}", cut_middle(name, LETTERS - 2)), Colour::Green),
+                    (
+                        format!("✓ {}", cut_middle(name, LETTERS - 2)),
+                        Colour::Green,
+                    ),
                     (sure, Colour::Muted),
                 ],
                 Some(truth) => [
@@ -85,7 +88,14 @@ pub fn gallery(title: &str, subtitle: &str, tiles: &[Tile]) -> Result<Figure> {
             for ((text, colour), line) in lines.zip(0..) {
                 let height = if line == 2 { 11 } else { 13 };
                 let at = [x, y + SIDE + 14 + 18 * line];
-                write(area, &text, at, Stand::Right, SIDE + GAP, &letters(colour, height))?;
+                write(
+                    area,
+                    &text,
+                    at,
+                    Stand::Right,
+                    SIDE + GAP,
+                    &letters(colour, height),
+                )?;
             }
             if tile.wrong.is_some() {
                 let edge = [x - 2, y - 2, x + SIDE + 2, y + SIDE + 2];
@@ -141,7 +151,12 @@ mod tests {
 
     #[test]
     fn no_mistake_is_said_to_be_none() {
-        assert!(gallery("mistakes", "", &[]).unwrap().svg.contains("\nnone\n"));
+        assert!(
+            gallery("mistakes", "", &[])
+                .unwrap()
+                .svg
+                .contains("\nnone\n")
+        );
     }
 
     #[test]

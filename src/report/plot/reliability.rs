@@ -156,7 +156,7 @@ fn hatch(area: &Area, place: [i32; 4], gap: Gap) -> Result<()> {
 /// What bars and hatches mean.
 fn legend(area: &Area, y: i32) -> Result<()> {
     let ink = letters(Colour::Ink, 12);
-    let mut entry = |x: i32, y: i32, text: &str, gap: Option<Gap>| -> Result<()> {
+    let entry = |x: i32, y: i32, text: &str, gap: Option<Gap>| -> Result<()> {
         let place = [x, y - 6, x + 20, y + 6];
         match gap {
             Some(gap) => hatch(area, place, gap)?,

@@ -72,7 +72,10 @@ mod tests {
 
     #[test]
     fn names_are_cut_in_the_middle() {
-        assert_eq!(cut_middle("photos-resnet18-finetune-12", 15), "photos-…tune-12");
+        assert_eq!(
+            cut_middle("photos-resnet18-finetune-12", 15),
+            "photos-…tune-12"
+        );
         assert_eq!(cut_middle("short", 5), "short");
         for columns in 1..12 {
             let cut = cut_middle("고양이 고양이 고양이", columns);

@@ -44,12 +44,14 @@ fn a_run_leaves_a_report_and_its_plots() {
     }
     let page = fs::read_to_string(folder.join("run/report.html")).unwrap();
     for text in [
-        "resnet20_custom trained on data",
-        "from 12 pictures of 3 classes",
+        "resnet20_custom trained from scratch on data",
+        "12 training images in 3 classes",
         "resnet train -d data",
         "epochs = 2",
         "instruction set",
-        "The best epoch is",
+        "<dt>Best epoch</dt>",
+        "top-1 accuracy</b> on 6 validation images of data",
+        "the same images selected the best epoch",
     ] {
         assert!(page.contains(text), "{text}");
     }
@@ -73,7 +75,7 @@ fn a_report_has_the_figures_that_eval_prints() {
     for page in ["out/report.html", "run/report.html"] {
         let page = fs::read_to_string(folder.join(page)).unwrap();
         let (top1, loss) = (&evaluation["top1"], &evaluation["loss"]);
-        let top1 = format!("<dd>{:.2} %</dd>", top1.as_f64().unwrap());
+        let top1 = format!("{:.2}<small> %</small>", top1.as_f64().unwrap());
         let loss = format!("<dd>{:.4}</dd>", loss.as_f64().unwrap());
         assert!(
             page.contains(&top1) && page.contains(&loss),
@@ -126,11 +128,11 @@ fn a_run_that_is_stopped_before_an_epoch_has_a_report_that_says_so() {
     let status = running.child.wait().unwrap();
     assert_eq!(status.code(), Some(1));
     let page = fs::read_to_string(folder.join("run/report.html")).unwrap();
-    assert!(page.contains("no epoch is finished yet"));
+    assert!(page.contains("No epoch is finished yet"));
     ran(folder, &["train", "--resume", "run"]);
     let page = fs::read_to_string(folder.join("run/report.html")).unwrap();
-    assert!(!page.contains("no epoch is finished yet"));
-    assert!(page.contains("<h2>What it takes for what</h2>"));
+    assert!(!page.contains("No epoch is finished yet"));
+    assert!(page.contains("<h2>Confusion</h2>"));
 }
 
 #[test]
