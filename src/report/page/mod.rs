@@ -74,7 +74,12 @@ impl Page<'_> {
                     self.examined
                         .is_some_and(|examined| !examined.explained.is_empty()),
                 ),
-                ("data", "Data", has_images),
+                (
+                    "data",
+                    "Data",
+                    self.examined
+                        .is_some_and(|examined| !examined.spread.is_empty()),
+                ),
                 ("settings", "Settings", !self.settings.is_empty()),
                 ("reproduce", "Reproduce", true),
             ],

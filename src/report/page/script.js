@@ -114,7 +114,7 @@
     const guesses = picture.guesses || [[null, picture.predicted, picture.probability]];
     return guesses.map(([model, predicted, probability]) => {
       const line = make("span", "verdict");
-      if (model !== null) line.append(make("span", "percent", make("bdi", "", model), ": "));
+      if (model !== null) line.append(make("span", "model", make("bdi", "", model), ": "));
       if (predicted === picture.class) line.append(make("span", "correct", "✓"), " ", label(predicted));
       else line.append(label(picture.class), " → ", make("b", "mistake", label(predicted)));
       line.append(" ", make("span", "percent", `${(100 * probability).toFixed(0)} %`));
