@@ -4,6 +4,7 @@
 
 use super::ended::{Ended, Why};
 use super::events::read::scalars_of;
+use super::folder::RunFolder;
 use super::recipe::Recipe;
 use super::run::Run;
 use super::validation::Measured;
@@ -138,7 +139,7 @@ impl Run {
 
     /// The name of the run's folder.
     fn name(&self) -> String {
-        let path = self.folder.as_ref().map(|folder| folder.path());
+        let path = self.folder.as_ref().map(RunFolder::path);
         // `.` has a name, too.
         let path = path.map(|path| path.canonicalize().unwrap_or_else(|_| path.to_owned()));
         let name = path.as_deref().and_then(|path| path.file_name());

@@ -45,23 +45,6 @@ pub fn section(page: &mut Html, learning: &Learning) {
 
 impl Learning<'_> {
     fn charts(&self) -> Vec<Chart> {
-        let by_epoch = |of: fn(&Epoch) -> Option<f64>| -> Vec<(f64, f64)> {
-            let points = self.epochs.iter();
-            points
-                .filter_map(|epoch| Some((epoch.epoch as f64, of(epoch)?)))
-                .collect()
-        };
-        let by_step = |of: fn(&StepPoint) -> f64| -> Vec<(f64, f64)> {
-            let points = self.steps.iter();
-            points.map(|step| (step.epoch, of(step))).collect()
-        };
-        let line = |name: &str, class: &str, points: Vec<(f64, f64)>| Line {
-            name: name.to_owned(),
-            class: class.to_owned(),
-            has_dots: points.len() <= 30,
-            is_faint: false,
-            points,
-        };
         let best = self
             .epochs
             .iter()
@@ -78,38 +61,17 @@ impl Learning<'_> {
                 .map(|(at, value)| (at, value, "best".to_owned()));
             point.into_iter().collect()
         };
-        let mut loss = Vec::new();
-        if self.steps.is_empty() {
-            loss.push(line(
-                "training",
-                "train",
-                by_epoch(|epoch| Some(epoch.train_loss)),
-            ));
-        } else {
-            let steps = by_step(|step| step.loss);
-            loss.push(Line {
-                name: String::new(),
-                is_faint: true,
-                has_dots: false,
-                ..line("", "train", steps.clone())
-            });
-            loss.push(Line {
-                has_dots: false,
-                ..line("training", "train", smoothed(&steps))
-            });
-        }
-        loss.push(line("validation", "val", by_epoch(|epoch| epoch.val_loss)));
         let rate = if self.steps.is_empty() {
-            by_epoch(|epoch| Some(epoch.lr))
+            self.by_epoch(|epoch| Some(epoch.lr))
         } else {
-            by_step(|step| step.lr)
+            self.by_step(|step| step.lr)
         };
         let epochs = self.epochs.last().map_or(0.0, |epoch| epoch.epoch as f64);
         let starts_at_0 = !self.steps.is_empty();
         let mut charts = vec![
             Chart {
                 title: "Loss".to_owned(),
-                lines: loss,
+                lines: self.loss(),
                 bounds: [0.0, f64::INFINITY],
                 best: label(best.and_then(|epoch| Some(format!("{:.4}", epoch.val_loss?)))),
                 rings: ring(|epoch| epoch.val_loss),
@@ -122,9 +84,9 @@ impl Learning<'_> {
                     line(
                         "training",
                         "train",
-                        by_epoch(|epoch| Some(epoch.train_top1)),
+                        self.by_epoch(|epoch| Some(epoch.train_top1)),
                     ),
-                    line("validation", "val", by_epoch(|epoch| epoch.val_top1)),
+                    line("validation", "val", self.by_epoch(|epoch| epoch.val_top1)),
                 ],
                 bounds: [0.0, 100.0],
                 best: label(best.and_then(|epoch| Some(format!("{:.2} %", epoch.val_top1?)))),
@@ -149,6 +111,50 @@ impl Learning<'_> {
         charts
     }
 
+    /// The lines of the loss: that of each step and their moving mean where they are known, and those of the epochs.
+    fn loss(&self) -> Vec<Line> {
+        let mut loss = Vec::new();
+        if self.steps.is_empty() {
+            loss.push(line(
+                "training",
+                "train",
+                self.by_epoch(|epoch| Some(epoch.train_loss)),
+            ));
+        } else {
+            let steps = self.by_step(|step| step.loss);
+            loss.push(Line {
+                name: String::new(),
+                is_faint: true,
+                has_dots: false,
+                ..line("", "train", steps.clone())
+            });
+            loss.push(Line {
+                has_dots: false,
+                ..line("training", "train", smoothed(&steps))
+            });
+        }
+        loss.push(line(
+            "validation",
+            "val",
+            self.by_epoch(|epoch| epoch.val_loss),
+        ));
+        loss
+    }
+
+    /// A value of each epoch that has it.
+    fn by_epoch(&self, of: fn(&Epoch) -> Option<f64>) -> Vec<(f64, f64)> {
+        let points = self.epochs.iter();
+        points
+            .filter_map(|epoch| Some((epoch.epoch as f64, of(epoch)?)))
+            .collect()
+    }
+
+    /// A value of each step.
+    fn by_step(&self, of: fn(&StepPoint) -> f64) -> Vec<(f64, f64)> {
+        let points = self.steps.iter();
+        points.map(|step| (step.epoch, of(step))).collect()
+    }
+
     /// Step, epoch, loss and learning rate of at most [`STEPS`] steps.
     pub fn steps_for_script(&self) -> Vec<[f64; 4]> {
         let every = self.steps.len().div_ceil(STEPS).max(1);
@@ -160,6 +166,16 @@ impl Learning<'_> {
                 [one.step as f64, epoch, loss, lr]
             })
             .collect()
+    }
+}
+
+fn line(name: &str, class: &str, points: Vec<(f64, f64)>) -> Line {
+    Line {
+        name: name.to_owned(),
+        class: class.to_owned(),
+        has_dots: points.len() <= 30,
+        is_faint: false,
+        points,
     }
 }
 

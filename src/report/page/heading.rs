@@ -20,7 +20,7 @@ pub struct Heading {
 impl Heading {
     /// The page's title.
     pub fn title(&self) -> String {
-        let date = self.date.map_or(String::new(), |date| date.day());
+        let date = self.date.map_or(String::new(), Date::day);
         let parts = [self.name.as_str(), date.as_str(), self.what.as_str()];
         let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         parts.join(" · ")

@@ -71,7 +71,7 @@ pub fn reliability_diagram(calibration: &Calibration, subtitle: &str) -> Result<
             frame(area, bar, Colour::Blue, 1)?;
             let height = (bin.images as f64 / most as f64 * f64::from(COUNTS)).ceil() as i32;
             let floor = bottom + 60 + COUNTS;
-            let above = [(left + right) / 2, floor - height - 8];
+            let above = [i32::midpoint(left, right), floor - height - 8];
             let small = letters(Colour::Muted, 10);
             let count = compact(bin.images);
             write(area, &count, above, Stand::Middle, 30, &small)?;

@@ -1,0 +1,173 @@
+//! The images that one of the compared models alone classifies correctly.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::super::html::{Html, count, escape, name};
+use super::{ComparisonPage, NAME, badge};
+use crate::data::turns::Turns;
+use crate::report::pictures::thumbnail;
+
+/// Images shown per model.
+const IMAGES: usize = 8;
+/// Other models whose predictions are below an image.
+const OTHERS: usize = 3;
+/// Longer side of an image, in pixels.
+const SIDE: u32 = 224;
+
+/// An image that one model alone classifies correctly.
+struct Shown {
+    /// Its place in [`Comparison::indices`].
+    place: usize,
+    name: String,
+    uri: String,
+    size: [u32; 2],
+}
+
+impl ComparisonPage<'_> {
+    /// Writes the images that only one model classifies correctly, and returns the script's data on them.
+    pub(super) fn images(&self, page: &mut Html, names: &[String]) -> ForScript {
+        page.section(
+            "images",
+            "Images",
+            "What only one of the models classifies correctly, its most confident predictions first.",
+        );
+        let mut known = ForScript::default();
+        let turns = Turns::default();
+        for (model, model_name) in names.iter().enumerate() {
+            let places = self.comparison.only_correct(model);
+            page.raw(&format!(
+                "<h3>{} Only {}: {}</h3>\n",
+                badge(model),
+                name(model_name, NAME),
+                count(places.len(), "image")
+            ));
+            let shown = places.iter().take(IMAGES);
+            let shown: Vec<Shown> = shown
+                .filter_map(|&place| self.shown(place, &turns))
+                .collect();
+            if shown.is_empty() {
+                continue;
+            }
+            page.raw("<ul class=\"tiles\">\n");
+            for image in shown {
+                self.tile(page, &mut known, (model, names), &image);
+            }
+            page.raw("</ul>\n");
+        }
+        page.raw("</section>\n");
+        known
+    }
+
+    fn shown(&self, place: usize, turns: &Turns) -> Option<Shown> {
+        let index = self.comparison.indices[place];
+        let small = |image: &image::RgbImage| thumbnail(image, SIDE);
+        let read = self.split.with_picture(index, &self.decoding, turns, small);
+        let (uri, size) = read.ok()?;
+        let name = match self.split.file(index) {
+            // The class folder and the file tell it.
+            Some(file) => {
+                let parts: Vec<_> = file.iter().rev().take(2).collect();
+                let parts: Vec<_> = parts
+                    .iter()
+                    .rev()
+                    .map(|part| part.to_string_lossy())
+                    .collect();
+                parts.join("/")
+            }
+            None => self.split.name(index),
+        };
+        Some(Shown {
+            place,
+            name,
+            uri,
+            size,
+        })
+    }
+
+    fn tile(
+        &self,
+        page: &mut Html,
+        known: &mut ForScript,
+        (model, names): (usize, &[String]),
+        image: &Shown,
+    ) {
+        let truth = self.split.classes()[self.comparison.indices[image.place]];
+        let truth = self.labels.get(truth as usize).map_or("", String::as_str);
+        let models = &self.comparison.models;
+        let guess = |at: usize| {
+            let judgement = &models[at].judgements[image.place];
+            let label = models[at].labels.get(judgement.predicted);
+            // The classes of a model may be named differently.
+            let label = if judgement.is_right() {
+                truth
+            } else {
+                label.map_or("", String::as_str)
+            };
+            (at, label, judgement.probability)
+        };
+        let others = (0..models.len()).filter(|at| *at != model);
+        let guesses: Vec<_> = std::iter::once(model)
+            .chain(others)
+            .take(1 + OTHERS)
+            .map(guess)
+            .collect();
+        let small = if image.size.iter().all(|side| *side <= 64) {
+            " class=\"small\""
+        } else {
+            ""
+        };
+        page.raw(&format!(
+            "<li><button type=\"button\" data-image=\"{}\"><img{small} src=\"{}\" alt=\"{}\" width=\"{}\" height=\"{}\">",
+            known.values.len(),
+            image.uri,
+            escape(&image.name),
+            image.size[0],
+            image.size[1]
+        ));
+        page.raw(&format!(
+            "<span class=\"verdict\">{} <span class=\"correct\" aria-hidden=\"true\">✓</span> {} <span class=\"percent\">{:.0} %</span></span>",
+            badge(model),
+            name(truth, NAME),
+            100.0 * guesses[0].2
+        ));
+        for (at, label, probability) in &guesses[1..] {
+            page.raw(&format!(
+                "<span class=\"verdict\">{} <b class=\"mistake\">{}</b> <span class=\"percent\">{:.0} %</span></span>",
+                badge(*at),
+                name(label, NAME),
+                100.0 * probability
+            ));
+        }
+        page.raw(&format!(
+            "<span class=\"file\">{}</span></button></li>\n",
+            name(&image.name, 34)
+        ));
+        let class = known.label(truth);
+        let guesses: Vec<Value> = guesses
+            .iter()
+            .map(|(at, label, probability)| json!([names[*at], known.label(label), probability]))
+            .collect();
+        known.values.push(json!({
+            "uri": image.uri, "size": image.size, "name": image.name, "class": class, "guesses": guesses,
+        }));
+    }
+}
+
+/// The script's data on images.
+#[derive(Default)]
+pub(super) struct ForScript {
+    pub labels: Vec<String>,
+    numbers: HashMap<String, usize>,
+    pub values: Vec<Value>,
+}
+
+impl ForScript {
+    fn label(&mut self, label: &str) -> usize {
+        *self.numbers.entry(label.to_owned()).or_insert_with(|| {
+            self.labels.push(label.to_owned());
+            self.labels.len() - 1
+        })
+    }
+}
