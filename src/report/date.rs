@@ -29,13 +29,13 @@ pub struct Date {
 }
 
 impl Date {
-    /// The current minute.
+    /// Returns the current minute.
     pub fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         Self::at(since.unwrap_or_default().as_secs() as i64)
     }
 
-    /// The minute so many seconds after 1970 began, by
+    /// Returns the minute at a number of seconds since 1970, by
     /// [Hinnant's algorithm](https://howardhinnant.github.io/date_algorithms.html#civil_from_days).
     pub fn at(seconds: i64) -> Self {
         let days = seconds.div_euclid(86_400) + 719_468;

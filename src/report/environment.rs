@@ -1,10 +1,10 @@
-//! What a report says of the program and the machine that made it.
+//! The program and the machine that made a report.
 
 use std::fs;
 
 use crate::kernels::isa;
 
-/// The program, the instruction set, the threads and the system; `device` is where the net was computed.
+/// Returns the program, the instruction set, the threads and the system; `device` is the device that ran the model.
 pub fn environment(device: &str) -> Vec<(&'static str, String)> {
     let mut facts = vec![
         ("resnet", env!("CARGO_PKG_VERSION").to_owned()),
@@ -20,7 +20,7 @@ pub fn environment(device: &str) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// The processor's name, where the system says it.
+/// Returns the processor's name, if the system has it.
 fn processor() -> Option<String> {
     let text = fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("model name"))?;

@@ -1,4 +1,4 @@
-//! An evaluation with its pictures: which of them to show, and small copies of those.
+//! An evaluation with a selection of its images, and small copies of those.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -22,15 +22,15 @@ use crate::eval::records::{self, Record};
 use crate::eval::{Calibration, Evaluation};
 use crate::explain::Explainer;
 
-/// Pictures of the split, evenly spread.
+/// Images of the split, evenly spread.
 const SPREAD: usize = 24;
-/// Mistakes that the net was surest of.
+/// Most confident mistakes.
 const MISTAKES: usize = 24;
-/// Pictures of a cell of the confusion matrix off its diagonal, and on it.
+/// Images of a cell of the confusion matrix off its diagonal, and on it.
 const OF_CELL: [usize; 2] = [6, 3];
-/// Confused pairs that have pictures, where not every cell has.
+/// Confused pairs that have images, if not every cell has.
 pub const PAIRS: usize = 200;
-/// Small pictures in all.
+/// Small images in total.
 const PICTURES: usize = 400;
 /// Images below which the calibration error says nothing.
 pub const FEWEST_TO_CALIBRATE: usize = 100;
@@ -41,54 +41,54 @@ const SIDE: u32 = 128;
 /// Longer side of a mistake or an explained image, which are shown larger.
 const LARGE: u32 = 320;
 
-/// What a report shows of an evaluation.
+/// An evaluation as a report shows it.
 #[derive(Debug, Clone)]
 pub struct Examined {
     /// The figures.
     pub evaluation: Evaluation,
-    /// A name a class.
+    /// One name per class.
     pub labels: Vec<String>,
-    /// How sure the net was, and how right.
+    /// Confidence and accuracy.
     pub calibration: Calibration,
-    /// Small pictures, those that the others count by.
+    /// Small images, which the other fields index.
     pub pictures: Vec<Shown>,
-    /// Places among the pictures of those that are evenly spread over the split.
+    /// Indices of images that are evenly spread over the split.
     pub spread: Vec<usize>,
-    /// Places among the pictures of the mistakes that the net was surest of.
+    /// Indices of the most confident mistakes.
     pub mistakes: Vec<usize>,
-    /// The cells of the confusion matrix that have pictures: those off the diagonal with most of them first, then the diagonal;
-    /// of many classes the [`PAIRS`] confused most alone.
+    /// The cells of the confusion matrix that have images: those off the diagonal with most of them first, then the diagonal; of
+    /// many classes only the [`PAIRS`] most confused ones.
     pub cells: Vec<Cell>,
-    /// Some of the pictures with what the net looked at.
+    /// Some of the images with their class activation maps.
     pub explained: Vec<Explained>,
 }
 
-/// A picture and what the net looked at in it.
+/// An image with its class activation map.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explained {
-    /// Its place among the small pictures.
+    /// Its index among the small images.
     pub place: usize,
-    /// The picture with the heat over it, as a data URI.
+    /// The image under the map, as a data URI.
     pub uri: String,
 }
 
-/// A small picture.
+/// A small image.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Shown {
-    /// Which picture of the split.
+    /// Its index in the split.
     #[serde(skip)]
     pub index: usize,
-    /// As a data URI.
+    /// The image as a data URI.
     pub uri: String,
     /// Width and height.
     pub size: [u32; 2],
-    /// What it is called.
+    /// Its file, or its name in the dataset.
     pub name: String,
     /// Its class.
     pub class: u32,
-    /// The class that it was taken for.
+    /// The predicted class.
     pub predicted: u32,
-    /// How sure the net was.
+    /// The probability of the predicted class.
     pub probability: f32,
 }
 
@@ -99,14 +99,14 @@ pub struct Cell {
     pub class: u32,
     /// The class predicted.
     pub predicted: u32,
-    /// Pictures.
+    /// The number of images.
     pub images: u64,
-    /// Places of some of them among the small pictures.
+    /// Indices of some of them among the small images.
     pub pictures: Vec<usize>,
 }
 
 impl Examined {
-    /// Chooses pictures of `split`, which was evaluated, and makes small ones of them. What cannot be read any more is not shown.
+    /// Selects images of `split`, which was evaluated, and shrinks them. Images that can no longer be read are not shown.
     pub fn new(
         evaluation: Evaluation,
         labels: Vec<String>,
@@ -179,8 +179,8 @@ impl Examined {
         }
     }
 
-    /// Adds what `explainer`'s net, which was evaluated on `split`, looks at in some of the pictures: the mistakes that it was
-    /// surest of, and as many others. What cannot be explained is left out.
+    /// Adds the class activation maps of some images by `explainer`, whose model was evaluated on `split`: of the most confident
+    /// mistakes, and of as many correct images. Images that cannot be explained are left out.
     #[must_use]
     pub fn explained(
         mut self,
@@ -210,19 +210,19 @@ impl Examined {
         self
     }
 
-    /// Whether no image was evaluated.
+    /// Returns true if no image was evaluated.
     pub fn is_empty(&self) -> bool {
         self.evaluation.images == 0
     }
 
-    /// The numbers of correct images and of all.
+    /// Returns the numbers of correct images and of all images.
     pub fn measured(&self) -> [usize; 2] {
         let confusion = self.evaluation.confusion.iter().enumerate();
         let right: u64 = confusion.map(|(class, row)| row[class]).sum();
         [right as usize, self.evaluation.images]
     }
 
-    /// The figures beside top-1, under their names.
+    /// Returns the figures beside top-1, with their names.
     pub fn figures_beside(&self) -> Vec<(&'static str, String)> {
         let Evaluation {
             images,
@@ -253,7 +253,7 @@ impl Examined {
         figures
     }
 
-    /// The plots and the names of their files; `subtitle` names the run and the images.
+    /// Returns the plots and the names of their files; `subtitle` names the run and the images.
     ///
     /// # Errors
     /// Never: any evaluation can be drawn.
@@ -297,7 +297,7 @@ impl Examined {
     }
 }
 
-/// The pictures to show of each cell, in the order of [`Examined::cells`].
+/// Returns the images to show of each cell, in the order of [`Examined::cells`].
 fn by_cell(records: &[Record]) -> Vec<((u32, u32), Vec<Record>)> {
     let mut cells: BTreeMap<(u32, u32), Vec<Record>> = BTreeMap::new();
     for record in records {
@@ -314,7 +314,7 @@ fn by_cell(records: &[Record]) -> Vec<((u32, u32), Vec<Record>)> {
         )
     });
     for ((class, predicted), records) in &mut cells {
-        // Of mistakes the surest, of what is right the least sure.
+        // The most confident mistakes, and the least confident correct images.
         records.sort_by(|a, b| a.probability.total_cmp(&b.probability));
         if class != predicted {
             records.reverse();
@@ -324,7 +324,7 @@ fn by_cell(records: &[Record]) -> Vec<((u32, u32), Vec<Record>)> {
     cells
 }
 
-/// A picture with enough pixels to draw on, each of its own becoming several where it has few; a large one shrunk.
+/// Returns an image with enough pixels to draw on: small ones are enlarged by whole factors, large ones shrunk.
 fn enlarged(picture: &RgbImage) -> RgbImage {
     let (width, height) = picture.dimensions();
     let longer = width.max(height).max(1);
@@ -336,7 +336,7 @@ fn enlarged(picture: &RgbImage) -> RgbImage {
     }
 }
 
-/// The folder that all files of a split are in, which the names of pictures do without.
+/// Returns the folder that holds all files of a split, which the names of images leave out.
 fn root(split: &Split) -> &Path {
     let files = split.files().unwrap_or_default();
     let folders = files.iter().filter_map(|file| file.parent());

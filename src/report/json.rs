@@ -1,4 +1,4 @@
-//! A described net as JSON, for programs.
+//! A described model as JSON, for programs.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -8,16 +8,16 @@ use super::torchsummary::{Sizes, parameters};
 use crate::model::Description;
 use crate::model::description::Call;
 
-/// How long forward passes took.
+/// Times of forward passes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Timing {
     /// Milliseconds of each timed run, in order.
     pub forward_ms: Vec<f64>,
-    /// Pictures a second at the median run.
+    /// Images per second at the median run.
     pub images_per_second: f64,
 }
 
-/// The net as data: a layer a call in torchsummary's order, the totals (bytes as torchsummary counts them, mult-adds of
+/// Returns the model as data: one layer per call in torchsummary's order, the totals (bytes as torchsummary counts them, mult-adds of
 /// convolutions and linear layers for the whole batch), and the timing where there is one.
 pub fn value(description: &Description, timing: Option<&Timing>) -> Value {
     let params = parameters(description);

@@ -77,7 +77,7 @@ pub(crate) fn plots_in(folder: &Path) -> Result<PathBuf> {
     Ok(plots)
 }
 
-/// How torchsummary's table shows the batch.
+/// The batch in torchsummary's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Batch {
     /// As -1, with the sizes of one image: torchsummary's default.

@@ -1,4 +1,4 @@
-//! Pictures inside other files: small, as data URIs.
+//! Small images as data URIs.
 
 use std::io::Cursor;
 
@@ -8,15 +8,15 @@ use base64::engine::general_purpose::STANDARD;
 use image::{DynamicImage, ImageFormat, RgbImage, imageops};
 use jpeg_encoder::{ColorType, Encoder};
 
-/// Longer side up to which a picture stays as it is, to the bit.
+/// Longer side up to which an image is kept exactly.
 const EXACT: u32 = 64;
-/// Quality of a JPEG in which nothing is seen of it at this size.
+/// JPEG quality without visible artifacts at this size.
 const QUALITY: u8 = 85;
 
-/// A picture no larger than `side`, as a data URI, and its width and height: PNG for small ones, JPEG for photographs.
+/// Returns an image no larger than `side` as a data URI, with its width and height: PNG for small images, JPEG for photographs.
 ///
 /// # Errors
-/// A picture without pixels.
+/// If the image has no pixels.
 pub fn thumbnail(picture: &RgbImage, side: u32) -> Result<(String, [u32; 2])> {
     let (width, height) = picture.dimensions();
     let longer = width.max(height);
@@ -35,26 +35,26 @@ pub fn thumbnail(picture: &RgbImage, side: u32) -> Result<(String, [u32; 2])> {
     let sides = (u16::try_from(width)?, u16::try_from(height)?);
     Encoder::new(&mut jpeg, QUALITY)
         .encode(picture.as_raw(), sides.0, sides.1, ColorType::Rgb)
-        .context("cannot make a small picture")?;
+        .context("cannot make a small image")?;
     Ok((uri("image/jpeg", &jpeg), [width, height]))
 }
 
-/// A picture whose longer side is `side`, which is less than it was.
+/// Shrinks an image to the longer side `side`.
 pub(super) fn shrunk(picture: &RgbImage, side: u32) -> RgbImage {
     let (width, height) = picture.dimensions();
     let scale = |length: u32| (length * side / width.max(height)).max(1);
     imageops::thumbnail(picture, scale(width), scale(height))
 }
 
-/// A picture as a PNG in a data URI.
+/// Returns an image as a PNG in a data URI.
 ///
 /// # Errors
-/// A picture without pixels.
+/// If the image has no pixels.
 pub fn png_uri(picture: &DynamicImage) -> Result<String> {
     let mut png = Vec::new();
     picture
         .write_to(&mut Cursor::new(&mut png), ImageFormat::Png)
-        .context("cannot make a small picture")?;
+        .context("cannot make a small image")?;
     Ok(uri("image/png", &png))
 }
 

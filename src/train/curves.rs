@@ -1,4 +1,4 @@
-//! What the run that made a model left beside it: its epochs, and the data as they were written.
+//! The epochs, the data and the settings of the run that made a model.
 
 use super::folder::{CONFIG, METRICS, Which};
 use super::recipe::Recipe;
@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The epochs of the run whose folder, or whose `best/` or `last/`, a user wrote as MODEL, by its `metrics.csv`; none of
-/// other models, and none where that file is not there. A line that is no epoch is left out.
+/// Returns the epochs of the run whose folder, or whose `best/` or `last/`, a user wrote as MODEL, from its `metrics.csv`; none if
+/// it is another model, or that file is absent. Lines that are not epochs are left out.
 pub fn epochs_of(model: &str) -> Vec<Epoch> {
     let Some(run) = run_of(model) else {
         return Vec::new();
@@ -22,7 +22,7 @@ pub fn epochs_of(model: &str) -> Vec<Epoch> {
         .collect()
 }
 
-/// The data of that run, as its `config.toml` has them; nothing where it cannot be read.
+/// Returns the data of that run, from its `config.toml`; `None` if it cannot be read.
 pub fn data_of(model: &str) -> Option<String> {
     Recipe::read(&run_of(model)?.join(CONFIG)).ok()?.data
 }
@@ -42,7 +42,7 @@ pub fn settings_of(model: &str) -> Option<Settings> {
     Some(settings.collect())
 }
 
-/// The run folder that `model` is, or is a model of.
+/// Returns the run folder that `model` is, or is a model of.
 fn run_of(model: &str) -> Option<PathBuf> {
     let Ok(Source::Path(path)) = Source::parse(model) else {
         return None;

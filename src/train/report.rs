@@ -1,6 +1,6 @@
-//! The plots and the report of a run: its curves are drawn again as it goes on, its report is written at the end.
+//! The plots and the report of a run: its curves are redrawn after epochs, its report is written at the end.
 //!
-//! No run depends on them: if one cannot be drawn or written, a warning says so and the run goes on.
+//! No run depends on them: if one cannot be drawn or written, a warning says so and the run continues.
 
 use super::ended::{Ended, Why};
 use super::events::read::scalars_of;
@@ -32,7 +32,7 @@ const PAUSE: u32 = 20;
 pub(super) struct Drawing {
     /// When the curves were last drawn, and how long that took.
     last: Option<(Instant, Duration)>,
-    /// Whether a warning said that they cannot be.
+    /// True after a warning that they cannot be drawn.
     is_said_to_fail: bool,
 }
 
@@ -116,7 +116,7 @@ impl Run {
         self.save_curves(&curves)
     }
 
-    /// The run's name, and how it was trained on `data`, beginning with the weights of a model or with random ones.
+    /// Returns the run's name and its training on `data`, beginning with the weights of a model or with random ones.
     fn heading(&self, data: &str, began_with: Option<&str>) -> Heading {
         let [_, parameters] = self.learner.counts();
         let start = began_with.map_or("trained from scratch".to_owned(), |model| {
@@ -137,7 +137,7 @@ impl Run {
         }
     }
 
-    /// The name of the run's folder.
+    /// Returns the name of the run's folder.
     fn name(&self) -> String {
         let path = self.folder.as_ref().map(RunFolder::path);
         // `.` has a name, too.
@@ -149,7 +149,7 @@ impl Run {
         )
     }
 
-    /// The result of the run, on the images of `data` that measured it.
+    /// Returns the result of the run on the images of `data` that measured it.
     fn headline(
         &self,
         epochs: &[Epoch],
@@ -223,7 +223,7 @@ impl Run {
         }
     }
 
-    /// Loss and learning rate of each step, as the event files in the run's folder have them.
+    /// Returns loss and learning rate of each step, from the event files in the run's folder.
     fn steps(&self) -> Vec<StepPoint> {
         let Some(folder) = &self.folder else {
             return Vec::new();
@@ -242,7 +242,7 @@ impl Run {
             .collect()
     }
 
-    /// The curves of `epochs`.
+    /// Draws the curves of `epochs`.
     fn curves(&self, epochs: &[Epoch]) -> Result<Figure> {
         let points: Vec<Point> = epochs.iter().map(Point::from).collect();
         let recipe = Recipe::parse(&self.identity.recipe)?;
@@ -251,7 +251,7 @@ impl Run {
         learning_curves(&points, self.best().map(|(epoch, _)| epoch), &subtitle)
     }
 
-    /// Writes the curves into the run's folder.
+    /// Saves the curves in the run's folder.
     fn save_curves(&self, curves: &Figure) -> Result<()> {
         match &self.folder {
             Some(folder) => curves.save(&folder.plots()?, "curves"),
@@ -259,7 +259,7 @@ impl Run {
         }
     }
 
-    /// The finished epochs, and the one that the run ended inside of.
+    /// Returns the finished epochs, and the one that the run ended in.
     pub(super) fn epochs(&self) -> Vec<Epoch> {
         let mut rows = self.standing.rows.clone();
         if let (Some(_), Some(folder)) = (self.ended_inside, &self.folder) {

@@ -1,4 +1,4 @@
-//! Whether the model is as often right as it is confident.
+//! Calibration: accuracy against confidence.
 
 use super::html::Html;
 use crate::report::examined::{Examined, FEWEST_TO_CALIBRATE};
@@ -55,14 +55,14 @@ pub fn section(page: &mut Html, examined: &Examined) {
         ));
     } else {
         page.raw(&format!(
-            "<p class=\"note\">Too few images ({images}) to judge calibration: from {FEWEST_TO_CALIBRATE} on, the expected calibration error stands here.</p>\n"
+            "<p class=\"note\">Too few images ({images}) for a calibration error, which needs {FEWEST_TO_CALIBRATE}.</p>\n"
         ));
     }
     page.raw("<p>Images are grouped by the model's confidence in its prediction. In each group, a well calibrated model is right as often as its confidence says: the bars reach the diagonal.</p>\n");
     page.raw("<ul class=\"legend stacked\"><li><i class=\"swatch bin\"></i>accuracy of the group</li><li><i class=\"swatch gap over\"></i>overconfident: less accurate than confident</li><li><i class=\"swatch gap under\"></i>underconfident: more accurate than confident</li><li><i class=\"key ideal\"></i>perfect calibration</li></ul>\n</div>\n</div>\n</section>\n");
 }
 
-/// A count in four letters.
+/// Formats a count in four letters.
 fn short(count: u64) -> String {
     match count {
         0..10_000 => count.to_string(),

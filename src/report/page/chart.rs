@@ -20,9 +20,9 @@ pub struct Line {
     pub name: String,
     /// The class of its color: `train`, `val`, `rate`, or `s0`, `s1` and so on for models.
     pub class: String,
-    /// Whether each point gets a dot.
+    /// True if each point gets a dot.
     pub has_dots: bool,
-    /// Whether it is the faint background of another line, which does not widen the chart's range.
+    /// True for the faint background of another line, which does not widen the chart's range.
     pub is_faint: bool,
     /// Position and value, in ascending order of positions.
     pub points: Vec<(f64, f64)>,
@@ -45,9 +45,9 @@ pub struct Chart {
     pub rings: Vec<(f64, f64, String)>,
     /// The last position, at least.
     pub epochs: f64,
-    /// Whether positions start at 0, as those of steps do, rather than at the first point.
+    /// True if positions start at 0, as those of steps do, rather than at the first point.
     pub starts_at_0: bool,
-    /// Whether the names stand at the ends of the lines too.
+    /// True if the names are at the ends of the lines, too.
     pub has_end_labels: bool,
 }
 

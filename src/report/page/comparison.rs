@@ -34,9 +34,9 @@ pub struct ComparisonPage<'a> {
     pub split: &'a Split,
     /// Names of the dataset's classes.
     pub labels: &'a [String],
-    /// How image files are read.
+    /// Options of reading image files.
     pub decoding: DecodeOptions,
-    /// What reproduces it.
+    /// The command and the machine.
     pub again: Again,
 }
 
@@ -91,7 +91,7 @@ impl ComparisonPage<'_> {
             .collect();
         end(
             &mut page,
-            &json!({"models": models, "labels": images.labels, "pictures": images.values}),
+            &json!({"models": models, "labels": images.labels, "images": images.values}),
         )?;
         Ok(page.finish())
     }
@@ -131,7 +131,7 @@ fn best(models: &[Compared]) -> usize {
     best.unwrap_or(0)
 }
 
-/// The best model in large letters, what the tests say of it, and why figures mislead; ends the header.
+/// Writes the best model in large letters, its tests, and why figures are optimistic; ends the header.
 fn verdict(page: &mut Html, comparison: &Comparison, names: &[String]) {
     let models = &comparison.models;
     let best = best(models);

@@ -94,7 +94,7 @@ fn matrix(page: &mut Html, examined: &Examined) {
     legend(page, "share of the row", 100.0 * most_wrong);
 }
 
-/// What the colors mean.
+/// Writes the meaning of the colors.
 fn legend(page: &mut Html, of: &str, most_wrong: f64) {
     page.raw(&format!(
         "<ul class=\"legend ramps\"><li>correct, {of}: 0 <i class=\"ramp right\"></i> 100&nbsp;%</li>"

@@ -1,4 +1,4 @@
-//! How a run went: its curves, and a table of its epochs.
+//! The curves of a run, and a table of its epochs.
 
 use super::chart::{Chart, Line, smoothed};
 use super::html::Html;
@@ -7,7 +7,7 @@ use crate::train::watch::Epoch;
 /// Steps that the script knows, at most.
 const STEPS: usize = 500;
 
-/// How a run went.
+/// The epochs and steps of a run.
 #[derive(Debug, Clone)]
 pub struct Learning<'a> {
     /// The finished epochs.

@@ -4,16 +4,16 @@ use super::html::{Html, escape};
 use crate::eval::interval::wilson;
 use crate::report::date::Date;
 
-/// What a page is about, and when that was.
+/// The subject of a page, and its date.
 #[derive(Debug, Clone, Default)]
 pub struct Heading {
     /// The run's folder name, or the model that was evaluated.
     pub name: String,
-    /// What was done, such as `resnet20 trained on sample`.
+    /// The work, such as `resnet20 trained on sample`.
     pub what: String,
     /// More of it in a sentence.
     pub detail: String,
-    /// When the report was written.
+    /// The date of the report.
     pub date: Option<Date>,
 }
 
@@ -47,11 +47,11 @@ impl Heading {
 pub struct Headline {
     /// Correct images and all images; `None` if nothing was measured.
     pub measured: Option<[usize; 2]>,
-    /// What the images are, such as `1,000 test images`.
+    /// The images, such as `1,000 test images of sample`.
     pub on: String,
     /// Further figures under their names.
     pub figures: Vec<(&'static str, String)>,
-    /// Why the result may mislead, a sentence each.
+    /// Reasons why the result is optimistic.
     pub warnings: Vec<String>,
     /// Further sentences about the run.
     pub notes: Vec<String>,

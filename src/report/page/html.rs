@@ -114,7 +114,8 @@ pub fn escape(text: &str) -> String {
     escaped(&printable(text))
 }
 
-/// A name in at most so many columns, the whole of it in a title where it is cut. Right-to-left text stays in its place.
+/// Returns a name in at most `columns` columns, with the whole of it in a title if it is cut. Right-to-left text stays in its
+/// place.
 pub fn name(text: &str, columns: usize) -> String {
     let text = printable(text);
     let short = cut_middle(&text, columns);

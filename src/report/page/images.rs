@@ -1,4 +1,4 @@
-//! Images with what the model made of them, each a button that enlarges it.
+//! Images with their predictions, each a button that enlarges it.
 
 use super::html::{Html, escape, name};
 use crate::report::examined::{Examined, Shown};
@@ -84,7 +84,7 @@ fn picture(page: &mut Html, image: &Shown) {
     ));
 }
 
-/// What it is, what it was taken for, how confidently, and its file.
+/// Writes the true class, the predicted one, the confidence, and the file.
 fn caption(page: &mut Html, examined: &Examined, image: &Shown) {
     let label = |class: u32| name(&examined.labels[class as usize], NAME);
     let confidence = 100.0 * image.probability;

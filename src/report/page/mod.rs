@@ -28,24 +28,24 @@ pub use reproduce::{Again, Settings};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
-/// What the page may load: nothing but what is in it.
+/// The page's policy: it loads nothing but its own content.
 const POLICY: &str =
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 
 /// The content of a report.
 #[derive(Debug, Clone, Default)]
 pub struct Page<'a> {
-    /// What was trained or evaluated, and when.
+    /// The run or the model, and the date.
     pub heading: Heading,
     /// The result.
     pub headline: Headline,
-    /// How the run went.
+    /// The curves of the run.
     pub learning: Option<Learning<'a>>,
-    /// Where the model is right and where it fails.
+    /// The evaluation with its images.
     pub examined: Option<&'a Examined>,
-    /// What the run was set to.
+    /// The settings of the run.
     pub settings: Vec<Settings>,
-    /// What reproduces it.
+    /// The command and the machine.
     pub again: Again,
 }
 
@@ -112,7 +112,7 @@ impl Page<'_> {
             "epochs": learning.map_or(&[][..], |learning| learning.epochs),
             "steps": learning.map_or(Vec::new(), Learning::steps_for_script),
             "labels": examined.map(|examined| &examined.labels),
-            "pictures": examined.map(|examined| &examined.pictures),
+            "images": examined.map(|examined| &examined.pictures),
             "cells": examined.map(|examined| &examined.cells),
         })
     }

@@ -1,22 +1,22 @@
-//! What a run was set to, and what reproduces it.
+//! The settings of a run, and the command that reproduces it.
 
 use super::html::{Html, escape};
 
 /// Settings under a heading.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// What they are about.
+    /// Their topic.
     pub heading: String,
     /// Names and values.
     pub values: Vec<(String, String)>,
 }
 
-/// What reproduces a run or an evaluation.
+/// The command and the machine of a run or an evaluation.
 #[derive(Debug, Clone, Default)]
 pub struct Again {
     /// The command.
     pub command: Option<String>,
-    /// The configuration's file name, and what is in it.
+    /// The configuration's file name, and its text.
     pub config: Option<(String, String)>,
     /// The versions and the machine.
     pub environment: Vec<(&'static str, String)>,
@@ -66,7 +66,7 @@ pub fn settings(page: &mut Html, settings: &[Settings]) {
     page.raw("</div>\n</section>\n");
 }
 
-/// Writes what reproduces it.
+/// Writes the command, the configuration and the machine.
 pub fn section(page: &mut Html, again: &Again) {
     page.section("reproduce", "Reproduce", "");
     if let Some(command) = &again.command {

@@ -136,7 +136,7 @@
   let turn = null;
   const enlarge = (places, index, heading, back) => {
     const at = (index + places.length) % places.length;
-    const picture = data.pictures[places[at]];
+    const picture = data.images[places[at]];
     const bar = make("div", "bar");
     const button = (text, action) => {
       const one = make("button", "", text);
@@ -156,7 +156,7 @@
     turn = null;
     if (places.length === 1) return enlarge(places, 0, heading, null);
     const items = places.map((place, index) => {
-      const picture = data.pictures[place];
+      const picture = data.images[place];
       const button = make("button", "", image(picture, ""), ...verdict(picture), make("span", "file", picture.name));
       button.type = "button";
       button.addEventListener("click", () => enlarge(places, index, heading, () => list(places, heading)));

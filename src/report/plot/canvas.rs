@@ -24,7 +24,7 @@ const MARGIN: i32 = 16;
 /// The whole figure, or a part of it.
 pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// Where a line of words stands beside its point.
+/// The side of a point that a line of words is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stand {
     /// The point is at the middle of its left.

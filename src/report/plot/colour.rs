@@ -16,9 +16,9 @@ pub enum Colour {
     Muted,
     /// Lines that help the eye.
     Grid,
-    /// What is correct; the validation set.
+    /// Correct predictions; the validation set.
     Blue,
-    /// What is wrong.
+    /// Mistakes.
     Red,
     /// The training set.
     Orange,

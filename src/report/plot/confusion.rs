@@ -23,7 +23,7 @@ const CELLS: usize = 260;
 /// Units of a name, at most.
 const NAME: f64 = 165.0;
 
-/// Draws `confusion[true][predicted]`; `labels` has a name a class.
+/// Draws `confusion[true][predicted]`; `labels` has one name per class.
 ///
 /// # Errors
 /// Never: any counts can be drawn.
@@ -81,7 +81,7 @@ fn most_confused(confusion: &[Vec<u64>]) -> Vec<usize> {
 struct Matrix<'a> {
     names: Vec<&'a str>,
     counts: Vec<Vec<u64>>,
-    /// Pictures of each row, those outside the shown columns among them.
+    /// Images of each row, including those outside the shown columns.
     pictures: Vec<u64>,
     cell: i32,
     /// Units that the names of the rows take, and of the columns.
@@ -220,7 +220,7 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// The largest part of a row of `counts` that is wrong in one way; `pictures` has those of each row.
+/// The largest part of a row of `counts` that is wrong in one way; `pictures` has the number of images of each row.
 pub fn most_wrong(counts: &[Vec<u64>], pictures: &[u64]) -> f64 {
     let mut most = 0.0f64;
     for (row, (counts, &pictures)) in counts.iter().zip(pictures).enumerate() {
@@ -246,7 +246,7 @@ fn part(count: u64, total: u64) -> f64 {
     count as f64 / total.max(1) as f64
 }
 
-/// The ticks around the map of so many classes.
+/// Draws the ticks around the map of `classes` classes.
 fn axes(area: &Area, [left, top, right, bottom]: [i32; 4], classes: usize) -> Result<()> {
     let title = letters(Colour::Ink, 14);
     let text = format!("All {classes} classes");
@@ -271,7 +271,7 @@ fn axes(area: &Area, [left, top, right, bottom]: [i32; 4], classes: usize) -> Re
     write(area, legend, [left, bottom + 18], Stand::Right, MAP, &style)
 }
 
-/// The matrix as a picture of one pixel a cell, a cell standing for several classes where there are too many.
+/// Returns the matrix as an image of one pixel per cell; a cell stands for several classes if there are too many.
 pub fn map(confusion: &[Vec<u64>]) -> Result<String> {
     let classes = confusion.len();
     let side = classes.min(CELLS);

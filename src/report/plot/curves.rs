@@ -27,7 +27,7 @@ pub struct Curve {
     pub name: String,
     /// Its color.
     pub colour: Colour,
-    /// Whether its line is dashed.
+    /// True if its line is dashed.
     pub is_dashed: bool,
     /// Epoch and value, in the order of epochs.
     pub points: Vec<(f64, f64)>,
@@ -36,7 +36,7 @@ pub struct Curve {
 /// The content of a panel of curves.
 #[derive(Debug, Clone)]
 pub struct Plot {
-    /// What is measured, with its unit.
+    /// The measure, with its unit.
     pub title: String,
     /// The curves.
     pub curves: Vec<Curve>,
@@ -286,7 +286,7 @@ fn ends(area: &Area, plot: &Plot, [_, top, right, bottom]: [i32; 4], y: [f64; 2]
     Ok(())
 }
 
-/// The panel's title, and what its curves are.
+/// Draws the panel's title and the names of its curves.
 fn heading(area: &Area, plot: &Plot) -> Result<()> {
     let (width, _) = area.dim_in_pixel();
     let title = letters(Colour::Ink, 14);
@@ -349,7 +349,7 @@ mod tests {
         }
     }
 
-    /// Whether a number of `panel` falls where it belongs, in units of the figure.
+    /// Returns the place of a value of `panel`, in units of the figure.
     fn place(panel: &Panel, x: f64, y: f64) -> (f64, f64) {
         let [left, top, right, bottom] = panel.place.map(f64::from);
         let part = |at: f64, [from, to]: [f64; 2]| (at - from) / (to - from);

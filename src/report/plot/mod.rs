@@ -29,11 +29,11 @@ const SCALE: f32 = 2.0;
 /// A plot.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figure {
-    /// What it shows, and of what.
+    /// The title and the subtitle.
     pub title: String,
     /// The whole file, with its own colors for light and dark.
     pub svg: String,
-    /// Where its coordinate systems are.
+    /// The coordinate systems.
     pub panels: Vec<Panel>,
     /// Units above the drawing, of its title.
     head: i32,
@@ -42,7 +42,7 @@ pub struct Figure {
 /// A coordinate system in a figure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Panel {
-    /// What it shows.
+    /// Its title.
     pub title: String,
     /// Left, top, right and bottom in units of the SVG.
     pub place: [i32; 4],
@@ -70,7 +70,7 @@ impl Figure {
     /// The figure as a PNG in its light colors, two pixels per unit.
     ///
     /// # Errors
-    /// Never: what is drawn here can be rasterised.
+    /// Never: these drawings can be rasterized.
     pub fn png(&self) -> Result<Vec<u8>> {
         raster::png(&self.svg, SCALE)
     }

@@ -27,12 +27,12 @@ fn own() -> Database {
     fonts
 }
 
-/// Whether the font inside the binary has the letter `c`, about: what it has is in `assets/fonts/README.md`.
+/// Returns true if the font inside the binary has the letter `c`, roughly; `assets/fonts/README.md` has its letters.
 fn is_ours(c: char) -> bool {
     matches!(c, '\n' | '\t' | ' '..='~' | '\u{a0}'..='\u{24f}' | '\u{370}'..='\u{45f}' | '\u{1e00}'..='\u{22ff}' | '\u{2713}' | '\u{2717}')
 }
 
-/// The picture of `svg` with `scale` pixels a unit.
+/// Returns the image of `svg` with `scale` pixels per unit.
 pub fn png(svg: &str, scale: f32) -> Result<Vec<u8>> {
     // Reading the system's fonts takes a while.
     let fonts = if svg.chars().all(is_ours) { &OWN } else { &ALL };

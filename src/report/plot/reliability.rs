@@ -1,4 +1,4 @@
-//! The reliability diagram: how often the net is right when it is so sure
+//! The reliability diagram: accuracy by confidence
 //! ([Guo et al., 2017](https://arxiv.org/abs/1706.04599)).
 
 use anyhow::Result;
@@ -107,7 +107,7 @@ pub fn reliability_diagram(calibration: &Calibration, subtitle: &str) -> Result<
     })
 }
 
-/// How accuracy and confidence differ.
+/// The difference of accuracy and confidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Gap {
     /// The model is less accurate than confident.
@@ -153,7 +153,7 @@ fn hatch(area: &Area, place: [i32; 4], gap: Gap) -> Result<()> {
     frame(area, place, colour, 1)
 }
 
-/// What bars and hatches mean.
+/// Draws the meaning of bars and hatches.
 fn legend(area: &Area, y: i32) -> Result<()> {
     let ink = letters(Colour::Ink, 12);
     let entry = |x: i32, y: i32, text: &str, gap: Option<Gap>| -> Result<()> {
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_net_that_is_as_right_as_it_is_sure_has_no_gap() {
+    fn a_calibrated_model_has_no_gap() {
         let mut calibration = Calibration::default();
         for right in [true, true, true, false] {
             calibration.add(0.75, right);
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn no_picture_can_be_drawn() {
+    fn no_image_can_be_drawn() {
         let figure = reliability_diagram(&Calibration::default(), "").unwrap();
         assert!(!figure.svg.contains("NaN"));
     }

@@ -1,9 +1,9 @@
 //! Axes: the range of values that is shown, round numbers along it, and their digits.
 
-/// How far above the bulk of the values the range may reach, in heights of the bulk.
+/// Reach of the range above the bulk of the values, in heights of the bulk.
 const REACH: f64 = 3.0;
 
-/// The least and the largest value shown, with some room, within the bounds of what is possible.
+/// Returns the least and the largest value shown, with some room, within the bounds of what is possible.
 ///
 /// A single spike far above nine tenths of the values does not count, so that it does not flatten the rest.
 pub fn range(values: &[f64], bounds: [f64; 2]) -> [f64; 2] {
@@ -33,7 +33,7 @@ pub fn range(values: &[f64], bounds: [f64; 2]) -> [f64; 2] {
     [(low - room).max(bounds[0]), (high + room).min(bounds[1])]
 }
 
-/// Round numbers from `low` to `high`, about `count` of them.
+/// Returns round numbers from `low` to `high`, about `count` of them.
 pub fn ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
     let rough = (high - low).max(1e-12) / count as f64;
     let power = 10f64.powf(rough.log10().floor());
@@ -48,7 +48,7 @@ pub fn ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
     (first..=last).map(|number| number as f64 * step).collect()
 }
 
-/// A number beside an axis, with the digits that its distance to the next one, `step`, needs.
+/// Formats a number beside an axis, with the digits that its distance to the next one, `step`, needs.
 pub fn tick(y: f64, step: f64) -> String {
     if y.abs() < step / 100.0 {
         return "0".to_owned();

@@ -1,12 +1,11 @@
-//! Words in pictures: what may stand in XML, and as much of it as there is room for.
+//! Text in plots: escaped for XML, and cut to the room at hand.
 
 use console::{measure_text_width, truncate_str};
 
 /// The width of a letter by its height, on the generous side for letters of a sans-serif.
 pub const WIDTH: f64 = 0.58;
 
-/// `text` without control characters, those that turn the direction of what follows and those that XML does not know; spaces
-/// are in their place.
+/// Replaces control characters, those that change the direction of text and those that XML does not allow by spaces.
 pub fn printable(text: &str) -> String {
     let is_known = |c: char| {
         let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -17,7 +16,7 @@ pub fn printable(text: &str) -> String {
         .collect()
 }
 
-/// `text` as it stands in XML and HTML, in attributes too.
+/// Escapes `text` for XML and HTML, attributes included.
 pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -33,7 +32,7 @@ pub fn escaped(text: &str) -> String {
     escaped
 }
 
-/// `text` in at most so many columns, cut in the middle, where names are least telling.
+/// Cuts `text` in the middle to at most `columns` columns.
 pub fn cut_middle(text: &str, columns: usize) -> String {
     if measure_text_width(text) <= columns {
         return text.to_owned();
@@ -46,13 +45,13 @@ pub fn cut_middle(text: &str, columns: usize) -> String {
     format!("{start}…{end}")
 }
 
-/// As much of `text` as fits into `room`, in heights of its letters.
+/// Cuts `text` to `room`, in heights of its letters.
 pub fn shortened(text: &str, room: f64) -> String {
     let columns = (room / WIDTH).max(1.0) as usize;
     truncate_str(text, columns, "…").into_owned()
 }
 
-/// The room that the longest of `texts` takes, in heights of its letters.
+/// Returns the width of the longest of `texts`, in heights of its letters.
 pub fn room<'a>(texts: impl IntoIterator<Item = &'a str>) -> f64 {
     let widths = texts.into_iter().map(measure_text_width);
     widths.max().unwrap_or(0) as f64 * WIDTH

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-/// What the names of event files begin with.
+/// Prefix of the names of event files.
 pub(super) const PREFIX: &str = "events.out.tfevents.";
 /// Bytes of a record that may hold scalars alone; images and histograms are longer and are skipped.
 const SCALARS: u64 = 4096;

@@ -17,7 +17,7 @@ addEventListener('error', (event) => wrong.push(String(event.message)));
 addEventListener('securitypolicyviolation', (event) => wrong.push('policy: ' + event.violatedDirective));
 console.error = console.warn = (...words) => wrong.push(words.join(' '));</script>";
 
-/// What the test's own script may use.
+/// Functions for the tests' scripts.
 const TOOLS: &str = "
 const $ = (what) => document.querySelector(what);
 const $$ = (what) => Array.from(document.querySelectorAll(what));
@@ -172,7 +172,7 @@ fn the_report_of_a_run_answers_to_pointer_keys_and_words() {
         out.label = button.getAttribute('aria-label');
         out.count = Number(button.textContent);
         out.behind = $('#viewer-title').textContent;
-        out.pictures = $$('#viewer img').filter((image) => image.complete && image.naturalWidth > 0).length;
+        out.images = $$('#viewer img').filter((image) => image.complete && image.naturalWidth > 0).length;
         out.file = $('#viewer .file').textContent;
         key('#viewer', 'Escape'); out.closed = !$('#viewer').open;
         $('[data-image]').click(); out.enlarged = $$('#viewer img.zoom').length;
@@ -234,8 +234,8 @@ fn the_report_of_a_run_answers_to_pointer_keys_and_words() {
         (&true.into(), &1.into())
     );
     assert_eq!(out["copy"], false);
-    assert!(out["pictures"].as_u64() > Some(0), "{out}");
-    assert!(out["pictures"].as_u64() <= out["count"].as_u64());
+    assert!(out["images"].as_u64() > Some(0), "{out}");
+    assert!(out["images"].as_u64() <= out["count"].as_u64());
     let label = reading("label");
     let truth = label
         .split_once(" of ")
@@ -246,6 +246,16 @@ fn the_report_of_a_run_answers_to_pointer_keys_and_words() {
         .0;
     assert!(reading("behind").starts_with(truth), "{out}");
     assert_eq!((&out["owned"], &out["broken"]), (&0.into(), &0.into()));
+}
+
+#[test]
+fn the_report_of_a_run_can_be_read_on_any_screen() {
+    let Some(browser) = chromium() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    trained(folder.path(), &HOSTILE, 2);
+    let page = fs::read_to_string(folder.path().join("run/report.html")).unwrap();
     for screen in screens() {
         assert_legible(&browser, &page, screen);
     }
@@ -292,7 +302,7 @@ fn a_comparison_can_be_read_on_any_screen() {
     }
 }
 
-/// An evaluation of so many classes, each with a mistake.
+/// An evaluation of `classes` classes, each with a mistake.
 fn examined(classes: usize) -> Examined {
     let labels: Vec<String> = (0..classes)
         .map(|class| format!("{} {class}", HOSTILE[class % HOSTILE.len()]))
@@ -337,7 +347,7 @@ fn examined(classes: usize) -> Examined {
             index: 0,
             uri: "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=".to_owned(),
             size: [1, 1],
-            name: "a picture".to_owned(),
+            name: "an image".to_owned(),
             class: 0,
             predicted: 0,
             probability: 0.5,
