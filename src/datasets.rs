@@ -1,30 +1,31 @@
-//! What a user writes as DATA, and the data set that it names: from the binary, the hub, original files or a folder.
+//! The DATA argument of the command line, and the dataset that it names: bundled, on the hub, original files or a folder.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use crate::data::sets::{cifar, fake, folder, idx, sample, table};
+use crate::data::similar::similar_path;
 use crate::error::{hinted, misuse};
 use crate::hub::{Hub, Progress};
 
 pub use crate::data::sets::{DataSet, Kind, Known};
 
-/// Classes of noise where no number is given.
+/// Default number of classes of random inputs.
 const FAKE_CLASSES: usize = 10;
 
-/// A data set, named.
+/// The name of a dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DataName {
-    /// The one inside the binary.
+    /// The sample bundled with the binary.
     Sample,
-    /// One of the hub's.
+    /// A public dataset on the hub.
     Named(Known),
-    /// The original files of one, in a folder.
+    /// The original files of a public dataset, in a folder.
     Original(Known, PathBuf),
-    /// A folder of pictures.
+    /// A folder of images.
     Folder(PathBuf),
-    /// Noise.
+    /// Random inputs.
     Fake {
         /// Training inputs.
         count: usize,
@@ -34,11 +35,12 @@ pub enum DataName {
 }
 
 impl DataName {
-    /// What `written` means. `sample`, the names of known data sets and their `name:DIR` are fixed words, which win over
-    /// folders of that name (`./cifar10` is the folder); `fake:N` and `fake:N:CLASSES` are noise; all else is a folder.
+    /// Parses a DATA argument. `sample`, the names of known datasets and their `name:DIR` are fixed words, which take
+    /// precedence over folders of that name (`./cifar10` is the folder); `fake:N` and `fake:N:CLASSES` are random inputs;
+    /// anything else is a folder.
     ///
     /// # Errors
-    /// [`misuse`] where it is no data set and cannot be a folder; a folder that does not exist.
+    /// [`misuse`] when it is neither a dataset nor a path, or the path is a file; a failure when the folder does not exist.
     pub fn parse(written: &str) -> Result<Self> {
         let path = Path::new(written);
         let (word, rest) = match written.split_once(':') {
@@ -49,7 +51,7 @@ impl DataName {
         match (known, word, rest) {
             (_, "sample", None) => Ok(Self::Sample),
             (_, "sample", Some(_)) => Err(misuse(
-                format!("`{written}`: the sample is inside the binary and has no folder"),
+                format!("`{written}`: the sample is bundled with the binary and has no folder"),
                 "write `sample`",
             )),
             (Some(known), _, None) => Ok(Self::Named(known)),
@@ -62,7 +64,7 @@ impl DataName {
         }
     }
 
-    /// A name for files and folders: letters, digits, `-`, `_` and `.`, as `sample`, `cifar10` or the folder's own.
+    /// Returns a name for files and folders, such as `sample`, `cifar10` or the folder's own: letters, digits, `-`, `_`, `.`.
     pub fn short_name(&self) -> String {
         match self {
             Self::Sample => "sample".to_owned(),
@@ -81,26 +83,26 @@ impl DataName {
     }
 }
 
-/// `cifar10:DIR`.
+/// Parses `cifar10:DIR`.
 fn original(known: Known, folder: &str) -> Result<DataName> {
     let word = known.word();
     if folder.is_empty() {
         return Err(misuse(
-            format!("`{word}:` names no folder"),
+            format!("`{word}:` lacks the folder"),
             format!("write `{word}:DIR` for the original files in DIR, or `{word}` to download it"),
         ));
     }
     let path = PathBuf::from(folder);
     if !path.is_dir() {
         return Err(hinted(
-            format!("cannot read data set `{word}:{folder}`: no such folder"),
-            format!("name the folder with the original files, or write `{word}` to download it"),
+            format!("cannot read dataset `{word}:{folder}`: no such folder"),
+            format!("pass the folder with the original files, or write `{word}` to download it"),
         ));
     }
     Ok(DataName::Original(known, path))
 }
 
-/// `fake:N[:CLASSES]`.
+/// Parses `fake:N[:CLASSES]`.
 fn noise(written: &str, rest: &str) -> Result<DataName> {
     let numbers: Option<Vec<usize>> = rest
         .split(':')
@@ -113,18 +115,18 @@ fn noise(written: &str, rest: &str) -> Result<DataName> {
         }),
         Some(&[count, classes]) => Ok(DataName::Fake { count, classes }),
         _ => Err(misuse(
-            format!("`{written}` does not say how much noise"),
+            format!("`{written}` lacks the number of random inputs"),
             "write `fake:N` or `fake:N:CLASSES`, both at least 1, such as `fake:1000:10`",
         )),
     }
 }
 
-/// The error for what is neither a word nor a folder.
+/// Returns the error of an argument that is neither a fixed word nor a folder.
 fn unknown(written: &str) -> anyhow::Error {
     if Path::new(written).exists() {
         return misuse(
-            format!("`{written}` is a file, and a data set is a folder"),
-            "pass a folder with one folder of pictures a class; `cifar10:DIR` reads original files in DIR",
+            format!("`{written}` is a file, but a dataset is a folder"),
+            "pass a folder with one folder of images per class; `cifar10:DIR` reads the original files in DIR",
         );
     }
     let (word, rest) = match written.split_once(':') {
@@ -141,24 +143,27 @@ fn unknown(written: &str) -> anyhow::Error {
         .min();
     let is_path = word.contains(['/', '\\', '.']) || Path::new(written).is_absolute();
     match nearest {
-        // Half the letters of a short word make any other.
+        // Half the letters of a short word make any other word.
         Some((distance, known)) if !is_path && distance <= 3.min(known.len() / 2 - 1) => misuse(
-            format!("there is no data set or folder `{written}`"),
+            format!("there is no dataset or folder `{written}`"),
             format!("did you mean `{known}{rest}`?"),
         ),
         _ => hinted(
-            format!("cannot read data set `{written}`: no such folder"),
-            "pass a folder of pictures, `sample`, `cifar10`, `cifar100`, `mnist`, `fashion-mnist` or `fake:N`",
+            format!("cannot read dataset `{written}`: no such folder"),
+            match similar_path(Path::new(written), Path::is_dir) {
+                Some(folder) => format!("did you mean `{}`?", folder.display()),
+                None => "pass a folder of images, `sample`, `cifar10`, `cifar100`, `mnist`, `fashion-mnist` or `fake:N`".to_owned(),
+            },
         ),
     }
 }
 
-/// Opens the data set; `written` is what the user wrote for it, and `progress` hears of downloads.
+/// Opens the dataset `name`, which the user wrote as `written`; downloads report to `progress`.
 ///
-/// Noise has the size that a model asks for: [`fake()`] makes it.
+/// Random inputs need the size of a model: use [`fake()`].
 ///
 /// # Errors
-/// What cannot be downloaded, is missing, damaged or no data set; noise.
+/// When the dataset cannot be downloaded, is missing, damaged or not a dataset, and for random inputs.
 pub fn open(name: &DataName, written: &str, progress: &dyn Progress) -> Result<DataSet> {
     let mut data = match name {
         DataName::Sample => sample::read(),
@@ -169,24 +174,24 @@ pub fn open(name: &DataName, written: &str, progress: &dyn Progress) -> Result<D
         },
         DataName::Folder(path) => folder::read(path, written),
         DataName::Fake { .. } => Err(misuse(
-            "noise is made for training only",
-            "name a data set of pictures",
+            "random inputs are for training only",
+            "pass a dataset of images",
         )),
     }
-    .with_context(|| format!("cannot read data set `{written}`"))?;
+    .with_context(|| format!("cannot read dataset `{written}`"))?;
     written.clone_into(&mut data.name);
     Ok(data)
 }
 
-/// Noise for a model that reads `input` (channels, height, width): `count` training inputs of `classes` classes.
+/// Creates random inputs for a model of `input` (channels, height, width): `count` training inputs in `classes` classes.
 ///
 /// # Errors
-/// Nothing asked for, and more than there is memory for.
+/// When `count` or `classes` is zero, or the inputs do not fit into memory.
 pub fn fake(count: usize, classes: usize, input: [usize; 3], seed: u64) -> Result<DataSet> {
     fake::make(count, classes, input, seed)
 }
 
-/// The data set from the hub, or from the cache where it is there.
+/// Returns the dataset from the cache, or downloads it from the hub.
 fn download(known: Known, progress: &dyn Progress) -> Result<DataSet> {
     let (repository, folder) = match known {
         Known::Cifar10 => ("uoft-cs/cifar10", "plain_text"),
@@ -252,14 +257,14 @@ mod tests {
 
     #[test]
     fn only_the_four_names_take_a_folder_after_a_colon() {
-        for written in ["C:\\pictures", "D:/pictures", "sample:src", "pets:src"] {
+        for written in ["C:\\images", "D:/images", "sample:src", "pets:src"] {
             let error = DataName::parse(written).unwrap_err();
             assert!(error.to_string().contains(written), "{error}");
         }
         #[cfg(unix)]
         {
             let folder = tempfile::tempdir().unwrap();
-            let odd = folder.path().join("C:pictures");
+            let odd = folder.path().join("C:images");
             std::fs::create_dir(&odd).unwrap();
             let parsed = DataName::parse(odd.to_str().unwrap()).unwrap();
             assert_eq!(parsed, DataName::Folder(odd));
@@ -305,7 +310,7 @@ mod tests {
             assert!(!is_misuse(&error) && hint_of(&error).is_some(), "{written}");
             assert_eq!(
                 error.to_string(),
-                format!("cannot read data set `{written}`: no such folder")
+                format!("cannot read dataset `{written}`: no such folder")
             );
         }
     }

@@ -1,12 +1,12 @@
-//! The pooled features of pictures in a file: a row a picture, for search and clustering.
+//! A file of the pooled features of images, one row per image, for search and clustering.
 //!
-//! | ending | what is in it |
+//! | extension | contents |
 //! |---|---|
-//! | `.safetensors` | the tensor `features` `[N, features]`, and in the metadata `images`, a JSON array of the pictures' names |
-//! | `.npy` | `NumPy`'s format 1.0, `[N, features]`; the names, one a line, in a file beside it that ends in `.names.txt` |
-//! | `.csv` | `image,f0,f1,...`, a line a picture |
+//! | `.safetensors` | the tensor `features` `[N, features]`, and in the metadata `images`, a JSON array of the images' names |
+//! | `.npy` | `NumPy`'s format 1.0, `[N, features]`; the names, one a line, in `.names.txt` beside it |
+//! | `.csv` | `image,f0,f1,...`, one line per image |
 //!
-//! Numbers are f32, or f64 where the model computes in it.
+//! Values are f32, or f64 when the model computes in it.
 
 use crate::error::{hinted, misuse};
 use crate::report::csv::quoted;
@@ -18,10 +18,10 @@ use safetensors::tensor::TensorView;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-/// What ends the file of names beside a `.npy`.
+/// The extension of the file of names beside a `.npy` file.
 const NAMES: &str = "names.txt";
 
-/// How rows are written.
+/// The format of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     Safetensors,
@@ -29,12 +29,12 @@ enum Format {
     Csv,
 }
 
-/// Rows that are gathered for a file, which appears at the end, whole.
+/// Rows for a file that is written at the end, atomically.
 #[derive(Debug)]
 pub struct Embedding {
     path: PathBuf,
     format: Format,
-    /// Whether numbers are f64.
+    /// Whether values are f64.
     wide: bool,
     names: Vec<String>,
     /// Little endian, row after row.
@@ -42,11 +42,11 @@ pub struct Embedding {
 }
 
 impl Embedding {
-    /// Tries whether the file at `path` can be written, before the long work; the model computes in `dtype`.
+    /// Checks that the file at `path` can be written, before the long work; the model computes in `dtype`.
     ///
     /// # Errors
-    /// Another ending than the three, and names in the place of a file that is not the numbers' own, which are wrong usage; a
-    /// file that cannot be written.
+    /// Wrong usage when the extension is unknown or the file of names would replace an unrelated file; a failure when the file
+    /// cannot be written.
     pub fn create(path: &Path, dtype: DType) -> Result<Self> {
         let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
         let format = match ending.to_str() {
@@ -55,10 +55,7 @@ impl Embedding {
             Some("csv") => Format::Csv,
             _ => {
                 return Err(misuse(
-                    format!(
-                        "cannot tell the format of `{}` by its ending",
-                        path.display()
-                    ),
+                    format!("unknown extension of `{}`", path.display()),
                     "features are written as .safetensors, .npy or .csv",
                 ));
             }
@@ -73,19 +70,19 @@ impl Embedding {
         for file in embedding.files() {
             let prepare = || -> Result<()> {
                 if file.is_dir() {
-                    return Err(hinted("it is a folder", "pass a file's name"));
+                    return Err(hinted("it is a folder", "pass the name of a file"));
                 }
                 let folder = file.parent().unwrap_or(Path::new(""));
                 if folder != Path::new("") && !folder.is_dir() {
-                    return Err(hinted("there is no such folder", "make it first"));
+                    return Err(hinted("no such folder", "create it first"));
                 }
                 if file != path && file.exists() && !path.exists() {
                     return Err(misuse(
                         format!(
-                            "it is there already, without the features of `{}`",
+                            "it exists already, without the features of `{}`",
                             path.display()
                         ),
-                        "pass another file, or move it away",
+                        "pass another file, or move this one away",
                     ));
                 }
                 temporary_beside(&file)?;
@@ -96,7 +93,7 @@ impl Embedding {
         Ok(embedding)
     }
 
-    /// The files that will be written.
+    /// Returns the files that will be written.
     pub fn files(&self) -> Vec<PathBuf> {
         let mut files = vec![self.path.clone()];
         if self.format == Format::Npy {
@@ -105,7 +102,7 @@ impl Embedding {
         files
     }
 
-    /// Adds the row of the picture called `name`.
+    /// Adds the row of the image `name`.
     pub fn add(&mut self, name: &str, features: &[f64]) {
         self.names.push(name.to_owned());
         for &feature in features {
@@ -117,10 +114,10 @@ impl Embedding {
         }
     }
 
-    /// Writes the rows, each of so many `features`, and says how many there are.
+    /// Writes the rows of `features` values each, and returns their number.
     ///
     /// # Errors
-    /// Where a file cannot be written, or a row has another number of features.
+    /// When a file cannot be written, or a row has another number of features.
     pub fn finish(self, features: usize) -> Result<usize> {
         let rows = self.names.len();
         let size = if self.wide { 8 } else { 4 };
@@ -156,15 +153,15 @@ impl Embedding {
             "{{'descr': '{element}', 'fortran_order': False, 'shape': ({}, {features}), }}",
             self.names.len()
         );
-        // As NumPy writes it: with room for 21 digits of rows, for those that append. Magic, version and length take ten
-        // bytes, and the numbers begin at a multiple of 64.
+        // As NumPy writes it: with room for 21 digits of rows, for appending. Magic, version and length take ten bytes, and
+        // the values start at a multiple of 64.
         header += &" ".repeat(21 - self.names.len().to_string().len());
         while !(10 + header.len() + 1).is_multiple_of(64) {
             header.push(' ');
         }
         header.push('\n');
         let length = u16::try_from(header.len()).context("the header is too long")?;
-        // The names first, so that numbers without names are never left.
+        // The names first, so that there are never values without names.
         write_whole(&self.path.with_extension(NAMES), |file| {
             for name in &self.names {
                 writeln!(file, "{}", on_one_line(name))?;
@@ -189,7 +186,7 @@ impl Embedding {
             writeln!(file)?;
             for (name, row) in self.names.iter().zip(self.bytes.chunks_exact(row.max(1))) {
                 write!(file, "{}", quoted(name))?;
-                // The shortest decimals that are read as the same number.
+                // The shortest decimals that round-trip.
                 if self.wide {
                     for &number in row.as_chunks().0 {
                         write!(file, ",{}", f64::from_le_bytes(number))?;
@@ -206,7 +203,7 @@ impl Embedding {
     }
 }
 
-/// A name without line ends, so that each name has a line.
+/// Returns a name without line breaks, so that each name is one line.
 fn on_one_line(name: &str) -> Cow<'_, str> {
     if name.contains(['\n', '\r']) {
         Cow::Owned(name.replace('\n', "\\n").replace('\r', "\\r"))

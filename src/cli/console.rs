@@ -85,6 +85,18 @@ impl Console {
         }
     }
 
+    /// Prints lines that fit the terminal already, such as a table; not with `--quiet`. In a JSON log they are the event `name`
+    /// with the fields of `of`.
+    pub fn lines(&self, text: &str, name: &str, of: &impl Serialize) {
+        match self.log {
+            _ if self.quiet => {}
+            LogFormat::Text => self.suspended(|| {
+                let _ = write!(anstream::stderr(), "{text}");
+            }),
+            LogFormat::Json => log::write(log::event(name, text, of)),
+        }
+    }
+
     /// Prints labels and values as two aligned columns; not with `--quiet`. Values wrap within their column.
     ///
     /// In a JSON log it is the event `name` with a field for each label.

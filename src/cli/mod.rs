@@ -23,6 +23,7 @@ mod predictions;
 mod preprocess;
 mod stop;
 mod summary;
+mod survey;
 mod terminal;
 mod timing;
 mod train;

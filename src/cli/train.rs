@@ -9,7 +9,7 @@ use super::preprocess::PreprocessArgs;
 use super::stop::Stop;
 use super::training::Screen;
 use super::workers::WorkersArgs;
-use super::{Outcome, typed, version};
+use super::{Outcome, survey, typed, version};
 use crate::data::augment::Policy;
 use crate::error::{hinted, is_misuse, misuse, one_line};
 use crate::kernels::isa;
@@ -29,6 +29,10 @@ use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub struct Args {
     /// Dataset: a name or an image folder [default: cifar10]
     ///
@@ -69,6 +73,12 @@ pub struct Args {
     /// with --format json).
     #[arg(long)]
     dry_run: bool,
+    /// Inspect the data and exit: classes, unreadable and duplicate images
+    ///
+    /// Counts the images of each class and split, decodes every image, and lists those that cannot be read, that are in two
+    /// splits or in two classes. Nothing is trained or written. The exit status is 1 if an image cannot be read.
+    #[arg(long, conflicts_with_all = ["resume", "output", "dry_run", "histograms", "open"])]
+    check: bool,
     /// Output format: text, or json (one line per step and epoch on stdout)
     #[arg(
         short,
@@ -264,6 +274,15 @@ fn word<T: DeserializeOwned + Clone + Send + Sync + 'static>(
     PossibleValuesParser::new(words).try_map(|word| serde_json::from_value(word.into()))
 }
 
+/// Inspects the data of the run that `args` describe.
+fn check(args: &Args, said: Recipe, workers: usize, console: &Console) -> Result<Outcome> {
+    let recipe = match &args.recipe {
+        Some(file) => said.over(Recipe::read(file)?),
+        None => said,
+    };
+    survey::check(&recipe, args.format == Format::Json, workers, console)
+}
+
 pub fn run(
     args: &Args,
     device: DeviceChoice,
@@ -280,6 +299,9 @@ pub fn run(
         }
     }
     let workers = args.workers.count(threads);
+    if args.check {
+        return check(args, said, workers, console);
+    }
     let stop = Stop::default();
     let mut screen = Screen::new(console, args.format == Format::Json, &stop);
     let site = |dtype: DTypeChoice| -> Result<Site> {

@@ -5,6 +5,7 @@ use super::live::View;
 use super::stop::Stop;
 use super::terminal::stderr_columns;
 use super::{is_broken_pipe, print};
+use crate::data::DatasetSurvey;
 use crate::error::one_line;
 use crate::model::Frozen;
 use crate::train::watch::{Beginning, Epoch, Step};
@@ -166,6 +167,10 @@ impl Watch for Screen<'_> {
 
     fn warning(&mut self, error: &Error) {
         self.console.warning(error);
+    }
+
+    fn surveyed(&mut self, survey: &DatasetSurvey, recipe: &Recipe) {
+        super::survey::announce(survey, recipe, self.console);
     }
 
     fn begin(&mut self, beginning: &Beginning) {

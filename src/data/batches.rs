@@ -1,7 +1,7 @@
-//! Batches to learn from: pictures decoded and augmented on worker threads, put together a batch ahead of the step.
+//! Training batches: images decoded and augmented on worker threads, and assembled one batch ahead of the step.
 //!
-//! What a batch holds is a function of the seed, the epoch and its number alone: never of the threads, of their number, or
-//! of the batch that a run is resumed from. No more than the look-ahead is in memory, so a data set may be larger.
+//! The contents of a batch depend on the seed, the epoch and its number alone: not on the threads, on their number, or on
+//! the batch that a run is resumed from. Only the look-ahead is in memory, so a dataset may be larger than memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,55 +21,55 @@ use crate::error::misuse;
 use crate::nn::Targets;
 use crate::random::Random;
 
-/// The most small pictures that a worker takes at a time: handing one over takes longer than making it.
+/// The most small images that a worker takes at a time: handing over one takes longer than decoding it.
 const LARGEST_CHUNK: usize = 16;
-/// Numbers of the inputs in such a chunk.
+/// Values of the inputs in such a chunk.
 const CHUNK_NUMBERS: usize = 1 << 16;
-/// Numbers of the inputs that wait to be put together, at most (half a GiB).
+/// The most values of inputs that wait to be assembled (half a GiB).
 const AHEAD_NUMBERS: usize = 1 << 27;
 
-/// Which batches, and how they are made.
+/// Options of the batches of an epoch.
 #[derive(Debug, Clone, Copy)]
 pub struct BatchOptions {
-    /// Pictures a batch.
+    /// Images per batch.
     pub batch_size: usize,
     /// The run's seed.
     pub seed: u64,
-    /// The epoch, which has an order and augmentation of its own.
+    /// The epoch; each has its own order and augmentation.
     pub epoch: u64,
     /// Whether the examples come in random order.
     pub shuffle: bool,
-    /// Whether a last batch of fewer pictures is left out.
+    /// Whether a last batch of fewer images is left out.
     pub drop_last: bool,
-    /// The first batch that is made, from 0: those before it are never decoded.
+    /// The first batch to make, from 0; earlier ones are never decoded.
     pub first_batch: usize,
-    /// Threads that decode and augment; 0 is 1.
+    /// Threads that decode and augment; 0 counts as 1.
     pub workers: usize,
-    /// How pictures are decoded.
+    /// Decoding options.
     pub decoding: DecodeOptions,
-    /// Classes that the model tells apart.
+    /// Classes of the model.
     pub classes: usize,
 }
 
-/// Some pictures with what they should be recognised as.
+/// A training batch: images and their targets.
 #[derive(Debug)]
 pub struct Batch {
     /// From 0 in the epoch.
     pub number: usize,
-    /// `[N, C, H, W]`, augmented and normalised.
+    /// `[N, C, H, W]`, augmented and normalized.
     pub inputs: Vec<f32>,
-    /// Of those N pictures; none where no picture of the batch could be read.
+    /// The targets of the N images; `None` when no image of the batch could be read.
     pub targets: Targets,
-    /// Which examples of the split they are.
+    /// The numbers of the examples in the split.
     pub indices: Vec<usize>,
-    /// An error with its name for each picture that could not be read and was left out.
+    /// One error, with the name of the image, per image that could not be read and was left out.
     pub unreadable: Vec<anyhow::Error>,
 }
 
 /// An iterator over the batches of an epoch. Dropping it early ends its threads.
 #[derive(Debug)]
 pub struct Batches {
-    /// Gone once the threads are to end.
+    /// `None` once the threads are to end.
     ready: Option<Receiver<Batch>>,
     stopped: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -78,11 +78,11 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// Begins to make the batches of an epoch over `split`.
+    /// Starts making the batches of an epoch over `split`.
     ///
     /// # Errors
-    /// A batch size of 0, a class that is none of the model's, inputs of another length than the model's, and a system
-    /// that gives no thread.
+    /// When the batch size is 0, a class is not one of the model's, inputs have another length than the model's, or the
+    /// system gives no thread.
     pub fn new(split: &Split, transform: &TrainTransform, options: BatchOptions) -> Result<Self> {
         check(split, transform, &options)?;
         let count = Self::count(split.len(), options.batch_size, options.drop_last);
@@ -104,7 +104,7 @@ impl Batches {
         })
     }
 
-    /// Batches in an epoch over `length` examples.
+    /// Returns the number of batches in an epoch over `length` examples.
     pub fn count(length: usize, batch_size: usize, drop_last: bool) -> usize {
         let batch_size = batch_size.max(1);
         if drop_last {
@@ -150,10 +150,10 @@ impl Drop for Batches {
     }
 }
 
-/// Refuses what no batch can be made of.
+/// Rejects data that no batch can be made of.
 fn check(split: &Split, transform: &TrainTransform, options: &BatchOptions) -> Result<()> {
     if options.batch_size == 0 {
-        return Err(misuse("a batch of 0 pictures", "give 1 or more"));
+        return Err(misuse("a batch of 0 images", "give 1 or more"));
     }
     let classes = split.classes().iter().enumerate();
     if let Some((index, class)) = classes
@@ -178,10 +178,10 @@ fn check(split: &Split, transform: &TrainTransform, options: &BatchOptions) -> R
     Ok(())
 }
 
-/// An example of a chunk: which one it is, and its input.
+/// An example of a chunk: its number and its input.
 type Example = (usize, Result<Vec<f32>>);
 
-/// What makes the batches.
+/// The producer of the batches.
 struct Maker {
     split: Split,
     transform: TrainTransform,
@@ -209,7 +209,7 @@ impl Maker {
         }
     }
 
-    /// The examples in order, chunk by chunk, made on worker threads.
+    /// Returns the examples in order, chunk by chunk, made on worker threads.
     fn examples(&self) -> Result<Ordered<Vec<Example>>> {
         let BatchOptions {
             seed,
@@ -221,7 +221,7 @@ impl Maker {
         } = self.options;
         let numbers = self.transform.input_len();
         let chunk = (CHUNK_NUMBERS / numbers).clamp(1, LARGEST_CHUNK);
-        // Two batches of pictures, as far as memory goes; every worker has something to do in any case.
+        // Two batches of images, as far as memory goes; every worker has something to do in any case.
         let pictures = batch_size.saturating_mul(2).min(AHEAD_NUMBERS / numbers);
         let ahead = pictures.div_ceil(chunk).max(workers + 1);
         let (split, transform) = (self.split.clone(), self.transform.clone());
@@ -243,9 +243,9 @@ impl Maker {
         })
     }
 
-    /// Puts the batches together until all are sent, or nobody wants them.
+    /// Assembles the batches until all are sent or the receiver is gone.
     fn run(&self, examples: Ordered<Vec<Example>>, batches: &SyncSender<Batch>, stop: &AtomicBool) {
-        // The work catches its panics picture by picture: a chunk is never an error.
+        // The work catches its panics image by image: a chunk is never an error.
         let mut examples = examples.flatten().flatten();
         for number in self.first_batch..self.count {
             let start = (number - self.first_batch) * self.options.batch_size;
@@ -263,7 +263,7 @@ impl Maker {
         }
     }
 
-    /// The batch of some examples, mixed.
+    /// Returns the batch of some examples, mixed.
     fn finish(&self, number: usize, parts: Parts) -> Batch {
         let BatchOptions { seed, epoch, .. } = self.options;
         let Parts {
@@ -297,7 +297,7 @@ impl Maker {
     }
 }
 
-/// A batch that is being put together.
+/// A batch that is being assembled.
 struct Parts {
     inputs: Vec<f32>,
     indices: Vec<usize>,

@@ -1,10 +1,10 @@
-//! A picture file as the RGB pixels that Pillow's `Image.open(path).convert("RGB")` gives, upright.
+//! Decodes an image file to the RGB pixels of Pillow's `Image.open(path).convert("RGB")`, upright.
 //!
-//! The format is known by content, whatever the file is called. Every one gives the same bytes as Pillow (16-bit BMP
-//! to within one level), JPEG too, which has a decoder of its own for that.
+//! The format is recognized by content, not by the file's name. Every format gives the same bytes as Pillow (16-bit BMP
+//! to within one level); JPEG has its own decoder for that.
 //!
-//! Where Pillow goes on, so does this; where it raises, this is an error that says what the file is. A truncated
-//! file is an error, and so is a picture of more pixels than the limit: a few kilobytes can claim gigabytes.
+//! What Pillow accepts is accepted; where it raises, an error says what the file is. A truncated file is an error, and so
+//! is an image of more pixels than the limit: a few kilobytes can claim gigabytes.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -20,27 +20,27 @@ use super::{format, gif, orientation, rgb, tiff, truncation};
 use crate::error::hinted;
 use crate::model::Preprocess;
 
-/// What Pillow refuses to open (twice `Image.MAX_IMAGE_PIXELS`).
+/// The most pixels that Pillow opens (twice `Image.MAX_IMAGE_PIXELS`).
 const PILLOW_PIXELS: u64 = 178_956_970;
-/// The longest edge of a picture, in pixels.
+/// The longest edge of an image, in pixels.
 const LONGEST_EDGE: u32 = 1 << 20;
 /// The longest file, in bytes.
 const LONGEST_FILE: u64 = 1 << 30;
-/// Bytes a pixel of the widest samples decoded: 16 bits, four channels.
+/// Bytes per pixel of the widest decoded samples: 16 bits, four channels.
 const WIDEST_PIXEL: u64 = 8;
 
-/// How to decode.
+/// Options of decoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DecodeOptions {
-    /// Turns the picture as its EXIF orientation says. timm and torchvision leave it; TIFF pictures are turned in
-    /// any case, as Pillow does on loading them.
+    /// Rotates the image by its EXIF orientation. timm and torchvision ignore it; TIFF images are rotated in any case, as
+    /// Pillow does when it loads them.
     pub apply_exif: bool,
-    /// The most pixels that a picture may have.
+    /// The most pixels that an image may have.
     pub max_pixels: u64,
 }
 
 impl Default for DecodeOptions {
-    /// Upright, and as many pixels as Pillow opens (about 179 million).
+    /// Applies the EXIF orientation, and allows as many pixels as Pillow (about 179 million).
     fn default() -> Self {
         Self {
             apply_exif: true,
@@ -50,7 +50,7 @@ impl Default for DecodeOptions {
 }
 
 impl From<&Preprocess> for DecodeOptions {
-    /// As `preprocess` says, and as many pixels as by default.
+    /// Takes the EXIF setting of `preprocess`, and the default limit of pixels.
     fn from(preprocess: &Preprocess) -> Self {
         Self {
             apply_exif: preprocess.exif,
@@ -62,19 +62,19 @@ impl From<&Preprocess> for DecodeOptions {
 /// Decodes the PNG, JPEG, WebP, BMP, GIF (its first frame) or TIFF file at `path`.
 ///
 /// # Errors
-/// A file that is missing, no picture, of another format, damaged, truncated or too large, with the path in front.
+/// When the file is missing, not an image, of another format, damaged, truncated or too large; the message has the path.
 pub fn decode(path: &Path, options: &DecodeOptions) -> Result<RgbImage> {
     read(path)
         .and_then(|bytes| decode_bytes(&bytes, options))
-        .with_context(|| format!("cannot read picture `{}`", path.display()))
+        .with_context(|| format!("cannot read image `{}`", path.display()))
 }
 
-/// The pixels that the header of a picture names; 0 where it does not tell.
+/// Returns the number of pixels by the header of an image; 0 when it does not tell.
 pub(super) fn pixels(bytes: &[u8]) -> u64 {
     dimensions(bytes).map_or(0, |(width, height)| u64::from(width) * u64::from(height))
 }
 
-/// The width and height that the header of a picture names, where it tells.
+/// Returns the width and height by the header of an image, when it tells.
 pub(super) fn dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
     match format::recognise(bytes) {
         Ok(ImageFormat::Jpeg) => Jpeg::open(bytes).ok().map(|jpeg| jpeg.dimensions()),
@@ -85,10 +85,10 @@ pub(super) fn dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
     }
 }
 
-/// Decodes a picture that is in memory as a file's content.
+/// Decodes an image file whose content is in memory.
 ///
 /// # Errors
-/// As [`decode`], without the path.
+/// Those of [`decode`], without the path.
 pub fn decode_bytes(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage> {
     let format = format::recognise(bytes)?;
     if format == ImageFormat::Jpeg {
@@ -119,7 +119,7 @@ pub fn decode_bytes(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage> {
     Ok(turned(image, orientation))
 }
 
-/// [`decode_bytes`] of a JPEG file.
+/// Decodes a JPEG file.
 fn decode_jpeg(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage> {
     let jpeg = Jpeg::open(bytes).map_err(explain_jpeg)?;
     check_size(jpeg.dimensions(), options.max_pixels)?;
@@ -132,14 +132,14 @@ fn decode_jpeg(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage> {
     Ok(turned(image, orientation))
 }
 
-/// The picture upright.
+/// Applies an orientation.
 fn turned(image: RgbImage, orientation: Orientation) -> RgbImage {
     let mut image = DynamicImage::ImageRgb8(image);
     image.apply_orientation(orientation);
     image.into_rgb8()
 }
 
-/// The samples of a file as they are stored, and how the picture is to be turned.
+/// Returns the samples of a file as they are stored, and the orientation to apply.
 fn run_decoder(
     file: &[u8],
     format: ImageFormat,
@@ -162,13 +162,13 @@ fn run_decoder(
     Ok((image, orientation))
 }
 
-/// The content of a file that may be a picture.
+/// Reads a file that may be an image.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     if path.is_dir() {
         bail!("it is a folder");
     }
     let file = File::open(path)?;
-    // A file of another kind is refused before gigabytes of it are read.
+    // A file of another kind is rejected before gigabytes of it are read.
     let mut bytes = Vec::new();
     let mut file = file.take(LONGEST_FILE + 1);
     file.by_ref().take(format::HEAD).read_to_end(&mut bytes)?;
@@ -177,13 +177,13 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     if bytes.len() as u64 > LONGEST_FILE {
         return Err(hinted(
             format!("the file is longer than {} MiB", LONGEST_FILE >> 20),
-            "save the picture smaller, or compressed",
+            "save the image smaller or compressed",
         ));
     }
     Ok(bytes)
 }
 
-/// Refuses a picture of no pixels or of too many.
+/// Rejects an image without pixels or with too many.
 fn check_size((width, height): (u32, u32), max_pixels: u64) -> Result<()> {
     let pixels = u64::from(width) * u64::from(height);
     if pixels == 0 {
@@ -192,13 +192,13 @@ fn check_size((width, height): (u32, u32), max_pixels: u64) -> Result<()> {
     if pixels > max_pixels {
         return Err(hinted(
             format!("it has {width}x{height} pixels, more than the limit of {max_pixels}"),
-            "if the file is to be trusted, reduce the picture first",
+            "if you trust the file, reduce the image first",
         ));
     }
     if width.max(height) > LONGEST_EDGE {
         return Err(hinted(
             format!("it has {width}x{height} pixels, an edge longer than {LONGEST_EDGE}"),
-            "cut the picture into parts first",
+            "cut the image into parts first",
         ));
     }
     Ok(())
@@ -207,25 +207,25 @@ fn check_size((width, height): (u32, u32), max_pixels: u64) -> Result<()> {
 fn truncated() -> anyhow::Error {
     hinted(
         "the file is truncated",
-        "it was not copied or downloaded whole: fetch it again",
+        "the copy or download is incomplete: fetch it again",
     )
 }
 
-/// The error of a decoder in this program's words.
+/// Turns an error of a decoder into this program's words.
 fn explain(error: ImageError, format: ImageFormat) -> anyhow::Error {
     let name = format::name(format);
     match error {
         error if is_unexpected_end(&error) => truncated(),
         ImageError::Limits(_) => hinted(
             format!("decoding this {name} takes more memory than the limit on pixels allows"),
-            "if the file is to be trusted, save it anew as PNG or JPEG",
+            "if you trust the file, save it again as PNG or JPEG",
         ),
         ImageError::Unsupported(error) => unsupported(name, &one_line(&error)),
         other => damaged(name, &one_line(&other)),
     }
 }
 
-/// The error of the JPEG decoder in this program's words.
+/// Turns an error of the JPEG decoder into this program's words.
 fn explain_jpeg(error: JpegError) -> anyhow::Error {
     match error {
         JpegError::Truncated => truncated(),
@@ -248,17 +248,17 @@ fn damaged(name: &str, what: &str) -> anyhow::Error {
     )
 }
 
-/// Whether a decoder ran out of bytes.
+/// Returns whether a decoder ran out of bytes.
 fn is_unexpected_end(error: &ImageError) -> bool {
     match error {
         ImageError::IoError(error) => error.kind() == io::ErrorKind::UnexpectedEof,
-        // The GIF decoder has words for it, but no kind.
+        // The GIF decoder has a message for it, but no kind.
         ImageError::Decoding(error) => error.to_string().contains("Unexpected End of File"),
         _ => false,
     }
 }
 
-/// An error's message without line breaks.
+/// Returns an error's message without line breaks.
 fn one_line(error: &impl std::fmt::Display) -> String {
     let message = error.to_string();
     message.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -276,7 +276,7 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         assert_eq!(pixels(&whole), 217);
         assert!([0, 217].contains(&pixels(&whole[..40])));
-        assert_eq!(pixels(b"no picture"), 0);
+        assert_eq!(pixels(b"no image"), 0);
         assert_eq!(pixels(b""), 0);
         let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/images");
         let jpeg = std::fs::read(assets.join("rocket.jpg")).unwrap();

@@ -1,14 +1,14 @@
-//! What a file is, by its first bytes: a picture that can be decoded, or by name what it is instead.
+//! Recognizes a file by its first bytes: an image that can be decoded, or the name of what it is instead.
 
 use anyhow::{Result, bail};
 use image::ImageFormat;
 
 use crate::error::hinted;
 
-/// How many bytes of a file [`recognise`] looks at.
+/// Bytes of a file that [`recognise`] looks at.
 pub const HEAD: u64 = 1024;
 
-/// Formats that are decoded, by their first bytes.
+/// Supported formats, by their first bytes.
 const DECODED: [(&[u8], ImageFormat); 8] = [
     (b"\x89PNG\r\n\x1a\n", ImageFormat::Png),
     (b"\xff\xd8\xff", ImageFormat::Jpeg),
@@ -20,31 +20,31 @@ const DECODED: [(&[u8], ImageFormat); 8] = [
     (b"II+\0", ImageFormat::Tiff),
 ];
 
-/// Formats of pictures that are not decoded, by their first bytes.
+/// Unsupported image formats, by their first bytes.
 const OTHER_PICTURES: [(&[u8], &str); 17] = [
     (b"8BPS", "a Photoshop document"),
-    (b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
-    (b"\xff\x0a", "a JPEG XL picture"),
-    (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
-    (b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
+    (b"\0\0\0\x0cJXL ", "a JPEG XL image"),
+    (b"\xff\x0a", "a JPEG XL image"),
+    (b"\0\0\0\x0cjP  ", "a JPEG 2000 image"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000 image"),
     (b"\0\0\x01\0", "a Windows icon"),
     (b"DDS ", "a DDS texture"),
-    (b"\x76\x2f\x31\x01", "an OpenEXR picture"),
-    (b"#?RADIANCE", "a Radiance HDR picture"),
-    (b"qoif", "a QOI picture"),
+    (b"\x76\x2f\x31\x01", "an OpenEXR image"),
+    (b"#?RADIANCE", "a Radiance HDR image"),
+    (b"qoif", "a QOI image"),
     (b"gimp xcf", "a GIMP project"),
-    (b"MM\0+", "a big-endian BigTIFF picture"),
+    (b"MM\0+", "a big-endian BigTIFF image"),
     (b"%PDF", "a PDF document"),
     (b"%!PS", "a PostScript document"),
-    (b"farbfeld", "a farbfeld picture"),
-    (b"FLIF", "a FLIF picture"),
-    (b"\x8bJNG", "a JNG picture"),
+    (b"farbfeld", "a farbfeld image"),
+    (b"FLIF", "a FLIF image"),
+    (b"\x8bJNG", "a JNG image"),
 ];
 
-/// The format of a picture file by its first bytes.
+/// Returns the format of an image file by its first bytes.
 ///
 /// # Errors
-/// An empty file, a picture of a format that isn't decoded, and what is no picture, by name where it is known.
+/// When the file is empty, of an unsupported format, or not an image; the message names what it is, if known.
 pub fn recognise(bytes: &[u8]) -> Result<ImageFormat> {
     if bytes.is_empty() {
         bail!("the file is empty");
@@ -63,12 +63,12 @@ pub fn recognise(bytes: &[u8]) -> Result<ImageFormat> {
         ));
     }
     Err(hinted(
-        format!("it is {}, not a picture", what(bytes)),
-        "PNG, JPEG, WebP, BMP, GIF and TIFF pictures are supported",
+        format!("it is {}, not an image", what(bytes)),
+        "PNG, JPEG, WebP, BMP, GIF and TIFF images are supported",
     ))
 }
 
-/// The name of a format that is decoded.
+/// Returns the name of a supported format.
 pub fn name(format: ImageFormat) -> &'static str {
     match format {
         ImageFormat::Png => "PNG",
@@ -77,11 +77,11 @@ pub fn name(format: ImageFormat) -> &'static str {
         ImageFormat::Bmp => "BMP",
         ImageFormat::Gif => "GIF",
         ImageFormat::Tiff => "TIFF",
-        _ => "picture",
+        _ => "image",
     }
 }
 
-/// The name of a picture format that isn't decoded.
+/// Returns the name of an unsupported image format.
 fn other_picture(bytes: &[u8]) -> Option<&'static str> {
     if let Some((_, name)) = OTHER_PICTURES
         .iter()
@@ -91,20 +91,20 @@ fn other_picture(bytes: &[u8]) -> Option<&'static str> {
     }
     if bytes.get(4..8) == Some(b"ftyp") {
         return match bytes.get(8..12)? {
-            b"avif" | b"avis" => Some("an AVIF picture"),
+            b"avif" | b"avis" => Some("an AVIF image"),
             b"heic" | b"heix" | b"hevc" | b"heim" | b"heis" | b"mif1" | b"msf1" => {
-                Some("a HEIC picture")
+                Some("a HEIC image")
             }
             _ => None,
         };
     }
     if let [b'P', b'1'..=b'7', b' ' | b'\n' | b'\r' | b'\t', ..] = bytes {
-        return Some("a PNM picture");
+        return Some("a PNM image");
     }
     contains(bytes, "<svg").then_some("an SVG drawing")
 }
 
-/// What a file that is no picture is.
+/// Returns what a file is that is not an image.
 fn what(bytes: &[u8]) -> &'static str {
     let starts = |magic: &[u8]| bytes.starts_with(magic);
     if contains(bytes, "<html") || contains(bytes, "<!doctype html") {
@@ -124,14 +124,14 @@ fn what(bytes: &[u8]) -> &'static str {
     }
 }
 
-/// Whether the first bytes hold `text`, upper or lower case.
+/// Returns whether the first bytes hold `text`, upper or lower case.
 fn contains(bytes: &[u8], text: &str) -> bool {
     head(bytes)
         .windows(text.len())
         .any(|window| window.eq_ignore_ascii_case(text.as_bytes()))
 }
 
-/// Whether the first bytes are UTF-8 without control characters (a last character cut in two is let pass).
+/// Returns whether the first bytes are UTF-8 without control characters (a last character may be cut in two).
 fn is_text(bytes: &[u8]) -> bool {
     let head = head(bytes);
     let valid = match std::str::from_utf8(head) {
@@ -158,10 +158,10 @@ mod tests {
         for (bytes, expected) in [
             (&b"\0\0\0\x1cftypavif\0\0\0\0"[..], "AVIF"),
             (b"\0\0\0\x1cftypheic\0\0\0\0", "HEIC"),
-            (b"\0\0\0\x1cftypisom\0\0\0\0", "a video, not a picture"),
+            (b"\0\0\0\x1cftypisom\0\0\0\0", "a video, not an image"),
             (b"8BPS\0\x01", "Photoshop"),
             (b"<?xml version=\"1.0\"?>\n<SVG xmlns=\"\">", "SVG"),
-            (b"<!DOCTYPE html><html>", "an HTML page, not a picture"),
+            (b"<!DOCTYPE html><html>", "an HTML page, not an image"),
             (
                 b"version https://git-lfs.github.com/spec/v1\n",
                 "LFS pointer",

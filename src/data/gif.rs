@@ -1,31 +1,31 @@
-//! Where the first frame of a GIF file lies and what colour surrounds it, as Pillow has it.
+//! The position of the first frame of a GIF file and the color around it, as in Pillow.
 //!
-//! A frame may be smaller than the picture: around it Pillow puts the transparent colour, or the palette's first where
-//! none is transparent (a decoder that thinks in alpha puts black). A frame may stick out, too: then Pillow's picture
-//! grows.
+//! A frame may be smaller than the image: Pillow fills the rest with the transparent color, or with the palette's first
+//! color if none is transparent (decoders with alpha use black). A frame may also extend beyond the image: then Pillow's
+//! image grows.
 
 use std::borrow::Cow;
 
 use image::{Rgb, RgbImage};
 
-/// Where the file has the picture's width and height.
+/// The offset of the image's width and height.
 const SCREEN: std::ops::Range<usize> = 6..10;
-/// Where the blocks begin, or the global palette.
+/// The offset of the blocks, or of the global palette.
 const BLOCKS: usize = 13;
 
 /// The first frame of a GIF file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct FirstFrame {
-    /// Columns of the picture, from first to one after the last.
+    /// Columns of the image, from first to one after the last.
     columns: std::ops::Range<u32>,
-    /// Rows of the picture, from first to one after the last.
+    /// Rows of the image, from first to one after the last.
     rows: std::ops::Range<u32>,
-    /// The colour around the frame.
+    /// The color around the frame.
     surround: Rgb<u8>,
 }
 
 impl FirstFrame {
-    /// Reads the blocks in front of the first frame; none where they are damaged.
+    /// Reads the blocks in front of the first frame; `None` when they are damaged.
     pub fn find(bytes: &[u8]) -> Option<Self> {
         let (global, mut rest) = palette(*bytes.get(10)?, bytes.get(BLOCKS..)?)?;
         let mut surround = 0;
@@ -60,7 +60,7 @@ impl FirstFrame {
         }
     }
 
-    /// The file of `bytes` with a picture that holds all of this frame.
+    /// Returns the file of `bytes` with an image that is large enough for this frame.
     pub fn with_room<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let mut file = Cow::Borrowed(bytes);
         for (at, end) in [
@@ -76,7 +76,7 @@ impl FirstFrame {
         file
     }
 
-    /// Gives the pixels around the frame their colour.
+    /// Fills the pixels around the frame.
     pub fn paint_surround(&self, image: &mut RgbImage) {
         if self.columns == (0..image.width()) && self.rows == (0..image.height()) {
             return;
@@ -89,7 +89,7 @@ impl FirstFrame {
     }
 }
 
-/// The palette that `flags` announce at the start of `bytes` (empty without one), and what follows it.
+/// Returns the palette that `flags` announce at the start of `bytes` (empty without one), and what follows it.
 fn palette(flags: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let length = match flags & 0x80 {
         0 => 0,
@@ -98,7 +98,7 @@ fn palette(flags: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     bytes.split_at_checked(length)
 }
 
-/// What follows a chain of sub-blocks, each led by its length, the last one empty.
+/// Returns the bytes after a chain of sub-blocks, each of which starts with its length; the last one is empty.
 fn skip_sub_blocks(mut bytes: &[u8]) -> Option<&[u8]> {
     loop {
         let (&length, rest) = bytes.split_first()?;

@@ -1,4 +1,4 @@
-//! The pictures of a folder.
+//! Lists the images in a folder.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,32 +6,32 @@ use std::{fs, io};
 
 use anyhow::{Context, Error, Result};
 
-/// Extensions of files that are taken for pictures, in lower case.
+/// Extensions of image files, in lower case.
 pub const EXTENSIONS: [&str; 11] = [
     "bmp", "dib", "gif", "jfif", "jpe", "jpeg", "jpg", "png", "tif", "tiff", "webp",
 ];
 
-/// The pictures in `folder` and the folders in it, sorted by path: files with one of the [`EXTENSIONS`], upper or lower
-/// case. Hidden files and folders (`.name`) are left out. Links are followed, but not back into a folder above.
+/// Returns the images in `folder` and its subfolders, sorted by path: files with one of the [`EXTENSIONS`], in upper or
+/// lower case. Hidden files and folders (`.name`) are left out. Links are followed, but not back into a parent folder.
 ///
-/// With them come the errors of the folders that cannot be read, each with its path; the others' pictures are there.
+/// Also returns one error, with its path, per folder that cannot be read; the images of the others are there.
 pub fn list_images(folder: &Path) -> (Vec<PathBuf>, Vec<Error>) {
     let listing = list(folder);
     (listing.images, listing.errors)
 }
 
-/// What a folder and the folders in it hold.
+/// The contents of a folder and its subfolders.
 #[derive(Debug, Default)]
 pub struct Listing {
-    /// The pictures, sorted by path.
+    /// The images, sorted by path.
     pub images: Vec<PathBuf>,
-    /// How many other files there are of each ending, in lower case; hidden ones are not counted.
+    /// The number of other files by extension, in lower case; hidden ones are not counted.
     pub others: BTreeMap<String, usize>,
-    /// Why folders in it could not be read, each with its path.
+    /// One error, with its path, per folder that cannot be read.
     pub errors: Vec<Error>,
 }
 
-/// [`list_images`] with the endings of other files.
+/// Lists a folder and its subfolders: [`list_images`] with the extensions of other files.
 pub fn list(folder: &Path) -> Listing {
     let mut found = Found::default();
     found.collect(folder);
@@ -39,7 +39,7 @@ pub fn list(folder: &Path) -> Listing {
     found.listing
 }
 
-/// The pictures in `folder` itself, sorted by path, and the endings of other files there; folders in it are left out.
+/// Lists a folder without its subfolders.
 ///
 /// # Errors
 /// When the folder cannot be read.
@@ -54,11 +54,11 @@ pub fn list_flat(folder: &Path) -> Result<Listing> {
 #[derive(Default)]
 struct Found {
     listing: Listing,
-    /// The true paths of the folders that lead to the one being read.
+    /// The canonical paths of the folders that lead to the one being read.
     above: Vec<PathBuf>,
 }
 
-/// Whether folders in a folder are read too.
+/// Whether subfolders are read, too.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Depth {
     Flat,
@@ -66,7 +66,7 @@ enum Depth {
 }
 
 impl Found {
-    /// Adds the pictures under `folder`, or why it cannot be read.
+    /// Adds the images under `folder`, or the error of reading it.
     fn collect(&mut self, folder: &Path) {
         let depth = self.above.len();
         if let Err(error) = self.read(folder, Depth::Whole) {
@@ -102,21 +102,21 @@ impl Found {
     }
 }
 
-/// Whether reading would end: pipes and devices are left out, and what cannot be looked at is left to the reader's error.
+/// Returns whether reading would end: `false` for pipes and devices. Paths without metadata are left to the reader's error.
 fn is_readable_kind(path: &Path) -> bool {
     fs::metadata(path).map_or(true, |metadata| metadata.is_file())
 }
 
-/// What a file's name ends in, such as `.txt`, in lower case.
+/// Returns the extension of a file with its dot, such as `.txt`, in lower case.
 fn ending(path: &Path) -> String {
     let extension = path.extension().unwrap_or_default().to_string_lossy();
     match extension.to_lowercase().as_str() {
-        "" => "no ending".to_owned(),
+        "" => "no extension".to_owned(),
         extension => format!(".{extension}"),
     }
 }
 
-/// Whether the extension is a picture's.
+/// Returns whether the extension is that of an image.
 fn is_image_name(path: &Path) -> bool {
     path.extension()
         .and_then(|extension| extension.to_str())

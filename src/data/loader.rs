@@ -1,4 +1,4 @@
-//! Pictures read, resized and normalised on worker threads while the model runs, handed out in order.
+//! Reads, resizes and normalizes images on worker threads while the model runs, and returns them in order.
 
 use std::path::PathBuf;
 
@@ -10,15 +10,15 @@ use super::sets::{Pictures, Split};
 use super::transform::Transform;
 use super::turns::Turns;
 
-/// The inputs of a model for a list of pictures: an iterator over one result a picture, in the order of the list.
+/// The inputs of a model for a list of images: an iterator over one result per image, in the order of the list.
 ///
-/// Each result is a whole input, `[channels, height, width]`, or the error of a picture that cannot be read, with its
-/// name; the others go on. A few pictures a worker are kept ahead, however many there are; large ones are decoded one at
-/// a time. Dropping the loader early ends its threads.
+/// Each result is a whole input, `[channels, height, width]`, or the error of an image that cannot be read, with its
+/// name; the other images are not affected. Each worker is a few images ahead; large images are decoded one at a time.
+/// Dropping the loader early ends its threads.
 pub struct Loader(Ordered<Vec<f32>>);
 
 impl Loader {
-    /// Begins to load `paths` on `workers` threads (at least one).
+    /// Starts loading `paths` on `workers` threads (at least one).
     ///
     /// # Errors
     /// When the system gives no thread.
@@ -33,8 +33,8 @@ impl Loader {
         Self::of(&split, transform, decoding, workers)
     }
 
-    /// Begins to load the examples of `split` on `workers` threads (at least one); those that are a model's inputs already
-    /// are handed out as they are.
+    /// Starts loading the examples of `split` on `workers` threads (at least one); examples that are model inputs already
+    /// are returned as they are.
     ///
     /// # Errors
     /// When the system gives no thread.

@@ -1,10 +1,10 @@
-//! Pictures: decoding, resizing and cropping as Pillow and timm do, normalising, and loading on all cores.
+//! Images: decoding, resizing and cropping as in Pillow and timm, normalization, and loading on all cores.
 //!
-//! A picture goes through [`decode()`] (a file becomes RGB, upright), [`Transform::apply`] (RGB becomes the model's
-//! size, still 8 bits a sample) and [`Transform::normalise_into`] (8 bits become the numbers that the model reads).
-//! Every step gives the bits that Pillow and PyTorch give, JPEG pictures included.
-//! [`Loader`] does all of it on worker threads and hands the results out in order; [`Batches`] does it for training,
-//! with augmentation.
+//! An image goes through [`decode()`] (a file becomes RGB, upright), [`Transform::apply`] (RGB becomes the model's
+//! size, still 8 bits per sample) and [`Transform::normalise_into`] (8 bits become the values that the model reads).
+//! Every step is bit-identical to Pillow and PyTorch, JPEG images included.
+//! [`Loader`] does all of it on worker threads and returns the results in order; [`Batches`] does it for training, with
+//! augmentation. [`DatasetSurvey`] inspects a dataset before training.
 
 pub mod augment;
 pub mod batches;
@@ -22,6 +22,8 @@ pub mod placement;
 pub mod resize;
 mod rgb;
 pub mod sets;
+pub(crate) mod similar;
+pub mod survey;
 mod tiff;
 pub mod transform;
 mod truncation;
@@ -34,4 +36,5 @@ pub use list::list_images;
 pub use loader::Loader;
 pub use picture::Picture;
 pub use placement::Placement;
+pub use survey::DatasetSurvey;
 pub use transform::Transform;

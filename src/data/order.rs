@@ -1,8 +1,8 @@
-//! The order in which an epoch sees its examples: a function of the seed and the epoch alone.
+//! The order of the examples in an epoch: a function of the seed and the epoch alone.
 
 use crate::random::Random;
 
-/// The examples `0..count` in the order of `epoch`; in their own order where `shuffle` is off.
+/// Returns the examples `0..count` in the order of `epoch`; in their own order when `shuffle` is off.
 pub fn epoch_order(count: usize, seed: u64, epoch: u64, shuffle: bool) -> Vec<u32> {
     let mut order: Vec<u32> = (0..count as u32).collect();
     if shuffle {

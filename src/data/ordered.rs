@@ -1,4 +1,4 @@
-//! Work on many threads whose results come out in order, with a bounded number of them waiting.
+//! Work on many threads whose results are returned in order, with a bounded number of them waiting.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -8,47 +8,47 @@ use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, Result, anyhow};
 
-/// Items a worker that may be in work, or done and not yet taken, where nothing else is asked for.
+/// Default look-ahead: items per worker that may be in progress, or done and not yet taken.
 const AHEAD_PER_WORKER: usize = 4;
 
 /// An iterator over `work(0)`, `work(1)`, … up to `count` of them, each computed on one of several threads.
 ///
-/// No more items than a bound are ahead of the one to be taken next, so memory is bounded. A panic of `work` is that
-/// item's error. Dropping the iterator waits for the items in work and ends the threads.
+/// The number of items ahead of the next one to be taken is bounded, and so is memory. A panic of `work` becomes the error
+/// of its item. Dropping the iterator waits for the items in progress and ends the threads.
 pub struct Ordered<T> {
     shared: Arc<Shared<T>>,
     workers: Vec<JoinHandle<()>>,
 }
 
-/// What the threads share.
+/// The state that the threads share.
 struct Shared<T> {
     state: Mutex<State<T>>,
-    /// Told when a result is there.
+    /// Notified when a result is available.
     done: Condvar,
-    /// Told when there is room for more items, or an end.
+    /// Notified when there is room for more items, or at the end.
     room: Condvar,
     count: usize,
     ahead: usize,
 }
 
-/// Where the work stands: `taken <= next <= count`.
+/// The progress: `taken <= next <= count`.
 struct State<T> {
-    /// The next item to be begun.
+    /// The next item to start.
     next: usize,
-    /// Results that were handed out.
+    /// Results that were taken.
     taken: usize,
     /// Results that wait, by item.
     results: BTreeMap<usize, Result<T>>,
-    /// No more items are to be begun.
+    /// Whether no more items may start.
     stopped: bool,
 }
 
 impl<T: Send + 'static> Ordered<T> {
-    /// Begins the work on `workers` threads: at least one, and not more than there are items; four items a worker are
-    /// ahead.
+    /// Starts the work on `workers` threads: at least one, and at most one per item; with a look-ahead of four items per
+    /// worker.
     ///
     /// # Errors
-    /// When the system gives not one thread.
+    /// When the system gives no thread.
     pub fn new(
         count: usize,
         workers: usize,
@@ -58,10 +58,10 @@ impl<T: Send + 'static> Ordered<T> {
         Self::with_look_ahead(count, workers, ahead, work)
     }
 
-    /// [`Ordered::new`] with `ahead` items (at least one) in work, or done and not yet taken.
+    /// Like [`Ordered::new`], with `ahead` items (at least one) in progress, or done and not yet taken.
     ///
     /// # Errors
-    /// When the system gives not one thread.
+    /// When the system gives no thread.
     pub fn with_look_ahead(
         count: usize,
         workers: usize,
@@ -95,7 +95,7 @@ impl<T: Send + 'static> Ordered<T> {
                 Ok(thread) => ordered.workers.push(thread),
                 // Fewer threads than asked for do the same work.
                 Err(error) if worker == 0 => {
-                    return Err(error).context("cannot start a thread to load pictures");
+                    return Err(error).context("cannot start a thread to load images");
                 }
                 Err(_) => break,
             }
@@ -105,12 +105,12 @@ impl<T: Send + 'static> Ordered<T> {
 }
 
 impl<T> Shared<T> {
-    /// The state. No thread panics while it holds it, so a poisoned lock is as good as any.
+    /// Locks the state. No thread panics while it holds the lock, so a poisoned one is sound.
     fn state(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A worker: takes items until none is left.
+    /// Runs a worker: takes items until none is left.
     fn run(&self, work: &impl Fn(usize) -> Result<T>) {
         while let Some(item) = self.begin() {
             let result = caught(|| work(item));
@@ -119,7 +119,7 @@ impl<T> Shared<T> {
         }
     }
 
-    /// The next item, once there is room for it; none at the end.
+    /// Returns the next item once there is room for it; `None` at the end.
     fn begin(&self) -> Option<usize> {
         let mut state = self
             .room
@@ -170,18 +170,18 @@ impl<T> Drop for Ordered<T> {
         self.shared.state().stopped = true;
         self.shared.room.notify_all();
         for worker in self.workers.drain(..) {
-            // A worker catches what its items throw; there is nothing left to tell.
+            // A worker catches the panics of its items; there is nothing left to report.
             let _ = worker.join();
         }
     }
 }
 
-/// What `work` gives; a panic is an error that says what it said.
+/// Runs `work` and turns a panic into an error with its message.
 pub(crate) fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
 }
 
-/// The error of an item whose work panicked.
+/// Returns the error of an item whose work panicked.
 fn panicked(panic: &(dyn Any + Send)) -> anyhow::Error {
     let message = panic
         .downcast_ref::<String>()

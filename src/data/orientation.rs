@@ -1,14 +1,13 @@
-//! How a picture is to be turned: the orientation tag of EXIF, or of XMP where EXIF has none, as Pillow's
-//! `ImageOps.exif_transpose` reads it.
+//! The orientation of an image: the tag of EXIF, or of XMP if EXIF has none, as Pillow's `ImageOps.exif_transpose`
+//! reads it.
 
 use image::metadata::Orientation;
 use image::{ImageDecoder, ImageFormat};
 
-/// The turn that makes the picture of `decoder`, a file of `bytes`, upright. Metadata that cannot be read turns
-/// nothing.
+/// Returns the orientation of the image of `decoder`, a file of `bytes`. Metadata that cannot be read means no rotation.
 pub fn of(decoder: &mut impl ImageDecoder, bytes: &[u8], format: ImageFormat) -> Orientation {
     if format == ImageFormat::Tiff {
-        // The tag is one of the picture's own.
+        // The tag is one of the image's own.
         return decoder.orientation().unwrap_or(Orientation::NoTransforms);
     }
     let exif = match format {
@@ -19,7 +18,7 @@ pub fn of(decoder: &mut impl ImageDecoder, bytes: &[u8], format: ImageFormat) ->
     from_metadata(exif.as_deref(), xmp.as_deref())
 }
 
-/// The turn that EXIF says, or else XMP.
+/// Returns the orientation by EXIF, or else by XMP.
 pub fn from_metadata(exif: Option<&[u8]>, xmp: Option<&[u8]>) -> Orientation {
     let from_exif = exif.and_then(|exif| {
         Orientation::from_exif_chunk(exif.strip_prefix(b"Exif\0\0").unwrap_or(exif))
@@ -29,7 +28,7 @@ pub fn from_metadata(exif: Option<&[u8]>, xmp: Option<&[u8]>) -> Orientation {
         .unwrap_or(Orientation::NoTransforms)
 }
 
-/// The `eXIf` chunk of a PNG file. It may lie behind the pixels, where a decoder that stops at the last one misses it.
+/// Returns the `eXIf` chunk of a PNG file. It may follow the pixels, where a decoder that stops at the last pixel misses it.
 fn png_exif(mut bytes: &[u8]) -> Option<&[u8]> {
     bytes = bytes.get(8..)?;
     loop {
@@ -43,7 +42,7 @@ fn png_exif(mut bytes: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The value of `tiff:Orientation`, an attribute or an element.
+/// Returns the value of `tiff:Orientation`, an attribute or an element.
 fn from_xmp(xmp: &[u8]) -> Option<Orientation> {
     const TAG: &[u8] = b"tiff:Orientation";
     xmp.windows(TAG.len())

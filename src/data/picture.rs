@@ -1,6 +1,6 @@
-//! A picture in memory: 8 bits a sample, channels last.
+//! An image in memory: 8 bits per sample, channels last.
 
-/// A picture of 8-bit samples, `[height, width, channels]`, row by row from the top left.
+/// An image of 8-bit samples, `[height, width, channels]`, row by row from the top left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
     size: [usize; 2],
@@ -9,15 +9,15 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// A picture of `size` (height, width) from its samples.
+    /// Creates an image of `size` (height, width) from its samples.
     ///
     /// # Panics
-    /// When there are not height times width times channels samples.
+    /// When the number of samples is not height times width times channels.
     pub fn new(size: [usize; 2], channels: usize, samples: Vec<u8>) -> Self {
         assert_eq!(
             samples.len(),
             size[0] * size[1] * channels,
-            "samples of a picture of {size:?} and {channels} channels"
+            "samples of an image of {size:?} and {channels} channels"
         );
         Self {
             size,
@@ -26,44 +26,44 @@ impl Picture {
         }
     }
 
-    /// A picture of one colour, a value a channel.
+    /// Creates an image of one color, given as one value per channel.
     pub fn filled(size: [usize; 2], colour: &[u8]) -> Self {
         let samples = colour.repeat(size[0] * size[1]);
         Self::new(size, colour.len(), samples)
     }
 
-    /// Height and width in pixels.
+    /// Returns height and width in pixels.
     pub fn size(&self) -> [usize; 2] {
         self.size
     }
 
-    /// Samples a pixel.
+    /// Returns the number of samples per pixel.
     pub fn channels(&self) -> usize {
         self.channels
     }
 
-    /// The samples, `[height, width, channels]`.
+    /// Returns the samples, `[height, width, channels]`.
     pub fn samples(&self) -> &[u8] {
         &self.samples
     }
 
-    /// The samples, to be changed in place.
+    /// Returns the samples for changes in place.
     pub fn samples_mut(&mut self) -> &mut [u8] {
         &mut self.samples
     }
 
-    /// The samples of row `y`, `[width, channels]`.
+    /// Returns the samples of row `y`, `[width, channels]`.
     pub fn row(&self, y: usize) -> &[u8] {
         View::from(self).row(y)
     }
 
-    /// The picture moved down and to the right by so many pixels, or up and to the left where they are negative; black comes
-    /// after it.
+    /// Returns the image moved by pixels down and to the right, or up and to the left when they are negative; the uncovered
+    /// part is black.
     #[must_use]
     pub fn shifted(&self, by: [isize; 2]) -> Self {
         let (size, channels) = (self.size, self.channels);
         let mut moved = Self::filled(size, &vec![0; channels]);
-        // Of each axis: the first pixel that is seen, where it goes, and how many there are.
+        // For each axis: the first visible pixel, its target, and the number of pixels.
         let [(top, y, rows), (left, x, columns)] = [0, 1].map(|axis| {
             let pixels = by[axis].unsigned_abs().min(size[axis]);
             let [from, to] = if by[axis] < 0 {
@@ -81,15 +81,15 @@ impl Picture {
         moved
     }
 
-    /// Puts `picture` on this one with its top left corner at row `top` and column `left`.
+    /// Copies `picture` into this one with its top left corner at row `top` and column `left`.
     ///
     /// # Panics
-    /// When it sticks out, or has another number of channels.
+    /// When it extends beyond this image or has another number of channels.
     pub fn paste(&mut self, picture: &Self, [top, left]: [usize; 2]) {
-        assert_eq!(self.channels, picture.channels, "channels of both pictures");
+        assert_eq!(self.channels, picture.channels, "channels of both images");
         assert!(
             left + picture.size[1] <= self.size[1],
-            "the pasted picture is too wide"
+            "the pasted image is too wide"
         );
         let (length, inset) = (self.size[1] * self.channels, left * self.channels);
         for y in 0..picture.size[0] {
@@ -99,19 +99,19 @@ impl Picture {
     }
 }
 
-/// The samples of a picture that lies elsewhere, `[height, width, channels]`.
+/// A borrowed image, `[height, width, channels]`.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
     /// Height and width in pixels.
     pub size: [usize; 2],
-    /// Samples a pixel.
+    /// Samples per pixel.
     pub channels: usize,
     /// The samples, row by row from the top left.
     pub samples: &'a [u8],
 }
 
 impl<'a> View<'a> {
-    /// The samples of row `y`, `[width, channels]`.
+    /// Returns the samples of row `y`, `[width, channels]`.
     pub fn row(&self, y: usize) -> &'a [u8] {
         let length = self.size[1] * self.channels;
         &self.samples[y * length..][..length]

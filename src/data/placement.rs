@@ -1,17 +1,17 @@
-//! Where a picture comes to lie in a model's input, and what of it the crop cuts off.
+//! The position of an image in a model's input, and the part that the crop cuts off.
 
-/// How [`Transform::apply`](super::Transform::apply) lays pictures of one size into the model's input.
+/// Placement of images of one size in the model's input by [`Transform::apply`](super::Transform::apply).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Placement {
-    /// Height and width that the picture is resized to.
+    /// Height and width that the image is resized to.
     pub(super) resized: [usize; 2],
-    /// What the crop takes of the resized picture, down and across.
+    /// The crop of the resized image, down and across.
     pub(super) cuts: [Cut; 2],
 }
 
 impl Placement {
-    /// Where a point of the picture lies in the model's input, down (axis 0) or across it (axis 1), in the input's pixels
-    /// from its edge; nothing where the crop cuts it off. `part` is how far along the picture's edge the point is, 0 to 1.
+    /// Returns the position of a point of the image in the model's input, down (axis 0) or across (axis 1), in pixels from
+    /// the input's edge; `None` when the crop cuts it off. `part` is the position along the image's edge, 0 to 1.
     pub fn in_input(&self, axis: usize, part: f64) -> Option<f64> {
         let Cut {
             start,
@@ -25,20 +25,20 @@ impl Placement {
     }
 }
 
-/// What a centred crop takes of one axis, and what it adds.
+/// A centered crop along one axis, with padding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cut {
     /// The first pixel taken.
     pub start: usize,
     /// Pixels taken.
     pub length: usize,
-    /// Pixels of the fill colour before them.
+    /// Pixels of the fill color before them.
     pub padding: usize,
 }
 
 impl Cut {
-    /// A crop to `target` pixels of an axis of `length`: torchvision's `center_crop`, whose offset is rounded, halves
-    /// to even, and whose padding has the odd pixel at the end.
+    /// Returns a crop to `target` pixels of an axis of `length`: torchvision's `center_crop`, whose offset is rounded half to
+    /// even, and whose padding has the odd pixel at the end.
     pub fn new(length: usize, target: usize) -> Self {
         if length < target {
             return Self {

@@ -1,15 +1,15 @@
-//! Pillow's resize of 8-bit pictures, bit for bit.
+//! Pillow's resize of 8-bit images, bit-identical.
 //!
 //! Each output sample is a weighted mean of the source samples under the filter, which is widened by the scale on
-//! reduction. Weights are computed in `f64`, normalised, and rounded to fixed point with 22 fractional bits; sums are
-//! 32-bit integers, rounded and clipped to 8 bits. One axis is filtered after the other, so a picture is rounded twice;
-//! an axis whose length does not change is left alone. The order matters: across the rows first, but down the columns
-//! first where the height loses more than twice as many pixels as the width. This is what `src/libImaging/Resample.c`
+//! reduction. Weights are computed in `f64`, normalized, and rounded to fixed point with 22 fractional bits; sums are
+//! 32-bit integers, rounded and clipped to 8 bits. One axis is filtered after the other, so an image is rounded twice;
+//! an axis whose length does not change is skipped. The order matters: across the rows first, but down the columns first
+//! when the height loses more than twice as many pixels as the width. This is what `src/libImaging/Resample.c`
 //! of [Pillow](https://github.com/python-pillow/Pillow) 13.0 does (before 13, always across first): no other order of
 //! these steps gives the same bits.
 //!
-//! Only the [`Window`] asked for is computed. An output sample never depends on where the window lies, and what a
-//! centre crop would throw away costs nothing, however long and thin the picture is.
+//! Only the requested [`Window`] is computed. An output sample never depends on the position of the window, and what a
+//! center crop cuts off costs nothing, however long and thin the image is.
 
 use std::ops::Range;
 
@@ -18,10 +18,10 @@ use crate::model::Interpolation;
 
 /// Fractional bits of a weight: 8 bits of the result and 2 of head room (the cubic's weights overshoot) of 32 are kept.
 const FRACTION_BITS: u32 = 32 - 8 - 2;
-/// One half, which makes the shift at the end round.
+/// One half, so that the final shift rounds.
 const HALF: i32 = 1 << (FRACTION_BITS - 1);
 
-/// A rectangle of a picture, in pixels.
+/// A rectangle of an image, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     /// The first row and the first column.
@@ -30,10 +30,10 @@ pub struct Window {
     pub size: [usize; 2],
 }
 
-/// `picture` resized to `size` (height, width).
+/// Resizes `picture` to `size` (height, width).
 ///
 /// # Panics
-/// As [`resize_window`].
+/// Like [`resize_window`].
 pub fn resize<'a>(
     picture: impl Into<View<'a>>,
     size: [usize; 2],
@@ -46,10 +46,10 @@ pub fn resize<'a>(
     resize_window(picture.into(), size, whole, filter)
 }
 
-/// What `window` shows of `picture` resized to `size` (height, width).
+/// Returns `window` of `picture` resized to `size` (height, width).
 ///
 /// # Panics
-/// When the window is empty or sticks out of `size`, and when the picture has no pixels or neither 1 nor 3 channels.
+/// When the window is empty or extends beyond `size`, and when the image has no pixels or neither 1 nor 3 channels.
 pub fn resize_window(
     picture: View<'_>,
     size: [usize; 2],
@@ -58,12 +58,12 @@ pub fn resize_window(
 ) -> Picture {
     assert!(
         !window.size.contains(&0) && !picture.size.contains(&0),
-        "{window:?} of a picture of {:?}",
+        "{window:?} of an image of {:?}",
         picture.size
     );
     assert!(
         (0..2).all(|axis| window.start[axis] + window.size[axis] <= size[axis]),
-        "{window:?} of a picture of {size:?}"
+        "{window:?} of an image of {size:?}"
     );
     if picture.size == size {
         return cut(picture, window);
@@ -71,14 +71,14 @@ pub fn resize_window(
     match picture.channels {
         1 => resize_channels::<1>(picture, size, window, filter),
         3 => resize_channels::<3>(picture, size, window, filter),
-        channels => panic!("a picture of {channels} channels"),
+        channels => panic!("an image of {channels} channels"),
     }
 }
 
-/// `window` of `picture` as it is.
+/// Copies `window` of `picture`.
 ///
 /// # Panics
-/// When the window sticks out.
+/// When the window extends beyond the image.
 pub fn cut(picture: View<'_>, window: Window) -> Picture {
     let (channels, [top, left]) = (picture.channels, window.start);
     let mut samples = Vec::with_capacity(window.size[0] * window.size[1] * channels);
@@ -89,7 +89,7 @@ pub fn cut(picture: View<'_>, window: Window) -> Picture {
     Picture::new(window.size, channels, samples)
 }
 
-/// [`resize_window`] of a picture of `C` channels.
+/// Resizes an image of `C` channels: [`resize_window`].
 fn resize_channels<const C: usize>(
     picture: View<'_>,
     size: [usize; 2],
@@ -100,7 +100,7 @@ fn resize_channels<const C: usize>(
         let outputs = window.start[axis]..window.start[axis] + window.size[axis];
         Taps::new(picture.size[axis], size[axis], outputs, filter)
     });
-    // Of the source only what the second pass reads goes through the first.
+    // The first pass filters only what the second one reads.
     let whole = [0, 0];
     if is_down_first(picture.size, size) {
         let columns = across.reach();
@@ -118,13 +118,13 @@ fn resize_channels<const C: usize>(
     }
 }
 
-/// Whether Pillow filters down the columns first: the height loses pixels, and more than twice as many as the width.
+/// Returns whether Pillow filters down the columns first: when the height loses pixels, more than twice as many as the width.
 fn is_down_first(source: [usize; 2], target: [usize; 2]) -> bool {
     let [height, width] = [0, 1].map(|axis| source[axis] as i64 - target[axis] as i64);
     height > 0 && height > 2 * width
 }
 
-/// The `rows` of `picture` filtered across; `picture` begins at row and column `origin` of what the taps count in.
+/// Filters the `rows` of `picture` across; `picture` starts at row and column `origin` of the taps' coordinates.
 fn filter_across<const C: usize>(
     picture: View<'_>,
     rows: Range<usize>,
@@ -151,7 +151,7 @@ fn filter_across<const C: usize>(
     Picture::new(size, C, samples)
 }
 
-/// The `columns` of `picture` filtered down; `picture` begins at row and column `origin` of what the taps count in.
+/// Filters the `columns` of `picture` down; `picture` starts at row and column `origin` of the taps' coordinates.
 fn filter_down<const C: usize>(
     picture: View<'_>,
     columns: Range<usize>,
@@ -176,7 +176,7 @@ fn filter_down<const C: usize>(
     Picture::new(size, C, samples)
 }
 
-/// A sum in fixed point as a sample.
+/// Converts a sum in fixed point to a sample.
 fn round(sum: i32) -> u8 {
     (sum >> FRACTION_BITS).clamp(0, 255) as u8
 }
@@ -185,22 +185,22 @@ fn round(sum: i32) -> u8 {
 struct Span {
     /// The first source sample.
     first: usize,
-    /// How many there are.
+    /// The number of source samples.
     count: usize,
-    /// Where their weights begin.
+    /// The index of their first weight.
     weights: usize,
 }
 
-/// The weights that turn one axis of a picture into a resized one.
+/// The weights that turn one axis of an image into a resized one.
 struct Taps {
-    /// One span an output sample of the window.
+    /// One span per output sample of the window.
     spans: Vec<Span>,
     /// Weights in fixed point, span after span.
     weights: Vec<i32>,
 }
 
 impl Taps {
-    /// Weights for the output samples `outputs` of an axis resized from `source` to `target` samples
+    /// Computes the weights for the output samples `outputs` of an axis resized from `source` to `target` samples
     /// (`precompute_coeffs` and `normalize_coeffs_8bpc`). An axis that keeps its length has spans of one sample, whose
     /// weight is exactly one.
     fn new(source: usize, target: usize, outputs: Range<usize>, filter: Interpolation) -> Self {
@@ -247,7 +247,7 @@ impl Taps {
         taps
     }
 
-    /// The source samples under any span.
+    /// Returns the source samples under any span.
     fn reach(&self) -> Range<usize> {
         match (self.spans.first(), self.spans.last()) {
             (Some(first), Some(last)) => first.first..last.first + last.count,
@@ -260,7 +260,7 @@ impl Taps {
     }
 }
 
-/// How far the filter reaches from its centre, in source samples at scale 1.
+/// Returns how far the filter reaches from its center, in source samples at scale 1.
 fn support(filter: Interpolation) -> f64 {
     match filter {
         Interpolation::Bilinear => 1.0,
@@ -268,7 +268,7 @@ fn support(filter: Interpolation) -> f64 {
     }
 }
 
-/// The filter's value at `distance` from its centre.
+/// Returns the filter's value at `distance` from its center.
 fn weight(filter: Interpolation, distance: f64) -> f64 {
     const A: f64 = -0.5;
     let x = distance.abs();
@@ -280,7 +280,7 @@ fn weight(filter: Interpolation, distance: f64) -> f64 {
     }
 }
 
-/// A weight in fixed point, rounded to nearest, halves away from zero.
+/// Returns a weight in fixed point, rounded to nearest, halves away from zero.
 fn fixed_point(weight: f64) -> i32 {
     let scaled = weight * f64::from(1 << FRACTION_BITS);
     (if weight < 0.0 {
@@ -294,7 +294,7 @@ fn fixed_point(weight: f64) -> i32 {
 mod tests {
     use super::*;
 
-    /// A picture whose samples follow no pattern.
+    /// Returns an image whose samples follow no pattern.
     fn noise(size: [usize; 2], channels: usize) -> Picture {
         let mut state = 1_u32;
         let samples = (0..size[0] * size[1] * channels)

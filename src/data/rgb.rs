@@ -1,39 +1,39 @@
-//! Samples of every kind as 8-bit red, green and blue, by the rules of Pillow's `convert("RGB")`.
+//! Conversion of samples of every kind to 8-bit red, green and blue, by the rules of Pillow's `convert("RGB")`.
 //!
 //! | samples | becomes |
 //! |---|---|
-//! | grey | three times the same |
-//! | alpha | dropped: the colours stay as they are stored, nothing shines through |
-//! | palette | its colours |
-//! | 16-bit colour, and grey with alpha | the high byte |
-//! | 16-bit grey | clipped at 255 (what Pillow does: such pictures come out nearly white) |
-//! | floats | refused: what 1.0 means is not said |
+//! | gray | repeated three times |
+//! | alpha | dropped: the colors stay as stored, without blending |
+//! | palette | its colors |
+//! | 16-bit color, and gray with alpha | the high byte |
+//! | 16-bit gray | clipped at 255 (as in Pillow: such images become nearly white) |
+//! | floats | rejected: the value of white is unknown |
 
 use anyhow::Result;
 use image::{DynamicImage, ImageFormat, RgbImage};
 
 use crate::error::hinted;
 
-/// The colour type of a PNG of grey and alpha, and where the file has it.
+/// The color type of a PNG of gray and alpha, and its offset in the file.
 const PNG_GREY_ALPHA: u8 = 4;
 const PNG_COLOUR_TYPE: usize = 25;
 
-/// `image`, decoded from a file of `bytes`, as red, green and blue.
+/// Converts `image`, decoded from a file of `bytes`, to red, green and blue.
 pub fn from_image(image: DynamicImage, bytes: &[u8], format: ImageFormat) -> Result<RgbImage> {
     let size = (image.width(), image.height());
     let samples = match image {
         DynamicImage::ImageRgb8(image) => return Ok(image),
         DynamicImage::ImageRgba8(image) => colours::<4, _>(&image, |sample| sample),
-        DynamicImage::ImageLuma8(image) => greys::<1, _>(&image, |sample| sample),
-        DynamicImage::ImageLumaA8(image) => greys::<2, _>(&image, |sample| sample),
+        DynamicImage::ImageLuma8(image) => grays::<1, _>(&image, |sample| sample),
+        DynamicImage::ImageLumaA8(image) => grays::<2, _>(&image, |sample| sample),
         DynamicImage::ImageRgb16(image) => colours::<3, _>(&image, high_byte),
         DynamicImage::ImageRgba16(image) => colours::<4, _>(&image, high_byte),
-        DynamicImage::ImageLuma16(image) => greys::<1, _>(&image, clipped),
+        DynamicImage::ImageLuma16(image) => grays::<1, _>(&image, clipped),
         DynamicImage::ImageLumaA16(image) => {
-            // A PNG of plain grey that names one of its greys transparent comes with an alpha channel, too.
+            // A gray PNG with one transparent gray level is decoded with an alpha channel, too.
             let has_alpha =
                 format != ImageFormat::Png || bytes.get(PNG_COLOUR_TYPE) == Some(&PNG_GREY_ALPHA);
-            greys::<2, _>(&image, if has_alpha { high_byte } else { clipped })
+            grays::<2, _>(&image, if has_alpha { high_byte } else { clipped })
         }
         _ => {
             return Err(hinted(
@@ -43,10 +43,10 @@ pub fn from_image(image: DynamicImage, bytes: &[u8], format: ImageFormat) -> Res
         }
     };
     RgbImage::from_raw(size.0, size.1, samples)
-        .ok_or_else(|| anyhow::anyhow!("a picture of {}x{} pixels is incomplete", size.0, size.1))
+        .ok_or_else(|| anyhow::anyhow!("an image of {}x{} pixels is incomplete", size.0, size.1))
 }
 
-/// The first three of each `N` samples.
+/// Returns the first three of each `N` samples.
 fn colours<const N: usize, T: Copy>(samples: &[T], convert: fn(T) -> u8) -> Vec<u8> {
     let (pixels, _) = samples.as_chunks::<N>();
     let colours = pixels
@@ -55,8 +55,8 @@ fn colours<const N: usize, T: Copy>(samples: &[T], convert: fn(T) -> u8) -> Vec<
     colours.map(convert).collect()
 }
 
-/// The first of each `N` samples three times.
-fn greys<const N: usize, T: Copy>(samples: &[T], convert: fn(T) -> u8) -> Vec<u8> {
+/// Returns the first of each `N` samples three times.
+fn grays<const N: usize, T: Copy>(samples: &[T], convert: fn(T) -> u8) -> Vec<u8> {
     let (pixels, _) = samples.as_chunks::<N>();
     pixels
         .iter()

@@ -1,4 +1,4 @@
-//! The palette of a TIFF file, which the decoder knows nothing of: it is told that the indices are greys.
+//! The palette of a TIFF file, which the decoder does not support: it decodes the indices as gray levels.
 
 use image::{GrayImage, Rgb, RgbImage};
 
@@ -13,17 +13,17 @@ const RGB_PALETTE: u16 = 3;
 /// Bytes of an entry of a directory.
 const ENTRY: usize = 12;
 
-/// The 256 colours of a TIFF file whose samples are 8-bit indices.
+/// The 256 colors of a TIFF file whose samples are 8-bit indices.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Palette {
     colours: Vec<Rgb<u8>>,
-    /// Where the file has its photometric interpretation.
+    /// The offset of the photometric interpretation.
     photometric: usize,
     big_endian: bool,
 }
 
 impl Palette {
-    /// Reads the first directory of a classic TIFF file; none where it is damaged or has no such palette.
+    /// Reads the first directory of a classic TIFF file; `None` when it is damaged or has no such palette.
     pub fn find(bytes: &[u8]) -> Option<Self> {
         let big_endian = bytes.starts_with(b"MM");
         let short = |at: usize| -> Option<u16> {
@@ -84,7 +84,7 @@ impl Palette {
         })
     }
 
-    /// The file of `bytes` with its indices called greys.
+    /// Returns the file of `bytes` with its indices declared as gray levels.
     pub fn as_grey(&self, bytes: &[u8]) -> Vec<u8> {
         let mut file = bytes.to_vec();
         let value = if self.big_endian {
@@ -96,7 +96,7 @@ impl Palette {
         file
     }
 
-    /// The colours of the decoded `indices`.
+    /// Returns the colors of the decoded `indices`.
     pub fn apply(&self, indices: &GrayImage) -> RgbImage {
         RgbImage::from_fn(indices.width(), indices.height(), |x, y| {
             self.colours[usize::from(indices.get_pixel(x, y).0[0])]

@@ -1,8 +1,8 @@
-//! From a decoded picture to a model's input, as timm's `create_transform(is_training=False)` and torchvision do it.
+//! Preprocessing of a decoded image for a model, as in timm's `create_transform(is_training=False)` and torchvision.
 //!
-//! The sizes are timm's: the picture is resized so that the model's size divided by `crop_pct` fits its short edge
-//! (centre), both edges (squash) or its long edge (border), then the model's size is cut out of the middle; where the
-//! resized picture is smaller, black (centre, squash) or the mean colour (border) surrounds it.
+//! The sizes are timm's: the image is resized so that the model's size divided by `crop_pct` fits its short edge
+//! (center), both edges (squash) or its long edge (border), then the model's size is cropped from the center; a smaller
+//! image is padded with black (center, squash) or the mean color (border).
 
 use anyhow::{Result, bail};
 use image::RgbImage;
@@ -13,7 +13,7 @@ use super::resize::{Window, resize_window};
 use crate::error::hinted;
 use crate::model::{CropMode, Interpolation, Preprocess};
 
-/// The longest edge that a picture may be resized to before the crop.
+/// The longest edge that an image may be resized to before the crop.
 const LONGEST_SCALED_EDGE: f64 = 65_536.0;
 
 /// A model's preprocessing, checked and ready to run.
@@ -24,19 +24,19 @@ pub struct Transform {
     scaled: [usize; 2],
     crop_mode: CropMode,
     interpolation: Interpolation,
-    /// The colour around pictures that are smaller than the crop, a value a channel.
+    /// The padding color of images that are smaller than the crop, one value per channel.
     fill: Vec<u8>,
-    /// The model's number for each value of a sample, a table a channel.
+    /// The model's value for each value of a sample, one table per channel.
     normalised: Vec<[f32; 256]>,
 }
 
 impl Transform {
     /// Checks `preprocess` and prepares its tables. The model's input channels are as many as its means: 3 (red,
-    /// green, blue) or 1 (grey).
+    /// green, blue) or 1 (gray).
     ///
     /// # Errors
-    /// A size of zero, a `crop_pct` outside (0, 1], a mean or deviation that is no number or a deviation of zero, not
-    /// as many means as deviations, and a number of channels that pictures don't have.
+    /// When the size is zero, `crop_pct` is outside (0, 1], a mean or std is not finite, a std is zero, the numbers of means
+    /// and stds differ, or images cannot have that many channels.
     pub fn new(preprocess: &Preprocess) -> Result<Self> {
         let Preprocess {
             size,
@@ -48,19 +48,19 @@ impl Transform {
             ..
         } = preprocess;
         if size.contains(&0) {
-            bail!("a picture of {}x{} pixels has none", size[0], size[1]);
+            bail!("an image of {}x{} pixels has none", size[0], size[1]);
         }
         if !(*crop_pct > 0.0 && *crop_pct <= 1.0) {
             return Err(hinted(
-                format!("crop_pct is `{crop_pct}`, not a part of the picture"),
-                "it is the part of the resized picture that the crop keeps: above 0, at most 1",
+                format!("crop_pct is `{crop_pct}`, not a part of the image"),
+                "it is the part of the resized image that the crop keeps: above 0, at most 1",
             ));
         }
         check_channels(mean, std)?;
         let scaled = size.map(|edge| (edge as f64 / crop_pct).floor());
         if let Some(edge) = scaled.into_iter().find(|&edge| edge > LONGEST_SCALED_EDGE) {
             bail!(
-                "a size of {}x{} at crop_pct {crop_pct} resizes pictures to {edge:.0} pixels, more than {LONGEST_SCALED_EDGE}",
+                "a size of {}x{} at crop_pct {crop_pct} resizes images to {edge:.0} pixels, more than {LONGEST_SCALED_EDGE}",
                 size[0],
                 size[1]
             );
@@ -78,47 +78,43 @@ impl Transform {
         })
     }
 
-    /// Height and width of the model's input.
+    /// Returns the height and width of the model's input.
     pub fn size(&self) -> [usize; 2] {
         self.size
     }
 
-    /// Channels of the model's input: 3 or 1.
+    /// Returns the number of channels of the model's input: 3 or 1.
     pub fn channels(&self) -> usize {
         self.normalised.len()
     }
 
-    /// The filter that pictures are resized by.
+    /// Returns the filter that images are resized by.
     pub fn interpolation(&self) -> Interpolation {
         self.interpolation
     }
 
-    /// Numbers in one picture of the model's input: channels times height times width.
+    /// Returns the number of values in one input of the model: channels times height times width.
     pub fn input_len(&self) -> usize {
         self.channels() * self.size[0] * self.size[1]
     }
 
-    /// `picture` resized and cropped to the model's size, in the model's channels.
+    /// Resizes and crops `picture` to the model's size, in the model's channels.
     ///
-    /// The same bytes as timm's on the same RGB picture. (Where a very thin picture would be resized to no pixels at
-    /// all, which timm refuses, one row or column of pixels is kept.)
+    /// The result has the bytes of timm's on the same RGB image. (A very thin image that would be resized to no pixels at
+    /// all, which timm rejects, keeps one row or column.)
     ///
     /// # Errors
-    /// A picture without pixels.
+    /// When the image has no pixels.
     pub fn apply(&self, picture: &RgbImage) -> Result<Picture> {
         let mut source = View::from(picture);
         if source.size.contains(&0) {
-            bail!(
-                "the picture has {}x{} pixels",
-                source.size[0],
-                source.size[1]
-            );
+            bail!("the image has {}x{} pixels", source.size[0], source.size[1]);
         }
-        let greys;
+        let grays;
         if self.channels() == 1 {
-            greys = grey(picture.as_raw());
+            grays = grey(picture.as_raw());
             source.channels = 1;
-            source.samples = &greys;
+            source.samples = &grays;
         }
         let Placement {
             resized,
@@ -137,7 +133,7 @@ impl Transform {
         Ok(padded)
     }
 
-    /// Where pictures of height and width `source` come to lie in the model's input.
+    /// Returns the placement of images of height and width `source` in the model's input.
     pub fn placement(&self, source: [usize; 2]) -> Placement {
         let resized = self.resized_size(source);
         Placement {
@@ -146,7 +142,7 @@ impl Transform {
         }
     }
 
-    /// A colour `picture` in the model's channels.
+    /// Converts a color `picture` to the model's channels.
     pub(super) fn in_channels(&self, picture: Picture) -> Picture {
         if self.channels() == picture.channels() {
             return picture;
@@ -154,19 +150,14 @@ impl Transform {
         Picture::new(picture.size(), 1, grey(picture.samples()))
     }
 
-    /// Writes the numbers that the model reads of `picture`, `[channels, height, width]`: each sample divided by 255,
-    /// less the channel's mean, divided by its deviation, each step rounded to `f32` as torchvision's `ToTensor` and
-    /// `Normalize` round it.
+    /// Writes the model's input for `picture`, `[channels, height, width]`: each sample divided by 255, minus the channel's
+    /// mean, divided by its std, each step rounded to `f32` as in torchvision's `ToTensor` and `Normalize`.
     ///
     /// # Panics
-    /// When the picture is not one that [`Self::apply`] gives, or `input` is not [`Self::input_len`] long.
+    /// When the image does not come from [`Self::apply`], or `input` is not [`Self::input_len`] long.
     pub fn normalise_into(&self, picture: &Picture, input: &mut [f32]) {
-        assert_eq!(picture.size(), self.size, "size of the picture");
-        assert_eq!(
-            picture.channels(),
-            self.channels(),
-            "channels of the picture"
-        );
+        assert_eq!(picture.size(), self.size, "size of the image");
+        assert_eq!(picture.channels(), self.channels(), "channels of the image");
         assert_eq!(input.len(), self.input_len(), "length of the model's input");
         let planes = input.chunks_exact_mut(self.size[0] * self.size[1]);
         for (channel, (plane, table)) in planes.zip(&self.normalised).enumerate() {
@@ -177,7 +168,7 @@ impl Transform {
         }
     }
 
-    /// Height and width that a picture of height and width `source` is resized to.
+    /// Returns the height and width that an image of height and width `source` is resized to.
     fn resized_size(&self, source: [usize; 2]) -> [usize; 2] {
         let scaled = self.scaled;
         match self.crop_mode {
@@ -192,7 +183,7 @@ impl Transform {
                     [scaled[0], long(source[1], source[0])]
                 }
             }
-            // timm's `ResizeKeepRatio`: both edges divided by one ratio and rounded, halves to even.
+            // timm's `ResizeKeepRatio`: both edges divided by one ratio and rounded half to even.
             CropMode::Center | CropMode::Border => {
                 let ratios = [0, 1].map(|axis| source[axis] as f64 / scaled[axis] as f64);
                 let ratio = if self.crop_mode == CropMode::Border {
@@ -206,7 +197,7 @@ impl Transform {
     }
 }
 
-/// Refuses means and deviations that pictures cannot be normalised with.
+/// Rejects invalid means and stds.
 fn check_channels(mean: &[f32], std: &[f32]) -> Result<()> {
     if mean.len() != std.len() {
         return Err(hinted(
@@ -216,8 +207,8 @@ fn check_channels(mean: &[f32], std: &[f32]) -> Result<()> {
     }
     if ![1, 3].contains(&mean.len()) {
         return Err(hinted(
-            format!("a model of {} input channels takes no pictures", mean.len()),
-            "pictures have 3 channels (colour) or 1 (grey)",
+            format!("a model of {} input channels takes no images", mean.len()),
+            "images have 3 channels (color) or 1 (gray)",
         ));
     }
     if let Some(mean) = mean.iter().find(|mean| !mean.is_finite()) {
@@ -229,19 +220,20 @@ fn check_channels(mean: &[f32], std: &[f32]) -> Result<()> {
     Ok(())
 }
 
-/// The model's number for each value of a sample.
+/// Returns the model's value for each value of a sample.
 fn table(mean: f32, std: f32) -> [f32; 256] {
     std::array::from_fn(|sample| (sample as f32 / 255.0 - mean) / std)
 }
 
-/// A mean in 0..=1 as a sample: timm's `round(255 * mean)`, halves to even, of the number that the config has in
-/// decimals (the `f32` nearest to it may lie on the other side of a half).
+/// Converts a mean in 0..=1 to a sample: timm's `round(255 * mean)`, half to even, of the decimal number in the config (the
+/// nearest `f32` may be on the other side of a half).
 fn sample_of(mean: f32) -> u8 {
     let decimal = mean.to_string().parse().unwrap_or_else(|_| f64::from(mean));
     (255.0 * decimal).round_ties_even().clamp(0.0, 255.0) as u8
 }
 
-/// Brightness of red, green and blue samples as Pillow's `convert("L")` computes it: ITU-R 601-2 in fixed point with 16 fractional bits.
+/// Returns the luma of red, green and blue samples as Pillow's `convert("L")` does: ITU-R 601-2 in fixed point with 16
+/// fractional bits.
 pub(super) fn grey(samples: &[u8]) -> Vec<u8> {
     let (pixels, _) = samples.as_chunks::<3>();
     pixels

@@ -1,20 +1,20 @@
-//! Large pictures decoded one at a time, so that memory does not grow with the threads.
+//! Decodes large images one at a time, so that memory does not grow with the number of threads.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Pixels above which a picture waits for its turn: decoded at 16 bits and four channels, with its copy as RGB, it takes some
+/// Pixels above which an image waits for its turn: decoded at 16 bits and four channels, with its RGB copy, it takes about
 /// 350 MB.
 const LARGE: u64 = 30_000_000;
 
-/// Whose turn it is among large pictures.
+/// The gate that large images pass one at a time.
 #[derive(Debug, Default)]
 pub struct Turns(Mutex<()>);
 
 impl Turns {
-    /// Waits until no other large picture is in work, where one of so many pixels is large; the turn ends when what is
-    /// given is dropped. Who holds a turn waits for nobody, so turns end.
+    /// Waits until no other large image is in progress, when an image of `pixels` is large; the turn ends when the guard is
+    /// dropped. The holder of a turn never waits, so there is no deadlock.
     pub fn wait(&self, pixels: u64) -> Option<MutexGuard<'_, ()>> {
-        // The lock guards no data that a panic could leave half changed.
+        // The lock guards no data that a panic could leave inconsistent.
         (pixels > LARGE).then(|| self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -30,7 +30,7 @@ mod tests {
     #[test]
     fn large_items_take_turns_and_small_ones_go_on_beside_them_in_order() {
         let turns = Turns::default();
-        // In work now, and the most at once: small, large.
+        // In progress now, and the most at once: small, large.
         let (now, most) = (
             Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]),
             Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]),

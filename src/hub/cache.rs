@@ -2,10 +2,10 @@
 //! (<https://huggingface.co/docs/huggingface_hub/guides/manage-cache>):
 //!
 //! ```text
-//! models--org--name/            datasets--org--name/ where it holds data
+//! models--org--name/            datasets--org--name/ for datasets
 //!   refs/main                   the commit hash that a branch or tag stands for
 //!   blobs/<etag>                contents
-//!   snapshots/<commit>/<file>   links into blobs, or the files themselves where links can't be made
+//!   snapshots/<commit>/<file>   links to blobs, or the files themselves without links
 //!   .no_exist/<commit>/<file>   empty: the commit is known to have no such file
 //! ```
 
@@ -21,19 +21,19 @@ pub(super) struct Folder {
     path: PathBuf,
 }
 
-/// What the cache knows about a file of a commit.
+/// The state of a file of a commit in the cache.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Entry {
-    /// Its path.
+    /// It is cached at this path.
     Present(PathBuf),
     /// The commit has no such file.
     Absent,
-    /// Nothing.
+    /// It is not known.
     Unknown,
 }
 
 impl Folder {
-    /// The folder of the repository `org/name` below the cache; it need not exist.
+    /// Returns the folder of the repository `org/name` below the cache; it need not exist.
     pub fn new(cache: &Path, holds: Holds, repo: &str) -> Self {
         let name = format!("{}--{}", holds.folder(), repo.replace('/', "--"));
         Self {
@@ -45,7 +45,7 @@ impl Folder {
         self.path.join("blobs")
     }
 
-    /// The commit that the revision is known to stand for; a commit hash stands for itself.
+    /// Returns the commit that the revision is known to stand for; a commit hash stands for itself.
     pub fn commit_of(&self, revision: &str) -> Option<String> {
         if is_commit_hash(revision) {
             return Some(revision.to_owned());
@@ -56,7 +56,7 @@ impl Folder {
         is_plain_name(commit).then(|| commit.to_owned())
     }
 
-    /// What is known about the file; a link to a blob that is gone tells nothing.
+    /// Looks up a file; a dangling link counts as not known.
     pub fn entry(&self, commit: &str, file: &str) -> Entry {
         let path = self.snapshot(commit).join(file);
         if path.is_file() {
@@ -68,14 +68,14 @@ impl Folder {
         }
     }
 
-    /// Whether any file of the commit is in the cache.
+    /// Returns whether any file of the commit is in the cache.
     pub fn has_files_of(&self, commit: &str) -> bool {
         fs::read_dir(self.snapshot(commit)).is_ok_and(|mut entries| entries.next().is_some())
     }
 
-    /// Moves a whole downloaded file in and gives its path. `blob` is named by its etag and
-    /// reaches the disk before it gets its final name; `scratch` is a free path. Both lie on the
-    /// cache's file system, so that each step is a rename that no other process sees half done.
+    /// Moves a complete download into the cache and returns its path. `blob` is named by its etag and
+    /// is synced to disk before it gets its final name; `scratch` is a free path. Both are on the
+    /// cache's file system, so that each step is an atomic rename.
     pub fn adopt(
         &self,
         blob: &Path,
@@ -100,7 +100,7 @@ impl Folder {
 
         let path = self.snapshot(commit).join(file);
         fs::create_dir_all(path.parent().unwrap_or(&self.path))?;
-        // From `snapshots/<commit>/` up to the repository's folder, and once more a folder in `file`.
+        // From `snapshots/<commit>/` up to the repository's folder, and one more level per folder in `file`.
         let up = "../".repeat(2 + file.matches('/').count());
         point(scratch, &target, &Path::new(&up).join("blobs").join(etag))?;
         fs::rename(scratch, &path)?;
@@ -142,7 +142,7 @@ impl Folder {
     }
 }
 
-/// Makes `path` stand for the blob at `target`; `relative` leads to it from the final place.
+/// Links `path` to the blob at `target`; `relative` leads to it from the final path.
 #[cfg(unix)]
 fn point(path: &Path, _target: &Path, relative: &Path) -> io::Result<()> {
     std::os::unix::fs::symlink(relative, path)

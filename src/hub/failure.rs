@@ -1,4 +1,4 @@
-//! What can go wrong with a download, in words for people, each with the way out.
+//! Errors of downloads, with hints.
 
 use std::error::Error;
 use std::io;
@@ -10,26 +10,26 @@ use super::Settings;
 use super::name::Wanted;
 use crate::error::hinted;
 
-/// Why a download failed.
+/// The reason why a download failed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// As `hf-hub` tells it.
+    /// An error of `hf-hub`.
     Hub(HFError),
     /// The cache could not be written.
     Cache(io::Error),
-    /// `HF_ENDPOINT` is no address.
+    /// `HF_ENDPOINT` is not an address.
     Endpoint,
-    /// The hub answered 404, and no reason by which a missing file could be told from the rest.
+    /// The hub answered 404 without the reason, which tells a missing file from other cases.
     NotFound,
-    /// No byte came for so long.
+    /// No byte came for this time.
     Silence(Duration),
-    /// The body was not as long as announced; a hub that announces nothing announces 0.
+    /// The body has another length than announced; 0 if the hub announced none.
     WrongSize { announced: u64, received: u64 },
-    /// The thread that downloads ended without a word.
+    /// The download thread ended without a result.
     Died,
 }
 
-/// What was asked for and how: what the messages are made of.
+/// The request, for messages.
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub settings: &'a Settings,
@@ -37,7 +37,7 @@ pub(super) struct Asked<'a> {
 }
 
 impl Failure {
-    /// Whether the connection broke in the middle, so that another attempt may succeed.
+    /// Returns whether the connection broke, so that another attempt may succeed.
     pub fn is_broken_transfer(&self) -> bool {
         match self {
             Self::Hub(HFError::Request { source, .. }) => {
@@ -49,7 +49,7 @@ impl Failure {
         }
     }
 
-    /// The message and the hint.
+    /// Returns the message and the hint.
     pub fn explain(self, asked: &Asked) -> anyhow::Error {
         let Asked { settings, wanted } = *asked;
         let Wanted { repo, file, .. } = *wanted;
@@ -71,8 +71,8 @@ impl Failure {
                 received,
             } => hinted(
                 format!(
-                    "`{endpoint}` does not say how long `{file}` of `{repo}` is: \
-                     the {received} bytes that came may not be all"
+                    "`{endpoint}` does not tell the size of `{file}` of `{repo}`: \
+                     the {received} bytes received may be incomplete"
                 ),
                 "check HF_ENDPOINT, or download the file by other means and pass its path",
             ),
@@ -82,9 +82,9 @@ impl Failure {
             } => hinted(
                 format!(
                     "the transfer of `{file}` of `{repo}` is broken: \
-                     {received} bytes came where {announced} were announced"
+                     received {received} bytes instead of {announced}"
                 ),
-                "run the command again; nothing broken was kept",
+                "run the command again; nothing incomplete was kept",
             ),
             Self::Died => hinted(
                 format!("the download of `{file}` of `{repo}` ended unexpectedly"),
@@ -94,7 +94,7 @@ impl Failure {
     }
 }
 
-/// The error for a repository that has no such file.
+/// Returns the error for a repository that has no such file.
 pub(super) fn no_file(asked: &Asked) -> anyhow::Error {
     let Wanted {
         repo,
@@ -108,7 +108,7 @@ pub(super) fn no_file(asked: &Asked) -> anyhow::Error {
     )
 }
 
-/// The error for a repository that has no such revision.
+/// Returns the error for a repository that has no such revision.
 pub(super) fn no_revision(asked: &Asked) -> anyhow::Error {
     let Wanted { repo, revision, .. } = *asked.wanted;
     hinted(
@@ -120,7 +120,7 @@ pub(super) fn no_revision(asked: &Asked) -> anyhow::Error {
     )
 }
 
-/// The error for a file that is needed from the hub while requests are forbidden.
+/// Returns the error for a file that is needed from the hub while requests are forbidden.
 pub(super) fn offline(asked: &Asked) -> anyhow::Error {
     let Asked { settings, wanted } = *asked;
     let Wanted {
@@ -153,11 +153,11 @@ fn explain_hub(error: &HFError, asked: &Asked) -> anyhow::Error {
                 (Some("GatedRepo"), has_token, _) => gated(asked, has_token),
                 (_, false, 401) => no_repository(asked),
                 (_, true, 401) => hinted(
-                    format!("`{endpoint}` refuses the token for `{repo}`{said}"),
+                    format!("`{endpoint}` rejected the token for `{repo}`{said}"),
                     "check HF_TOKEN, or unset it for public repositories",
                 ),
                 _ => hinted(
-                    format!("`{endpoint}` refuses access to `{repo}`{said}"),
+                    format!("`{endpoint}` denied access to `{repo}`{said}"),
                     "set HF_TOKEN to a token that may read the repository",
                 ),
             }
@@ -194,7 +194,7 @@ fn explain_hub(error: &HFError, asked: &Asked) -> anyhow::Error {
         HFError::Url(_) => bad_endpoint(settings),
         HFError::Io(error) => unwritable_cache(error, settings),
         HFError::MalformedResponse { what, .. } => hinted(
-            format!("`{endpoint}` does not answer as a hub does: {what}"),
+            format!("`{endpoint}` does not answer like a hub: {what}"),
             "check HF_ENDPOINT; the public hub is `https://huggingface.co`",
         ),
         error => hinted(
@@ -204,7 +204,7 @@ fn explain_hub(error: &HFError, asked: &Asked) -> anyhow::Error {
     }
 }
 
-/// The hub hides private repositories from strangers, so the two cases look alike.
+/// Returns the error of a repository that does not exist or is private: the hub does not tell which.
 fn no_repository(asked: &Asked) -> anyhow::Error {
     let Wanted { holds, repo, .. } = *asked.wanted;
     let noun = holds.noun();
@@ -239,7 +239,7 @@ fn unwritable_cache(error: &io::Error, settings: &Settings) -> anyhow::Error {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "free some space, or set HF_HUB_CACHE to a folder on another disk"
         }
-        _ => "set HF_HUB_CACHE to a folder that can be written",
+        _ => "set HF_HUB_CACHE to a writable folder",
     };
     hinted(
         format!(
@@ -253,24 +253,24 @@ fn unwritable_cache(error: &io::Error, settings: &Settings) -> anyhow::Error {
 fn broken_off(why: &str, asked: &Asked) -> anyhow::Error {
     let Wanted { repo, file, .. } = *asked.wanted;
     hinted(
-        format!("the transfer of `{file}` of `{repo}` broke off repeatedly: {why}"),
-        "run the command again; nothing broken was kept",
+        format!("the download of `{file}` of `{repo}` was interrupted repeatedly: {why}"),
+        "run the command again; nothing incomplete was kept",
     )
 }
 
-/// A page of the repository on the hub's site.
+/// Returns a page of the repository on the hub's site.
 fn page(asked: &Asked, part: &str, revision: &str) -> String {
     let endpoint = asked.settings.endpoint.trim_end_matches('/');
     let Wanted { holds, repo, .. } = *asked.wanted;
     format!("{endpoint}/{}{repo}{part}{revision}", holds.address())
 }
 
-/// The hub's own words, to be put after ours.
+/// Returns the hub's own message, to append to ours.
 fn said(message: Option<&str>) -> String {
     message.map_or_else(String::new, |message| format!(": {message}"))
 }
 
-/// The last cause: it says what happened, those above it say to whom.
+/// Returns the innermost cause, which says what happened.
 fn innermost(error: &dyn Error) -> String {
     let mut cause = error;
     while let Some(deeper) = cause.source() {

@@ -1,9 +1,8 @@
-//! Files of the Hugging Face hub, through the cache that Python's `huggingface_hub` shares.
+//! Files of the Hugging Face hub, through the cache that is shared with Python's `huggingface_hub`.
 //!
-//! What the cache holds is used without a request: neither a client nor a TLS configuration is
-//! made for it, so a warm start costs a few `stat` calls. The rest is downloaded by `hf-hub`,
-//! with the guarantees it lacks added in `transfer`: bounded waiting, a second try after a
-//! broken transfer, and no file under its final name unless all of it arrived.
+//! Cached files are used without a request, a client or a TLS configuration, so that a warm start
+//! takes a few `stat` calls. Other files are downloaded by `hf-hub`; `transfer` adds the guarantees
+//! that it lacks: bounded waiting, retries, and no incomplete file under its final name.
 
 mod cache;
 mod failure;
@@ -27,17 +26,17 @@ use failure::Asked;
 use name::{Holds, Wanted};
 use transfer::{Answer, Connection};
 
-/// Access to the files of repositories of models and data sets: the cache first, then the hub.
+/// Access to the files of repositories of models and datasets: the cache first, then the hub.
 ///
 /// One value serves a whole run, from any thread; downloads happen one after the other.
 #[derive(Debug)]
 pub struct Hub {
     settings: Settings,
-    /// Made by the first download.
+    /// Created by the first download.
     connection: Mutex<Option<Connection>>,
 }
 
-/// What the caller does without a file.
+/// Whether the caller needs the file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Need {
     Required,
@@ -45,16 +44,16 @@ enum Need {
 }
 
 impl Hub {
-    /// A hub with the settings that the environment gives, see [`Settings::from_env`].
+    /// Creates a hub with the settings of the environment, see [`Settings::from_env`].
     ///
     /// # Errors
     ///
-    /// No folder for the cache is named and there is no home directory.
+    /// When no folder for the cache is set and there is no home directory.
     pub fn from_env() -> Result<Self> {
         Ok(Self::new(Settings::from_env()?))
     }
 
-    /// A hub with the given settings. Nothing is read, written or requested yet.
+    /// Creates a hub with the given settings. Nothing is read, written or requested yet.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         Self {
@@ -63,25 +62,25 @@ impl Hub {
         }
     }
 
-    /// Whether the settings forbid every request.
+    /// Returns whether the settings forbid every request.
     #[must_use]
     pub fn is_offline(&self) -> bool {
         self.settings.offline
     }
 
-    /// The path in the cache of `file` in the model repository `repo` (`org/name`), downloaded
-    /// where it is not there yet.
+    /// Returns the path in the cache of `file` in the model repository `repo` (`org/name`); downloads it
+    /// first if necessary.
     ///
-    /// `revision` is a branch, a tag or a commit hash, `main` where there is none. A branch that
-    /// the cache knows stays at the commit it knows, so that all files of a model come from one
-    /// commit; only a file which that commit lacks makes the hub be asked for the branch itself.
+    /// `revision` is a branch, a tag or a commit hash, by default `main`. A cached branch stays at its
+    /// cached commit, so that all files of a model come from one commit; the hub is asked for the
+    /// branch only for a file that this commit lacks.
     ///
     /// # Errors
     ///
-    /// Each with a hint: a malformed name; the repository, the revision or the file does not
-    /// exist; it is private or gated; the hub cannot be reached, does not answer in time, or
-    /// refuses; the transfer breaks off repeatedly; the cache cannot be written; `HF_HUB_OFFLINE`
-    /// is set and the file is not in the cache.
+    /// With a hint each, when a name is malformed; the repository, the revision or the file does not
+    /// exist, or is private or gated; the hub cannot be reached, does not answer in time, or denies
+    /// the request; the download is interrupted repeatedly; the cache cannot be written; or
+    /// `HF_HUB_OFFLINE` is set and the file is not in the cache.
     pub fn file(
         &self,
         repo: &str,
@@ -92,7 +91,7 @@ impl Hub {
         self.required(&Wanted::new(Holds::Model, repo, revision, file)?, progress)
     }
 
-    /// [`Hub::file`] of the data set repository `repo`.
+    /// Like [`Hub::file`], for the dataset repository `repo`.
     ///
     /// # Errors
     ///
@@ -110,8 +109,8 @@ impl Hub {
         )
     }
 
-    /// The same as [`Hub::file`], or `None` where the repository exists but has no such file,
-    /// which the cache remembers too.
+    /// Like [`Hub::file`], but returns `None` when the repository exists without such a file, which the
+    /// cache remembers, too.
     ///
     /// Offline, a file that the cache neither has nor knows to be absent counts as absent if the
     /// cache holds other files of that commit: Python's programs fetch only what they ask for.
@@ -130,13 +129,13 @@ impl Hub {
         self.find(&wanted, Need::Optional, progress)
     }
 
-    /// The file, which must be there.
+    /// Returns the file, which must exist.
     fn required(&self, wanted: &Wanted, progress: &dyn Progress) -> Result<PathBuf> {
         let found = self.find(wanted, Need::Required, progress)?;
         found.ok_or_else(|| failure::no_file(&self.asked(wanted)))
     }
 
-    /// The file from the cache, else from the hub; `None` where the repository has no such file.
+    /// Returns the file from the cache, else from the hub; `None` when the repository has no such file.
     fn find(
         &self,
         wanted: &Wanted,
@@ -144,7 +143,7 @@ impl Hub {
         progress: &dyn Progress,
     ) -> Result<Option<PathBuf>> {
         let folder = Folder::new(&self.settings.cache, wanted.holds, wanted.repo);
-        // Held until the answer is in the cache: who waits here finds the file there.
+        // Held until the answer is in the cache: other threads wait here and find the file there.
         let mut connection = self
             .connection
             .lock()
@@ -177,7 +176,7 @@ impl Hub {
             match self.fetch(&mut connection, &pinned, &folder, progress)? {
                 Answer::File(path) => return Ok(Some(path)),
                 Answer::NoFile if need == Need::Optional => return Ok(None),
-                // Absent from the known commit, or that commit was rewritten away.
+                // The known commit lacks the file, or no longer exists.
                 Answer::NoFile | Answer::NoRevision => {}
             }
         }
@@ -188,7 +187,7 @@ impl Hub {
         }
     }
 
-    /// Downloads the file into the cache over the connection, which is made if there is none.
+    /// Downloads the file into the cache, and creates the connection first if there is none.
     fn fetch(
         &self,
         connection: &mut Option<Connection>,
@@ -202,7 +201,7 @@ impl Hub {
             None => Connection::open(&self.settings).map_err(|failure| failure.explain(&asked))?,
         };
         let answer = open.fetch(wanted, folder, self.settings.patience, progress);
-        // After a failure the worker may still hang in it: the next download starts afresh.
+        // After a failure the worker may still use it: the next download creates a new one.
         if answer.is_ok() {
             *connection = Some(open);
         }
@@ -217,7 +216,7 @@ impl Hub {
     }
 }
 
-/// The error for settings that name no place for the cache.
+/// Returns the error of settings without a folder for the cache.
 fn no_cache_folder() -> anyhow::Error {
     hinted(
         "no folder for downloads: there is no home directory",

@@ -1,10 +1,10 @@
-//! The names of a request, checked before any path or address is made of them.
+//! The names in a request, which are checked before they become paths or addresses.
 
 use anyhow::Result;
 
 use crate::error::hinted;
 
-/// What a repository holds: the hub has names, addresses and cache folders of their own for each.
+/// The kind of a repository, with its own names, addresses and cache folders on the hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holds {
     Model,
@@ -12,7 +12,7 @@ pub(super) enum Holds {
 }
 
 impl Holds {
-    /// How the name of its folder in the cache begins.
+    /// Returns the prefix of its folder in the cache.
     pub fn folder(self) -> &'static str {
         match self {
             Self::Model => "models",
@@ -20,7 +20,7 @@ impl Holds {
         }
     }
 
-    /// What stands before its name in an address.
+    /// Returns the prefix of its name in an address.
     pub fn address(self) -> &'static str {
         match self {
             Self::Model => "",
@@ -28,29 +28,29 @@ impl Holds {
         }
     }
 
-    /// What people call it.
+    /// Returns its name in messages.
     pub fn noun(self) -> &'static str {
         match self {
             Self::Model => "repository",
-            Self::DataSet => "data set",
+            Self::DataSet => "dataset",
         }
     }
 
-    /// The way without the hub.
+    /// Returns the hint for work without the hub.
     pub fn instead(self) -> &'static str {
         match self {
             Self::Model => "pass a local file",
             Self::DataSet => {
-                "fetch the original files by other means and pass their folder as `cifar10:DIR`, or use `sample`"
+                "download the original files by other means and pass their folder as `cifar10:DIR`, or use `sample`"
             }
         }
     }
 }
 
-/// A file of a revision of a repository, by names that are safe in paths.
+/// A file of a revision of a repository, with names that are safe in paths.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted<'a> {
-    /// What the repository holds.
+    /// The kind of the repository.
     pub holds: Holds,
     /// `org/name`, or `name` for the few repositories without an owner.
     pub repo: &'a str,
@@ -61,7 +61,7 @@ pub(super) struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    /// Checks the names; the revision is `main` where none is given.
+    /// Checks the names; the default revision is `main`.
     pub fn new(
         holds: Holds,
         repo: &'a str,
@@ -95,13 +95,13 @@ impl<'a> Wanted<'a> {
         })
     }
 
-    /// The owner, empty where there is none, and the name.
+    /// Returns the owner, or an empty string, and the name.
     pub fn owner_and_name(&self) -> (&'a str, &'a str) {
         self.repo.split_once('/').unwrap_or(("", self.repo))
     }
 }
 
-/// Whether the hub could have a repository of that name: its own rules.
+/// Returns whether the name follows the hub's rules for repositories.
 fn is_repository(repo: &str) -> bool {
     let parts: Vec<&str> = repo.split('/').collect();
     parts.len() <= 2
@@ -121,7 +121,7 @@ fn is_repository_part(part: &str) -> bool {
         && part.ends_with(is_word)
 }
 
-/// Whether the text, joined to a folder, stays below that folder on every system.
+/// Returns whether the path, joined to a folder, stays in that folder on every system.
 fn is_relative_path(path: &str) -> bool {
     path.split('/')
         .all(|part| !part.is_empty() && part != "." && part != "..")

@@ -1,17 +1,17 @@
-//! How a download tells of itself, so that this layer prints nothing.
+//! The progress of downloads, reported to the caller, so that this layer prints nothing.
 
-/// Hears of downloads as they advance; all calls come from the thread that asked for the file.
+/// An observer of downloads; all calls come from the thread that requested the file.
 pub trait Progress: Sync {
-    /// A transfer of `file` begins, from its first byte again after a broken one. The size is in
-    /// bytes, `None` where the hub does not say.
+    /// A download of `file` starts, or starts again after an interruption. The size is in bytes, `None`
+    /// when the hub does not tell.
     fn start(&self, file: &str, total_bytes: Option<u64>);
-    /// So many bytes of it have arrived so far.
+    /// The number of bytes received so far.
     fn advance(&self, bytes: u64);
-    /// The transfer that started has ended, well or badly.
+    /// The download has ended, with success or not.
     fn finish(&self);
 }
 
-/// Tells nobody.
+/// Ignores the progress.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 

@@ -1,4 +1,4 @@
-//! What the environment says about the hub, by the names that `huggingface_hub` documents
+//! The settings of the hub from the environment, with the variables that `huggingface_hub` documents
 //! (<https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables>).
 
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use super::no_cache_folder;
 
-/// Where the hub and its cache are, and how to talk to it.
+/// The settings of the hub and its cache.
 #[derive(Clone)]
 pub struct Settings {
     /// The folder that holds `models--org--name` folders.
@@ -17,14 +17,14 @@ pub struct Settings {
     pub endpoint: String,
     /// The access token. With `None`, `hf-hub` still looks for one in the environment.
     pub token: Option<String>,
-    /// Make no request at all.
+    /// Whether all requests are forbidden.
     pub offline: bool,
-    /// The longest time without a byte after which a download is given up.
+    /// The time without a byte after which a download is given up.
     pub patience: Duration,
 }
 
 impl Settings {
-    /// The hub at its public address with the given cache, no token and half a minute of patience.
+    /// Returns the settings of the public hub with the given cache, no token and a patience of 30 seconds.
     #[must_use]
     pub fn new(cache: impl Into<PathBuf>) -> Self {
         Self {
@@ -36,13 +36,13 @@ impl Settings {
         }
     }
 
-    /// The settings that the environment gives: `HF_HUB_CACHE` or `HF_HOME` (else the user's
-    /// cache folder), `HF_ENDPOINT`, `HF_TOKEN` (else the file that logging in wrote),
+    /// Returns the settings of the environment: `HF_HUB_CACHE` or `HF_HOME` (else the user's
+    /// cache folder), `HF_ENDPOINT`, `HF_TOKEN` (else the file of a login),
     /// `HF_HUB_OFFLINE`.
     ///
     /// # Errors
     ///
-    /// No variable names a folder for the cache and there is no home directory.
+    /// When no variable sets a folder for the cache and there is no home directory.
     pub fn from_env() -> Result<Self> {
         Self::from_variables(
             |name| std::env::var(name).ok(),
@@ -50,7 +50,7 @@ impl Settings {
         )
     }
 
-    /// The same from any set of variables; an empty one counts as unset.
+    /// Returns the settings of a set of variables; an empty one counts as unset.
     fn from_variables(
         variable: impl Fn(&str) -> Option<String>,
         user_home: Option<&Path>,
@@ -86,7 +86,7 @@ impl Settings {
     }
 }
 
-/// `~` at the start of a path means the home directory, as Python takes it.
+/// Expands `~` at the start of a path to the home directory, as in Python.
 fn below_home(path: &str, user_home: Option<&Path>) -> PathBuf {
     match (path.strip_prefix('~'), user_home) {
         (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with(['/', '\\']) => {

@@ -1,9 +1,9 @@
-//! A private folder beside the cache where downloads grow, so that the cache itself only ever
-//! receives whole files by a rename.
+//! A private folder for downloads in progress, so that the cache receives only complete files, by
+//! renames.
 //!
-//! It lies in `.locks/`, the one folder of the cache that no program takes for a repository, and
-//! on the cache's file system. A killed process leaves its folder behind; the next one that
-//! downloads finds it unlocked and removes it.
+//! It is in `.locks/`, the one folder of the cache that no program takes for a repository, on the
+//! cache's file system. A killed process leaves its folder behind; the next download finds it
+//! unlocked and removes it.
 
 use std::fs::{self, File};
 use std::io;
@@ -19,20 +19,20 @@ const LOCK: &str = "lock";
 /// The folder, laid out as a cache of its own; removed when dropped.
 #[derive(Debug)]
 pub(super) struct Staging {
-    /// Held as long as the process lives. Declared first: Windows removes no open file.
+    /// Held for the life of the process. Declared first: Windows cannot remove an open file.
     _lock: File,
     folder: TempDir,
 }
 
 impl Staging {
-    /// Makes the folder, and the cache around it where there is none.
+    /// Creates the folder, and the cache if it does not exist.
     pub fn new(cache: &Path) -> io::Result<Self> {
         let locks = cache.join(".locks");
         fs::create_dir_all(&locks)?;
         sweep(&locks);
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&locks)?;
-        // Locked before it gets its name, so that nobody sees it unlocked. Where a file system has
-        // no locks, leftovers stay.
+        // Locked before it gets its name, so that no process sees it unlocked. Without locks in the
+        // file system, leftovers stay.
         let unnamed = folder.path().join("new");
         let lock = File::create(&unnamed)?;
         let _ = lock.try_lock();
@@ -43,17 +43,17 @@ impl Staging {
         })
     }
 
-    /// The staged cache.
+    /// Returns the staged cache.
     pub fn cache(&self) -> PathBuf {
         self.folder.path().join("hub")
     }
 
-    /// A free path for a file that is renamed away at once.
+    /// Returns a free path for a file that is renamed away at once.
     pub fn scratch(&self) -> PathBuf {
         self.folder.path().join("scratch")
     }
 
-    /// Forgets what is staged.
+    /// Removes all staged files.
     pub fn clear(&self) -> io::Result<()> {
         match fs::remove_dir_all(self.cache()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -61,8 +61,8 @@ impl Staging {
         }
     }
 
-    /// Gives the staged cache second names of the contents that the real one has, so that a file
-    /// that two commits share is not downloaded twice. Without hard links it is.
+    /// Hard-links the blobs of the real cache into the staged one, so that a file that two commits
+    /// share is not downloaded twice. Without hard links it is.
     #[cfg(unix)]
     pub fn lend(real: &Folder, staged: &Folder) -> io::Result<()> {
         let Ok(entries) = fs::read_dir(real.blobs()) else {
@@ -71,7 +71,7 @@ impl Staging {
         fs::create_dir_all(staged.blobs())?;
         for entry in entries {
             let entry = entry?;
-            // What is still incomplete belongs to another program.
+            // An incomplete blob belongs to another program.
             if entry.path().extension().is_none() {
                 let _ = fs::hard_link(entry.path(), staged.blobs().join(entry.file_name()));
             }
@@ -79,14 +79,14 @@ impl Staging {
         Ok(())
     }
 
-    /// Where a snapshot holds no links, its blob could not be told from the lent ones.
+    /// Without links in snapshots, the new blob could not be told from the linked ones.
     #[cfg(not(unix))]
     pub fn lend(_real: &Folder, _staged: &Folder) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// The blob behind a staged file: the link says it, and where there are no links it is the only one.
+/// Returns the blob of a staged file: the target of its link, or without links the only blob.
 pub(super) fn blob_behind(file: &Path, staged: &Folder) -> io::Result<PathBuf> {
     if let Ok(target) = fs::read_link(file)
         && let Some(etag) = target.file_name()
@@ -100,14 +100,14 @@ pub(super) fn blob_behind(file: &Path, staged: &Folder) -> io::Result<PathBuf> {
     }
 }
 
-/// Removes the folders of processes that are gone.
+/// Removes the folders of processes that have ended.
 fn sweep(locks: &Path) {
     let Ok(entries) = fs::read_dir(locks) else {
         return;
     };
     for entry in entries.flatten() {
         let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
-        // The lock is let go before the folder is removed, as Windows asks for it.
+        // The lock is released before the folder is removed, as Windows requires.
         let is_abandoned = || {
             let lock = File::open(entry.path().join(LOCK))?;
             lock.try_lock().map_err(io::Error::from)

@@ -1,17 +1,17 @@
-//! Downloads by `hf-hub`, and what `hf-hub` 1.0 does not promise by itself:
+//! Downloads by `hf-hub`, with guarantees that `hf-hub` 1.0 lacks:
 //!
-//! - It waits for ever for a hub that accepts a connection and says nothing. Here it works on a
-//!   thread of its own that is left behind once no byte has come for [`Settings::patience`].
-//! - It renames into the cache whatever a GET answered, an error page or a short body without a
-//!   length included. Here it fills a [`Staging`] folder, and a file moves from there into the
-//!   cache only when it is as long as the hub announced.
-//! - It gives up when a connection breaks in the middle of a body, and has no way to go on from
-//!   there. Here the download is started again, a few times.
-//! - It calls each 404 a missing file. Here the hub's `X-Error-Code` is asked for.
-//! - It keeps no token with a line break. Here tokens are trimmed when they are read.
+//! - It waits forever for a hub that accepts a connection and sends nothing. Here it runs on its
+//!   own thread, which is abandoned once no byte has come for [`Settings::patience`].
+//! - It renames any response to a GET into the cache, even an error page or a short body without a
+//!   length. Here it fills a [`Staging`] folder, and a file moves from there into the cache only if
+//!   it has the announced length.
+//! - It gives up when a connection breaks within a body, and cannot resume. Here the download is
+//!   retried a few times.
+//! - It reports each 404 as a missing file. Here the hub's `X-Error-Code` is requested.
+//! - It rejects tokens with a line break. Here tokens are trimmed when they are read.
 //!
-//! Files that the hub offers by its xet protocol (the `X-Xet-Hash` header) come that way, all
-//! others by plain HTTP: `hf-hub` chooses, file by file.
+//! Files that the hub offers by its xet protocol (the `X-Xet-Hash` header) are downloaded by it, all
+//! others by plain HTTP: `hf-hub` chooses for each file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,22 +28,22 @@ use super::name::{Holds, Wanted};
 use super::staging::{Staging, blob_behind};
 use super::{Progress, Settings};
 
-/// How often a transfer is begun before a broken one is an error.
+/// The number of attempts at a download.
 const ATTEMPTS: u32 = 3;
 /// The pause before the second attempt; it doubles each time.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// A client of the hub and the folder that it downloads into.
+/// A client of the hub and its download folder.
 #[derive(Debug)]
 pub(super) struct Connection {
     client: HFClientSync,
     staging: Staging,
 }
 
-/// What the hub said about a file.
+/// The hub's answer about a file.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// It is in the cache now, there.
+    /// It is now cached at this path.
     File(PathBuf),
     /// The repository has no such file at that revision.
     NoFile,
@@ -51,11 +51,11 @@ pub(super) enum Answer {
     NoRevision,
 }
 
-/// What the thread that downloads has to say.
+/// A message of the download thread.
 enum Message {
-    /// The transfer begins; bytes in all, 0 where the hub does not say.
+    /// The download starts; total bytes, 0 when the hub does not tell.
     Announced(u64),
-    /// Bytes so far.
+    /// Bytes received so far.
     Received(u64),
     /// The path in the staged cache.
     Ended(HFResult<PathBuf>),
@@ -81,7 +81,7 @@ impl Connection {
         Ok(Self { client, staging })
     }
 
-    /// Downloads the file into `folder`, or learns that there is none and remembers it there.
+    /// Downloads the file into `folder`, or records there that it does not exist.
     pub fn fetch(
         &self,
         wanted: &Wanted,
@@ -91,7 +91,7 @@ impl Connection {
     ) -> Result<Answer, Failure> {
         let mut attempt = 1;
         loop {
-            // What breaks twice may be a damaged blob that was lent: then do without.
+            // A second failure may be due to a damaged linked blob: then do without them.
             let answer = self.attempt(wanted, folder, attempt == 1, patience, progress);
             match answer {
                 Err(failure) if failure.is_broken_transfer() && attempt < ATTEMPTS => {
@@ -152,7 +152,7 @@ impl Connection {
         }
     }
 
-    /// Moves a staged file into the cache if it is whole.
+    /// Moves a staged file into the cache if it is complete.
     fn keep(
         &self,
         file: &Path,
@@ -212,24 +212,24 @@ fn spawn<T: RepoType>(
             .revision(&revision)
             .progress(Messenger(sender.clone()))
             .send();
-        // Without a marker for the commit, only the hub's own words tell what is missing.
+        // Without a marker for the commit, only the hub's message tells what is missing.
         if matches!(outcome, Err(HFError::EntryNotFound { .. })) && !absences.exists() {
             outcome = Err(ask_what_is_missing(&repository, &revision, &file));
         }
-        // Nobody listens any more where the wait was given up.
+        // The receiver is gone if the wait was given up.
         let _ = sender.send(Message::Ended(outcome));
     });
     receiver
 }
 
-/// The commit for which `hf-hub` has just noted that it lacks the file.
+/// Returns the commit for which `hf-hub` has just recorded that the file does not exist.
 fn absent_from(staged: &Folder) -> Option<String> {
     let commit = fs::read_dir(staged.absences()).ok()?.next()?.ok()?;
     commit.file_name().into_string().ok()
 }
 
-/// The error of asking for the file's description, which keeps the words that the error of the
-/// download drops.
+/// Returns the error of a request for the file's metadata, which keeps the message that the error of the
+/// download lacks.
 fn ask_what_is_missing<T: RepoType>(
     repository: &HFRepositorySync<T>,
     revision: &str,
@@ -246,7 +246,7 @@ fn ask_what_is_missing<T: RepoType>(
     }
 }
 
-/// Passes on what the thread says until it has ended, or nothing has come for too long.
+/// Forwards the messages of the thread until it has ended, or no byte has come for too long.
 fn watch(
     messages: &Receiver<Message>,
     patience: Duration,
@@ -278,7 +278,7 @@ fn watch(
     }
 }
 
-/// Sends what `hf-hub` reports to the thread that waits.
+/// Sends the reports of `hf-hub` to the waiting thread.
 struct Messenger(Sender<Message>);
 
 impl ProgressHandler for Messenger {

@@ -4,6 +4,7 @@ use super::place::{ensure_new, is_run, is_unfinished, no_run};
 use super::recipe::Recipe;
 use super::state::{self, Identity, Standing, State};
 use super::watch::COLUMNS;
+use crate::data::DatasetSurvey;
 use crate::error::hinted;
 use crate::report::{PLOTS, plots_in};
 use crate::weights::{Card, write_model, write_whole};
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 pub(super) const CONFIG: &str = "config.toml";
 pub(super) const STATE: &str = "state.safetensors";
 pub(super) const METRICS: &str = "metrics.csv";
+const DATA: &str = "data.json";
 /// Locked while a process writes to the folder, so that no second one does.
 pub(super) const LOCK: &str = ".lock";
 
@@ -65,7 +67,7 @@ impl RunFolder {
     pub fn abandon(self) {
         let Self { path, _lock: lock } = self;
         drop(lock);
-        for name in [STATE, CONFIG, LOCK] {
+        for name in [STATE, CONFIG, DATA, LOCK] {
             // A missing file needs no removal.
             let _ = fs::remove_file(path.join(name));
         }
@@ -224,6 +226,23 @@ impl RunFolder {
         write_whole(&self.path.join(CONFIG), |file| {
             Ok(file.write_all(text.as_bytes())?)
         })
+    }
+
+    /// Writes `data.json`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_survey(&self, survey: &DatasetSurvey) -> Result<()> {
+        write_whole(&self.path.join(DATA), |file| {
+            serde_json::to_writer_pretty(&mut *file, survey)?;
+            Ok(file.write_all(b"\n")?)
+        })
+    }
+
+    /// Reads `data.json`; `None` in runs of earlier versions and where it cannot be read.
+    pub fn survey(&self) -> Option<DatasetSurvey> {
+        let text = fs::read(self.path.join(DATA)).ok()?;
+        serde_json::from_slice(&text).ok()
     }
 
     /// Writes the state: the commit of the progress since the last one.

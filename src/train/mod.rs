@@ -32,6 +32,7 @@
 
 mod announce;
 pub mod best;
+mod check;
 pub mod choices;
 pub mod curves;
 pub mod defaults;
@@ -66,6 +67,7 @@ pub mod validation;
 pub mod watch;
 
 pub use best::BestBy;
+pub use check::check;
 pub use ema::Ema;
 pub(crate) use place::{is_run, named_run};
 

@@ -12,8 +12,10 @@ use super::watch::Watch;
 use crate::data::Transform;
 use crate::data::augment::Policy;
 use crate::data::batches::Batches;
+use crate::data::decode::DecodeOptions;
 use crate::data::sets::fingerprint::{file_sizes, sampled_contents};
 use crate::data::sets::{DataSet, Kind, Split};
+use crate::data::survey::{DatasetSurvey, Inspection};
 use crate::datasets::{self, DataName};
 use crate::error::hinted;
 use crate::eval::EvalOptions;
@@ -265,6 +267,22 @@ impl Data {
     /// Returns a fingerprint of a sample of the images' contents.
     pub fn contents(&self) -> String {
         sampled_contents(self.splits())
+    }
+
+    /// Inspects the images on `workers` threads; `inspected` receives the number of those that are done.
+    pub fn survey(
+        &self,
+        inspection: Inspection,
+        decoding: DecodeOptions,
+        workers: usize,
+        inspected: &mut dyn FnMut(usize),
+    ) -> Result<DatasetSurvey> {
+        DatasetSurvey::new(&self.set, inspection, decoding, workers, inspected)
+    }
+
+    /// Returns the number of images in all splits.
+    pub fn images(&self) -> usize {
+        self.splits().map(Split::len).sum()
     }
 
     fn splits(&self) -> impl Iterator<Item = &Split> {

@@ -1,5 +1,6 @@
 //! Preparation of a new run: data, model, settings, folder.
 
+use super::check::{DEFAULT_DATA, inspect};
 use super::events::Events;
 use super::feed::Feed;
 use super::folder::RunFolder;
@@ -18,6 +19,7 @@ use super::start::{
 };
 use super::state::{Exact, Identity, Standing};
 use super::watch::Watch;
+use crate::data::DatasetSurvey;
 use crate::datasets::DataName;
 use crate::error::misuse;
 use crate::hub::Progress;
@@ -69,7 +71,7 @@ impl Run {
         if let Target::Folder(path) | Target::Dry(Some(path)) | Target::Trial(Some(path)) = target {
             ensure_new(path)?;
         }
-        let written = said.data.clone().unwrap_or_else(|| "cifar10".to_owned());
+        let written = said.data.clone().unwrap_or_else(|| DEFAULT_DATA.to_owned());
         let name = DataName::parse(&written)?;
         refuse_two_architectures(&said)?;
         refuse_idle(&said)?;
@@ -101,6 +103,7 @@ impl Run {
         let begun_with = card.and_then(|card| card.run.clone());
         let recipe = data.fill(said, model, &base, watch)?;
         let settings = Settings::new(&recipe)?;
+        let survey = inspect(&data, &recipe, &settings, site.workers, watch)?;
         let start = match checkpoint {
             Some(checkpoint) => Start::of(&checkpoint, &data.set.labels, &settings, watch)?,
             None => Start::new(&recipe, &settings, data.set.labels.len())?,
@@ -146,7 +149,7 @@ impl Run {
             Target::Folder(path) => Some(RunFolder::create(path)?),
             Target::Numbered => Some(RunFolder::numbered(Path::new(RUNS), &folder_name)?),
         };
-        if let Err(error) = run.begin_folder(about) {
+        if let Err(error) = run.begin_folder(about, survey.as_ref()) {
             if let Some(folder) = run.folder.take() {
                 folder.abandon();
             }
@@ -160,7 +163,7 @@ impl Run {
     }
 
     /// Writes the files that a run folder has before the first step, so that the run can be resumed from then on.
-    fn begin_folder(&self, about: &str) -> Result<()> {
+    fn begin_folder(&self, about: &str, survey: Option<&DatasetSurvey>) -> Result<()> {
         let Some(folder) = &self.folder else {
             return Ok(());
         };
@@ -174,6 +177,9 @@ impl Run {
         folder.ensure_room(bytes(&state), bytes(&self.learner.weights()?))?;
         // The state first: a folder that has one can be resumed, and one that has none counts as empty.
         folder.write_state(&self.identity, &self.standing, &state)?;
+        if let Some(survey) = survey {
+            folder.write_survey(survey)?;
+        }
         folder.write_config(&self.config_toml(about)?)
     }
 }

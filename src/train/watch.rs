@@ -1,6 +1,7 @@
 //! The observer of a run: the command line prints what it receives, a program can collect it.
 
 use super::recipe::Recipe;
+use crate::data::DatasetSurvey;
 use crate::error::one_line;
 use anyhow::{Error, Result};
 use serde::Serialize;
@@ -123,6 +124,9 @@ pub trait Watch {
     fn warning(&mut self, error: &Error) {
         self.note(&one_line(error));
     }
+
+    /// The images of a folder were inspected, for a new run of `recipe`.
+    fn surveyed(&mut self, _survey: &DatasetSurvey, _recipe: &Recipe) {}
 
     /// The run starts or resumes.
     fn begin(&mut self, beginning: &Beginning);

@@ -223,7 +223,7 @@ fn an_unreadable_picture_is_named_and_left_out_of_its_batch() -> Result<()> {
         assert!(bad.inputs.is_empty() && bad.targets.is_empty());
         for (error, path) in bad.unreadable.iter().zip(&paths[4..6]) {
             let error = format!("{error:#}");
-            let expected = format!("cannot read picture `{}`: ", path.display());
+            let expected = format!("cannot read image `{}`: ", path.display());
             assert!(error.starts_with(&expected), "{error}");
         }
         assert_eq!(bad.unreadable.len(), 2);

@@ -164,8 +164,8 @@ fn idx_equals_candle_datasets() {
     for (images, message) in [
         ((&images - 0.5).unwrap(), "no 8-bit one in 0..=1"),
         ((&images * 0.99).unwrap(), "no 8-bit one in 0..=1"),
-        (images.narrow(1, 0, 783).unwrap(), "holds no pictures"),
-        (images.narrow(0, 0, 8).unwrap(), "for 8 pictures"),
+        (images.narrow(1, 0, 783).unwrap(), "holds no images"),
+        (images.narrow(0, 0, 8).unwrap(), "for 8 images"),
     ] {
         theirs.train_images = images;
         let (said, _) = failure(DataSet::from_candle("x", Kind::SmallGrey, None, &theirs));
@@ -189,7 +189,7 @@ fn original_files_are_found_where_archives_and_torchvision_put_them() {
     assert_eq!(data.notes.len(), 6, "{:?}", data.notes);
     assert_eq!(
         data.notes[0],
-        "`data_batch_1.bin` holds 2 pictures, the original holds 10000"
+        "`data_batch_1.bin` holds 2 images, the original holds 10000"
     );
     assert_eq!(data.train.unwrap().name(3), "cifar10 train 3");
 
@@ -306,7 +306,7 @@ fn a_part_put_aside_is_balanced_and_the_same_for_a_seed() {
     assert!(
         error
             .to_string()
-            .contains("no class of `sample` has two pictures"),
+            .contains("no class of `sample` has two images"),
         "{error}"
     );
     data.train = None;
@@ -317,7 +317,7 @@ fn a_part_put_aside_is_balanced_and_the_same_for_a_seed() {
 fn noise_is_made_for_training_alone() {
     let (message, _) = failure(opened("fake:8"));
     assert!(
-        message.contains("noise is made for training only"),
+        message.contains("random inputs are for training only"),
         "{message}"
     );
     let data = resnet::datasets::fake(8, 3, [3, 16, 16], 0).unwrap();

@@ -146,7 +146,7 @@ fn names_take_the_place_of_names_of_the_same_features_alone() {
     let line = format!("predict {CAT} -m {MODEL} --embed {shown}/photos.npy");
     let done = Resnet::line(&line).run();
     let message = format!(
-        "error: cannot write `{shown}/photos.names.txt`: it is there already, without the features of `{shown}/photos.npy`\nhint: pass another file, or move it away\n"
+        "error: cannot write `{shown}/photos.names.txt`: it exists already, without the features of `{shown}/photos.npy`\nhint: pass another file, or move this one away\n"
     );
     assert_eq!((done.status, done.stderr.replace('\\', "/")), (2, message));
     assert_eq!(

@@ -169,7 +169,7 @@ fn kinds_that_are_not_decoded_are_named() -> Result<()> {
     let mut bytes = whole.clone();
     bytes[frame + 4] = 12;
     let (error, _) = refused(&bytes);
-    assert!(error.ends_with("samples of other than 8 bits"), "{error}");
+    assert!(error.ends_with("samples that are not 8 bits"), "{error}");
     Ok(())
 }
 

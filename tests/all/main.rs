@@ -36,6 +36,7 @@ mod refusals;
 mod report;
 mod sample;
 mod summary;
+mod survey;
 mod train;
 mod training;
 mod weights;

@@ -240,7 +240,7 @@ fn a_loader_gives_what_the_steps_give_in_order_and_errors_in_their_place() -> Re
         for (path, result) in paths.iter().zip(loader) {
             if [&bad, &missing].contains(&path) {
                 let error = format!("{:#}", result.unwrap_err());
-                let expected = format!("cannot read picture `{}`: ", path.display());
+                let expected = format!("cannot read image `{}`: ", path.display());
                 assert!(error.starts_with(&expected), "{error}");
                 continue;
             }
@@ -352,7 +352,7 @@ fn paths_that_are_no_pictures_say_what_they_are() -> Result<()> {
         }
         let error = decode(&path, &DecodeOptions::default()).unwrap_err();
         let message = format!("{error:#}");
-        let expected = format!("cannot read picture `{}`: ", path.display());
+        let expected = format!("cannot read image `{}`: ", path.display());
         Ok(message
             .strip_prefix(&expected)
             .context(message.clone())?
@@ -362,17 +362,17 @@ fn paths_that_are_no_pictures_say_what_they_are() -> Result<()> {
     assert_eq!(error("empty.png", Some(b""))?, "the file is empty");
     assert_eq!(
         error("page.jpg", Some(b"<!doctype html>\n<p>404"))?,
-        "it is an HTML page, not a picture"
+        "it is an HTML page, not an image"
     );
     assert_eq!(
         error("a.avif", Some(b"\0\0\0\x1cftypavif\0\0\0\0avifmif1"))?,
-        "it is an AVIF picture, which is not supported"
+        "it is an AVIF image, which is not supported"
     );
     let path = folder.path().display().to_string();
     let error = decode(folder.path(), &DecodeOptions::default()).unwrap_err();
     assert_eq!(
         format!("{error:#}"),
-        format!("cannot read picture `{path}`: it is a folder")
+        format!("cannot read image `{path}`: it is a folder")
     );
     Ok(())
 }

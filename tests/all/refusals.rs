@@ -206,17 +206,17 @@ const FAILURES: [Case; 47] = [
     (
         "predict CAT -m nothing --embed DIR/features.txt",
         2,
-        "error: cannot tell the format of `DIR/features.txt` by its ending\nhint: features are written as .safetensors, .npy or .csv",
+        "error: unknown extension of `DIR/features.txt`\nhint: features are written as .safetensors, .npy or .csv",
     ),
     (
         "predict CAT -m nothing --embed DIR/nowhere/features.npy",
         1,
-        "error: cannot write `DIR/nowhere/features.npy`: there is no such folder\nhint: make it first",
+        "error: cannot write `DIR/nowhere/features.npy`: no such folder\nhint: create it first",
     ),
     (
         "predict CAT -m nothing --embed DIR/folder.csv",
         1,
-        "error: cannot write `DIR/folder.csv`: it is a folder\nhint: pass a file's name",
+        "error: cannot write `DIR/folder.csv`: it is a folder\nhint: pass the name of a file",
     ),
     (
         "predict CAT DIR/cut.png -m MODEL --explain DIR",
@@ -316,22 +316,22 @@ const FAILURES: [Case; 47] = [
     (
         "predict DIR/text.png -m MODEL",
         1,
-        "error: cannot read picture `DIR/text.png`: it is a text file, not a picture\nhint: PNG, JPEG, WebP, BMP, GIF and TIFF pictures are supported",
+        "error: cannot read image `DIR/text.png`: it is a text file, not an image\nhint: PNG, JPEG, WebP, BMP, GIF and TIFF images are supported",
     ),
     (
         "predict DIR/empty.pth -m MODEL",
         1,
-        "error: cannot read picture `DIR/empty.pth`: the file is empty",
+        "error: cannot read image `DIR/empty.pth`: the file is empty",
     ),
     (
         "predict DIR/cut.png -m MODEL",
         1,
-        "error: cannot read picture `DIR/cut.png`: the file is truncated\nhint: it was not copied or downloaded whole: fetch it again",
+        "error: cannot read image `DIR/cut.png`: the file is truncated\nhint: the copy or download is incomplete: fetch it again",
     ),
     (
         "predict DIR/bomb.png -m MODEL",
         1,
-        "error: cannot read picture `DIR/bomb.png`: it has 60000x60000 pixels, more than the limit of 178956970\nhint: if the file is to be trusted, reduce the picture first",
+        "error: cannot read image `DIR/bomb.png`: it has 60000x60000 pixels, more than the limit of 178956970\nhint: if you trust the file, reduce the image first",
     ),
     (
         "predict DIR/nothing -m MODEL",
@@ -341,7 +341,7 @@ const FAILURES: [Case; 47] = [
     (
         "predict MODEL -m MODEL",
         1,
-        "error: cannot read picture `tests/fixtures/weights/bottleneck.safetensors`: it is a file of an unknown kind, not a picture\nhint: PNG, JPEG, WebP, BMP, GIF and TIFF pictures are supported",
+        "error: cannot read image `tests/fixtures/weights/bottleneck.safetensors`: it is a file of an unknown kind, not an image\nhint: PNG, JPEG, WebP, BMP, GIF and TIFF images are supported",
     ),
     (
         "predict CAT -m MODEL --labels DIR/two.txt",
@@ -361,7 +361,7 @@ const FAILURES: [Case; 47] = [
     (
         "predict CAT -m tests/fixtures/weights/five_channels.safetensors",
         1,
-        "note: the model takes 5 channels and its preprocessing has 3: the average mean 0.449 and std 0.226 are used for each\nerror: a model of 5 input channels takes no pictures\nhint: pictures have 3 channels (colour) or 1 (grey)",
+        "note: the model takes 5 channels and its preprocessing has 3: the average mean 0.449 and std 0.226 are used for each\nerror: a model of 5 input channels takes no images\nhint: images have 3 channels (color) or 1 (gray)",
     ),
     (
         "predict CAT -m tests/fixtures/weights/whole_module.pth",
@@ -421,7 +421,7 @@ const FAILURES: [Case; 47] = [
     (
         "train -d missing --depth 34",
         1,
-        "error: cannot read data set `missing`: no such folder\nhint: pass a folder of pictures, `sample`, `cifar10`, `cifar100`, `mnist`, `fashion-mnist` or `fake:N`",
+        "error: cannot read dataset `missing`: no such folder\nhint: pass a folder of images, `sample`, `cifar10`, `cifar100`, `mnist`, `fashion-mnist` or `fake:N`",
     ),
 ];
 

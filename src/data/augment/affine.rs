@@ -1,8 +1,8 @@
-//! Pictures sheared, shifted and turned: torchvision's `affine` and `rotate` of PIL images, nearest pixel, black around.
+//! Shear, translation and rotation of images: torchvision's `affine` and `rotate` of PIL images, nearest pixel, black fill.
 //!
 //! An output pixel at column x and row y shows the input at a x + b y + c, d x + e y + f; the matrix is torchvision's or
 //! Pillow's, and the coordinates are those of Pillow's `src/libImaging/Geometry.c`, in fixed point with 16 fractional
-//! bits where the axes mix.
+//! bits when both axes contribute.
 
 use crate::data::picture::Picture;
 
@@ -22,17 +22,17 @@ pub fn shear_y(picture: &Picture, slope: f64) -> Picture {
     nearest(picture, [[1.0, 0.0, 0.0], [tangent, 1.0, 0.0]])
 }
 
-/// Shifts by `pixels`, the part after the point left out, to the right.
+/// Shifts to the right by `pixels`, truncated to a whole number.
 pub fn translate_x(picture: &Picture, pixels: f64) -> Picture {
     picture.shifted([0, pixels as isize])
 }
 
-/// Shifts by `pixels`, the part after the point left out, down.
+/// Shifts down by `pixels`, truncated to a whole number.
 pub fn translate_y(picture: &Picture, pixels: f64) -> Picture {
     picture.shifted([pixels as isize, 0])
 }
 
-/// Turns by `degrees` against the clock around the middle.
+/// Rotates counterclockwise by `degrees` around the center.
 pub fn rotate(picture: &Picture, degrees: f64) -> Picture {
     let angle = -degrees.rem_euclid(360.0).to_radians();
     let (sine, cosine) = (rounded(angle.sin()), rounded(angle.cos()));
@@ -41,12 +41,12 @@ pub fn rotate(picture: &Picture, degrees: f64) -> Picture {
     nearest(picture, [row(cosine, sine, x), row(-sine, cosine, y)])
 }
 
-/// To 15 decimals, as Pillow rounds sines.
+/// Rounds to 15 decimals, as Pillow rounds sines.
 fn rounded(value: f64) -> f64 {
     format!("{value:.15}").parse().unwrap_or(value)
 }
 
-/// `picture` seen through `matrix`.
+/// Transforms `picture` by `matrix`.
 fn nearest(picture: &Picture, matrix: Matrix) -> Picture {
     let ([height, width], channels) = (picture.size(), picture.channels());
     let mut output = Picture::filled(picture.size(), &vec![0; channels]);
@@ -66,7 +66,7 @@ fn nearest(picture: &Picture, matrix: Matrix) -> Picture {
         return output;
     }
     let [[a, b, c], [d, e, f]] = matrix.map(|[x, y, shift]| {
-        // The middle of a pixel, not its corner.
+        // The center of a pixel, not its corner.
         [x, y, shift + x * 0.5 + y * 0.5].map(fixed_point)
     });
     for (row, y) in rows.zip(0..) {
@@ -80,7 +80,7 @@ fn nearest(picture: &Picture, matrix: Matrix) -> Picture {
     output
 }
 
-/// The source of each of `length` pixels of an axis that is scaled and shifted alone; below 0 is outside.
+/// Returns the source of each of `length` pixels of an axis that is only scaled and shifted; a negative one is outside.
 fn straight(scale: f64, shift: f64, length: usize) -> Vec<i64> {
     let mut at = shift + scale * 0.5;
     (0..length)
@@ -92,7 +92,7 @@ fn straight(scale: f64, shift: f64, length: usize) -> Vec<i64> {
         .collect()
 }
 
-/// A coordinate with 16 fractional bits.
+/// Converts a coordinate to fixed point with 16 fractional bits.
 fn fixed_point(value: f64) -> i64 {
     (value * 65536.0 + 0.5).floor() as i64
 }

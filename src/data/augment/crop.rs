@@ -1,21 +1,21 @@
-//! Random parts of a picture, as torchvision cuts them from PIL images: `RandomCrop` with padding,
-//! `RandomResizedCrop`, `RandomHorizontalFlip`.
+//! Random crops and flips, as in torchvision on PIL images: `RandomCrop` with padding, `RandomResizedCrop`,
+//! `RandomHorizontalFlip`.
 //!
-//! What is random (a box, an offset) is drawn by one function and used by another, so that the pixels can be held equal
-//! to torchvision's.
+//! Random parameters (a box, an offset) are drawn by one function and used by another, so that tests can compare the pixels
+//! with torchvision's.
 
 use crate::data::picture::Picture;
 use crate::data::resize::Window;
 use crate::random::Random;
 
-/// The part of the picture's area that a resized crop takes.
+/// The part of the image's area that a resized crop takes.
 const SCALE: [f64; 2] = [0.08, 1.0];
 /// Width over height of a resized crop.
 const RATIO: [f64; 2] = [3.0 / 4.0, 4.0 / 3.0];
-/// Boxes that are tried before the middle is taken.
+/// Boxes that are tried before the center is taken.
 const TRIES: usize = 10;
 
-/// Turns `picture` left to right.
+/// Flips `picture` left to right.
 pub fn flip(picture: &mut Picture) {
     let (width, channels) = (picture.size()[1], picture.channels());
     for row in picture.samples_mut().chunks_exact_mut(width * channels) {
@@ -26,8 +26,8 @@ pub fn flip(picture: &mut Picture) {
     }
 }
 
-/// What a window of the picture's own size shows of `picture` with `padding` (rows, columns) of black on each side; the
-/// window begins at row and column `start` of the padded picture.
+/// Pads `picture` with `padding` (rows, columns) of black on each side and returns a window of its own size that starts at
+/// row and column `start`.
 ///
 /// # Panics
 /// When `start` is more than twice the padding.
@@ -39,12 +39,12 @@ pub fn padded_crop(picture: &Picture, padding: [usize; 2], start: [usize; 2]) ->
     picture.shifted([0, 1].map(|axis| padding[axis].cast_signed() - start[axis].cast_signed()))
 }
 
-/// Where [`padded_crop`] begins, at random.
+/// Returns a random start of [`padded_crop`].
 pub fn draw_start(padding: [usize; 2], random: &mut Random) -> [usize; 2] {
     padding.map(|padding| random.below(2 * padding + 1))
 }
 
-/// The window of a resized crop of a picture of height and width `size`: torchvision's `RandomResizedCrop.get_params`
+/// Returns the window of a resized crop of an image of height and width `size`: torchvision's `RandomResizedCrop.get_params`
 /// with a scale of .08 to 1 and a ratio of 3/4 to 4/3.
 pub fn draw_window([height, width]: [usize; 2], random: &mut Random) -> Window {
     let area = (height * width) as f64;
@@ -64,7 +64,7 @@ pub fn draw_window([height, width]: [usize; 2], random: &mut Random) -> Window {
     middle([height, width])
 }
 
-/// The largest window in the middle of a picture of height and width `size` whose ratio is allowed.
+/// Returns the largest centered window of an image of height and width `size` with an allowed ratio.
 pub fn middle([height, width]: [usize; 2]) -> Window {
     let ratio = width as f64 / height as f64;
     let size = if ratio < RATIO[0] {
@@ -134,7 +134,7 @@ mod tests {
             assert!((0.735..1.36).contains(&ratio), "{ratio}");
             areas.push(area);
         }
-        // Uniform, less the largest boxes that do not fit.
+        // Uniform, except for the largest boxes that do not fit.
         let mean = areas.iter().sum::<f64>() / areas.len() as f64;
         assert!((0.42..0.54).contains(&mean), "{mean}");
     }

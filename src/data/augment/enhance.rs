@@ -1,21 +1,21 @@
-//! Pillow's `ImageEnhance`: a picture mixed with a poorer one of itself (black, one grey, without colour, smooth), or led
-//! away from it by a factor above 1.
+//! Pillow's `ImageEnhance`: an image blended with a degraded version of itself (black, uniform gray, without color, smooth),
+//! or moved away from it by a factor above 1.
 
 use super::levels::{for_each_channel, look_up};
 use crate::data::picture::Picture;
 use crate::data::transform::grey;
 
-/// From black (0) past the picture itself (1) to brighter.
+/// Changes the brightness: 0 is black, 1 the image itself, more is brighter.
 pub fn brightness(picture: &mut Picture, factor: f64) {
     towards(picture, 0, factor);
 }
 
-/// From the picture's mean grey (0) past the picture itself (1) to more contrast.
+/// Changes the contrast: 0 is the image's mean gray, 1 the image itself.
 pub fn contrast(picture: &mut Picture, factor: f64) {
-    let greys;
+    let grays;
     let samples = if picture.channels() == 3 {
-        greys = grey(picture.samples());
-        &greys
+        grays = grey(picture.samples());
+        &grays
     } else {
         picture.samples()
     };
@@ -24,19 +24,19 @@ pub fn contrast(picture: &mut Picture, factor: f64) {
     towards(picture, mean, factor);
 }
 
-/// From black and white (0) past the picture itself (1) to stronger colours; a grey picture stays.
+/// Changes the saturation: 0 is without color, 1 the image itself; a gray image stays the same.
 pub fn colour(picture: &mut Picture, factor: f64) {
     if picture.channels() != 3 {
         return;
     }
-    let greys = grey(picture.samples());
+    let grays = grey(picture.samples());
     let (pixels, _) = picture.samples_mut().as_chunks_mut::<3>();
-    for (pixel, grey) in pixels.iter_mut().zip(greys) {
+    for (pixel, grey) in pixels.iter_mut().zip(grays) {
         *pixel = pixel.map(|sample| blend(grey, sample, factor as f32));
     }
 }
 
-/// From smooth (0) past the picture itself (1) to sharper.
+/// Changes the sharpness: 0 is smooth, 1 the image itself.
 pub fn sharpness(picture: &mut Picture, factor: f64) {
     let smooth = smooth(picture);
     for (sample, &smooth) in picture.samples_mut().iter_mut().zip(smooth.samples()) {
@@ -44,20 +44,20 @@ pub fn sharpness(picture: &mut Picture, factor: f64) {
     }
 }
 
-/// Mixes every sample with one value.
+/// Blends every sample with one value.
 fn towards(picture: &mut Picture, value: u8, factor: f64) {
     let table = std::array::from_fn(|sample| blend(value, sample as u8, factor as f32));
     let channels = picture.channels();
     look_up(picture, &for_each_channel(channels, table));
 }
 
-/// Pillow's `Image.blend` of two samples, which cuts what is behind the point.
+/// Blends two samples as Pillow's `Image.blend`, which truncates.
 fn blend(poor: u8, sample: u8, factor: f32) -> u8 {
     let difference = i16::from(sample) - i16::from(poor);
     (f32::from(poor) + factor * f32::from(difference)) as u8
 }
 
-/// Pillow's `ImageFilter.SMOOTH`: a pixel counts five times, each of its eight neighbours once; the border stays.
+/// Smooths as Pillow's `ImageFilter.SMOOTH`: a pixel has weight five, each of its eight neighbors one; the border stays.
 fn smooth(picture: &Picture) -> Picture {
     let ([height, width], channels) = (picture.size(), picture.channels());
     let mut smooth = picture.clone();

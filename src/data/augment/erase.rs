@@ -1,4 +1,4 @@
-//! Random erasing of a rectangle of the model's input, as torchvision's `RandomErasing` does it: Random Erasing Data
+//! Random erasing of a rectangle of the model's input, as in torchvision's `RandomErasing`: Random Erasing Data
 //! Augmentation, <https://arxiv.org/abs/1708.04896>.
 
 use crate::data::resize::Window;
@@ -8,13 +8,13 @@ use crate::random::Random;
 const SCALE: [f64; 2] = [0.02, 0.33];
 /// Height over width of the rectangle.
 const RATIO: [f64; 2] = [0.3, 3.3];
-/// Rectangles that are tried before none is erased.
+/// Rectangles that are tried before nothing is erased.
 const TRIES: usize = 10;
 
-/// Sets `window` of every channel of `input`, `[channels, height, width]`, to 0 (the mean colour, once normalised).
+/// Sets `window` of every channel of `input`, `[channels, height, width]`, to 0 (the mean color, once normalized).
 ///
 /// # Panics
-/// When the window sticks out.
+/// When the window extends beyond the input.
 pub fn erase(input: &mut [f32], [height, width]: [usize; 2], window: Window) {
     for plane in input.chunks_exact_mut(height * width) {
         let rows = plane.chunks_exact_mut(width).skip(window.start[0]);
@@ -24,7 +24,7 @@ pub fn erase(input: &mut [f32], [height, width]: [usize; 2], window: Window) {
     }
 }
 
-/// A rectangle of an input of height and width `size`; none where ten did not fit.
+/// Returns a random rectangle of an input of height and width `size`; `None` when ten did not fit.
 pub fn draw_window([height, width]: [usize; 2], random: &mut Random) -> Option<Window> {
     let area = (height * width) as f64;
     (0..TRIES).find_map(|_| {

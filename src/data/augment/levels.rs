@@ -1,9 +1,9 @@
-//! Pictures whose samples are looked up in a table a channel: Pillow's `ImageOps.posterize`, `solarize`, `autocontrast`
+//! Operations with one lookup table per channel: Pillow's `ImageOps.posterize`, `solarize`, `autocontrast`
 //! and `equalize`.
 
 use crate::data::picture::Picture;
 
-/// What each value of a sample becomes.
+/// The new value of each value of a sample.
 pub(super) type Table = [u8; 256];
 
 /// Keeps the `bits` highest bits (1 to 8).
@@ -12,7 +12,7 @@ pub fn posterize(picture: &mut Picture, bits: u32) {
     every_channel(picture, |sample| sample >> lost << lost);
 }
 
-/// Inverts the samples that are not below `threshold`.
+/// Inverts the samples of `threshold` and above.
 pub fn solarize(picture: &mut Picture, threshold: f64) {
     every_channel(picture, |sample| {
         if f64::from(sample) < threshold {
@@ -40,7 +40,7 @@ pub fn autocontrast(picture: &mut Picture) {
     });
 }
 
-/// Spreads each channel so that its values are equally frequent.
+/// Equalizes the histogram of each channel.
 pub fn equalize(picture: &mut Picture) {
     by_histogram(picture, |counts| {
         let last = counts.iter().rfind(|&&count| count > 0)?;
@@ -57,8 +57,7 @@ pub fn equalize(picture: &mut Picture) {
     });
 }
 
-/// Looks each channel up in the table that `table` makes of how often each of its values occurs; where there is none, the
-/// channel stays.
+/// Maps each channel by the table that `table` makes from its histogram; without one, the channel stays the same.
 fn by_histogram(picture: &mut Picture, table: impl Fn(&[usize; 256]) -> Option<Table>) {
     let channels = picture.channels();
     let mut counts = vec![[0; 256]; channels];
@@ -75,19 +74,19 @@ fn by_histogram(picture: &mut Picture, table: impl Fn(&[usize; 256]) -> Option<T
     look_up(picture, &tables);
 }
 
-/// Changes every sample by `change`.
+/// Maps every sample by `change`.
 fn every_channel(picture: &mut Picture, change: impl Fn(u8) -> u8) {
     let table = std::array::from_fn(|value| change(value as u8));
     let channels = picture.channels();
     look_up(picture, &for_each_channel(channels, table));
 }
 
-/// The same table for all channels.
+/// Returns the same table for all channels.
 pub(super) fn for_each_channel(channels: usize, table: Table) -> Vec<Table> {
     vec![table; channels]
 }
 
-/// Looks every sample up in its channel's table.
+/// Maps every sample by the table of its channel.
 pub(super) fn look_up(picture: &mut Picture, tables: &[Table]) {
     for pixel in picture.samples_mut().chunks_exact_mut(tables.len()) {
         for (sample, table) in pixel.iter_mut().zip(tables) {

@@ -1,31 +1,31 @@
-//! Pictures mixed of two: mixup, <https://arxiv.org/abs/1710.09412>, and `CutMix`, <https://arxiv.org/abs/1905.04899>, a
-//! batch at a time as timm does it.
+//! Mixing of two images: mixup, <https://arxiv.org/abs/1710.09412>, and `CutMix`, <https://arxiv.org/abs/1905.04899>, per
+//! batch as in timm.
 //!
-//! A picture's partner is the one at its place from the batch's end, and the whole batch shares one draw.
+//! The partner of an image is the one at the same position from the end of the batch; the batch shares one draw.
 
 use super::Augmentation;
 use crate::data::resize::Window;
 use crate::random::Random;
 
-/// How the pictures of a batch are mixed.
+/// How the images of a batch are mixed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Mix {
-    /// `share` of each picture plus the rest of its partner.
+    /// A blend of each image, weighted by `share`, and its partner.
     Mixup {
-        /// The picture's own part, in 0..=1.
+        /// The weight of the image, in 0..=1.
         share: f64,
     },
-    /// A rectangle of each picture replaced by its partner's.
+    /// A rectangle of each image replaced by its partner's.
     CutMix {
         /// The rectangle; it may be empty.
         window: Window,
-        /// The picture's own part of the area.
+        /// The image's share of the area.
         share: f64,
     },
 }
 
 impl Mix {
-    /// The mix of a batch of inputs of height and width `size`; none where `augmentation` has both off.
+    /// Draws the mix of a batch of inputs of height and width `size`; `None` when `augmentation` has both off.
     pub fn draw(
         augmentation: &Augmentation,
         size: [usize; 2],
@@ -46,8 +46,8 @@ impl Mix {
         Some(Self::cut_around(centre, size, share))
     }
 
-    /// The rectangle of `1 - share` of the area around `centre` (row, column), cut where it sticks out of an input of height
-    /// and width `size`; the share becomes what is really left.
+    /// Returns the rectangle of `1 - share` of the area around `centre` (row, column), clipped to an input of height and width
+    /// `size`; the share becomes that of the clipped rectangle.
     pub fn cut_around(centre: [usize; 2], size: [usize; 2], share: f64) -> Self {
         let [rows, columns] = [0, 1].map(|axis| {
             let length = (size[axis] as f64 * (1.0 - share).sqrt()) as usize;
@@ -65,25 +65,25 @@ impl Mix {
         }
     }
 
-    /// The picture's own part of its target, in 0..=1.
+    /// Returns the weight of the image's own target, in 0..=1.
     pub fn share(&self) -> f64 {
         match *self {
             Self::Mixup { share } | Self::CutMix { share, .. } => share,
         }
     }
 
-    /// Mixes `inputs`, `[pictures, length]`, each `[channels, height, width]` of height and width `size`.
+    /// Mixes `inputs`, `[images, length]`, each `[channels, height, width]` of height and width `size`.
     ///
     /// # Panics
-    /// When `inputs` is no whole number of pictures, or the window sticks out.
+    /// When `inputs` is not a whole number of images, or the window extends beyond them.
     pub fn apply(&self, inputs: &mut [f32], length: usize, size: [usize; 2]) {
         let pictures = inputs.len() / length;
         assert_eq!(
             inputs.len(),
             pictures * length,
-            "numbers of {pictures} inputs"
+            "values of {pictures} inputs"
         );
-        // Of an odd batch, the one in the middle is its own partner.
+        // In an odd batch, the image in the middle is its own partner.
         let (first, rest) = inputs.split_at_mut(pictures / 2 * length);
         let (middle, last) = rest.split_at_mut(pictures % 2 * length);
         let partners = last.chunks_exact_mut(length).rev();
@@ -100,7 +100,7 @@ impl Mix {
     }
 }
 
-/// Makes of two inputs the two blends of them.
+/// Replaces two inputs by their two blends.
 fn blend(one: &mut [f32], other: &mut [f32], share: f64) {
     let (own, rest) = (share as f32, (1.0 - share) as f32);
     for (a, b) in one.iter_mut().zip(other) {

@@ -1,8 +1,8 @@
-//! Augmentation: what training does to a picture so that no epoch sees the same one twice.
+//! Augmentation: random changes of the training images, different in each epoch.
 //!
-//! The crops and `RandAugment`'s operations give torchvision's bytes on PIL images; each is a function of explicit
-//! parameters. What they are given is drawn from a [`Random`] that is a function of the picture's place in the run.
-//! A model of one channel reads grey pictures: a picture becomes grey before anything else, as for evaluation.
+//! The crops and `RandAugment`'s operations give the bytes of torchvision's on PIL images; each is a function of explicit
+//! parameters. The parameters are drawn from a [`Random`] that depends on the image's position in the run.
+//! For a model of one channel, an image is converted to gray first, as in evaluation.
 
 pub mod affine;
 pub mod crop;
@@ -23,45 +23,45 @@ use crate::error::misuse;
 use crate::model::Preprocess;
 use crate::random::Random;
 
-/// The part of the model's size by which [`Policy::CropFlip`] pads: four pixels of 32.
+/// The padding of [`Policy::CropFlip`] as a part of the model's size: four pixels of 32.
 const PADDING: usize = 8;
 
-/// How pictures are cropped and changed.
+/// The random crops and changes of images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Policy {
-    /// As for evaluation.
+    /// As in evaluation.
     None,
-    /// As for evaluation, and half of the pictures turned left to right.
+    /// As in evaluation, and half of the images flipped left to right.
     Flip,
-    /// As for evaluation, then black around it (an eighth of the size on each side) and a random crop of the size: for small
-    /// pictures that mean something else when they are mirrored.
+    /// As in evaluation, then padded with black (an eighth of the size on each side) and randomly cropped to the size: for
+    /// small images that must not be flipped.
     Crop,
-    /// [`Policy::Crop`] and a flip: for small pictures.
+    /// [`Policy::Crop`] and a flip: for small images.
     CropFlip,
     /// A random part (area .08 to 1, ratio 3/4 to 4/3) resized to the model's size, and a flip: for photographs.
     ResizedCrop,
-    /// The crop that suits the pictures, a flip, then `RandAugment`: two random operations of magnitude 9.
+    /// The crop for the kind of images, a flip, then `RandAugment`: two random operations of magnitude 9.
     Randaugment,
 }
 
-/// What is done to the pictures of a training run.
+/// The augmentation of a training run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Augmentation {
-    /// Crops and changes.
+    /// The crops and changes.
     pub policy: Policy,
-    /// Whether the pictures are small: `RandAugment` then goes with the padded crop, else with the resized one.
+    /// Whether the images are small: then `RandAugment` follows the padded crop, else the resized one.
     pub small: bool,
-    /// The probability that a rectangle of a picture is erased.
+    /// The probability that a rectangle of an image is erased.
     pub erase: f64,
     /// Mixup's alpha; 0 is off.
     pub mixup: f64,
-    /// `CutMix`'s alpha; 0 is off. With both on, a coin chooses for each batch.
+    /// `CutMix`'s alpha; 0 is off. With both on, one is chosen at random for each batch.
     pub cutmix: f64,
 }
 
 impl Augmentation {
-    /// `policy` alone.
+    /// Returns an augmentation of `policy` alone.
     pub fn of(policy: Policy, small: bool) -> Self {
         Self {
             policy,
@@ -72,22 +72,22 @@ impl Augmentation {
         }
     }
 
-    /// Refuses a probability outside 0 to 1 and an alpha below 0 or beyond a million.
+    /// Rejects a probability outside 0 to 1 and an alpha below 0 or beyond a million.
     ///
     /// # Errors
-    /// Misuse: such a number.
+    /// [`misuse`] for such a number.
     pub fn check(&self) -> Result<()> {
         if !(0.0..=1.0).contains(&self.erase) {
             return Err(misuse(
                 format!("the probability of random erasing cannot be {}", self.erase),
-                "give a number from 0 (off) to 1",
+                "must be from 0 (off) to 1",
             ));
         }
         for (name, alpha) in [("mixup", self.mixup), ("cutmix", self.cutmix)] {
             if !(0.0..=1e6).contains(&alpha) {
                 return Err(misuse(
                     format!("the alpha of {name} cannot be {alpha}"),
-                    "give 0 (off) or a number above it, such as 0.2 or 1, at most 1000000",
+                    "must be 0 (off) or above, such as 0.2 or 1, and at most 1000000",
                 ));
             }
         }
@@ -95,7 +95,7 @@ impl Augmentation {
     }
 }
 
-/// From a decoded picture to a model's input for training.
+/// Preprocessing of a decoded training image for a model.
 #[derive(Debug, Clone)]
 pub struct TrainTransform {
     transform: Transform,
@@ -106,7 +106,7 @@ impl TrainTransform {
     /// Checks both and prepares the tables.
     ///
     /// # Errors
-    /// As [`Transform::new`], a probability outside 0 to 1, and an alpha below 0.
+    /// Those of [`Transform::new`], and a probability or an alpha out of range.
     pub fn new(preprocess: &Preprocess, augmentation: Augmentation) -> Result<Self> {
         augmentation.check()?;
         Ok(Self {
@@ -115,35 +115,35 @@ impl TrainTransform {
         })
     }
 
-    /// What is done to the pictures.
+    /// Returns the augmentation.
     pub fn augmentation(&self) -> &Augmentation {
         &self.augmentation
     }
 
-    /// Whether every epoch sees the same inputs, mixing included.
+    /// Returns whether every epoch sees the same inputs, mixing included.
     pub fn is_deterministic(&self) -> bool {
         self.augmentation == Augmentation::of(Policy::None, self.augmentation.small)
     }
 
-    /// Numbers in one picture of the model's input.
+    /// Returns the number of values in one input of the model.
     pub fn input_len(&self) -> usize {
         self.transform.input_len()
     }
 
-    /// Height and width of the model's input.
+    /// Returns the height and width of the model's input.
     pub fn size(&self) -> [usize; 2] {
         self.transform.size()
     }
 
-    /// Channels of the model's input: 3 or 1.
+    /// Returns the number of channels of the model's input: 3 or 1.
     pub fn channels(&self) -> usize {
         self.transform.channels()
     }
 
-    /// `picture` augmented, as the model's input `[channels, height, width]`.
+    /// Augments `picture` and returns the model's input, `[channels, height, width]`.
     ///
     /// # Errors
-    /// A picture without pixels.
+    /// When the image has no pixels.
     pub fn input(&self, picture: &RgbImage, random: &mut Random) -> Result<Vec<f32>> {
         let mut input = vec![0.0; self.input_len()];
         let picture = self.picture(picture, random)?;
@@ -156,10 +156,10 @@ impl TrainTransform {
         Ok(input)
     }
 
-    /// `picture` cropped and changed, at the model's size and in its channels.
+    /// Crops and changes `picture`, and returns it at the model's size and in its channels.
     ///
     /// # Errors
-    /// A picture without pixels.
+    /// When the image has no pixels.
     pub fn picture(&self, picture: &RgbImage, random: &mut Random) -> Result<Picture> {
         let Augmentation { policy, small, .. } = self.augmentation;
         let mut augmented = match policy {
@@ -182,11 +182,11 @@ impl TrainTransform {
         Ok(augmented)
     }
 
-    /// A random part of `picture` at the model's size.
+    /// Returns a random part of `picture` at the model's size.
     fn resized_crop(&self, picture: &RgbImage, random: &mut Random) -> Result<Picture> {
         let size = [picture.height() as usize, picture.width() as usize];
         if size.contains(&0) {
-            bail!("the picture has {}x{} pixels", size[0], size[1]);
+            bail!("the image has {}x{} pixels", size[0], size[1]);
         }
         let part = cut(picture.into(), crop::draw_window(size, random));
         let part = self.transform.in_channels(part);

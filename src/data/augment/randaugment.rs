@@ -5,17 +5,17 @@ use super::{affine, enhance, levels};
 use crate::data::picture::Picture;
 use crate::random::Random;
 
-/// Operations a picture.
+/// Operations per image.
 const OPERATIONS: usize = 2;
-/// The magnitude of each, of [`BINS`].
+/// The magnitude of each operation, of [`BINS`].
 const MAGNITUDE: usize = 9;
-/// Magnitudes from none to most.
+/// The number of magnitudes.
 pub const BINS: usize = 31;
 
-/// What may be done to a picture.
+/// An operation on an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
-    /// Nothing.
+    /// No change.
     Identity,
     /// [`affine::shear_x`].
     ShearX,
@@ -46,7 +46,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// All of them, each as likely as the others.
+    /// All operations, which are equally likely.
     pub const ALL: [Self; 14] = [
         Self::Identity,
         Self::ShearX,
@@ -64,8 +64,8 @@ impl Operation {
         Self::Equalize,
     ];
 
-    /// The magnitude number `bin` (below [`BINS`]) for a picture of height and width `size`: a slope, pixels, degrees, a
-    /// factor's distance from 1, bits, or a threshold. 0 where there is none.
+    /// Returns the magnitude number `bin` (below [`BINS`]) for an image of height and width `size`: a slope, pixels, degrees, a
+    /// factor's distance from 1, bits, or a threshold. 0 for operations without a magnitude.
     pub fn magnitude(self, bin: usize, [height, width]: [usize; 2]) -> f64 {
         let shift = |edge: usize| 150.0 / 331.0 * edge as f64;
         match self {
@@ -82,7 +82,7 @@ impl Operation {
         }
     }
 
-    /// Whether the magnitude may be negative as well.
+    /// Returns whether the magnitude may be negative, too.
     pub fn is_signed(self) -> bool {
         !matches!(
             self,
@@ -90,7 +90,7 @@ impl Operation {
         )
     }
 
-    /// `picture` changed by `magnitude`.
+    /// Changes `picture` by `magnitude`.
     pub fn apply(self, mut picture: Picture, magnitude: f64) -> Picture {
         match self {
             Self::Identity => {}
@@ -112,7 +112,7 @@ impl Operation {
     }
 }
 
-/// `picture` after two random operations of magnitude 9 of 31.
+/// Applies two random operations of magnitude 9 of 31 to `picture`.
 pub fn randaugment(picture: Picture, random: &mut Random) -> Picture {
     let size = picture.size();
     (0..OPERATIONS).fold(picture, |picture, _| {
@@ -123,8 +123,8 @@ pub fn randaugment(picture: Picture, random: &mut Random) -> Picture {
     })
 }
 
-/// Number `bin` of [`BINS`] evenly spaced from `start` to `end`: `torch.linspace` in f32, which counts from the nearer end
-/// and rounds once.
+/// Returns number `bin` of [`BINS`] evenly spaced from `start` to `end`: `torch.linspace` in f32, which counts from the nearer
+/// end and rounds once.
 fn spaced(start: f64, end: f64, bin: usize) -> f64 {
     let (start, end) = (start as f32, end as f32);
     let step = (end - start) / (BINS - 1) as f32;

@@ -1,21 +1,21 @@
 //! The bits of one entropy-coded segment: the bytes between two markers, without their stuffing.
 //!
 //! A segment is copied once without the zero that follows each `0xff`, so that the reader refills itself eight bytes
-//! at a time and never looks for a marker. Behind its end come zeros without end, as in libjpeg, which counts what
-//! is read of them as missing data.
+//! at a time and never looks for a marker. After its end come infinitely many zeros, as in libjpeg, which counts those
+//! that are read as missing data.
 
-/// Zeros kept behind the bytes, so that the last of them are read as eight at once.
+/// Zeros after the bytes, so that the last bytes can be read eight at a time.
 const PADDING: usize = 8;
 
-/// The bytes of a segment without stuffing, behind them [`PADDING`] zeros.
+/// The bytes of a segment without stuffing, followed by [`PADDING`] zeros.
 #[derive(Debug, Default)]
 pub struct Segment {
     bytes: Vec<u8>,
 }
 
 impl Segment {
-    /// Replaces the segment by what stands at the start of `bytes`, up to the first marker. Returns the marker and
-    /// how many bytes it and the segment take, or `None` where no marker follows.
+    /// Replaces the segment by the start of `bytes`, up to the first marker. Returns the marker and the number of bytes of
+    /// the segment with the marker, or `None` when no marker follows.
     pub fn fill(&mut self, bytes: &[u8]) -> Option<(u8, usize)> {
         self.bytes.clear();
         let mut position = 0;
@@ -24,7 +24,7 @@ impl Segment {
             self.bytes
                 .extend_from_slice(&bytes[position..position + run]);
             position += run;
-            // Several 0xff before a zero stand for one, and before a marker for nothing.
+            // Several 0xff count as one before a zero, and as none before a marker.
             let after = bytes[position..].iter().position(|&byte| byte != 0xff)?;
             position += after + 1;
             match bytes[position - 1] {
@@ -37,12 +37,12 @@ impl Segment {
         }
     }
 
-    /// Makes the segment empty.
+    /// Clears the segment.
     pub fn clear(&mut self) {
         self.bytes.clear();
     }
 
-    /// A reader that goes on at `place`.
+    /// Returns a reader that continues at `place`.
     pub fn reader(&self, place: Place) -> BitReader<'_> {
         BitReader {
             bytes: &self.bytes,
@@ -51,22 +51,22 @@ impl Segment {
     }
 }
 
-/// Where a reader is in a segment; by default at its start.
+/// The position of a reader in a segment; by default its start.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Place {
-    /// How many bytes have gone into `bits`, in part or whole.
+    /// The number of bytes that have gone into `bits`, in part or whole.
     position: usize,
     /// The next bits, from the highest down.
     bits: u64,
-    /// How many of them count.
+    /// The number of valid bits.
     count: u32,
 }
 
-/// Where the first `0xff` lies.
+/// Returns the position of the first `0xff`.
 fn find_ff(bytes: &[u8]) -> Option<usize> {
     const LOW: u64 = 0x0101_0101_0101_0101;
     let (words, _) = bytes.as_chunks::<8>();
-    // A byte of the inverse is zero where one of the word is 0xff.
+    // A byte of the inverse is zero if that of the word is 0xff.
     let whole = words
         .iter()
         .position(|word| {
@@ -79,7 +79,7 @@ fn find_ff(bytes: &[u8]) -> Option<usize> {
     Some(start + found)
 }
 
-/// Reads a [`Segment`] from its first bit to its last, and zeros behind.
+/// Reads a [`Segment`] from its first bit to its last, and then zeros.
 #[derive(Debug, Clone, Copy)]
 pub struct BitReader<'a> {
     bytes: &'a [u8],
@@ -87,12 +87,12 @@ pub struct BitReader<'a> {
 }
 
 impl BitReader<'_> {
-    /// Where to go on later.
+    /// Returns the position at which to continue later.
     pub fn place(&self) -> Place {
         self.place
     }
 
-    /// Makes sure of 56 bits.
+    /// Refills to at least 56 bits.
     #[inline(always)]
     pub fn refill(&mut self) {
         if let Some(next) =
@@ -101,24 +101,24 @@ impl BitReader<'_> {
             self.place.bits |= u64::from_be_bytes(*next) >> self.place.count;
         }
         self.place.position += ((63 - self.place.count) >> 3) as usize;
-        // To 56 at least: whole bytes have come.
+        // At least 56: whole bytes were added.
         self.place.count |= 0b11_1000;
     }
 
-    /// The next `N` bits, which stay.
+    /// Returns the next `N` bits without taking them.
     #[inline(always)]
     pub fn peek<const N: u32>(&self) -> usize {
         (self.place.bits >> (64 - N)) as usize
     }
 
-    /// Drops `length` of the bits that the last refill made sure of.
+    /// Drops `length` of the bits of the last refill.
     #[inline(always)]
     pub fn skip(&mut self, length: u32) {
         self.place.bits <<= length & 63;
         self.place.count = self.place.count.wrapping_sub(length);
     }
 
-    /// Takes `length` bits, at least one, of those that the last refill made sure of.
+    /// Takes `length` bits, at least one, of those of the last refill.
     #[inline(always)]
     pub fn take(&mut self, length: u32) -> i32 {
         let value = (self.place.bits >> ((64 - length) & 63)) as i32;
@@ -129,12 +129,12 @@ impl BitReader<'_> {
     /// Takes a coefficient of `length` bits, at least one: numbers without a leading one are negative (T.81, F.12).
     #[inline(always)]
     pub fn take_signed(&mut self, length: u32) -> i32 {
-        // All ones where the first bit is zero.
+        // All ones if the first bit is zero.
         let negative = !((self.place.bits as i64) >> 63) as i32;
         self.take(length) + (negative & ((-1 << length) + 1))
     }
 
-    /// Takes one bit, refilling when there is none.
+    /// Takes one bit, and refills first if there is none.
     #[inline(always)]
     pub fn take_bit(&mut self) -> bool {
         if self.place.count == 0 {
@@ -145,7 +145,7 @@ impl BitReader<'_> {
         bit
     }
 
-    /// Whether more bits were taken than the segment has.
+    /// Returns whether more bits were taken than the segment has.
     #[inline(always)]
     pub fn ran_out(&self) -> bool {
         let there = self.bytes.len().saturating_sub(PADDING) * 8;

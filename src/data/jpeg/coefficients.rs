@@ -1,13 +1,13 @@
-//! The coefficients of a whole picture, which several scans contribute to.
+//! The coefficients of a whole image, to which several scans contribute.
 
 use super::entropy::{BitReader, Carry, Entropy};
 use super::error::Result;
 use super::frame::{Frame, Scan};
 use super::scan::Block;
 
-/// Decodes the blocks of a kind of scan.
+/// A decoder of the blocks of one kind of scan.
 pub trait BlockDecoder {
-    /// Adds what the scan has to `block`, of the component at place `member` of the scan.
+    /// Adds the data of the scan to `block`, of the scan's component number `member`.
     fn decode(&self, member: usize, reader: &mut BitReader, carry: &mut Carry, block: &mut Block);
 }
 
@@ -25,7 +25,7 @@ pub struct Coefficients {
 }
 
 impl Coefficients {
-    /// All zeros.
+    /// Creates coefficients of zero.
     pub fn new(frame: &Frame) -> Self {
         let planes = frame.components.iter().map(|component| {
             let stride = frame.mcus_wide() * component.h;
@@ -40,16 +40,16 @@ impl Coefficients {
         }
     }
 
-    /// A row of blocks of a component.
+    /// Returns a row of blocks of a component.
     pub fn row(&self, component: usize, row: usize) -> &[Block] {
         let plane = &self.planes[component];
         &plane.blocks[row * plane.stride..][..plane.stride]
     }
 
-    /// Decodes each block of a scan, as long as there are data. Returns the last row of MCUs that has any.
+    /// Decodes each block of a scan, as long as there is data. Returns the last row of MCUs with data.
     ///
     /// # Errors
-    /// A truncated file.
+    /// When the file is truncated.
     #[inline(always)]
     pub fn decode(
         &mut self,
@@ -58,7 +58,7 @@ impl Coefficients {
         mut entropy: Entropy,
         decoder: &impl BlockDecoder,
     ) -> Result<usize> {
-        // A component alone has one block an MCU, and none beyond its edges.
+        // A scan of one component has one block per MCU, and none beyond its edges.
         let alone = match scan.members[..] {
             [member] => Some(&frame.components[member.component]),
             _ => None,

@@ -1,4 +1,4 @@
-//! Components as red, green and blue: libjpeg's fixed-point arithmetic (`jdcolor.c`), and Pillow's from CMYK.
+//! Conversion of components to red, green and blue: libjpeg's fixed-point arithmetic (`jdcolor.c`), and Pillow's for CMYK.
 //!
 //! With `cb` and `cr` less 128, and products rounded to whole numbers at 16 binary places,
 //!
@@ -8,10 +8,10 @@
 //! blue  = y + 1.77200 cb
 //! ```
 //!
-//! The factors are written as a whole number and a rest below a half, so that the rests' products can be had from
-//! 16-bit numbers: `1.402 = 1 + 0.402`, `-0.71414 = -1 + 0.28586` and `1.772 = 2 - 0.228`.
+//! Each factor is split into a whole number and a remainder below one half, so that the products of the remainders fit
+//! 16-bit arithmetic: `1.402 = 1 + 0.402`, `-0.71414 = -1 + 0.28586` and `1.772 = 2 - 0.228`.
 
-/// What a picture's components are.
+/// The color model of an image's components.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transform {
     Grey,
@@ -23,9 +23,9 @@ pub enum Transform {
     Ycck,
 }
 
-/// Pixels that are converted at once.
+/// Pixels per conversion.
 const CHUNK: usize = 16;
-/// The rests of the factors, times 65536.
+/// The remainders of the factors, times 65536.
 const RED_CR: i16 = 26345;
 const GREEN_CB: i16 = -22554;
 const GREEN_CR: i16 = 18734;
@@ -58,7 +58,7 @@ pub fn convert(transform: Transform, rows: &[&[u8]], pixels: &mut [u8]) {
         (Transform::Ycck, [y, cb, cr, k]) => {
             ycbcr(y, cb, cr, pixels);
             for (pixel, &k) in pixels.as_chunks_mut::<3>().0.iter_mut().zip(*k) {
-                // libjpeg's CMYK is the inverse of these colours.
+                // libjpeg's CMYK is the inverse of these colors.
                 *pixel = pixel.map(|light| under_black(255 - light, k));
             }
         }
@@ -66,7 +66,7 @@ pub fn convert(transform: Transform, rows: &[&[u8]], pixels: &mut [u8]) {
     }
 }
 
-/// The light that is left of white by inverted ink over inverted black: Pillow's `cmyk2rgb`.
+/// Returns a color sample from inverted ink and inverted black: Pillow's `cmyk2rgb`.
 #[inline(always)]
 fn under_black(ink: u8, black: u8) -> u8 {
     let product = (255 - u32::from(ink)) * u32::from(black) + 128;
@@ -134,7 +134,7 @@ fn ycbcr_chunk(y: &[u8; CHUNK], cb: &[u8; CHUNK], cr: &[u8; CHUNK]) -> [u8; 3 * 
     pixels
 }
 
-/// `sample * factor / 65536`, rounded. Twice the sample's product, halved, is had from its high 16 bits alone.
+/// Returns `sample * factor / 65536`, rounded, from the high 16 bits of the doubled product alone.
 #[inline(always)]
 fn rounded_product(sample: i16, factor: i16) -> i16 {
     let twice = ((i32::from(2 * sample) * i32::from(factor)) >> 16) as i16;

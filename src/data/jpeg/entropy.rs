@@ -1,8 +1,8 @@
 //! The entropy-coded data of a scan, MCU by MCU, and its restarts.
 //!
-//! What libjpeg does with damaged data (`jdhuff.c`, `jdmarker.c`) is done here, so that the pixels are the same:
-//! where a segment has no more bits, the MCU begun reads zeros and the others up to the next restart are left as
-//! they are; a restart marker that is not the next one in turn is taken, skipped or waited for.
+//! Damaged data is treated as in libjpeg (`jdhuff.c`, `jdmarker.c`), so that the pixels are the same: when a segment has no
+//! more bits, the current MCU reads zeros and the others up to the next restart stay as they are; a restart marker out of
+//! order is taken, skipped or waited for.
 
 use std::ops::Range;
 
@@ -12,12 +12,12 @@ use super::markers::Markers;
 
 pub use super::bits::BitReader;
 
-/// What one MCU leaves to the next; zero after a restart.
+/// The state between MCUs; zero after a restart.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Carry {
     /// The last coefficient of index 0 of each component of the scan.
     pub dc: [i32; 4],
-    /// How many blocks to come have no more new coefficients in a progressive scan.
+    /// The number of next blocks without new coefficients in a progressive scan.
     pub ended_blocks: u32,
 }
 
@@ -34,7 +34,7 @@ pub struct Entropy<'m, 'a> {
     next_restart: u8,
 }
 
-/// What is carried through a scan.
+/// The state of a scan.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct State {
     carry: Carry,
@@ -42,7 +42,7 @@ pub struct State {
     is_over: bool,
 }
 
-/// MCUs that no restart separates.
+/// MCUs without a restart between them.
 #[derive(Debug)]
 pub struct Run<'s> {
     pub mcus: Range<usize>,
@@ -51,7 +51,7 @@ pub struct Run<'s> {
 }
 
 impl<'s> Run<'s> {
-    /// The bits of the next block, unless there are none.
+    /// Returns the bits of the next block, unless there are none.
     #[inline(always)]
     pub fn data(&mut self) -> Option<(&mut BitReader<'s>, &mut Carry)> {
         (!self.state.is_over).then_some((&mut self.reader, &mut self.state.carry))
@@ -63,7 +63,7 @@ impl<'s> Run<'s> {
         self.state.is_over |= self.reader.ran_out();
     }
 
-    /// What [`Entropy::go_on`] takes.
+    /// Returns the argument of [`Entropy::go_on`].
     #[inline(always)]
     pub fn end(&self) -> (Place, State) {
         (self.reader.place(), self.state)
@@ -71,10 +71,10 @@ impl<'s> Run<'s> {
 }
 
 impl<'m, 'a> Entropy<'m, 'a> {
-    /// The data that stand behind the scan header that `markers` has just read.
+    /// Returns the data after the scan header that `markers` has just read.
     ///
     /// # Errors
-    /// A truncated file.
+    /// When the file is truncated.
     pub fn new(markers: &'m mut Markers<'a>) -> Result<Self> {
         let mut entropy = Self {
             to_restart: markers.restart_interval,
@@ -88,10 +88,10 @@ impl<'m, 'a> Entropy<'m, 'a> {
         Ok(entropy)
     }
 
-    /// The MCUs of `mcus` up to the next restart, of which one is due first where its turn has come.
+    /// Returns the MCUs of `mcus` up to the next restart; processes a restart first if one is due.
     ///
     /// # Errors
-    /// A truncated file.
+    /// When the file is truncated.
     #[inline(always)]
     pub fn run(&mut self, mcus: Range<usize>) -> Result<Run<'_>> {
         let mut end = mcus.end;
@@ -109,14 +109,14 @@ impl<'m, 'a> Entropy<'m, 'a> {
         })
     }
 
-    /// Takes the state in which a run has ended.
+    /// Takes over the state at the end of a run of MCUs.
     #[inline(always)]
     pub fn go_on(&mut self, (place, state): (Place, State)) {
         self.place = place;
         self.state = state;
     }
 
-    /// Whether nothing more comes, so that the rest of the scan can be passed over.
+    /// Returns whether there is no more data, so that the rest of the scan can be skipped.
     pub fn is_over(&self) -> bool {
         self.state.is_over && self.markers.restart_interval == 0
     }
@@ -132,7 +132,7 @@ impl<'m, 'a> Entropy<'m, 'a> {
         Ok(())
     }
 
-    /// Goes on behind the next restart marker (libjpeg's `process_restart` and `jpeg_resync_to_restart`).
+    /// Continues after the next restart marker (libjpeg's `process_restart` and `jpeg_resync_to_restart`).
     fn restart(&mut self) -> Result<()> {
         let expected = self.next_restart;
         self.next_restart = (expected + 1) & 7;
@@ -140,11 +140,11 @@ impl<'m, 'a> Entropy<'m, 'a> {
         self.state.carry = Carry::default();
         loop {
             let marker = self.markers.next_marker()?;
-            // How far behind the expected one it stands in the cycle of eight.
+            // Its distance from the expected one in the cycle of eight.
             let ahead = marker.wrapping_sub(0xd0).wrapping_sub(expected) & 7;
             match (marker, ahead) {
                 (0xd0..=0xd7, 1 | 2) | (0xc0..=0xcf | 0xd8..=0xff, _) => {
-                    // What was expected is missing: nothing is read up to this marker's turn.
+                    // The expected one is missing: nothing is read up to this marker's turn.
                     self.markers.advance_to(marker, 0);
                     self.segment.clear();
                     self.place = Place::default();
@@ -154,7 +154,7 @@ impl<'m, 'a> Entropy<'m, 'a> {
                     self.state.is_over = false;
                     return self.load();
                 }
-                // One that has been, or no marker that there is: the next may be better.
+                // An earlier marker, or an invalid one: try the next.
                 _ => {}
             }
         }

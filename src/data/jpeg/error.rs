@@ -1,23 +1,23 @@
-//! Why a JPEG file is not decoded.
+//! Errors of decoding a JPEG file.
 
-/// Why a JPEG file is not decoded.
+/// An error of decoding a JPEG file.
 #[derive(Debug, thiserror::Error)]
 pub enum JpegError {
     /// The file ends before its end-of-image marker.
     #[error("the file is truncated")]
     Truncated,
-    /// The file breaks the format in a way that libjpeg does not pass over.
+    /// The file violates the format in a way that libjpeg does not tolerate.
     #[error("{0}")]
     Damaged(String),
-    /// A kind of JPEG that is not decoded here.
+    /// An unsupported kind of JPEG.
     #[error("{0}")]
     Unsupported(&'static str),
 }
 
-/// A [`JpegError::Damaged`] of these words.
+/// Returns a [`JpegError::Damaged`] with this message.
 pub fn damaged(message: impl Into<String>) -> JpegError {
     JpegError::Damaged(message.into())
 }
 
-/// What decoding gives, or why it gives nothing.
+/// The result of decoding.
 pub type Result<T> = std::result::Result<T, JpegError>;

@@ -1,4 +1,4 @@
-//! The shape of a picture: its components, their sampling and the blocks they consist of (T.81, A.1 and A.2).
+//! The shape of an image: its components, their sampling and the blocks they consist of (T.81, A.1 and A.2).
 
 use super::error::{JpegError, Result, damaged};
 
@@ -9,12 +9,12 @@ pub const COEFFICIENTS: usize = BLOCK * BLOCK;
 /// The most blocks that an MCU of several components may have.
 const MAX_BLOCKS: usize = 10;
 
-/// One of the planes that a picture is made of.
+/// One of the planes of an image.
 #[derive(Debug, Clone)]
 pub struct Component {
-    /// What scans call it by.
+    /// Its identifier in scan headers.
     pub id: u8,
-    /// Its samples a row and column for each `max_h` and `max_v` of the picture's.
+    /// Its samples across and down for each `max_h` and `max_v` of the image's.
     pub h: usize,
     pub v: usize,
     /// Its size in samples.
@@ -23,14 +23,14 @@ pub struct Component {
     /// Its size in blocks.
     pub blocks_wide: usize,
     pub blocks_high: usize,
-    /// The number of its quantisation table.
+    /// The number of its quantization table.
     pub table: usize,
-    /// That table, in rows, as it was at the first scan of the component.
+    /// That table, row by row, as it was at the first scan of the component.
     pub quantisation: Option<[u16; COEFFICIENTS]>,
 }
 
 impl Component {
-    /// The row in a row of MCUs, and the column, of each of the component's blocks in an MCU.
+    /// Returns the row in a row of MCUs, and the column, of each of the component's blocks in an MCU.
     #[inline(always)]
     pub fn blocks_of(&self, mcu: usize) -> impl Iterator<Item = (usize, usize)> {
         let columns = mcu * self.h..(mcu + 1) * self.h;
@@ -38,11 +38,11 @@ impl Component {
     }
 }
 
-/// What a frame header says.
+/// The contents of a frame header.
 #[derive(Debug, Clone)]
 pub struct Frame {
     pub is_progressive: bool,
-    /// The picture's size in pixels.
+    /// The image's size in pixels.
     pub width: usize,
     pub height: usize,
     pub components: Vec<Component>,
@@ -55,8 +55,8 @@ impl Frame {
     /// Reads the segment of a frame header, without its length.
     ///
     /// # Errors
-    /// A segment of a wrong length, no pixels, sampling factors out of range or not integral to each other, and
-    /// pictures of other than 8 bits and 1, 3 or 4 components, as Pillow refuses them.
+    /// When the segment has a wrong length, there are no pixels, sampling factors are out of range or have no integral
+    /// ratio, or samples are not 8 bits or components not 1, 3 or 4, as in Pillow.
     pub fn new(segment: &[u8], is_progressive: bool) -> Result<Self> {
         let (&[bits, h1, h0, w1, w0, count], parameters) = segment
             .split_first_chunk::<6>()
@@ -64,14 +64,14 @@ impl Frame {
         let height = usize::from(u16::from_be_bytes([h1, h0]));
         let width = usize::from(u16::from_be_bytes([w1, w0]));
         if bits != 8 {
-            return Err(JpegError::Unsupported("samples of other than 8 bits"));
+            return Err(JpegError::Unsupported("samples that are not 8 bits"));
         }
         if !matches!(count, 1 | 3 | 4) {
             return Err(JpegError::Unsupported("other than 1, 3 or 4 components"));
         }
         let (parameters, rest) = parameters.as_chunks::<3>();
         if parameters.len() != usize::from(count) || !rest.is_empty() {
-            return Err(damaged("its frame header is of a wrong length"));
+            return Err(damaged("its frame header has a wrong length"));
         }
         let factors = |byte: u8| (usize::from(byte >> 4), usize::from(byte & 15));
         let given = || parameters.iter().map(|&[_, byte, _]| factors(byte));
@@ -79,12 +79,14 @@ impl Frame {
         if !given().all(|(h, v)| in_range(h) && in_range(v)) {
             return Err(damaged("its sampling factors are out of range"));
         }
-        // Those of a component alone say nothing: its blocks come row by row.
+        // The factors of a single component do not matter: its blocks are stored row by row.
         let all = || given().map(|factors| if count == 1 { (1, 1) } else { factors });
         let max_h = all().map(|(h, _)| h).max().unwrap_or(1);
         let max_v = all().map(|(_, v)| v).max().unwrap_or(1);
         if !all().all(|(h, v)| max_h % h == 0 && max_v % v == 0) {
-            return Err(JpegError::Unsupported("sampling factors of no whole ratio"));
+            return Err(JpegError::Unsupported(
+                "sampling factors without a whole ratio",
+            ));
         }
         let components = parameters.iter().zip(all());
         let components = components.map(|(&[id, _, table], (h, v))| Component {
@@ -108,12 +110,12 @@ impl Frame {
         })
     }
 
-    /// How many MCUs of all components a row of them has.
+    /// Returns the number of MCUs of all components per row.
     pub fn mcus_wide(&self) -> usize {
         self.width.div_ceil(self.max_h * BLOCK)
     }
 
-    /// How many rows of MCUs of all components there are.
+    /// Returns the number of rows of MCUs of all components.
     pub fn mcus_high(&self) -> usize {
         self.height.div_ceil(self.max_v * BLOCK)
     }
@@ -122,21 +124,21 @@ impl Frame {
 /// A component of a scan, with its tables.
 #[derive(Debug, Clone, Copy)]
 pub struct Member {
-    /// Its place in the frame.
+    /// Its index in the frame.
     pub component: usize,
     /// The numbers of its Huffman tables.
     pub dc: usize,
     pub ac: usize,
 }
 
-/// What a scan header says.
+/// The contents of a scan header.
 #[derive(Debug, Clone)]
 pub struct Scan {
     pub members: Vec<Member>,
     /// The first and last coefficient, in zigzag order.
     pub first: usize,
     pub last: usize,
-    /// How many low bits were left out before this scan, and are still after it; 0 before the first scan.
+    /// The number of low bits left out before this scan, and after it; 0 before the first scan.
     pub high: u32,
     pub low: u32,
 }
@@ -145,10 +147,9 @@ impl Scan {
     /// Reads the segment of a scan header, without its length.
     ///
     /// # Errors
-    /// A segment of a wrong length, components that the frame does not have or that are named twice, and too many
-    /// blocks.
+    /// When the segment has a wrong length, components are unknown or named twice, or there are too many blocks.
     pub fn new(segment: &[u8], frame: &Frame) -> Result<Self> {
-        let wrong_length = || damaged("its scan header is of a wrong length");
+        let wrong_length = || damaged("its scan header has a wrong length");
         let (&count, rest) = segment.split_first().ok_or_else(wrong_length)?;
         let (named, rest) = rest
             .split_at_checked(2 * usize::from(count))

@@ -1,8 +1,7 @@
-//! Huffman tables: as a file has them, and as they are decoded with.
+//! Huffman tables, as stored in a file and as used for decoding.
 //!
-//! A table of [`LOOKAHEAD`] bits gives, for what comes next, the symbol and the length of its code, and where the
-//! code and the bits of the coefficient behind it fit in, the coefficient itself. Longer codes are searched by
-//! length (T.81, figure F.16).
+//! A table indexed by the next [`LOOKAHEAD`] bits gives the symbol and the length of its code, and the coefficient itself if
+//! the code and the bits of the coefficient fit. Longer codes are searched by length (T.81, figure F.16).
 
 use super::bits::BitReader;
 use super::error::{Result, damaged};
@@ -15,53 +14,53 @@ const WHOLE: u32 = 0x80;
 /// A table as a file defines it.
 #[derive(Debug, Clone)]
 pub struct Definition {
-    /// How many codes there are of 1 to 16 bits.
+    /// The number of codes of 1 to 16 bits.
     pub counts: [u8; 16],
     /// The symbols in the order of their codes, then zeros.
     pub symbols: [u8; 256],
 }
 
-/// What a table's symbols are followed by.
+/// What follows a table's symbols.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
     /// The difference of a coefficient of index 0.
     Dc,
     /// Another coefficient.
     Ac,
-    /// One bit, whatever size the symbol names: no entry is whole.
+    /// One bit, whatever the symbol's size: no entry is complete.
     Refinement,
 }
 
-/// What the next bits stand for.
+/// The meaning of the next bits.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry(u32);
 
 impl Entry {
-    /// Whether the coefficient is in the entry; else its bits follow the code, if it has any.
+    /// Returns whether the coefficient is in the entry; else its bits follow the code, if it has any.
     #[inline(always)]
     pub fn is_whole(self) -> bool {
         self.0 & WHOLE != 0
     }
 
-    /// How many bits to skip.
+    /// Returns the number of bits to skip.
     #[inline(always)]
     fn length(self) -> u32 {
         self.0 & 0x3f
     }
 
-    /// How many bits the coefficient has.
+    /// Returns the number of bits of the coefficient.
     #[inline(always)]
     pub fn size(self) -> u32 {
         (self.0 >> 8) & 15
     }
 
-    /// How many zeros stand before the coefficient.
+    /// Returns the number of zeros before the coefficient.
     #[inline(always)]
     pub fn run(self) -> usize {
         (self.0 >> 12) as usize & 15
     }
 
-    /// The coefficient of a whole entry.
+    /// Returns the coefficient of a complete entry.
     #[inline(always)]
     pub fn coefficient(self) -> i16 {
         (self.0 >> 16) as i16
@@ -72,20 +71,20 @@ impl Entry {
     }
 }
 
-/// A table to decode with.
+/// A decoding table.
 #[derive(Debug, Clone)]
 pub struct Table {
     lookup: [Entry; 1 << LOOKAHEAD],
-    /// By length: one more than the last code, 0 where there is none.
+    /// By length: one more than the last code, 0 when there is none.
     ends: [u32; 17],
-    /// By length: what to add to a code for the place of its symbol.
+    /// By length: the offset from a code to the index of its symbol.
     offsets: [i32; 17],
     symbols: [u8; 256],
 }
 
 impl Table {
     /// # Errors
-    /// Counts that no codes can have; for coefficients of index 0, sizes above 15.
+    /// When the counts are impossible, or, for coefficients of index 0, a size is above 15.
     pub fn new(definition: &Definition, use_of: Use) -> Result<Self> {
         let wrong = || damaged("a Huffman table is impossible");
         let mut table = Self {
@@ -120,7 +119,7 @@ impl Table {
         Ok(table)
     }
 
-    /// Enters the codes from `code` on, all of one length.
+    /// Adds the codes from `code` on, all of one length.
     fn fill(&mut self, code: u32, length: u32, symbols: &[u8], use_of: Use) -> Option<()> {
         let rest = LOOKAHEAD - length;
         for (code, &symbol) in (code..).zip(symbols) {
@@ -145,7 +144,7 @@ impl Table {
         Some(())
     }
 
-    /// Skips the next code, and the coefficient behind it where the entry is whole. Takes at most 17 bits.
+    /// Skips the next code, and its coefficient if the entry is complete. Takes at most 17 bits.
     #[inline(always)]
     pub fn next(&self, reader: &mut BitReader) -> Entry {
         let entry = self.lookup[reader.peek::<LOOKAHEAD>()];
@@ -159,8 +158,8 @@ impl Table {
         entry
     }
 
-    /// The symbol and length of a code longer than the lookup, the first of `bits`, which are 16. One that does not
-    /// exist counts as 0, as in libjpeg.
+    /// Returns the symbol and length of a code longer than the lookup, the first of `bits`, which are 16. An invalid
+    /// one counts as 0, as in libjpeg.
     #[cold]
     #[inline(never)]
     fn find_long(&self, bits: u32) -> (Entry, u32) {
@@ -175,7 +174,7 @@ impl Table {
     }
 }
 
-/// The tables of T.81, K.3, by number: what files without tables, such as the frames of motion JPEG, are coded with.
+/// Returns the standard tables of T.81, K.3, by number, for files without tables, such as the frames of motion JPEG.
 pub fn standard(is_dc: bool, number: usize) -> Option<Definition> {
     let (counts, symbols): (_, &[u8]) = match (is_dc, number) {
         (true, 0) => (

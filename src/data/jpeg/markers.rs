@@ -1,12 +1,12 @@
-//! The segments of a JPEG file between its scans (T.81, B; libjpeg's `jdmarker.c` for what is let pass).
+//! The segments of a JPEG file between its scans (T.81, B; libjpeg's `jdmarker.c` for what is tolerated).
 
 use super::colour::Transform;
 use super::error::{JpegError, Result, damaged};
 use super::frame::{COEFFICIENTS, Frame, Scan};
 use super::huffman::{self, Definition};
 
-/// Where the coefficient of each place in zigzag order lies in a block of rows. Runs that damaged data lead beyond
-/// the end count as the last, as in libjpeg.
+/// The index in a block, row by row, of each position in zigzag order. Positions beyond the end, in damaged data, count as
+/// the last, as in libjpeg.
 #[rustfmt::skip]
 pub const ZIGZAG: [u8; 128] = {
     let order = [
@@ -24,16 +24,16 @@ pub const ZIGZAG: [u8; 128] = {
     zigzag
 };
 
-/// What stands behind the segments read.
+/// What follows the segments that were read.
 #[derive(Debug)]
 pub enum Event {
-    /// A scan, whose data follow.
+    /// A scan, whose data follows.
     Scan(Scan),
     /// The end of the image.
     End,
 }
 
-/// What application segments say about the colours.
+/// The hints of application segments about the colors.
 #[derive(Debug, Clone, Copy, Default)]
 struct ColourHints {
     is_jfif: bool,
@@ -46,23 +46,23 @@ struct ColourHints {
 pub struct Markers<'a> {
     bytes: &'a [u8],
     position: usize,
-    /// A marker that was read ahead.
+    /// A marker that was read in advance.
     pending: Option<u8>,
     pub frame: Option<Frame>,
     quantisation: [Option<[u16; COEFFICIENTS]>; 4],
     dc: [Option<Definition>; 4],
     ac: [Option<Definition>; 4],
-    /// How many MCUs stand between restarts, 0 for all.
+    /// The number of MCUs between restarts, 0 for no restarts.
     pub restart_interval: usize,
     hints: ColourHints,
-    /// The EXIF segments one behind the other, without their name.
+    /// The concatenated EXIF segments, without their name.
     pub exif: Vec<u8>,
     /// The last XMP segment, without its name.
     pub xmp: Option<&'a [u8]>,
 }
 
 impl<'a> Markers<'a> {
-    /// A reader of a file that begins with a start of image.
+    /// Returns a reader of a file that starts with a start-of-image marker.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self {
             bytes,
@@ -79,18 +79,18 @@ impl<'a> Markers<'a> {
         }
     }
 
-    /// What is left of the file.
+    /// Returns the rest of the file.
     pub fn rest(&self) -> &'a [u8] {
         &self.bytes[self.position..]
     }
 
-    /// Goes `length` bytes on, the last of them a marker that the next read begins with.
+    /// Advances by `length` bytes, the last of them a marker that the next read starts with.
     pub fn advance_to(&mut self, marker: u8, length: usize) {
         self.position += length;
         self.pending = Some(marker);
     }
 
-    /// The marker that was read ahead or else the next, skipping what is none.
+    /// Returns the marker that was read in advance, or else the next one, skipping other bytes.
     pub fn next_marker(&mut self) -> Result<u8> {
         if let Some(marker) = self.pending.take() {
             return Ok(marker);
@@ -106,7 +106,7 @@ impl<'a> Markers<'a> {
     /// Reads segments up to a scan or the end.
     ///
     /// # Errors
-    /// Where libjpeg gives up, a truncated file, and frames of other kinds than those decoded.
+    /// When libjpeg gives up, the file is truncated, or the kind of frame is unsupported.
     pub fn read(&mut self) -> Result<Event> {
         loop {
             match self.next_marker()? {
@@ -128,12 +128,12 @@ impl<'a> Markers<'a> {
                     [high, low] => {
                         self.restart_interval = usize::from(u16::from_be_bytes([high, low]));
                     }
-                    _ => return Err(damaged("its restart interval is of a wrong length")),
+                    _ => return Err(damaged("its restart interval has a wrong length")),
                 },
                 0xda => {
                     let segment = self.segment()?;
                     let Some(frame) = &self.frame else {
-                        return Err(damaged("a scan stands before the frame header"));
+                        return Err(damaged("a scan precedes the frame header"));
                     };
                     return Ok(Event::Scan(Scan::new(segment, frame)?));
                 }
@@ -160,14 +160,14 @@ impl<'a> Markers<'a> {
         }
     }
 
-    /// The content of the segment here.
+    /// Returns the content of the current segment.
     fn segment(&mut self) -> Result<&'a [u8]> {
         let (length, rest) = self
             .rest()
             .split_first_chunk()
             .ok_or(JpegError::Truncated)?;
         let length = usize::from(u16::from_be_bytes(*length));
-        // A length that does not count itself is that of an empty segment.
+        // A length that does not include itself is that of an empty segment.
         let segment = rest.get(..length.saturating_sub(2));
         let segment = segment.ok_or(JpegError::Truncated)?;
         self.position += 2 + segment.len();
@@ -175,7 +175,7 @@ impl<'a> Markers<'a> {
     }
 
     fn define_huffman(&mut self) -> Result<()> {
-        let wrong = || damaged("a Huffman table is of a wrong length");
+        let wrong = || damaged("a Huffman table has a wrong length");
         let mut segment = self.segment()?;
         while !segment.is_empty() {
             let (&[number, ref counts @ ..], rest) =
@@ -205,7 +205,7 @@ impl<'a> Markers<'a> {
     }
 
     fn define_quantisation(&mut self) -> Result<()> {
-        let wrong = || damaged("a quantisation table is of a wrong length");
+        let wrong = || damaged("a quantization table has a wrong length");
         let mut segment = self.segment()?;
         while let Some((&number, rest)) = segment.split_first() {
             let (number, bytes) = (number & 15, if number >> 4 == 0 { 1 } else { 2 });
@@ -215,7 +215,7 @@ impl<'a> Markers<'a> {
             let table = self
                 .quantisation
                 .get_mut(usize::from(number))
-                .ok_or_else(|| damaged(format!("it defines quantisation table {number}")))?
+                .ok_or_else(|| damaged(format!("it defines quantization table {number}")))?
                 .insert([0; COEFFICIENTS]);
             for (value, place) in values.chunks_exact(bytes).zip(ZIGZAG) {
                 let value = value
@@ -238,7 +238,7 @@ impl<'a> Markers<'a> {
         Ok(())
     }
 
-    /// Fills the Huffman tables that a sequential file without tables leaves to the standard.
+    /// Fills in the standard Huffman tables for a sequential file without tables.
     pub fn default_tables(&mut self) {
         for number in 0..2 {
             self.dc[number] = self.dc[number].take().or(huffman::standard(true, number));
@@ -246,17 +246,17 @@ impl<'a> Markers<'a> {
         }
     }
 
-    /// The Huffman table of this number for coefficients of index 0.
+    /// Returns the Huffman table of this number for coefficients of index 0.
     pub fn dc_table(&self, number: usize) -> Result<&Definition> {
         defined(&self.dc, number)
     }
 
-    /// The Huffman table of this number for the other coefficients.
+    /// Returns the Huffman table of this number for the other coefficients.
     pub fn ac_table(&self, number: usize) -> Result<&Definition> {
         defined(&self.ac, number)
     }
 
-    /// Gives the components of `scan` their quantisation tables, unless an earlier scan did.
+    /// Assigns the components of `scan` their quantization tables, unless an earlier scan did.
     pub fn latch_quantisation(&mut self, scan: &Scan) -> Result<()> {
         let components = self.frame.as_mut().map(|frame| &mut frame.components[..]);
         let components = components.unwrap_or_default();
@@ -265,14 +265,14 @@ impl<'a> Markers<'a> {
             if component.quantisation.is_none() {
                 let table = self.quantisation.get(component.table).copied().flatten();
                 let missing =
-                    || damaged(format!("quantisation table {} is missing", component.table));
+                    || damaged(format!("quantization table {} is missing", component.table));
                 component.quantisation = Some(table.ok_or_else(missing)?);
             }
         }
         Ok(())
     }
 
-    /// How the components become colours: libjpeg's guess (`default_decompress_parms` in `jdapimin.c`).
+    /// Returns the color conversion: libjpeg's guess (`default_decompress_parms` in `jdapimin.c`).
     pub fn transform(&self) -> Transform {
         let ids = self
             .frame

@@ -1,13 +1,13 @@
-//! JPEG pictures, decoded to the pixels that Pillow gives, bit for bit.
+//! Decoding of JPEG images, bit-identical to Pillow.
 //!
 //! Pillow decodes with libjpeg-turbo's accurate transform and "fancy" upsampling. The same arithmetic is here:
-//! baseline, extended sequential and progressive Huffman coding of 8 bits; grey, YCbCr, RGB, CMYK and YCCK; every
-//! whole ratio of sampling factors; restarts; several scans. Arithmetic and lossless coding and 12 bits are refused.
-//! Damaged data are passed over as libjpeg does, but a file that ends before its end-of-image marker is truncated.
+//! baseline, extended sequential and progressive Huffman coding of 8 bits; gray, YCbCr, RGB, CMYK and YCCK; every
+//! whole ratio of sampling factors; restarts; several scans. Arithmetic and lossless coding and 12 bits are
+//! rejected. Damaged data is tolerated as in libjpeg, but a file that ends before its end-of-image marker is truncated.
 //!
 //! A file goes through [`markers`] (its segments), [`entropy`] (bits of MCUs, restarts), [`scan`] or [`progressive`]
 //! (coefficients), [`idct`] (samples), and [`strips`], which calls [`upsample`] and [`colour`] for rows of pixels.
-//! Progressive files that leave something out are [`smoothing`]'s.
+//! Incomplete progressive files go through [`smoothing`].
 
 #![expect(
     clippy::inline_always,
@@ -55,10 +55,10 @@ pub struct Jpeg<'a> {
 }
 
 impl<'a> Jpeg<'a> {
-    /// Reads a file that begins with a start of image.
+    /// Reads a file that starts with a start-of-image marker.
     ///
     /// # Errors
-    /// A damaged or truncated header, and kinds of JPEG that are not decoded.
+    /// When the header is damaged or truncated, or the kind of JPEG is unsupported.
     pub fn open(bytes: &'a [u8]) -> Result<Self> {
         let mut markers = Markers::new(bytes);
         match (markers.read()?, markers.frame.clone()) {
@@ -67,30 +67,30 @@ impl<'a> Jpeg<'a> {
                 frame,
                 scan,
             }),
-            _ => Err(damaged("it has no picture")),
+            _ => Err(damaged("it has no image")),
         }
     }
 
-    /// Width and height in pixels.
+    /// Returns the width and height in pixels.
     pub fn dimensions(&self) -> (u32, u32) {
         (self.frame.width as u32, self.frame.height as u32)
     }
 
-    /// The EXIF data, without their name.
+    /// Returns the EXIF data, without its name.
     pub fn exif(&self) -> Option<&[u8]> {
         let exif = &self.markers.exif;
         (!exif.is_empty()).then_some(exif)
     }
 
-    /// The XMP data, without their name.
+    /// Returns the XMP data, without its name.
     pub fn xmp(&self) -> Option<&[u8]> {
         self.markers.xmp
     }
 
-    /// Decodes the picture, as it is stored.
+    /// Decodes the image as it is stored, without its orientation.
     ///
     /// # Errors
-    /// A truncated file, missing tables, and scans that libjpeg refuses.
+    /// When the file is truncated, a table is missing, or libjpeg rejects a scan.
     pub fn decode(self) -> Result<RgbImage> {
         let (width, height) = self.dimensions();
         let mut image = RgbImage::new(width, height);
@@ -118,7 +118,7 @@ impl<'a> Jpeg<'a> {
         }
     }
 
-    /// Decodes a file whose one scan has all of every block, row by row.
+    /// Decodes a file with a single scan of complete blocks, row by row.
     #[inline(always)]
     fn decode_one_scan(mut self, pixels: &mut [u8], kernel: impl Kernel) -> Result<()> {
         let (frame, scan) = (&self.frame, &self.scan);
@@ -163,11 +163,11 @@ impl<'a> Jpeg<'a> {
         }
         match self.markers.read()? {
             Event::End => Ok(()),
-            Event::Scan(_) => Err(damaged("it has more scans than one")),
+            Event::Scan(_) => Err(damaged("it has more than one scan")),
         }
     }
 
-    /// Decodes a file whose scans each have a part of every block.
+    /// Decodes a file with several scans of partial blocks.
     #[inline(always)]
     fn decode_scans(mut self, pixels: &mut [u8], kernel: impl Kernel) -> Result<()> {
         let frame = &self.frame;
@@ -197,7 +197,7 @@ impl<'a> Jpeg<'a> {
             }
         }
         let quantisation = quantisation(&self.markers);
-        // The frame with its quantisation tables, if something is missing.
+        // The frame with its quantization tables, if something is missing.
         let latched = self.markers.frame.clone();
         let latched = latched.filter(|frame| frame.is_progressive && progress.is_partial(frame));
         let mut smoothed = Vec::new();
@@ -248,7 +248,7 @@ impl pulp::NullaryFnOnce for Vectorized<'_, '_> {
     }
 }
 
-/// The quantisation table of each component; zeros where no scan has used it.
+/// Returns the quantization table of each component; zeros when no scan has used it.
 fn quantisation(markers: &Markers) -> Vec<Quantisation> {
     let components = markers.frame.iter().flat_map(|frame| &frame.components);
     components

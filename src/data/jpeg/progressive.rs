@@ -1,4 +1,4 @@
-//! Progressive scans (T.81, G.1.2): some bits of some coefficients, added to what earlier scans have given.
+//! Progressive scans (T.81, G.1.2): some bits of some coefficients, added to those of earlier scans.
 
 use std::ops::Range;
 
@@ -16,7 +16,7 @@ const MAX_LOW: u32 = 13;
 /// Decodes a scan into `coefficients`. Returns the last row of MCUs that has data.
 ///
 /// # Errors
-/// A truncated file, scans that the format does not have, and tables that are missing or impossible.
+/// When the file is truncated, the scan is invalid, or a table is missing or impossible.
 #[inline(always)]
 pub fn decode(
     scan: &Scan,
@@ -33,7 +33,7 @@ pub fn decode(
     };
     if !band_is_right || low > MAX_LOW || (scan.high != 0 && low + 1 != scan.high) {
         return Err(damaged(format!(
-            "a progressive scan is of coefficients {first} to {last}, bits {} to {low}",
+            "a progressive scan has coefficients {first} to {last}, bits {} to {low}",
             scan.high
         )));
     }
@@ -68,7 +68,7 @@ pub fn decode(
 
 /// The high bits of the coefficient of index 0.
 struct DcFirst {
-    /// Of each component of the scan.
+    /// Per component of the scan.
     tables: Vec<Table>,
     low: u32,
 }
@@ -141,7 +141,7 @@ impl BlockDecoder for AcFirst {
     }
 }
 
-/// One more bit of the coefficients of a band that are not zero, and those that become so with it.
+/// One more bit of the nonzero coefficients of a band, and of those that become nonzero.
 struct AcRefinement {
     table: Table,
     band: Range<usize>,
@@ -165,7 +165,7 @@ impl BlockDecoder for AcRefinement {
                     carry.ended_blocks = end_of_band(zeros, reader);
                     break;
                 }
-                // Past the zeros of the run, and the coefficients between, to the zero that becomes the new one.
+                // Past the zeros of the run and the coefficients between them, to the zero that becomes the new coefficient.
                 while index < band.end {
                     let coefficient = &mut block[usize::from(ZIGZAG[index & 127]) & 63];
                     if *coefficient != 0 {
@@ -195,7 +195,7 @@ impl BlockDecoder for AcRefinement {
     }
 }
 
-/// Moves a coefficient away from zero by `bit`, if its next bit says so.
+/// Moves a coefficient away from zero by `bit` if its next bit is set.
 #[inline(always)]
 fn refine(coefficient: &mut i16, bit: i16, reader: &mut BitReader) {
     if reader.take_bit() && *coefficient & bit == 0 {
@@ -204,7 +204,7 @@ fn refine(coefficient: &mut i16, bit: i16, reader: &mut BitReader) {
     }
 }
 
-/// How many blocks have no more new coefficients, this one included.
+/// Returns the number of blocks without new coefficients, this one included.
 #[inline(always)]
 fn end_of_band(size: usize, reader: &mut BitReader) -> u32 {
     let more = if size > 0 {

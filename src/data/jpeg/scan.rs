@@ -7,7 +7,7 @@ use super::frame::{COEFFICIENTS, Scan};
 use super::huffman::{Table, Use};
 use super::markers::{Markers, ZIGZAG};
 
-/// The coefficients of a block in rows, not yet multiplied by the quantisation table.
+/// The coefficients of a block, row by row, not yet multiplied by the quantization table.
 pub type Block = [i16; COEFFICIENTS];
 
 /// The decoder of a sequential scan: the tables of each of its components.
@@ -29,10 +29,10 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// The tables of each component of `scan`.
+    /// Returns the tables of each component of `scan`.
     ///
     /// # Errors
-    /// Tables that are missing or impossible.
+    /// When a table is missing or impossible.
     pub fn of(scan: &Scan, markers: &Markers) -> Result<Vec<Self>> {
         let tables = scan.members.iter().map(|member| {
             Ok(Self {
@@ -43,8 +43,8 @@ impl Tables {
         tables.collect()
     }
 
-    /// Decodes a block into `block`, which may hold older coefficients. Returns the places of the new ones, all
-    /// but the first, or-ed together: 0 if there is only the first.
+    /// Decodes a block into `block`, which may hold older coefficients. Returns the indices of the new ones, except the first,
+    /// or-ed together: 0 if there is only the first.
     #[inline(always)]
     pub fn decode_block(
         &self,

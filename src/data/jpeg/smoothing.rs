@@ -1,25 +1,25 @@
-//! What a progressive file leaves out, guessed: libjpeg's block smoothing (`jdcoefct.c`).
+//! Estimates of coefficients that a progressive file leaves out: libjpeg's block smoothing (`jdcoefct.c`).
 //!
-//! Where the scans of a file have not given the first nine coefficients to the last bit, those that are zero are
-//! estimated from the coefficients of index 0 of the 5x5 blocks around. Files that were saved whole have none.
+//! If the scans of a file lack bits of the first nine coefficients, those that are zero are estimated from the coefficients
+//! of index 0 of the 5x5 blocks around. Complete files need no estimates.
 
 use super::coefficients::Coefficients;
 use super::frame::{COEFFICIENTS, Component, Frame, Scan};
 use super::markers::ZIGZAG;
 use super::scan::Block;
 
-/// Coefficients that are looked at: that of index 0 and nine more, in zigzag order.
+/// Coefficients that are considered: that of index 0 and nine more, in zigzag order.
 const SMOOTHED: usize = 10;
 
-/// How many low bits of each coefficient are missing; negative where no scan has had it.
+/// The number of missing low bits of each coefficient; negative when no scan had it.
 type Missing = [i32; SMOOTHED];
 /// Factors of the coefficients of index 0 around a block.
 type Weights = [[i32; 5]; 5];
 
-/// How far the scans of a file have come.
+/// The progress of the scans of a file.
 #[derive(Debug)]
 pub struct Progress {
-    /// Of each component, after the last scan and before it.
+    /// Per component, after the last scan and before it.
     now: Vec<Missing>,
     before: Vec<Missing>,
     scans: usize,
@@ -28,7 +28,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Before the first scan.
+    /// Creates the progress before the first scan.
     pub fn new(frame: &Frame) -> Self {
         let none = vec![[-1; SMOOTHED]; frame.components.len()];
         Self {
@@ -39,7 +39,7 @@ impl Progress {
         }
     }
 
-    /// Counts a scan in.
+    /// Adds a scan.
     pub fn add(&mut self, scan: &Scan) {
         self.scans += 1;
         for member in &scan.members {
@@ -50,7 +50,7 @@ impl Progress {
         }
     }
 
-    /// Whether something is to be estimated.
+    /// Returns whether there is something to estimate.
     pub fn is_partial(&self, frame: &Frame) -> bool {
         let has_factors = |component: &Component| {
             let table = component.quantisation.unwrap_or([0; COEFFICIENTS]);
@@ -66,7 +66,7 @@ impl Progress {
                 .any(|missing| missing[1..] != [0; SMOOTHED - 1])
     }
 
-    /// What misses of a component in a row of MCUs.
+    /// Returns the missing bits of a component in a row of MCUs.
     fn missing(&self, component: usize, mcu_row: usize) -> Missing {
         if mcu_row <= self.last_row {
             self.now[component]
@@ -153,7 +153,7 @@ fn estimate(block: &mut Block, dc: &[[i32; 5]; 5], missing: &Missing, table: &[u
 
 const NONE: [i32; 5] = [0; 5];
 
-/// The weights of the nine coefficients where none of them is known.
+/// The weights of the nine coefficients when none of them is known.
 const WIDE: [Weights; 9] = [
     [
         [-1, -1, 0, 1, 1],
@@ -215,7 +215,7 @@ const WIDE_DC: Weights = [
     [-6, 6, 42, 6, -6],
     [-2, -6, -8, -6, -2],
 ];
-/// The weights of the first five coefficients where some are known.
+/// The weights of the first five coefficients when some are known.
 const NARROW: [Weights; 5] = [
     [NONE, NONE, [-7, 50, 0, -50, 7], NONE, NONE],
     [

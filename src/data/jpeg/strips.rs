@@ -1,6 +1,6 @@
-//! The samples of the components, one row of MCUs at a time, and the pixels that they make.
+//! The samples of the components, one row of MCUs at a time, and their conversion to pixels.
 //!
-//! A row of the picture may need the row of samples above and below its own, so each strip keeps the last rows of
+//! A row of the image may need the row of samples above and below its own, so each strip keeps the last rows of
 //! the one before, and the last pixels of a row of MCUs wait for the next.
 
 use super::colour::{self, Transform};
@@ -13,7 +13,7 @@ use super::upsample::Upsampling;
 struct Strip {
     samples: Vec<u8>,
     stride: usize,
-    /// Rows at the front that are of the row of MCUs before.
+    /// Rows at the front that belong to the previous row of MCUs.
     kept: usize,
     /// Rows of samples of a row of MCUs.
     rows: usize,
@@ -21,19 +21,19 @@ struct Strip {
     width: usize,
     height: usize,
     upsampling: Upsampling,
-    /// A row of as many samples as the picture is wide.
+    /// A row of samples at the width of the image.
     wide: Vec<u8>,
 }
 
-/// Turns samples into the rows of a picture.
+/// Converts samples to the rows of an image.
 #[derive(Debug)]
 pub struct Strips<'a> {
     components: Vec<Strip>,
     transform: Transform,
-    /// Rows of pixels that are still to be made, and how many bytes each has.
+    /// The remaining rows of pixels, and the bytes per row.
     pixels: &'a mut [u8],
     pitch: usize,
-    /// The picture's height, how much of it a row of MCUs has, and how much of that waits for the next.
+    /// The image's height, the rows of it per row of MCUs, and those that wait for the next row of MCUs.
     height: usize,
     mcu_height: usize,
     waiting: usize,
@@ -42,7 +42,7 @@ pub struct Strips<'a> {
 }
 
 impl<'a> Strips<'a> {
-    /// Strips that fill `pixels` from the top.
+    /// Creates strips that fill `pixels` from the top.
     pub fn new(frame: &Frame, transform: Transform, pixels: &'a mut [u8]) -> Self {
         let strips = frame.components.iter().map(|component| {
             let stride = frame.mcus_wide() * component.h * BLOCK;
@@ -71,7 +71,7 @@ impl<'a> Strips<'a> {
         }
     }
 
-    /// Puts a block of samples at a row and column of blocks of the row of MCUs here.
+    /// Writes a block of samples at a row and column of blocks of the current row of MCUs.
     #[inline(always)]
     pub fn put(&mut self, component: usize, row: usize, column: usize, samples: &Samples) {
         let strip = &mut self.components[component];
@@ -82,8 +82,8 @@ impl<'a> Strips<'a> {
         }
     }
 
-    /// Makes the pixels of row `mcu_row` of MCUs, once all its blocks are there, but for the last ones, which wait
-    /// for the next row unless there is none.
+    /// Converts row `mcu_row` of MCUs to pixels once all its blocks are there, except for the last rows, which wait for the
+    /// next row of MCUs if there is one.
     #[inline(always)]
     pub fn finish(&mut self, mcu_row: usize) {
         let below = (mcu_row + 1) * self.mcu_height;

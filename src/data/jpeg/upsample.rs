@@ -1,15 +1,15 @@
-//! Components of fewer samples brought to the picture's size: libjpeg's "fancy" upsampling (`jdsample.c`).
+//! Upsampling of subsampled components: libjpeg's "fancy" upsampling (`jdsample.c`).
 //!
-//! Half as many samples are interpolated: a sample between is three parts of the nearer and one of the farther,
-//! rounded up and down in turns. At the edges the last sample stands for those beyond. Other ratios, and rows of
-//! one or two samples that would double in width, are repeated.
+//! A ratio of two is interpolated: each new sample is three parts of the nearer and one of the farther sample, rounded up
+//! and down alternately. The edge samples are repeated beyond the edges. Other ratios, and rows of one or two samples that
+//! would double in width, are repeated.
 
 use super::frame::{Component, Frame};
 
-/// How a component's samples become as many as the picture's.
+/// The upsampling of a component to the image's size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Upsampling {
-    /// They are as many.
+    /// None: the sizes are equal.
     Whole,
     /// Twice as wide.
     Wide,
@@ -17,12 +17,12 @@ pub enum Upsampling {
     High,
     /// Twice as wide and high.
     Both,
-    /// Each so many times across and down.
+    /// Each sample repeated so many times across and down.
     Repeated { across: usize, down: usize },
 }
 
 impl Upsampling {
-    /// What libjpeg does with this component.
+    /// Returns libjpeg's choice for a component.
     pub fn of(component: &Component, frame: &Frame) -> Self {
         let (across, down) = (frame.max_h / component.h, frame.max_v / component.v);
         match (across, down) {
@@ -34,8 +34,8 @@ impl Upsampling {
         }
     }
 
-    /// The row of samples that row `y` of the picture is nearest to, and the other that it is mixed with, as
-    /// libjpeg does in a component of `height` rows.
+    /// Returns the row of samples nearest to row `y` of the image, and the row to interpolate with, as libjpeg does for a
+    /// component of `height` rows.
     pub fn rows(self, y: usize, height: usize) -> (usize, usize) {
         match self {
             Self::Whole | Self::Wide => (y, y),
@@ -52,7 +52,7 @@ impl Upsampling {
         }
     }
 
-    /// Fills `row` from the rows of [`Upsampling::rows`], cut to the width of the component. `sums` is for its use.
+    /// Fills `row` from the rows of [`Upsampling::rows`], cut to the width of the component. `sums` is scratch space.
     #[inline(always)]
     pub fn fill(self, y: usize, near: &[u8], far: &[u8], sums: &mut Vec<u16>, row: &mut [u8]) {
         match self {
@@ -82,7 +82,7 @@ impl Upsampling {
     }
 }
 
-/// Twice as many samples.
+/// Doubles the number of samples.
 #[inline(always)]
 fn widen(samples: &[u8], row: &mut [u8]) {
     let wide = |sample: u8| u16::from(sample);
@@ -92,7 +92,7 @@ fn widen(samples: &[u8], row: &mut [u8]) {
     });
 }
 
-/// Twice as many samples of sums of four.
+/// Doubles the number of samples, which are sums of four.
 #[inline(always)]
 fn widen_sums(sums: &[u16], row: &mut [u8]) {
     double(sums, row, |left, here, right| {
@@ -101,7 +101,7 @@ fn widen_sums(sums: &[u16], row: &mut [u8]) {
     });
 }
 
-/// Two samples of `row` for each of `samples` and its neighbours, the left one in the low byte.
+/// Writes two samples of `row` for each of `samples` and its neighbors, the left one in the low byte.
 #[inline(always)]
 fn double<T: Copy>(samples: &[T], row: &mut [u8], mix: impl Fn(T, T, T) -> u16) {
     let last = samples.len() - 1;
@@ -115,7 +115,7 @@ fn double<T: Copy>(samples: &[T], row: &mut [u8], mix: impl Fn(T, T, T) -> u16) 
         *pair = mix(left, here, right).to_le_bytes();
     }
     pairs[0] = ends[0].to_le_bytes();
-    // The last sample makes one pixel or two.
+    // The last sample gives one pixel or two.
     if let [pixel] = half {
         *pixel = ends[1].to_le_bytes()[0];
     } else {

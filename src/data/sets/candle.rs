@@ -1,4 +1,4 @@
-//! Data sets that candle-datasets has read, taken over by programs that have them already.
+//! Conversion of datasets that were read by candle-datasets.
 
 use anyhow::{Result, bail, ensure};
 use candle_core::{DType, Device, Tensor};
@@ -7,18 +7,18 @@ use candle_datasets::vision::Dataset;
 use super::{DataSet, Kind, Pictures, Split};
 use crate::model::Preprocess;
 
-/// Pictures that are converted at a time.
+/// Images that are converted at a time.
 const CHUNK: usize = 1024;
-/// How far a sample times 255 may be from a whole number.
+/// The largest distance of a sample times 255 from a whole number.
 const TOLERANCE: f32 = 1e-3;
 
 impl DataSet {
-    /// The data set of `data`, whose pictures are `[N, C, H, W]`, or `[N, pixels]` where they are square and grey, of
-    /// numbers in 0..=1 that were 8 bits a sample and are again. `kind` says what pictures these are; classes are named by
-    /// `labels`, or by their numbers where there are none. Set `preprocess` where `ImageNet`'s mean and deviation do not suit.
+    /// Converts `data`, whose images are `[N, C, H, W]`, or `[N, pixels]` when they are square and gray, with values in 0..=1,
+    /// to 8 bits per sample. `kind` is the kind of images; classes are named by `labels`, or by their numbers when there are
+    /// none. Set `preprocess` when `ImageNet`'s mean and std do not fit.
     ///
     /// # Errors
-    /// Pictures of another shape, samples that are no 8-bit ones, and classes beyond the last.
+    /// When images have another shape, samples are not 8-bit values, or a class is out of range.
     pub fn from_candle(
         name: &str,
         kind: Kind,
@@ -57,12 +57,12 @@ impl DataSet {
     }
 }
 
-/// Channels, height and width.
+/// Returns the channels, height and width.
 fn shape(images: &Tensor) -> Result<[usize; 3]> {
     match *images.dims() {
         [_, channels @ (1 | 3), height, width] => Ok([channels, height, width]),
         [_, pixels] if pixels.isqrt().pow(2) == pixels => Ok([1, pixels.isqrt(), pixels.isqrt()]),
-        ref other => bail!("a tensor of {other:?} holds no pictures of one or three channels"),
+        ref other => bail!("a tensor of {other:?} holds no images of one or three channels"),
     }
 }
 
@@ -71,13 +71,13 @@ fn split(name: &str, images: &Tensor, labels: &Tensor, classes: usize) -> Result
     let count = images.dim(0)?;
     ensure!(
         labels.dims() == [count],
-        "{name}: classes of {:?} for {count} pictures",
+        "{name}: classes of {:?} for {count} images",
         labels.dims()
     );
     let numbers: Vec<u32> = labels.to_dtype(DType::U32)?.to_vec1()?;
     if let Some(at) = numbers.iter().position(|&class| class as usize >= classes) {
         bail!(
-            "{name}: picture {at} is of class {}, and there are {classes}",
+            "{name}: image {at} is of class {}, and there are {classes}",
             numbers[at]
         );
     }

@@ -3,7 +3,7 @@
 //! ```text
 //! cifar-10-batches-bin/   data_batch_1.bin … data_batch_5.bin, test_batch.bin, batches.meta.txt
 //! cifar-100-binary/       train.bin, test.bin, fine_label_names.txt
-//! a picture               its class (CIFAR-100: its group, then its class), then 1024 bytes of red, 1024 of green,
+//! an image               its class (CIFAR-100: its group, then its class), then 1024 bytes of red, 1024 of green,
 //!                         1024 of blue, each row by row from the top left
 //! ```
 
@@ -16,23 +16,23 @@ use anyhow::{Context, Result, bail};
 use super::{DataSet, Known, MOST_SAMPLES, Pictures, Split};
 use crate::error::hinted;
 
-/// Bytes of one colour of a picture.
+/// Bytes of one color plane of an image.
 const PLANE: usize = 32 * 32;
 const PAGE: &str = "https://www.cs.toronto.edu/~kriz/cifar.html";
 
-/// How the files of one of the two are called and made.
+/// The files of one of the two datasets.
 struct Layout {
     /// The folder that the archive unpacks to.
     subfolder: &'static str,
     train: &'static [&'static str],
     test: &'static str,
-    /// The names of the classes, a line each.
+    /// The file of the class names, one per line.
     names: &'static str,
-    /// Bytes before the colours; the last of them is the class.
+    /// Bytes before the colors; the last of them is the class.
     label_bytes: usize,
-    /// Pictures that a training file has and that the test file has.
+    /// The number of images in a training file and in the test file.
     counts: [usize; 2],
-    /// A file of the version for Python, and the folder of its archive.
+    /// A file of the Python version, and the folder of its archive.
     pickled: [&'static str; 2],
     /// The archive with the right files.
     archive: &'static str,
@@ -66,10 +66,10 @@ const CIFAR100: Layout = Layout {
     archive: "cifar-100-binary.tar.gz",
 };
 
-/// Reads CIFAR-10 or CIFAR-100 from `folder` or the folder in it that the archive unpacks to.
+/// Reads CIFAR-10 or CIFAR-100 from `folder` or from its subfolder that the archive unpacks to.
 ///
 /// # Errors
-/// Files that are missing, of the version for Python, truncated or longer than they can be, and wrong classes.
+/// When files are missing, of the Python version, truncated or too long, or a class is out of range.
 pub fn read(folder: &Path, known: Known) -> Result<DataSet> {
     let layout = match known {
         Known::Cifar10 => &CIFAR10,
@@ -88,7 +88,7 @@ pub fn read(folder: &Path, known: Known) -> Result<DataSet> {
             let found = classes.len() - before;
             if found != count {
                 notes.push(format!(
-                    "`{file}` holds {found} pictures, the original holds {count}"
+                    "`{file}` holds {found} images, the original holds {count}"
                 ));
             }
         }
@@ -110,10 +110,10 @@ pub fn read(folder: &Path, known: Known) -> Result<DataSet> {
     Ok(data)
 }
 
-/// The folder that has the files.
+/// Returns the folder that has the files.
 fn find(folder: &Path, layout: &Layout) -> Result<PathBuf> {
     if !folder.is_dir() {
-        bail!("`{}` is no folder", folder.display());
+        bail!("`{}` is not a folder", folder.display());
     }
     let below = folder.join(layout.subfolder);
     for candidate in [folder, &below] {
@@ -126,8 +126,8 @@ fn find(folder: &Path, layout: &Layout) -> Result<PathBuf> {
     let pickled = [folder.join(file), folder.join(subfolder).join(file)];
     if pickled.iter().any(|path| path.is_file()) {
         return Err(hinted(
-            format!("`{}` holds the version for Python", folder.display()),
-            format!("fetch the binary version, `{archive}` from {PAGE}, and unpack it there"),
+            format!("`{}` holds the Python version", folder.display()),
+            format!("download the binary version, `{archive}` from {PAGE}, and unpack it there"),
         ));
     }
     let hint = if folder.join(archive).is_file() {
@@ -139,7 +139,7 @@ fn find(folder: &Path, layout: &Layout) -> Result<PathBuf> {
     Err(hinted(message, hint))
 }
 
-/// Adds the pictures of a file, colours side by side, and their classes.
+/// Adds the images of a file, with interleaved colors, and their classes.
 fn read_batch(
     path: &Path,
     known: Known,
@@ -156,8 +156,11 @@ fn read_batch(
     file.take(MOST_SAMPLES).read_to_end(&mut bytes)?;
     if bytes.is_empty() || !bytes.len().is_multiple_of(record) {
         return Err(hinted(
-            format!("{} bytes are not whole pictures of {record}", bytes.len()),
-            format!("the file is truncated or another one: fetch it again from {PAGE}"),
+            format!(
+                "{} bytes are not a multiple of {record}, the size of an image",
+                bytes.len()
+            ),
+            format!("the file is truncated or another one: download it again from {PAGE}"),
         ));
     }
     let count = known.labels().len();
@@ -166,8 +169,8 @@ fn read_batch(
         let class = u32::from(label[layout.label_bytes - 1]);
         if class as usize >= count {
             return Err(hinted(
-                format!("picture {index} is of class {class}, and there are {count}"),
-                format!("the file is damaged or another one: fetch it again from {PAGE}"),
+                format!("image {index} has class {class}, but there are {count} classes"),
+                format!("the file is damaged or another one: download it again from {PAGE}"),
             ));
         }
         classes.push(class);
@@ -179,7 +182,7 @@ fn read_batch(
     Ok(())
 }
 
-/// The names in the file of `path`, where there is one.
+/// Returns the names in the file at `path`, if it exists.
 fn labels(path: &Path, classes: usize) -> Result<Option<Vec<String>>> {
     if !path.is_file() {
         return Ok(None);
@@ -195,7 +198,7 @@ fn labels(path: &Path, classes: usize) -> Result<Option<Vec<String>>> {
                 path.display(),
                 names.len()
             ),
-            "remove the file, and the classes have their usual names",
+            "remove the file to use the usual names",
         ));
     }
     Ok(Some(names))

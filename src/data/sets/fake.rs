@@ -1,4 +1,4 @@
-//! Random numbers in place of pictures, for timing and dry runs: nothing to decode, resize or augment.
+//! Random numbers in place of images, for timing and dry runs: nothing to decode, resize or augment.
 
 use anyhow::Result;
 use rayon::prelude::*;
@@ -9,21 +9,21 @@ use crate::model::Preprocess;
 use crate::random::Random;
 use crate::words::counted;
 
-/// Numbers drawn from one stream: a function of the place, whatever thread draws them.
+/// Values drawn from one stream, so that they depend on their position, not on the thread.
 const CHUNK: usize = 1 << 16;
-/// Values that the noise takes, each as often as the others.
+/// Number of equally likely values.
 const LEVELS: usize = 1 << 16;
 
-/// `count` training inputs of `[C, H, W]` standard normal numbers, each of one of `classes` classes; no validation.
+/// Creates `count` training inputs of `[C, H, W]` standard normal numbers in `classes` classes, without a validation set.
 ///
 /// # Errors
-/// No pictures or no classes, and more numbers than there is memory for.
+/// When there are no images or no classes, or more values than fit into memory.
 pub fn make(count: usize, classes: usize, input: [usize; 3], seed: u64) -> Result<DataSet> {
     if count == 0 || classes == 0 {
         return Err(misuse(
             format!(
-                "{} of {} are no data set",
-                counted(count, "picture"),
+                "{} of {} are no dataset",
+                counted(count, "image"),
                 counted(classes, "class")
             ),
             "write `fake:N` or `fake:N:CLASSES`, both at least 1",
@@ -84,14 +84,14 @@ pub fn make(count: usize, classes: usize, input: [usize; 3], seed: u64) -> Resul
     })
 }
 
-/// The numbers below which a normal one lies with the probabilities (i + 1/2) / [`LEVELS`].
+/// Returns the quantiles of the normal distribution at (i + 1/2) / [`LEVELS`].
 fn levels() -> Vec<f32> {
     (0..LEVELS)
         .map(|level| quantile((level as f64 + 0.5) / LEVELS as f64) as f32)
         .collect()
 }
 
-/// The inverse of the normal distribution function to 1e-9 of its value: P. J. Acklam's rational approximation.
+/// Returns the inverse of the normal distribution function with a relative error of 1e-9: P. J. Acklam's rational approximation.
 fn quantile(p: f64) -> f64 {
     const A: [f64; 6] = [
         -3.969_683_028_665_376e1,

@@ -1,4 +1,4 @@
-//! What tells pictures from others without reading them all: their names and classes, the sizes of their files, and a sample
+//! Fingerprints of a dataset that need not read all images: their names and classes, the sizes of their files, and a sample
 //! of their contents.
 
 use std::fs::{self, File};
@@ -8,8 +8,8 @@ use std::path::Path;
 use super::{DataSet, Split};
 
 impl DataSet {
-    /// What the names and classes of the pictures in these `splits` of the data set add up to, in their order; a folder's
-    /// names count from the data set's own on, which may be reached by another path.
+    /// Returns a hash of the names and classes of the images in `splits`, in their order; the names of files are relative to
+    /// the dataset's folder, which may be reached by another path.
     pub fn fingerprint<'a>(&self, splits: impl IntoIterator<Item = &'a Split>) -> String {
         let folder = Path::new(&self.name);
         let mut hash = Hash::default();
@@ -32,7 +32,7 @@ impl DataSet {
     }
 }
 
-/// What the sizes of the files of `splits` add up to.
+/// Returns a hash of the sizes of the files of `splits`.
 pub fn file_sizes<'a>(splits: impl IntoIterator<Item = &'a Split>) -> String {
     let mut hash = Hash::default();
     for split in splits {
@@ -44,14 +44,14 @@ pub fn file_sizes<'a>(splits: impl IntoIterator<Item = &'a Split>) -> String {
     hash.text()
 }
 
-/// The most pictures of a split that are looked into, so that a large one costs no more than a moment.
+/// The most images per split that are sampled, so that a large split takes only a moment.
 const LOOKED_INTO: usize = 256;
 /// Bytes of a file's beginning, and of its end, that are read.
 const PART: u64 = 1024;
 
-/// What a sample of the pictures of `splits` adds up to: the beginnings and ends of up to 256 files of each,
-/// evenly spread, or as many pictures in memory. A compressed picture that was made anew has another end; in a larger split a
-/// few changed pictures may be none of the sample.
+/// Returns a hash of a sample of the images of `splits`: the beginnings and ends of up to 256 files of each, evenly
+/// spaced, or as many images in memory. A compressed image that was saved again has another end; in a larger split, a few
+/// changed images may not be in the sample.
 pub fn sampled_contents<'a>(splits: impl IntoIterator<Item = &'a Split>) -> String {
     let mut hash = Hash::default();
     for split in splits {
@@ -59,8 +59,8 @@ pub fn sampled_contents<'a>(splits: impl IntoIterator<Item = &'a Split>) -> Stri
         for place in 0..looked_into {
             let index = place * split.len() / looked_into;
             if let Some(path) = split.file(index) {
-                // A file that cannot be read has nothing to say.
-                hash.add(&ends(path).unwrap_or_default());
+                // A file that cannot be read adds nothing.
+                hash.add(&ends_of(path).unwrap_or_default());
             } else if let Some(samples) = split.samples(index) {
                 hash.add(samples);
             }
@@ -69,18 +69,23 @@ pub fn sampled_contents<'a>(splits: impl IntoIterator<Item = &'a Split>) -> Stri
     hash.text()
 }
 
-/// The beginning and the end of a file; of a short one all of it.
-fn ends(path: &Path) -> io::Result<Vec<u8>> {
+/// Reads the beginning and the end of the file at `path`.
+fn ends_of(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
+    ends(&mut file, length)
+}
+
+/// Reads the beginning and the end of a file of `length` bytes, 1 KiB each; of a short one all of it.
+pub(in crate::data) fn ends(file: &mut File, length: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    (&mut file).take(PART).read_to_end(&mut bytes)?;
+    file.take(PART).read_to_end(&mut bytes)?;
     file.seek(SeekFrom::Start(length.saturating_sub(PART).max(PART)))?;
     file.take(PART).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// FNV-1a of 64 bits.
+/// The 64-bit FNV-1a hash.
 struct Hash(u64);
 
 impl Default for Hash {

@@ -1,4 +1,4 @@
-//! Folders of pictures, a folder a class, as torchvision's `ImageFolder` reads them.
+//! Folders of images with one folder per class, as torchvision's `ImageFolder` reads them.
 //!
 //! ```text
 //! pets/cat/1.jpg             pets/train/cat/1.jpg    (or training/)
@@ -7,9 +7,9 @@
 //!                            pets/test/dog/4.jpg     (or testing/)
 //! ```
 //!
-//! A folder without a picture is a class in `train/`, and none where class folders stand alone. Classes are numbered in the
-//! order of their names by code point, which is how Python sorts. Pictures are only listed here; they are decoded when they
-//! are asked for, so that a folder may be larger than memory.
+//! A folder without images is a class in `train/`, and is ignored in a folder without splits. Classes are numbered in the
+//! order of their names by code point, as Python sorts. Images are only listed here and decoded when they are used, so that
+//! a folder may be larger than memory.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -25,24 +25,24 @@ use crate::error::hinted;
 use crate::model::Preprocess;
 use crate::words::counted;
 
-/// The parts of a data set, each with the names that its folder may have, the usual one first.
+/// The splits of a dataset, each with the possible names of its folder, the usual one first.
 const PARTS: [&[&str]; 3] = [
     &["train", "training"],
     &["val", "valid", "validation"],
     &["test", "testing"],
 ];
-/// The most names that a message lists.
+/// The most names in a message.
 const SHOWN: usize = 5;
 
-/// Reads the names of the classes and of the pictures in `folder`; `name` is what the user wrote.
+/// Reads the names of the classes and of the images in `folder`; `name` is what the user wrote.
 ///
 /// # Errors
-/// Folders that cannot be read, hold no class or no picture, or whose validation has classes that training lacks; parts
-/// without class folders; classes whose names are no UTF-8.
+/// When a folder cannot be read or holds no class or no image, the validation set has classes that the training set lacks, a
+/// split has no class folders, or the name of a class is not UTF-8.
 pub fn read(folder: &Path, name: &str) -> Result<DataSet> {
     let mut notes = Vec::new();
     let Some(parts) = Parts::find(folder, &mut notes)? else {
-        // What cannot be read is an error, later.
+        // A folder that cannot be read is an error, later.
         let is_class =
             |class: &Class| !class.files.images.is_empty() || !class.files.errors.is_empty();
         let (mut classes, empty): (Vec<Class>, Vec<Class>) =
@@ -51,7 +51,7 @@ pub fn read(folder: &Path, name: &str) -> Result<DataSet> {
             classes = empty;
         } else if !empty.is_empty() {
             notes.push(format!(
-                "`{}` has folders without a picture, which are no classes: {}",
+                "`{}` has folders without images, which are ignored: {}",
                 folder.display(),
                 shown(&names(&empty))
             ));
@@ -71,7 +71,7 @@ pub fn read(folder: &Path, name: &str) -> Result<DataSet> {
     Ok(finish(name, labels, splits, notes))
 }
 
-/// The part that a folder of that name holds: `train`, `val` or `test`.
+/// Returns the split that a folder of that name holds: `train`, `val` or `test`.
 pub fn part_of(name: &str) -> Option<&'static str> {
     part_number(name).map(|part| PARTS[part][0])
 }
@@ -83,13 +83,13 @@ fn part_number(name: &str) -> Option<usize> {
         .position(|names| names.contains(&name.as_str()))
 }
 
-/// A folder of pictures of one class.
+/// A folder of images of one class.
 struct Class {
     name: String,
     files: Listing,
 }
 
-/// The class folders of a part, sorted by name.
+/// Returns the class folders of a split, sorted by name.
 fn classes(part: &Path) -> Result<Vec<Class>> {
     let folders = subfolders(part)?;
     let class = |folder: &PathBuf| {
@@ -105,7 +105,7 @@ fn names(classes: &[Class]) -> Vec<String> {
     classes.iter().map(|class| class.name.clone()).collect()
 }
 
-/// The folders of a data set that is in parts.
+/// The folders of a dataset with splits.
 struct Parts {
     train: Option<PathBuf>,
     val: Option<PathBuf>,
@@ -113,7 +113,7 @@ struct Parts {
 }
 
 impl Parts {
-    /// The parts, where there is a `train/` with folders in it or nothing but parts. Else `train` is a class as any other.
+    /// Returns the splits when there is a `train/` with folders in it, or nothing but splits; else `train` is a class.
     fn find(folder: &Path, notes: &mut Vec<String>) -> Result<Option<Self>> {
         let all = subfolders(folder)?;
         let mut found = PARTS.map(|_| Vec::new());
@@ -149,13 +149,13 @@ impl Parts {
         }
         if !others.is_empty() {
             let others: Vec<String> = others.iter().map(|path| shown_name(path)).collect();
-            notes.push(format!("left out beside the parts: {}", shown(&others)));
+            notes.push(format!("ignored beside the splits: {}", shown(&others)));
         }
         let [train, val, test] = found.map(|mut part| part.pop());
         Ok(Some(Self { train, val, test }))
     }
 
-    /// The classes of training; where there is none, those of the other parts.
+    /// Returns the classes of the training set; without one, those of the other splits.
     fn labels(&self) -> Result<Vec<String>> {
         let mut labels = BTreeSet::new();
         match &self.train {
@@ -170,7 +170,7 @@ impl Parts {
     }
 }
 
-/// The folders in `folder` but for hidden ones, sorted by name.
+/// Returns the folders in `folder` except hidden ones, sorted by name.
 fn subfolders(folder: &Path) -> Result<Vec<PathBuf>> {
     let cannot = || format!("cannot read folder `{}`", folder.display());
     let mut found = Vec::new();
@@ -181,7 +181,7 @@ fn subfolders(folder: &Path) -> Result<Vec<PathBuf>> {
             found.push(path);
         }
     }
-    // Bytes of UTF-8 are in the order of the code points.
+    // The order of UTF-8 bytes is that of the code points.
     found.sort_by(|a, b| {
         let names = [a, b].map(|path| path.file_name().unwrap_or_default().as_encoded_bytes());
         names[0].cmp(names[1])
@@ -189,23 +189,23 @@ fn subfolders(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The name of a file or folder in a message.
+/// Returns the name of a file or folder in a message.
 fn shown_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default();
     name.to_string_lossy().into_owned()
 }
 
-/// The name of a class by its folder: models keep it as text.
+/// Returns the name of a class by its folder; models store it as text.
 fn label(folder: &Path) -> Result<String> {
     let name = folder.file_name().unwrap_or_default();
     let text = name.to_str().map(str::to_owned);
     text.ok_or_else(|| {
         hinted(
             format!(
-                "the name of folder `{}` is not valid text (UTF-8), and a class is named by it",
+                "the name of folder `{}` is not valid UTF-8, but it is the name of a class",
                 folder.display()
             ),
-            "rename the folder, with letters as this terminal writes them",
+            "rename the folder",
         )
     })
 }
@@ -214,7 +214,7 @@ fn labels(folders: &[PathBuf]) -> Result<Vec<String>> {
     folders.iter().map(|folder| label(folder)).collect()
 }
 
-/// The pictures of a part's class folders, class by class.
+/// Returns the images of a split's class folders, class by class.
 fn split(
     part: &Path,
     folders: Vec<Class>,
@@ -227,11 +227,11 @@ fn split(
     if !unknown.is_empty() {
         return Err(hinted(
             format!(
-                "`{}` has classes that the training pictures lack: {}",
+                "`{}` has classes that are not in the training set: {}",
                 part.display(),
                 shown(&unknown)
             ),
-            "correct the folders' names, or move some of those pictures to the training folder",
+            "correct the names of the folders, or move some of these images to the training set",
         ));
     }
     let (mut paths, mut classes) = (Vec::new(), Vec::new());
@@ -256,21 +256,21 @@ fn split(
     }
     if !empty.is_empty() {
         notes.push(format!(
-            "`{}` has classes without a picture: {}",
+            "`{}` has classes without images: {}",
             part.display(),
             shown(&empty)
         ));
     }
     if !loose.images.is_empty() {
-        let count = loose.images.len();
         notes.push(format!(
-            "`{}` has pictures beside its class folders, left out: {count}",
-            part.display()
+            "`{}` has {} outside of its class folders, ignored",
+            part.display(),
+            counted(loose.images.len(), "image")
         ));
     }
     if !others.is_empty() {
         notes.push(format!(
-            "`{}` has files that are no pictures, left out: {}",
+            "`{}` has files that are not images, ignored: {}",
             part.display(),
             endings(&others)
         ));
@@ -287,41 +287,43 @@ fn no_pictures(folder: &Path, no_class: bool, loose: &Listing) -> anyhow::Error 
     if !loose.images.is_empty() {
         return hinted(
             format!(
-                "`{path}` holds {} and no class folders with pictures",
-                counted(loose.images.len(), "picture")
+                "`{path}` contains {} but no class folders with images",
+                counted(loose.images.len(), "image")
             ),
-            format!("give each class a folder, such as `{path}/cat/{example}`"),
+            format!(
+                "put the images of each class in their own folder, such as `{path}/cat/{example}`"
+            ),
         );
     }
     let message = if no_class {
-        format!("`{path}` holds no folder")
+        format!("`{path}` contains no folders")
     } else {
-        format!("the folders in `{path}` hold no pictures")
+        format!("the folders in `{path}` contain no images")
     };
     hinted(
         message,
-        format!("put the pictures of each class in a folder, such as `{path}/cat/{example}`"),
+        format!("put the images of each class in their own folder, such as `{path}/cat/{example}`"),
     )
 }
 
-/// The error of a data set whose parts, `part` among them, have no class folders.
+/// Returns the error of a dataset whose splits, `part` among them, have no class folders.
 fn no_class_folders(part: &Path) -> anyhow::Error {
     let path = part.display();
     hinted(
-        format!("`{path}` is a part of a data set by its name, and holds no class folders"),
+        format!("`{path}` is a split of a dataset by its name, but contains no class folders"),
         format!(
-            "give each class a folder, such as `{path}/cat/1.jpg`; a class itself needs another name"
+            "put the images of each class in their own folder, such as `{path}/cat/1.jpg`; if this is a class, rename it"
         ),
     )
 }
 
-/// At most [`SHOWN`] names, and how many more there are.
+/// Returns at most [`SHOWN`] names and the number of the others.
 fn shown(names: &[String]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     first_of(&quoted)
 }
 
-/// `.heic (12), .txt (3)`: the most frequent endings first.
+/// Returns `.heic (12), .txt (3)`: the most frequent extensions first.
 fn endings(counts: &BTreeMap<String, usize>) -> String {
     let mut sorted: Vec<_> = counts.iter().collect();
     sorted.sort_by_key(|(_, count)| Reverse(**count));
@@ -329,7 +331,7 @@ fn endings(counts: &BTreeMap<String, usize>) -> String {
     first_of(&sorted.iter().map(text).collect::<Vec<_>>())
 }
 
-/// At most [`SHOWN`] of `all`, and how many more there are.
+/// Returns at most [`SHOWN`] of `all` and the number of the others.
 fn first_of(all: &[String]) -> String {
     let listed = all[..all.len().min(SHOWN)].join(", ");
     match all.len().saturating_sub(SHOWN) {
@@ -346,7 +348,7 @@ fn finish(
 ) -> DataSet {
     if let [only] = labels.as_slice() {
         notes.push(format!(
-            "there is only one class, `{only}`: every answer is right"
+            "there is only one class, `{only}`: every prediction is correct"
         ));
     }
     let first = [&train, &val, &test].into_iter().flatten().next();

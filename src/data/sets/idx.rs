@@ -3,7 +3,7 @@
 //! ```text
 //! 0 0 8 D      bytes, D dimensions
 //! D x u32      the sizes, most significant byte first
-//! the bytes    pictures: [count, height, width], row by row from the top left; classes: [count]
+//! the bytes    images: [count, height, width], row by row from the top left; classes: [count]
 //! ```
 
 use std::fs::File;
@@ -16,32 +16,30 @@ use flate2::read::MultiGzDecoder;
 use super::{DataSet, Known, MOST_SAMPLES, Pictures, Split};
 use crate::error::hinted;
 
-/// Where torchvision keeps the files below the folder that it is given.
+/// Subfolders in which torchvision keeps the files.
 const SUBFOLDERS: [&str; 4] = ["", "raw", "MNIST/raw", "FashionMNIST/raw"];
-/// The longest edge of a picture, in pixels.
+/// The longest edge of an image, in pixels.
 const LONGEST_EDGE: usize = 1024;
 
-/// Reads the four files of `known` in `folder`, or where torchvision puts them in it.
+/// Reads the four files of `known` in `folder` or in torchvision's subfolders.
 ///
 /// # Errors
-/// Files that are missing, truncated, damaged, longer than their header says or that do not belong together.
+/// When files are missing, truncated, damaged, longer than their header says, or do not belong together.
 pub fn read(folder: &Path, known: Known) -> Result<DataSet> {
     if !folder.is_dir() {
-        bail!("`{}` is no folder", folder.display());
+        bail!("`{}` is not a folder", folder.display());
     }
     let (train_size, train) = read_split(folder, known, "train", "train")?;
     let (test_size, test) = read_split(folder, known, "test", "t10k")?;
     if train_size != test_size {
-        bail!(
-            "the training pictures have {train_size:?} pixels and the test pictures {test_size:?}"
-        );
+        bail!("the training images have {train_size:?} pixels and the test images {test_size:?}");
     }
     let mut data = known.of(train, test);
     data.preprocess.size = train_size;
     Ok(data)
 }
 
-/// The size of the pictures and the split of the files that begin with `prefix`.
+/// Returns the size of the images and the split of the files that start with `prefix`.
 fn read_split(
     folder: &Path,
     known: Known,
@@ -54,10 +52,7 @@ fn read_split(
     let path = find(folder, prefix, "labels", 1)?;
     let ([labels], classes) = read_idx(&path).with_context(|| named(&path))?;
     if labels != count {
-        bail!(
-            "{} holds {labels} classes of {count} pictures",
-            named(&path)
-        );
+        bail!("{} holds {labels} labels for {count} images", named(&path));
     }
     let classes: Vec<u32> = classes.into_iter().map(u32::from).collect();
     let known_classes = known.labels().len();
@@ -66,7 +61,7 @@ fn read_split(
         .position(|&class| class as usize >= known_classes)
     {
         bail!(
-            "{}: picture {at} is of class {}, and there are {known_classes}",
+            "{}: image {at} has class {}, but there are {known_classes} classes",
             named(&path),
             classes[at]
         );
@@ -80,7 +75,7 @@ fn read_split(
     Ok(([height, width], Split::new(pictures, classes)))
 }
 
-/// The file of a part by the names that are in use.
+/// Returns the file of a split by any of its usual names.
 fn find(folder: &Path, prefix: &str, what: &str, dimensions: usize) -> Result<PathBuf> {
     let plain = format!("{prefix}-{what}-idx{dimensions}-ubyte");
     let dotted = format!("{prefix}-{what}.idx{dimensions}-ubyte");
@@ -100,7 +95,7 @@ fn find(folder: &Path, prefix: &str, what: &str, dimensions: usize) -> Result<Pa
     ))
 }
 
-/// The sizes and the bytes of a file of `D` dimensions, unpacked where it is packed.
+/// Reads the sizes and the bytes of a file of `D` dimensions, compressed or not.
 fn read_idx<const D: usize>(path: &Path) -> Result<([usize; D], Vec<u8>)> {
     let mut file = BufReader::new(File::open(path)?);
     let mut magic = [0; 2];
@@ -108,14 +103,14 @@ fn read_idx<const D: usize>(path: &Path) -> Result<([usize; D], Vec<u8>)> {
     file.rewind()?;
     let length = file.get_ref().metadata()?.len();
     if is_packed {
-        // Deflate makes at most 1032 bytes of one.
+        // Deflate expands one byte to at most 1,032.
         read_header_and_bytes(MultiGzDecoder::new(file), length.saturating_mul(1032))
     } else {
         read_header_and_bytes(file, length)
     }
 }
 
-/// [`read_idx`] of what is unpacked, which cannot be more than `most` bytes.
+/// Reads the uncompressed content of [`read_idx`], at most `most` bytes.
 fn read_header_and_bytes<const D: usize>(
     mut file: impl Read,
     most: u64,
@@ -125,10 +120,10 @@ fn read_header_and_bytes<const D: usize>(
     if start != [0, 0, 8, D as u8] {
         return Err(hinted(
             format!(
-                "it begins with the bytes {start:?} where idx begins with {:?}",
+                "it starts with the bytes {start:?}, but idx files start with {:?}",
                 [0, 0, 8, D]
             ),
-            "this is another file: fetch the original one",
+            "this is another file: download the original one",
         ));
     }
     let mut sizes = [0; D];
@@ -138,7 +133,7 @@ fn read_header_and_bytes<const D: usize>(
         *size = u32::from_be_bytes(bytes) as usize;
     }
     if sizes.contains(&0) || sizes[1..].iter().any(|&edge| edge > LONGEST_EDGE) {
-        bail!("its header names the sizes {sizes:?}");
+        bail!("its header has the sizes {sizes:?}");
     }
     let total = sizes
         .iter()
@@ -146,12 +141,12 @@ fn read_header_and_bytes<const D: usize>(
     let total = total.filter(|&total| total <= MOST_SAMPLES);
     let Some(total) = total else {
         bail!(
-            "its header names the sizes {sizes:?}, more than {} MiB",
+            "its header has the sizes {sizes:?}, more than {} MiB",
             MOST_SAMPLES >> 20
         );
     };
     if total > most {
-        return Err(truncated(&format!("its header names the sizes {sizes:?}")));
+        return Err(truncated(&format!("its header has the sizes {sizes:?}")));
     }
     let mut bytes = Vec::with_capacity(total as usize);
     file.take(total + 1)
@@ -169,7 +164,7 @@ fn read_header_and_bytes<const D: usize>(
 fn truncated(what: &str) -> anyhow::Error {
     hinted(
         format!("the file is truncated: {what}"),
-        "it was not copied or downloaded whole: fetch it again",
+        "the copy or download is incomplete: download it again",
     )
 }
 
@@ -177,7 +172,7 @@ fn explain(error: io::Error) -> anyhow::Error {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => truncated("it ends in the middle"),
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
-            hinted(format!("the file is damaged: {error}"), "fetch it again")
+            hinted(format!("the file is damaged: {error}"), "download it again")
         }
         _ => error.into(),
     }

@@ -1,24 +1,24 @@
-//! The data sets that have names: what is known of each before it is read.
+//! The public datasets that are known by name, and their properties.
 
 use super::{DataSet, Kind, Split};
 use crate::model::Preprocess;
 use crate::model::preprocess::{CropMode, Interpolation};
 
-/// A public data set of small pictures.
+/// A public dataset of small images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
     /// 50,000 + 10,000 photographs of 32x32 pixels in 10 classes.
     Cifar10,
     /// 50,000 + 10,000 photographs of 32x32 pixels in 100 classes.
     Cifar100,
-    /// 60,000 + 10,000 handwritten digits of 28x28 pixels, grey.
+    /// 60,000 + 10,000 handwritten digits of 28x28 pixels, gray.
     Mnist,
-    /// 60,000 + 10,000 clothes of 28x28 pixels, grey, in 10 classes.
+    /// 60,000 + 10,000 clothes of 28x28 pixels, gray, in 10 classes.
     FashionMnist,
 }
 
 impl Known {
-    /// Every one of them.
+    /// All of them.
     pub const ALL: [Self; 4] = [
         Self::Cifar10,
         Self::Cifar100,
@@ -26,7 +26,7 @@ impl Known {
         Self::FashionMnist,
     ];
 
-    /// What people write for it.
+    /// Returns the name on the command line.
     pub fn word(self) -> &'static str {
         match self {
             Self::Cifar10 => "cifar10",
@@ -36,7 +36,7 @@ impl Known {
         }
     }
 
-    /// The names of its classes, as its authors write them.
+    /// Returns the names of its classes, as its authors write them.
     pub fn labels(self) -> Vec<String> {
         let names = match self {
             Self::Cifar10 => include_str!("../../../assets/cifar10_classes.txt"),
@@ -47,7 +47,7 @@ impl Known {
         names.lines().map(str::to_owned).collect()
     }
 
-    /// Height and width of a picture, in pixels.
+    /// Returns height and width of an image, in pixels.
     pub fn edge(self) -> usize {
         match self {
             Self::Cifar10 | Self::Cifar100 => 32,
@@ -55,7 +55,7 @@ impl Known {
         }
     }
 
-    /// 3 (red, green, blue) or 1 (grey).
+    /// Returns the channels: 3 (red, green, blue) or 1 (gray).
     pub fn channels(self) -> usize {
         match self {
             Self::Cifar10 | Self::Cifar100 => 3,
@@ -63,7 +63,7 @@ impl Known {
         }
     }
 
-    /// What pictures these are.
+    /// Returns the kind of images.
     pub fn kind(self) -> Kind {
         match self {
             Self::Cifar10 | Self::Cifar100 => Kind::Small,
@@ -72,7 +72,7 @@ impl Known {
         }
     }
 
-    /// Its own size, and the mean and deviation of its training pictures; a model reads grey on three channels.
+    /// Returns its own size, and the mean and std of its training images; gray images are repeated on three channels.
     pub fn preprocess(self) -> Preprocess {
         let (mean, std) = match self {
             Self::Cifar10 => ([0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]),
@@ -93,7 +93,7 @@ impl Known {
         }
     }
 
-    /// The data set of these parts.
+    /// Returns the dataset of these splits.
     pub(super) fn of(self, train: Split, test: Split) -> DataSet {
         DataSet {
             name: self.word().to_owned(),

@@ -1,7 +1,7 @@
-//! Data sets: pictures with their classes, in splits.
+//! Datasets: images with their classes, in splits.
 //!
-//! Every source of pictures (original binary files, tables of the hub, folders, the sample inside the binary, noise)
-//! becomes the same [`DataSet`]; its pictures stay 8 bits a sample in memory, or in their files until they are asked for.
+//! Every source of images (original binary files, tables of the hub, folders, the bundled sample, random numbers) becomes
+//! the same [`DataSet`]; its images are 8 bits per sample in memory, or stay in their files until they are used.
 
 pub mod candle;
 pub mod cifar;
@@ -21,40 +21,40 @@ pub use split::{Pictures, Split};
 
 use crate::model::Preprocess;
 
-/// The most samples that a file may bring into memory, in bytes: six times the largest of the [`Known`] data sets.
+/// The most bytes of samples in a file: six times the largest of the [`Known`] datasets.
 const MOST_SAMPLES: u64 = 1 << 30;
 
-/// Pictures with their classes.
+/// Images with their classes.
 #[derive(Debug, Clone)]
 pub struct DataSet {
-    /// What the user wrote, to be shown.
+    /// The dataset as the user wrote it.
     pub name: String,
-    /// One name a class.
+    /// One name per class.
     pub labels: Vec<String>,
-    /// Pictures to learn from.
+    /// The training set.
     pub train: Option<Split>,
-    /// Pictures to choose the best epoch by.
+    /// The validation set, which selects the best epoch.
     pub val: Option<Split>,
-    /// Pictures to measure on.
+    /// The test set.
     pub test: Option<Split>,
-    /// What pictures these are.
+    /// The kind of images.
     pub kind: Kind,
-    /// How these pictures are prepared where nothing else says so: their own size, mean and deviation.
+    /// The default preprocessing: their own size, mean and std.
     pub preprocess: Preprocess,
-    /// What a person should know, such as files that were left out.
+    /// Remarks for the user, such as files that were ignored.
     pub notes: Vec<String>,
 }
 
-/// What pictures a data set holds: the recipe that suits them depends on it.
+/// The kind of images in a dataset, on which the default recipe depends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Small pictures that are used at about their own size: CIFAR, and folders of such.
+    /// Small images that are used at about their own size, such as CIFAR.
     Small,
-    /// Small grey pictures that may be mirrored: clothes.
+    /// Small gray images that may be flipped, such as clothes.
     SmallGrey,
-    /// Small grey pictures that mean something else when they are mirrored.
+    /// Small gray images that must not be flipped, such as digits.
     Digits,
-    /// Pictures of any size in folders.
+    /// Images of any size.
     Photographs,
     /// Random numbers for timing.
     Noise,

@@ -1,4 +1,4 @@
-//! A part of the training pictures put aside to choose the best epoch by.
+//! The validation split: a part of the training images that is held out.
 
 use anyhow::Result;
 
@@ -6,10 +6,10 @@ use super::DataSet;
 use crate::error::misuse;
 use crate::random::Random;
 
-/// Which of the examples, of `classes` each, are kept and which are held out, both in ascending order.
+/// Divides examples of `classes` into those that are kept and those that are held out, both in ascending order.
 ///
-/// Of each class `fraction` is held out, rounded: at least one and not all where it has two or more, none where it has
-/// one. Which ones is a function of the seed and the class alone.
+/// Of each class, `fraction` is held out, rounded: at least one and not all of two or more examples, none of a single one.
+/// The choice depends on the seed and the class alone.
 pub fn stratified(classes: &[u32], fraction: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
     let count = classes.iter().max().map_or(0, |&last| last as usize + 1);
     let mut members = vec![Vec::new(); count];
@@ -32,40 +32,37 @@ pub fn stratified(classes: &[u32], fraction: f64, seed: u64) -> (Vec<usize>, Vec
 }
 
 impl DataSet {
-    /// Takes a stratified part out of the training pictures to validate on, in place of what was there for it.
+    /// Holds out a stratified part of the training images as the validation set, which replaces an existing one.
     ///
     /// # Errors
-    /// A fraction that is not between 0 and 1, and classes that all have too few pictures.
+    /// When the fraction is not between 0 and 1, there are no training images, or all classes have too few images.
     pub fn carve(&mut self, fraction: f64, seed: u64) -> Result<()> {
         if !(fraction > 0.0 && fraction < 1.0) {
             return Err(misuse(
-                format!("cannot put aside --val-split {fraction} of the training pictures"),
-                "write a part above 0 and below 1, such as 0.1, or leave it out to put none aside where there are val/ or test/",
+                format!("cannot hold out --val-split {fraction} of the training images"),
+                "must be above 0 and below 1, such as 0.1; without it, a dataset with val/ or test/ holds out none",
             ));
         }
         let Some(train) = &self.train else {
             return Err(misuse(
-                format!(
-                    "`{}` has no training pictures to put a part of aside",
-                    self.name
-                ),
-                "leave the part out, or name a data set with training pictures",
+                format!("`{}` has no training images to hold out", self.name),
+                "leave out --val-split, or pass a dataset with training images",
             ));
         };
         let (kept, held_out) = stratified(train.classes(), fraction, seed);
         if held_out.is_empty() {
             return Err(misuse(
                 format!(
-                    "no class of `{}` has two pictures, so none can be put aside",
+                    "no class of `{}` has two images, so none can be held out",
                     self.name
                 ),
-                "add pictures: one of each class to learn from and one to validate on",
+                "add images: each class needs one for training and one for validation",
             ));
         }
         let (val, train) = (train.select(&held_out), train.select(&kept));
         if self.val.is_some() {
             self.notes.push(format!(
-                "val/ of `{}` is left out: --val-split puts a part of its training pictures aside in its place",
+                "val/ of `{}` is not used: --val-split holds out a part of its training images instead",
                 self.name
             ));
         }
@@ -89,7 +86,7 @@ mod tests {
 
     #[test]
     fn each_class_gives_its_part_and_every_example_is_on_one_side() {
-        // 100, 1, 2, 0 and 7 pictures.
+        // 100, 1, 2, 0 and 7 images.
         let sizes = [100, 1, 2, 0, 7];
         let mut classes: Vec<u32> = (0..5)
             .flat_map(|class| vec![class; sizes[class as usize]])

@@ -1,7 +1,7 @@
-//! The sample inside the binary: 6,000 and 1,000 pictures of Fashion-MNIST, as many of each class.
+//! The sample bundled with the binary: 6,000 training and 1,000 test images of Fashion-MNIST, as many of each class.
 //!
-//! They lie in sheets, one class after the other (`assets/sample/`, with the script that made them); here they take
-//! turns, so that picture `i` is of class `i % 10` and file order is no bad order to learn in.
+//! They are stored in sheets, class by class (`assets/sample/`, with the script that made them); here the classes
+//! alternate, so that image `i` is of class `i % 10` and file order suits training.
 
 use std::io::Cursor;
 
@@ -12,15 +12,15 @@ use super::{DataSet, Known, Pictures, Split};
 
 const TRAIN: &[u8] = include_bytes!("../../../assets/sample/train.png");
 const TEST: &[u8] = include_bytes!("../../../assets/sample/test.png");
-/// Pictures in a row of a sheet.
+/// Images in a row of a sheet.
 const COLUMNS: usize = 50;
 const EDGE: usize = 28;
 const CLASSES: usize = 10;
 
-/// The sample, unpacked: 600 pictures a class to learn from and 100 a class to measure on, 28x28, grey.
+/// Returns the sample: 600 training and 100 test images per class, 28x28, gray.
 ///
 /// # Errors
-/// Where the binary is damaged.
+/// When the binary is damaged.
 pub fn read() -> Result<DataSet> {
     let train = split("train", TRAIN, 600).context("the sample inside the binary is damaged")?;
     let test = split("test", TEST, 100).context("the sample inside the binary is damaged")?;
@@ -29,7 +29,7 @@ pub fn read() -> Result<DataSet> {
     Ok(data)
 }
 
-/// The pictures of a sheet of `count` a class.
+/// Returns the images of a sheet with `count` per class.
 fn split(part: &str, png: &[u8], count: usize) -> Result<Split> {
     let sheet = ImageReader::with_format(Cursor::new(png), ImageFormat::Png)
         .decode()?
@@ -40,7 +40,7 @@ fn split(part: &str, png: &[u8], count: usize) -> Result<Split> {
     let sheet = sheet.as_raw();
     let mut samples = Vec::with_capacity(sheet.len());
     for index in 0..CLASSES * count {
-        // Of its class, and on the sheet.
+        // The number in its class, and the position on the sheet.
         let (class, number) = (index % CLASSES, index / CLASSES);
         let place = class * count + number;
         let (top, left) = (place / COLUMNS * EDGE, place % COLUMNS * EDGE);

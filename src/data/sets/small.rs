@@ -1,25 +1,25 @@
-//! Whether the pictures in a folder are small ones, by the headers of some of them.
+//! Detects folders of small images by the headers of some of them.
 //!
-//! A hundred at most are looked at, spread evenly, so that a folder of a million opens as quickly as one of a hundred, and
-//! the same folder always gives the same answer.
+//! At most a hundred are inspected, evenly spaced, so that a folder of a million images opens as fast as one of a hundred,
+//! and the same folder always gives the same answer.
 
 use std::fs;
 use std::path::PathBuf;
 
 use crate::data::decode::{dimensions, read};
 
-/// The most pictures that are looked at.
+/// The most images to inspect.
 const LOOKED_AT: usize = 100;
-/// The longer side of small pictures, at most, in pixels.
+/// The longer side of small images, at most, in pixels.
 const LONGEST_SIDE: u32 = 64;
-/// The shorter side of small pictures, at least, in pixels: a net learns nothing of fewer.
+/// The shorter side of small images, at least, in pixels; fewer are of no use to a network.
 const SHORTEST_SIDE: u32 = 8;
-/// No file of a small picture is longer, in bytes: four times 64x64 pixels of four channels of 16 bits.
+/// The longest file of a small image, in bytes: four times 64x64 pixels of four channels of 16 bits.
 const LONGEST_FILE: u64 = 128 << 10;
 
-/// The median height and width, in pixels, where the median longer side is at most 64 and neither median below 8.
+/// Returns the median height and width, in pixels, when the median longer side is at most 64 and neither median below 8.
 ///
-/// Pictures that cannot be read do not count.
+/// Unreadable images do not count.
 pub fn small_size(paths: &[PathBuf]) -> Option<[usize; 2]> {
     let looked_at = paths.len().min(LOOKED_AT);
     let picked = (0..looked_at).map(|nth| &paths[nth * paths.len() / looked_at]);
@@ -31,7 +31,7 @@ pub fn small_size(paths: &[PathBuf]) -> Option<[usize; 2]> {
     is_small.then_some([height as usize, width as usize])
 }
 
-/// The height and width that a file's header names; a long file is not read, for it holds no small picture.
+/// Returns the height and width by a file's header; a long file is not read, for it holds no small image.
 fn size(path: &PathBuf) -> Option<[u32; 2]> {
     if fs::metadata(path).ok()?.len() > LONGEST_FILE {
         return Some([u32::MAX; 2]);
@@ -40,7 +40,7 @@ fn size(path: &PathBuf) -> Option<[u32; 2]> {
     Some([height, width])
 }
 
-/// The one in the middle, the upper of two.
+/// Returns the median, the upper one of two.
 fn median(numbers: impl Iterator<Item = u32>) -> Option<u32> {
     let mut numbers: Vec<u32> = numbers.collect();
     numbers.sort_unstable();

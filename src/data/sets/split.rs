@@ -1,4 +1,4 @@
-//! A part of a data set: pictures in an order, each with its class.
+//! A split of a dataset: images in an order, each with its class.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,46 +10,46 @@ use crate::data::decode::{DecodeOptions, decode_bytes, pixels, read};
 use crate::data::ordered::caught;
 use crate::data::turns::Turns;
 
-/// Where the pictures of a split are.
+/// The source of the images of a split.
 #[derive(Debug)]
 pub enum Pictures {
-    /// Files, read whenever a picture is asked for.
+    /// Files, which are read whenever an image is used.
     Files(Vec<PathBuf>),
-    /// Pictures of one size in memory.
+    /// Images of one size in memory.
     Memory {
-        /// What to call them in a message, such as `cifar10 train`.
+        /// Their name in messages, such as `cifar10 train`.
         name: String,
         /// Height and width.
         size: [usize; 2],
-        /// 3 (red, green, blue) or 1 (grey).
+        /// 3 (red, green, blue) or 1 (gray).
         channels: usize,
-        /// `[pictures, height, width, channels]`, 8 bits each.
+        /// `[images, height, width, channels]`, 8 bits each.
         samples: Vec<u8>,
     },
-    /// A model's inputs as they are: nothing is decoded, resized or augmented.
+    /// Inputs of a model, which are not decoded, resized or augmented.
     Inputs {
-        /// Numbers in one input.
+        /// Values per input.
         length: usize,
-        /// `[pictures, length]`.
+        /// `[images, length]`.
         values: Vec<f32>,
     },
 }
 
-/// Pictures in an order, each with its class. Cheap to clone.
+/// Images in an order, each with its class. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Split {
     pictures: Arc<Pictures>,
-    /// For each example, which of the pictures it is.
+    /// The image of each example.
     places: Arc<[u32]>,
-    /// For each example, its class.
+    /// The class of each example.
     classes: Arc<[u32]>,
 }
 
 impl Split {
-    /// All `pictures` in their order, `classes` one a picture.
+    /// Creates a split of all `pictures` in their order, with one class per image.
     ///
     /// # Panics
-    /// When there are not as many classes as pictures.
+    /// When the numbers of classes and images differ.
     pub fn new(pictures: Pictures, classes: Vec<u32>) -> Self {
         let count = match &pictures {
             Pictures::Files(paths) => paths.len(),
@@ -61,7 +61,7 @@ impl Split {
             } => samples.len() / (size[0] * size[1] * channels),
             Pictures::Inputs { length, values } => values.len() / length,
         };
-        assert_eq!(count, classes.len(), "classes of {count} pictures");
+        assert_eq!(count, classes.len(), "classes of {count} images");
         Self {
             pictures: Arc::new(pictures),
             places: (0..count as u32).collect(),
@@ -69,7 +69,7 @@ impl Split {
         }
     }
 
-    /// The examples at `indices`, in that order.
+    /// Returns the examples at `indices`, in that order.
     ///
     /// # Panics
     /// When an index is out of range.
@@ -82,7 +82,7 @@ impl Split {
         }
     }
 
-    /// `count` of the examples, evenly spread; all where there are no more.
+    /// Returns `count` of the examples, evenly spaced; all when there are no more.
     #[must_use]
     pub fn spread(&self, count: usize) -> Self {
         let count = count.min(self.len());
@@ -90,10 +90,10 @@ impl Split {
         self.select(&places)
     }
 
-    /// The same examples, class `c` becoming `classes[c]`.
+    /// Returns the same examples with class `classes[c]` in place of `c`.
     ///
     /// # Panics
-    /// When a class has no new one.
+    /// When a class is out of range of `classes`.
     #[must_use]
     pub fn with_classes(&self, classes: &[u32]) -> Self {
         Self {
@@ -106,17 +106,17 @@ impl Split {
         }
     }
 
-    /// Examples.
+    /// Returns the number of examples.
     pub fn len(&self) -> usize {
         self.places.len()
     }
 
-    /// Whether the pictures are files, read when they are asked for.
+    /// Returns whether the images are files, which are read when they are used.
     pub fn is_of_files(&self) -> bool {
         self.files().is_some()
     }
 
-    /// The files, where the pictures are such; of a selection, those of the whole.
+    /// Returns all files, also those of examples that a selection leaves out; `None` when images are in memory.
     pub fn files(&self) -> Option<&[PathBuf]> {
         match &*self.pictures {
             Pictures::Files(paths) => Some(paths),
@@ -124,23 +124,23 @@ impl Split {
         }
     }
 
-    /// An example's file, where it is one.
+    /// Returns the file of an example; `None` when images are in memory.
     pub fn file(&self, index: usize) -> Option<&Path> {
         let place = self.places[index] as usize;
         self.files().map(|paths| paths[place].as_path())
     }
 
-    /// Whether there is no example.
+    /// Returns whether there are no examples.
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()
     }
 
-    /// The class of each example.
+    /// Returns the class of each example.
     pub fn classes(&self) -> &[u32] {
         &self.classes
     }
 
-    /// What to call an example: its file, or its number in the data set.
+    /// Returns the name of an example: its file, or its number in the dataset.
     pub fn name(&self, index: usize) -> String {
         let place = self.places[index] as usize;
         match &*self.pictures {
@@ -150,7 +150,7 @@ impl Split {
         }
     }
 
-    /// The model's input where an example is one already.
+    /// Returns the model's input when an example is one already.
     pub fn input(&self, index: usize) -> Option<&[f32]> {
         match &*self.pictures {
             Pictures::Inputs { length, values } => {
@@ -161,7 +161,7 @@ impl Split {
         }
     }
 
-    /// The stored numbers of an example that is in memory as a picture, `[height, width, channels]`.
+    /// Returns the samples of an image in memory, `[height, width, channels]`; `None` for files and inputs.
     pub fn samples(&self, index: usize) -> Option<&[u8]> {
         match &*self.pictures {
             Pictures::Memory {
@@ -178,11 +178,23 @@ impl Split {
         }
     }
 
-    /// Decodes an example and gives it to `work`, large pictures one at a time by `turns`; grey pictures become colour.
+    /// Decodes an example and calls `work` with it, for large images one at a time by `turns`; gray images become color.
     ///
     /// # Errors
-    /// A picture that cannot be read and the errors of `work`, a panic among them, with the picture's name.
+    /// When the image cannot be read, and those of `work`, with the name of the image; a panic is an error, too.
     pub fn with_picture<T>(
+        &self,
+        index: usize,
+        options: &DecodeOptions,
+        turns: &Turns,
+        work: impl FnOnce(&RgbImage) -> Result<T>,
+    ) -> Result<T> {
+        self.with_nameless(index, options, turns, work)
+            .with_context(|| format!("cannot read image `{}`", self.name(index)))
+    }
+
+    /// Like [`Split::with_picture`], without the name of the image in errors.
+    pub(crate) fn with_nameless<T>(
         &self,
         index: usize,
         options: &DecodeOptions,
@@ -193,25 +205,24 @@ impl Split {
         caught(|| match &*self.pictures {
             Pictures::Files(paths) => {
                 let bytes = read(&paths[place])?;
-                // Held until the picture's large form is gone.
+                // Held until the decoded image is dropped.
                 let _turn = turns.wait(pixels(&bytes));
                 let image = decode_bytes(&bytes, options)?;
                 drop(bytes);
                 work(&image)
             }
             Pictures::Memory { size, channels, .. } => {
-                let samples = self.samples(index).context("the picture is in memory")?;
+                let samples = self.samples(index).context("the image is in memory")?;
                 let colour = if *channels == 1 {
                     samples.iter().flat_map(|&grey| [grey; 3]).collect()
                 } else {
                     samples.to_vec()
                 };
                 let image = RgbImage::from_raw(size[1] as u32, size[0] as u32, colour)
-                    .context("a picture in memory has another size")?;
+                    .context("an image in memory has another size")?;
                 work(&image)
             }
-            Pictures::Inputs { .. } => anyhow::bail!("noise is no picture"),
+            Pictures::Inputs { .. } => anyhow::bail!("random numbers are not an image"),
         })
-        .with_context(|| format!("cannot read picture `{}`", self.name(index)))
     }
 }

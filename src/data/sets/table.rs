@@ -1,12 +1,12 @@
-//! Pictures in a table of the hub: a parquet file with a column of PNG files and a column of classes.
+//! Images in a parquet file of the hub, with a column of PNG files and a column of classes.
 //!
 //! ```text
-//! img or image           {bytes, path}: the bytes of a picture's file
+//! img or image           {bytes, path}: the bytes of an image's file
 //! label or fine_label    the class
 //! ```
 //!
-//! A decoded picture's samples stay in the order that they have: rows, columns, colours. (candle-datasets takes the first
-//! for columns, so that its CIFAR pictures come out on their side.)
+//! The samples of a decoded image keep their order: rows, columns, colors. (candle-datasets takes rows for columns, so that
+//! its CIFAR images lie on their side.)
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,17 +25,17 @@ use crate::data::decode::{DecodeOptions, decode_bytes};
 use crate::error::hinted;
 
 const IMAGES: [&str; 2] = ["img", "image"];
-/// CIFAR-100 has the groups of its classes in a column of their own, `coarse_label`.
+/// CIFAR-100 also has the column `coarse_label`, the groups of its classes.
 const CLASSES: [&str; 2] = ["fine_label", "label"];
-/// Rows that are read before their pictures are decoded on all cores.
+/// Rows per batch, whose images are decoded on all cores.
 const ROWS: usize = 2048;
-/// The most pixels that are decoded to find that a picture has a wrong size.
+/// The most pixels to decode of an image of a wrong size.
 const MOST_PIXELS: u64 = 1 << 16;
 
 /// Reads the two tables of `known`.
 ///
 /// # Errors
-/// Files that are no tables, damaged, of other columns, or whose pictures are damaged or of a wrong size or class.
+/// When a file is not a parquet file, is damaged or has other columns, or an image is damaged or of a wrong size or class.
 pub fn read(train: &Path, test: &Path, known: Known) -> Result<DataSet> {
     Ok(known.of(
         read_split(train, known, "train")?,
@@ -44,12 +44,12 @@ pub fn read(train: &Path, test: &Path, known: Known) -> Result<DataSet> {
 }
 
 fn read_split(path: &Path, known: Known, part: &str) -> Result<Split> {
-    // The parquet crate takes much of a damaged file on trust and stops where that is wrong.
+    // The parquet crate trusts much of a damaged file, and panics.
     let rows = catch_unwind(AssertUnwindSafe(|| read_rows(path, known)));
     let rows = rows.unwrap_or_else(|_| Err(anyhow!("the table is damaged")));
     let (samples, classes) = rows.map_err(|error| {
         let message = format!("`{}`: {}", path.display(), crate::error::one_line(&error));
-        hinted(message, "delete the file, and it is downloaded again")
+        hinted(message, "delete the file to download it again")
     })?;
     let pictures = Pictures::Memory {
         name: format!("{} {part}", known.word()),
@@ -60,7 +60,7 @@ fn read_split(path: &Path, known: Known, part: &str) -> Result<Split> {
     Ok(Split::new(pictures, classes))
 }
 
-/// The samples of all pictures, and their classes.
+/// Returns the samples of all images, and their classes.
 fn read_rows(path: &Path, known: Known) -> Result<(Vec<u8>, Vec<u32>)> {
     let file = File::open(path)?;
     let length = file.metadata()?.len();
@@ -92,7 +92,7 @@ fn read_rows(path: &Path, known: Known) -> Result<(Vec<u8>, Vec<u32>)> {
         }
         ensure!(
             (classes.len() * length) as u64 <= MOST_SAMPLES,
-            "the table holds more pictures than {} MiB",
+            "the table holds more images than {} MiB",
             MOST_SAMPLES >> 20
         );
         samples.resize(classes.len() * length, 0);
@@ -105,11 +105,11 @@ fn read_rows(path: &Path, known: Known) -> Result<(Vec<u8>, Vec<u32>)> {
                     .with_context(|| format!("row {}", first + at))
             })?;
     }
-    ensure!(!classes.is_empty(), "the table holds no picture");
+    ensure!(!classes.is_empty(), "the table contains no images");
     Ok((samples, classes))
 }
 
-/// Refuses columns that would lie outside of a file of `length` bytes, on which the parquet crate panics.
+/// Rejects columns that would lie outside of a file of `length` bytes, on which the parquet crate panics.
 fn check_places(table: &ParquetMetaData, length: u64) -> Result<()> {
     for column in table
         .row_groups()
@@ -128,11 +128,11 @@ fn check_places(table: &ParquetMetaData, length: u64) -> Result<()> {
     Ok(())
 }
 
-/// The bytes of the picture in a column.
+/// Returns the bytes of the image in a column.
 fn picture(row: &Row, column: &str) -> Result<ByteArray> {
     let group = row.get_column_iter().find(|(name, _)| *name == column);
     let Some((_, Field::Group(group))) = group else {
-        bail!("`{column}` is no picture");
+        bail!("`{column}` is not an image");
     };
     let bytes = group.get_column_iter().find(|(name, _)| *name == "bytes");
     match bytes {
@@ -141,7 +141,7 @@ fn picture(row: &Row, column: &str) -> Result<ByteArray> {
     }
 }
 
-/// The whole number in a column.
+/// Returns the whole number in a column.
 fn number(row: &Row, column: &str) -> Option<u32> {
     let (_, field) = row.get_column_iter().find(|(name, _)| *name == column)?;
     match *field {
@@ -157,7 +157,7 @@ fn number(row: &Row, column: &str) -> Option<u32> {
     }
 }
 
-/// Decodes a picture of the size and the channels that all of them have.
+/// Decodes an image, which must have the size and the channels of the dataset.
 fn decode_into(place: &mut [u8], file: &[u8], known: Known) -> Result<()> {
     let options = DecodeOptions {
         max_pixels: MOST_PIXELS,
@@ -168,7 +168,7 @@ fn decode_into(place: &mut [u8], file: &[u8], known: Known) -> Result<()> {
     let edge = known.edge();
     ensure!(
         (width as usize, height as usize) == (edge, edge),
-        "the picture has {width}x{height} pixels where all have {edge}x{edge}"
+        "the image has {width}x{height} pixels instead of {edge}x{edge}"
     );
     if known.channels() == 3 {
         place.copy_from_slice(image.as_raw());
@@ -176,7 +176,7 @@ fn decode_into(place: &mut [u8], file: &[u8], known: Known) -> Result<()> {
     }
     for (sample, pixel) in place.iter_mut().zip(image.pixels()) {
         let [red, green, blue] = pixel.0;
-        ensure!(red == green && red == blue, "the picture is not grey");
+        ensure!(red == green && red == blue, "the image is not gray");
         *sample = red;
     }
     Ok(())

@@ -35,18 +35,18 @@ fn cifar_files_that_are_not_there_are_named_with_the_way_out() {
         "unpack `cifar-10-binary.tar.gz`",
     );
     fs::write(folder.path().join("data_batch_1"), "").unwrap();
-    assert_fails(read(), "the version for Python", "fetch the binary version");
+    assert_fails(read(), "the Python version", "download the binary version");
     let hundred = folder.path().join("cifar-100-python");
     fs::create_dir(&hundred).unwrap();
     fs::write(hundred.join("train"), "").unwrap();
     assert_fails(
         cifar::read(folder.path(), Known::Cifar100),
-        "the version for Python",
+        "the Python version",
         "cifar-100-binary",
     );
     assert_fails(
         cifar::read(Path::new("no/such"), Known::Cifar10),
-        "`no/such` is no folder",
+        "`no/such` is not a folder",
         "",
     );
 
@@ -67,7 +67,9 @@ fn damaged_cifar_files_are_named() {
     let read = || cifar::read(folder.path(), Known::Cifar10);
     for length in [0, 1, 3072, 3074, 6145] {
         fs::write(&batch, &whole[..length]).unwrap();
-        let message = format!("data_batch_2.bin`: {length} bytes are not whole pictures of 3073");
+        let message = format!(
+            "data_batch_2.bin`: {length} bytes are not a multiple of 3073, the size of an image"
+        );
         assert_fails(read(), &message, "truncated");
     }
     let mut wrong = whole;
@@ -75,7 +77,7 @@ fn damaged_cifar_files_are_named() {
     fs::write(&batch, &wrong).unwrap();
     assert_fails(
         read(),
-        "picture 1 is of class 10, and there are 10",
+        "image 1 has class 10, but there are 10 classes",
         "damaged",
     );
 
@@ -113,10 +115,10 @@ fn damaged_idx_files_are_named() {
     check(
         &whole[..whole.len() - 1],
         "the file is truncated",
-        "fetch it again",
+        "download it again",
     );
-    check(&whole[..9], "it ends in the middle", "fetch it again");
-    check(b"", "it ends in the middle", "fetch it again");
+    check(&whole[..9], "it ends in the middle", "download it again");
+    check(b"", "it ends in the middle", "download it again");
     check(
         &[&whole[..], b"x"].concat(),
         "longer than its header says",
@@ -124,7 +126,7 @@ fn damaged_idx_files_are_named() {
     );
     check(
         b"\x89PNG\r\n\x1a\n",
-        "where idx begins with [0, 0, 8, 3]",
+        "but idx files start with [0, 0, 8, 3]",
         "another file",
     );
     check(&header([u32::MAX; 3]), "sizes [4294967295,", "");
@@ -133,25 +135,21 @@ fn damaged_idx_files_are_named() {
     check(&header([0, 28, 28]), "sizes [0, 28, 28]", "");
     check(&header([8, 28, 28]), "the file is truncated", "");
     let fewer = [header([8, 28, 28]), whole[16..][..8 * 784].to_vec()].concat();
-    check(&fewer, "holds 9 classes of 8 pictures", "");
+    check(&fewer, "holds 9 labels for 8 images", "");
     // Another size than the test pictures.
     let taller = [header([9, 14, 56]), whole[16..].to_vec()].concat();
-    check(
-        &taller,
-        "[14, 56] pixels and the test pictures [28, 28]",
-        "",
-    );
+    check(&taller, "[14, 56] pixels and the test images [28, 28]", "");
 
     let gz = packed(&whole);
     check(
         &gz[..gz.len() / 2],
         "the file is truncated",
-        "fetch it again",
+        "download it again",
     );
     check(
         &gz[..gz.len() - 4],
         "the file is truncated",
-        "fetch it again",
+        "download it again",
     );
     let mut wrong = gz.clone();
     wrong[gz.len() / 2] ^= 0x55;
@@ -160,7 +158,7 @@ fn damaged_idx_files_are_named() {
         failure(idx::read(folder.path(), Known::Mnist))
     };
     assert!(message.contains("the file is"), "{message}");
-    check(b"\x1f\x8b nothing", "the file is", "fetch it again");
+    check(b"\x1f\x8b nothing", "the file is", "download it again");
 
     fs::write(folder.path().join(images), &whole).unwrap();
     let labels = folder.path().join("t10k-labels-idx1-ubyte");
@@ -168,7 +166,7 @@ fn damaged_idx_files_are_named() {
     classes[10] = 77;
     fs::write(&labels, &classes).unwrap();
     let read = || idx::read(folder.path(), Known::Mnist);
-    assert_fails(read(), "picture 2 is of class 77, and there are 10", "");
+    assert_fails(read(), "image 2 has class 77, but there are 10 classes", "");
     fs::remove_file(&labels).unwrap();
     assert_fails(
         read(),
@@ -177,7 +175,7 @@ fn damaged_idx_files_are_named() {
     );
     assert_fails(
         idx::read(Path::new("no/such"), Known::Mnist),
-        "is no folder",
+        "is not a folder",
         "",
     );
 }
@@ -227,7 +225,7 @@ fn damaged_tables_are_named() {
     fs::copy(fixture("cifar10").join("train.parquet"), &path).unwrap();
     assert_fails(
         read(),
-        "row 0: the picture has 32x32 pixels where all have 28x28",
+        "row 0: the image has 32x32 pixels instead of 28x28",
         hint,
     );
     fs::copy(fixture("cifar100").join("train.parquet"), &path).unwrap();

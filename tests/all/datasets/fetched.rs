@@ -82,7 +82,7 @@ fn offline_or_unknown_data_sets_have_a_way_out() {
     );
     let (message, _) = fails(false, "org/nothing", TRAIN);
     assert!(
-        message.contains("has no data set `org/nothing`"),
+        message.contains("has no dataset `org/nothing`"),
         "{message}"
     );
     let (message, hint) = fails(false, REPO, "nothing.parquet");

@@ -181,18 +181,18 @@ fn what_is_odd_is_noted() {
     assert_eq!(
         data.notes,
         [
-            "left out beside the parts: `extra`".to_owned(),
-            format!("`{train}` has classes without a picture: `dog`, `eel`"),
-            format!("`{train}` has pictures beside its class folders, left out: 1"),
+            "ignored beside the splits: `extra`".to_owned(),
+            format!("`{train}` has classes without images: `dog`, `eel`"),
+            format!("`{train}` has 1 image outside of its class folders, ignored"),
             format!(
-                "`{train}` has files that are no pictures, left out: .heic (2), .csv (1), .txt (1), no ending (1)"
+                "`{train}` has files that are not images, ignored: .heic (2), .csv (1), .txt (1), no extension (1)"
             ),
         ]
     );
     let data = read(&made(&["cat/1.jpg"])).unwrap();
     assert_eq!(
         data.notes,
-        ["there is only one class, `cat`: every answer is right"]
+        ["there is only one class, `cat`: every prediction is correct"]
     );
 }
 
@@ -209,8 +209,7 @@ fn a_folder_without_a_picture_is_no_class_where_classes_stand_alone() {
     assert_eq!(data.labels, ["cat", "dog"]);
     assert_eq!(data.train.unwrap().classes(), [0, 1]);
     let shown = folder.path().display();
-    let note =
-        format!("`{shown}` has folders without a picture, which are no classes: `eel`, `runs`");
+    let note = format!("`{shown}` has folders without images, which are ignored: `eel`, `runs`");
     assert_eq!(data.notes, [note]);
 }
 
@@ -227,7 +226,7 @@ fn a_part_that_is_carved_out_leaves_val_unused_and_says_so() {
     data.carve(0.5, 0).unwrap();
     assert_eq!((data.train.unwrap().len(), data.val.unwrap().len()), (1, 1));
     assert!(
-        data.notes.len() == 1 && data.notes[0].starts_with("val/ of `pets` is left out: "),
+        data.notes.len() == 1 && data.notes[0].starts_with("val/ of `pets` is not used: "),
         "{:?}",
         data.notes
     );
@@ -243,7 +242,7 @@ fn a_class_whose_name_is_no_utf8_is_refused() {
     touch(&folder.path().join(name), &["1.jpg"]);
     let (message, hint) = failure(read(&folder));
     assert!(
-        message.contains("is not valid text (UTF-8)") && hint.contains("rename"),
+        message.contains("is not valid UTF-8") && hint.contains("rename"),
         "{message}"
     );
 }
@@ -253,21 +252,21 @@ fn what_is_no_data_set_is_refused_with_the_way_out() {
     let empty = made(&["README"]);
     let (message, hint) = failure(read(&empty));
     assert!(
-        message.contains("holds no folder") && hint.contains("/cat/1.jpg"),
+        message.contains("contains no folders") && hint.contains("/cat/1.jpg"),
         "{message} {hint}"
     );
 
     let loose = made(&["b.jpg", "a.jpg"]);
     let (message, hint) = failure(read(&loose));
     assert!(
-        message.contains("holds 2 pictures and no class folders"),
+        message.contains("contains 2 images but no class folders"),
         "{message}"
     );
     assert!(hint.contains("/cat/a.jpg"), "{hint}");
 
     let (message, hint) = failure(read(&made(&["cat/x.txt", "dog/y.txt"])));
     assert!(
-        message.contains("hold no pictures") && !hint.is_empty(),
+        message.contains("contain no images") && !hint.is_empty(),
         "{message}"
     );
 
@@ -280,10 +279,10 @@ fn what_is_no_data_set_is_refused_with_the_way_out() {
     ]);
     let (message, hint) = failure(read(&wrong));
     assert!(
-        message.contains("classes that the training pictures lack: `Cat`, `cow`"),
+        message.contains("classes that are not in the training set: `Cat`, `cow`"),
         "{message}"
     );
-    assert!(hint.contains("correct the folders' names"), "{hint}");
+    assert!(hint.contains("correct the names of the folders"), "{hint}");
 
     let twice = made(&["train/cat/1.jpg", "val/cat/1.jpg", "valid/cat/1.jpg"]);
     let (message, hint) = failure(read(&twice));
@@ -298,7 +297,7 @@ fn what_is_no_data_set_is_refused_with_the_way_out() {
         &["train/1.jpg"],
     ] {
         let (message, hint) = failure(read(&made(files)));
-        assert!(message.contains("holds no class folders"), "{message}");
+        assert!(message.contains("contains no class folders"), "{message}");
         assert!(hint.contains("/cat/1.jpg"), "{hint}");
     }
 

@@ -182,7 +182,7 @@ fn a_picture_that_cannot_be_read_is_named_counted_and_skipped_or_stops_it() {
     assert_eq!(done.status, 1);
     assert!(
         done.stderr
-            .starts_with("error: cannot read picture `data/test/b/1.png`: "),
+            .starts_with("error: cannot read image `data/test/b/1.png`: "),
         "{}",
         done.stderr
     );

@@ -189,7 +189,7 @@ fn a_picture_that_cannot_be_read_is_named_once_and_left_out_for_all() {
     let done = run(folder.path(), line);
     assert_eq!(done.status, 1);
     assert_eq!(
-        done.stderr.matches("error: cannot read picture").count(),
+        done.stderr.matches("error: cannot read image").count(),
         1,
         "{}",
         done.stderr
@@ -204,7 +204,7 @@ fn a_picture_that_cannot_be_read_is_named_once_and_left_out_for_all() {
     assert!(
         strict
             .stderr
-            .contains("error: cannot compare `one`: cannot read picture `data/test/b/1.png`"),
+            .contains("error: cannot compare `one`: cannot read image `data/test/b/1.png`"),
         "{}",
         strict.stderr
     );
@@ -324,12 +324,12 @@ fn wrong_usage_says_the_way_out() {
         (
             "--compare one two -d no/such/data",
             1,
-            "cannot read data set `no/such/data`",
+            "cannot read dataset `no/such/data`",
         ),
         (
             "--compare one two -d fake:8",
             2,
-            "noise is made for training only",
+            "random inputs are for training only",
         ),
         (
             "--compare one two -d data --mean 0.5",

@@ -19,7 +19,7 @@ fn a_private_repository_needs_the_right_token() {
     let error = ask(&scene.hub_with_token("hf_wrong")).unwrap_err();
     let (message, hint) = message_and_hint(&error);
     assert!(
-        message.contains("refuses the token for `org/name`"),
+        message.contains("rejected the token for `org/name`"),
         "{message}"
     );
     assert!(hint.contains("check HF_TOKEN"), "{hint}");
@@ -60,7 +60,7 @@ fn a_gated_repository_says_where_to_accept_its_conditions() {
 #[test]
 fn refusals_and_failures_of_the_hub_are_passed_on() {
     for (status, words, way_out) in [
-        (403, "refuses access to `org/name`", "HF_TOKEN"),
+        (403, "denied access to `org/name`", "HF_TOKEN"),
         (429, "asks for fewer requests", "try again"),
         (500, "answered 500", "try again later"),
         (410, "answered 410", "try again later"),

@@ -40,7 +40,7 @@ fn bad_pictures_are_named_counted_and_left_out() {
             "huge.png",
             "none.png",
         ] {
-            let said = format!("warning: cannot read picture `data/{part}/x_{name}`");
+            let said = format!("warning: cannot read image `data/{part}/x_{name}`");
             assert_eq!(
                 done.stderr.matches(&said).count(),
                 1,
@@ -56,7 +56,7 @@ fn bad_pictures_are_named_counted_and_left_out() {
     );
     assert!(
         done.stderr
-            .contains("`data/train` has files that are no pictures, left out: "),
+            .contains("`data/train` has files that are not images, ignored: "),
         "{}",
         done.stderr
     );
@@ -71,7 +71,7 @@ fn bad_pictures_are_named_counted_and_left_out() {
     let strict = train(folder, &format!("-d data {SMALL} --strict -o strict"));
     assert_eq!(strict.status, 1);
     assert!(
-        strict.stderr.contains("error: cannot read picture `data/"),
+        strict.stderr.contains("error: cannot read image `data/"),
         "{}",
         strict.stderr
     );
@@ -114,7 +114,7 @@ fn data_without_a_picture_that_can_be_read_are_an_error() {
         );
     }
     fs::create_dir_all(folder.join("none/train/a")).unwrap();
-    for (data, expected) in [("none", "hold no pictures"), ("missing", "no such folder")] {
+    for (data, expected) in [("none", "contain no images"), ("missing", "no such folder")] {
         let done = train(folder, &format!("-d {data} {SMALL} --dry-run"));
         assert_eq!(done.status, 1, "{}", done.stderr);
         assert!(
@@ -140,7 +140,7 @@ fn empty_classes_one_class_and_unknown_classes() {
         done.stderr
     );
     assert!(
-        done.stderr.contains("classes without a picture: `b`"),
+        done.stderr.contains("classes without images: `b`"),
         "{}",
         done.stderr
     );
@@ -149,7 +149,7 @@ fn empty_classes_one_class_and_unknown_classes() {
     assert_eq!(done.status, 1);
     assert!(
         done.stderr
-            .contains("classes that the training pictures lack: `dog`"),
+            .contains("classes that are not in the training set: `dog`"),
         "{}",
         done.stderr
     );

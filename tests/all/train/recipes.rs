@@ -51,7 +51,7 @@ const WRONG: [(&str, i32, &str); 30] = [
     (
         "val-split = 0.0",
         2,
-        "error: recipe `r.toml`, key `val-split`: cannot put aside --val-split 0",
+        "error: recipe `r.toml`, key `val-split`: cannot hold out --val-split 0",
     ),
     ("width = 0", 2, "cannot train with --width 0"),
     ("width = 100000", 2, "cannot train with --width 100000"),

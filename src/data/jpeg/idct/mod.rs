@@ -1,10 +1,10 @@
-//! The inverse discrete cosine transform: libjpeg's accurate integer one (`jidctint.c`), to the bit.
+//! The inverse discrete cosine transform: libjpeg's accurate integer one (`jidctint.c`), bit-identical.
 //!
 //! It is the algorithm of Loeffler, Ligtenberg and Moschytz ([Practical fast 1-D DCT algorithms with 11
 //! multiplications](https://doi.org/10.1109/ICASSP.1989.266596)) on columns and then rows, with factors of 13 binary
-//! places and 2 more places kept between the two. Each factor here is the sum of those that meet in one product of
-//! the original, so that a pair of products makes one sum (`pmaddwd`), as in libjpeg-turbo's vector code. Sums that
-//! only damaged data reach wrap or saturate at 16 bits as they do there.
+//! places and 2 more places kept between the two. Each factor here is the sum of those in one product of the original, so
+//! that a sum has a pair of products (`pmaddwd`), as in libjpeg-turbo's vector code. Sums that only damaged data reach
+//! wrap or saturate at 16 bits as there.
 
 mod portable;
 #[cfg(target_arch = "x86_64")]
@@ -15,10 +15,10 @@ use super::scan::Block;
 
 /// Eight rows of samples.
 pub type Samples = [[u8; BLOCK]; BLOCK];
-/// A quantisation table in rows. Only the low 16 bits of products with it count.
+/// A quantization table, row by row. Only the low 16 bits of products with it are used.
 pub type Quantisation = [i16; COEFFICIENTS];
 
-/// Pairs of factors at 13 binary places, for pairs of values. Each names the value that it makes.
+/// Pairs of factors at 13 binary places, for pairs of values. Each is named after its result.
 mod factors {
     /// Of rows 2 and 6.
     pub const EVEN_3: [i16; 2] = [4433 + 6270, 4433];
@@ -37,25 +37,24 @@ mod factors {
 /// Binary places of the factors, and those kept between the passes.
 const FACTOR_BITS: u32 = 13;
 const PASS_BITS: u32 = 2;
-/// What each pass shifts its sums by. The second also divides by 8.
+/// The shift of the sums of each pass. The second also divides by 8.
 const SHIFT_1: u32 = FACTOR_BITS - PASS_BITS;
 const SHIFT_2: u32 = FACTOR_BITS + PASS_BITS + 3;
 
-/// Who does the work: one of the instruction sets that the processor has.
+/// An implementation for one of the processor's instruction sets.
 pub trait Kernel: Copy {
-    /// The samples of a block. `SMALL`: only its first four rows and columns hold anything.
+    /// Returns the samples of a block. `SMALL`: only its first four rows and columns are other than zero.
     fn transform<const SMALL: bool>(self, block: &Block, quantisation: &Quantisation) -> Samples;
 
-    /// The second pass alone, on rows that are all this one.
+    /// Runs the second pass alone, on eight equal rows.
     fn repeat_row(self, row: [i16; BLOCK]) -> Samples;
 }
 
-/// What the compiler makes of plain loops.
+/// Plain loops for the compiler to vectorize.
 #[derive(Debug, Clone, Copy)]
 pub struct Portable;
 
-/// The samples of a block. `places` are those of its coefficients, all but the first, that may be other than zero,
-/// or-ed together.
+/// Returns the samples of a block. `places` are the indices of its nonzero coefficients, except the first, or-ed together.
 #[inline(always)]
 pub fn transform(
     kernel: impl Kernel,
@@ -63,7 +62,7 @@ pub fn transform(
     quantisation: &Quantisation,
     places: usize,
 ) -> Samples {
-    // Rows and columns 4 to 7 have these bits in their place, and rows but the first these.
+    // The index bits of rows and columns 4 to 7, and of rows other than the first.
     const BEYOND_FOUR: usize = 0b10_0100;
     const BEYOND_FIRST: usize = 0b11_1000;
     if places == 0 {
@@ -82,8 +81,8 @@ pub fn transform(
     }
 }
 
-/// What [`transform`] has to know of a block's places: 0 if there is only the first coefficient, and otherwise one
-/// place of each half or row that makes a difference to it.
+/// The possible indices for [`transform`]: 0 if there is only the first coefficient, and otherwise one index of each half
+/// or row that makes a difference.
 #[inline]
 pub fn places(block: &Block) -> usize {
     let (rows, _) = block.as_chunks::<BLOCK>();
@@ -97,7 +96,7 @@ pub fn places(block: &Block) -> usize {
     places
 }
 
-/// A block of one coefficient.
+/// Returns a block of one coefficient.
 #[inline(always)]
 fn flat(coefficient: i16) -> Samples {
     let value = i32::from(coefficient << PASS_BITS);
@@ -121,7 +120,7 @@ mod tests {
         block
     }
 
-    /// The transform by its definition, in floating point.
+    /// Returns the transform by its definition, in floating point.
     fn by_definition(block: &Block) -> [[f64; BLOCK]; BLOCK] {
         use std::f64::consts::{FRAC_1_SQRT_2, PI};
         let scale = |at: usize| if at == 0 { FRAC_1_SQRT_2 } else { 1.0 };

@@ -28,7 +28,7 @@ fn second_pass(rows: &[[i16; BLOCK]; BLOCK]) -> Samples {
     rows.map(|row| row.map(|sample| (sample.clamp(-128, 127) + 128) as u8))
 }
 
-/// The transform along the eight rows.
+/// Returns the transform along the eight rows.
 fn pass<const SHIFT: u32>(rows: &[[i16; BLOCK]; BLOCK]) -> [[i16; BLOCK]; BLOCK] {
     let mut results = [[0; BLOCK]; BLOCK];
     for column in 0..BLOCK {

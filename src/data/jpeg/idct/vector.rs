@@ -39,13 +39,13 @@ fn transform<const SMALL: bool>(simd: V3, block: &Block, quantisation: &Quantisa
     store(simd, columns)
 }
 
-/// A pair of factors in each 32 bits.
+/// Returns a pair of factors in each 32 bits.
 #[inline(always)]
 fn pair([a, b]: [i16; 2]) -> __m128i {
     cast([a, b, a, b, a, b, a, b])
 }
 
-/// The transform along the eight vectors. `LOW`: only the first four lanes hold anything.
+/// Returns the transform along the eight vectors. `LOW`: only the first four lanes are used.
 #[inline(always)]
 fn pass<const LOW: bool, const SHIFT: i32>(simd: V3, rows: [__m128i; BLOCK]) -> [__m128i; BLOCK] {
     let zero = simd.sse2._mm_setzero_si128();
@@ -82,7 +82,7 @@ fn pass<const LOW: bool, const SHIFT: i32>(simd: V3, rows: [__m128i; BLOCK]) -> 
     results
 }
 
-/// Four lanes of [`pass`], at 32 bits. `sum` and `difference` stand in the high halves of theirs.
+/// Four lanes of [`pass`], at 32 bits. `sum` and `difference` are in the high halves of their lanes.
 #[inline(always)]
 fn half<const SHIFT: i32>(
     simd: V3,
@@ -181,7 +181,7 @@ fn transpose(simd: V3, r: [__m128i; BLOCK]) -> [__m128i; BLOCK] {
 /// Columns of samples less 128 as rows of samples.
 #[inline(always)]
 fn store(simd: V3, c: [__m128i; BLOCK]) -> Samples {
-    // Columns 0 and 2, and so on, one behind the other.
+    // Columns 0 and 2, and so on, one after the other.
     let (c02, c13) = (
         simd.sse2._mm_packs_epi16(c[0], c[2]),
         simd.sse2._mm_packs_epi16(c[1], c[3]),

@@ -1,0 +1,252 @@
+//! Inspection of the images of a split: which cannot be read, and a fingerprint of each that tells most of them apart.
+
+use std::fs::File;
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::data::decode::DecodeOptions;
+use crate::data::format;
+use crate::data::ordered::Ordered;
+use crate::data::sets::Split;
+use crate::data::sets::fingerprint::ends;
+use crate::data::truncation::looks_whole;
+use crate::data::turns::Turns;
+use crate::error::one_line;
+
+use super::Inspection;
+
+/// Files that look truncated and are decoded to be sure: one in so many of all images, and these at least. Some cameras write
+/// more bytes behind the end of an image, so that all of their files look truncated.
+const ONE_SUSPECT_IN: usize = 200;
+const FEWEST_SUSPECTS: usize = 16;
+
+/// The result of inspecting an image.
+#[derive(Debug, Clone, Default)]
+pub struct Inspected {
+    /// Why it cannot be read; `None` when it can, or when nothing speaks against it.
+    pub unreadable: Option<String>,
+    /// Bytes of its content.
+    pub length: u64,
+    /// CRC-32 of the beginning and the end of its content.
+    pub checksum: u32,
+    /// Whether the file lacks the end mark of its format.
+    pub is_suspect: bool,
+}
+
+/// Inspects the images of `split` on `workers` threads, in their order, and calls `done` after each.
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn inspect(
+    split: &Split,
+    inspection: Inspection,
+    decoding: DecodeOptions,
+    workers: usize,
+    done: &mut dyn FnMut(),
+) -> Result<Vec<Inspected>> {
+    if !split.is_of_files() {
+        let images = (0..split.len()).map(|index| {
+            done();
+            in_memory(split, index)
+        });
+        return Ok(images.collect());
+    }
+    let decoder = Decoder::new(split, decoding);
+    let looks = Ordered::new(split.len(), workers, move |index| {
+        let mut image = decoder
+            .split
+            .file(index)
+            .map_or_else(Inspected::default, glance);
+        if inspection == Inspection::Full && image.unreadable.is_none() {
+            image.unreadable = decoder.failure(index);
+        }
+        Ok(image)
+    })?;
+    let mut images = Vec::with_capacity(split.len());
+    for image in looks {
+        images.push(image?);
+        done();
+    }
+    if inspection == Inspection::Headers {
+        decode_suspects(&mut images, split, decoding, workers)?;
+    }
+    Ok(images)
+}
+
+/// The content of an image in memory, whole.
+fn in_memory(split: &Split, index: usize) -> Inspected {
+    let samples = split.samples(index).unwrap_or_default();
+    Inspected {
+        length: samples.len() as u64,
+        checksum: crc32fast::hash(samples),
+        ..Inspected::default()
+    }
+}
+
+/// Looks at the beginning and the end of a file.
+fn glance(path: &Path) -> Inspected {
+    let unreadable = |error: &anyhow::Error| Inspected {
+        unreadable: Some(one_line(error)),
+        ..Inspected::default()
+    };
+    let opened = File::open(path).and_then(|mut file| {
+        let length = file.metadata()?.len();
+        Ok((length, ends(&mut file, length)?))
+    });
+    let (length, ends) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return unreadable(&error.into()),
+    };
+    match format::recognise(&ends) {
+        Ok(format) => Inspected {
+            unreadable: None,
+            length,
+            checksum: crc32fast::hash(&ends),
+            is_suspect: !looks_whole(&ends, length, format),
+        },
+        Err(error) => unreadable(&error),
+    }
+}
+
+/// Decodes the first of the files that look truncated.
+fn decode_suspects(
+    images: &mut [Inspected],
+    split: &Split,
+    decoding: DecodeOptions,
+    workers: usize,
+) -> Result<()> {
+    let most = FEWEST_SUSPECTS.max(images.len() / ONE_SUSPECT_IN);
+    let suspects = images.iter().enumerate();
+    let suspects = suspects.filter(|(_, image)| image.is_suspect && image.unreadable.is_none());
+    let suspects: Vec<usize> = suspects.map(|(index, _)| index).take(most).collect();
+    let decoder = Decoder::new(&split.select(&suspects), decoding);
+    let failures = Ordered::new(suspects.len(), workers, move |index| {
+        Ok(decoder.failure(index))
+    })?;
+    for (index, failure) in suspects.into_iter().zip(failures) {
+        images[index].unreadable = failure?;
+    }
+    Ok(())
+}
+
+/// Decodes images to learn whether they can be read.
+struct Decoder {
+    split: Split,
+    options: DecodeOptions,
+    turns: Turns,
+}
+
+impl Decoder {
+    fn new(split: &Split, options: DecodeOptions) -> Self {
+        Self {
+            split: split.clone(),
+            options,
+            turns: Turns::default(),
+        }
+    }
+
+    /// Returns why an image cannot be read, without its name; `None` when it can.
+    fn failure(&self, index: usize) -> Option<String> {
+        let decoded = self
+            .split
+            .with_nameless(index, &self.options, &self.turns, |_| Ok(()));
+        decoded.err().map(|error| one_line(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::sets::Pictures;
+    use image::RgbImage;
+    use std::fs;
+
+    fn inspected(folder: &Path, names: &[&str], inspection: Inspection) -> Vec<Option<String>> {
+        let paths = names.iter().map(|name| folder.join(name)).collect();
+        let split = Split::new(Pictures::Files(paths), vec![0; names.len()]);
+        let mut done = 0;
+        let images = inspect(&split, inspection, DecodeOptions::default(), 2, &mut || {
+            done += 1;
+        });
+        assert_eq!(done, names.len());
+        let images = images.unwrap().into_iter();
+        images.map(|image| image.unreadable).collect()
+    }
+
+    #[test]
+    fn whole_images_are_readable_whatever_their_format() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = ["a.png", "a.jpg", "a.gif", "a.bmp", "a.tiff", "a.webp"];
+        for name in names {
+            let image = RgbImage::from_fn(40, 30, |x, y| image::Rgb([x as u8, y as u8, 9]));
+            image.save(folder.path().join(name)).unwrap();
+            let whole = fs::read(folder.path().join(name)).unwrap();
+            assert!(
+                looks_whole(
+                    &whole,
+                    whole.len() as u64,
+                    format::recognise(&whole).unwrap()
+                ),
+                "{name}"
+            );
+        }
+        for inspection in [Inspection::Headers, Inspection::Full] {
+            let reasons = inspected(folder.path(), &names, inspection);
+            assert!(reasons.iter().all(Option::is_none), "{reasons:?}");
+        }
+    }
+
+    #[test]
+    fn truncated_and_foreign_files_have_a_reason_each() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let noise = |x: u32, y: u32| (x * 7919 + y * 104_729) as u8;
+        let image = RgbImage::from_fn(90, 90, |x, y| image::Rgb([noise(x, y), noise(y, x), 0]));
+        for name in ["cut.jpg", "cut.png", "cut.webp"] {
+            image.save(path(name)).unwrap();
+            let whole = fs::read(path(name)).unwrap();
+            fs::write(path(name), &whole[..whole.len() * 2 / 3]).unwrap();
+        }
+        fs::write(path("empty.png"), b"").unwrap();
+        fs::write(path("page.jpg"), b"<!doctype html><p>404").unwrap();
+        let names = [
+            "cut.jpg",
+            "cut.png",
+            "cut.webp",
+            "empty.png",
+            "page.jpg",
+            "gone.jpg",
+        ];
+        let expected = [
+            "truncated",
+            "truncated",
+            "truncated",
+            "the file is empty",
+            "an HTML page",
+            "o such file",
+        ];
+        for inspection in [Inspection::Headers, Inspection::Full] {
+            let reasons = inspected(folder.path(), &names, inspection);
+            for (reason, expected) in reasons.iter().zip(expected) {
+                let reason = reason.as_deref().unwrap_or_default();
+                assert!(reason.contains(expected), "{reason}: {expected}");
+                assert!(!reason.contains("cannot read"), "{reason}");
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_behind_an_image_do_not_make_it_unreadable() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jpg");
+        RgbImage::new(20, 20).save(&path).unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        bytes.extend([7; 5000]);
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(
+            inspected(folder.path(), &["a.jpg"], Inspection::Headers),
+            [None]
+        );
+    }
+}
