@@ -97,13 +97,9 @@ const RULES: &[(&str, &str)] = &[
 pub const OPENINGS: [&str; 7] = ["how", "that", "those", "what", "where", "whether", "which"];
 
 /// Words in -ise and -our, without their endings, that are American too.
-const AMERICAN: &[&str] = &[
-    "adv", "apprais", "ar", "brais", "brui", "chast", "clockw", "compr", "comprom", "conc", "crui",
-    "dem", "despi", "dev", "disgu", "elementw", "enterpr", "exerc", "expert", "franch", "imprec",
-    "improv", "lengthw", "lik", "likew", "no", "otherw", "pairw", "pointw", "pra", "prec", "prem",
-    "prom", "ra", "rev", "r", "stepw", "superv", "surpr", "telev", "w", "cont", "det", "f", "h",
-    "p", "sc", "s", "t", "y", "dev", "fl", "vel", "",
-];
+const AMERICAN: &str = "adv apprais ar brais brui chast clockw compr comprom conc cont counterclockw crui dem despi det \
+    dev disgu elementw enterpr exerc expert f fl franch h imprec improv lengthw lik likew no otherw \
+    p pairw pointw pra prec prem prom r ra rev s sc stepw superv surpr t telev vel w y";
 
 /// Returns the number of words at the start of `words` that are not used, and what is written instead; `before` are the
 /// words before them.
@@ -150,5 +146,6 @@ fn spelling(word: &str) -> Option<String> {
     let (stem, ending) = ENDINGS
         .iter()
         .find_map(|(british, american)| Some((word.strip_suffix(british)?, american)))?;
-    (!AMERICAN.contains(&stem)).then(|| format!("{stem}{ending}"))
+    let is_american = stem.is_empty() || AMERICAN.split(' ').any(|american| american == stem);
+    (!is_american).then(|| format!("{stem}{ending}"))
 }
