@@ -155,7 +155,7 @@ impl Learning<'_> {
         points.map(|step| (step.epoch, of(step))).collect()
     }
 
-    /// Step, epoch, loss and learning rate of at most [`STEPS`] steps.
+    /// Step, epoch, loss and learning rate of at most `STEPS` steps.
     pub fn steps_for_script(&self) -> Vec<[f64; 4]> {
         let every = self.steps.len().div_ceil(STEPS).max(1);
         let round = |value: f64| format!("{value:.5e}").parse().unwrap_or(value);
