@@ -300,13 +300,13 @@ mod tests {
             assert_eq!(other.classes, [0, 1]);
             let note = other.note.unwrap();
             assert!(
-                note.ends_with(&format!("in their order, {example}")),
+                note.ends_with(&format!("matched by position, {example}")),
                 "{note}"
             );
         }
         let unnamed = matched(&[], 2, &["x", "y"]).unwrap();
         assert_eq!(unnamed.labels, ["x", "y"]);
-        assert!(unnamed.note.unwrap().contains("names no classes"));
+        assert!(unnamed.note.unwrap().contains("has no class names"));
     }
 
     #[test]
@@ -384,7 +384,7 @@ mod tests {
             let error = one_line(&matched(model, model.len(), data).unwrap_err());
             assert_eq!(
                 error,
-                format!("the data's classes are not the model's: {message}")
+                format!("the classes of the data are not those of the model: {message}")
             );
         }
         assert!(matched(&[], 2, &["a"]).is_err());

@@ -349,7 +349,7 @@ mod tests {
                     planes: vec![8, 16, 32],
                     ..base.clone()
                 },
-                "fewer channels",
+                "fewer output than input channels",
             ),
             (
                 ModelConfig {

@@ -267,11 +267,11 @@ mod tests {
             (json!({"resample": 0}), "Pillow's filter 0"),
             (
                 json!({"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 224}}),
-                "keep their shape",
+                "keeps the aspect ratio",
             ),
             (
                 json!({"size": {"shortest_edge": 256}, "crop_size": {"height": 224, "width": 192}, "do_center_crop": true}),
-                "whose shapes differ",
+                "which differ in shape",
             ),
         ] {
             let mut notes = Vec::new();

@@ -385,7 +385,7 @@ fn a_model_that_gives_no_numbers_is_an_error_that_names_the_picture() {
     assert_eq!((done.status, done.stdout.as_str()), (1, ""));
     assert!(
         done.stderr.contains(
-            "error: cannot evaluate image `data/test/a/0.png`: the model gives no finite number"
+            "error: cannot evaluate image `data/test/a/0.png`: the model's output for this image is not finite"
         ),
         "{}",
         done.stderr

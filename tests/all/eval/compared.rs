@@ -72,7 +72,7 @@ fn each_model_has_the_figures_that_it_has_alone_and_pairs_count_its_pictures() {
     assert_eq!(done.status, 0, "{}", done.stderr);
     assert_eq!(
         done.stderr
-            .matches("note: `two`: the data's classes")
+            .matches("note: `two`: the classes of the data")
             .count(),
         1,
         "{}",
@@ -236,7 +236,7 @@ fn a_model_that_fails_is_named_and_the_others_are_compared() {
     assert_eq!(done.status, 1);
     assert!(
         done.stderr
-            .starts_with("error: cannot compare `three`: cannot evaluate picture `"),
+            .starts_with("error: cannot compare `three`: cannot evaluate image `"),
         "{}",
         done.stderr
     );
@@ -352,7 +352,7 @@ fn wrong_usage_says_the_way_out() {
     assert_eq!((done.status, done.stdout.as_str()), (1, ""));
     assert!(
         done.stderr.contains(
-            "error: cannot evaluate `other` on `data`: the data's classes are not the model's"
+            "error: cannot evaluate `other` on `data`: the classes of the data are not those of the model"
         ),
         "{}",
         done.stderr

@@ -29,7 +29,7 @@ const WRONG: [(&str, i32, &str); 30] = [
     (
         "freeze = \"tail\"",
         1,
-        "line 1: `freeze`: `tail` is no part of a net",
+        "line 1: `freeze`: `tail` is not a part of a model",
     ),
     (
         "optimizer = \"lion\"",

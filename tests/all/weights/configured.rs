@@ -130,7 +130,10 @@ fn a_local_file_is_compared_with_the_configuration_beside_it_though_only_describ
     .unwrap();
     fs::write(&path, "these are not the weights you want").unwrap();
     let junk = one_line(&describe().unwrap_err());
-    assert!(junk.contains("it is neither safetensors nor"), "{junk}");
+    assert!(
+        junk.contains("it is neither a safetensors file nor"),
+        "{junk}"
+    );
     fs::copy(fixture("expected/basic.safetensors"), &path).unwrap();
     let other = one_line(&describe().unwrap_err());
     assert!(
@@ -186,6 +189,6 @@ fn metadata_of_other_programs_is_ignored_and_our_own_wins_over_a_config_json() {
     assert!(
         refusal(&path)
             .0
-            .starts_with("the file's metadata is no JSON")
+            .starts_with("the file's metadata is not JSON")
     );
 }

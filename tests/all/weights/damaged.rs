@@ -62,11 +62,8 @@ fn an_old_checkpoint_whose_storages_are_not_what_its_object_says_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.pth");
     for (count, message) in [
-        (2, " has 2 elements, and 1 are wanted"),
-        (
-            u64::MAX,
-            " has 18446744073709551615 elements, and 1 are wanted",
-        ),
+        (2, " has 2 elements instead of 1"),
+        (u64::MAX, " has 18446744073709551615 elements instead of 1"),
     ] {
         let mut changed = bytes.clone();
         changed[last..last + 8].copy_from_slice(&u64::to_le_bytes(count));
@@ -79,7 +76,7 @@ fn an_old_checkpoint_whose_storages_are_not_what_its_object_says_is_refused() {
         );
     }
     fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
-    assert!(refusal(&path).0.contains(" reaches beyond the file's "));
+    assert!(refusal(&path).0.contains(" extends beyond the file's "));
 }
 
 #[test]

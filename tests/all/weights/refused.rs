@@ -320,7 +320,7 @@ fn a_part_that_is_missing_or_damaged_is_named() {
         damaged(part, "which is not beside it");
     }
     fs::File::create(&index).unwrap().set_len(1 << 27).unwrap();
-    damaged("index.json", "more than a configuration");
+    damaged("index.json", "too many for a configuration");
 }
 
 #[test]
