@@ -352,33 +352,33 @@ mod tests {
             (
                 &["cat", "dog"][..],
                 &["cats", "dog"][..],
-                "`cats` is not among the classes of the model (2 classes against 2)",
+                "`cats` is not among the classes of the model (2 classes in the data, 2 in the model)",
             ),
             (
                 &["dots", "rings", "stripes"],
                 &["circle", "class", "square"],
-                "`circle`, `class`, `square` are not among the classes of the model (3 classes against 3)",
+                "`circle`, `class`, `square` are not among the classes of the model (3 classes in the data, 3 in the model)",
             ),
             // A known name in another place: the order means nothing.
             (
                 &["cat", "dog", "bird"],
                 &["bird", "cat", "hound"],
-                "`hound` is not among the classes of the model (3 classes against 3)",
+                "`hound` is not among the classes of the model (3 classes in the data, 3 in the model)",
             ),
             (
                 &["a", "b"],
                 &["c", "d", "e", "f", "g"],
-                "`c`, `d`, `e` and 2 more are not among the classes of the model (5 classes against 2)",
+                "`c`, `d`, `e` and 2 more are not among the classes of the model (5 classes in the data, 2 in the model)",
             ),
             (
                 &["a", "b", "c"],
                 &["A", "a"],
-                "two classes of the data match the same class of the model (2 classes against 3)",
+                "two classes of the data match the same class of the model (2 classes in the data, 3 in the model)",
             ),
             (
                 &["crane", "crane", "x"],
                 &["crane"],
-                "`crane` is not among the classes of the model (1 class against 3)",
+                "`crane` is not among the classes of the model (1 class in the data, 3 in the model)",
             ),
         ] {
             let error = one_line(&matched(model, model.len(), data).unwrap_err());

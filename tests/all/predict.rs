@@ -102,7 +102,7 @@ fn a_file_that_cannot_be_written_is_refused_before_the_model_is_opened() {
         (
             "-o no/such/out.csv",
             1,
-            "cannot write `no/such/out.csv`: there is no such folder\nhint: make it first\n",
+            "cannot write `no/such/out.csv`: there is no such folder\nhint: create it first\n",
         ),
     ] {
         let done = run(folder, &format!("predict cat.png -m no/such/model {flags}"));
