@@ -209,7 +209,7 @@ fn one(model: &str, conditions: &Conditions) -> Result<Outcome> {
     Ok(outcome(report.evaluation.skipped))
 }
 
-/// How to repeat the evaluation.
+/// Returns what repeats the evaluation.
 fn again(device: &Device) -> Again {
     Again {
         command: Some(typed()),

@@ -34,7 +34,7 @@ pub struct FileArgs {
 }
 
 impl FileArgs {
-    /// Where the explanations of the pictures at `paths` go.
+    /// Returns the folder of the explanations of the images at `paths`, if any.
     pub fn folder(&self, paths: &[PathBuf]) -> Result<Option<Folder>> {
         let folder = self.explain.as_deref();
         folder
@@ -42,7 +42,7 @@ impl FileArgs {
             .transpose()
     }
 
-    /// The class to explain, if one is named.
+    /// Returns the class to explain, if one is named.
     pub fn class(&self, labels: &[String], classes: usize) -> Result<Option<usize>> {
         let class = self.explain_class.as_deref();
         class
@@ -50,7 +50,7 @@ impl FileArgs {
             .transpose()
     }
 
-    /// Where features go; `others` are files that the command reads, or writes, too.
+    /// Returns the file of the features, if any; `others` are files that the command reads, or writes, too.
     pub fn embedding(&self, dtype: DType, others: &[&Path]) -> Result<Option<Embedding>> {
         let Some(file) = &self.embed else {
             return Ok(None);
@@ -72,14 +72,14 @@ impl FileArgs {
     }
 }
 
-/// What there is to write, and to say of what was written.
+/// The files to write, and counts of what is in them.
 pub struct Written {
     embedding: Option<Embedding>,
-    /// Pictures that were explained.
+    /// Images that were explained.
     explained: usize,
-    /// Those of them in which nothing speaks for the class.
+    /// Explained images in which nothing speaks for the class.
     cold: usize,
-    /// Pictures that there are no features of.
+    /// Images without features.
     left_out: usize,
 }
 
@@ -93,7 +93,7 @@ impl Written {
         }
     }
 
-    /// Takes in a picture of that name.
+    /// Adds the result of the image called `name`.
     pub fn add(&mut self, name: &str, predicted: &Predicted) {
         if let Some(embedding) = &mut self.embedding {
             embedding.add(name, &predicted.features);
@@ -104,27 +104,27 @@ impl Written {
         }
     }
 
-    /// Counts a picture that nothing could be told of.
+    /// Counts an image without a result.
     pub fn leave_out(&mut self) {
         self.left_out += 1;
     }
 
-    /// Writes the features, so many a picture, and says where all of it is.
+    /// Writes the features, `features` per image, and notes where the files are.
     pub fn finish(self, features: usize, folder: Option<&Folder>, console: &Console) -> Result<()> {
         if let Some(folder) = folder {
-            let pictures = counted(self.explained, "picture");
+            let images = counted(self.explained, "image");
             let folder = folder.path().display();
-            console.note(format_args!("explanations of {pictures} are in {folder}"));
+            console.note(format_args!("explanations of {images} saved to {folder}"));
             if self.cold > 0 {
                 console.note(format_args!(
-                    "in {} of them nothing speaks for the class, so that no place has a colour",
+                    "in {} of them nothing speaks for the class, so that no region is colored",
                     self.cold
                 ));
             }
         }
         if let Some(embedding) = self.embedding {
             let files = embedding.files();
-            let rows = counted(embedding.finish(features)?, "picture");
+            let rows = counted(embedding.finish(features)?, "image");
             let file = files[0].display();
             let names = match files.get(1) {
                 Some(names) => format!(", their names in {}", names.display()),
@@ -132,10 +132,10 @@ impl Written {
             };
             let left_out = match self.left_out {
                 0 => String::new(),
-                count => format!("; no row for {}", counted(count, "picture")),
+                count => format!("; no row for {}", counted(count, "image")),
             };
             console.note(format_args!(
-                "features of {rows} are in {file}{names}{left_out}"
+                "features of {rows} saved to {file}{names}{left_out}"
             ));
         }
         Ok(())

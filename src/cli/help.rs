@@ -100,12 +100,12 @@ pub const TOPICS: [Topic; 5] = [
         ],
         examples: &[
             (
-                "resnet eval -m runs/my-run -d photos",
-                "Evaluate a trained model",
+                "resnet eval -m runs/my-run",
+                "Evaluate a run on its own data",
             ),
             (
                 "resnet eval -m runs/my-run -d photos -o out",
-                "Write a report and plots, too",
+                "On other data, with a report",
             ),
             (
                 "resnet eval --compare runs/a runs/b",
@@ -136,7 +136,7 @@ pub const TOPICS: [Topic; 5] = [
         examples: &[
             ("resnet predict cat.jpg", "Classify with ResNet-50"),
             (
-                "resnet predict photos -m runs/my-run -f csv",
+                "resnet predict photos -m runs/my-run -o out.csv",
                 "A folder, by your own model",
             ),
             (

@@ -96,7 +96,7 @@ pub fn run(
     };
     if paths.is_empty() {
         Printer::new(args.format, file, choice)?.finish()?;
-        // As with `xargs -r`, nothing to do is no failure; what a folder lacks has been said.
+        // As with `xargs -r`, nothing to do is no failure; an empty folder has its own error.
         return Ok(outcome(failed));
     }
     if paths.iter().all(|path| missing(path).is_some()) {
@@ -183,7 +183,7 @@ pub fn run(
     Ok(outcome(failed))
 }
 
-/// Says of images none of which is there why not.
+/// Reports images none of which is there.
 fn fail(paths: &[PathBuf], mut printer: Printer, console: &Console) -> Result<Outcome> {
     for path in paths {
         if let Some(error) = missing(path) {
@@ -217,7 +217,7 @@ fn pictures(inputs: &[PathBuf], console: &Console) -> Result<(Vec<PathBuf>, bool
                 }
             }
             if paths.len() == before {
-                console.note("no path came on standard input: `-` reads one a line");
+                console.note("no path on standard input: `-` reads one per line");
             }
         } else if input.is_dir() {
             let (found, errors) = list_images(input);
@@ -227,8 +227,8 @@ fn pictures(inputs: &[PathBuf], console: &Console) -> Result<(Vec<PathBuf>, bool
             }
             if found.is_empty() && errors.is_empty() {
                 console.error(&hinted(
-                    format!("no picture in folder `{}`", input.display()),
-                    "pictures end in .png, .jpg, .jpeg, .webp, .bmp, .gif, .tif or .tiff",
+                    format!("no image in folder `{}`", input.display()),
+                    "images end in .png, .jpg, .jpeg, .webp, .bmp, .gif, .tif or .tiff",
                 ));
             }
             paths.extend(found);
@@ -252,7 +252,7 @@ fn path_of(line: &[u8]) -> PathBuf {
     String::from_utf8_lossy(line).into_owned().into()
 }
 
-/// Names of the classes, one a line.
+/// Reads the names of the classes, one per line.
 fn read_labels(file: &Path, classes: usize) -> Result<Vec<String>> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| {
@@ -278,7 +278,7 @@ fn read_labels(file: &Path, classes: usize) -> Result<Vec<String>> {
                 counted(labels.len(), "line"),
                 counted(classes, "class")
             ),
-            "give one name a line, in the order of the classes",
+            "give one name per line, in the order of the classes",
         ));
     }
     Ok(labels)

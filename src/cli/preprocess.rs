@@ -23,7 +23,7 @@ pub struct PreprocessArgs {
     /// Fraction of the resized image that the crop keeps, above 0 and at most 1
     #[arg(long, value_name = "FRACTION", value_parser = parse_part)]
     crop_pct: Option<f64>,
-    /// How an image is fitted to the input
+    /// Method of fitting an image to the input
     #[arg(long, value_enum, value_name = "MODE")]
     crop_mode: Option<CropModeChoice>,
     /// Resize filter
@@ -79,7 +79,7 @@ impl PreprocessArgs {
     /// The model's preprocessing with what the flags say, and what a person should know of it.
     ///
     /// # Errors
-    /// Means or deviations that are not as many as the model's channels.
+    /// If there are not as many means or stds as the model has channels.
     pub fn apply(&self, model: Preprocess) -> Result<(Preprocess, Option<String>)> {
         let channels = model.mean.len();
         for (flag, numbers) in [("--mean", &self.mean), ("--std", &self.std)] {
@@ -125,7 +125,7 @@ impl PreprocessArgs {
         Ok((preprocess, note))
     }
 
-    /// What to know where the model names a size for testing that is not used, or none that is asked for.
+    /// Returns a note if the model names a size for testing that is not used, or none although it is asked for.
     fn note_on_size(&self, model: &Preprocess) -> Option<String> {
         if self.test_size {
             let names_none = model.test_size.is_none() && model.test_crop_pct.is_none();
@@ -136,13 +136,13 @@ impl PreprocessArgs {
         let [height, width] = model.test_size.filter(|&size| size != model.size)?;
         self.image_size.is_none().then(|| {
             format!(
-                "pictures are {}x{}, as in the model's training; it names {height}x{width} for testing: --test-size",
+                "images are {}x{}, as in the model's training; it names {height}x{width} for testing: --test-size",
                 model.size[0], model.size[1]
             )
         })
     }
 
-    /// What the flags say of a run.
+    /// Returns the flags as a recipe.
     ///
     /// # Errors
     /// `--test-size`, which training has no use for.
@@ -166,11 +166,11 @@ impl PreprocessArgs {
     }
 }
 
-/// How pictures are prepared, for `--verbose`.
+/// Describes preprocessing, for `--verbose`.
 pub fn in_words(preprocess: &Preprocess) -> String {
     let [height, width] = preprocess.size;
     format!(
-        "{height}x{width}, crop {} ({:?}), {:?}, mean {:?}, deviation {:?}{}",
+        "{height}x{width}, crop {} ({:?}), {:?}, mean {:?}, std {:?}{}",
         preprocess.crop_pct,
         preprocess.crop_mode,
         preprocess.interpolation,
@@ -179,22 +179,22 @@ pub fn in_words(preprocess: &Preprocess) -> String {
         if preprocess.exif {
             ""
         } else {
-            ", EXIF orientation left aside"
+            ", EXIF orientation ignored"
         }
     )
 }
 
 fn parse_part(text: &str) -> Result<f64, String> {
     let part = text.parse().ok().filter(|&part| part > 0.0 && part <= 1.0);
-    part.ok_or_else(|| "it is above 0 and at most 1".to_owned())
+    part.ok_or_else(|| "must be above 0 and at most 1".to_owned())
 }
 
 fn parse_level(text: &str) -> Result<f32, String> {
     let number: Option<f32> = text.parse().ok().filter(|number: &f32| number.is_finite());
     match number {
-        None => Err("it is a number for each channel".to_owned()),
+        None => Err("must be a number for each channel".to_owned()),
         Some(number) if number.abs() > Preprocess::LARGEST_LEVEL => {
-            Err("pictures are scaled to 0..1: divide it by 255".to_owned())
+            Err("images are scaled to 0..1: divide it by 255".to_owned())
         }
         Some(number) => Ok(number),
     }
@@ -205,6 +205,6 @@ fn parse_positive(text: &str) -> Result<f32, String> {
     if number > 0.0 {
         Ok(number)
     } else {
-        Err("it is a number above 0 for each channel".to_owned())
+        Err("must be a number above 0 for each channel".to_owned())
     }
 }

@@ -9,13 +9,13 @@ use super::thousands;
 use crate::model::Description;
 use crate::model::description::{Call, ModuleKind};
 
-/// Levels shown below the net; what lies deeper is counted and not shown.
+/// Levels shown below the network; deeper ones are counted and not shown.
 const DEPTH: usize = 3;
 const COLUMN: usize = 25;
 /// Columns beside the name: output shape and parameters.
 const COLUMNS: usize = 2;
 const NAME: usize = 40;
-/// What a level shifts a name by, and the step in which the name column widens.
+/// Columns by which a level shifts a name, and the step in which the name column widens.
 const STEP: usize = 5;
 const NUMBER_BYTES: usize = 4;
 
@@ -119,7 +119,7 @@ impl Row<'_> {
     }
 }
 
-/// What torchinfo draws before a name of that depth.
+/// Returns what torchinfo draws before a name of that depth.
 fn branch(depth: usize) -> String {
     match depth {
         0 => String::new(),

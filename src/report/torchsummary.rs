@@ -10,7 +10,7 @@ const WIDTH: usize = 64;
 const MEGABYTE: f64 = 1024.0 * 1024.0;
 const NUMBER_BYTES: usize = 4;
 
-/// What a net takes, in bytes as torchsummary counts them.
+/// The memory of a network, in bytes as torchsummary counts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sizes {
     /// The input.
@@ -35,7 +35,7 @@ impl Sizes {
     }
 }
 
-/// Learned numbers of the net, counted as torchsummary does: row by row.
+/// Returns the number of parameters, counted as torchsummary does: row by row.
 pub(super) fn parameters(description: &Description) -> usize {
     rows(description).map(|call| call.kind.parameters()).sum()
 }

@@ -1,4 +1,4 @@
-//! The module tree as PyTorch's `print(model)` gives it for torchvision's nets, byte for byte.
+//! The module tree as PyTorch's `print(model)` gives it for torchvision's models, byte for byte.
 //!
 //! The text is that of PyTorch 2.15, which writes batch norm's `bias=True`; older versions leave that out.
 
@@ -34,8 +34,8 @@ fn append(module: &Module, level: usize, text: &mut String) {
     let _ = write!(text, "{indent})");
 }
 
-/// What PyTorch writes between the parentheses of a module without children; what is at its default is left out where
-/// PyTorch leaves it out.
+/// Returns what PyTorch writes between the parentheses of a module without children; defaults are omitted where PyTorch
+/// omits them.
 fn arguments(kind: ModuleKind) -> String {
     match kind {
         ModuleKind::Conv2d {

@@ -201,7 +201,7 @@ fn no_path_on_stdin_is_said_and_is_no_failure() {
         assert_eq!((done.status, done.stdout.as_str()), (0, stdout));
         assert_eq!(
             done.stderr,
-            "note: no path came on standard input: `-` reads one a line\n"
+            "note: no path on standard input: `-` reads one per line\n"
         );
     }
 }

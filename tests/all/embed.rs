@@ -34,7 +34,7 @@ fn the_classifier_makes_of_the_features_what_is_printed() {
         );
         let done = Resnet::line(&line).run();
         assert_eq!(done.status, 1);
-        let note = format!("note: features of 2 pictures are in {shown}; no row for 1 picture\n");
+        let note = format!("note: features of 2 images saved to {shown}; no row for 1 image\n");
         assert!(done.stderr.ends_with(&note), "{}", done.stderr);
         let bytes = fs::read(&file).unwrap();
         let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();

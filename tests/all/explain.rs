@@ -136,7 +136,7 @@ fn explanations_are_as_large_as_the_pictures_and_change_no_prediction() {
             (done.status, done.stderr.lines().next().unwrap()),
             (
                 0,
-                format!("note: explanations of 2 pictures are in {shown}").as_str()
+                format!("note: explanations of 2 images saved to {shown}").as_str()
             )
         );
         for (plain, line) in lines(&plain).iter().zip(lines(&done)) {
@@ -183,7 +183,7 @@ fn the_top_class_is_explained_and_text_says_where() {
     assert_eq!(done.stdout, run(&format!("{boot} -k 1")).stdout);
     assert_eq!(
         done.stderr,
-        format!("note: explanations of 1 picture are in {shown}\n")
+        format!("note: explanations of 1 image saved to {shown}\n")
     );
     let top = fs::read(folder.path().join("boot.png")).unwrap();
     // By its name it is the same class, and another class has another explanation.
@@ -239,7 +239,7 @@ fn an_unreadable_picture_has_no_explanation_and_equal_names_are_told_apart() {
     );
     assert!(open(&explanations.join("x.png")) == open(&explanations.join("x-2.png")));
     assert!(
-        done.stderr.contains("explanations of 2 pictures are in"),
+        done.stderr.contains("explanations of 2 images saved to"),
         "{}",
         done.stderr
     );
@@ -358,7 +358,7 @@ fn a_picture_in_which_nothing_speaks_for_the_class_keeps_its_colours_and_a_note_
     assert_eq!(done.status, 0, "{}", done.stderr);
     assert!(
         done.stderr.ends_with(
-            "note: in 1 of them nothing speaks for the class, so that no place has a colour\n"
+            "note: in 1 of them nothing speaks for the class, so that no region is colored\n"
         ),
         "{}",
         done.stderr

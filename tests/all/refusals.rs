@@ -112,7 +112,7 @@ const USAGE: [Case; 35] = [
     (
         "predict CAT -m MODEL --crop-pct 2",
         2,
-        "error: invalid value '2' for '--crop-pct <FRACTION>': it is above 0 and at most 1",
+        "error: invalid value '2' for '--crop-pct <FRACTION>': must be above 0 and at most 1",
     ),
     (
         "predict CAT -m MODEL --crop-mode corner",
@@ -122,12 +122,12 @@ const USAGE: [Case; 35] = [
     (
         "predict CAT -m MODEL --mean a,b,c",
         2,
-        "error: invalid value 'a' for '--mean <A,B,C>': it is a number for each channel",
+        "error: invalid value 'a' for '--mean <A,B,C>': must be a number for each channel",
     ),
     (
         "predict CAT -m MODEL --std 0,1,1",
         2,
-        "error: invalid value '0' for '--std <A,B,C>': it is a number above 0 for each channel",
+        "error: invalid value '0' for '--std <A,B,C>': must be a number above 0 for each channel",
     ),
     (
         "predict CAT -m MODEL --image-size 0",
@@ -147,7 +147,7 @@ const USAGE: [Case; 35] = [
     (
         "predict CAT -m MODEL --mean 123.7,116.3,103.5",
         2,
-        "error: invalid value '123.7' for '--mean <A,B,C>': pictures are scaled to 0..1: divide it by 255",
+        "error: invalid value '123.7' for '--mean <A,B,C>': images are scaled to 0..1: divide it by 255",
     ),
     (
         "train --epochs 1.5",
@@ -336,7 +336,7 @@ const FAILURES: [Case; 47] = [
     (
         "predict DIR/nothing -m MODEL",
         1,
-        "error: no picture in folder `DIR/nothing`\nhint: pictures end in .png, .jpg, .jpeg, .webp, .bmp, .gif, .tif or .tiff",
+        "error: no image in folder `DIR/nothing`\nhint: images end in .png, .jpg, .jpeg, .webp, .bmp, .gif, .tif or .tiff",
     ),
     (
         "predict MODEL -m MODEL",
@@ -346,7 +346,7 @@ const FAILURES: [Case; 47] = [
     (
         "predict CAT -m MODEL --labels DIR/two.txt",
         1,
-        "error: cannot use labels `DIR/two.txt`: 2 lines for 3 classes\nhint: give one name a line, in the order of the classes",
+        "error: cannot use labels `DIR/two.txt`: 2 lines for 3 classes\nhint: give one name per line, in the order of the classes",
     ),
     (
         "predict CAT -m MODEL --mean 1,2",

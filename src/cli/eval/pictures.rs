@@ -21,8 +21,8 @@ pub struct Measured {
     pub split: Split,
     /// The names of the data's classes.
     pub labels: Vec<String>,
-    /// True for each model whose run had the same data under another path.
-    copies: Vec<bool>,
+    /// For each model, true if this is the data of its run, by whatever path.
+    is_own: Vec<bool>,
 }
 
 /// A part of a dataset.
@@ -87,21 +87,18 @@ impl Measured {
     ) -> Result<Self> {
         let data = datasets::open(name, written, console)?;
         console.notes(&data.notes);
-        let runs: Vec<&RunNote> = cards.iter().filter_map(|card| card.run.as_ref()).collect();
-        let own = runs.iter().copied().filter(|run| run.is_of(&data, written));
-        let (part, split) = choose(&data, written, asked, &own.collect::<Vec<_>>())?;
+        let runs = cards.iter().map(|card| card.run.as_ref());
+        let own = runs.map(|run| run.filter(|run| run.is_of(&data, written)));
+        let own: Vec<Option<&RunNote>> = own.collect();
+        let runs: Vec<&RunNote> = own.iter().copied().flatten().collect();
+        let (part, split) = choose(&data, written, asked, &runs)?;
         if part == Part::All && asked.is_none() {
             console.note(format_args!(
                 "`{written}` has no splits: all of its images are evaluated"
             ));
         }
-        let is_copy = |card: &&Card| {
-            card.run
-                .as_ref()
-                .is_some_and(|run| run.is_of(&data, written))
-        };
         Ok(Self {
-            copies: cards.iter().map(is_copy).collect(),
+            is_own: own.iter().map(Option::is_some).collect(),
             data: written.to_owned(),
             part,
             split,
@@ -127,7 +124,7 @@ impl Measured {
     /// images.
     pub fn remark(&self, place: usize, card: &Card) -> Option<Remark> {
         let run = card.run.as_ref()?;
-        let data = if self.copies[place] {
+        let data = if self.is_own[place] {
             &run.data
         } else {
             &self.data

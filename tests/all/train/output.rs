@@ -282,7 +282,7 @@ fn a_model_that_learnt_from_pictures_as_they_are_stored_sees_them_so() {
             .folder(folder)
             .run();
         assert_eq!(done.status, 0, "{}", done.stderr);
-        done.stderr.contains("EXIF orientation left aside")
+        done.stderr.contains("EXIF orientation ignored")
     };
     assert!(predicted("-m run") && predicted("-m run/last"));
     assert!(!predicted("-m run --no-exif=false"));
