@@ -6,6 +6,7 @@ mod pictures;
 mod remark;
 mod subject;
 
+use super::browser::open_in_browser;
 use super::console::Console;
 use super::device::{DTypeChoice, DeviceChoice};
 use super::evaluation::text;
@@ -76,6 +77,11 @@ pub struct Args {
     /// comparison.svg and comparison.png. Files of an earlier evaluation are replaced.
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
+    /// Open the report in the default browser
+    ///
+    /// The report.html of --output, or with --compare its comparison.html.
+    #[arg(long, requires = "output")]
+    open: bool,
     /// Fail at the first unreadable image instead of skipping it
     #[arg(long)]
     strict: bool,
@@ -205,6 +211,9 @@ fn one(model: &str, conditions: &Conditions) -> Result<Outcome> {
         }
         let page = output.show(&report, &examined, again(&conditions.device))?;
         console.note(format_args!("the report is {}", page.display()));
+        if args.open {
+            open_in_browser(&page, console);
+        }
     }
     Ok(outcome(report.evaluation.skipped))
 }

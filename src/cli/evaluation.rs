@@ -282,8 +282,8 @@ mod tests {
         assert!(plain.contains(" 75.00 %  best\n") && plain.contains(" 12.50 %  worst\n"));
         assert_eq!(
             (
-                plain.matches("best").count(),
-                plain.matches("worst").count()
+                plain.matches("  best").count(),
+                plain.matches("  worst").count()
             ),
             (1, 1)
         );

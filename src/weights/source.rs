@@ -380,7 +380,7 @@ mod tests {
             parse("https://huggingface.co/a/b")
                 .unwrap_err()
                 .to_string()
-                .contains("address")
+                .contains("is a URL")
         );
     }
 

@@ -3,6 +3,7 @@
 use super::pictures::{Measured, Meeting};
 use super::subject::{Conditions, Subject};
 use super::{Args, Format, again, data, outcome};
+use crate::cli::browser::open_in_browser;
 use crate::cli::comparison::text;
 use crate::cli::terminal::Look;
 use crate::cli::{Outcome, print};
@@ -108,6 +109,9 @@ pub fn run(conditions: &Conditions) -> Result<Outcome> {
         conditions
             .console
             .note(format_args!("the comparison is {}", page.display()));
+        if conditions.args.open {
+            open_in_browser(&page, conditions.console);
+        }
     }
     Ok(outcome(comparison.skipped + failed))
 }

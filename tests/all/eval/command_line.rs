@@ -393,6 +393,31 @@ fn a_model_that_gives_no_numbers_is_an_error_that_names_the_picture() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn open_shows_the_report_and_needs_a_folder() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = prepared();
+    let folder = folder.path();
+    let programs = folder.join("bin");
+    let browser = programs.join("xdg-open");
+    fs::create_dir(&programs).unwrap();
+    fs::write(&browser, "#!/bin/sh\nprintf %s \"$1\" > opened\n").unwrap();
+    fs::set_permissions(&browser, fs::Permissions::from_mode(0o755)).unwrap();
+    let done = Resnet::line("eval -m model -d data --output out --open")
+        .folder(folder)
+        .env("PATH", &programs)
+        .run();
+    assert_eq!(done.status, 0, "{}", done.stderr);
+    let opened = fs::read_to_string(folder.join("opened")).unwrap();
+    assert_eq!(
+        Path::new(&opened).canonicalize().unwrap(),
+        folder.join("out/report.html").canonicalize().unwrap()
+    );
+    let alone = run(folder, "eval -m model -d data --open");
+    assert_eq!((alone.status, alone.stdout.as_str()), (2, ""));
+}
+
+#[test]
 fn wrong_usage_of_eval_has_status_two() {
     let folder = prepared();
     let done = run(folder.path(), "eval -m model");
