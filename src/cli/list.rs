@@ -129,6 +129,6 @@ mod tests {
             text.contains("\nresnet50             25,557,032      4.1 G  3x224x224  .a1_in1k\n"),
             "{text}"
         );
-        assert!(text.contains("\nsample                 269,722"), "{text}");
+        assert!(text.contains("\nsample                  269,722"), "{text}");
     }
 }
