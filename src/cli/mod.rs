@@ -18,6 +18,7 @@ mod live;
 mod log;
 mod missing;
 mod numbers;
+mod outcome;
 mod predict;
 mod predictions;
 mod preprocess;

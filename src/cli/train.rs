@@ -5,23 +5,23 @@ use super::browser::open_in_browser;
 use super::console::Console;
 use super::device::{DTypeChoice, DeviceChoice};
 use super::numbers::{finite, part_aside, whole};
+use super::outcome::{report, report_of, unread};
 use super::preprocess::PreprocessArgs;
 use super::stop::Stop;
 use super::training::Screen;
 use super::workers::WorkersArgs;
 use super::{Outcome, survey, typed, version};
 use crate::data::augment::Policy;
-use crate::error::{hinted, is_misuse, misuse, one_line};
+use crate::error::{is_misuse, misuse, one_line};
 use crate::kernels::isa;
 use crate::model::Frozen;
-use crate::report::REPORT;
 use crate::train::choices::StemRule;
 use crate::train::prepare::place;
 use crate::train::{
-    BestBy, Ended, Length, OptimiserKind, Recipe, Run, Scheduler, Site, Target, Why, named_run,
+    BestBy, Length, OptimiserKind, Recipe, Run, Scheduler, Site, Target, Why, named_run,
     newest_unfinished,
 };
-use crate::words::{counted, shell_word};
+use crate::words::counted;
 use anyhow::Result;
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -217,7 +217,9 @@ struct OptimisationArgs {
     /// higher top-1), then to the later epoch. [default: top1]
     #[arg(long, value_name = "MEASURE", hide_possible_values = true, value_parser = word::<BestBy>(&["top1", "loss", "macro-f1", "balanced"]))]
     best_by: Option<BestBy>,
-    /// Stop after N epochs without a better one
+    /// Stop after N epochs without improvement
+    ///
+    /// An improvement is a better value of the --best-by measure; a tie is none.
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     patience: Option<u64>,
     /// Numeric type: f32, or f64 (slow, for reference) [default: f32]
@@ -404,68 +406,6 @@ fn blame_recipe(error: anyhow::Error, file: &Path, keys: &[String]) -> anyhow::E
         }
         None => error,
     }
-}
-
-/// The error of a run whose output cannot be written any more, for the reason `what`: a pipeline must not take it as complete.
-fn unread(what: &str, ended: &Ended) -> anyhow::Error {
-    match (ended.why, &ended.folder) {
-        (Why::Stopped { step }, Some(folder)) => hinted(
-            format!("{what} after step {step}; the run is saved"),
-            format!(
-                "`resnet train --resume {}` resumes it",
-                shell_word(&folder.display().to_string())
-            ),
-        ),
-        (Why::Stopped { step }, None) => hinted(
-            format!("{what} after step {step}; a dry run saves nothing"),
-            "read its output to the end, or run it without --format json",
-        ),
-        (Why::Done | Why::NoBetter(_), Some(folder)) => hinted(
-            format!("{what} before the run's last line; the run is finished"),
-            format!(
-                "its results are in {}, with all epochs in metrics.csv",
-                folder.display()
-            ),
-        ),
-        (Why::Done | Why::NoBetter(_), None) => hinted(
-            format!("{what} before the run's last line"),
-            "read its output to the end, or run it without --format json",
-        ),
-    }
-}
-
-/// Prints the outcome of a run.
-fn report(ended: &Ended, console: &Console) {
-    let folder = ended.folder.as_ref().map(|folder| folder.display());
-    match (ended.why, &folder) {
-        (Why::Stopped { step }, Some(folder)) => {
-            console.note(format_args!(
-                "stopped after step {step}; `resnet train --resume {}` resumes the run",
-                shell_word(&folder.to_string())
-            ));
-            return;
-        }
-        (Why::Stopped { step }, None) => {
-            console.note(format_args!(
-                "stopped after step {step}; a dry run saves nothing"
-            ));
-            return;
-        }
-        (Why::NoBetter(_) | Why::Done, _) => {}
-    }
-    for sentence in ended.in_words() {
-        console.note(sentence);
-    }
-    if let Some(folder) = folder {
-        let report = report_of(ended).map_or(String::new(), |_| format!("; open its {REPORT}"));
-        console.note(format_args!("saved to {folder}{report}"));
-    }
-}
-
-/// The report of a run, if there is one.
-fn report_of(ended: &Ended) -> Option<PathBuf> {
-    let report = ended.folder.as_ref()?.join(REPORT);
-    report.is_file().then_some(report)
 }
 
 impl Args {

@@ -40,6 +40,7 @@ mod disk;
 pub mod ema;
 pub mod ended;
 mod events;
+mod exact;
 pub mod feed;
 pub mod folder;
 pub mod gradients;

@@ -12,9 +12,10 @@ use super::learner::Learner;
 use super::recipe::Recipe;
 use super::report::Drawing;
 use super::settings::Settings;
-use super::state::{Identity, Standing, Sums, diverged};
+use super::state::{Identity, Standing, Sums};
 use super::validation::{Scores, Validation};
 use super::watch::{Epoch, Step, Watch};
+use crate::error::hinted;
 use crate::eval::Evaluation;
 use crate::predict::NotFinite;
 use crate::weights::Card;
@@ -334,4 +335,12 @@ impl Standing {
     fn is_last_step(&self, settings: &Settings) -> bool {
         settings.max_steps.is_some_and(|most| self.step >= most)
     }
+}
+
+/// The error of a run with infinite or NaN values.
+pub(super) fn diverged(what: &str) -> anyhow::Error {
+    hinted(
+        format!("training diverged: {what}"),
+        "try a lower --lr, a longer --warmup-epochs or --clip-grad 1; the saved state is unchanged",
+    )
 }

@@ -5,15 +5,16 @@
 //! place commits everything that a run writes: `best/`, `last/` and `metrics.csv` can be restored from it.
 
 use super::best::Best;
+pub use super::exact::Exact;
 use super::folder::Which;
+use super::run::diverged;
 use crate::error::{hint_of, hinted, one_line};
 use crate::model::ModelConfig;
 use crate::weights::{RunNote, STATE_KEY as KEY, write_safetensors};
 use anyhow::{Context, Result, ensure};
 use candle_core::{Device, Tensor};
 use safetensors::{SafeTensors, View};
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Read as _;
@@ -21,24 +22,6 @@ use std::path::Path;
 
 /// The version of the format.
 const VERSION: u64 = 2;
-
-/// A number that is stored with all its bits, which decimals in JSON do not guarantee.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Exact(pub f64);
-
-impl Serialize for Exact {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&format!("{:016x}", self.0.to_bits()))
-    }
-}
-
-impl<'de> Deserialize<'de> for Exact {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let bits = u64::from_str_radix(&text, 16).map_err(D::Error::custom)?;
-        Ok(Self(f64::from_bits(bits)))
-    }
-}
 
 /// The identity of a run, which does not change while it runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -195,14 +178,6 @@ fn is_finite(tensor: &Tensor) -> Result<bool> {
     let sum = (tensor.detach().flatten_all()? * 0.0)?.sum_all()?;
     let sum = sum.to_dtype(candle_core::DType::F32)?.to_scalar::<f32>()?;
     Ok(sum == 0.0)
-}
-
-/// The error of a run with infinite or NaN values.
-pub fn diverged(what: &str) -> anyhow::Error {
-    hinted(
-        format!("training diverged: {what}"),
-        "try a lower --lr, a longer --warmup-epochs or --clip-grad 1; the saved state is unchanged",
-    )
 }
 
 /// Reads the state at `path`, with the tensors on `device`.

@@ -1,0 +1,70 @@
+//! The outcome of a run, as messages.
+
+use super::console::Console;
+use crate::error::hinted;
+use crate::report::REPORT;
+use crate::train::{Ended, Why};
+use crate::words::shell_word;
+use std::path::PathBuf;
+
+/// The error of a run whose output cannot be written any more, for the reason `what`: a pipeline must not take it as complete.
+pub fn unread(what: &str, ended: &Ended) -> anyhow::Error {
+    match (ended.why, &ended.folder) {
+        (Why::Stopped { step }, Some(folder)) => hinted(
+            format!("{what} after step {step}; the run is saved"),
+            format!(
+                "`resnet train --resume {}` resumes it",
+                shell_word(&folder.display().to_string())
+            ),
+        ),
+        (Why::Stopped { step }, None) => hinted(
+            format!("{what} after step {step}; a dry run saves nothing"),
+            "read its output to the end, or run it without --format json",
+        ),
+        (Why::Done | Why::NoBetter(_), Some(folder)) => hinted(
+            format!("{what} before the run's last line; the run is finished"),
+            format!(
+                "its results are in {}, with all epochs in metrics.csv",
+                folder.display()
+            ),
+        ),
+        (Why::Done | Why::NoBetter(_), None) => hinted(
+            format!("{what} before the run's last line"),
+            "read its output to the end, or run it without --format json",
+        ),
+    }
+}
+
+/// Prints the outcome of a run.
+pub fn report(ended: &Ended, console: &Console) {
+    let folder = ended.folder.as_ref().map(|folder| folder.display());
+    match (ended.why, &folder) {
+        (Why::Stopped { step }, Some(folder)) => {
+            console.note(format_args!(
+                "stopped after step {step}; `resnet train --resume {}` resumes the run",
+                shell_word(&folder.to_string())
+            ));
+            return;
+        }
+        (Why::Stopped { step }, None) => {
+            console.note(format_args!(
+                "stopped after step {step}; a dry run saves nothing"
+            ));
+            return;
+        }
+        (Why::NoBetter(_) | Why::Done, _) => {}
+    }
+    for sentence in ended.in_words() {
+        console.note(sentence);
+    }
+    if let Some(folder) = folder {
+        let report = report_of(ended).map_or(String::new(), |_| format!("; open its {REPORT}"));
+        console.note(format_args!("saved to {folder}{report}"));
+    }
+}
+
+/// The report of a run, if there is one.
+pub fn report_of(ended: &Ended) -> Option<PathBuf> {
+    let report = ended.folder.as_ref()?.join(REPORT);
+    report.is_file().then_some(report)
+}
