@@ -10,7 +10,7 @@ fn spoil(class: &Path) {
     let write = |name: &str, bytes: &[u8]| fs::write(class.join(name), bytes).unwrap();
     write("x_truncated.png", &good[..good.len() / 2]);
     write("x_empty.png", b"");
-    write("x_text.png", b"this is no picture\n");
+    write("x_text.png", b"this is not an image\n");
     write("x_header.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF");
     write(
         "x_huge.png",

@@ -51,7 +51,7 @@ fn a_full_disk_is_an_error_and_the_run_goes_on_when_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     data(folder);
-    // Files may have so many blocks of 512 bytes; one that is too large fails as on a full disk.
+    // The limit is in blocks of 512 bytes; a larger file fails as on a full disk.
     let limited = |blocks: u32, line: &str| {
         let script = format!("ulimit -f {blocks}; exec \"$0\" train \"$@\"");
         let output = std::process::Command::new("sh")

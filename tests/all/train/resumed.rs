@@ -307,14 +307,14 @@ fn what_is_no_run_and_data_that_have_changed_are_refused() {
     let picture = folder.join("data/train/a/3.png");
     let bytes = fs::read(&picture).unwrap();
     fs::remove_file(&picture).unwrap();
-    refused("a picture less");
+    refused("an image less");
     fs::write(&picture, &bytes).unwrap();
     let elsewhere = folder.join("data/train/b/13.png");
     fs::rename(&picture, &elsewhere).unwrap();
-    refused("a picture of another class");
+    refused("an image of another class");
     fs::rename(&elsewhere, &picture).unwrap();
     fs::copy(&picture, folder.join("data/val/b/3.png")).unwrap();
-    refused("a picture more to validate on");
+    refused("an image more to validate on");
     fs::remove_file(folder.join("data/val/b/3.png")).unwrap();
     trained(folder, "--resume run --epochs 2");
     assert!(outcome(&folder.join("run")) == outcome(&folder.join("whole")));

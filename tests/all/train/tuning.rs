@@ -124,7 +124,7 @@ fn a_head_is_kept_only_where_its_classes_are_the_datas() {
     let done = train(folder, &format!("-d data {line} --freeze layer4"));
     assert_eq!(done.status, 2, "{}", done.stderr);
     assert!(
-        done.stderr.contains("the net has 3 stages"),
+        done.stderr.contains("the network has 3 stages"),
         "{}",
         done.stderr
     );
@@ -184,14 +184,14 @@ fn pictures_of_other_channels_than_the_models_are_refused_before_a_folder_is_mad
     let folder = folder.path();
     base(folder);
     data(folder);
-    let done = train(folder, "-d data -m base --mean 0.5 --std 0.5 -o grey");
+    let done = train(folder, "-d data -m base --mean 0.5 --std 0.5 -o gray");
     assert_eq!(done.status, 2, "{}", done.stderr);
     assert!(
         done.stderr.contains("of 1 channel: model `base` takes 3"),
         "{}",
         done.stderr
     );
-    assert!(!folder.join("grey").exists());
+    assert!(!folder.join("gray").exists());
 }
 
 #[test]
