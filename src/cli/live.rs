@@ -253,21 +253,21 @@ mod tests {
         assert_eq!(
             full.lines(80, false),
             [
-                "epoch 13/30  ██████████████▊░░░░░░░░░░░░░░░  23/47  1520 img/s  ETA 1:02:05 (21:34)",
-                "train loss 0.0133  val loss 0.5500, top-1 87.00 %  best 88.12 % (epoch 12)",
-                &format!("█▄▂▂▂▂{}  2.500 to 0.013", "▁".repeat(58)),
+                "epoch 13/30  █████████████▏░░░░░░░░░░░░░  23/47  1520 img/s  ETA 1:02:05 (21:34)",
+                "train loss 0.0131  val loss 0.5500, top-1 87.00 %  best 88.12 % (epoch 12)",
+                &format!("█▃▂▂▂▂▂{}  2.500 to 0.013", "▁".repeat(57)),
             ]
         );
         assert_eq!(
             full.lines(120, false)[1],
-            "train loss 0.0133, top-1 72.43 %  val loss 0.5500, top-1 87.00 %  best 88.12 % (epoch 12)"
+            "train loss 0.0131, top-1 72.43 %  val loss 0.5500, top-1 87.00 %  best 88.12 % (epoch 12)"
         );
         assert_eq!(
             full.lines(40, false),
             [
-                "epoch 13/30  ███▎░░░  23/47  ETA 1:02:05",
-                "loss 0.0133  best 88.12 % (epoch 12)",
-                "█▂▂▂▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁  2.500 to 0.013",
+                "epoch 13/30  ███▍░░░  23/47  ETA 1:02:05",
+                "loss 0.0131  best 88.12 % (epoch 12)",
+                "█▃▂▂▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁  2.500 to 0.013",
             ]
         );
         for columns in 1..=200 {

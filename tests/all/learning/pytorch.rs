@@ -53,7 +53,11 @@ const PIXELS: [f32; 2] = [0.286, 0.353];
 /// large.
 fn cases() -> impl Iterator<Item = Case> {
     let mut paths = paths_in(&folder());
-    assert!(paths.len() >= 8, "only {} models in the folder", paths.len());
+    assert!(
+        paths.len() >= 8,
+        "only {} models in the folder",
+        paths.len()
+    );
     if let Some(folder) = std::env::var_os("RESNET_LEARNING") {
         paths.extend(paths_in(Path::new(&folder)));
     }
