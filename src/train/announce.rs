@@ -119,7 +119,13 @@ impl Run {
 
     /// Training images, but for those that are known to be unreadable.
     pub(super) fn images(&self) -> usize {
-        self.feed.count() - self.feed.left_out()
+        // Features are of readable images alone.
+        let unreadable = if self.feed.is_of_files() {
+            self.unreadable.max(self.feed.left_out())
+        } else {
+            0
+        };
+        self.feed.count() - unreadable
     }
 
     fn resumed_at(&self) -> String {

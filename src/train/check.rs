@@ -75,3 +75,11 @@ pub fn check(
         },
     )
 }
+
+/// Returns the number of unreadable training images.
+pub(super) fn unreadable_images(survey: &DatasetSurvey) -> usize {
+    let unreadable = survey.unreadable.iter();
+    unreadable
+        .filter(|image| image.image.split == "train")
+        .count()
+}

@@ -1,6 +1,6 @@
 //! Preparation of a new run: data, model, settings, folder.
 
-use super::check::{DEFAULT_DATA, inspect};
+use super::check::{DEFAULT_DATA, inspect, unreadable_images};
 use super::events::Events;
 use super::feed::Feed;
 use super::folder::RunFolder;
@@ -155,6 +155,7 @@ impl Run {
             }
             return Err(error);
         }
+        run.unreadable = survey.as_ref().map_or(0, unreadable_images);
         run.announce(watch);
         if let Some(warning) = few {
             watch.warning(&warning);
@@ -253,6 +254,7 @@ impl Parts {
             card,
             workers: site.workers,
             step_bytes,
+            unreadable: 0,
             is_photographs,
             looked_at: None,
             folder: None,

@@ -128,7 +128,7 @@ impl Run {
             detail: format!(
                 "{} parameters, {} in {}, {} ({})",
                 thousands(parameters),
-                count(self.feed.count(), "training image"),
+                count(self.images(), "training image"),
                 count(self.identity.labels.len(), "class"),
                 count(self.standing.epoch as usize, "epoch"),
                 count(self.standing.step as usize, "step"),

@@ -1,5 +1,6 @@
 //! Resuming a run: its state, and the data as it was when the run started.
 
+use super::check::unreadable_images;
 use super::ended::{BEST, Why};
 use super::folder::{RunFolder, Which};
 use super::pictures::Data;
@@ -58,6 +59,7 @@ impl Run {
         let before = state.identity.recipe.clone();
         let resumed = Self::resume_state(state, length, site, watch);
         let mut run = resumed.with_context(|| format!("cannot resume `{}`", folder.display()))?;
+        run.unreadable = run_folder.survey().as_ref().map_or(0, unreadable_images);
         run.folder = Some(run_folder);
         run.ended_inside = run.end_inside_on_disk();
         run.standing.ended_inside = None;

@@ -42,6 +42,8 @@ pub struct Run {
     pub(super) step_bytes: Option<u64>,
     /// True if the images are photographs in a folder.
     pub(super) is_photographs: bool,
+    /// Training images that the inspection of the data could not read.
+    pub(super) unreadable: usize,
     /// Maximum number of images that a trial uses.
     pub(super) looked_at: Option<usize>,
     /// The run folder; `None` in a dry run.
