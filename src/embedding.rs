@@ -3,7 +3,7 @@
 //! | extension | contents |
 //! |---|---|
 //! | `.safetensors` | the tensor `features` `[N, features]`, and in the metadata `images`, a JSON array of the images' names |
-//! | `.npy` | `NumPy`'s format 1.0, `[N, features]`; the names, one a line, in `.names.txt` beside it |
+//! | `.npy` | `NumPy`'s format 1.0, `[N, features]`; the names, one per line, in `.names.txt` beside it |
 //! | `.csv` | `image,f0,f1,...`, one line per image |
 //!
 //! Values are f32, or f64 when the model computes in it.
@@ -34,7 +34,7 @@ enum Format {
 pub struct Embedding {
     path: PathBuf,
     format: Format,
-    /// Whether values are f64.
+    /// True for f64 values.
     wide: bool,
     names: Vec<String>,
     /// Little endian, row after row.

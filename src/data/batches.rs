@@ -37,9 +37,9 @@ pub struct BatchOptions {
     pub seed: u64,
     /// The epoch; each has its own order and augmentation.
     pub epoch: u64,
-    /// Whether the examples come in random order.
+    /// True for a random order of the examples.
     pub shuffle: bool,
-    /// Whether a last batch of fewer images is left out.
+    /// Leaves out a last batch of fewer images.
     pub drop_last: bool,
     /// The first batch to make, from 0; earlier ones are never decoded.
     pub first_batch: usize,

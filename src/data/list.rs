@@ -58,7 +58,7 @@ struct Found {
     above: Vec<PathBuf>,
 }
 
-/// Whether subfolders are read, too.
+/// The depth of a listing: with subfolders or without.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Depth {
     Flat,

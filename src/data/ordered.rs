@@ -39,7 +39,7 @@ struct State<T> {
     taken: usize,
     /// Results that wait, by item.
     results: BTreeMap<usize, Result<T>>,
-    /// Whether no more items may start.
+    /// True if no more items may start.
     stopped: bool,
 }
 

@@ -201,7 +201,7 @@ impl Transform {
 fn check_channels(mean: &[f32], std: &[f32]) -> Result<()> {
     if mean.len() != std.len() {
         return Err(hinted(
-            format!("{} means for {} deviations", mean.len(), std.len()),
+            format!("{} means but {} stds", mean.len(), std.len()),
             "give one mean and one standard deviation a channel",
         ));
     }

@@ -1,4 +1,4 @@
-//! Whether a file is whole.
+//! Detection of truncated files.
 
 use image::ImageFormat;
 

@@ -36,7 +36,7 @@ pub struct Hub {
     connection: Mutex<Option<Connection>>,
 }
 
-/// Whether the caller needs the file.
+/// The caller's need of a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Need {
     Required,

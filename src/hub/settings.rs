@@ -17,7 +17,7 @@ pub struct Settings {
     pub endpoint: String,
     /// The access token. With `None`, `hf-hub` still looks for one in the environment.
     pub token: Option<String>,
-    /// Whether all requests are forbidden.
+    /// Forbids all requests.
     pub offline: bool,
     /// The time without a byte after which a download is given up.
     pub patience: Duration,

@@ -32,7 +32,7 @@ pub fn translate_y(picture: &Picture, pixels: f64) -> Picture {
     picture.shifted([pixels as isize, 0])
 }
 
-/// Rotates counterclockwise by `degrees` around the center.
+/// Rotates to the left by `degrees` around the center.
 pub fn rotate(picture: &Picture, degrees: f64) -> Picture {
     let angle = -degrees.rem_euclid(360.0).to_radians();
     let (sine, cosine) = (rounded(angle.sin()), rounded(angle.cos()));

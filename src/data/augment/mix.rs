@@ -7,7 +7,7 @@ use super::Augmentation;
 use crate::data::resize::Window;
 use crate::random::Random;
 
-/// How the images of a batch are mixed.
+/// The mix of the images of a batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Mix {
     /// A blend of each image, weighted by `share`, and its partner.

@@ -50,7 +50,7 @@ pub enum Policy {
 pub struct Augmentation {
     /// The crops and changes.
     pub policy: Policy,
-    /// Whether the images are small: then `RandAugment` follows the padded crop, else the resized one.
+    /// True for small images: then `RandAugment` follows the padded crop, else the resized one.
     pub small: bool,
     /// The probability that a rectangle of an image is erased.
     pub erase: f64,

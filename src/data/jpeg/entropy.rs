@@ -38,7 +38,7 @@ pub struct Entropy<'m, 'a> {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct State {
     carry: Carry,
-    /// Whether there are no more bits up to the next restart.
+    /// True if there are no more bits up to the next restart.
     is_over: bool,
 }
 

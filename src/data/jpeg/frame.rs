@@ -25,7 +25,7 @@ pub struct Component {
     pub blocks_high: usize,
     /// The number of its quantization table.
     pub table: usize,
-    /// That table, row by row, as it was at the first scan of the component.
+    /// The quantization table, row by row, as it was at the first scan of the component.
     pub quantisation: Option<[u16; COEFFICIENTS]>,
 }
 

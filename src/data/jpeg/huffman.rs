@@ -20,7 +20,7 @@ pub struct Definition {
     pub symbols: [u8; 256],
 }
 
-/// What follows a table's symbols.
+/// The data that follows a table's symbols.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
     /// The difference of a coefficient of index 0.

@@ -24,7 +24,7 @@ pub const ZIGZAG: [u8; 128] = {
     zigzag
 };
 
-/// What follows the segments that were read.
+/// The event after the segments that were read.
 #[derive(Debug)]
 pub enum Event {
     /// A scan, whose data follows.

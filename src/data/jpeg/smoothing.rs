@@ -207,7 +207,7 @@ const WIDE: [Weights; 9] = [
     ],
     [NONE, [0, 1, 2, 1, 0], NONE, [0, -1, -2, -1, 0], NONE],
 ];
-/// Those of the coefficient of index 0 itself.
+/// The weights of the coefficient of index 0 itself.
 const WIDE_DC: Weights = [
     [-2, -6, -8, -6, -2],
     [-6, 6, 42, 6, -6],

@@ -17,7 +17,7 @@ pub enum Upsampling {
     High,
     /// Twice as wide and high.
     Both,
-    /// Each sample repeated so many times across and down.
+    /// Each sample repeated by these factors, across and down.
     Repeated { across: usize, down: usize },
 }
 

@@ -83,7 +83,7 @@ fn confirm(splits: &[&Split], candidates: &[Location]) -> Vec<Vec<Location>> {
     groups
 }
 
-/// Where the content of an image is.
+/// The content of an image.
 enum Content<'a> {
     File(&'a Path),
     Memory(&'a [u8]),

@@ -16,8 +16,8 @@ use crate::error::one_line;
 
 use super::Inspection;
 
-/// Files that look truncated and are decoded to be sure: one in so many of all images, and these at least. Some cameras write
-/// more bytes behind the end of an image, so that all of their files look truncated.
+/// The most files that look truncated and are decoded to be sure: one in this number of all images, but at least a few. Some
+/// cameras append data to images, so that all of their files look truncated.
 const ONE_SUSPECT_IN: usize = 200;
 const FEWEST_SUSPECTS: usize = 16;
 
@@ -30,7 +30,7 @@ pub struct Inspected {
     pub length: u64,
     /// CRC-32 of the beginning and the end of its content.
     pub checksum: u32,
-    /// Whether the file lacks the end mark of its format.
+    /// True if the file lacks the end mark of its format.
     pub is_suspect: bool,
 }
 

@@ -26,7 +26,7 @@ use duplicates::Location;
 pub struct DatasetSurvey {
     /// The dataset, as the user wrote it.
     pub data: String,
-    /// How thoroughly the images were inspected.
+    /// The thoroughness of the inspection.
     pub inspection: Inspection,
     /// The splits that exist, in the order train, val, test.
     pub splits: Vec<SplitSummary>,
@@ -40,7 +40,7 @@ pub struct DatasetSurvey {
     pub notes: Vec<String>,
 }
 
-/// How thoroughly images are inspected.
+/// The thoroughness of an inspection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Inspection {
@@ -92,13 +92,13 @@ pub struct UnreadableImage {
 /// Images with the same content, at least two.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DuplicateGroup {
-    /// Where the images are.
+    /// The splits and classes of the images.
     pub kind: DuplicateKind,
     /// The images, split by split.
     pub images: Vec<ImageReference>,
 }
 
-/// Where images with the same content are.
+/// The splits and classes of images with the same content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DuplicateKind {
