@@ -28,15 +28,18 @@ const IMAGES: usize = 6;
 pub fn announce(survey: &DatasetSurvey, recipe: &Recipe, console: &Console) {
     let table = table(survey, stderr_columns(), Some(CLASSES));
     console.lines(&table, "data", survey);
-    let command = check_command(&survey.data, recipe);
+    let mut texts = Vec::new();
     if !survey.unreadable.is_empty() {
-        console.warning(&hinted(
-            format!("{} and will be left out", unreadable(survey)),
-            format!("`{command}` names them and decodes every image"),
-        ));
+        texts.push(format!("{} and will be left out", unreadable(survey)));
     }
-    for warning in warnings(survey, Some(&command)) {
-        console.warning(&warning);
+    texts.extend(warnings(survey).into_iter().map(|[text, _]| text));
+    if let Some(last) = texts.pop() {
+        for text in texts {
+            console.warning(&Error::msg(text));
+        }
+        let command = check_command(&survey.data, recipe);
+        let way_out = format!("`{command}` decodes every image and lists what is wrong");
+        console.warning(&hinted(last, way_out));
     }
     if recipe.class_weights.is_none() {
         console.notes(imbalance(survey).as_slice());
@@ -61,8 +64,8 @@ pub fn check(recipe: &Recipe, is_json: bool, workers: usize, console: &Console) 
     } else {
         text(&survey, stdout_columns().unwrap_or(COLUMNS))
     })?;
-    for warning in warnings(&survey, None) {
-        console.warning(&warning);
+    for [text, way_out] in warnings(&survey) {
+        console.warning(&hinted(text, way_out));
     }
     if recipe.class_weights.is_none() {
         console.notes(imbalance(&survey).as_slice());
@@ -98,39 +101,33 @@ fn images(count: usize) -> String {
     counted(count, "image")
 }
 
-/// What makes the figures of a run wrong: images in two splits and images in two classes. A hint names the `command` that
-/// lists them, or what to do where they are listed already.
-fn warnings(survey: &DatasetSurvey, command: Option<&str>) -> Vec<Error> {
-    let hint = |way_out: &str| {
-        command.map_or(way_out.to_owned(), |command| {
-            format!("`{command}` lists them")
-        })
-    };
+/// What makes the figures of a run wrong, images in two splits and images in two classes, each with the way out.
+fn warnings(survey: &DatasetSurvey) -> Vec<[String; 2]> {
     let mut warnings = Vec::new();
     for overlap in survey.overlaps() {
         let [first, second] = overlap.splits;
-        warnings.push(hinted(
+        warnings.push([
             format!(
                 "{first} and {second} share {}, such as {}: figures on {second} are optimistic",
                 images(overlap.images),
                 both(overlap.example)
             ),
-            hint("delete the copies in one of the splits"),
-        ));
+            "delete the copies in one of the splits".to_owned(),
+        ]);
     }
     let across: Vec<&DuplicateGroup> = survey.across_classes().collect();
     if let Some(group) = across.first() {
         let first = &group.images[0];
         let other = group.images.iter().find(|other| other.label != first.label);
         let have = if across.len() == 1 { "has" } else { "have" };
-        warnings.push(hinted(
+        warnings.push([
             format!(
                 "{} {have} two labels, such as {}",
                 images(across.len()),
                 both([first, other.unwrap_or(first)])
             ),
-            hint("delete the copies with the wrong label"),
-        ));
+            "delete the copies with the wrong label".to_owned(),
+        ]);
     }
     warnings
 }

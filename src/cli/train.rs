@@ -55,7 +55,7 @@ pub struct Args {
     recipe: Option<PathBuf>,
     /// Run folder to create [default: runs/<data>-<model>[-finetune|-probe]-<n>]
     ///
-    /// It gets config.toml, metrics.csv, report.html, plots, last/ and best/ (see --best-by).
+    /// It gets config.toml, data.json, metrics.csv, report.html, plots, last/ and best/ (see --best-by).
     #[arg(short, long, value_name = "RUN_DIR")]
     output: Option<PathBuf>,
     /// Name of the new run: its folder is runs/NAME
@@ -76,7 +76,8 @@ pub struct Args {
     /// Inspect the data and exit: classes, unreadable and duplicate images
     ///
     /// Counts the images of each class and split, decodes every image, and lists those that cannot be read, that are in two
-    /// splits or in two classes. Nothing is trained or written. The exit status is 1 if an image cannot be read.
+    /// splits or in two classes. Copies are found by content; a resized or re-saved image is not. Nothing is trained or written.
+    /// The exit status is 1 if an image cannot be read.
     #[arg(long, conflicts_with_all = ["resume", "output", "dry_run", "histograms", "open"])]
     check: bool,
     /// Output format: text, or json (one line per step and epoch on stdout)

@@ -195,9 +195,8 @@ fn a_run_shows_the_table_and_warns_of_what_makes_its_figures_wrong() {
     assert_eq!(done.status, 0, "{}", done.stderr);
     for expected in [
         "class              train  val\ncat                    7    3\ndog                    6    3\ntotal (2 classes)     13    6\n",
-        "warning: 2 of 19 images cannot be read and will be left out\nhint: `resnet train -d photos --check` names them",
-        "warning: train and val share 1 image, such as ",
-        "warning: 1 image has two labels, such as ",
+        "warning: 2 of 19 images cannot be read and will be left out\nwarning: train and val share 1 image, such as ",
+        "warning: 1 image has two labels, such as `photos/train/cat/1.png` and `photos/train/dog/wrong.png`\nhint: `resnet train -d photos --check` decodes",
     ] {
         assert!(
             done.stderr.contains(expected),
