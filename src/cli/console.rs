@@ -135,12 +135,12 @@ impl Console {
         }
     }
 
-    /// Whether progress goes to a JSON log.
+    /// Returns true if progress goes to a JSON log.
     pub fn logs_progress(&self) -> bool {
         self.log == LogFormat::Json && !self.quiet
     }
 
-    /// Whether progress bars are shown: on a terminal, without `--quiet`.
+    /// Returns true if progress bars are shown: on a terminal, without `--quiet`.
     pub fn is_watched(&self) -> bool {
         !self.quiet && self.log == LogFormat::Text && std::io::stderr().is_terminal()
     }

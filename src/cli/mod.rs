@@ -154,7 +154,7 @@ fn command() -> clap::Command {
     help::arrange(Cli::command().mut_subcommand("train", |train| train.mut_args(images)))
 }
 
-/// How a subcommand ended that did not fail as a whole.
+/// The end of a subcommand that did not fail as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     /// Everything was done.
@@ -352,7 +352,7 @@ fn print(text: &str) -> Result<()> {
     written.context(Stdout)
 }
 
-/// Whether the reader of stdout has closed it.
+/// Returns true if the reader of stdout has closed it.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.is::<Stdout>()
         && error

@@ -18,7 +18,7 @@ const CLASSES: usize = 12;
 const SHOWN_CLASSES: usize = 8;
 /// Columns of the name of a class, at least.
 const NAME: usize = 14;
-/// How many times as many images the largest class has where classes count as imbalanced.
+/// Ratio of the largest to the smallest class from which classes count as imbalanced.
 const IMBALANCED: f64 = 3.0;
 /// Groups of duplicates that are listed, and images of a group.
 const GROUPS: usize = 50;
@@ -101,7 +101,7 @@ fn images(count: usize) -> String {
     counted(count, "image")
 }
 
-/// What makes the figures of a run wrong, images in two splits and images in two classes, each with the way out.
+/// Returns the reasons for misleading metrics, images in two splits and images in two classes, each with a hint.
 fn warnings(survey: &DatasetSurvey) -> Vec<[String; 2]> {
     let mut warnings = Vec::new();
     for overlap in survey.overlaps() {
@@ -137,7 +137,7 @@ fn both(images: [&ImageReference; 2]) -> String {
     format!("`{one}` and `{other}`")
 }
 
-/// What to know of classes of very different sizes.
+/// Returns a note on classes of very different sizes, if any.
 fn imbalance(survey: &DatasetSurvey) -> Option<String> {
     let imbalance = survey.imbalance()?;
     let (largest, most) = imbalance.largest;
@@ -153,7 +153,8 @@ fn imbalance(survey: &DatasetSurvey) -> Option<String> {
     })
 }
 
-/// A row per class with its images in each split and a row of totals, in so many columns; with a limit, a part of the classes.
+/// Returns one row per class with its images in each split, and a row of totals, within `columns` columns; with a limit, only
+/// some of the classes.
 fn table(survey: &DatasetSurvey, columns: usize, limit: Option<usize>) -> String {
     let count = survey.classes.len();
     let left_out = limit
@@ -220,7 +221,7 @@ fn extremes(survey: &DatasetSurvey) -> String {
     format!("largest {}, smallest {}\n", shown(largest), shown(smallest))
 }
 
-/// All that was found, for a terminal of so many columns.
+/// Returns all findings, for a terminal of `columns` columns.
 fn text(survey: &DatasetSurvey, columns: usize) -> String {
     let mut text = table(survey, columns, None);
     // Writing into a string cannot fail.
