@@ -1,4 +1,4 @@
-//! Errors that carry the way out: a message for what went wrong and a hint for what to do.
+//! Errors with a message for what went wrong and a hint for what to do.
 //!
 //! The command line prints `error: <chain of contexts>` and, when any error in the chain is a
 //! [`Hinted`], `hint: <its hint>`.
@@ -6,7 +6,7 @@
 use std::fmt::Display;
 use std::io;
 
-/// An error with a hint that tells the user what to do about it.
+/// An error with a hint for the user.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Hinted {
@@ -15,21 +15,21 @@ pub struct Hinted {
     fault: Fault,
 }
 
-/// Whose doing an error is.
+/// The cause of an error, which decides the exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
-    /// What was asked for is possible, and failed.
+    /// Something is missing or failed.
     Failure,
-    /// What was asked for cannot be.
+    /// The command line is wrong.
     Misuse,
 }
 
-/// Makes an error whose `hint` the command line prints on a line of its own.
+/// Creates an error whose `hint` the command line prints on its own line; the exit status is 1.
 pub fn hinted(message: impl Display, hint: impl Display) -> anyhow::Error {
     with_fault(message, hint, Fault::Failure)
 }
 
-/// [`hinted`] for wrong usage, which has an exit status of its own.
+/// Creates a [`hinted`] error for wrong usage: the exit status is 2.
 pub fn misuse(message: impl Display, hint: impl Display) -> anyhow::Error {
     with_fault(message, hint, Fault::Misuse)
 }
@@ -42,7 +42,7 @@ fn with_fault(message: impl Display, hint: impl Display, fault: Fault) -> anyhow
     })
 }
 
-/// Whether any error in the chain is a [`misuse`].
+/// Returns true if any error in the chain is a [`misuse`].
 pub fn is_misuse(error: &anyhow::Error) -> bool {
     error
         .chain()
@@ -50,7 +50,7 @@ pub fn is_misuse(error: &anyhow::Error) -> bool {
         .any(|hinted| hinted.fault == Fault::Misuse)
 }
 
-/// The hint of the outermost [`Hinted`] in the chain of `error`, if there is one.
+/// Returns the hint of the outermost [`Hinted`] in the chain of `error`, if any.
 pub fn hint_of(error: &anyhow::Error) -> Option<&str> {
     error
         .chain()
@@ -58,7 +58,7 @@ pub fn hint_of(error: &anyhow::Error) -> Option<&str> {
         .map(|hinted| hinted.hint.as_str())
 }
 
-/// The causes of `error` in one line, outermost first, without the backtraces that candle's errors carry.
+/// Returns the causes of `error` on one line, outermost first, without the backtraces in candle's errors.
 pub fn one_line(error: &anyhow::Error) -> String {
     let causes = error
         .chain()
@@ -66,23 +66,23 @@ pub fn one_line(error: &anyhow::Error) -> String {
             Some(error) => without_backtrace(error),
             None => cause.to_string(),
         });
-    // An error that passes its cause on says the same twice.
+    // Some errors repeat the message of their cause.
     let mut line: Vec<String> = causes.collect();
     line.dedup();
     line.join(": ")
 }
 
-/// Why a text file cannot be read, in plain words where there are such.
+/// Returns why a text file cannot be read.
 pub fn why_unreadable(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "no such file".to_owned(),
         io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
-        io::ErrorKind::InvalidData => "it is no text".to_owned(),
+        io::ErrorKind::InvalidData => "it is not a text file".to_owned(),
         _ => error.to_string(),
     }
 }
 
-/// What a candle error says, without its backtrace.
+/// Returns the message of a candle error without its backtrace.
 pub fn without_backtrace(error: &candle_core::Error) -> String {
     match error {
         candle_core::Error::WithBacktrace { inner, .. } => without_backtrace(inner),

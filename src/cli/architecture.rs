@@ -18,13 +18,15 @@ pub struct ArchitectureArgs {
     /// Channels of the first stage, doubled in each later stage [default: 64; 16 for CIFAR depths]
     #[arg(long, value_name = "CHANNELS", value_parser = clap::value_parser!(u16).range(1..=4096))]
     width: Option<u16>,
-    /// Groups of the 3x3 convolutions in bottlenecks (`ResNeXt`) [default: 1]
+    /// Groups of 3x3 convolutions
+    ///
+    /// In bottlenecks, as in `ResNeXt`. [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     groups: Option<u16>,
-    /// Channels per group in the first stage [default: 64]
+    /// Channels per group in the first stage
     ///
     /// As in torchvision: 4 in `resnext50_32x4d`, 128 in `wide_resnet50_2`. [default: 64]
-    #[arg(long, value_name = "CHANNELS", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
     width_per_group: Option<u16>,
     /// No shortcuts: the paper's plain networks
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, hide_possible_values = true, value_name = "BOOL")]
@@ -33,10 +35,11 @@ pub struct ArchitectureArgs {
 
 fn parse_depth(text: &str) -> Result<usize, String> {
     let known = |depth: &usize| IMAGENET_DEPTHS.contains(depth) || CIFAR_DEPTHS.contains(depth);
-    text.parse()
-        .ok()
-        .filter(known)
-        .ok_or_else(|| format!("it is one of {IMAGENET_DEPTHS:?} or {CIFAR_DEPTHS:?}"))
+    text.parse().ok().filter(known).ok_or_else(|| {
+        let depths = IMAGENET_DEPTHS.iter().chain(&CIFAR_DEPTHS);
+        let depths: Vec<String> = depths.map(ToString::to_string).collect();
+        format!("must be one of {}", depths.join(", "))
+    })
 }
 
 impl ArchitectureArgs {

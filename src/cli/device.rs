@@ -7,10 +7,10 @@ use candle_core::{DType, Device};
 use clap::ValueEnum;
 use std::str::FromStr;
 
-/// Where to compute.
+/// A device to compute on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// A GPU where the binary was built for one and the machine has it, else the CPU.
+    /// A GPU if the binary was built for one and the machine has it, otherwise the CPU.
     Auto,
     Cpu,
     Cuda(usize),
@@ -21,25 +21,25 @@ impl FromStr for DeviceChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
+        match text.to_lowercase().as_str() {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda(0)),
             "metal" => Ok(Self::Metal),
-            _ => {
+            text => {
                 let number = text
                     .strip_prefix("cuda:")
                     .and_then(|number| number.parse().ok());
                 number
                     .map(Self::Cuda)
-                    .ok_or_else(|| "it is auto, cpu, cuda, cuda:N or metal".to_owned())
+                    .ok_or_else(|| "must be auto, cpu, cuda, cuda:N or metal".to_owned())
             }
         }
     }
 }
 
 impl DeviceChoice {
-    /// Opens the device and says what `dtype` is there.
+    /// Opens the device and returns it with the type to compute in.
     pub fn open(self, dtype: DTypeChoice, console: &Console) -> Result<(Device, DType)> {
         let device = match self {
             Self::Cpu => Device::Cpu,
@@ -55,7 +55,7 @@ impl DeviceChoice {
     }
 }
 
-/// The GPU that the binary was built for, where the machine has one that computes in `dtype`; else the CPU.
+/// Returns the GPU that the binary was built for, if the machine has one that computes in `dtype`, otherwise the CPU.
 fn automatic(dtype: DTypeChoice, console: &Console) -> Device {
     let gpu = if cfg!(feature = "cuda") {
         Device::new_cuda(0).map_err(anyhow::Error::from)
@@ -70,7 +70,7 @@ fn automatic(dtype: DTypeChoice, console: &Console) -> Device {
     })
 }
 
-/// The first Metal device. Candle panics where there is none.
+/// Returns the first Metal device. Candle panics if there is none.
 fn metal() -> Result<Device> {
     let opened = std::panic::catch_unwind(|| Device::new_metal(0));
     let opened = opened.unwrap_or_else(|_| candle_core::bail!("this machine has no Metal device"));
@@ -84,12 +84,12 @@ fn not_built(feature: &str) -> anyhow::Error {
     )
 }
 
-/// The type of the numbers that are computed with.
+/// A numeric type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum DTypeChoice {
     /// The fast path
     F32,
-    /// The reference, slowly
+    /// Slow, for reference
     F64,
     /// Half precision, on GPUs
     F16,
@@ -98,7 +98,7 @@ pub enum DTypeChoice {
 }
 
 impl DTypeChoice {
-    /// The type, where the device can compute with it.
+    /// Returns the type if the device can compute in it.
     fn on(self, device: &Device) -> Result<DType> {
         let dtype = match self {
             Self::F32 => DType::F32,

@@ -62,7 +62,7 @@ pub struct Args {
     /// Images per batch [default: 32]
     #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=65536))]
     batch_size: Option<u32>,
-    /// Output format: text, or json (one line on stdout)
+    /// Output format: text or json
     #[arg(
         short,
         long,

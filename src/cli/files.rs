@@ -26,9 +26,9 @@ pub struct FileArgs {
         allow_negative_numbers = true
     )]
     explain_class: Option<String>,
-    /// Write pooled features to a .safetensors, .npy or .csv file
+    /// Write the pooled features of each image to a file
     ///
-    /// One row per image. For x.npy, the image names are in x.names.txt.
+    /// A .safetensors, .npy or .csv file. One row per image. For x.npy, the image names are in x.names.txt.
     #[arg(long, value_name = "FILE")]
     embed: Option<PathBuf>,
 }

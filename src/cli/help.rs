@@ -1,6 +1,6 @@
-//! What `-h` and `--help` show: the common flags and the examples of each command.
+//! The help of each command: its common flags, examples and description.
 //!
-//! `-h` shows the common flags alone, so that it fits a screen; `--help` shows every flag. A flag that is not in [`TOPICS`] is
+//! `-h` shows only the common flags, so that it fits a screen; `--help` shows every flag. A flag that is not in [`TOPICS`] is
 //! only in `--help`.
 
 use clap::{Arg, Command};
@@ -43,8 +43,10 @@ pub const TOPICS: [Topic; 5] = [
             "data",
             "model",
             "output",
+            "name",
             "resume",
             "recipe",
+            "check",
             "dry_run",
             "depth",
             "freeze",
@@ -54,7 +56,6 @@ pub const TOPICS: [Topic; 5] = [
             "lr",
             "weight_decay",
             "scheduler",
-            "label_smoothing",
             "patience",
             "val_split",
             "augment",
@@ -206,14 +207,16 @@ impl Topic {
         command
             .mut_args(|argument| {
                 let is_common = self.common.contains(&argument.get_id().as_str());
-                compact(argument).hide_short_help(!is_common)
+                compact(argument)
+                    .hide_short_help(!is_common)
+                    .ignore_case(true)
             })
             .after_help(format!("{}\n{more}", listed(few)))
-            .after_long_help(listed(self.examples))
+            .after_long_help(explained(self.examples))
     }
 }
 
-/// Returns `argument` with its default beside its help, and with no empty lines in its long help.
+/// Returns `argument` with its default beside its help, and its long help in one paragraph. Its values are in the text.
 fn compact(argument: Arg) -> Arg {
     let defaults: Vec<_> = argument
         .get_default_values()
@@ -227,15 +230,26 @@ fn compact(argument: Arg) -> Arg {
     };
     let help = argument.get_help().map(ToString::to_string);
     let long_help = argument.get_long_help().map(ToString::to_string);
-    let argument = argument.hide_default_value(true);
+    let argument = argument.hide_default_value(true).hide_possible_values(true);
     let argument = match help {
         Some(help) => argument.help(format!("{help}{default}")),
         None => argument,
     };
     match long_help {
-        Some(help) => argument.long_help(format!("{}{default}", help.replace("\n\n", "\n"))),
+        Some(help) => argument.long_help(format!("{}{default}", one_paragraph(&help))),
         None => argument,
     }
+}
+
+/// Returns the paragraphs of a long help as one; the first is a sentence without its full stop. Defaults come last.
+fn one_paragraph(help: &str) -> String {
+    let (first, rest) = help.split_once("\n\n").unwrap_or((help, ""));
+    let (first, default) = match first.find(" [default") {
+        Some(at) => first.split_at(at),
+        None => (first, ""),
+    };
+    let stop = if rest.starts_with('[') { " " } else { ". " };
+    format!("{first}{stop}{rest}{default}")
 }
 
 /// The examples in two columns, under their heading.
@@ -250,13 +264,21 @@ fn listed(examples: &[(&str, &str)]) -> String {
     text
 }
 
+/// The examples below what they do, under their heading.
+fn explained(examples: &[(&str, &str)]) -> String {
+    let examples = examples
+        .iter()
+        .map(|(line, purpose)| format!("  {purpose}:\n    {line}\n"));
+    format!("Examples:\n{}", examples.collect::<String>())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cli::{Cli, command};
     use clap::CommandFactory;
 
-    /// What `-h` may take of a terminal of 80 columns.
+    /// The most lines of `-h` in a terminal of 80 columns.
     const LINES: usize = 40;
 
     fn named<'a>(command: &'a mut Command, topic: &Topic) -> &'a mut Command {

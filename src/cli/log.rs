@@ -1,35 +1,34 @@
-//! Lines on stderr as JSON objects, for services that collect logs.
+//! Messages on stderr as JSON objects, for services that collect logs.
 
 use clap::ValueEnum;
-use clap::error::ErrorKind;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::io::{self, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// How messages stand on stderr.
+/// The format of messages on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum LogFormat {
     /// Lines for people
     #[default]
     Text,
-    /// A JSON object a line
+    /// One JSON object per line
     Json,
 }
 
-/// How much a line matters.
+/// The severity of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// It failed.
+    /// A failure.
     Error,
-    /// Something went wrong and ended nothing.
+    /// A problem that ends nothing.
     Warning,
-    /// Something to know.
+    /// Information.
     Note,
 }
 
-/// A line: `time`, `level`, `message` and, where there is one, `hint`.
+/// Returns a line: `time`, `level`, `message` and, if there is one, `hint`.
 pub fn record(level: Level, message: &str, hint: Option<&str>) -> Map<String, Value> {
     let mut record = Map::new();
     record.insert("time".to_owned(), timestamp(SystemTime::now()).into());
@@ -41,7 +40,7 @@ pub fn record(level: Level, message: &str, hint: Option<&str>) -> Map<String, Va
     record
 }
 
-/// A line about a run's progress: that of [`record`], the event's name and the fields of `of`.
+/// Returns a line about progress: that of [`record`] with the event's name and the fields of `of`.
 pub fn event(name: &str, message: &str, of: &impl Serialize) -> Map<String, Value> {
     let mut record = record(Level::Note, message, None);
     record.insert("event".to_owned(), name.into());
@@ -51,41 +50,14 @@ pub fn event(name: &str, message: &str, of: &impl Serialize) -> Map<String, Valu
     record
 }
 
-/// A usage error or a call for help as clap words it.
-pub fn usage(error: &clap::Error) -> Map<String, Value> {
-    if matches!(
-        error.kind(),
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand
-    ) {
-        let hint = "`resnet --help` names the subcommands";
-        return record(Level::Error, "a subcommand is missing", Some(hint));
-    }
-    let text = error.render().to_string();
-    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut parts = text
-        .split("\n\n")
-        .map(words)
-        .filter(|part| !part.is_empty());
-    let message = parts.next().unwrap_or_default();
-    let hint = parts.collect::<Vec<_>>().join("; ");
-    let message = message.strip_prefix("error: ").unwrap_or(&message);
-    record(
-        Level::Error,
-        message,
-        Some(&hint)
-            .filter(|hint| !hint.is_empty())
-            .map(String::as_str),
-    )
-}
-
-/// Writes a line to stderr, whole.
+/// Writes a line to stderr.
 pub fn write(record: Map<String, Value>) {
     let line = format!("{}\n", Value::Object(record));
     // A line that cannot be written to stderr has nowhere else to go.
     let _ = io::stderr().lock().write_all(line.as_bytes());
 }
 
-/// `time` as RFC 3339 has it, in UTC, with milliseconds.
+/// Formats `time` as in RFC 3339, in UTC with milliseconds.
 fn timestamp(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let seconds = since.as_secs();
@@ -99,8 +71,9 @@ fn timestamp(time: SystemTime) -> String {
     )
 }
 
-/// Year, month and day of the day `days` after 1 January 1970: <https://howardhinnant.github.io/date_algorithms.html>, for which
-/// years begin in March, so that leap days end them.
+/// Returns year, month and day of the day `days` after 1 January 1970.
+///
+/// The algorithm (<https://howardhinnant.github.io/date_algorithms.html>) starts years in March, so that leap days end them.
 fn date(days: u64) -> [u64; 3] {
     let days = days + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);

@@ -12,6 +12,7 @@ mod documents;
 mod eval;
 mod evaluation;
 mod files;
+mod guesses;
 mod help;
 mod list;
 mod live;
@@ -29,11 +30,12 @@ mod terminal;
 mod timing;
 mod train;
 mod training;
+mod usage;
 mod version;
 mod workers;
 mod wrap;
 
-use crate::error::{hinted, is_misuse};
+use crate::error::{hinted, is_misuse, misuse};
 use crate::kernels::isa;
 use crate::words::shell_word;
 use anyhow::{Context, Result};
@@ -62,8 +64,10 @@ use std::process::ExitCode;
 struct Cli {
     #[command(flatten)]
     global: Global,
-    /// Print a shell completion script
-    #[arg(long, value_name = "SHELL")]
+    /// Print a completion script for a shell
+    ///
+    /// bash, zsh, fish, powershell or elvish.
+    #[arg(long, value_name = "SHELL", hide_possible_values = true)]
     completions: Option<Shell>,
     /// Write man pages to a folder
     #[arg(long, value_name = "DIR", conflicts_with = "completions")]
@@ -174,8 +178,11 @@ pub fn main() -> ExitCode {
     stop::survive_file_limits();
     let isa = std::env::var_os("RESNET_ISA").map(|name| isa::select(&name.to_string_lossy()));
     if let Some(Err(error)) = isa {
-        let error = command().error(ErrorKind::InvalidValue, format!("RESNET_ISA: {error}"));
-        return print_usage(&error, log);
+        let error = misuse(
+            format!("RESNET_ISA: {error}"),
+            "`resnet --version` names the instruction set in use",
+        );
+        return end(Err(error), &Console::new(false, false, log));
     }
     if let Some(document) = Document::asked_for(std::env::args_os().skip(1)) {
         let console = Console::new(false, false, log);
@@ -187,8 +194,11 @@ pub fn main() -> ExitCode {
         Err(error) => return print_usage(&error, log),
     };
     if cli.completions.is_some() || cli.man_pages.is_some() {
-        let message = "--completions and --man-pages stand alone, without a subcommand";
-        return print_usage(&command().error(ErrorKind::ArgumentConflict, message), log);
+        let error = misuse(
+            "--completions and --man-pages cannot be used with a command",
+            "leave the command out",
+        );
+        return end(Err(error), &Console::new(false, false, log));
     }
     let console = Console::new(cli.global.quiet, cli.global.verbose, cli.global.log_format);
     match panic::catch_unwind(AssertUnwindSafe(|| run(cli, &console))) {
@@ -325,11 +335,19 @@ fn available_cores() -> usize {
     num_cpus::get_physical().min(num_cpus::get())
 }
 
-/// Prints help, version or a usage error as clap words them.
+/// Prints help, the version or a usage error.
 fn print_usage(error: &clap::Error, log: LogFormat) -> ExitCode {
     let code = u8::try_from(error.exit_code()).unwrap_or(2);
-    if log == LogFormat::Json && error.use_stderr() {
-        log::write(log::usage(error));
+    let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if error.use_stderr() && !(is_help && log == LogFormat::Text) {
+        let arguments: Vec<String> = std::env::args_os()
+            .skip(1)
+            .map(|argument| argument.to_string_lossy().into_owned())
+            .collect();
+        let mut parser = command();
+        parser.build();
+        let (message, hint) = usage::explain(error, &arguments, &parser);
+        Console::new(false, false, log).refusal(&message, hint.as_deref());
         return ExitCode::from(code);
     }
     match error.print() {

@@ -24,10 +24,10 @@ const BATCH: usize = 16;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Images or folders of images; - reads paths from stdin, one per line
+    /// Images, folders of images, or - for paths on stdin
     #[arg(required = true, value_name = "IMAGE|DIR|-")]
     inputs: Vec<PathBuf>,
-    /// Model: a name, run folder, folder or file
+    /// Model: a name, folder or file
     ///
     /// A hub name (resnet50, org/name; downloaded once), a run folder of train (its best model), a folder or file of weights,
     /// or sample (the small model inside the binary, needs no download).
@@ -36,7 +36,7 @@ pub struct Args {
     /// Number of classes to print
     #[arg(short = 'k', long, value_name = "K", default_value_t = 5, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     top_k: u32,
-    /// Output format: text, json (one line per image) or csv
+    /// Output format: text, json or csv
     ///
     /// [default: text]
     #[arg(short, long, value_enum, hide_possible_values = true)]
@@ -57,7 +57,7 @@ pub struct Args {
     /// Images per batch [default: 16]
     #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=65536))]
     batch_size: Option<u32>,
-    /// File of class names, one per line, instead of the model's
+    /// Class names, one per line, for the model's
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     /// Numeric type: f32, f64 (slow, for reference), or f16 and bf16 on GPUs

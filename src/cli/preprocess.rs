@@ -14,19 +14,22 @@ pub const HEADING: &str = "Preprocessing [default: the model's]";
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = HEADING)]
 pub struct PreprocessArgs {
-    /// Input size in pixels: N, or `HxW`
+    /// Input size in pixels, such as 224 or 192x256
     #[arg(long, value_name = "SIZE", conflicts_with = "test_size")]
     image_size: Option<PictureSize>,
     /// Use the model's test size and crop instead of its training size
     #[arg(long)]
     test_size: bool,
-    /// Fraction of the resized image that the crop keeps, above 0 and at most 1
+    /// Fraction of the resized image that the crop keeps
     #[arg(long, value_name = "FRACTION", value_parser = parse_part)]
     crop_pct: Option<f64>,
-    /// Method of fitting an image to the input
+    /// How an image is fitted to the input: center, squash or border
+    ///
+    /// center resizes the short edge and crops the center, squash resizes both edges and crops the center, border resizes the
+    /// long edge and pads with the mean color.
     #[arg(long, value_enum, value_name = "MODE")]
     crop_mode: Option<CropModeChoice>,
-    /// Resize filter
+    /// Resize filter: bilinear or bicubic
     #[arg(long, value_enum, value_name = "FILTER")]
     interpolation: Option<InterpolationChoice>,
     /// Mean per channel, of values in 0..1
@@ -76,7 +79,7 @@ impl From<InterpolationChoice> for Interpolation {
 }
 
 impl PreprocessArgs {
-    /// The model's preprocessing with what the flags say, and what a person should know of it.
+    /// Returns the model's preprocessing with the flags applied, and a note about it.
     ///
     /// # Errors
     /// If there are not as many means or stds as the model has channels.
@@ -91,7 +94,7 @@ impl PreprocessArgs {
                         counted(count, "number"),
                         counted(channels, "channel")
                     ),
-                    "give one a channel, with commas between",
+                    "give one per channel, separated by commas",
                 ));
             }
         }
@@ -129,9 +132,8 @@ impl PreprocessArgs {
     fn note_on_size(&self, model: &Preprocess) -> Option<String> {
         if self.test_size {
             let names_none = model.test_size.is_none() && model.test_crop_pct.is_none();
-            return names_none.then(|| {
-                "the model names no size for testing: --test-size changes nothing".to_owned()
-            });
+            return names_none
+                .then(|| "the model has no test size: --test-size changes nothing".to_owned());
         }
         let [height, width] = model.test_size.filter(|&size| size != model.size)?;
         self.image_size.is_none().then(|| {

@@ -1,4 +1,4 @@
-//! Ctrl-C, SIGTERM and a terminal that goes: the first asks the run to save and end, the second ends it at once.
+//! Ctrl-C, SIGTERM and a closed terminal: the first signal lets the run save and end, the second ends it at once.
 
 use anyhow::{Context, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -6,20 +6,20 @@ use signal_hook::flag;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// A terminal that goes, by its number on every Unix.
+/// The signal of a closed terminal, by its number on every Unix.
 const SIGHUP: i32 = 1;
 
-/// Whether the person or the system wants the program to end.
+/// A request to end the program, by a signal.
 #[derive(Debug, Default)]
 pub struct Stop {
     signal: Arc<AtomicUsize>,
 }
 
 impl Stop {
-    /// Listens from now on.
+    /// Starts to listen for signals.
     ///
     /// # Errors
-    /// When the system lets nobody listen.
+    /// If the system refuses it.
     pub fn listen(&self) -> Result<()> {
         let again = Arc::new(AtomicBool::new(false));
         let hangup = listens_for_hangup().then_some(SIGHUP);
@@ -35,30 +35,29 @@ impl Stop {
         Ok(())
     }
 
-    /// Whether a signal came.
+    /// Returns true if a signal came.
     pub fn is_wanted(&self) -> bool {
         self.signal.load(Ordering::Relaxed) != 0
     }
 
-    /// The exit status of the signal that came.
+    /// Returns the exit status of the signal that came, if one did.
     pub fn status(&self) -> Option<u8> {
         let signal = self.signal.load(Ordering::Relaxed);
         (signal != 0).then(|| status(signal as i32) as u8)
     }
 }
 
-/// Makes a file that grows beyond the user's limit (`ulimit -f`) an error of its writing, as a full disk is, where the system
-/// would end the program.
+/// Turns a file that exceeds the user's limit (`ulimit -f`) into a write error, like a full disk, instead of a fatal signal.
 pub fn survive_file_limits() {
     #[cfg(unix)]
     {
-        // Without the handler it is as it was.
+        // If it fails, the signal stays fatal.
         let _ = flag::register(signal_hook::consts::signal::SIGXFSZ, Arc::default());
     }
 }
 
-/// Whether a terminal that goes should stop the run: not under `nohup`, which has the signal ignored, and where the system does
-/// not tell, it stays as it is.
+/// Returns true if a closed terminal should stop the run: not under `nohup`, which ignores the signal, and not if the system
+/// does not tell.
 fn listens_for_hangup() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status
@@ -67,7 +66,7 @@ fn listens_for_hangup() -> bool {
     ignored.is_some_and(|ignored| ignored & (1 << (SIGHUP - 1)) == 0)
 }
 
-/// The exit status by which a shell knows that a signal ended a program.
+/// Returns the exit status that tells a shell that a signal ended a program.
 fn status(signal: i32) -> i32 {
     128 + signal
 }

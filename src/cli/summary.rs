@@ -30,9 +30,9 @@ pub struct Args {
         conflicts_with = "model"
     )]
     named: Option<String>,
-    /// Input size [default: the model's; else 3x224x224]
+    /// Input size [default: the model's, or 3x224x224]
     ///
-    /// Channels, height and width. Without a model it is 3x224x224, or 3x32x32 for CIFAR depths.
+    /// Channels, height and width. Without MODEL: 3x224x224, or 3x32x32 for CIFAR depths.
     #[arg(long, value_name = "CxHxW", value_parser = parse_input)]
     input: Option<[usize; 3]>,
     /// Batch size [default: 1, shown as -1 by torchsummary]
@@ -41,17 +41,23 @@ pub struct Args {
     /// Number of classes [default: 1000; 10 for CIFAR depths]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     classes: Option<u32>,
-    /// Layout of the output
-    #[arg(long, value_enum, default_value = "torchsummary")]
+    /// Layout: torchsummary, torchinfo, tree or json
+    #[arg(
+        long,
+        value_enum,
+        value_name = "LAYOUT",
+        default_value = "torchsummary",
+        hide_possible_values = true
+    )]
     style: Style,
     /// List the models that have names, with their sizes
     ///
     /// Every name that MODEL knows, with its parameters, mult-adds, input and weights; --style json prints them as data.
     #[arg(long, conflicts_with_all = ["model", "named", "input", "batch_size", "classes", "time", "stem", "depth", "width", "groups", "width_per_group", "plain"])]
     list: bool,
-    /// Time each layer over RUNS forward passes [default RUNS: 10]
+    /// Time each layer over RUNS forward passes
     ///
-    /// After three warm-up passes. Weights are prepared as for inference on many images.
+    /// [default RUNS: 10] After three warm-up passes. Weights are prepared as for inference on many images.
     #[arg(long, value_name = "RUNS", num_args = 0..=1, default_missing_value = "10", value_parser = parse_runs)]
     time: Option<u32>,
     /// Numeric type of timed passes: f32, f64, or f16 and bf16 on GPUs
@@ -65,8 +71,17 @@ pub struct Args {
     dtype: DTypeChoice,
     #[command(flatten)]
     architecture: ArchitectureArgs,
-    /// Layers before the first stage [default: imagenet; cifar for CIFAR depths]
-    #[arg(long, value_enum, help_heading = "Architecture")]
+    /// Layers before the first stage: imagenet or cifar
+    ///
+    /// imagenet: a 7x7 convolution of stride 2 and max-pooling. cifar: a 3x3 convolution of stride 1, no pooling. [default:
+    /// imagenet; cifar for CIFAR depths]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "STEM",
+        hide_possible_values = true,
+        help_heading = "Architecture"
+    )]
     stem: Option<StemChoice>,
 }
 
@@ -235,7 +250,7 @@ fn parse_runs(text: &str) -> Result<u32, String> {
         .ok()
         .filter(|runs| (1..=1_000_000).contains(runs));
     runs.ok_or_else(|| {
-        "it is a number of runs, 1 to 1000000; MODEL stands before --time".to_owned()
+        "must be a number of runs, 1 to 1,000,000; MODEL comes before --time".to_owned()
     })
 }
 
@@ -255,6 +270,6 @@ fn parse_input(text: &str) -> Result<[usize; 3], String> {
             ))
         }
         Some(sizes) => Ok(sizes),
-        None => Err("must be channels, height and width, 1 to 65536 each: 3x224x224".to_owned()),
+        None => Err("must be channels, height and width, 1 to 65,536 each: 3x224x224".to_owned()),
     }
 }

@@ -1,14 +1,14 @@
-//! How wide the terminal is.
+//! The width of the terminal.
 
 use anstream::AutoStream;
 use anstyle::Style;
 use console::Term;
 use std::io::{self, IsTerminal};
 
-/// Columns of a terminal that does not say.
+/// Columns if the terminal does not tell.
 pub const COLUMNS: usize = 80;
 
-/// How text for people is laid out on stdout.
+/// The layout of text for people on stdout.
 #[derive(Debug, Clone, Copy)]
 pub struct Look {
     /// Columns of the terminal, or [`COLUMNS`] if stdout is none.
@@ -36,13 +36,13 @@ impl Look {
     }
 }
 
-/// Columns of the terminal that stdout is, if it is one.
+/// Returns the columns of stdout, if it is a terminal.
 pub fn stdout_columns() -> Option<usize> {
     let is_terminal = io::stdout().is_terminal();
     is_terminal.then(|| columns(&Term::stdout()))
 }
 
-/// Columns of the terminal that stderr is.
+/// Returns the columns of stderr.
 pub fn stderr_columns() -> usize {
     columns(&Term::stderr())
 }
@@ -51,7 +51,7 @@ fn columns(terminal: &Term) -> usize {
     let size = terminal.size_checked();
     let columns = size.map(|(_, columns)| usize::from(columns));
     let said = || std::env::var("COLUMNS").ok()?.parse().ok();
-    // Some pseudo-terminals have a size of nothing.
+    // Some pseudo-terminals have size 0.
     let columns = columns.filter(|&columns| columns > 0);
     columns.or_else(said).unwrap_or(COLUMNS)
 }

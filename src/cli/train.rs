@@ -4,7 +4,7 @@ use super::architecture::ArchitectureArgs;
 use super::browser::open_in_browser;
 use super::console::Console;
 use super::device::{DTypeChoice, DeviceChoice};
-use super::numbers::{finite, part_aside, whole};
+use super::numbers::{finite, held_out, whole};
 use super::outcome::{report, report_of, unread};
 use super::preprocess::PreprocessArgs;
 use super::stop::Stop;
@@ -34,28 +34,30 @@ use std::path::{Path, PathBuf};
     reason = "each is a flag of the command line"
 )]
 pub struct Args {
-    /// Dataset: a name or an image folder [default: cifar10]
+    /// Dataset: a name or an image folder
     ///
     /// A name: sample (6,000 images inside the binary), cifar10, cifar100, mnist or fashion-mnist (downloaded once), NAME:DIR
     /// for the original files of one of these in DIR, or fake:N[:CLASSES] (random tensors, for timing). A folder: one folder
     /// of images per class, either directly or in train/, val/ and test/ (training/, valid/, validation/ and testing/ work too).
+    /// [default: cifar10]
     #[arg(short, long, value_name = "DATA")]
     data: Option<String>,
     /// Model to fine-tune: a name, folder or file
     ///
     /// A hub name (resnet50, org/name), a run folder, a folder or file of weights, or sample. The last layer is replaced if the
-    /// classes differ. Without --model and
-    /// --depth, photographs are fine-tuned from resnet50, and small images are trained from scratch.
+    /// classes differ. Without --model and --depth,
+    /// photographs are fine-tuned from resnet50, and small images are trained from scratch.
     #[arg(short, long, value_name = "MODEL")]
     model: Option<String>,
-    /// Recipe: a TOML file of flags, such as a run's config.toml
+    /// Recipe: a TOML file of flags
     ///
-    /// Flags on the command line override the recipe, and the recipe overrides the defaults.
+    /// Such as the config.toml of a run. Flags on the command line override the recipe, and the recipe overrides the defaults.
     #[arg(long, value_name = "FILE")]
     recipe: Option<PathBuf>,
-    /// Run folder to create [default: runs/<data>-<model>[-finetune|-probe]-<n>]
+    /// Run folder [default: runs/<data>-<model>-<n>]
     ///
-    /// It gets config.toml, data.json, metrics.csv, report.html, plots, last/ and best/ (see --best-by).
+    /// Fine-tuned runs have -finetune or -probe after <model>. The folder gets config.toml, data.json, metrics.csv, report.html,
+    /// plots, last/ and best/ (see --best-by).
     #[arg(short, long, value_name = "RUN_DIR")]
     output: Option<PathBuf>,
     /// Name of the new run: its folder is runs/NAME
@@ -130,7 +132,7 @@ struct StartArgs {
     /// Freeze up to: stem, layer1 to layer4, or backbone
     ///
     /// backbone is everything but the last layer (a linear probe): its features are computed once, so epochs are fast.
-    #[arg(long, value_name = "PART")]
+    #[arg(long, value_name = "PART", value_parser = frozen)]
     freeze: Option<Frozen>,
 }
 
@@ -181,7 +183,7 @@ struct OptimisationArgs {
     /// No weight decay for batch norm and biases
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, hide_possible_values = true, value_name = "BOOL")]
     no_norm_decay: Option<bool>,
-    /// Learning-rate schedule: cosine, step, constant or onecycle
+    /// Schedule: cosine, step, constant or onecycle
     ///
     /// [default: cosine; constant for fake:N]
     #[arg(long, value_name = "NAME", hide_possible_values = true, value_parser = word::<Scheduler>(&["cosine", "step", "constant", "onecycle"]))]
@@ -237,15 +239,15 @@ pub const IMAGES: &str = "Images and augmentation";
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = IMAGES)]
 struct PictureArgs {
-    /// Fraction of the training images to hold out for validation
+    /// Fraction to hold out for validation
     ///
-    /// [default: 0.1 for a folder without val/ or test/; otherwise none]
-    #[arg(long, value_name = "FRACTION", allow_negative_numbers = true, value_parser = part_aside)]
+    /// Of the training images. [default: 0.1 for a folder without val/ or test/; otherwise none]
+    #[arg(long, value_name = "FRACTION", allow_negative_numbers = true, value_parser = held_out)]
     val_split: Option<f64>,
-    /// Augmentation: none, flip, crop, crop-flip, resized-crop or randaugment
+    /// Augmentation, such as crop-flip or randaugment
     ///
-    /// [default: crop-flip small images; crop digits; resized-crop photographs; none for --freeze backbone. none: as in
-    /// evaluation]
+    /// none (as in evaluation), flip, crop, crop-flip, resized-crop or randaugment. [default: crop-flip small images; crop
+    /// digits; resized-crop photographs; none --freeze backbone]
     #[arg(long, value_name = "NAME", hide_possible_values = true, value_parser = word::<Policy>(&["none", "flip", "crop", "crop-flip", "resized-crop", "randaugment"]))]
     augment: Option<Policy>,
     /// Mixup alpha [default: 0]
@@ -270,11 +272,17 @@ struct PictureArgs {
     strict: Option<bool>,
 }
 
-/// Parses one of `words`, spelled as in recipes.
+/// Parses a part of a network to freeze, in any case.
+fn frozen(text: &str) -> Result<Frozen, String> {
+    text.to_lowercase().parse()
+}
+
+/// Parses one of `words` as a recipe does, in any case.
 fn word<T: DeserializeOwned + Clone + Send + Sync + 'static>(
     words: &'static [&'static str],
 ) -> impl TypedValueParser<Value = T> {
-    PossibleValuesParser::new(words).try_map(|word| serde_json::from_value(word.into()))
+    PossibleValuesParser::new(words)
+        .try_map(|word| serde_json::from_value(word.to_lowercase().into()))
 }
 
 /// Inspects the data of the run that `args` describe.

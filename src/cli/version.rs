@@ -1,14 +1,14 @@
-//! What `--version` says: the release, the features built in and the instruction set in use.
+//! The text of `--version`: the release, the features built in and the instruction set in use.
 
 use crate::kernels::isa;
 use std::sync::LazyLock;
 
-/// The release.
+/// Returns the release.
 pub fn short() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
-/// The release, the features and the instruction set.
+/// Returns the release, the features and the instruction set.
 pub fn long() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(text);
     &TEXT

@@ -2,7 +2,9 @@
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct WorkersArgs {
-    /// Data-loading threads (no effect on results) [default: --threads]
+    /// Data-loading threads (no effect on results)
+    ///
+    /// [default: --threads]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
 }

@@ -109,7 +109,7 @@ fn fewer_classes_than_k_gives_them_all_and_their_probabilities_sum_to_one() {
 fn an_unreadable_picture_has_its_line_the_rest_still_run_and_the_status_is_one() {
     let folder = tempfile::tempdir().unwrap();
     let bad = folder.path().join("bad.png");
-    std::fs::write(&bad, "no picture").unwrap();
+    std::fs::write(&bad, "no image").unwrap();
     let bad = bad.to_str().unwrap();
     for batch in [1, 2, 16] {
         let line = format!("predict {CAT} {bad} missing.png {CAT} -m {MODEL} -f json -b {batch}");
@@ -426,7 +426,7 @@ fn help_names_every_command_and_keeps_to_a_hundred_columns() {
             let line = format!("{command} {flag}");
             let help = Resnet::line(&line).run().stdout;
             assert!(help.contains("Usage: resnet"), "{line}: {help}");
-            assert!(help.contains("\nExamples:\n  resnet "), "{line}: {help}");
+            assert!(help.contains("\nExamples:\n  "), "{line}: {help}");
             let longest = help.lines().map(|line| line.chars().count()).max();
             assert!(longest <= Some(100), "{line}: {longest:?}");
             let lines = help.lines().count();

@@ -16,173 +16,169 @@ const USAGE: [Case; 35] = [
     (
         "predict CAT -m MODEL --explain-class 1",
         2,
-        "error: the following required arguments were not provided:",
+        "error: missing `--explain <DIR>`",
     ),
-    ("nonsense", 2, "error: unrecognized subcommand 'nonsense'"),
+    ("nonsense", 2, "error: unknown command `nonsense`"),
     (
         "summary --nonsense",
         2,
-        "error: unexpected argument '--nonsense' found",
+        "error: unknown option `--nonsense`",
     ),
     (
         "summary --depth 19",
         2,
-        "error: invalid value '19' for '--depth <N>': it is one of [18, 34, 50, 101, 152] or [20, 32, 44, 56, 110]",
+        "error: invalid value `19` for `--depth <N>`: must be one of 18, 34, 50, 101, 152, 20, 32, 44, 56, 110",
     ),
     (
         "summary --depth fifty",
         2,
-        "error: invalid value 'fifty' for '--depth <N>': it is one of [18, 34, 50, 101, 152] or [20, 32, 44, 56, 110]",
+        "error: invalid value `fifty` for `--depth <N>`: must be one of 18, 34, 50, 101, 152, 20, 32, 44, 56, 110",
     ),
     (
         "summary --stem vit",
         2,
-        "error: invalid value 'vit' for '--stem <STEM>'",
+        "error: invalid value `vit` for `--stem <STEM>`",
     ),
     (
         "summary --input 3x224",
         2,
-        "error: invalid value '3x224' for '--input <CxHxW>': must be channels, height and width, 1 to 65536 each: 3x224x224",
+        "error: invalid value `3x224` for `--input <CxHxW>`: must be channels, height and width, 1 to 65,536 each: 3x224x224",
     ),
     (
         "summary --input 0x1x1",
         2,
-        "error: invalid value '0x1x1' for '--input <CxHxW>': must be channels, height and width, 1 to 65536 each: 3x224x224",
+        "error: invalid value `0x1x1` for `--input <CxHxW>`: must be channels, height and width, 1 to 65,536 each: 3x224x224",
     ),
     (
         "summary --input 3x224x99999999999999999999",
         2,
-        "error: invalid value '3x224x99999999999999999999' for '--input <CxHxW>': must be channels, height and width, 1 to 65536 each: 3x224x224",
+        "error: invalid value `3x224x99999999999999999999` for `--input <CxHxW>`: must be channels, height and width, 1 to 65,536 each: 3x224x224",
     ),
     (
         "summary --style html",
         2,
-        "error: invalid value 'html' for '--style <STYLE>'",
+        "error: invalid value `html` for `--style <LAYOUT>`",
     ),
     (
         "summary --time 0",
         2,
-        "error: invalid value '0' for '--time [<RUNS>]': it is a number of runs, 1 to 1000000; MODEL stands before --time",
+        "error: invalid value `0` for `--time [<RUNS>]`: must be a number of runs, 1 to 1,000,000; MODEL comes before --time",
     ),
     (
         "summary --batch-size 0",
         2,
-        "error: invalid value '0' for '--batch-size <N>': 0 is not in 1..=65536",
+        "error: invalid value `0` for `--batch-size <N>`: must be 1 to 65,536",
     ),
     (
         "summary --classes 0",
         2,
-        "error: invalid value '0' for '--classes <N>': 0 is not in 1..=1000000",
+        "error: invalid value `0` for `--classes <N>`: must be 1 to 1,000,000",
     ),
     (
         "summary --device tpu",
         2,
-        "error: invalid value 'tpu' for '--device <DEVICE>': it is auto, cpu, cuda, cuda:N or metal",
+        "error: invalid value `tpu` for `--device <DEVICE>`: must be auto, cpu, cuda, cuda:N or metal",
     ),
     (
         "summary --threads 0",
         2,
-        "error: invalid value '0' for '--threads <N>': 0 is not in 1..=1024",
+        "error: invalid value `0` for `--threads <N>`: must be 1 to 1,024",
     ),
     (
         "summary -q -v",
         2,
-        "error: the argument '--quiet' cannot be used with '--verbose'",
+        "error: `--quiet` cannot be used with `--verbose`",
     ),
-    (
-        "predict",
-        2,
-        "error: the following required arguments were not provided:",
-    ),
+    ("predict", 2, "error: missing `<IMAGE|DIR|->...`"),
     (
         "predict CAT -m MODEL -k 0",
         2,
-        "error: invalid value '0' for '--top-k <K>': 0 is not in 1..=4294967295",
+        "error: invalid value `0` for `--top-k <K>`: must be at least 1",
     ),
     (
         "predict CAT -m MODEL -b 0",
         2,
-        "error: invalid value '0' for '--batch-size <N>': 0 is not in 1..=65536",
+        "error: invalid value `0` for `--batch-size <N>`: must be 1 to 65,536",
     ),
     (
         "predict CAT -m MODEL -f xml",
         2,
-        "error: invalid value 'xml' for '--format <FORMAT>'",
+        "error: invalid value `xml` for `--format <FORMAT>`",
     ),
     (
         "predict CAT -m MODEL --crop-pct 2",
         2,
-        "error: invalid value '2' for '--crop-pct <FRACTION>': must be above 0 and at most 1",
+        "error: invalid value `2` for `--crop-pct <FRACTION>`: must be above 0 and at most 1",
     ),
     (
         "predict CAT -m MODEL --crop-mode corner",
         2,
-        "error: invalid value 'corner' for '--crop-mode <MODE>'",
+        "error: invalid value `corner` for `--crop-mode <MODE>`",
     ),
     (
         "predict CAT -m MODEL --mean a,b,c",
         2,
-        "error: invalid value 'a' for '--mean <A,B,C>': must be a number for each channel",
+        "error: invalid value `a` for `--mean <A,B,C>`: must be a number for each channel",
     ),
     (
         "predict CAT -m MODEL --std 0,1,1",
         2,
-        "error: invalid value '0' for '--std <A,B,C>': must be a number above 0 for each channel",
+        "error: invalid value `0` for `--std <A,B,C>`: must be a number above 0 for each channel",
     ),
     (
         "predict CAT -m MODEL --image-size 0",
         2,
-        "error: invalid value '0' for '--image-size <SIZE>': must be 1 to 4096 pixels: 224, or 192x256 for height and width",
+        "error: invalid value `0` for `--image-size <SIZE>`: must be 1 to 4096 pixels: 224, or 192x256 for height and width",
     ),
     (
         "predict CAT -m MODEL --test-size --image-size 3",
         2,
-        "error: the argument '--test-size' cannot be used with '--image-size <SIZE>'",
+        "error: `--test-size` cannot be used with `--image-size <SIZE>`",
     ),
     (
         "predict CAT -m MODEL --interpolation nearest",
         2,
-        "error: invalid value 'nearest' for '--interpolation <FILTER>'",
+        "error: invalid value `nearest` for `--interpolation <FILTER>`",
     ),
     (
         "predict CAT -m MODEL --mean 123.7,116.3,103.5",
         2,
-        "error: invalid value '123.7' for '--mean <A,B,C>': images are scaled to 0..1: divide it by 255",
+        "error: invalid value `123.7` for `--mean <A,B,C>`: images are scaled to 0..1: divide it by 255",
     ),
     (
         "train --epochs 1.5",
         2,
-        "error: invalid value '1.5' for '--epochs <N>': it is a whole number of 0 or more",
+        "error: invalid value `1.5` for `--epochs <N>`: must be a whole number, 0 or more",
     ),
     (
         "train --seed -1",
         2,
-        "error: invalid value '-1' for '--seed <N>': it is a whole number of 0 or more",
+        "error: invalid value `-1` for `--seed <N>`: must be a whole number, 0 or more",
     ),
     (
         "train --milestones 3,-5",
         2,
-        "error: invalid value '-5' for '--milestones <EPOCH,..>': it is a whole number of 0 or more",
+        "error: invalid value `-5` for `--milestones <EPOCH,..>`: must be a whole number, 0 or more",
     ),
     (
         "train --lr inf",
         2,
-        "error: invalid value 'inf' for '--lr <RATE>': it is a finite number, such as 0.1",
+        "error: invalid value `inf` for `--lr <RATE>`: must be a finite number, such as 0.1",
     ),
     (
         "train --lr high",
         2,
-        "error: invalid value 'high' for '--lr <RATE>': it is a finite number, such as 0.1",
+        "error: invalid value `high` for `--lr <RATE>`: must be a finite number, such as 0.1",
     ),
     (
         "train --val-split 0",
         2,
-        "error: invalid value '0' for '--val-split <FRACTION>': it is above 0 and below 1, such as 0.1; nothing is put aside without it where there are val/ or test/",
+        "error: invalid value `0` for `--val-split <FRACTION>`: must be above 0 and below 1, such as 0.1",
     ),
     (
         "--completions nosh",
         2,
-        "error: invalid value 'nosh' for '--completions <SHELL>'",
+        "error: invalid value `nosh` for `--completions <SHELL>`",
     ),
 ];
 
@@ -351,7 +347,7 @@ const FAILURES: [Case; 47] = [
     (
         "predict CAT -m MODEL --mean 1,2",
         2,
-        "error: --mean has 2 numbers for 3 channels\nhint: give one a channel, with commas between",
+        "error: --mean has 2 numbers for 3 channels\nhint: give one per channel, separated by commas",
     ),
     (
         "predict CAT -m MODEL --dtype bf16",
@@ -464,6 +460,74 @@ fn wrong_usage_says_what_is_wrong_with_status_two() {
             "{line}"
         );
     }
+}
+
+/// Common guesses, with the whole of stderr.
+const GUESSES: [Case; 8] = [
+    (
+        "train photos",
+        2,
+        "error: unexpected argument `photos`\nhint: a dataset is passed as `-d photos`\n",
+    ),
+    (
+        "train --pretrained",
+        2,
+        "error: unknown option `--pretrained`\nhint: `-m resnet50` starts from pretrained weights\n",
+    ),
+    (
+        "train --batch 8",
+        2,
+        "error: unknown option `--batch`\nhint: did you mean `--batch-size`?\n",
+    ),
+    (
+        "train --zyxw",
+        2,
+        "error: unknown option `--zyxw`\nhint: `resnet train --help` lists the options\n",
+    ),
+    (
+        "compare runs/a runs/b",
+        2,
+        "error: unknown command `compare`\nhint: `resnet eval --compare runs/a runs/b`\n",
+    ),
+    (
+        "train --optimizer adma",
+        2,
+        "error: invalid value `adma` for `--optimizer <NAME>`\nhint: did you mean `adam`?\n",
+    ),
+    (
+        "train --optimizer lion",
+        2,
+        "error: invalid value `lion` for `--optimizer <NAME>`\nhint: pass `sgd`, `adam` or `adamw`\n",
+    ),
+    (
+        "predict",
+        2,
+        "error: missing `<IMAGE|DIR|->...`\nhint: for example `resnet predict cat.jpg`\n",
+    ),
+];
+
+#[test]
+fn common_guesses_are_answered_with_the_right_flag() {
+    for (line, status, message) in GUESSES {
+        assert_eq!(
+            run(line, Path::new(".")),
+            (status, message.to_owned()),
+            "{line}"
+        );
+    }
+}
+
+/// Flags' values may be in any case.
+#[test]
+fn values_are_read_in_any_case() {
+    let line = "train -d fake:8:2 --depth 20 --width 4 --image-size 16 --max-steps 1 --dry-run --optimizer AdamW --scheduler Cosine --augment NONE --stem CIFAR --freeze Stem --device CPU --dtype F32";
+    let (status, text) = run(line, Path::new("."));
+    assert_eq!(status, 0, "{text}");
+    let (status, text) = run(
+        "summary --depth 20 --style JSON --stem Cifar",
+        Path::new("."),
+    );
+    assert_eq!(status, 0, "{text}");
 }
 
 #[test]

@@ -284,11 +284,15 @@ fn wrong_usage_says_the_way_out() {
             2,
             "there is nothing to compare `one` with\nhint: pass two or more",
         ),
-        ("--compare -d data", 2, "a value is required for '--compare"),
+        (
+            "--compare -d data",
+            2,
+            "`--compare <MODEL>...` needs a value",
+        ),
         (
             "--compare one two -m one -d data",
             2,
-            "cannot be used with '--model",
+            "cannot be used with `--model",
         ),
         (
             "--compare one two one -d data",

@@ -165,15 +165,15 @@ fn a_run_has_the_name_that_it_is_given_once() {
     for (flags, error) in [
         (
             "--name a/b",
-            "error: invalid value 'a/b' for '--name <NAME>': must be the name of a folder",
+            "error: invalid value `a/b` for `--name <NAME>`: must be the name of a folder",
         ),
         (
             "--name .. ",
-            "error: invalid value '..' for '--name <NAME>': must be the name of a folder",
+            "error: invalid value `..` for `--name <NAME>`: must be the name of a folder",
         ),
         (
             "--name a -o b",
-            "error: the argument '--name <NAME>' cannot be used with '--output <RUN_DIR>'",
+            "error: `--name <NAME>` cannot be used with `--output <RUN_DIR>`",
         ),
     ] {
         let done = train(folder, &format!("{line} {flags}"));

@@ -1,0 +1,731 @@
+//! The right option or command for a common guess, by other tools' names for it.
+
+use crate::words::shell_word;
+use clap::Command;
+use std::path::Path;
+
+/// A command line and what the parser knows.
+pub struct Line<'a> {
+    /// Without the program's name.
+    arguments: &'a [String],
+    parser: &'a Command,
+    /// The subcommand, if there is one.
+    command: Option<&'a Command>,
+}
+
+impl<'a> Line<'a> {
+    pub fn new(arguments: &'a [String], parser: &'a Command) -> Self {
+        let command = arguments
+            .iter()
+            .find_map(|argument| parser.find_subcommand(argument));
+        Self {
+            arguments,
+            parser,
+            command,
+        }
+    }
+
+    /// The name of the subcommand.
+    pub fn command(&self) -> Option<&'a str> {
+        self.command.map(Command::get_name)
+    }
+
+    /// Returns true if the subcommand has the option, written without dashes.
+    fn has(&self, option: &str) -> bool {
+        self.command
+            .is_some_and(|command| options(command).any(|known| known == option))
+            || options(self.parser).any(|known| known == option)
+    }
+}
+
+/// The long options of a command.
+fn options(command: &Command) -> impl Iterator<Item = &str> {
+    command
+        .get_arguments()
+        .filter(|argument| !argument.is_hide_set())
+        .filter_map(clap::Arg::get_long)
+}
+
+/// A common guess for an option.
+struct Guess {
+    /// Their words for it, without dashes, separated by spaces.
+    written: &'static str,
+    /// The option without dashes that the command must have for the answer to hold; empty if none.
+    option: &'static str,
+    /// The command for which it is the answer; empty for every one.
+    command: &'static str,
+    /// A hint; if it is empty, it is the option.
+    answer: &'static str,
+}
+
+const fn is(written: &'static str, option: &'static str) -> Guess {
+    Guess {
+        written,
+        option,
+        command: "",
+        answer: "",
+    }
+}
+
+const fn says(
+    written: &'static str,
+    option: &'static str,
+    command: &'static str,
+    answer: &'static str,
+) -> Guess {
+    Guess {
+        written,
+        option,
+        command,
+        answer,
+    }
+}
+
+/// The first that holds is the answer.
+const GUESSES: &[Guess] = &[
+    // The model.
+    says(
+        "arch a architecture backbone net network model-name",
+        "arch",
+        "",
+        "",
+    ),
+    says(
+        "arch a architecture backbone net network model-name",
+        "depth",
+        "",
+        "pass `--depth 50`, with `--groups` and `--width-per-group` for ResNeXt and Wide ResNet, or `-m resnet50` for pretrained weights",
+    ),
+    says(
+        "arch a architecture backbone net network model-name",
+        "",
+        "",
+        "pass `-m MODEL`, such as `-m resnet50`",
+    ),
+    says(
+        "pretrained pretrain pre-trained imagenet finetune fine-tune transfer",
+        "",
+        "train",
+        "`-m resnet50` starts from pretrained weights",
+    ),
+    says(
+        "pretrained pretrain pre-trained imagenet",
+        "",
+        "",
+        "pass `-m resnet50` for pretrained weights",
+    ),
+    says(
+        "weights w checkpoint ckpt load init initial-checkpoint pretrained-path model-path pth state-dict",
+        "resume",
+        "train",
+        "`-m FILE` starts from weights, `--resume RUN_DIR` resumes a run",
+    ),
+    says(
+        "weights w checkpoint ckpt load init initial-checkpoint pretrained-path model-path pth state-dict run r",
+        "",
+        "",
+        "pass `-m MODEL`: a run folder, a file of weights or a name",
+    ),
+    says(
+        "resnet18 resnet34 resnet50 resnet101 resnet152",
+        "",
+        "train",
+        "pass `--depth 50` to train from scratch, or `-m resnet50` to fine-tune",
+    ),
+    is("layers num-layers n-layers", "depth"),
+    is(
+        "frozen freeze-backbone freeze-layers linear-probe probe head-only",
+        "freeze",
+    ),
+    says(
+        "num-classes nb-classes n-classes nc classes",
+        "classes",
+        "",
+        "",
+    ),
+    says(
+        "num-classes nb-classes n-classes nc classes",
+        "val-split",
+        "train",
+        "leave it out: the dataset has its own classes",
+    ),
+    says(
+        "num-classes nb-classes n-classes nc classes",
+        "",
+        "",
+        "leave it out: the model has its own classes",
+    ),
+    // The data.
+    says(
+        "data-dir data-path dataset dataset-dir data-root root train-dir traindir train-data train images input i source",
+        "data",
+        "",
+        "pass `-d DATA`: a dataset's name or a folder of images",
+    ),
+    says(
+        "val-dir valdir val-data test-dir testdir val val-path validation",
+        "val-split",
+        "train",
+        "put validation images into `val/` beside `train/` in the data folder, or pass `--val-split 0.1`",
+    ),
+    says(
+        "val-dir valdir val-data test-dir testdir val val-path validation",
+        "data",
+        "",
+        "pass `-d DATA`: a dataset's name or a folder of images",
+    ),
+    says(
+        "data-dir data-path dataset dataset-dir data-root root images input i source image",
+        "top-k",
+        "",
+        "images have no option: `resnet predict cat.jpg photos/`",
+    ),
+    is(
+        "val-fraction val-size val-ratio validation-split valid-pct test-size test-split",
+        "val-split",
+    ),
+    is("subset set part partition", "split"),
+    is(
+        "workers num-workers n-workers nw data-workers loader-workers j jobs",
+        "workers",
+    ),
+    is(
+        "workers num-workers n-workers nw data-workers j jobs",
+        "threads",
+    ),
+    is(
+        "image-size img-size imgsz img imagesz size resolution input-size crop-size res",
+        "image-size",
+    ),
+    is(
+        "image-size img-size imgsz img imagesz size resolution input-size shape",
+        "input",
+    ),
+    is("resize-mode resize fit crop", "crop-mode"),
+    is(
+        "augmentation augmentations aug aa auto-augment autoaugment randaug randaugment trivialaugment transforms",
+        "augment",
+    ),
+    is("reprob random-erasing erase cutout", "random-erase"),
+    is("mix mixup-alpha", "mixup"),
+    is("cutmix-alpha", "cutmix"),
+    is(
+        "class-names names label-file labels-file classes-file",
+        "labels",
+    ),
+    is(
+        "weighted balanced balance class-weight pos-weight",
+        "class-weights",
+    ),
+    // Optimization.
+    is(
+        "batch bs batchsize batch-sz per-device-train-batch-size b",
+        "batch-size",
+    ),
+    is(
+        "epoch n-epochs num-epochs nb-epochs num-train-epochs e ep iterations",
+        "epochs",
+    ),
+    is(
+        "steps iters max-iters max-iter num-steps n-steps",
+        "max-steps",
+    ),
+    is("learning-rate lr0 lr-max max-lr base-lr rate eta l", "lr"),
+    is(
+        "lr-schedule lr-scheduler sched schedule lr-policy scheduler-type lr-decay",
+        "scheduler",
+    ),
+    is("opt optim optimiser optimizer-type", "optimizer"),
+    is("wd decay l2 weightdecay", "weight-decay"),
+    is(
+        "warmup warmup-steps lr-warmup-epochs warm-up",
+        "warmup-epochs",
+    ),
+    is(
+        "lr-step-size step-size lr-steps decay-epochs lr-milestones",
+        "milestones",
+    ),
+    is("smoothing ls smooth", "label-smoothing"),
+    is("ema-decay model-ema use-ema", "ema"),
+    is(
+        "clip grad-clip clip-norm max-grad-norm gradient-clip gradient-clip-val clip-grad-norm clip-value",
+        "clip-grad",
+    ),
+    is("early-stopping early-stop es earlystopping", "patience"),
+    is(
+        "accumulate accum accum-iter grad-accum grad-accum-steps gradient-accumulation gradient-accumulation-steps accumulate-grad-batches",
+        "grad-accumulation",
+    ),
+    is("random-seed manual-seed rng", "seed"),
+    says(
+        "amp fp16 half mixed-precision bf16 float16 bfloat16 precision mixed autocast",
+        "epochs",
+        "train",
+        "training computes in f32: there is no mixed precision",
+    ),
+    says(
+        "amp fp16 half mixed-precision bf16 float16 bfloat16 precision mixed autocast",
+        "dtype",
+        "",
+        "pass `--dtype f16` or `--dtype bf16` with `--device cuda` or metal: a CPU computes in f32",
+    ),
+    says(
+        "lr-finder find-lr lr-find auto-lr auto-lr-find lrfinder",
+        "epochs",
+        "",
+        "there is no learning-rate finder: the default suits the data and batch size; try others with `--lr` and `--max-steps 200`",
+    ),
+    says(
+        "deterministic reproducible benchmark cudnn-benchmark",
+        "seed",
+        "",
+        "leave it out: the same `--seed` always gives the same bits",
+    ),
+    says(
+        "tta test-time-augmentation",
+        "test-size",
+        "",
+        "there is no test-time augmentation; `--test-size` uses the model's test resolution",
+    ),
+    says(
+        "tta test-time-augmentation",
+        "",
+        "",
+        "there is no test-time augmentation",
+    ),
+    // Output.
+    says(
+        "name experiment run-name exp tag project save-dir out out-dir outdir output-dir out-file output-file save log-dir logdir o",
+        "output",
+        "",
+        "",
+    ),
+    says(
+        "name experiment run-name exp tag project save-dir out out-dir outdir output-dir out-file output-file save log-dir logdir o output",
+        "explain",
+        "",
+        "redirect the output: `resnet predict cat.jpg -f csv > predictions.csv`",
+    ),
+    says(
+        "out outdir out-dir output-dir out-file output-file save o output",
+        "style",
+        "",
+        "redirect the output: `resnet summary --depth 50 > summary.txt`",
+    ),
+    is("topk top n-top num-top k top-n", "top-k"),
+    says(
+        "topk top top-k k",
+        "compare",
+        "",
+        "leave it out: top-1 and top-5 are always measured",
+    ),
+    is(
+        "conf conf-thres confidence threshold min-confidence min-prob score",
+        "min-probability",
+    ),
+    says(
+        "cam gradcam grad-cam heatmap heatmaps saliency visualize visualise vis explanation",
+        "explain",
+        "",
+        "",
+    ),
+    says(
+        "cam gradcam grad-cam explain heatmap heatmaps saliency visualize visualise vis plot plots report html",
+        "compare",
+        "",
+        "pass `-o DIR`: its report has plots and Grad-CAM",
+    ),
+    is(
+        "embedding embeddings features feature extract-features feature-file",
+        "embed",
+    ),
+    is("json csv", "format"),
+    is("json tree torchinfo", "style"),
+    is("speed bench profile timing", "time"),
+    is("recipe config cfg hyp hparams yaml toml c", "recipe"),
+    says(
+        "continue restart resume-from last start-epoch",
+        "resume",
+        "",
+        "",
+    ),
+    is("dryrun fast-dev-run debug trial", "dry-run"),
+    is(
+        "save-every save-freq save-interval checkpoint-freq checkpoint-interval save-steps",
+        "checkpoint-every",
+    ),
+    is("models list-models available", "list"),
+    says(
+        "test test-only evaluate eval evaluate-only val-only",
+        "epochs",
+        "train",
+        "`resnet eval -m MODEL -d DATA` evaluates a model",
+    ),
+    says(
+        "export onnx to-onnx torchscript jit",
+        "",
+        "",
+        "there is no export: a run's `best/model.safetensors` has torchvision's and timm's names",
+    ),
+    // The machine.
+    says(
+        "gpu gpus cuda use-gpu use-cuda gpu-id device-id accelerator",
+        "device",
+        "",
+        "pass `--device cuda`, or `--device cuda:1` for the second GPU",
+    ),
+    says("mps metal", "device", "", "pass `--device metal`"),
+    says("cpu no-cuda no-gpu", "device", "", "pass `--device cpu`"),
+    is("num-threads nproc cores n-jobs cpus", "threads"),
+    is("silent q", "quiet"),
+    is("log-level loglevel", "verbose"),
+    is("colour no-color", "color"),
+];
+
+/// Common guesses for a command, the option that must exist, and the hint. `{}` stands for the words after the guess.
+const COMMANDS: &[(&str, &str, &str)] = &[
+    ("compare diff versus vs", "", "`resnet eval --compare{}`"),
+    (
+        "list models ls model-list zoo",
+        "list",
+        "`resnet summary --list` lists the models that have a name",
+    ),
+    (
+        "list models ls model-list zoo",
+        "",
+        "name a model as `-m resnet18`, `resnet34`, `resnet50`, `resnet101` or `resnet152`, or `-m org/name`",
+    ),
+    (
+        "runs",
+        "",
+        "runs are the folders in `runs/`: `resnet eval --compare runs/*` compares them",
+    ),
+    (
+        "export convert onnx save quantize",
+        "",
+        "there is no export: a run's `best/model.safetensors` has torchvision's and timm's names",
+    ),
+    (
+        "test validate val evaluate evaluation score measure",
+        "",
+        "`resnet eval -m MODEL -d DATA`",
+    ),
+    (
+        "infer inference classify run detect label pred recognize",
+        "",
+        "`resnet predict{}`",
+    ),
+    (
+        "fit finetune fine-tune training learn tune transfer",
+        "",
+        "`resnet train -d DATA -m resnet50`",
+    ),
+    ("continue resume restart", "", "`resnet train --resume{}`"),
+    (
+        "check data inspect-data dataset stats",
+        "check",
+        "`resnet train -d DATA --check`",
+    ),
+    (
+        "info describe show inspect model print arch",
+        "",
+        "`resnet summary{}`",
+    ),
+    (
+        "bench benchmark speed time profile",
+        "",
+        "`resnet summary --depth 50 --time`",
+    ),
+    (
+        "explain gradcam grad-cam cam visualize",
+        "",
+        "`resnet predict IMAGE --explain DIR`",
+    ),
+    (
+        "embed features embedding extract",
+        "",
+        "`resnet predict IMAGE --embed FILE`",
+    ),
+    (
+        "report plot plots",
+        "",
+        "`resnet eval -m MODEL -d DATA -o DIR` writes a report",
+    ),
+    ("version", "", "`resnet --version`"),
+    (
+        "completion completions complete",
+        "",
+        "`resnet --completions bash`",
+    ),
+    ("man man-pages docs", "", "`resnet --man-pages DIR`"),
+];
+
+/// Returns the hint for an argument that the command of `line` does not know, if there is one.
+pub fn guess_argument(written: &str, line: &Line) -> Option<String> {
+    if !written.starts_with('-') {
+        return guess_positional(written, line);
+    }
+    let name = written.trim_start_matches('-');
+    let plain = name.to_lowercase().replace('_', "-");
+    let did_you_mean = |option: &str| format!("did you mean `--{option}`?");
+    if plain.len() > 1 && line.has(&plain) {
+        return Some(did_you_mean(&plain));
+    }
+    let command = line.command().unwrap_or_default();
+    let holds = |guess: &&Guess| {
+        (guess.command.is_empty() || guess.command == command)
+            && (guess.option.is_empty() || line.has(guess.option))
+            && guess.written.split(' ').any(|word| word == plain)
+    };
+    if let Some(guess) = GUESSES.iter().find(holds) {
+        return Some(match guess.answer {
+            "" => did_you_mean(guess.option),
+            answer => answer.to_owned(),
+        });
+    }
+    let known = line.command.into_iter().flat_map(options);
+    let known: Vec<&str> = known.chain(options(line.parser)).collect();
+    if let Some(near) = nearest(&plain, known.iter().copied()) {
+        return Some(did_you_mean(near));
+    }
+    // An option of another command.
+    let mut others = line.parser.get_subcommands();
+    let other = others.find(|other| options(other).any(|option| option == plain))?;
+    Some(format!(
+        "`{written}` is an option of `resnet {}`",
+        other.get_name()
+    ))
+}
+
+/// Returns the hint for an argument that is not an option, if the command takes none.
+fn guess_positional(written: &str, line: &Line) -> Option<String> {
+    let word = shell_word(written);
+    let ending = Path::new(written).extension();
+    let is_recipe = ending.is_some_and(|ending| ending.eq_ignore_ascii_case("toml"));
+    let free = || {
+        let arguments = line.arguments.iter();
+        arguments.filter(|argument| !argument.starts_with('-') && line.command() != Some(argument))
+    };
+    match line.command()? {
+        "train" if is_recipe => Some(format!("`resnet train --recipe {word}`")),
+        "train" => Some(format!("a dataset is passed as `-d {word}`")),
+        "eval" => match free().collect::<Vec<_>>()[..] {
+            [model, data] => Some(format!(
+                "`resnet eval -m {} -d {}`",
+                shell_word(model),
+                shell_word(data)
+            )),
+            _ => Some(format!(
+                "a model is passed as `-m {word}`, a dataset as `-d {word}`"
+            )),
+        },
+        "summary" => Some("one MODEL is described at a time".to_owned()),
+        _ => None,
+    }
+}
+
+/// Returns the hint for an unknown command, if there is one.
+pub fn guess_command(written: &str, line: &Line) -> Option<String> {
+    let plain = written.to_lowercase().replace('_', "-");
+    let commands = line.parser.get_subcommands().map(Command::get_name);
+    let commands: Vec<&str> = commands.collect();
+    if commands.contains(&plain.as_str()) {
+        return Some(format!("did you mean `{plain}`?"));
+    }
+    let any_has = |option: &str| {
+        let mut commands = line.parser.get_subcommands();
+        option.is_empty() || commands.any(|command| options(command).any(|known| known == option))
+    };
+    let guess = COMMANDS
+        .iter()
+        .find(|(words, option, _)| words.split(' ').any(|word| word == plain) && any_has(option));
+    if let Some((_, _, hint)) = guess {
+        let mut rest = line.arguments.iter().skip_while(|word| *word != written);
+        rest.next();
+        let rest = rest.map(|word| format!(" {}", shell_word(word)));
+        return Some(hint.replace("{}", &rest.collect::<String>()));
+    }
+    if let Some(near) = nearest(&plain, commands.into_iter()) {
+        return Some(format!("did you mean `{near}`?"));
+    }
+    let path = Path::new(written);
+    if path.is_file() {
+        return Some(format!("`resnet predict {}`", shell_word(written)));
+    }
+    path.is_dir().then(|| {
+        let word = shell_word(written);
+        format!("`resnet train -d {word}` trains on it, `resnet predict {word}` classifies it")
+    })
+}
+
+/// Returns the one of `known` that is spelled most like `written`, if at most a third of the letters differ or its end is
+/// missing.
+pub fn nearest<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let written = written.to_lowercase();
+    let distance = |known: &str| {
+        if written.len() >= 3 && known.starts_with(&written) {
+            return 0;
+        }
+        strsim::damerau_levenshtein(&written, known)
+    };
+    let allowed = written.chars().count() / 3;
+    let near = known.map(|known| (distance(known), known)).min()?;
+    (near.0 <= allowed).then_some(near.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::command;
+
+    /// The hint for the last word of a command line.
+    fn hint(line: &str) -> Option<String> {
+        let mut parser = command();
+        parser.build();
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let line = Line::new(&words, &parser);
+        let written = words.last().unwrap();
+        if line.command().is_none() {
+            return guess_command(&words[0], &line);
+        }
+        guess_argument(written, &line)
+    }
+
+    #[test]
+    fn other_tools_options_are_answered_by_ours() {
+        for (line, expected) in [
+            ("train --batch", "did you mean `--batch-size`?"),
+            ("train --bs", "did you mean `--batch-size`?"),
+            ("train --wd", "did you mean `--weight-decay`?"),
+            ("train --lr-schedule", "did you mean `--scheduler`?"),
+            ("train --learning_rate", "did you mean `--lr`?"),
+            ("train -j", "did you mean `--workers`?"),
+            ("eval --num-workers", "did you mean `--workers`?"),
+            ("predict -j", "did you mean `--threads`?"),
+            ("train --image_size", "did you mean `--image-size`?"),
+            ("train --Epochs", "did you mean `--epochs`?"),
+            ("predict --topk", "did you mean `--top-k`?"),
+            ("summary --num-classes", "did you mean `--classes`?"),
+            ("summary --img-size", "did you mean `--input`?"),
+            ("predict --gradcam", "did you mean `--explain`?"),
+            ("train --early-stopping", "did you mean `--patience`?"),
+            ("train --config", "did you mean `--recipe`?"),
+            (
+                "train --pretrained",
+                "`-m resnet50` starts from pretrained weights",
+            ),
+            (
+                "predict --pretrained",
+                "pass `-m resnet50` for pretrained weights",
+            ),
+            (
+                "train --amp",
+                "training computes in f32: there is no mixed precision",
+            ),
+            (
+                "train --data-dir",
+                "pass `-d DATA`: a dataset's name or a folder of images",
+            ),
+            (
+                "train --num-classes",
+                "leave it out: the dataset has its own classes",
+            ),
+            (
+                "eval --checkpoint",
+                "pass `-m MODEL`: a run folder, a file of weights or a name",
+            ),
+            (
+                "train --weights",
+                "`-m FILE` starts from weights, `--resume RUN_DIR` resumes a run",
+            ),
+            (
+                "eval --topk",
+                "leave it out: top-1 and top-5 are always measured",
+            ),
+            ("predict --lr", "`--lr` is an option of `resnet train`"),
+            // Spelling.
+            ("train --epohcs", "did you mean `--epochs`?"),
+            ("train --weight-deca", "did you mean `--weight-decay`?"),
+        ] {
+            assert_eq!(hint(line).as_deref(), Some(expected), "{line}");
+        }
+        for (line, parts) in [
+            ("train --arch", &["--depth", "--groups", "-m resnet50"][..]),
+            ("train --tta", &[]),
+            ("eval --tta", &["--test-size"]),
+            ("train --lr-finder", &["--max-steps"]),
+            ("train --gpu", &["--device cuda"]),
+            ("train --val-dir", &["`val/`", "--val-split"]),
+            ("summary -o", &["> summary.txt"]),
+            ("eval --name", &["--output"]),
+        ] {
+            let hint = hint(line).unwrap_or_default();
+            for part in parts {
+                assert!(hint.contains(part), "{line}: {hint}");
+            }
+        }
+        // Nothing is like these.
+        for line in ["train --nonsense", "train --xyz", "summary --pineapple"] {
+            assert_eq!(hint(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn arguments_that_need_an_option_are_given_it() {
+        for (line, expected) in [
+            ("train photos", "a dataset is passed as `-d photos`"),
+            ("train config.toml", "`resnet train --recipe config.toml`"),
+            ("eval runs/a photos", "`resnet eval -m runs/a -d photos`"),
+        ] {
+            assert_eq!(hint(line).as_deref(), Some(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn other_tools_commands_are_answered_by_ours() {
+        for (line, expected) in [
+            (
+                "compare runs/a runs/b",
+                "`resnet eval --compare runs/a runs/b`",
+            ),
+            ("classify cat.jpg", "`resnet predict cat.jpg`"),
+            ("test", "`resnet eval -m MODEL -d DATA`"),
+            ("TRAIN", "did you mean `train`?"),
+            ("trian", "did you mean `train`?"),
+            ("sumary", "did you mean `summary`?"),
+            ("version", "`resnet --version`"),
+        ] {
+            assert_eq!(hint(line).as_deref(), Some(expected), "{line}");
+        }
+        for line in ["list", "export"] {
+            assert!(hint(line).is_some(), "{line}");
+        }
+        assert_eq!(hint("nonsense"), None);
+    }
+
+    /// Every option that an answer names exists in the commands that get the answer.
+    #[test]
+    fn answers_name_options_that_exist() {
+        let mut parser = command();
+        parser.build();
+        let known: Vec<&str> = parser
+            .get_subcommands()
+            .chain([&parser])
+            .flat_map(options)
+            .collect();
+        let answers = GUESSES.iter().map(|guess| guess.answer);
+        let named = COMMANDS
+            .iter()
+            .filter(|(_, option, _)| option.is_empty() || known.contains(option))
+            .map(|(_, _, hint)| *hint);
+        for answer in answers.chain(named) {
+            for word in answer
+                .split([' ', '`'])
+                .filter(|word| word.starts_with("--"))
+            {
+                let option = word.trim_start_matches('-').trim_end_matches("{}");
+                assert!(known.contains(&option) || option == "version", "{answer}");
+            }
+        }
+    }
+}
