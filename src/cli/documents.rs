@@ -1,19 +1,18 @@
-//! What is made of the command line's own definition: completion scripts and man pages.
+//! Documents made from the definition of the command line: completion scripts and man pages.
 //!
-//! `--completions SHELL` and `--man-pages DIR` stand without a subcommand, so they are looked for before the rest is parsed.
+//! `--completions SHELL` and `--man-pages DIR` take no subcommand, so they are looked for before the rest is parsed.
 
 use super::console::Console;
-use super::{command, print, version};
+use super::{command, completions, man, print};
 use crate::error::hinted;
 use crate::weights::write_whole;
 use crate::words::counted;
 use anyhow::Result;
 use clap_complete::Shell;
-use clap_mangen::Man;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// What is asked for.
+/// A document to make.
 #[derive(Debug)]
 pub enum Document {
     Completions(Shell),
@@ -21,14 +20,14 @@ pub enum Document {
 }
 
 impl Document {
-    /// The one that `arguments`, without the program's name, ask for with no subcommand beside it.
+    /// Returns the document that `arguments`, without the program's name, ask for; `None` if they have a subcommand.
     pub fn asked_for(arguments: impl IntoIterator<Item = OsString>) -> Option<Self> {
         let arguments: Vec<OsString> = arguments.into_iter().collect();
         let names = |argument: &OsString| {
             let text = argument.to_string_lossy();
             text.starts_with("--completions") || text.starts_with("--man-pages")
         };
-        // Nearly all command lines ask for none, and are parsed once.
+        // Nearly all command lines ask for none, and are parsed only once.
         if !arguments.iter().any(names) {
             return None;
         }
@@ -44,17 +43,13 @@ impl Document {
     /// Prints the script, or writes the pages.
     pub fn make(self, console: &Console) -> Result<()> {
         match self {
-            Self::Completions(shell) => {
-                let mut script = Vec::new();
-                clap_complete::generate(shell, &mut command(), "resnet", &mut script);
-                print(&String::from_utf8_lossy(&script))
-            }
+            Self::Completions(shell) => print(&completions::script(shell)),
             Self::ManPages(folder) => {
-                let pages = man_pages()?;
+                let pages = man::pages()?;
                 std::fs::create_dir_all(&folder).map_err(|error| {
                     hinted(
-                        format!("cannot make folder `{}`: {error}", folder.display()),
-                        "pass a folder that can be written to",
+                        format!("cannot create folder `{}`: {error}", folder.display()),
+                        "pass a writable folder",
                     )
                 })?;
                 for (name, page) in &pages {
@@ -71,26 +66,6 @@ impl Document {
             }
         }
     }
-}
-
-/// A page for the program and one for each subcommand, by their files' names.
-fn man_pages() -> Result<Vec<(String, Vec<u8>)>> {
-    // The long version names the processor at hand, which is not the reader's.
-    let mut command = command()
-        .long_version(version::short())
-        .disable_help_subcommand(true);
-    command.build();
-    let commands = std::iter::once(&command).chain(command.get_subcommands());
-    commands
-        .map(|command| {
-            let page = Man::new(command.clone())
-                .source(format!("resnet {}", version::short()))
-                .manual("User Commands");
-            let mut text = Vec::new();
-            page.render(&mut text)?;
-            Ok((page.get_filename(), text))
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -126,48 +101,6 @@ mod tests {
             "train --man-pages pages",
         ] {
             assert!(asked_for(line).is_none(), "{line}");
-        }
-    }
-
-    /// Every visible flag of every command is named in bold in its page, and no line of text is taken for a request.
-    #[test]
-    fn man_pages_name_every_flag() {
-        let pages = man_pages().unwrap();
-        let names: Vec<&str> = pages.iter().map(|(name, _)| name.as_str()).collect();
-        assert!(
-            names.contains(&"resnet.1") && names.contains(&"resnet-train.1"),
-            "{names:?}"
-        );
-        let mut command = command().disable_help_subcommand(true);
-        command.build();
-        assert_eq!(pages.len(), 1 + command.get_subcommands().count());
-        let commands = std::iter::once(&command).chain(command.get_subcommands());
-        for (command, (name, page)) in commands.zip(&pages) {
-            let page = std::str::from_utf8(page).unwrap();
-            let title = format!(".TH {} 1 ", name.trim_end_matches(".1"));
-            assert!(page.contains(&title), "{name}: {page}");
-            for line in page.lines().filter(|line| line.starts_with(['.', '\''])) {
-                let request = line.split(' ').next().unwrap();
-                let known = [
-                    ".ie", ".el", ".TH", ".SH", ".SS", ".TP", ".RS", ".RE", ".PP", ".br", ".IP",
-                    ".nf", ".fi",
-                ];
-                assert!(known.contains(&request), "{name}: {line}");
-            }
-            for argument in command
-                .get_arguments()
-                .filter(|argument| !argument.is_hide_set())
-            {
-                let Some(long) = argument.get_long() else {
-                    continue;
-                };
-                let written = format!("\\-\\-{}", long.replace('-', "\\-"));
-                assert!(
-                    page.contains(&format!("\\fB{written}\\fR")),
-                    "{name}: --{long}"
-                );
-            }
-            assert!(!page.contains("instruction set: "), "{name}");
         }
     }
 }

@@ -10,6 +10,8 @@ use std::fmt::Write;
 pub struct Topic {
     /// Its name; that of the program itself is `resnet`.
     pub command: &'static str,
+    /// The description in its man page.
+    pub description: &'static str,
     /// Arguments that `-h` shows, by their clap id.
     common: &'static [&'static str],
     /// Command lines with what they do. `-h` shows the first [`FEW`].
@@ -23,6 +25,7 @@ const FEW: usize = 3;
 pub const TOPICS: [Topic; 5] = [
     Topic {
         command: "resnet",
+        description: "Trains, fine-tunes, evaluates and runs ResNet image classifiers. Loads the weights of torchvision, timm and transformers, from files or the Hugging Face hub. Data goes to standard output, messages to standard error.",
         common: &["completions", "man_pages"],
         examples: &[
             ("resnet predict cat.jpg", "Classify an image"),
@@ -39,6 +42,7 @@ pub const TOPICS: [Topic; 5] = [
     },
     Topic {
         command: "train",
+        description: "Trains a model from scratch, or fine-tunes one, and writes a run folder. What is not set is chosen from the data and printed at the start. A stopped run is resumed exactly, to the last bit. A run folder is a MODEL for every other command.",
         common: &[
             "data",
             "model",
@@ -88,6 +92,7 @@ pub const TOPICS: [Topic; 5] = [
     },
     Topic {
         command: "eval",
+        description: "Evaluates a model on a labeled dataset: top-1 and top-5 accuracy with confidence intervals, loss, and precision, recall and F1 of each class. With --compare, several models are evaluated on the same images and tested in pairs.",
         common: &[
             "model",
             "compare",
@@ -121,6 +126,7 @@ pub const TOPICS: [Topic; 5] = [
     },
     Topic {
         command: "predict",
+        description: "Classifies images: prints the most probable classes of each one. Unreadable images are reported and the rest still run; the exit status is then 1.",
         common: &[
             "inputs",
             "model",
@@ -153,6 +159,7 @@ pub const TOPICS: [Topic; 5] = [
     },
     Topic {
         command: "summary",
+        description: "Describes a model layer by layer: output shapes, parameters and multiply-adds, in the layout of torchsummary, torchinfo or PyTorch. With --time, measures each layer.",
         common: &[
             "model",
             "input",

@@ -5,6 +5,7 @@
 mod architecture;
 mod browser;
 mod comparison;
+mod completions;
 mod console;
 mod curve;
 mod device;
@@ -17,6 +18,7 @@ mod help;
 mod list;
 mod live;
 mod log;
+mod man;
 mod missing;
 mod numbers;
 mod outcome;

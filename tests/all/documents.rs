@@ -110,10 +110,8 @@ fn a_man_page_is_written_for_each_command() {
     let done = Resnet::new(["--man-pages".as_ref(), file.as_os_str()]).run();
     assert_eq!(done.status, 1);
     assert!(
-        done.stderr.starts_with("error: cannot make folder `")
-            && done
-                .stderr
-                .ends_with("hint: pass a folder that can be written to\n"),
+        done.stderr.starts_with("error: cannot create folder `")
+            && done.stderr.ends_with("hint: pass a writable folder\n"),
         "{}",
         done.stderr
     );
