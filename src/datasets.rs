@@ -40,7 +40,7 @@ impl DataName {
     /// anything else is a folder.
     ///
     /// # Errors
-    /// [`misuse`] when it is neither a dataset nor a path, or the path is a file; a failure when the folder does not exist.
+    /// [`misuse`] if it is malformed; a failure if there is no such dataset or folder, or the path is a file.
     pub fn parse(written: &str) -> Result<Self> {
         let path = Path::new(written);
         let (word, rest) = match written.split_once(':') {
@@ -124,7 +124,7 @@ fn noise(written: &str, rest: &str) -> Result<DataName> {
 /// Returns the error of an argument that is neither a fixed word nor a folder.
 fn unknown(written: &str) -> anyhow::Error {
     if Path::new(written).exists() {
-        return misuse(
+        return hinted(
             format!("`{written}` is a file, but a dataset is a folder"),
             "pass a folder with one folder of images per class; `cifar10:DIR` reads the original files in DIR",
         );
@@ -144,7 +144,7 @@ fn unknown(written: &str) -> anyhow::Error {
     let is_path = word.contains(['/', '\\', '.']) || Path::new(written).is_absolute();
     match nearest {
         // Half the letters of a short word make any other word.
-        Some((distance, known)) if !is_path && distance <= 3.min(known.len() / 2 - 1) => misuse(
+        Some((distance, known)) if !is_path && distance <= 3.min(known.len() / 2 - 1) => hinted(
             format!("there is no dataset or folder `{written}`"),
             format!("did you mean `{known}{rest}`?"),
         ),
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_usage_has_a_hint() {
+    fn wrong_usage_and_missing_datasets_have_a_hint() {
         for (written, hint) in [
             ("cifar11", "did you mean `cifar10`?"),
             ("CIFAR-10", "did you mean `cifar10`?"),
@@ -292,7 +292,9 @@ mod tests {
             ("Cargo.toml", "pass a folder"),
         ] {
             let error = DataName::parse(written).unwrap_err();
-            assert!(is_misuse(&error), "{written}");
+            // A dataset that is not there is no wrong usage, however near its name is.
+            let is_missing = hint.starts_with("did you mean") || written == "Cargo.toml";
+            assert_eq!(is_misuse(&error), !is_missing, "{written}");
             assert!(
                 hint_of(&error).unwrap().starts_with(hint),
                 "{written}: {:?}",

@@ -347,7 +347,7 @@ fn what_cannot_be_checked_is_refused() {
             1,
             "cannot read dataset `missing`",
         ),
-        ("train -d sampel --check", 2, "did you mean `sample`?"),
+        ("train -d sampel --check", 1, "did you mean `sample`?"),
     ] {
         let done = Resnet::line(line).folder(folder.path()).run();
         assert_eq!(done.status, status, "{line}: {}", done.stderr);
