@@ -64,3 +64,8 @@ pub use predict::{Prediction, Predictor};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The examples of docs/library.md, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/library.md")]
+struct Library;

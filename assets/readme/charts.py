@@ -4,11 +4,11 @@ import re
 
 # Rows of the table and their names in the chart.
 ROWS = [
-    (r"ResNet-18, 1 image of 224 px", "ResNet-18, 1 image"),
-    (r"ResNet-50, 1 image", "ResNet-50, 1 image"),
-    (r"ResNet-50, 8 images", "ResNet-50, 8 images"),
-    (r"training step, ResNet-34, 16 images of 224 px", "Training step, ResNet-34, 16 images"),
-    (r"training step, ResNet-18, 64 images of 32 px", "Training step, ResNet-18, 64 images of 32 px"),
+    ("ResNet-18, 1 image of 224 px", "ResNet-18, 1 image"),
+    ("ResNet-50, 1 image", "ResNet-50, 1 image"),
+    ("ResNet-50, 8 images", "ResNet-50, 8 images"),
+    ("training step, ResNet-34, 16 images of 224 px", "Training step, ResNet-34, 16 images"),
+    ("training step, ResNet-18, 64 images of 32 px", "Training step, ResNet-18, 64 images of 32 px"),
 ]
 PEERS = ["PyTorch", "PyTorch channels-last", "ONNX Runtime", "OpenVINO"]
 

@@ -59,7 +59,7 @@ class Recording:
         self.clock += 0.4
 
     def run(self, arguments, folder, seconds, every=0.25):
-        """Runs a program in a terminal of this size and shows it within the given number of seconds. Fails if the program fails."""
+        """Runs a program in a terminal of this size and shows it in at most `seconds`. Fails if it fails."""
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": str(COLUMNS)}
