@@ -9,6 +9,7 @@ use super::recipe::Recipe;
 use super::run::Run;
 use super::validation::Measured;
 use super::watch::{COLUMNS, Epoch, Watch};
+use crate::data::DatasetSurvey;
 use crate::data::ordered::caught;
 use crate::eval::Evaluation;
 use crate::explain::Explainer;
@@ -17,7 +18,9 @@ use crate::model::ResNet;
 use crate::report::date::Date;
 use crate::report::environment::environment;
 use crate::report::examined::Examined;
-use crate::report::page::{Again, Heading, Headline, Learning, Page, Settings, StepPoint, count};
+use crate::report::page::{
+    Again, Heading, Headline, Learning, Page, Settings, StepPoint, count, shared,
+};
 use crate::report::plot::Figure;
 use crate::report::plot::curves::{Point, learning_curves};
 use crate::report::{REPORT, thousands, write_page};
@@ -93,15 +96,25 @@ impl Run {
         let recipe = Recipe::parse(&self.identity.recipe)?;
         let data = recipe.data.unwrap_or_default();
         let config = folder.config_text()?;
+        let survey = folder.survey();
+        let mut headline = self.headline(&epochs, ended, examined.as_ref(), &data);
+        let overlaps = survey.as_ref().map(DatasetSurvey::overlaps);
+        let overlaps = overlaps.iter().flatten();
+        headline.warnings.extend(
+            overlaps
+                .filter(|overlap| overlap.splits[0] == "train")
+                .map(shared),
+        );
         let page = Page {
             heading: self.heading(&data, recipe.model.as_deref()),
-            headline: self.headline(&epochs, ended, examined.as_ref(), &data),
+            headline,
             learning: Some(Learning {
                 epochs: &epochs,
                 best: ended.best.map(|(epoch, _)| epoch),
                 steps: self.steps(),
             }),
             examined: examined.as_ref(),
+            data: survey.as_ref(),
             settings: Settings::of_toml(&config),
             again: Again {
                 command: folder.command().and_then(|command| {

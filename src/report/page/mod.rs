@@ -20,7 +20,9 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::examined::Examined;
+use crate::data::DatasetSurvey;
 pub use curves::{Learning, StepPoint};
+pub use data::shared;
 pub use heading::{Heading, Headline};
 use html::Html;
 pub use html::count;
@@ -43,6 +45,8 @@ pub struct Page<'a> {
     pub learning: Option<Learning<'a>>,
     /// The evaluation with its images.
     pub examined: Option<&'a Examined>,
+    /// The dataset, if it was surveyed.
+    pub data: Option<&'a DatasetSurvey>,
     /// The settings of the run.
     pub settings: Vec<Settings>,
     /// The command and the machine.
@@ -77,8 +81,10 @@ impl Page<'_> {
                 (
                     "data",
                     "Data",
-                    self.examined
-                        .is_some_and(|examined| !examined.spread.is_empty()),
+                    self.data.is_some()
+                        || self
+                            .examined
+                            .is_some_and(|examined| !examined.spread.is_empty()),
                 ),
                 ("settings", "Settings", !self.settings.is_empty()),
                 ("reproduce", "Reproduce", true),
@@ -96,7 +102,7 @@ impl Page<'_> {
             images::cams(&mut page, examined);
         }
         let examined = self.examined.filter(|_| has_images);
-        data::section(&mut page, examined);
+        data::section(&mut page, self.data, examined);
         reproduce::settings(&mut page, &self.settings);
         reproduce::section(&mut page, &self.again);
         page.raw("</main>\n");

@@ -52,6 +52,7 @@ fn a_run_leaves_a_report_and_its_plots() {
         "<dt>Best epoch</dt>",
         "top-1 accuracy</b> on 6 validation images of data",
         "the same images selected the best epoch",
+        "<b>Duplicates</b> 6 validation images are in the training set, too",
     ] {
         assert!(page.contains(text), "{text}");
     }
