@@ -193,7 +193,7 @@ mod tests {
         }
         let figure = reliability_diagram(&calibration, "").unwrap();
         assert!(figure.svg.contains("Expected calibration error 0.00 %"));
-        assert_eq!(gaps(&figure), [0]);
+        assert!(gaps(&figure).is_empty());
         for _ in 0..4 {
             calibration.add(0.75, false);
         }
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(gaps(&figure), [SIDE * 3 / 4 - (SIDE * 3 + 4) / 8]);
     }
 
-    /// The heights of the gaps.
+    /// The heights of the gaps where the model is overconfident; the last red rectangle is the legend's.
     fn gaps(figure: &Figure) -> Vec<i32> {
         let red = format!("{:06X}", 0xCF_222E);
         let gaps = figure.svg.lines().filter(|line| line.contains(&red));
@@ -211,7 +211,9 @@ mod tests {
             let (_, rest) = line.split_once("height=\"")?;
             rest.split_once('"')?.0.parse().ok()
         };
-        gaps.filter_map(height).collect()
+        let mut heights: Vec<i32> = gaps.filter_map(height).collect();
+        heights.pop();
+        heights
     }
 
     #[test]
