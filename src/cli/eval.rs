@@ -74,7 +74,7 @@ pub struct Args {
     /// Write a report and plots to a folder
     ///
     /// evaluation.json, predictions.csv, report.html and plots/; with --compare, comparison.json, comparison.csv,
-    /// comparison.svg and comparison.png. Files of an earlier evaluation are replaced.
+    /// comparison.html, comparison.svg and comparison.png. Files of an earlier evaluation are replaced.
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
     /// Open the report in the default browser
