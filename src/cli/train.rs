@@ -75,7 +75,7 @@ pub struct Args {
     /// with --format json).
     #[arg(long)]
     dry_run: bool,
-    /// Inspect the data and exit: classes, unreadable and duplicate images
+    /// Inspect the data and exit
     ///
     /// Counts the images of each class and split, decodes every image, and lists those that cannot be read, that are in two
     /// splits or in two classes. Copies are found by content; a resized or re-saved image is not. Nothing is trained or written.
