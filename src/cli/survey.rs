@@ -329,7 +329,7 @@ total (2 classes)  1,290   47
         let text = table(&survey, 80, Some(CLASSES));
         assert_eq!(text.lines().count(), 1 + SHOWN_CLASSES + 1 + 1 + 1);
         assert!(
-            text.contains("\nn0003                1,300      50\n… 992 more\nn0996"),
+            text.contains("\nn0003                      1,300      50\n… 992 more\nn0996"),
             "{text}"
         );
         assert!(
