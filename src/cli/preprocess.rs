@@ -23,7 +23,7 @@ pub struct PreprocessArgs {
     /// Fraction of the resized image that the crop keeps
     #[arg(long, value_name = "FRACTION", value_parser = parse_part)]
     crop_pct: Option<f64>,
-    /// How an image is fitted to the input: center, squash or border
+    /// Crop mode, to fit images to the input: center, squash or border
     ///
     /// center resizes the short edge and crops the center, squash resizes both edges and crops the center, border resizes the
     /// long edge and pads with the mean color.

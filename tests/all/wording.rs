@@ -27,24 +27,35 @@ const READ: &[&str] = &[
 ];
 
 /// Files in these folders that are not read yet.
-const LATER: &[&str] = &[
-    "README.md",
-    "src/cli/device.rs",
-    "src/cli/documents.rs",
-    "src/cli/guesses.rs",
-    "src/cli/help.rs",
-    "src/cli/log.rs",
-    "src/cli/man.rs",
-    "src/cli/numbers.rs",
-    "src/cli/stop.rs",
-    "src/cli/terminal.rs",
-    "src/cli/version.rs",
-    "src/error.rs",
-    "tests/all/readme.rs",
-];
+const LATER: &[&str] = &["README.md", "tests/all/readme.rs"];
 
 /// Words that are allowed in one file, each with the reason.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
+    (
+        "src/cli/guesses.rs",
+        "net",
+        "a word that is typed and answered",
+    ),
+    (
+        "src/cli/guesses.rs",
+        "finetune",
+        "a word that is typed and answered",
+    ),
+    (
+        "src/cli/guesses.rs",
+        "optimiser",
+        "a word that is typed and answered",
+    ),
+    (
+        "src/cli/guesses.rs",
+        "visualise",
+        "a word that is typed and answered",
+    ),
+    (
+        "src/cli/guesses.rs",
+        "colour",
+        "a word that is typed and answered",
+    ),
     (
         "src/report/examined.rs",
         "pictures",
