@@ -292,6 +292,6 @@ mod tests {
         assert_eq!(anstream::adapter::strip_str(&colored).to_string(), plain);
         // Equally good ones are neither.
         report.evaluation.classes[0].f1 = 0.75;
-        assert!(!text(&report, None, look(false)).contains("best"));
+        assert!(!text(&report, None, look(false)).contains("  best"));
     }
 }

@@ -80,7 +80,7 @@ pub struct Args {
     /// Counts the images of each class and split, decodes every image, and lists those that cannot be read, that are in two
     /// splits or in two classes. Copies are found by content; a resized or re-saved image is not. Nothing is trained or written.
     /// The exit status is 1 if an image cannot be read.
-    #[arg(long, conflicts_with_all = ["resume", "output", "dry_run", "histograms", "open"])]
+    #[arg(long, conflicts_with_all = ["output", "dry_run", "histograms", "open"])]
     check: bool,
     /// Output format: text, or json (one line per step and epoch on stdout)
     #[arg(
@@ -309,6 +309,9 @@ pub fn run(
             ));
         }
     }
+    if args.resume.is_some() {
+        args.refuse_with_resume(&said)?;
+    }
     let workers = args.workers.count(threads);
     if args.check {
         return check(args, said, workers, console);
@@ -331,7 +334,6 @@ pub fn run(
         })
     };
     let ended = if let Some(folder) = &args.resume {
-        args.refuse_with_resume(&said)?;
         let site = site(DTypeChoice::F32)?;
         let length = Length {
             epochs: said.epochs,
@@ -486,6 +488,7 @@ impl Args {
             ("--output", self.output.is_some()),
             ("--name", self.name.is_some()),
             ("--dry-run", self.dry_run),
+            ("--check", self.check),
         ];
         given.extend(
             others

@@ -356,7 +356,7 @@ mod tests {
                     planes: vec![16, 32, 1 << 40],
                     ..base.clone()
                 },
-                "end at",
+                "must be at most",
             ),
             (
                 ModelConfig {

@@ -103,6 +103,10 @@ impl Run {
         let begun_with = card.and_then(|card| card.run.clone());
         let recipe = data.fill(said, model, &base, watch)?;
         let settings = Settings::new(&recipe)?;
+        // Before the data are inspected, which takes its time.
+        let train = data.set.train.as_ref();
+        let train = train.context("the dataset has no training images")?;
+        let weights = class_weights(&settings, train, data.set.labels.len())?;
         let survey = inspect(&data, &recipe, &settings, site.workers, watch)?;
         let start = match checkpoint {
             Some(checkpoint) => Start::of(&checkpoint, &data.set.labels, &settings, watch)?,
@@ -118,17 +122,10 @@ impl Run {
             sizes: data.sizes(),
             contents: Some(data.contents()),
             place: data.place(),
-            class_weights: None,
+            class_weights: weights.map(|weights| weights.into_iter().map(Exact).collect()),
             device: place(&site.device).to_owned(),
             instructions: instructions(settings.dtype, &site.device),
             begun_with,
-        };
-        let train = data.set.train.as_ref();
-        let train = train.context("the dataset has no training images")?;
-        let weights = class_weights(&settings, train, identity.config.classes)?;
-        let identity = Identity {
-            class_weights: weights.map(|weights| weights.into_iter().map(Exact).collect()),
-            ..identity
         };
         let parts = Parts {
             settings,

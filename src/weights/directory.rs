@@ -268,7 +268,7 @@ mod tests {
                 .entry("b/data", 6)
                 .unwrap_err()
                 .to_string()
-                .contains("more than the 6")
+                .contains("more than the limit of 6")
         );
         assert_eq!(
             directory.entry("c", 9).unwrap_err().to_string(),

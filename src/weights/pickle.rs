@@ -167,7 +167,9 @@ mod tests {
             bytes.extend(b"N.");
             let error = Pickle::parse(&bytes).unwrap_err();
             assert!(
-                error.to_string().contains("more than the 4194304"),
+                error
+                    .to_string()
+                    .contains("more instructions than the limit of 4194304"),
                 "{error}"
             );
         }

@@ -36,7 +36,7 @@ fn run(line: &str) -> Finished {
 fn errors_and_their_hints_are_one_object() {
     for (line, status, message, hint) in [
         (
-            "predict missing.png -m missing.pth",
+            "predict assets/images/cat.png -m missing.pth",
             1,
             "cannot load weights `missing.pth`",
             true,

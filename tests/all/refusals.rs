@@ -397,22 +397,22 @@ const FAILURES: [Case; 47] = [
     (
         "train -d fake:8:3 --depth 20 --class-weights missing.txt --dry-run",
         1,
-        "error: cannot read class weights `missing.txt`: no such file\nhint: pass `auto`, or a file of 3 lines with a number each, in the order of the classes",
+        "error: cannot read class weights `missing.txt`: no such file\nhint: pass `auto`, or a file of 3 lines with one number each, in the order of the classes",
     ),
     (
         "train -d fake:8:2 --depth 20 --class-weights DIR/zeros.txt --dry-run",
         1,
-        "error: cannot read class weights `DIR/zeros.txt`: every weight is 0, so no picture would teach\nhint: give a number above 0 to the classes that are to be learnt",
+        "error: cannot read class weights `DIR/zeros.txt`: every weight is 0, so there is nothing to train on\nhint: write a number above 0 for at least one class",
     ),
     (
         "train -d fake:8 --optimizer adam --momentum 0.9",
         2,
-        "error: cannot train with --momentum 0.9: adam has averages of its own in its place\nhint: leave it out, or pass --optimizer sgd",
+        "error: cannot train with --momentum 0.9: adam has its own moving averages instead\nhint: leave it out, or pass --optimizer sgd",
     ),
     (
         "train -d fake:8 --milestones 3,5",
         2,
-        "error: cannot train with --milestones 3: only the scheduler `step` has them\nhint: pass --scheduler step, or leave --milestones out",
+        "error: cannot train with --milestones 3: only the scheduler `step` uses them\nhint: pass --scheduler step, or leave --milestones out",
     ),
     (
         "train -d missing --depth 34",

@@ -145,8 +145,8 @@ fn each_model_has_the_figures_that_it_has_alone_and_pairs_count_its_pictures() {
     assert!(drawn.contains("data, test: 15 images"));
     let first = table.lines().nth(1).unwrap();
     assert!(first.ends_with(",data,test,15,"), "{first}");
-    // These and the picture as PNG.
-    assert_eq!(fs::read_dir(folder.join("out")).unwrap().count(), 4);
+    // These, the drawing as PNG, and the page.
+    assert_eq!(fs::read_dir(folder.join("out")).unwrap().count(), 5);
 }
 
 #[test]

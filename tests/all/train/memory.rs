@@ -26,7 +26,7 @@ fn a_step_too_large_for_the_machine_is_refused_with_what_makes_it_smaller() {
     assert_eq!(done.status, 1, "{}", done.stderr);
     assert!(
         done.stderr
-            .starts_with("error: 4000000000 inputs of 3x16x16 need 12288 GB of memory"),
+            .starts_with("error: 4,000,000,000 inputs of 3x16x16 need 12288 GB of memory"),
         "{}",
         done.stderr
     );

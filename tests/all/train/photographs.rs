@@ -16,7 +16,8 @@ fn photographs(folder: &Path, classes: &[(&str, u8)]) {
         fs::create_dir_all(&folder).unwrap();
         for number in 0..*count {
             let image = RgbImage::from_fn(80, 80, |x, y| {
-                Rgb([x as u8 * 3, y as u8 * 3, number * class.as_bytes()[0]])
+                // No two images are the same.
+                Rgb([x as u8 * 3, y as u8 * 3, class.as_bytes()[0] + 5 * number])
             });
             image.save(folder.join(format!("{number}.png"))).unwrap();
         }
