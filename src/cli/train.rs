@@ -301,17 +301,7 @@ pub fn run(
     console: &Console,
 ) -> Result<Outcome> {
     let said = args.recipe()?;
-    for (flag, is_given) in [("--histograms", args.histograms), ("--open", args.open)] {
-        if is_given && args.dry_run {
-            return Err(misuse(
-                format!("{flag} cannot be used with --dry-run, which writes nothing"),
-                "leave one of them out",
-            ));
-        }
-    }
-    if args.resume.is_some() {
-        args.refuse_with_resume(&said)?;
-    }
+    args.refuse_conflicts(&said)?;
     let workers = args.workers.count(threads);
     if args.check {
         return check(args, said, workers, console);
@@ -477,6 +467,22 @@ impl Args {
         Ok(own
             .or(self.architecture.recipe())
             .or(self.preprocess.recipe()?))
+    }
+
+    /// Rejects flags that exclude each other and that the parser does not know of.
+    fn refuse_conflicts(&self, said: &Recipe) -> Result<()> {
+        for (flag, is_given) in [("--histograms", self.histograms), ("--open", self.open)] {
+            if is_given && self.dry_run {
+                return Err(misuse(
+                    format!("{flag} cannot be used with --dry-run, which writes nothing"),
+                    "leave one of them out",
+                ));
+            }
+        }
+        if self.resume.is_some() {
+            self.refuse_with_resume(said)?;
+        }
+        Ok(())
     }
 
     /// Rejects flags that a resumed run cannot have.
