@@ -103,6 +103,7 @@ pub fn pages() -> Result<Vec<(String, Vec<u8>)>> {
         .long_version(version::short())
         .disable_help_subcommand(true);
     program.build();
+    // A page has the description of every flag, also of those that `-h` leaves out.
     TOPICS
         .iter()
         .map(|topic| {
@@ -110,7 +111,10 @@ pub fn pages() -> Result<Vec<(String, Vec<u8>)>> {
                 "resnet" => &program,
                 name => program.find_subcommand(name).unwrap_or(&program),
             };
-            page(command.clone(), topic)
+            let command = command
+                .clone()
+                .mut_args(|argument| argument.hide_short_help(false));
+            page(command, topic)
         })
         .collect()
 }
@@ -228,6 +232,8 @@ mod tests {
                 );
             }
             assert!(!page.contains("instruction set: "), "{name}");
+            let undescribed = page.split(".TP\n").find(|entry| entry.contains("\n\n"));
+            assert_eq!(undescribed, None, "{name}");
         }
     }
 
