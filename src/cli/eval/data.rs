@@ -6,44 +6,61 @@ use crate::train::curves::data_of;
 use crate::weights::Card;
 use crate::weights::run::canonical;
 use anyhow::Result;
+use std::path::Path;
+
+/// The dataset that the model in the binary was trained on, and the part of it that is in the binary.
+const WHOLE: &str = "fashion-mnist";
+const PART: &str = "sample";
+const HINT: &str = "pass the images with -d";
 
 /// Returns the dataset that the models of `cards`, which a user wrote as `written`, were all trained on.
 ///
 /// # Errors
 /// If a model does not record its data, two models were trained on different data, or these are gone.
 pub fn of_runs(cards: &[&Card], written: &[String]) -> Result<(String, DataName)> {
-    let hint = "pass the images with -d";
     let mut common: Option<&str> = None;
-    for card in cards {
+    // The model in the binary is at home on the whole of Fashion-MNIST and on its part in the binary.
+    let mut has_bundled = false;
+    for (card, model) in cards.iter().zip(written) {
         let Some(run) = &card.run else {
             return Err(misuse(
                 format!(
                     "no dataset is given, and `{}` does not record the one it was trained on",
                     card.name
                 ),
-                hint,
+                HINT,
             ));
         };
-        if common.is_some_and(|common| common != run.data) {
-            return Err(misuse(
-                "no dataset is given, and the models were trained on different ones",
-                hint,
-            ));
+        if model == "sample" && run.data == WHOLE && !Path::new(model).exists() {
+            has_bundled = true;
+            continue;
+        }
+        let is_other = |common: &str| common != run.data;
+        if common.is_some_and(is_other) {
+            return Err(different());
         }
         common = Some(&run.data);
     }
-    let common = common.unwrap_or_default();
+    let common = common.unwrap_or(PART);
+    if has_bundled && ![WHOLE, PART].contains(&common) {
+        return Err(different());
+    }
     // A recipe also knows the folder of a named dataset's files.
     let recipes = written.iter().filter_map(|model| data_of(model));
     let mut same = recipes.filter(|data| canonical(data) == common);
-    let bundled = || (written == ["sample"]).then(|| "sample".to_owned());
-    let data = same.next().or_else(bundled);
-    let data = data.unwrap_or_else(|| common.to_owned());
+    let data = same.next().unwrap_or_else(|| common.to_owned());
     let name = DataName::parse(&data).map_err(|_| {
         hinted(
             format!("the data of training, `{data}`, is no longer there"),
-            format!("put it back, or {hint}"),
+            format!("put it back, or {HINT}"),
         )
     })?;
     Ok((data, name))
+}
+
+fn different() -> anyhow::Error {
+    misuse(
+        "no dataset is given, and the models were trained on different ones",
+        HINT,
+    )
 }
