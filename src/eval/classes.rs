@@ -157,10 +157,7 @@ fn refusal(count: usize, data: &[String], found: &[Option<u32>]) -> anyhow::Erro
         "two classes of the data match the same class of the model".to_owned()
     } else {
         let is = if unknown.len() == 1 { "is" } else { "are" };
-        format!(
-            "{}{more} {is} not among the classes of the model",
-            listed.join(", ")
-        )
+        format!("{}{more} {is} unknown to it", listed.join(", "))
     };
     hinted(
         format!(
@@ -352,23 +349,23 @@ mod tests {
             (
                 &["cat", "dog"][..],
                 &["cats", "dog"][..],
-                "`cats` is not among the classes of the model (2 classes in the data, 2 in the model)",
+                "`cats` is unknown to it (2 classes in the data, 2 in the model)",
             ),
             (
                 &["dots", "rings", "stripes"],
                 &["circle", "class", "square"],
-                "`circle`, `class`, `square` are not among the classes of the model (3 classes in the data, 3 in the model)",
+                "`circle`, `class`, `square` are unknown to it (3 classes in the data, 3 in the model)",
             ),
             // A known name in another place: the order means nothing.
             (
                 &["cat", "dog", "bird"],
                 &["bird", "cat", "hound"],
-                "`hound` is not among the classes of the model (3 classes in the data, 3 in the model)",
+                "`hound` is unknown to it (3 classes in the data, 3 in the model)",
             ),
             (
                 &["a", "b"],
                 &["c", "d", "e", "f", "g"],
-                "`c`, `d`, `e` and 2 more are not among the classes of the model (5 classes in the data, 2 in the model)",
+                "`c`, `d`, `e` and 2 more are unknown to it (5 classes in the data, 2 in the model)",
             ),
             (
                 &["a", "b", "c"],
@@ -378,7 +375,7 @@ mod tests {
             (
                 &["crane", "crane", "x"],
                 &["crane"],
-                "`crane` is not among the classes of the model (1 class in the data, 3 in the model)",
+                "`crane` is unknown to it (1 class in the data, 3 in the model)",
             ),
         ] {
             let error = one_line(&matched(model, model.len(), data).unwrap_err());

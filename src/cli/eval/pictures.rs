@@ -183,7 +183,7 @@ fn choose(
             },
         },
     };
-    found.ok_or_else(|| no_such_split(data, written, asked))
+    found.ok_or_else(|| no_such_split(data, written, asked, own))
 }
 
 /// Returns all images of a folder without splits.
@@ -228,7 +228,20 @@ fn held_out(data: &DataSet, written: &str, own: &[&RunNote]) -> Result<Option<(C
     Ok(Some((carved, parts)))
 }
 
-fn no_such_split(data: &DataSet, written: &str, asked: Option<SplitChoice>) -> anyhow::Error {
+fn no_such_split(
+    data: &DataSet,
+    written: &str,
+    asked: Option<SplitChoice>,
+    own: &[&RunNote],
+) -> anyhow::Error {
+    let mut there = flags(data);
+    if data.val.is_none() && own.iter().any(|run| run.carved.is_some()) {
+        there.insert(0, "--split val".to_owned());
+    }
+    // Images that were trained on are no substitute for others.
+    if there.len() > 1 {
+        there.retain(|flag| flag != "--split train");
+    }
     let asked = match asked {
         Some(SplitChoice::Test) => "test",
         Some(SplitChoice::Val) => "val",
@@ -236,8 +249,8 @@ fn no_such_split(data: &DataSet, written: &str, asked: Option<SplitChoice>) -> a
         Some(SplitChoice::All) | None => "test or val",
     };
     hinted(
-        format!("data `{written}` has no {asked} split"),
-        format!("pass {}", flags(data).join(" or ")),
+        format!("dataset `{written}` has no {asked} split"),
+        format!("pass {}", there.join(" or ")),
     )
 }
 

@@ -130,7 +130,7 @@ fn the_split_is_test_where_there_is_one_and_else_val() {
     assert_eq!(missing.status, 1);
     assert_eq!(
         missing.stderr,
-        "error: data `data` has no train split\nhint: pass --split test or --split val\n"
+        "error: dataset `data` has no train split\nhint: pass --split test or --split val\n"
     );
     let alone = run(folder.path(), "eval -m model -d data/test -f json");
     assert_eq!(
@@ -164,7 +164,7 @@ fn the_split_is_test_where_there_is_one_and_else_val() {
         (only_train.status, only_train.stderr.as_str()),
         (
             1,
-            "error: data `data` has no test or val split\nhint: pass --split train\n"
+            "error: dataset `data` has no test or val split\nhint: pass --split train\n"
         )
     );
     assert_eq!(
@@ -312,7 +312,7 @@ fn classes_are_matched_by_name_and_refused_where_they_cannot_be() {
         (done.status, done.stderr.as_str()),
         (
             1,
-            "error: cannot evaluate `other` on `data`: the classes of the data are not those of the model: `a`, `b`, `c` are not among the classes of the model (3 classes in the data, 2 in the model)\nhint: name the class folders like the classes of the model, or train on this data: `resnet train -m MODEL -d DATA`\n"
+            "error: cannot evaluate `other` on `data`: the classes of the data are not those of the model: `a`, `b`, `c` are unknown to it (3 classes in the data, 2 in the model)\nhint: name the class folders like the classes of the model, or train on this data: `resnet train -m MODEL -d DATA`\n"
         )
     );
 }

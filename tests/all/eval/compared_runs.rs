@@ -128,6 +128,15 @@ fn the_part_that_validated_is_carved_again_where_all_runs_put_the_same_aside() {
         );
         assert_eq!(model["curves"].as_array().unwrap().len(), 1);
     }
+    // Images that were trained on are no way out where others are left.
+    let missing = run(folder, "eval -m x --split test");
+    assert_eq!(
+        (missing.status, missing.stderr.as_str()),
+        (
+            1,
+            "error: dataset `data` has no test split\nhint: pass --split val\n"
+        )
+    );
     for split in ["", "--split val", "--split train"] {
         let done = run(folder, &format!("eval --compare x z {split}"));
         assert_eq!((done.status, done.stdout.as_str()), (1, ""));
