@@ -57,7 +57,7 @@ pub struct Args {
     list: bool,
     /// Time each layer over RUNS forward passes
     ///
-    /// [default RUNS: 10] After three warm-up passes. Weights are prepared as for inference on many images.
+    /// They follow three warm-up passes. Weights are prepared as for inference on many images. [default RUNS: 10]
     #[arg(long, value_name = "RUNS", num_args = 0..=1, default_missing_value = "10", value_parser = parse_runs)]
     time: Option<u32>,
     /// Numeric type of timed passes: f32, f64, or f16 and bf16 on GPUs
@@ -209,7 +209,7 @@ fn subject(
         Some(model) => {
             if let Some(flag) = args.architecture.settled_by_model() {
                 return Err(misuse(
-                    format!("{flag} cannot be used with MODEL, whose architecture is what it is"),
+                    format!("{flag} cannot be used with MODEL, which has its own architecture"),
                     "leave one of the two out",
                 ));
             }

@@ -1,10 +1,10 @@
 //! Usage errors in the form of all others: what is wrong, and the way out.
 
 use super::guesses::{Line, guess_argument, guess_command, nearest};
-use super::help::TOPICS;
+use super::help::{TOPICS, Topic};
 use crate::words::thousands;
-use clap::Command;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
+use clap::{Arg, Command};
 
 /// Returns the message and the hint for a command line that clap refused; `arguments` are without the program's name.
 pub fn explain(error: &Error, arguments: &[String], parser: &Command) -> (String, Option<String>) {
@@ -34,11 +34,17 @@ pub fn explain(error: &Error, arguments: &[String], parser: &Command) -> (String
             Some("`resnet --help` lists the commands".to_owned()),
         ),
         ErrorKind::MissingRequiredArgument => {
-            let missing = quoted(&strings(error, ContextKind::InvalidArg));
+            let names = strings(error, ContextKind::InvalidArg);
+            let missing = quoted(&names);
             let topic = TOPICS
                 .iter()
                 .find(|topic| Some(topic.command) == line.command());
-            let example = topic.map(|topic| format!("for example `{}`", topic.examples[0].0));
+            let example = topic.map(|topic| {
+                let mut lines = topic.examples.iter().map(|(line, _)| *line);
+                let shown =
+                    lines.find(|line| names.iter().any(|name| has(line, name, topic, parser)));
+                format!("for example `{}`", shown.unwrap_or(topic.examples[0].0))
+            });
             (format!("missing {missing}"), example)
         }
         ErrorKind::ArgumentConflict => {
@@ -80,6 +86,19 @@ pub fn explain(error: &Error, arguments: &[String], parser: &Command) -> (String
             (message.replace('\'', "`"), Some(more(&line, "options")))
         }
     }
+}
+
+/// Returns true if the example `line` of `topic` has the option that clap calls `name`, such as `--output <DIR>`.
+fn has(line: &str, name: &str, topic: &Topic, parser: &Command) -> bool {
+    let command = parser.find_subcommand(topic.command);
+    let mut arguments = command.into_iter().flat_map(Command::get_arguments);
+    let long = name.split(' ').next().unwrap_or_default();
+    let option = arguments.find(|argument| argument.get_long() == long.strip_prefix("--"));
+    let short = option
+        .and_then(Arg::get_short)
+        .map(|short| format!("-{short}"));
+    let mut words = line.split(' ');
+    option.is_some() && words.any(|word| word == long || Some(word) == short.as_deref())
 }
 
 /// Returns clap's reason as a requirement: `0 is not in 1..=1024` becomes `must be 1 to 1,024`.

@@ -227,7 +227,7 @@ const FAILURES: [Case; 47] = [
     (
         "summary MODEL --depth 50",
         2,
-        "error: --depth cannot be used with MODEL, whose architecture is what it is\nhint: leave one of the two out",
+        "error: --depth cannot be used with MODEL, which has its own architecture\nhint: leave one of the two out",
     ),
     (
         "summary MODEL --input 1x32x32",
@@ -463,7 +463,7 @@ fn wrong_usage_says_what_is_wrong_with_status_two() {
 }
 
 /// Common guesses, with the whole of stderr.
-const GUESSES: [Case; 8] = [
+const GUESSES: [Case; 10] = [
     (
         "train photos",
         2,
@@ -503,6 +503,16 @@ const GUESSES: [Case; 8] = [
         "predict",
         2,
         "error: missing `<IMAGE|DIR|->...`\nhint: for example `resnet predict cat.jpg`\n",
+    ),
+    (
+        "predict cat.jpg --explain-class cat",
+        2,
+        "error: missing `--explain <DIR>`\nhint: for example `resnet predict cat.jpg --explain maps`\n",
+    ),
+    (
+        "eval -m sample --open",
+        2,
+        "error: missing `--output <DIR>`\nhint: for example `resnet eval -m runs/my-run -d photos -o out`\n",
     ),
 ];
 
