@@ -20,12 +20,12 @@ pub struct ArchitectureArgs {
     width: Option<u16>,
     /// Groups of 3x3 convolutions
     ///
-    /// In bottlenecks, as in `ResNeXt`. [default: 1]
+    /// For depths 50, 101 and 152, as in ResNeXt. [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     groups: Option<u16>,
     /// Channels per group in the first stage
     ///
-    /// As in torchvision: 4 in `resnext50_32x4d`, 128 in `wide_resnet50_2`. [default: 64]
+    /// As in torchvision: 4 in resnext50_32x4d, 128 in wide_resnet50_2. [default: 64]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
     width_per_group: Option<u16>,
     /// No shortcuts: the paper's plain networks

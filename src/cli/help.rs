@@ -33,10 +33,7 @@ pub const TOPICS: [Topic; 5] = [
                 "resnet train -d photos -m resnet50",
                 "Fine-tune on your own images",
             ),
-            (
-                "resnet eval -m runs/my-run -d photos",
-                "Evaluate a trained model",
-            ),
+            ("resnet eval -m runs/my-run", "Evaluate a trained model"),
             ("resnet summary --depth 50", "Describe ResNet-50"),
         ],
     },
@@ -119,7 +116,7 @@ pub const TOPICS: [Topic; 5] = [
             ),
             ("resnet eval -m sample -d sample", "Try it offline"),
             (
-                "resnet eval -m resnet50 -d imagenet -f json",
+                "resnet eval -m runs/my-run -f json",
                 "Print one line of JSON",
             ),
         ],
@@ -144,7 +141,7 @@ pub const TOPICS: [Topic; 5] = [
             ("resnet predict cat.jpg", "Classify with ResNet-50"),
             (
                 "resnet predict photos -m runs/my-run -o out.csv",
-                "A folder, by your own model",
+                "A folder, with your own model",
             ),
             (
                 "resnet predict cat.jpg --explain maps",

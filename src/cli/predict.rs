@@ -43,7 +43,7 @@ pub struct Args {
     format: Option<Format>,
     /// Write predictions to a .csv or .json file
     ///
-    /// Instead of printing them. The ending decides the format; the lines are those of --format.
+    /// They are not printed then. The ending decides the format; the lines are those of --format.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Leave out classes below a probability: 0.5 or 50%
@@ -57,7 +57,7 @@ pub struct Args {
     /// Images per batch [default: 16]
     #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=65536))]
     batch_size: Option<u32>,
-    /// Class names, one per line, for the model's
+    /// File of class names, one per line, to print instead of the model's
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     /// Numeric type: f32, f64 (slow, for reference), or f16 and bf16 on GPUs

@@ -51,7 +51,7 @@ pub struct Args {
     model: Option<String>,
     /// Recipe: a TOML file of flags
     ///
-    /// Such as the config.toml of a run. Flags on the command line override the recipe, and the recipe overrides the defaults.
+    /// The config.toml of a run is one. Flags on the command line override the recipe, and the recipe overrides the defaults.
     #[arg(long, value_name = "FILE")]
     recipe: Option<PathBuf>,
     /// Run folder [default: runs/<data>-<model>-<n>]
@@ -241,7 +241,7 @@ pub const IMAGES: &str = "Images and augmentation";
 struct PictureArgs {
     /// Fraction to hold out for validation
     ///
-    /// Of the training images. [default: 0.1 for a folder without val/ or test/; otherwise none]
+    /// They are taken from the training images. [default: 0.1 for a folder without val/ or test/; otherwise none]
     #[arg(long, value_name = "FRACTION", allow_negative_numbers = true, value_parser = held_out)]
     val_split: Option<f64>,
     /// Augmentation, such as crop-flip or randaugment

@@ -26,7 +26,7 @@ impl Run {
         for measured in self.validation.iter().chain(&self.test) {
             if before.seen(name, &measured.split) != Seen::Never {
                 watch.note(&format!(
-                    "the pretrained model was trained on {} or selected by them: results on them are optimistic",
+                    "results on {} are optimistic: the pretrained model was trained on these images or selected by them",
                     measured.text
                 ));
             }
