@@ -25,7 +25,7 @@ pub struct ArchitectureArgs {
     groups: Option<u16>,
     /// Channels per group in the first stage
     ///
-    /// As in torchvision: 4 in resnext50_32x4d, 128 in wide_resnet50_2. [default: 64]
+    /// As in torchvision: 4 in ResNeXt-50 32x4d, 128 in Wide ResNet-50-2. [default: 64]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
     width_per_group: Option<u16>,
     /// No shortcuts: the paper's plain networks
