@@ -136,12 +136,9 @@ impl Examined {
         let root = root(split);
         let chosen: Vec<Record> = chosen.into_values().collect();
         let right = spread.iter().filter(|record| record.is_right());
-        let explained = right.take(EXPLAINED);
-        let large: HashSet<u32> = mistakes
-            .iter()
-            .chain(explained)
-            .map(|one| one.index)
-            .collect();
+        let explained = varied(right.map(|record| (record.class, record.index)));
+        let large = mistakes.iter().map(|one| one.index);
+        let large: HashSet<u32> = large.chain(explained).collect();
         let pictures: Vec<Shown> = chosen
             .par_iter()
             .filter_map(|record| {
@@ -190,12 +187,11 @@ impl Examined {
     ) -> Self {
         let turns = Turns::default();
         let mut places: Vec<usize> = self.mistakes.iter().copied().take(EXPLAINED).collect();
-        let is_right = |place: &usize| {
-            let picture = &self.pictures[*place];
-            picture.class == picture.predicted
-        };
-        let right = self.spread.iter().copied().filter(is_right);
-        places.extend(right.take(EXPLAINED));
+        let right = self.spread.iter().filter_map(|&place| {
+            let picture = &self.pictures[place];
+            (picture.class == picture.predicted).then_some((picture.class, place))
+        });
+        places.extend(varied(right));
         let explain = |place: usize| {
             let index = self.pictures[place].index;
             let overlay = |picture: &RgbImage| {
@@ -297,6 +293,21 @@ impl Examined {
     }
 }
 
+/// Returns [`EXPLAINED`] of some images with their classes: one of each class before a second of any, for those of a folder come
+/// class by class.
+fn varied<T>(images: impl Iterator<Item = (u32, T)>) -> impl Iterator<Item = T> {
+    let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
+    let mut ranked: Vec<(usize, T)> = images
+        .map(|(class, image)| {
+            let count = counts.entry(class).or_default();
+            *count += 1;
+            (*count, image)
+        })
+        .collect();
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().map(|(_, image)| image).take(EXPLAINED)
+}
+
 /// Returns the images to show of each cell, in the order of [`Examined::cells`].
 fn by_cell(records: &[Record]) -> Vec<((u32, u32), Vec<Record>)> {
     let mut cells: BTreeMap<(u32, u32), Vec<Record>> = BTreeMap::new();
@@ -373,4 +384,16 @@ fn shown(
         predicted: record.predicted,
         probability: record.probability,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn explained_images_are_of_different_classes_first() {
+        let of_a_folder = [(0, 'a'), (0, 'b'), (0, 'c'), (1, 'd'), (1, 'e')];
+        let chosen: Vec<char> = varied(of_a_folder.into_iter()).collect();
+        assert_eq!(chosen, ['a', 'd', 'b']);
+    }
 }
