@@ -174,7 +174,7 @@ impl<'a> Matrix<'a> {
             }
         }
         frame(area, [left, top, left + side, top + side], Colour::Muted, 1)?;
-        let legend = "blue: correct, red: wrong; by their share of the row";
+        let legend = "share of the row: correct blue, wrong red";
         let at = [x + 24, top + side + 18];
         write(area, legend, at, Stand::Right, self.size()[0] - 30, &axis)
     }

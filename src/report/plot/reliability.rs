@@ -6,6 +6,7 @@ use anyhow::Result;
 use super::canvas::{Area, Stand, figure, fill, frame, letters, line, write};
 use super::{Colour, Figure, Panel};
 use crate::eval::Calibration;
+use crate::report::examined::FEWEST_TO_CALIBRATE;
 
 const SIZE: [i32; 2] = [480, 580];
 const LEFT: i32 = 64;
@@ -21,10 +22,14 @@ const HATCH: i32 = 6;
 /// # Errors
 /// Never: any bins can be drawn.
 pub fn reliability_diagram(calibration: &Calibration, subtitle: &str) -> Result<Figure> {
-    let title = format!(
-        "Expected calibration error {:.2} %",
-        100.0 * calibration.expected_error()
-    );
+    // The error of few images says nothing.
+    let images: u64 = calibration.bins.iter().map(|bin| bin.images).sum();
+    let title = if images as usize >= FEWEST_TO_CALIBRATE {
+        let error = 100.0 * calibration.expected_error();
+        format!("Expected calibration error {error:.2} %")
+    } else {
+        "Accuracy by confidence".to_owned()
+    };
     figure([&title, subtitle], SIZE, |area| {
         let ink = letters(Colour::Ink, 13);
         let muted = letters(Colour::Muted, 12);
@@ -188,19 +193,30 @@ mod tests {
     #[test]
     fn a_calibrated_model_has_no_gap() {
         let mut calibration = Calibration::default();
-        for right in [true, true, true, false] {
-            calibration.add(0.75, right);
+        for index in 0..100 {
+            calibration.add(0.75, index % 4 != 0);
         }
         let figure = reliability_diagram(&calibration, "").unwrap();
         assert!(figure.svg.contains("Expected calibration error 0.00 %"));
         assert!(gaps(&figure).is_empty());
-        for _ in 0..4 {
+        for _ in 0..100 {
             calibration.add(0.75, false);
         }
         let figure = reliability_diagram(&calibration, "").unwrap();
         assert!(figure.svg.contains("Expected calibration error 37.50 %"));
         // Three of eight are right.
         assert_eq!(gaps(&figure), [SIDE * 3 / 4 - (SIDE * 3 + 4) / 8]);
+    }
+
+    #[test]
+    fn few_images_have_no_calibration_error() {
+        let mut calibration = Calibration::default();
+        for _ in 1..FEWEST_TO_CALIBRATE {
+            calibration.add(0.75, true);
+        }
+        let figure = reliability_diagram(&calibration, "").unwrap();
+        assert!(figure.svg.contains("Accuracy by confidence"));
+        assert!(!figure.svg.contains("error"));
     }
 
     /// The heights of the gaps where the model is overconfident; the last red rectangle is the legend's.
