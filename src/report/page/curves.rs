@@ -33,7 +33,12 @@ pub struct StepPoint {
 
 /// Writes the section.
 pub fn section(page: &mut Html, learning: &Learning) {
-    page.section("curves", "Curves", "");
+    let lead = if learning.steps.is_empty() {
+        ""
+    } else {
+        "The faint line is the training loss of each batch, the line over it their moving mean."
+    };
+    page.section("curves", "Curves", lead);
     page.raw("<div class=\"charts\" tabindex=\"0\" role=\"group\" aria-label=\"Curves\" aria-describedby=\"reading\">\n");
     for chart in learning.charts() {
         chart.write(page);
@@ -96,11 +101,11 @@ impl Learning<'_> {
             Chart {
                 title: "Learning rate".to_owned(),
                 lines: vec![Line {
-                    name: String::new(),
+                    has_dots: self.steps.is_empty() && rate.len() <= 30,
                     ..line("", "rate", rate)
                 }],
                 bounds: [0.0, f64::INFINITY],
-                best: label(None),
+                best: at.map(|at| (at, "best epoch".to_owned())),
                 ..Chart::default()
             },
         ];

@@ -130,6 +130,14 @@ pub fn name(text: &str, columns: usize) -> String {
     }
 }
 
+/// Returns a file name in at most `columns` columns that wraps after the folders in it.
+pub fn file_name(text: &str, columns: usize) -> String {
+    let marked = name(text, columns);
+    let (start, rest) = marked.split_once('>').unwrap_or_default();
+    let rest = rest.strip_suffix("</bdi>").unwrap_or(rest);
+    format!("{start}>{}</bdi>", rest.replace('/', "/<wbr>"))
+}
+
 /// `1,234 images`, `1 image`.
 pub fn count(number: usize, noun: &str) -> String {
     let ending = match number {

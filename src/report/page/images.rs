@@ -1,6 +1,6 @@
 //! Images with their predictions, each a button that enlarges it.
 
-use super::html::{Html, escape, name};
+use super::html::{Html, escape, file_name, name};
 use crate::report::examined::{Examined, Shown};
 
 /// Columns of a class name below an image, at most.
@@ -103,6 +103,6 @@ fn caption(page: &mut Html, examined: &Examined, image: &Shown) {
     }
     page.raw(&format!(
         " <span class=\"percent\">{confidence:.0} %</span></span> <span class=\"file\">{}</span>",
-        name(&image.name, FILE)
+        file_name(&image.name, FILE)
     ));
 }

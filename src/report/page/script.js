@@ -128,6 +128,7 @@
     img.style.setProperty("--shape", `${picture.size[0]} / ${picture.size[1]}`);
     return img;
   };
+  const file = (picture) => make("span", "file", ...picture.name.split(/(?<=\/)/).flatMap((part) => [part, make("wbr")]));
   const open = (...heading) => {
     title.replaceChildren(...heading);
     if (!viewer.open) viewer.showModal();
@@ -138,6 +139,8 @@
     const at = (index + places.length) % places.length;
     const picture = data.images[places[at]];
     const bar = make("div", "bar");
+    // The buttons are new; the one that was pressed keeps the focus.
+    const pressed = body.contains(document.activeElement) ? document.activeElement.textContent : null;
     const button = (text, action) => {
       const one = make("button", "", text);
       one.type = "button";
@@ -148,16 +151,17 @@
     if (places.length > 1) button("‹ Previous", () => turn(-1));
     if (back) button("All", back);
     if (places.length > 1) button("Next ›", () => turn(1));
-    const caption = make("p", "caption", ...verdict(picture), make("span", "file", picture.name));
+    const caption = make("p", "caption", ...verdict(picture), file(picture));
     open(...heading(), places.length > 1 ? ` · ${at + 1} of ${places.length}` : "");
     body.replaceChildren(image(picture, "zoom"), caption, bar);
+    Array.from(bar.children).find((one) => one.textContent === pressed)?.focus();
   };
   const list = (places, heading) => {
     turn = null;
     if (places.length === 1) return enlarge(places, 0, heading, null);
     const items = places.map((place, index) => {
       const picture = data.images[place];
-      const button = make("button", "", image(picture, ""), ...verdict(picture), make("span", "file", picture.name));
+      const button = make("button", "", image(picture, ""), ...verdict(picture), file(picture));
       button.type = "button";
       button.addEventListener("click", () => enlarge(places, index, heading, () => list(places, heading)));
       return make("li", "", button);
@@ -221,12 +225,16 @@
           if (id === current) link.setAttribute("aria-current", "true");
           else link.removeAttribute("aria-current");
         }
+        // On narrow screens the links are wider than the screen.
+        const link = links.get(current);
+        const bar = link?.parentNode;
+        bar?.scrollTo({ left: link.offsetLeft - (bar.clientWidth - link.offsetWidth) / 2, behavior: "smooth" });
       },
       { rootMargin: "0px 0px -70% 0px" },
     );
     for (const id of links.keys()) observer.observe(document.getElementById(id));
   }
 
-  // Paper has no folds.
-  addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((details) => (details.open = true)));
+  // Paper has no folds; the recipe repeats the settings.
+  addEventListener("beforeprint", () => document.querySelectorAll("details:not(:has(pre))").forEach((details) => (details.open = true)));
 })();

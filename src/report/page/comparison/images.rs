@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::super::html::{Html, count, escape, name};
+use super::super::html::{Html, count, escape, file_name, name};
 use super::{ComparisonPage, NAME, badge};
 use crate::data::turns::Turns;
 use crate::report::pictures::thumbnail;
@@ -142,7 +142,7 @@ impl ComparisonPage<'_> {
         }
         page.raw(&format!(
             "<span class=\"file\">{}</span></button></li>\n",
-            name(&image.name, 34)
+            file_name(&image.name, 34)
         ));
         let class = known.label(truth);
         let guesses: Vec<Value> = guesses
