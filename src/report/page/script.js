@@ -228,7 +228,7 @@
         // On narrow screens the links are wider than the screen.
         const link = links.get(current);
         const bar = link?.parentNode;
-        bar?.scrollTo({ left: link.offsetLeft - (bar.clientWidth - link.offsetWidth) / 2, behavior: "smooth" });
+        bar?.scrollTo({ left: link.offsetLeft - (bar.clientWidth - link.offsetWidth) / 2 });
       },
       { rootMargin: "0px 0px -70% 0px" },
     );

@@ -62,7 +62,10 @@ pub fn models(page: &mut Html, comparison: &Comparison, names: &[String]) {
         page.named_cell("loss", &format!("{:.4}", model.loss), model.loss);
         let parameters = thousands(model.parameters as usize);
         page.named_cell("parameters", &parameters, model.parameters as f64);
-        let mult_adds = format!("{:.2} G", model.mult_adds as f64 / 1e9);
+        let mult_adds = match model.mult_adds as f64 {
+            many if many >= 1e9 => format!("{:.2} G", many / 1e9),
+            few => format!("{:.1} M", few / 1e6),
+        };
         page.named_cell("mult-adds", &mult_adds, model.mult_adds as f64);
         let speed = thousands(model.images_per_second.round() as usize);
         page.named_cell("images/s", &speed, model.images_per_second);
