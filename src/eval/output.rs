@@ -62,7 +62,7 @@ fn page<'a>(report: &Report, examined: &'a Examined, again: Again) -> Page<'a> {
     Page {
         heading: Heading {
             name: model.clone(),
-            what: format!("evaluated on {data}, {}", report.split),
+            what: format!("evaluated on {data}"),
             detail: String::new(),
             date: Some(Date::now()),
         },
@@ -90,13 +90,19 @@ impl Report {
 
     /// Describes the images that were evaluated: their number, and the split.
     fn measured_on(&self) -> String {
-        let images = counted(self.evaluation.images, "image");
+        let kind = match self.split.as_str() {
+            "train" => "training image",
+            "val" => "validation image",
+            "test" => "test image",
+            _ => "image",
+        };
+        let images = counted(self.evaluation.images, kind);
         let held_out = if self.held_out {
             ", held out in training"
         } else {
             ""
         };
-        format!("{images} of {}, {}{held_out}", self.data, self.split)
+        format!("{images} of {}{held_out}", self.data)
     }
 }
 
