@@ -52,15 +52,14 @@ fn table(page: &mut Html, classes: &[ClassMetrics]) {
     if classes.len() > 20 {
         page.filter("class-table", "Filter classes");
     }
-    let tall = if classes.len() > PRINTED {
+    if classes.len() > PRINTED {
         page.raw(&format!(
             "<p class=\"paper\">The {PRINTED} worst of {} classes.</p>\n",
             classes.len()
         ));
-        " tall"
-    } else {
-        ""
-    };
+    }
+    // As tall as the bars beside it.
+    let tall = if classes.len() > BARS { " tall" } else { "" };
     page.raw(&format!(
         "<div class=\"scroll{tall}\"><table id=\"class-table\" class=\"full\">\n"
     ));
