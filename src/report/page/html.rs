@@ -130,12 +130,20 @@ pub fn name(text: &str, columns: usize) -> String {
     }
 }
 
-/// Returns a file name in at most `columns` columns that wraps after the folders in it.
+/// Returns a file name like [`name`], which wraps after the folders in it.
 pub fn file_name(text: &str, columns: usize) -> String {
-    let marked = name(text, columns);
-    let (start, rest) = marked.split_once('>').unwrap_or_default();
-    let rest = rest.strip_suffix("</bdi>").unwrap_or(rest);
-    format!("{start}>{}</bdi>", rest.replace('/', "/<wbr>"))
+    let text = printable(text);
+    let short = cut_middle(&text, columns);
+    let parts = short.split_inclusive('/');
+    let parts: Vec<String> = parts
+        .map(|part| format!("<bdi>{}</bdi>", escaped(part)))
+        .collect();
+    let title = if short == text {
+        String::new()
+    } else {
+        format!(" title=\"{}\"", escaped(&text))
+    };
+    format!("<span{title}>{}</span>", parts.join("<wbr>"))
 }
 
 /// `1,234 images`, `1 image`.
