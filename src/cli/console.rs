@@ -7,11 +7,12 @@ use super::terminal::stderr_columns;
 use super::wrap::{two_columns, wrapped};
 use crate::error::{hint_of, one_line};
 use crate::hub::Progress;
+use crate::words::cut_middle;
 use anstyle::{AnsiColor, Style};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 
@@ -181,16 +182,28 @@ impl Console {
     /// Shows a bar of `total` images on a terminal, which [`Progress::advance`] moves and [`Progress::finish`] removes.
     pub fn start_pictures(&self, what: &str, total: usize) {
         if self.is_watched() {
-            let template = "{msg} [{bar:24}] {pos}/{len} {per_sec} {eta}";
-            self.show(ProgressBar::new(total as u64), what, template);
+            let tail = "{pos}/{len}  {rate}  ETA {eta}";
+            self.show(ProgressBar::new(total as u64), what, tail);
         }
     }
 
-    fn show(&self, bar: ProgressBar, message: &str, template: &str) {
-        let style =
-            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        bar.set_style(style.progress_chars("=> "));
-        bar.set_message(message.to_owned());
+    /// Shows `bar` between `message` and the figures of the template `tail`, in the characters of the live view.
+    fn show(&self, bar: ProgressBar, message: &str, tail: &str) {
+        let color = match anstream::AutoStream::choice(&std::io::stderr()) {
+            anstream::ColorChoice::Never => "",
+            _ => ":.magenta",
+        };
+        let template = format!("{{msg}}  {{wide_bar{color}}}  {tail}");
+        let style = ProgressStyle::with_template(&template)
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .with_key(
+                "rate",
+                |state: &ProgressState, text: &mut dyn fmt::Write| {
+                    let _ = write!(text, "{:.0} img/s", state.per_sec());
+                },
+            );
+        bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏░"));
+        bar.set_message(cut_middle(message, stderr_columns() / 3));
         if let Ok(mut shown) = self.bar.lock() {
             *shown = Some(bar);
         }
@@ -236,9 +249,9 @@ impl Progress for Console {
             self.note(format_args!("downloading {file}"));
             return;
         }
-        let template = "{msg} [{bar:24}] {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+        let tail = "{bytes}/{total_bytes}  {bytes_per_sec}  ETA {eta}";
         let bar = total_bytes.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
-        self.show(bar, file, template);
+        self.show(bar, file, tail);
     }
 
     fn advance(&self, bytes: u64) {
