@@ -1,6 +1,7 @@
 //! Breaks messages into lines at words, with an indent below their first.
 
-use textwrap::{Options, WordSeparator, WordSplitter};
+use crate::words;
+use console::measure_text_width;
 
 /// Columns that text takes at most: longer lines are hard to read.
 const WIDEST: usize = 100;
@@ -16,12 +17,7 @@ pub fn wrapped(text: &str, indent: usize, columns: Option<usize>) -> String {
         return text.to_owned();
     };
     let room = columns.min(WIDEST).saturating_sub(indent).max(1);
-    let options = Options::new(room)
-        .word_separator(WordSeparator::AsciiSpace)
-        .word_splitter(WordSplitter::NoHyphenation)
-        .break_words(false);
-    let kept = with_commands_kept(text, room);
-    let lines = textwrap::wrap(&kept, options);
+    let lines = words::wrapped(&with_commands_kept(text, room), room);
     let margin = format!("\n{:indent$}", "");
     lines.join(&margin).replace(KEPT_SPACE, " ")
 }
@@ -34,7 +30,7 @@ fn with_commands_kept(text: &str, room: usize) -> String {
             kept.push('`');
         }
         // Backticks and what ends the sentence stand beside it.
-        let fits = textwrap::core::display_width(part) + 3 <= room;
+        let fits = measure_text_width(part) + 3 <= room;
         if index % 2 == 1 && fits {
             kept.extend(part.chars().map(|letter| match letter {
                 ' ' => KEPT_SPACE,
@@ -57,11 +53,13 @@ pub fn two_columns(
 ) -> String {
     /// Spaces before a label, and between the columns.
     const MARGIN: usize = 2;
-    let width = |text: &str| textwrap::core::display_width(text);
-    let widest = rows.iter().map(|(label, _)| width(label)).max();
+    let widest = rows
+        .iter()
+        .map(|(label, _)| measure_text_width(label))
+        .max();
     let indent = widest.unwrap_or_default() + 2 * MARGIN;
     let rows = rows.iter().map(|(label, value)| {
-        let gap = indent - MARGIN - width(label);
+        let gap = indent - MARGIN - measure_text_width(label);
         let value = wrapped(value, indent, columns);
         format!("{:MARGIN$}{}{:gap$}{value}\n", "", style(label), "")
     });
