@@ -75,7 +75,7 @@ fn near(path: &Path) -> Vec<PathBuf> {
     };
     let mut found: Vec<(usize, PathBuf)> = paths
         .filter(is_image)
-        .map(|path| (strsim::levenshtein(&wanted, &stem(&path)), path))
+        .map(|path| (strsim::damerau_levenshtein(&wanted, &stem(&path)), path))
         .filter(|(distance, _)| *distance <= most)
         .collect();
     found.sort();
@@ -112,6 +112,7 @@ mod tests {
         };
         assert_eq!(hint("cat.jpg"), "did you mean `cat.png`?");
         assert_eq!(hint("cat-2.png"), "did you mean `cat-1.jpg`?");
+        assert_eq!(hint("cta.png"), "did you mean `cat.png`?");
         assert_eq!(hint("img_001.jpg"), "did you mean `IMG_0001.JPG`?");
         assert!(hint("fox.png").starts_with("pass image files"));
         assert!(hint("note.txt").starts_with("pass image files"));

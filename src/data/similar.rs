@@ -21,7 +21,7 @@ pub fn similar_path(missing: &Path, is_meant: impl Fn(&Path) -> bool) -> Option<
     };
     let similar = entries.ok()?.flatten().filter_map(|entry| {
         let other = entry.file_name().to_string_lossy().to_lowercase();
-        let distance = strsim::levenshtein(&name, &other);
+        let distance = strsim::damerau_levenshtein(&name, &other);
         let path: PathBuf = around
             .join(entry.file_name())
             .join(rest)

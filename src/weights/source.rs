@@ -195,10 +195,11 @@ fn unknown(name: &str) -> anyhow::Error {
             "the paper's CIFAR networks have no weights on the hub: train one with `resnet train --depth ..`",
         );
     }
+    let lower = name.to_lowercase();
     let known = DEFAULT_TAGS.map(|(name, _)| name).into_iter();
     let nearest = known
         .chain(["sample"])
-        .map(|known| (strsim::levenshtein(name, known), known))
+        .map(|known| (strsim::levenshtein(&lower, known), known))
         .min();
     let hint = match nearest {
         Some((0..=3, known)) => format!("did you mean `{known}`?"),
@@ -391,6 +392,7 @@ mod tests {
             ("ResNet50", "did you mean `resnet50`?"),
             ("resnet-101", "did you mean `resnet101`?"),
             ("smaple", "did you mean `sample`?"),
+            ("SAMPLE", "did you mean `sample`?"),
             (
                 "vgg16bn_in1k",
                 "pass a path, a name such as `resnet50`, or a hub repository as `org/name`",
