@@ -19,7 +19,7 @@ pub(super) const RUNS: &str = "runs";
 /// If the name is not a single component of a path.
 pub(crate) fn named_run(name: &str) -> Result<PathBuf, String> {
     let is_plain = |letter: char| !letter.is_control() && !"/\\:".contains(letter);
-    if name.is_empty() || name.starts_with('.') || !name.chars().all(is_plain) {
+    if name.trim().is_empty() || name.starts_with('.') || !name.chars().all(is_plain) {
         return Err(
             "must be the name of a folder under `runs/`, without `/`, such as `baseline`"
                 .to_owned(),
