@@ -6,7 +6,7 @@ const KEPT: usize = 256;
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// The widths of a bar's last cell, in eighths.
-const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+pub const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
 /// A bar of `cells` characters, filled by `done` of `all`.
 pub fn bar(done: u64, all: u64, cells: usize) -> String {

@@ -1,5 +1,6 @@
 //! Printing of predictions, or writing to a file: text with bars for people, JSON lines and CSV for programs.
 
+use super::curve::EIGHTHS;
 use super::print;
 use super::terminal::{Look, stdout_columns};
 use crate::error::{hinted, misuse, one_line};
@@ -295,7 +296,7 @@ fn csv(image: &str, rank: usize, prediction: &Prediction) -> String {
 /// Draws a bar of `part` of `cells` cells, in eighths of a cell.
 fn bar(part: f64, cells: usize) -> String {
     let eighths = (part * 8.0 * cells as f64).round() as usize;
-    let rest = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8];
+    let rest = EIGHTHS[eighths % 8];
     format!("{}{rest}", "█".repeat(eighths / 8))
 }
 

@@ -94,15 +94,11 @@ fn rows(description: &Description) -> impl Iterator<Item = &Call> {
         .filter(|call| !matches!(call.kind, ModuleKind::ResNet | ModuleKind::Sequential))
 }
 
-/// Returns a number with a comma between thousands, as Python's `{:,}`.
-pub(crate) fn thousands(number: usize) -> String {
-    crate::words::thousands(number)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::description::Module;
+    use crate::words::thousands;
 
     /// A network of a stem, one basic block with a projection and a head; not a `ResNet` of the table, but all its parts.
     pub(super) fn tiny(batch: usize) -> Description {

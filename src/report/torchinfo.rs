@@ -5,9 +5,9 @@
 
 use std::fmt::Write;
 
-use super::thousands;
 use crate::model::Description;
 use crate::model::description::{Call, ModuleKind};
+use crate::words::thousands;
 
 /// Levels shown below the network; deeper ones are counted and not shown.
 const DEPTH: usize = 3;
@@ -150,7 +150,9 @@ fn with_unit(number: u64) -> String {
     // Commas are for the whole part, rounded with its decimals.
     let text = format!("{value:.2}");
     let (whole, decimals) = text.split_once('.').unwrap_or((&text, "00"));
-    let whole = whole.parse().map_or_else(|_| whole.to_owned(), thousands);
+    let whole = whole
+        .parse::<usize>()
+        .map_or_else(|_| whole.to_owned(), thousands);
     format!(" ({unit}): {whole}.{decimals}")
 }
 

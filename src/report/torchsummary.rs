@@ -2,8 +2,9 @@
 //!
 //! The layout is that of torchsummary 1.5.1, <https://github.com/sksq96/pytorch-summary>.
 
-use super::{Batch, rows, thousands};
+use super::{Batch, rows};
 use crate::model::Description;
+use crate::words::thousands;
 
 const WIDTH: usize = 64;
 /// torchsummary calls 1024 x 1024 bytes a megabyte, and counts four bytes a number whatever the type.

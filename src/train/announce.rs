@@ -7,9 +7,8 @@ use super::schedule::Scheduler;
 use super::start::DEFAULT_MODEL;
 use super::watch::{Beginning, Watch};
 use crate::model::{Frozen, StemKind};
-use crate::report::thousands;
 use crate::weights::run::Seen;
-use crate::words::counted;
+use crate::words::{counted, thousands};
 use anyhow::Result;
 
 /// Validation images below which the top-1 of many epochs is equal.

@@ -18,12 +18,11 @@ use crate::model::ResNet;
 use crate::report::date::Date;
 use crate::report::environment::environment;
 use crate::report::examined::Examined;
-use crate::report::page::{
-    Again, Heading, Headline, Learning, Page, Settings, StepPoint, count, shared,
-};
+use crate::report::page::{Again, Heading, Headline, Learning, Page, Settings, StepPoint, shared};
 use crate::report::plot::Figure;
 use crate::report::plot::curves::{Point, learning_curves};
-use crate::report::{REPORT, thousands, write_page};
+use crate::report::{REPORT, write_page};
+use crate::words::{counted, thousands};
 use anyhow::Result;
 use std::time::{Duration, Instant};
 
@@ -141,10 +140,10 @@ impl Run {
             detail: format!(
                 "{} parameters, {} in {}, {} ({})",
                 thousands(parameters),
-                count(self.images(), "training image"),
-                count(self.identity.labels.len(), "class"),
-                count(self.standing.epoch as usize, "epoch"),
-                count(self.standing.step as usize, "step"),
+                counted(self.images(), "training image"),
+                counted(self.identity.labels.len(), "class"),
+                counted(self.standing.epoch as usize, "epoch"),
+                counted(self.standing.step as usize, "step"),
             ),
             date: Some(Date::now()),
         }
@@ -189,7 +188,7 @@ impl Run {
         };
         let on = measured.map_or_else(
             || data.to_owned(),
-            |([_, all], split)| format!("{} of {data}", count(all, kind(split))),
+            |([_, all], split)| format!("{} of {data}", counted(all, kind(split))),
         );
         let mut figures = Vec::new();
         if let Some((epoch, _)) = ended.best {
@@ -211,7 +210,7 @@ impl Run {
         match ended.why {
             Why::NoBetter(epochs) => notes.push(format!(
                 "Stopped early: {} without a better one.",
-                count(epochs as usize, "epoch")
+                counted(epochs as usize, "epoch")
             )),
             Why::Stopped { step } => {
                 notes.push(format!("Stopped after step {}.", thousands(step as usize)));
@@ -224,7 +223,7 @@ impl Run {
         if self.feed.left_out() > 0 {
             notes.push(format!(
                 "{} could not be read.",
-                count(self.feed.left_out(), "training image")
+                counted(self.feed.left_out(), "training image")
             ));
         }
         Headline {

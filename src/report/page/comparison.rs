@@ -11,7 +11,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::heading::Heading;
-use super::html::{Html, count, escape, name};
+use super::html::{Html, escape, name};
 use super::reproduce::{self, Again};
 use super::{begin, end, navigation};
 use crate::data::DecodeOptions;
@@ -19,6 +19,7 @@ use crate::data::sets::Split;
 use crate::eval::comparison::Pair;
 use crate::eval::{Compared, Comparison};
 use crate::report::date::Date;
+use crate::words::counted;
 
 /// Colors of models, as the style sheet has them.
 const COLORS: usize = 8;
@@ -50,7 +51,7 @@ impl ComparisonPage<'_> {
         let names = short_names(&comparison.models);
         let mut page = Html::default();
         let heading = Heading {
-            name: format!("Comparison of {}", count(names.len(), "model")),
+            name: format!("Comparison of {}", counted(names.len(), "model")),
             what: measured_on(&comparison.caption).to_owned(),
             detail: String::new(),
             date: Some(Date::now()),
@@ -174,7 +175,7 @@ fn verdict(page: &mut Html, comparison: &Comparison, names: &[String]) {
     if comparison.skipped > 0 {
         page.raw(&format!(
             "<p class=\"note\">{} could not be read for all models and were left out.</p>\n",
-            count(comparison.skipped, "image")
+            counted(comparison.skipped, "image")
         ));
     }
     page.raw("</header>\n");

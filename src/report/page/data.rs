@@ -1,11 +1,11 @@
 //! The dataset of a run: counts per class and split, duplicates, unreadable images, and examples.
 
-use super::html::{Html, count, name};
+use super::html::{Html, name};
 use super::images::tiles;
 use crate::data::DatasetSurvey;
 use crate::data::survey::{DuplicateGroup, SplitOverlap};
 use crate::report::examined::Examined;
-use crate::report::thousands;
+use crate::words::{counted, thousands};
 
 /// Files that are listed, at most.
 const LISTED: usize = 20;
@@ -64,7 +64,7 @@ fn problems(page: &mut Html, data: &DatasetSurvey) {
     if !data.unreadable.is_empty() {
         page.raw(&format!(
             "<p class=\"warning\"><b>Unreadable</b> {}, left out</p>\n",
-            count(data.unreadable.len(), "image")
+            counted(data.unreadable.len(), "image")
         ));
         let files = data.unreadable.iter();
         let files = files.map(|one| format!("{}: {}", one.image.image, one.reason));
@@ -80,7 +80,7 @@ fn problems(page: &mut Html, data: &DatasetSurvey) {
     if labels > 0 {
         page.raw(&format!(
             "<p class=\"warning\"><b>Duplicates</b> {} in two classes: one of the labels is wrong</p>\n",
-            count(labels, "image")
+            counted(labels, "image")
         ));
     }
     let spread =
@@ -111,9 +111,9 @@ fn problems(page: &mut Html, data: &DatasetSurvey) {
         page.raw(&format!(
             "<p>Largest class: {} ({}); smallest: {} ({}).</p>\n",
             name(largest.0, NAME),
-            count(largest.1, "training image"),
+            counted(largest.1, "training image"),
             name(smallest.0, NAME),
-            count(smallest.1, "training image"),
+            counted(smallest.1, "training image"),
         ));
     }
     for note in &data.notes {
@@ -125,7 +125,7 @@ fn problems(page: &mut Html, data: &DatasetSurvey) {
 pub fn shared(overlap: &SplitOverlap) -> String {
     let [first, second] = overlap.splits.map(whole);
     let verb = if overlap.images == 1 { "is" } else { "are" };
-    let images = count(overlap.images, &format!("{second} image"));
+    let images = counted(overlap.images, &format!("{second} image"));
     format!("{images} {verb} in the {first} set, too")
 }
 

@@ -145,13 +145,3 @@ pub fn file_name(text: &str, columns: usize) -> String {
     };
     format!("<span{title}>{}</span>", parts.join("<wbr>"))
 }
-
-/// `1,234 images`, `1 image`.
-pub fn count(number: usize, noun: &str) -> String {
-    let ending = match number {
-        1 => "",
-        _ if noun.ends_with('s') => "es",
-        _ => "s",
-    };
-    format!("{} {noun}{ending}", crate::report::thousands(number))
-}

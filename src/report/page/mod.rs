@@ -25,7 +25,6 @@ pub use curves::{Learning, StepPoint};
 pub use data::shared;
 pub use heading::{Heading, Headline};
 use html::Html;
-pub use html::count;
 pub use reproduce::{Again, Settings};
 
 const STYLE: &str = include_str!("style.css");

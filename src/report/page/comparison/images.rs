@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::super::html::{Html, count, escape, file_name, name};
+use super::super::html::{Html, escape, file_name, name};
 use super::{ComparisonPage, NAME, badge};
 use crate::data::turns::Turns;
 use crate::report::pictures::thumbnail;
+use crate::words::counted;
 
 /// Images shown per model.
 const IMAGES: usize = 8;
@@ -41,7 +42,7 @@ impl ComparisonPage<'_> {
                 "<h3>{} Only {}: {}</h3>\n",
                 badge(model),
                 name(model_name, NAME),
-                count(places.len(), "image")
+                counted(places.len(), "image")
             ));
             let shown = places.iter().take(IMAGES);
             let shown: Vec<Shown> = shown

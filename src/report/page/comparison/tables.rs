@@ -4,7 +4,7 @@ use super::super::html::{Html, escape, name};
 use super::{COLORS, NAME, badge, best};
 use crate::eval::Comparison;
 use crate::eval::comparison::LEVEL;
-use crate::report::thousands;
+use crate::words::thousands;
 
 /// Writes the figures of each model.
 pub fn models(page: &mut Html, comparison: &Comparison, names: &[String]) {
