@@ -42,8 +42,7 @@ fn a_terminal_shows_the_way_the_figures_and_the_curve() {
         assert!(words.contains(" (best); lr "), "{columns}\n{plain}");
         for part in [
             "epoch 1/2  ",
-            "epoch 2/2  █",
-            "▌░",
+            "epoch 2/2  ",
             "/90",
             "  ETA 0:0",
             " to 1.",
@@ -54,6 +53,12 @@ fn a_terminal_shows_the_way_the_figures_and_the_curve() {
         ] {
             assert!(plain.contains(part), "{columns} {part}\n{plain}");
         }
+        // Where the bar stands when it is drawn depends on the machine: one of the eighths, or a full step, before the rest.
+        let partly_filled = |pair: (char, char)| "▏▎▍▌▋▊▉█".contains(pair.0) && pair.1 == '░';
+        assert!(
+            plain.chars().zip(plain.chars().skip(1)).any(partly_filled),
+            "{columns}\n{plain}"
+        );
         assert!(plain.contains(" img/s") || columns < 80, "{plain}");
         assert!(
             text.contains("\u{1b}[32mbest ") && text.contains("\u{1b}[32m(best)"),
