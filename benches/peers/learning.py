@@ -9,7 +9,7 @@ In f64: a model is initialized as in torchvision, its state dict is saved as `.p
 also has the difference between two memory layouts of PyTorch.
 
 In f32, training is chaotic within a few steps even between two runs of PyTorch. So PyTorch trains and saves the start of single
-steps: weights and optimizer state. A test of this repository (`tests/all/learning/pytorch.rs`) performs each of those steps and
+steps: weights and optimizer state. A test of this repository (`tests/all/parity/learning/pytorch.rs`) performs each of those steps and
 compares the loss and the gradient of every parameter. The table also has the difference of PyTorch's own f32 gradients from its f64
 gradients, computed in three ways: by default, in channels-last layout and without oneDNN.
 

@@ -8,7 +8,7 @@ mod honest;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::command::{Finished, Resnet};
+use crate::support::command::{Finished, Resnet};
 use candle_core::{DType, Device, Tensor};
 use resnet::data::sets::{Pictures, Split};
 use resnet::data::{DecodeOptions, Transform};

@@ -3,6 +3,7 @@
 mod broken;
 mod cached;
 mod missing;
+mod models;
 mod progress;
 mod refused;
 
@@ -14,7 +15,7 @@ use resnet::error::hint_of;
 use resnet::hub::{Hub, Settings, Silent};
 use tempfile::TempDir;
 
-use crate::hub_server::{Fault, HubServer, etag};
+use crate::support::hub_server::{Fault, HubServer, etag};
 
 const REPO: &str = "org/name";
 const MAIN: &str = "1111111111111111111111111111111111111111";

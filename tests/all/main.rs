@@ -4,40 +4,14 @@
     reason = "a test may stop at what it does not expect"
 )]
 
-mod augment;
-mod batches;
 mod cli;
-mod command;
-mod datasets;
-mod documents;
-mod embed;
+mod data;
+mod docs;
 mod eval;
-mod explain;
-mod fixture;
-#[cfg(feature = "cuda")]
-mod gpu;
-mod hostile;
 mod hub;
-mod hub_models;
-mod hub_server;
-mod jpeg;
 mod kernels;
-mod layers;
-mod learning;
-mod logs;
-mod norm_kernels;
-mod operations;
 mod parity;
-mod predict;
-mod preprocess;
-mod readme;
-mod real_shapes;
-mod refusals;
 mod report;
-mod sample;
-mod summary;
-mod survey;
+mod support;
 mod train;
-mod training;
 mod weights;
-mod wording;

@@ -3,7 +3,7 @@
 mod browser;
 mod files;
 
-use super::command::Resnet;
+use crate::support::command::Resnet;
 use image::{Rgb, RgbImage};
 use std::fs;
 use std::path::Path;

@@ -21,7 +21,7 @@ mod resumed;
 mod signals;
 mod tuning;
 
-use super::command::{Finished, Resnet};
+use crate::support::command::{Finished, Resnet};
 use image::{Rgb, RgbImage};
 use resnet::random::Random;
 use serde_json::Value;

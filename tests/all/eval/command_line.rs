@@ -1,6 +1,6 @@
 //! Tests of `resnet eval` as a user runs it.
 
-use super::super::command::Resnet;
+use crate::support::command::Resnet;
 use super::{pictures, report, run, save};
 use serde_json::Value;
 use std::fs;

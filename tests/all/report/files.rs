@@ -1,7 +1,7 @@
 //! Tests of the files of a report: complete, escaped, and about the run.
 
-use super::super::command::Resnet;
 use super::{HOSTILE, SMALL, pictures, ran, trained};
+use crate::support::command::Resnet;
 use resnet::data::DecodeOptions;
 use resnet::data::sets::{Pictures, Split};
 use resnet::eval::{Evaluation, Metrics, Record};

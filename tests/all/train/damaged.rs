@@ -14,9 +14,9 @@ fn spoil(class: &Path) {
     write("x_header.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF");
     write(
         "x_huge.png",
-        &super::super::hostile::png_header(60_000, 60_000),
+        &crate::support::hostile::png_header(60_000, 60_000),
     );
-    write("x_none.png", &super::super::hostile::png_header(0, 0));
+    write("x_none.png", &crate::support::hostile::png_header(0, 0));
     write("notes.txt", b"text");
     write(".hidden.png", b"");
     fs::create_dir(class.join("x_folder.png")).unwrap();

@@ -262,7 +262,7 @@ fn tensorboard_reads_a_run() {
     running.finish();
     let rest = trained(folder, "--resume run --histograms --format json").stdout;
     let output = std::process::Command::new(python)
-        .arg(super::super::command::root().join("tests/tensorboard/read.py"))
+        .arg(crate::support::command::root().join("tests/tensorboard/read.py"))
         .arg(folder.join("run"))
         .output()
         .unwrap();

@@ -278,7 +278,7 @@ fn a_model_that_learnt_from_pictures_as_they_are_stored_sees_them_so() {
     trained(folder, &format!("{line} --no-exif -o run"));
     let predicted = |flags: &str| {
         let line = format!("predict data/val/a/0.png -v {flags}");
-        let done = super::super::command::Resnet::line(&line)
+        let done = crate::support::command::Resnet::line(&line)
             .folder(folder)
             .run();
         assert_eq!(done.status, 0, "{}", done.stderr);
@@ -313,7 +313,7 @@ fn a_mistyped_run_is_no_name_of_the_hub() {
         ),
     ] {
         let line = format!("predict data/val/a/0.png -m {model}");
-        let done = super::super::command::Resnet::line(&line)
+        let done = crate::support::command::Resnet::line(&line)
             .folder(folder)
             .run();
         assert_eq!(
@@ -327,7 +327,7 @@ fn a_mistyped_run_is_no_name_of_the_hub() {
         folder.join("copy.safetensors"),
     )
     .unwrap();
-    let done = super::super::command::Resnet::line("summary copy.safetensors")
+    let done = crate::support::command::Resnet::line("summary copy.safetensors")
         .folder(folder)
         .run();
     assert_eq!(
@@ -339,7 +339,7 @@ fn a_mistyped_run_is_no_name_of_the_hub() {
     );
     // A folder without models keeps nobody from the hub.
     fs::create_dir_all(folder.join("microsoft/clone")).unwrap();
-    let done = super::super::command::Resnet::line("summary microsoft/resnet-50")
+    let done = crate::support::command::Resnet::line("summary microsoft/resnet-50")
         .folder(folder)
         .run();
     assert!(done.stderr.contains("HF_HUB_OFFLINE"), "{}", done.stderr);
@@ -387,7 +387,7 @@ fn a_part_carved_out_chooses_the_epoch_and_the_test_pictures_stay_untouched() {
     // The held-out part can be evaluated again, and gives the figure that selected the epoch.
     let eval = |model: &str| {
         let line = format!("eval -m {model} -d data --split val -f json");
-        let done = super::super::command::Resnet::line(&line)
+        let done = crate::support::command::Resnet::line(&line)
             .folder(folder)
             .run();
         assert_eq!(done.status, 0, "{}", done.stderr);

@@ -1,7 +1,7 @@
 //! A folder of own photographs: the default model, the way to train from scratch, small classes, and the names of runs.
 
 use super::{command, files, train, trained};
-use crate::hub_server::HubServer;
+use crate::support::hub_server::HubServer;
 use image::{Rgb, RgbImage};
 use std::fs;
 use std::path::Path;

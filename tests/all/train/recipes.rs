@@ -1,7 +1,7 @@
 //! The recipes under `models/` run, each for two steps on tiny data; errors in recipes are named.
 
-use super::super::command::root;
 use super::{data, losses, train, trained};
+use crate::support::command::root;
 use std::fs;
 
 /// A recipe, the exit status and the message.

@@ -1,0 +1,10 @@
+//! Tests of the commands as programs: output, exit status and files.
+
+mod documents;
+mod embed;
+mod explain;
+mod logs;
+mod predict;
+mod program;
+mod refusals;
+mod summary;

@@ -1,0 +1,8 @@
+//! Tests of datasets, decoding, preprocessing, augmentation and loading.
+
+mod augment;
+mod batches;
+mod datasets;
+mod jpeg;
+mod preprocess;
+mod survey;
