@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::data::sets::{cifar, fake, folder, idx, sample, table};
 use crate::data::similar::similar_path;
-use crate::error::{hinted, misuse};
+use crate::error::{error_with_hint, usage_error};
 use crate::hub::{Hub, Progress};
 
 pub use crate::data::sets::{DataSet, Kind, Known};
@@ -40,7 +40,7 @@ impl DataName {
     /// anything else is a folder.
     ///
     /// # Errors
-    /// [`misuse`] if it is malformed; a failure if there is no such dataset or folder, or the path is a file.
+    /// [`usage_error`] if it is malformed; a failure if there is no such dataset or folder, or the path is a file.
     pub fn parse(written: &str) -> Result<Self> {
         let path = Path::new(written);
         let (word, rest) = match written.split_once(':') {
@@ -50,7 +50,7 @@ impl DataName {
         let known = Known::ALL.into_iter().find(|known| known.word() == word);
         match (known, word, rest) {
             (_, "sample", None) => Ok(Self::Sample),
-            (_, "sample", Some(_)) => Err(misuse(
+            (_, "sample", Some(_)) => Err(usage_error(
                 format!("`{written}`: the sample is bundled with the binary and has no folder"),
                 "write `sample`",
             )),
@@ -87,14 +87,14 @@ impl DataName {
 fn original(known: Known, folder: &str) -> Result<DataName> {
     let word = known.word();
     if folder.is_empty() {
-        return Err(misuse(
+        return Err(usage_error(
             format!("`{word}:` lacks the folder"),
             format!("write `{word}:DIR` for the original files in DIR, or `{word}` to download it"),
         ));
     }
     let path = PathBuf::from(folder);
     if !path.is_dir() {
-        return Err(hinted(
+        return Err(error_with_hint(
             format!("cannot read dataset `{word}:{folder}`: no such folder"),
             format!("pass the folder with the original files, or write `{word}` to download it"),
         ));
@@ -114,7 +114,7 @@ fn noise(written: &str, rest: &str) -> Result<DataName> {
             classes: FAKE_CLASSES,
         }),
         Some(&[count, classes]) => Ok(DataName::Fake { count, classes }),
-        _ => Err(misuse(
+        _ => Err(usage_error(
             format!("`{written}` lacks the number of random inputs"),
             "write `fake:N` or `fake:N:CLASSES`, both at least 1, such as `fake:1000:10`",
         )),
@@ -124,7 +124,7 @@ fn noise(written: &str, rest: &str) -> Result<DataName> {
 /// Returns the error of an argument that is neither a fixed word nor a folder.
 fn unknown(written: &str) -> anyhow::Error {
     if Path::new(written).exists() {
-        return hinted(
+        return error_with_hint(
             format!("`{written}` is a file, but a dataset is a folder"),
             "pass a folder with one folder of images per class; `cifar10:DIR` reads the original files in DIR",
         );
@@ -144,11 +144,11 @@ fn unknown(written: &str) -> anyhow::Error {
     let is_path = word.contains(['/', '\\', '.']) || Path::new(written).is_absolute();
     match nearest {
         // Half the letters of a short word make any other word.
-        Some((distance, known)) if !is_path && distance <= 3.min(known.len() / 2 - 1) => hinted(
+        Some((distance, known)) if !is_path && distance <= 3.min(known.len() / 2 - 1) => error_with_hint(
             format!("there is no dataset or folder `{written}`"),
             format!("did you mean `{known}{rest}`?"),
         ),
-        _ => hinted(
+        _ => error_with_hint(
             format!("cannot read dataset `{written}`: no such folder"),
             match similar_path(Path::new(written), Path::is_dir) {
                 Some(folder) => format!("did you mean `{}`?", folder.display()),
@@ -173,7 +173,7 @@ pub fn open(name: &DataName, written: &str, progress: &dyn Progress) -> Result<D
             Known::Mnist | Known::FashionMnist => idx::read(folder, *known),
         },
         DataName::Folder(path) => folder::read(path, written),
-        DataName::Fake { .. } => Err(misuse(
+        DataName::Fake { .. } => Err(usage_error(
             "random inputs are for training only",
             "pass a dataset of images",
         )),
@@ -211,7 +211,7 @@ fn download(known: Known, progress: &dyn Progress) -> Result<DataSet> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{hint_of, is_misuse};
+    use crate::error::{hint_of, is_usage_error};
 
     #[test]
     fn every_form_of_the_table_is_understood() {
@@ -294,7 +294,7 @@ mod tests {
             let error = DataName::parse(written).unwrap_err();
             // A dataset that is not there is no wrong usage, however near its name is.
             let is_missing = hint.starts_with("did you mean") || written == "Cargo.toml";
-            assert_eq!(is_misuse(&error), !is_missing, "{written}");
+            assert_eq!(is_usage_error(&error), !is_missing, "{written}");
             assert!(
                 hint_of(&error).unwrap().starts_with(hint),
                 "{written}: {:?}",
@@ -309,7 +309,10 @@ mod tests {
             "./cifar10",
         ] {
             let error = DataName::parse(written).unwrap_err();
-            assert!(!is_misuse(&error) && hint_of(&error).is_some(), "{written}");
+            assert!(
+                !is_usage_error(&error) && hint_of(&error).is_some(),
+                "{written}"
+            );
             assert_eq!(
                 error.to_string(),
                 format!("cannot read dataset `{written}`: no such folder")

@@ -8,7 +8,7 @@
 //!
 //! Values are f32, or f64 when the model computes in it.
 
-use crate::error::{hinted, misuse};
+use crate::error::{error_with_hint, usage_error};
 use crate::report::csv::quoted;
 use crate::weights::{temporary_beside, write_safetensors, write_whole};
 use anyhow::{Context, Result, ensure};
@@ -54,7 +54,7 @@ impl Embedding {
             Some("npy") => Format::Npy,
             Some("csv") => Format::Csv,
             _ => {
-                return Err(misuse(
+                return Err(usage_error(
                     format!("unknown extension of `{}`", path.display()),
                     "features are written as .safetensors, .npy or .csv",
                 ));
@@ -70,14 +70,14 @@ impl Embedding {
         for file in embedding.files() {
             let prepare = || -> Result<()> {
                 if file.is_dir() {
-                    return Err(hinted("it is a folder", "pass the name of a file"));
+                    return Err(error_with_hint("it is a folder", "pass the name of a file"));
                 }
                 let folder = file.parent().unwrap_or(Path::new(""));
                 if folder != Path::new("") && !folder.is_dir() {
-                    return Err(hinted("no such folder", "create it first"));
+                    return Err(error_with_hint("no such folder", "create it first"));
                 }
                 if file != path && file.exists() && !path.exists() {
-                    return Err(misuse(
+                    return Err(usage_error(
                         format!(
                             "it exists already, without the features of `{}`",
                             path.display()

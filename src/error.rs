@@ -1,7 +1,7 @@
 //! Errors with a message for what went wrong and a hint for what to do.
 //!
 //! The command line prints `error: <chain of contexts>` and, when any error in the chain is a
-//! [`Hinted`], `hint: <its hint>`.
+//! [`ErrorWithHint`], `hint: <its hint>`.
 
 use std::fmt::Display;
 use std::io;
@@ -9,7 +9,7 @@ use std::io;
 /// An error with a hint for the user.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
-pub struct Hinted {
+pub struct ErrorWithHint {
     message: String,
     hint: String,
     fault: Fault,
@@ -25,37 +25,37 @@ enum Fault {
 }
 
 /// Creates an error whose `hint` the command line prints on its own line; the exit status is 1.
-pub fn hinted(message: impl Display, hint: impl Display) -> anyhow::Error {
+pub fn error_with_hint(message: impl Display, hint: impl Display) -> anyhow::Error {
     with_fault(message, hint, Fault::Failure)
 }
 
-/// Creates a [`hinted`] error for wrong usage: the exit status is 2.
-pub fn misuse(message: impl Display, hint: impl Display) -> anyhow::Error {
+/// Creates a [`error_with_hint`] error for wrong usage: the exit status is 2.
+pub fn usage_error(message: impl Display, hint: impl Display) -> anyhow::Error {
     with_fault(message, hint, Fault::Misuse)
 }
 
 fn with_fault(message: impl Display, hint: impl Display, fault: Fault) -> anyhow::Error {
-    anyhow::Error::new(Hinted {
+    anyhow::Error::new(ErrorWithHint {
         message: message.to_string(),
         hint: hint.to_string(),
         fault,
     })
 }
 
-/// Returns true if any error in the chain is a [`misuse`].
-pub fn is_misuse(error: &anyhow::Error) -> bool {
+/// Returns true if any error in the chain is a [`usage_error`].
+pub fn is_usage_error(error: &anyhow::Error) -> bool {
     error
         .chain()
-        .filter_map(|cause| cause.downcast_ref::<Hinted>())
-        .any(|hinted| hinted.fault == Fault::Misuse)
+        .filter_map(|cause| cause.downcast_ref::<ErrorWithHint>())
+        .any(|error_with_hint| error_with_hint.fault == Fault::Misuse)
 }
 
-/// Returns the hint of the outermost [`Hinted`] in the chain of `error`, if any.
+/// Returns the hint of the outermost [`ErrorWithHint`] in the chain of `error`, if any.
 pub fn hint_of(error: &anyhow::Error) -> Option<&str> {
     error
         .chain()
-        .find_map(|cause| cause.downcast_ref::<Hinted>())
-        .map(|hinted| hinted.hint.as_str())
+        .find_map(|cause| cause.downcast_ref::<ErrorWithHint>())
+        .map(|error_with_hint| error_with_hint.hint.as_str())
 }
 
 /// Returns the causes of `error` on one line, outermost first, without the backtraces in candle's errors.
@@ -103,9 +103,12 @@ mod tests {
 
     #[test]
     fn a_hint_survives_added_context() {
-        let error = Err::<(), _>(hinted("tensor `fc.bias` is missing", "pass the whole file"))
-            .context("cannot load weights `x.safetensors`")
-            .unwrap_err();
+        let error = Err::<(), _>(error_with_hint(
+            "tensor `fc.bias` is missing",
+            "pass the whole file",
+        ))
+        .context("cannot load weights `x.safetensors`")
+        .unwrap_err();
         assert_eq!(hint_of(&error), Some("pass the whole file"));
         assert_eq!(
             one_line(&error),

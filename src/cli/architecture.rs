@@ -1,6 +1,6 @@
 //! The flags that describe an architecture, shared by the commands that build a network.
 
-use crate::error::{misuse, without_backtrace};
+use crate::error::{usage_error, without_backtrace};
 use crate::model::config::{CIFAR_DEPTHS, IMAGENET_DEPTHS};
 use crate::model::{Architecture, ModelConfig, StemKind};
 use crate::train::Recipe;
@@ -68,7 +68,7 @@ impl ArchitectureArgs {
             plain: self.plain.unwrap_or(false),
         };
         architecture.config().map_err(|error| {
-            misuse(
+            usage_error(
                 format!("cannot build this network: {}", without_backtrace(&error)),
                 "`resnet summary --help` lists the flags of an architecture",
             )

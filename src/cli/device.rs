@@ -1,7 +1,7 @@
 //! `--device` and `--dtype`.
 
 use super::console::Console;
-use crate::error::{hinted, one_line};
+use crate::error::{error_with_hint, one_line};
 use anyhow::{Context, Result};
 use candle_core::{DType, Device};
 use clap::ValueEnum;
@@ -78,7 +78,7 @@ fn metal() -> Result<Device> {
 }
 
 fn not_built(feature: &str) -> anyhow::Error {
-    hinted(
+    error_with_hint(
         format!("cannot open device `{feature}`: this binary was built without it"),
         format!("build it with `cargo build --release --features {feature}`, or pass --device cpu"),
     )
@@ -108,11 +108,11 @@ impl DTypeChoice {
         };
         let name = dtype.as_str();
         match (self, device) {
-            (Self::F16 | Self::Bf16, Device::Cpu) => Err(hinted(
+            (Self::F16 | Self::Bf16, Device::Cpu) => Err(error_with_hint(
                 format!("cannot compute in `{name}` on the cpu"),
                 "pass --dtype f32; half precision is for --device cuda and metal (weights saved in it run in f32)",
             )),
-            (Self::F64, Device::Metal(_)) => Err(hinted(
+            (Self::F64, Device::Metal(_)) => Err(error_with_hint(
                 format!("cannot compute in `{name}` on metal"),
                 "pass --dtype f32, or --device cpu",
             )),

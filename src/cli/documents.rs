@@ -4,7 +4,7 @@
 
 use super::console::Console;
 use super::{command, completions, man, print};
-use crate::error::hinted;
+use crate::error::error_with_hint;
 use crate::weights::write_whole;
 use crate::words::counted;
 use anyhow::Result;
@@ -47,7 +47,7 @@ impl Document {
             Self::ManPages(folder) => {
                 let pages = man::pages()?;
                 std::fs::create_dir_all(&folder).map_err(|error| {
-                    hinted(
+                    error_with_hint(
                         format!("cannot create folder `{}`: {error}", folder.display()),
                         "pass a writable folder",
                     )

@@ -2,7 +2,7 @@
 
 use super::console::Console;
 use crate::embedding::Embedding;
-use crate::error::misuse;
+use crate::error::usage_error;
 use crate::explain::{Folder, class_called};
 use crate::predict::Predicted;
 use crate::words::counted;
@@ -62,7 +62,7 @@ impl FileArgs {
                 *file == written || (there.is_some() && file.canonicalize().ok() == there)
             };
             if others.iter().any(is_it) {
-                return Err(misuse(
+                return Err(usage_error(
                     format!("features would take the place of `{}`", written.display()),
                     "pass another file",
                 ));

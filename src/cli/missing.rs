@@ -1,7 +1,7 @@
 //! Why an image that a user named is not there, with the way out: near names, patterns, addresses.
 
 use crate::data::list::EXTENSIONS;
-use crate::error::hinted;
+use crate::error::error_with_hint;
 use crate::model::config::NAMES;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ pub fn missing(path: &Path) -> Option<anyhow::Error> {
         )
     });
     is_missing.then(|| {
-        hinted(
+        error_with_hint(
             format!("cannot read image `{}`: no such file", path.display()),
             way_out(path),
         )

@@ -37,7 +37,7 @@ mod version;
 mod workers;
 mod wrap;
 
-use crate::error::{hinted, is_misuse, misuse};
+use crate::error::{error_with_hint, is_usage_error, usage_error};
 use crate::kernels::isa;
 use crate::words::shell_word;
 use anyhow::{Context, Result};
@@ -180,7 +180,7 @@ pub fn main() -> ExitCode {
     stop::survive_file_limits();
     let isa = std::env::var_os("RESNET_ISA").map(|name| isa::select(&name.to_string_lossy()));
     if let Some(Err(error)) = isa {
-        let error = misuse(
+        let error = usage_error(
             format!("RESNET_ISA: {error}"),
             "`resnet --version` names the instruction set in use",
         );
@@ -196,7 +196,7 @@ pub fn main() -> ExitCode {
         Err(error) => return print_usage(&error, log),
     };
     if cli.completions.is_some() || cli.man_pages.is_some() {
-        let error = misuse(
+        let error = usage_error(
             "--completions and --man-pages cannot be used with a command",
             "leave the command out",
         );
@@ -218,7 +218,7 @@ fn end(result: Result<Outcome>, console: &Console) -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             console.error(&error);
-            ExitCode::from(if is_misuse(&error) { 2 } else { 1 })
+            ExitCode::from(if is_usage_error(&error) { 2 } else { 1 })
         }
     }
 }
@@ -299,7 +299,7 @@ fn internal_error(panic: &(dyn Any + Send)) -> anyhow::Error {
     let text = text
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("a panic");
-    hinted(
+    error_with_hint(
         format!("internal error: {text}"),
         "this is a bug: please report it with what `RUST_BACKTRACE=1` adds",
     )

@@ -1,7 +1,7 @@
 //! The outcome of a run, as messages.
 
 use super::console::Console;
-use crate::error::hinted;
+use crate::error::error_with_hint;
 use crate::report::REPORT;
 use crate::train::{Ended, Why};
 use crate::words::shell_word;
@@ -10,25 +10,25 @@ use std::path::PathBuf;
 /// The error of a run whose output cannot be written any more, for the reason `what`: a pipeline must not take it as complete.
 pub fn unread(what: &str, ended: &Ended) -> anyhow::Error {
     match (ended.why, &ended.folder) {
-        (Why::Stopped { step }, Some(folder)) => hinted(
+        (Why::Stopped { step }, Some(folder)) => error_with_hint(
             format!("{what} after step {step}; the run is saved"),
             format!(
                 "`resnet train --resume {}` resumes it",
                 shell_word(&folder.display().to_string())
             ),
         ),
-        (Why::Stopped { step }, None) => hinted(
+        (Why::Stopped { step }, None) => error_with_hint(
             format!("{what} after step {step}; a dry run saves nothing"),
             "read its output to the end, or run it without --format json",
         ),
-        (Why::Done | Why::NoBetter(_), Some(folder)) => hinted(
+        (Why::Done | Why::NoBetter(_), Some(folder)) => error_with_hint(
             format!("{what} before the run's last line; the run is finished"),
             format!(
                 "its results are in {}, with all epochs in metrics.csv",
                 folder.display()
             ),
         ),
-        (Why::Done | Why::NoBetter(_), None) => hinted(
+        (Why::Done | Why::NoBetter(_), None) => error_with_hint(
             format!("{what} before the run's last line"),
             "read its output to the end, or run it without --format json",
         ),

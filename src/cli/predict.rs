@@ -8,7 +8,7 @@ use super::missing::missing;
 use super::predictions::{Choice, Format, PredictionFile, Printer, probability};
 use super::preprocess::{PreprocessArgs, in_words};
 use crate::data::list_images;
-use crate::error::{hinted, why_unreadable};
+use crate::error::{error_with_hint, why_unreadable};
 use crate::hub::Progress;
 use crate::infer::Work;
 use crate::predict::{Explain, PredictOptions, Predictor};
@@ -226,7 +226,7 @@ fn pictures(inputs: &[PathBuf], console: &Console) -> Result<(Vec<PathBuf>, bool
                 console.error(error);
             }
             if found.is_empty() && errors.is_empty() {
-                console.error(&hinted(
+                console.error(&error_with_hint(
                     format!("no image in folder `{}`", input.display()),
                     "images end in .png, .jpg, .jpeg, .webp, .bmp, .gif, .tif or .tiff",
                 ));
@@ -256,7 +256,7 @@ fn path_of(line: &[u8]) -> PathBuf {
 fn read_labels(file: &Path, classes: usize) -> Result<Vec<String>> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| {
-            hinted(
+            error_with_hint(
                 why_unreadable(&error),
                 format!(
                     "pass a file of {} with a name each, in the order of the classes",
@@ -271,7 +271,7 @@ fn read_labels(file: &Path, classes: usize) -> Result<Vec<String>> {
         .map(|line| line.trim().to_owned())
         .collect();
     if labels.len() != classes {
-        bail!(hinted(
+        bail!(error_with_hint(
             format!(
                 "cannot use labels `{}`: {} for {}",
                 file.display(),

@@ -3,7 +3,7 @@
 use super::curve::EIGHTHS;
 use super::print;
 use super::terminal::{Look, stdout_columns};
-use crate::error::{hinted, misuse, one_line};
+use crate::error::{error_with_hint, one_line, usage_error};
 use crate::predict::{Explained, Predicted, Prediction};
 use crate::report::csv::quoted;
 use crate::weights::{temporary_beside, write_whole};
@@ -64,14 +64,14 @@ impl PredictionFile {
             Some("csv") => Format::Csv,
             Some("json" | "jsonl") => Format::Json,
             _ => {
-                return Err(misuse(
+                return Err(usage_error(
                     format!("cannot determine the format of `{shown}` from its extension"),
                     "predictions are written as .csv or .json",
                 ));
             }
         };
         if format.is_some_and(|format| format != of_ending) {
-            return Err(misuse(
+            return Err(usage_error(
                 format!("--format and the extension of `{shown}` contradict each other"),
                 "omit --format: the extension determines the format",
             ));
@@ -83,18 +83,21 @@ impl PredictionFile {
             read.any(|file| file.canonicalize().is_ok_and(|file| file == *there))
         };
         if there.is_some_and(|there| is_it(&there)) {
-            return Err(misuse(
+            return Err(usage_error(
                 format!("predictions would overwrite `{shown}`, which is an input"),
                 "pass another file",
             ));
         }
         let prepare = || -> Result<()> {
             if path.is_dir() {
-                return Err(hinted("it is a folder", "pass a file's name"));
+                return Err(error_with_hint("it is a folder", "pass a file's name"));
             }
             let folder = path.parent().unwrap_or(Path::new(""));
             if folder != Path::new("") && !folder.is_dir() {
-                return Err(hinted("there is no such folder", "create it first"));
+                return Err(error_with_hint(
+                    "there is no such folder",
+                    "create it first",
+                ));
             }
             temporary_beside(path)?;
             Ok(())

@@ -1,6 +1,6 @@
 //! The flags that override a model's preprocessing, shared by the commands that read images.
 
-use crate::error::misuse;
+use crate::error::usage_error;
 use crate::model::{CropMode, Interpolation, Preprocess};
 use crate::train::Recipe;
 use crate::train::choices::PictureSize;
@@ -88,7 +88,7 @@ impl PreprocessArgs {
         for (flag, numbers) in [("--mean", &self.mean), ("--std", &self.std)] {
             let count = numbers.as_ref().map_or(channels, Vec::len);
             if count != channels {
-                return Err(misuse(
+                return Err(usage_error(
                     format!(
                         "{flag} has {} for {}",
                         counted(count, "number"),
@@ -150,7 +150,7 @@ impl PreprocessArgs {
     /// `--test-size`, which training has no use for.
     pub fn recipe(&self) -> Result<Recipe> {
         if self.test_size {
-            return Err(misuse(
+            return Err(usage_error(
                 "--test-size is for eval and predict",
                 "pass the size as --image-size",
             ));

@@ -6,7 +6,7 @@ use super::device::{DTypeChoice, DeviceChoice};
 use super::terminal::Look;
 use super::{Outcome, list, print, timing};
 use crate::benchmark::time_forward;
-use crate::error::misuse;
+use crate::error::usage_error;
 use crate::model::config::CIFAR_DEPTHS;
 use crate::model::{ModelConfig, Preprocess, StemKind, describe};
 use crate::report::json::Timing;
@@ -127,7 +127,7 @@ pub fn run(args: &Args, device: DeviceChoice, console: &Console) -> Result<Outco
     let [channels, height, width] = args.input.unwrap_or(own_input);
     let batch = args.batch_size.unwrap_or(1) as usize;
     if channels != config.in_channels {
-        return Err(misuse(
+        return Err(usage_error(
             format!(
                 "--input has {}, and the model takes {}",
                 counted(channels, "channel"),
@@ -184,7 +184,7 @@ fn list_models(style: Style) -> Result<Outcome> {
         Style::Json => list::json(&models)?,
         Style::Torchsummary => list::table(&models, Look::of_stdout()),
         Style::Torchinfo | Style::Tree => {
-            return Err(misuse(
+            return Err(usage_error(
                 "--list has one layout for people, and one for programs",
                 "leave --style out, or pass --style json",
             ));
@@ -208,7 +208,7 @@ fn subject(
         }
         Some(model) => {
             if let Some(flag) = args.architecture.settled_by_model() {
-                return Err(misuse(
+                return Err(usage_error(
                     format!("{flag} cannot be used with MODEL, which has its own architecture"),
                     "leave one of the two out",
                 ));

@@ -5,7 +5,7 @@ use super::predictions::printable;
 use super::terminal::{COLUMNS, stderr_columns, stdout_columns};
 use super::{Outcome, print};
 use crate::data::survey::{DatasetSurvey, DuplicateGroup, DuplicateKind, ImageReference};
-use crate::error::hinted;
+use crate::error::error_with_hint;
 use crate::hub::Progress;
 use crate::train::{self, Recipe};
 use crate::words::{counted, shell_word, thousands};
@@ -39,7 +39,7 @@ pub fn announce(survey: &DatasetSurvey, recipe: &Recipe, console: &Console) {
         }
         let command = check_command(&survey.data, recipe);
         let way_out = format!("`{command}` decodes every image and lists what is wrong");
-        console.warning(&hinted(last, way_out));
+        console.warning(&error_with_hint(last, way_out));
     }
     if recipe.class_weights.is_none() {
         console.notes(imbalance(survey).as_slice());
@@ -65,7 +65,7 @@ pub fn check(recipe: &Recipe, is_json: bool, workers: usize, console: &Console) 
         text(&survey, stdout_columns().unwrap_or(COLUMNS))
     })?;
     for [text, way_out] in warnings(&survey) {
-        console.warning(&hinted(text, way_out));
+        console.warning(&error_with_hint(text, way_out));
     }
     if recipe.class_weights.is_none() {
         console.notes(imbalance(&survey).as_slice());

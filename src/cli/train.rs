@@ -12,7 +12,7 @@ use super::training::Screen;
 use super::workers::WorkersArgs;
 use super::{Outcome, survey, typed, version};
 use crate::data::augment::Policy;
-use crate::error::{is_misuse, misuse, one_line};
+use crate::error::{is_usage_error, one_line, usage_error};
 use crate::kernels::isa;
 use crate::model::Frozen;
 use crate::train::choices::StemRule;
@@ -400,7 +400,7 @@ fn blame_recipe(error: anyhow::Error, file: &Path, keys: &[String]) -> anyhow::E
     // Messages name their subject first.
     let mut words = text.split([' ', ':', ',']);
     let named = words.find(|word| word.starts_with("--"));
-    match named.filter(|flag| is_misuse(&error) && keys.iter().any(|key| key == flag)) {
+    match named.filter(|flag| is_usage_error(&error) && keys.iter().any(|key| key == flag)) {
         Some(flag) => {
             let key = flag.trim_start_matches('-');
             error.context(format!("recipe `{}`, key `{key}`", file.display()))
@@ -421,7 +421,7 @@ impl Args {
         let dtype = o.dtype.map(|dtype| match dtype {
             DTypeChoice::F32 => Ok("f32".to_owned()),
             DTypeChoice::F64 => Ok("f64".to_owned()),
-            DTypeChoice::F16 | DTypeChoice::Bf16 => Err(misuse(
+            DTypeChoice::F16 | DTypeChoice::Bf16 => Err(usage_error(
                 "cannot train in half precision",
                 "pass --dtype f32, or f64 for the reference",
             )),
@@ -473,7 +473,7 @@ impl Args {
     fn refuse_conflicts(&self, said: &Recipe) -> Result<()> {
         for (flag, is_given) in [("--histograms", self.histograms), ("--open", self.open)] {
             if is_given && self.dry_run {
-                return Err(misuse(
+                return Err(usage_error(
                     format!("{flag} cannot be used with --dry-run, which writes nothing"),
                     "leave one of them out",
                 ));
@@ -504,7 +504,7 @@ impl Args {
         );
         match given.first() {
             None => Ok(()),
-            Some(flag) => Err(misuse(
+            Some(flag) => Err(usage_error(
                 format!("{flag} cannot be used with --resume, which keeps the settings of the run"),
                 "only --epochs, --max-steps, --threads, --workers, --device (the run's own), --format, --histograms, --open, --quiet, --verbose, --color and --log-format may be given; start a new run for anything else",
             )),

@@ -17,7 +17,7 @@ use super::order::epoch_order;
 use super::ordered::Ordered;
 use super::sets::Split;
 use super::turns::Turns;
-use crate::error::misuse;
+use crate::error::usage_error;
 use crate::nn::Targets;
 use crate::random::Random;
 
@@ -153,7 +153,7 @@ impl Drop for Batches {
 /// Rejects data that no batch can be made of.
 fn check(split: &Split, transform: &TrainTransform, options: &BatchOptions) -> Result<()> {
     if options.batch_size == 0 {
-        return Err(misuse("a batch of 0 images", "give 1 or more"));
+        return Err(usage_error("a batch of 0 images", "give 1 or more"));
     }
     let classes = split.classes().iter().enumerate();
     if let Some((index, class)) = classes

@@ -17,7 +17,7 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Li
 
 use super::jpeg::{Jpeg, JpegError};
 use super::{format, gif, orientation, rgb, tiff, truncation};
-use crate::error::hinted;
+use crate::error::error_with_hint;
 use crate::model::Preprocess;
 
 /// The most pixels that Pillow opens (twice `Image.MAX_IMAGE_PIXELS`).
@@ -175,7 +175,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     format::recognise(&bytes)?;
     file.read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LONGEST_FILE {
-        return Err(hinted(
+        return Err(error_with_hint(
             format!("the file is longer than {} MiB", LONGEST_FILE >> 20),
             "save the image smaller or compressed",
         ));
@@ -190,13 +190,13 @@ fn check_size((width, height): (u32, u32), max_pixels: u64) -> Result<()> {
         bail!("it has {width}x{height} pixels");
     }
     if pixels > max_pixels {
-        return Err(hinted(
+        return Err(error_with_hint(
             format!("it has {width}x{height} pixels, more than the limit of {max_pixels}"),
             "if you trust the file, reduce the image first",
         ));
     }
     if width.max(height) > LONGEST_EDGE {
-        return Err(hinted(
+        return Err(error_with_hint(
             format!("it has {width}x{height} pixels, an edge longer than {LONGEST_EDGE}"),
             "cut the image into parts first",
         ));
@@ -205,7 +205,7 @@ fn check_size((width, height): (u32, u32), max_pixels: u64) -> Result<()> {
 }
 
 fn truncated() -> anyhow::Error {
-    hinted(
+    error_with_hint(
         "the file is truncated",
         "the copy or download is incomplete: fetch it again",
     )
@@ -216,7 +216,7 @@ fn explain(error: ImageError, format: ImageFormat) -> anyhow::Error {
     let name = format::name(format);
     match error {
         error if is_unexpected_end(&error) => truncated(),
-        ImageError::Limits(_) => hinted(
+        ImageError::Limits(_) => error_with_hint(
             format!("decoding this {name} takes more memory than the limit on pixels allows"),
             "if you trust the file, save it again as PNG or JPEG",
         ),
@@ -235,14 +235,14 @@ fn explain_jpeg(error: JpegError) -> anyhow::Error {
 }
 
 fn unsupported(name: &str, what: &str) -> anyhow::Error {
-    hinted(
+    error_with_hint(
         format!("this kind of {name} is not supported: {what}"),
         "convert it to an 8-bit PNG or JPEG",
     )
 }
 
 fn damaged(name: &str, what: &str) -> anyhow::Error {
-    hinted(
+    error_with_hint(
         format!("the {name} is damaged: {what}"),
         "fetch it again, or open and save it in an image editor",
     )

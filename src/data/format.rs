@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use image::ImageFormat;
 
-use crate::error::hinted;
+use crate::error::error_with_hint;
 
 /// Bytes of a file that [`recognise`] looks at.
 pub const HEAD: u64 = 1024;
@@ -57,12 +57,12 @@ pub fn recognise(bytes: &[u8]) -> Result<ImageFormat> {
         return Ok(ImageFormat::WebP);
     }
     if let Some(name) = other_picture(bytes) {
-        return Err(hinted(
+        return Err(error_with_hint(
             format!("it is {name}, which is not supported"),
             "convert it to PNG or JPEG",
         ));
     }
-    Err(hinted(
+    Err(error_with_hint(
         format!("it is {}, not an image", what(bytes)),
         "PNG, JPEG, WebP, BMP, GIF and TIFF images are supported",
     ))

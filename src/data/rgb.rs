@@ -12,7 +12,7 @@
 use anyhow::Result;
 use image::{DynamicImage, ImageFormat, RgbImage};
 
-use crate::error::hinted;
+use crate::error::error_with_hint;
 
 /// The color type of a PNG of gray and alpha, and its offset in the file.
 const PNG_GREY_ALPHA: u8 = 4;
@@ -36,7 +36,7 @@ pub fn from_image(image: DynamicImage, bytes: &[u8], format: ImageFormat) -> Res
             grays::<2, _>(&image, if has_alpha { high_byte } else { clipped })
         }
         _ => {
-            return Err(hinted(
+            return Err(error_with_hint(
                 "its samples are floating-point numbers",
                 "convert it to an 8-bit PNG, so that black and white are known",
             ));

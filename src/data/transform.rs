@@ -10,7 +10,7 @@ use image::RgbImage;
 use super::picture::{Picture, View};
 use super::placement::{Cut, Placement};
 use super::resize::{Window, resize_window};
-use crate::error::hinted;
+use crate::error::error_with_hint;
 use crate::model::{CropMode, Interpolation, Preprocess};
 
 /// The longest edge that an image may be resized to before the crop.
@@ -51,7 +51,7 @@ impl Transform {
             bail!("an image of {}x{} pixels has none", size[0], size[1]);
         }
         if !(*crop_pct > 0.0 && *crop_pct <= 1.0) {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!("crop_pct is `{crop_pct}`, not a part of the image"),
                 "it is the part of the resized image that the crop keeps: above 0, at most 1",
             ));
@@ -200,13 +200,13 @@ impl Transform {
 /// Rejects invalid means and stds.
 fn check_channels(mean: &[f32], std: &[f32]) -> Result<()> {
     if mean.len() != std.len() {
-        return Err(hinted(
+        return Err(error_with_hint(
             format!("{} means but {} stds", mean.len(), std.len()),
             "give one mean and one standard deviation a channel",
         ));
     }
     if ![1, 3].contains(&mean.len()) {
-        return Err(hinted(
+        return Err(error_with_hint(
             format!("a model of {} input channels takes no images", mean.len()),
             "images have 3 channels (color) or 1 (gray)",
         ));

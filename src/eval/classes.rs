@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use anyhow::Result;
 
 use crate::data::sets::Split;
-use crate::error::hinted;
+use crate::error::error_with_hint;
 use crate::words::counted;
 
 /// Maximum number of names listed in an error.
@@ -109,7 +109,7 @@ impl Matched {
 /// Returns the error for numbers in alphabetical order.
 fn unclear_order(data: &[String]) -> Option<anyhow::Error> {
     let (before, after) = first_out_of_order(data)?;
-    Some(hinted(
+    Some(error_with_hint(
         format!(
             "the classes of the data are numbers in alphabetical order, `{before}` before `{after}`, and the model does not have these names: its classes cannot be identified"
         ),
@@ -159,7 +159,7 @@ fn refusal(count: usize, data: &[String], found: &[Option<u32>]) -> anyhow::Erro
         let is = if unknown.len() == 1 { "is" } else { "are" };
         format!("{}{more} {is} unknown to it", listed.join(", "))
     };
-    hinted(
+    error_with_hint(
         format!(
             "the classes of the data are not those of the model: {what} ({} in the data, {count} in the model)",
             counted(data.len(), "class")

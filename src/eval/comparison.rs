@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::interval::wilson;
 use super::mcnemar::{exact, holm};
 use super::metrics::Judgement;
-use crate::error::hinted;
+use crate::error::error_with_hint;
 use crate::report::csv::quoted;
 use crate::report::plot::Figure;
 use crate::report::plot::comparison::{self as plot, Entrant};
@@ -184,7 +184,7 @@ impl Comparison {
         };
         let indices: Vec<usize> = (0..total).filter(is_common).collect();
         if indices.is_empty() {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!("no image can be read for all models ({total} tried)"),
                 "see the lines above for the reasons",
             ));

@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use crate::data::sets::Split;
 use crate::data::{DecodeOptions, Loader, Transform};
-use crate::error::hinted;
+use crate::error::error_with_hint;
 use crate::infer::Engine;
 pub use calibration::Calibration;
 pub use classes::Matched;
@@ -115,7 +115,7 @@ pub fn evaluate(
 ) -> Result<Evaluation> {
     let total = split.len();
     if total == 0 {
-        bail!(hinted(
+        bail!(error_with_hint(
             "there are no images to evaluate",
             "pass data with images in this split"
         ));
@@ -184,7 +184,7 @@ pub fn evaluate(
         })?;
     }
     if metrics.images() == 0 {
-        bail!(hinted(
+        bail!(error_with_hint(
             format!("no image can be read ({total} tried)"),
             "see the lines above for the reasons (without --quiet)"
         ));

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::Evaluation;
-use crate::error::{hinted, misuse, one_line};
+use crate::error::{error_with_hint, one_line, usage_error};
 use crate::predict::Prediction;
 use crate::report::csv::quoted;
 use crate::report::date::Date;
@@ -123,7 +123,7 @@ impl OutputFolder {
             for name in names {
                 let file = path.join(name);
                 if file.is_dir() {
-                    return Err(hinted(
+                    return Err(error_with_hint(
                         format!("`{name}` in it is a folder"),
                         "pass another folder",
                     ));
@@ -168,7 +168,7 @@ impl Output {
     /// As for [`OutputFolder::create`].
     pub fn create(path: &Path) -> Result<Self> {
         if is_run(path) {
-            return Err(misuse(
+            return Err(usage_error(
                 format!(
                     "folder `{}` belongs to a run, which has its own report",
                     path.display()
@@ -179,7 +179,7 @@ impl Output {
         let folder = OutputFolder::create(path, &[EVALUATION, PREDICTIONS, REPORT])?;
         let plots = path.join(PLOTS);
         if plots.exists() && !plots.is_dir() {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!(
                     "cannot write into folder `{}`: `{PLOTS}` in it is not a folder",
                     path.display()

@@ -1,6 +1,6 @@
 //! Parsing of a class given by the user: its label, one of the names in its label, or its index.
 
-use crate::error::misuse;
+use crate::error::usage_error;
 use anyhow::Result;
 
 /// Maximum number of labels in a hint.
@@ -31,7 +31,7 @@ pub fn class_called(written: &str, labels: &[String], classes: usize) -> Result<
         Some([class]) => Ok(*class),
         Some(several) => {
             let numbers: Vec<String> = several.iter().map(usize::to_string).collect();
-            Err(misuse(
+            Err(usage_error(
                 format!("`{written}` is the name of {} classes", several.len()),
                 format!("pass the number of one: {}", numbers.join(", ")),
             ))
@@ -57,7 +57,7 @@ fn unknown(written: &str, wanted: &str, labels: &[String], classes: usize) -> an
     let last = classes.saturating_sub(1);
     let message = format!("the model has no class `{written}`");
     if labels.is_empty() {
-        return misuse(
+        return usage_error(
             message,
             format!("its classes have no names: pass a number, 0 to {last}"),
         );
@@ -94,13 +94,13 @@ fn unknown(written: &str, wanted: &str, labels: &[String], classes: usize) -> an
             near.join(", ")
         ),
     };
-    misuse(message, hint)
+    usage_error(message, hint)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{hint_of, is_misuse};
+    use crate::error::{hint_of, is_usage_error};
 
     fn called(written: &str, labels: &[&str]) -> Result<usize> {
         let labels: Vec<String> = labels.iter().map(|&label| label.to_owned()).collect();
@@ -164,7 +164,7 @@ mod tests {
         ] {
             let error = called(written, labels).unwrap_err();
             assert_eq!(hint_of(&error), Some(hint), "{written}");
-            assert!(is_misuse(&error));
+            assert!(is_usage_error(&error));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The output folder of explanations, and the file names in it.
 
-use crate::error::{hinted, misuse};
+use crate::error::{error_with_hint, usage_error};
 use crate::weights::{temporary_beside, write_whole};
 use anyhow::{Context, Result};
 use image::codecs::png::PngEncoder;
@@ -32,7 +32,10 @@ impl Folder {
         let files: Vec<PathBuf> = names(pictures).map(|name| path.join(name)).collect();
         let prepare = || -> Result<()> {
             if path.exists() && !path.is_dir() {
-                return Err(hinted("it is a file", "pass a folder, or a new name"));
+                return Err(error_with_hint(
+                    "it is a file",
+                    "pass a folder, or a new name",
+                ));
             }
             fs::create_dir_all(path)?;
             ensure_free(&files, pictures)?;
@@ -123,7 +126,7 @@ fn ensure_free(files: &[PathBuf], pictures: &[PathBuf]) -> Result<()> {
     let existing = || files.iter().filter(|file| file.exists());
     if let Some(folder) = existing().find(|file| file.is_dir()) {
         let name = folder.file_name().unwrap_or_default().display();
-        return Err(hinted(
+        return Err(error_with_hint(
             format!("`{name}` in it is a folder"),
             "pass another folder",
         ));
@@ -135,7 +138,7 @@ fn ensure_free(files: &[PathBuf], pictures: &[PathBuf]) -> Result<()> {
     }
     let itself = |picture: &&PathBuf| real(picture).is_some_and(|path| overwritten.contains(&path));
     if let Some(picture) = pictures.iter().find(itself) {
-        return Err(misuse(
+        return Err(usage_error(
             format!(
                 "an explanation would overwrite image `{}`",
                 picture.display()
@@ -144,7 +147,7 @@ fn ensure_free(files: &[PathBuf], pictures: &[PathBuf]) -> Result<()> {
         ));
     }
     match existing().find(|file| !is_explanation(file)) {
-        Some(other) => Err(misuse(
+        Some(other) => Err(usage_error(
             format!(
                 "an explanation would overwrite `{}`, which is another kind of file",
                 other.file_name().unwrap_or_default().display()

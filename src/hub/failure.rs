@@ -8,7 +8,7 @@ use hf_hub::HFError;
 
 use super::Settings;
 use super::name::Wanted;
-use crate::error::hinted;
+use crate::error::error_with_hint;
 
 /// The reason why a download failed.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Failure {
             Self::Cache(error) => unwritable_cache(&error, settings),
             Self::Endpoint => bad_endpoint(settings),
             Self::NotFound => no_repository(asked),
-            Self::Silence(patience) => hinted(
+            Self::Silence(patience) => error_with_hint(
                 format!(
                     "`{endpoint}` has sent nothing for {patience:?} while downloading `{file}` of `{repo}`"
                 ),
@@ -69,7 +69,7 @@ impl Failure {
             Self::WrongSize {
                 announced: 0,
                 received,
-            } => hinted(
+            } => error_with_hint(
                 format!(
                     "`{endpoint}` does not tell the size of `{file}` of `{repo}`: \
                      the {received} bytes received may be incomplete"
@@ -79,14 +79,14 @@ impl Failure {
             Self::WrongSize {
                 announced,
                 received,
-            } => hinted(
+            } => error_with_hint(
                 format!(
                     "the transfer of `{file}` of `{repo}` is broken: \
                      received {received} bytes instead of {announced}"
                 ),
                 "run the command again; nothing incomplete was kept",
             ),
-            Self::Died => hinted(
+            Self::Died => error_with_hint(
                 format!("the download of `{file}` of `{repo}` ended unexpectedly"),
                 "run the command again",
             ),
@@ -102,7 +102,7 @@ pub(super) fn no_file(asked: &Asked) -> anyhow::Error {
         file,
         ..
     } = *asked.wanted;
-    hinted(
+    error_with_hint(
         format!("`{repo}` has no file `{file}` at revision `{revision}`"),
         format!("{} lists its files", page(asked, "/tree/", revision)),
     )
@@ -111,7 +111,7 @@ pub(super) fn no_file(asked: &Asked) -> anyhow::Error {
 /// Returns the error for a repository that has no such revision.
 pub(super) fn no_revision(asked: &Asked) -> anyhow::Error {
     let Wanted { repo, revision, .. } = *asked.wanted;
-    hinted(
+    error_with_hint(
         format!("`{repo}` has no revision `{revision}`"),
         format!(
             "name a branch, a tag or a full commit hash; {} lists them",
@@ -130,7 +130,7 @@ pub(super) fn offline(asked: &Asked) -> anyhow::Error {
         file,
     } = *wanted;
     let instead = holds.instead();
-    hinted(
+    error_with_hint(
         format!(
             "`{file}` of `{repo}` at revision `{revision}` is not in the cache `{}`, \
              and HF_HUB_OFFLINE forbids requests",
@@ -152,11 +152,11 @@ fn explain_hub(error: &HFError, asked: &Asked) -> anyhow::Error {
             match (code, settings.token.is_some(), context.status.as_u16()) {
                 (Some("GatedRepo"), has_token, _) => gated(asked, has_token),
                 (_, false, 401) => no_repository(asked),
-                (_, true, 401) => hinted(
+                (_, true, 401) => error_with_hint(
                     format!("`{endpoint}` rejected the token for `{repo}`{said}"),
                     "check HF_TOKEN, or unset it for public repositories",
                 ),
-                _ => hinted(
+                _ => error_with_hint(
                     format!("`{endpoint}` denied access to `{repo}`{said}"),
                     "set HF_TOKEN to a token that may read the repository",
                 ),
@@ -166,7 +166,7 @@ fn explain_hub(error: &HFError, asked: &Asked) -> anyhow::Error {
         HFError::RateLimited {
             retry_after,
             context,
-        } => hinted(
+        } => error_with_hint(
             format!(
                 "`{endpoint}` asks for fewer requests{}",
                 said(context.server_message.as_deref())
@@ -176,7 +176,7 @@ fn explain_hub(error: &HFError, asked: &Asked) -> anyhow::Error {
                 None => "try again later, or set HF_TOKEN".to_owned(),
             },
         ),
-        HFError::Http { context } => hinted(
+        HFError::Http { context } => error_with_hint(
             format!(
                 "`{endpoint}` answered {} for `{file}` of `{repo}`{}",
                 context.status,
@@ -184,20 +184,22 @@ fn explain_hub(error: &HFError, asked: &Asked) -> anyhow::Error {
             ),
             format!("try again later, or {instead}"),
         ),
-        HFError::Request { source, .. } if source.is_connect() || source.is_timeout() => hinted(
-            format!("cannot reach `{endpoint}`: {}", innermost(source)),
-            format!("check the network and HF_ENDPOINT, or {instead}"),
-        ),
+        HFError::Request { source, .. } if source.is_connect() || source.is_timeout() => {
+            error_with_hint(
+                format!("cannot reach `{endpoint}`: {}", innermost(source)),
+                format!("check the network and HF_ENDPOINT, or {instead}"),
+            )
+        }
         HFError::Request { source, .. } if source.is_builder() => bad_endpoint(settings),
         HFError::Request { source, .. } => broken_off(&innermost(source), asked),
         HFError::Xet { source, .. } => broken_off(&innermost(source.as_ref()), asked),
         HFError::Url(_) => bad_endpoint(settings),
         HFError::Io(error) => unwritable_cache(error, settings),
-        HFError::MalformedResponse { what, .. } => hinted(
+        HFError::MalformedResponse { what, .. } => error_with_hint(
             format!("`{endpoint}` does not answer like a hub: {what}"),
             "check HF_ENDPOINT; the public hub is `https://huggingface.co`",
         ),
-        error => hinted(
+        error => error_with_hint(
             format!("cannot download `{file}` of `{repo}`: {error}"),
             format!("try again later, or {instead}"),
         ),
@@ -214,7 +216,7 @@ fn no_repository(asked: &Asked) -> anyhow::Error {
     } else {
         "check the name; if it is private, set HF_TOKEN to a token that may read it"
     };
-    hinted(format!("`{endpoint}` has no {noun} `{repo}`"), hint)
+    error_with_hint(format!("`{endpoint}` has no {noun} `{repo}`"), hint)
 }
 
 fn gated(asked: &Asked, has_token: bool) -> anyhow::Error {
@@ -224,11 +226,11 @@ fn gated(asked: &Asked, has_token: bool) -> anyhow::Error {
     } else {
         format!("accept its conditions at {page} and set HF_TOKEN to a token of that account")
     };
-    hinted(format!("`{}` is gated", asked.wanted.repo), way_out)
+    error_with_hint(format!("`{}` is gated", asked.wanted.repo), way_out)
 }
 
 fn bad_endpoint(settings: &Settings) -> anyhow::Error {
-    hinted(
+    error_with_hint(
         format!("HF_ENDPOINT is not a web address: `{}`", settings.endpoint),
         "unset it, or set it to an address such as `https://huggingface.co`",
     )
@@ -241,7 +243,7 @@ fn unwritable_cache(error: &io::Error, settings: &Settings) -> anyhow::Error {
         }
         _ => "set HF_HUB_CACHE to a writable folder",
     };
-    hinted(
+    error_with_hint(
         format!(
             "cannot write the cache `{}`: {error}",
             settings.cache.display()
@@ -252,7 +254,7 @@ fn unwritable_cache(error: &io::Error, settings: &Settings) -> anyhow::Error {
 
 fn broken_off(why: &str, asked: &Asked) -> anyhow::Error {
     let Wanted { repo, file, .. } = *asked.wanted;
-    hinted(
+    error_with_hint(
         format!("the download of `{file}` of `{repo}` was interrupted repeatedly: {why}"),
         "run the command again; nothing incomplete was kept",
     )

@@ -20,7 +20,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 
-use crate::error::hinted;
+use crate::error::error_with_hint;
 use cache::{Entry, Folder};
 use failure::Asked;
 use name::{Holds, Wanted};
@@ -218,7 +218,7 @@ impl Hub {
 
 /// Returns the error of settings without a folder for the cache.
 fn no_cache_folder() -> anyhow::Error {
-    hinted(
+    error_with_hint(
         "no folder for downloads: there is no home directory",
         "set HF_HOME or HF_HUB_CACHE to a folder",
     )

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::error::hinted;
+use crate::error::error_with_hint;
 
 /// The kind of a repository, with its own names, addresses and cache folders on the hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,20 +69,20 @@ impl<'a> Wanted<'a> {
         file: &'a str,
     ) -> Result<Self> {
         if !is_repository(repo) {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!("`{repo}` is not the name of a repository"),
                 "a hub name is `org/name`, of letters, digits, `-`, `_` and `.`",
             ));
         }
         let revision = revision.unwrap_or("main");
         if !is_relative_path(revision) {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!("`{revision}` is not the name of a revision of `{repo}`"),
                 "a revision is a branch, a tag or a commit hash",
             ));
         }
         if !is_relative_path(file) {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!("`{file}` is not the name of a file in `{repo}`"),
                 "name a file as the repository's page lists it, such as `model.safetensors`",
             ));

@@ -2,7 +2,7 @@
 
 use super::compile::{End, compile};
 use super::weights::{InNet, Weights};
-use crate::error::hinted;
+use crate::error::error_with_hint;
 use crate::kernels::aligned::Lanes;
 use crate::kernels::conv::{Convolution, stem};
 use crate::kernels::shortcut::{PaddedShortcut, padded};
@@ -165,7 +165,7 @@ impl Plan {
             return Ok(());
         };
         let [channels, height, width] = self.picture;
-        Err(hinted(
+        Err(error_with_hint(
             format!(
                 "a forward pass of {batch}x{channels}x{height}x{width} takes {:.0} GB of memory, more than available",
                 bytes as f64 / 1e9

@@ -7,7 +7,7 @@ use super::watch::Watch;
 use crate::data::decode::DecodeOptions;
 use crate::data::survey::{DatasetSurvey, Inspection};
 use crate::datasets::DataName;
-use crate::error::misuse;
+use crate::error::usage_error;
 use crate::hub::Progress;
 use crate::model::Preprocess;
 use anyhow::{Result, bail};
@@ -57,7 +57,7 @@ pub fn check(
     let written = recipe.data.as_deref().unwrap_or(DEFAULT_DATA);
     let name = DataName::parse(written)?;
     if matches!(name, DataName::Fake { .. }) {
-        return Err(misuse(
+        return Err(usage_error(
             format!("`{written}` is made of random numbers: there is nothing to check"),
             "name a dataset of images",
         ));

@@ -5,7 +5,7 @@ use super::recipe::Recipe;
 use super::state::{self, Identity, Standing, State};
 use super::watch::COLUMNS;
 use crate::data::DatasetSurvey;
-use crate::error::hinted;
+use crate::error::error_with_hint;
 use crate::report::{PLOTS, plots_in};
 use crate::weights::{Card, write_model, write_whole};
 use anyhow::{Context, Result};
@@ -135,7 +135,7 @@ impl RunFolder {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(hinted(
+                return Err(error_with_hint(
                     format!(
                         "run folder `{}` is in use by another process",
                         path.display()
@@ -177,7 +177,7 @@ impl RunFolder {
             return Ok(());
         };
         if free < needed {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!(
                     "the disk of run folder `{}` has {} MB free, and the run needs {} MB",
                     self.path.display(),

@@ -3,7 +3,7 @@
 use super::optimiser::OptimiserKind;
 use super::recipe::Recipe;
 use super::schedule::Scheduler;
-use crate::error::misuse;
+use crate::error::usage_error;
 use anyhow::Result;
 
 /// Rejects a recipe with options that would have no effect.
@@ -14,7 +14,7 @@ pub(super) fn refuse_idle(said: &Recipe) -> Result<()> {
     refuse_without_optimiser(said)?;
     refuse_without_scheduler(said)?;
     if said.zero_init_residual == Some(true) && said.plain == Some(true) {
-        return Err(misuse(
+        return Err(usage_error(
             "cannot train with --zero-init-residual and --plain: without shortcuts no signal passes a block that starts at 0",
             "leave one of them out",
         ));
@@ -33,7 +33,7 @@ fn refuse_without_optimiser(said: &Recipe) -> Result<()> {
         (None, Some(true)) => "--nesterov".to_owned(),
         (None, _) => return Ok(()),
     };
-    Err(misuse(
+    Err(usage_error(
         format!("cannot train with {idle}: {name} has its own moving averages instead"),
         "leave it out, or pass --optimizer sgd",
     ))
@@ -43,7 +43,7 @@ fn refuse_without_scheduler(said: &Recipe) -> Result<()> {
     if said.scheduler != Some(Scheduler::Step)
         && let Some([first, ..]) = said.milestones.as_deref()
     {
-        return Err(misuse(
+        return Err(usage_error(
             format!("cannot train with --milestones {first}: only the scheduler `step` uses them"),
             "pass --scheduler step, or leave --milestones out",
         ));
@@ -52,7 +52,7 @@ fn refuse_without_scheduler(said: &Recipe) -> Result<()> {
         return Ok(());
     };
     if said.scheduler == Some(Scheduler::Onecycle) {
-        return Err(misuse(
+        return Err(usage_error(
             format!(
                 "cannot train with --warmup-epochs {warmup}: the scheduler `onecycle` has its own warm-up"
             ),
@@ -61,7 +61,7 @@ fn refuse_without_scheduler(said: &Recipe) -> Result<()> {
     }
     // Steps alone cut a run short as it is.
     match said.epochs {
-        Some(epochs) if warmup > epochs as f64 => Err(misuse(
+        Some(epochs) if warmup > epochs as f64 => Err(usage_error(
             format!(
                 "cannot train with --warmup-epochs {warmup}: the run ends after --epochs {epochs}, before the warm-up does"
             ),
@@ -74,7 +74,7 @@ fn refuse_without_scheduler(said: &Recipe) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{hint_of, is_misuse};
+    use crate::error::{hint_of, is_usage_error};
 
     #[test]
     fn what_would_do_nothing_is_refused_by_its_name() {
@@ -108,7 +108,10 @@ mod tests {
             let error = refuse_idle(&Recipe::parse(recipe).unwrap()).unwrap_err();
             let message = error.to_string();
             assert!(message.contains(named), "{recipe}: {message}");
-            assert!(is_misuse(&error) && hint_of(&error).is_some(), "{recipe}");
+            assert!(
+                is_usage_error(&error) && hint_of(&error).is_some(),
+                "{recipe}"
+            );
         }
     }
 

@@ -19,7 +19,7 @@ use super::optimiser::OptimiserKind;
 use super::probe;
 use super::settings::Settings;
 use super::validation::Validation;
-use crate::error::hinted;
+use crate::error::error_with_hint;
 use crate::model::description::{Call, ModuleKind};
 use crate::model::{Frozen, ModelConfig, ShortcutKind, describe};
 use crate::words::{amount, counted};
@@ -40,7 +40,7 @@ pub fn ensure_fake(count: usize, input: [usize; 3]) -> Result<()> {
     let [channels, height, width] = input;
     match available_bytes().filter(|&available| needed > available) {
         None => Ok(()),
-        Some(available) => Err(hinted(
+        Some(available) => Err(error_with_hint(
             format!(
                 "{} of {channels}x{height}x{width} need {} of memory, and {} are free",
                 counted(count, "input"),
@@ -94,7 +94,7 @@ pub fn ensure(
         let validated = counted(validated, "image");
         format!("validating {validated} of {height}x{width} at a time")
     };
-    Err(hinted(
+    Err(error_with_hint(
         format!(
             "{what} needs about {} of memory, and {} are free",
             amount(needed),
@@ -113,7 +113,7 @@ fn ensure_parameters(config: &ModelConfig, settings: &Settings) -> Result<()> {
     if room.try_reserve_exact(usize::try_from(bytes)?).is_ok() {
         return Ok(());
     }
-    Err(hinted(
+    Err(error_with_hint(
         format!(
             "the network needs {} of memory for training, more than there is",
             amount(bytes)

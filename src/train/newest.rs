@@ -5,7 +5,7 @@ use super::place::{RUNS, is_run};
 use super::recipe::Recipe;
 use super::settings::Settings;
 use super::state::{Standing, read_header};
-use crate::error::hinted;
+use crate::error::error_with_hint;
 use crate::words::shell_word;
 use anyhow::Result;
 use std::fs::{self, File, TryLockError};
@@ -39,14 +39,14 @@ fn newest_in(root: &Path) -> Result<PathBuf> {
     }
     let message = format!("there is no unfinished run in `{}`", root.display());
     Err(match newest_finished {
-        Some(run) => hinted(
+        Some(run) => error_with_hint(
             message,
             format!(
                 "pass a run folder with `--resume RUN_DIR`; `resnet train --resume {} --epochs N` extends the newest run",
                 shell_word(&run.display().to_string())
             ),
         ),
-        None => hinted(
+        None => error_with_hint(
             message,
             "pass a run folder with `--resume RUN_DIR`, or start a run with `resnet train -d DATA`",
         ),

@@ -1,7 +1,7 @@
 //! SGD, Adam and `AdamW` with PyTorch's updates, and their state by name for checkpoints.
 
 use super::Gradients;
-use crate::error::misuse;
+use crate::error::usage_error;
 use crate::ops::optimiser::{Adam, Sgd, adam, sgd};
 use anyhow::{Context, Result, bail};
 use candle_core::{Tensor, Var};
@@ -64,14 +64,14 @@ impl OptimiserConfig {
     pub fn validate(&self) -> Result<()> {
         let below_one = |name: &str, value: f64| match value {
             value if (0.0..1.0).contains(&value) => Ok(()),
-            value => Err(misuse(
+            value => Err(usage_error(
                 format!("{name} cannot be {value}"),
                 format!("{name} must be at least 0 and below 1"),
             )),
         };
         let not_negative = |name: &str, value: f64| match value {
             value if value >= 0.0 && value.is_finite() => Ok(()),
-            value => Err(misuse(
+            value => Err(usage_error(
                 format!("{name} cannot be {value}"),
                 format!("{name} must be at least 0"),
             )),
@@ -82,7 +82,7 @@ impl OptimiserConfig {
         not_negative("weight decay", self.weight_decay)?;
         not_negative("epsilon", self.eps)?;
         if self.kind == OptimiserKind::Sgd && self.nesterov && self.momentum <= 0.0 {
-            return Err(misuse(
+            return Err(usage_error(
                 "Nesterov momentum needs a momentum above 0",
                 "pass `--momentum 0.9`, or leave --nesterov out",
             ));

@@ -17,7 +17,7 @@ use crate::data::sets::fingerprint::{file_sizes, sampled_contents};
 use crate::data::sets::{DataSet, Kind, Split};
 use crate::data::survey::{DatasetSurvey, Inspection};
 use crate::datasets::{self, DataName};
-use crate::error::hinted;
+use crate::error::error_with_hint;
 use crate::eval::EvalOptions;
 use crate::hub::Progress;
 use crate::model::{ModelConfig, Preprocess};
@@ -75,7 +75,7 @@ impl Data {
             _ => datasets::open(name, written, progress)?,
         };
         if set.train.as_ref().is_none_or(Split::is_empty) {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!("dataset `{written}` has no training images"),
                 "put them into `train/`, one folder per class",
             ));
@@ -317,7 +317,7 @@ fn small_classes(labels: &[String], counts: &[usize]) -> Option<Error> {
             )
         }
     };
-    Some(hinted(
+    Some(error_with_hint(
         message,
         "add images: a model cannot be expected to tell such a class apart",
     ))

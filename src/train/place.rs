@@ -1,7 +1,7 @@
 //! Paths of run folders: those that a new run can have, and the errors for others.
 
 use super::folder::{LOCK, STATE};
-use crate::error::{hinted, misuse};
+use crate::error::{error_with_hint, usage_error};
 use crate::weights::near::{near, there};
 use crate::words::shell_word;
 use anyhow::{Context, Result};
@@ -50,7 +50,7 @@ pub fn ensure_new(path: &Path) -> Result<()> {
     }
     let message = format!("run folder `{shown}` is not empty");
     Err(if path.join(STATE).is_file() {
-        hinted(
+        error_with_hint(
             message,
             format!(
                 "`resnet train --resume {}` resumes that run; for a new one pass another --name or -o",
@@ -58,7 +58,7 @@ pub fn ensure_new(path: &Path) -> Result<()> {
             ),
         )
     } else {
-        hinted(message, "pass another --name, or a new folder with -o")
+        error_with_hint(message, "pass another --name, or a new folder with -o")
     })
 }
 
@@ -76,7 +76,7 @@ pub(super) fn no_run(path: &Path) -> anyhow::Error {
             empty if empty.is_empty() => Path::new("."),
             _ => run,
         };
-        return misuse(
+        return usage_error(
             format!("cannot resume `{shown}`: it is part of a run"),
             format!("pass the run's folder: `--resume {}`", run.display()),
         );
@@ -97,7 +97,7 @@ pub(super) fn no_run(path: &Path) -> anyhow::Error {
     } else {
         "there is no such folder".to_owned()
     };
-    hinted(format!("cannot resume `{shown}`: {what}"), hint)
+    error_with_hint(format!("cannot resume `{shown}`: {what}"), hint)
 }
 
 /// Returns true if a file is not part of a run: its lock, or one that a killed process left unfinished.

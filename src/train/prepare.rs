@@ -21,7 +21,7 @@ use super::state::{Exact, Identity, Standing};
 use super::watch::Watch;
 use crate::data::DatasetSurvey;
 use crate::datasets::DataName;
-use crate::error::misuse;
+use crate::error::usage_error;
 use crate::hub::Progress;
 use crate::kernels::isa;
 use crate::model::{Frozen, ModelConfig};
@@ -203,7 +203,7 @@ impl Parts {
         if let Frozen::Stage(stage) = settings.frozen
             && stage > config.blocks.len()
         {
-            return Err(misuse(
+            return Err(usage_error(
                 format!(
                     "cannot train with --freeze layer{stage}: the network has {} stages",
                     config.blocks.len()

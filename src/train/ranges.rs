@@ -4,7 +4,7 @@ use super::choices::PictureSize;
 use super::recipe::Recipe;
 use super::settings::Settings;
 use crate::data::augment::Policy;
-use crate::error::misuse;
+use crate::error::usage_error;
 use crate::model::{Frozen, Preprocess};
 use anyhow::Result;
 use std::fmt::Display;
@@ -16,7 +16,7 @@ const MOST_STEPS: u64 = 1_000_000_000_000;
 
 /// The usage error for `flag` with a value out of range; `is` completes `must be ...`.
 pub(super) fn wrong(flag: &str, value: impl Display, is: &str) -> anyhow::Error {
-    misuse(
+    usage_error(
         format!("cannot train with --{flag} {value}"),
         format!("must be {is}"),
     )
@@ -143,7 +143,7 @@ fn check_channels(recipe: &Recipe, base: &Preprocess) -> Result<()> {
         }
         let mut finite = numbers.iter().filter(|number| number.is_finite());
         if let Some(number) = finite.find(|number| number.abs() > Preprocess::LARGEST_LEVEL) {
-            return Err(misuse(
+            return Err(usage_error(
                 format!("cannot train with --{flag} {number}: pixel values are scaled to 0..1"),
                 "divide each of its numbers by 255",
             ));

@@ -8,7 +8,7 @@ use super::choices::{PictureSize, StemRule};
 use super::optimiser::OptimiserKind;
 use super::schedule::Scheduler;
 use crate::data::augment::Policy;
-use crate::error::{hinted, why_unreadable};
+use crate::error::{error_with_hint, why_unreadable};
 use crate::model::{CropMode, Frozen, Interpolation};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -219,10 +219,10 @@ impl Recipe {
             } else {
                 WHAT_A_RECIPE_IS.to_owned()
             };
-            return Err(hinted("it is a folder", way_out)).with_context(context);
+            return Err(error_with_hint("it is a folder", way_out)).with_context(context);
         }
         let text = std::fs::read_to_string(path)
-            .map_err(|error| hinted(why_unreadable(&error), WHAT_A_RECIPE_IS))
+            .map_err(|error| error_with_hint(why_unreadable(&error), WHAT_A_RECIPE_IS))
             .with_context(context)?;
         Self::parse(&text).with_context(context)
     }
@@ -241,7 +241,7 @@ impl Recipe {
             });
             let message = error.message();
             let meant = meant(message).map_or(String::new(), |key| format!("did you mean `{key}`? "));
-            hinted(
+            error_with_hint(
                 format!("{place}{}", plain(message)),
                 format!(
                     "{meant}a recipe has `key = value` lines with the flags of `resnet train --help` as keys, except those of a single run: output, name, resume, recipe, dry-run, check, format, open, workers, threads, device, quiet, verbose and color"

@@ -12,7 +12,7 @@ use super::settings::Settings;
 use super::state::{Identity, Standing, State, under};
 use super::watch::Watch;
 use crate::datasets::DataName;
-use crate::error::{hinted, misuse, one_line};
+use crate::error::{error_with_hint, one_line, usage_error};
 use crate::words::{counted, shell_word};
 use anyhow::{Context, Result};
 use std::collections::HashMap;
@@ -184,7 +184,7 @@ impl Run {
         standing.complete_best();
         let here = place(&site.device);
         if identity.device != here {
-            return Err(misuse(
+            return Err(usage_error(
                 format!(
                     "the run was started on {}, and this is {here}",
                     identity.device
@@ -211,7 +211,7 @@ impl Run {
             site.progress,
         )?;
         if data.fingerprint() != identity.pictures {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!(
                     "the images of dataset `{written}` are not those that the run was started with"
                 ),
@@ -236,7 +236,7 @@ impl Run {
         );
         let begun = standing.epoch + u64::from(standing.batch > 0);
         if settings.epochs < begun {
-            return Err(misuse(
+            return Err(usage_error(
                 format!(
                     "cannot end at epoch {}: epoch {begun} has started",
                     settings.epochs
@@ -245,7 +245,7 @@ impl Run {
             ));
         }
         if let Some(steps) = settings.max_steps.filter(|&steps| steps < standing.step) {
-            return Err(misuse(
+            return Err(usage_error(
                 format!("cannot end at step {steps}: {} are done", standing.step),
                 "pass more --max-steps, or none",
             ));
@@ -289,7 +289,7 @@ fn note_instructions(identity: &mut Identity, here: Option<String>, watch: &mut 
 
 /// The error for a run whose images were moved.
 fn moved(place: &str) -> anyhow::Error {
-    hinted(
+    error_with_hint(
         format!("the run's data `{place}` is missing"),
         "move the images back, or put a link to them there, and resume again",
     )

@@ -4,7 +4,7 @@ use super::feed::Feed;
 use super::schedule::Schedule;
 use super::settings::{ClassWeights, Settings};
 use crate::data::sets::Split;
-use crate::error::{hinted, misuse, why_unreadable};
+use crate::error::{error_with_hint, usage_error, why_unreadable};
 use crate::model::description::ModuleKind;
 use crate::model::{Frozen, ModelConfig, describe};
 use crate::nn::loss::balanced;
@@ -69,7 +69,7 @@ pub fn fewest_pictures(
 pub fn check_batches(settings: &Settings, feed: &Feed, fewest: usize) -> Result<()> {
     let pictures = feed.count();
     if settings.drop_last && feed.batches_an_epoch() == 0 {
-        return Err(misuse(
+        return Err(usage_error(
             format!(
                 "--drop-last leaves no batch: {} do not fill one of {}",
                 counted(pictures, "image"),
@@ -79,7 +79,7 @@ pub fn check_batches(settings: &Settings, feed: &Feed, fewest: usize) -> Result<
         ));
     }
     if settings.batch_size.min(pictures) < fewest {
-        return Err(misuse(
+        return Err(usage_error(
             format!(
                 "cannot train on batches of one image of {}x{}: batch norm of the last stage sees a single pixel",
                 settings.preprocess.size[0], settings.preprocess.size[1]
@@ -111,7 +111,7 @@ pub fn class_weights(
 
 fn read_weights(file: &Path, classes: usize) -> Result<Vec<f64>> {
     let text = std::fs::read_to_string(file).map_err(|error| {
-        hinted(
+        error_with_hint(
             why_unreadable(&error),
             format!(
                 "pass `auto`, or a file of {} with one number each, in the order of the classes",
@@ -128,7 +128,7 @@ fn read_weights(file: &Path, classes: usize) -> Result<Vec<f64>> {
                 .ok()
                 .filter(|&weight: &f64| weight.is_finite() && weight >= 0.0);
             weight.ok_or_else(|| {
-                hinted(
+                error_with_hint(
                     format!("line {} is `{line}`, not a weight", number + 1),
                     "write one number of at least 0 per line, in the order of the classes",
                 )
@@ -136,7 +136,7 @@ fn read_weights(file: &Path, classes: usize) -> Result<Vec<f64>> {
         })
         .collect::<Result<Vec<f64>>>()?;
     if weights.len() != classes {
-        return Err(hinted(
+        return Err(error_with_hint(
             format!(
                 "{} for {}",
                 counted(weights.len(), "weight"),
@@ -146,7 +146,7 @@ fn read_weights(file: &Path, classes: usize) -> Result<Vec<f64>> {
         ));
     }
     if weights.iter().all(|&weight| weight == 0.0) {
-        return Err(hinted(
+        return Err(error_with_hint(
             "every weight is 0, so there is nothing to train on",
             "write a number above 0 for at least one class",
         ));

@@ -15,7 +15,7 @@ use super::settings::Settings;
 use super::state::{Identity, Standing, Sums};
 use super::validation::{Scores, Validation};
 use super::watch::{Epoch, Step, Watch};
-use crate::error::hinted;
+use crate::error::error_with_hint;
 use crate::eval::Evaluation;
 use crate::predict::NotFinite;
 use crate::weights::Card;
@@ -341,7 +341,7 @@ impl Standing {
 
 /// The error of a run with infinite or NaN values.
 pub(super) fn diverged(what: &str) -> anyhow::Error {
-    hinted(
+    error_with_hint(
         format!("training diverged: {what}"),
         "try a lower --lr, a longer --warmup-epochs or --clip-grad 1; the saved state is unchanged",
     )

@@ -8,7 +8,7 @@ use super::recipe::Recipe;
 use super::schedule::Scheduler;
 use crate::data::DecodeOptions;
 use crate::data::augment::Augmentation;
-use crate::error::{misuse, without_backtrace};
+use crate::error::{usage_error, without_backtrace};
 use crate::model::{Architecture, Frozen, Preprocess, config::CIFAR_DEPTHS};
 use crate::words::counted;
 use anyhow::Result;
@@ -97,7 +97,7 @@ pub enum ClassWeights {
 /// Returns the value of `key`.
 fn said<T>(value: Option<T>, key: &str) -> Result<T> {
     value.ok_or_else(|| {
-        misuse(
+        usage_error(
             format!("the recipe has no `{key}`"),
             "add it: a run's `config.toml` has every key",
         )
@@ -220,7 +220,7 @@ pub fn architecture(recipe: &Recipe, size: [usize; 2]) -> Result<Architecture> {
         plain: recipe.plain.unwrap_or(false),
     };
     architecture.config().map_err(|error| {
-        misuse(
+        usage_error(
             format!("cannot build this network: {}", without_backtrace(&error)),
             "see the architecture flags in `resnet train --help`",
         )

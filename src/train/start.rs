@@ -3,7 +3,7 @@
 use super::recipe::Recipe;
 use super::settings::{Settings, architecture};
 use super::watch::Watch;
-use crate::error::{hinted, misuse, one_line};
+use crate::error::{error_with_hint, one_line, usage_error};
 use crate::model::ModelConfig;
 use crate::weights::{Checkpoint, Fetch};
 use crate::words::counted;
@@ -35,7 +35,7 @@ pub(super) fn architecture_key(said: &Recipe) -> Option<&'static str> {
 /// If the recipe has both.
 pub(super) fn refuse_two_architectures(said: &Recipe) -> Result<()> {
     match (&said.model, architecture_key(said)) {
-        (Some(model), Some(flag)) => Err(misuse(
+        (Some(model), Some(flag)) => Err(usage_error(
             format!("cannot train with --{flag}: `-m {model}` sets the architecture"),
             "leave one of them out",
         )),
@@ -49,7 +49,7 @@ pub(super) fn refuse_two_architectures(said: &Recipe) -> Result<()> {
 /// If it is neither cached nor reachable, or cannot be loaded; the hint has both ways out.
 pub(super) fn open_default(hub: &dyn Fetch) -> Result<Checkpoint> {
     Checkpoint::open(DEFAULT_MODEL, hub).map_err(|error| {
-        hinted(
+        error_with_hint(
             format!(
                 "cannot load `{DEFAULT_MODEL}`, which is fine-tuned on photographs by default: {}",
                 one_line(&error)
@@ -91,7 +91,7 @@ impl Start {
         let mut config = card.config.clone();
         let channels = settings.preprocess.mean.len();
         if channels != config.in_channels {
-            return Err(misuse(
+            return Err(usage_error(
                 format!(
                     "cannot train with --mean and --std of {}: model `{}` takes {}",
                     counted(channels, "channel"),

@@ -8,7 +8,7 @@ use super::best::Best;
 pub use super::exact::Exact;
 use super::folder::Which;
 use super::run::diverged;
-use crate::error::{hint_of, hinted, one_line};
+use crate::error::{error_with_hint, hint_of, one_line};
 use crate::model::ModelConfig;
 use crate::weights::{RunNote, STATE_KEY as KEY, write_safetensors};
 use anyhow::{Context, Result, ensure};
@@ -190,7 +190,7 @@ pub fn read(path: &Path, device: &Device) -> Result<State> {
     let mut state = parse(&bytes)
         .map_err(|error| match hint_of(&error) {
             Some(_) => error,
-            None => hinted(
+            None => error_with_hint(
                 format!("it is damaged or truncated ({})", one_line(&error)),
                 format!("copy it again if it is a copy, or {}", begin_anew(path)),
             ),
@@ -238,7 +238,7 @@ pub fn read_header(path: &Path) -> Result<(Identity, Standing)> {
 /// Parses the metadata of a state.
 fn parse_metadata(text: Option<&str>) -> Result<Read> {
     let Some(text) = text else {
-        return Err(hinted(
+        return Err(error_with_hint(
             "it is not the state of a run",
             "pass a run folder of `resnet train` to `--resume`",
         ));
@@ -246,7 +246,7 @@ fn parse_metadata(text: Option<&str>) -> Result<Read> {
     let value: serde_json::Value = serde_json::from_str(text)?;
     let version = value.get("version").and_then(serde_json::Value::as_u64);
     if version != Some(VERSION) {
-        return Err(hinted(
+        return Err(error_with_hint(
             format!(
                 "it has version {}, and this program reads {VERSION}",
                 version.map_or("none".to_owned(), |version| version.to_string())

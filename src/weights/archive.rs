@@ -20,7 +20,7 @@ use super::{
     pickle::{Id, LONGEST, Object, Pickle},
     view::{BIG_ENDIAN, View, view},
 };
-use crate::error::{hint_of, hinted};
+use crate::error::{error_with_hint, hint_of};
 
 /// Keys under which training scripts save a state dict, the most likely first.
 const WRAPPERS: [&str; 9] = [
@@ -66,7 +66,7 @@ impl Archive {
             .names()
             .any(|name| name.ends_with("constants.pkl"))
         {
-            return Err(hinted(
+            return Err(error_with_hint(
                 "it is a TorchScript archive, a program with its weights",
                 "in Python: `torch.save(torch.jit.load(file).state_dict(), \"weights.pth\")`",
             ));
@@ -74,7 +74,7 @@ impl Archive {
         let mut names = directory.names();
         let Some(folder) = names.find_map(|name| Some(name.strip_suffix("data.pkl")?.to_owned()))
         else {
-            return Err(hinted(
+            return Err(error_with_hint(
                 "it is a zip archive without `data.pkl`, so it was not written by `torch.save`",
                 STATE_DICT,
             ));
@@ -83,7 +83,7 @@ impl Archive {
         if directory.contains(&order) {
             let little = directory.entry(&order, 16)? == b"little";
             if !little {
-                return Err(hinted("its numbers are big-endian", BIG_ENDIAN));
+                return Err(error_with_hint("its numbers are big-endian", BIG_ENDIAN));
             }
         }
         let bytes = directory.entry(&format!("{folder}data.pkl"), LONGEST)?;
@@ -105,7 +105,7 @@ impl Archive {
             let view = view(pickle, id)
                 .map_err(|error| match hint_of(&error) {
                     Some(_) => error,
-                    None => hinted(format!("{error:#}"), STATE_DICT),
+                    None => error_with_hint(format!("{error:#}"), STATE_DICT),
                 })
                 .with_context(|| format!("tensor `{name}`"))?;
             // A key set twice keeps its last value, as in Python.
@@ -198,7 +198,7 @@ fn find<'a>(
         Object::Dict(entries) if depth > 0 && visited.insert(id) => entries,
         Object::Call { .. } if !is_tensor(pickle, id) => return Err(whole_module(pickle, id)),
         _ => {
-            return Err(hinted("it holds no state dict", STATE_DICT));
+            return Err(error_with_hint("it holds no state dict", STATE_DICT));
         }
     };
     let named = || {
@@ -233,11 +233,11 @@ fn find<'a>(
         .filter_map(|(key, value)| Some((key, find(pickle, value, depth - 1, visited).ok()?.0)));
     match (nested.next(), nested.next()) {
         (Some((key, tensors)), None) => Ok((tensors, Some(key))),
-        (Some((first, _)), Some((second, _))) => Err(hinted(
+        (Some((first, _)), Some((second, _))) => Err(error_with_hint(
             format!("it holds several state dicts, including `{first}` and `{second}`"),
             "save the one you need: `torch.save(checkpoint[\"..\"], \"weights.pth\")`",
         )),
-        (None, _) => Err(hinted("it holds no state dict", STATE_DICT)),
+        (None, _) => Err(error_with_hint("it holds no state dict", STATE_DICT)),
     }
 }
 
@@ -265,7 +265,7 @@ fn whole_module(pickle: &Pickle, id: Id) -> anyhow::Error {
         };
         format!(" `{module}.{name}`")
     });
-    hinted(
+    error_with_hint(
         format!("it holds a whole pickled object{class}, which is a program, not weights"),
         STATE_DICT,
     )

@@ -5,7 +5,7 @@ use std::{fs::File, io};
 use anyhow::Result;
 
 use super::file::DAMAGED;
-use crate::error::hinted;
+use crate::error::error_with_hint;
 
 /// The bytes of a safetensors file.
 pub enum Bytes {
@@ -21,7 +21,7 @@ impl Bytes {
         self.read_exact_at(bytes, offset)
             .map_err(|error| match error.kind() {
                 io::ErrorKind::UnexpectedEof => {
-                    hinted("it ends before the end of its last tensor", DAMAGED)
+                    error_with_hint("it ends before the end of its last tensor", DAMAGED)
                 }
                 _ => error.into(),
             })

@@ -15,7 +15,7 @@ use super::{
     shapes, timm,
 };
 use crate::{
-    error::hinted,
+    error::error_with_hint,
     model::{ModelConfig, Preprocess, StemKind},
 };
 
@@ -120,7 +120,7 @@ impl Card {
             (None, None) => bail!("neither a configuration nor weights name the architecture"),
         };
         if !given.labels.is_empty() && given.labels.len() != config.classes {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!(
                     "{} names {} classes, and the model has {}",
                     given.source,
@@ -210,7 +210,7 @@ fn open(parts: &[Part]) -> Result<(Tensors, Vec<WeightsFile>, Vec<String>)> {
         .iter()
         .any(|file| file.metadata.contains_key(STATE_KEY))
     {
-        return Err(hinted(
+        return Err(error_with_hint(
             "it is the state of a training run, not a model",
             "pass the run's `best/` or `last/`",
         ));
@@ -218,7 +218,7 @@ fn open(parts: &[Part]) -> Result<(Tensors, Vec<WeightsFile>, Vec<String>)> {
     let mut infos = BTreeMap::new();
     for (name, info) in files.iter().flat_map(|file| &file.infos) {
         if infos.insert(name.clone(), info.clone()).is_some() {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!("tensor `{name}` is in two parts of the weights"),
                 "download all parts and their index again, from the same revision",
             ));

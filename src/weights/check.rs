@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::names::Tensors;
 use crate::{
-    error::hinted,
+    error::error_with_hint,
     model::{self, ModelConfig},
 };
 
@@ -57,7 +57,7 @@ pub fn complete(config: &ModelConfig, tensors: &Tensors) -> Result<()> {
         return Ok(());
     }
     let net = config.name().unwrap_or("model of this configuration");
-    Err(hinted(
+    Err(error_with_hint(
         found.join("; "),
         format!("a complete {net} is needed: save the model's whole state dict and nothing else"),
     ))
@@ -130,7 +130,7 @@ pub fn agree(config: &ModelConfig, shown: &ModelConfig, source: &str) -> Result<
     else {
         return Ok(());
     };
-    Err(hinted(
+    Err(error_with_hint(
         format!(
             "{source} and the tensors disagree on {what}: {} versus {}",
             said.to_lowercase(),
@@ -144,7 +144,7 @@ pub fn agree(config: &ModelConfig, shown: &ModelConfig, source: &str) -> Result<
 fn expected_tensors(config: &ModelConfig) -> Result<Vec<(String, Vec<usize>)>> {
     let blocks: usize = config.blocks.iter().sum();
     if blocks > MOST_BLOCKS {
-        return Err(hinted(
+        return Err(error_with_hint(
             format!("a model of {blocks} blocks exceeds the limit of {MOST_BLOCKS}"),
             "correct the number of blocks in the configuration",
         ));

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{RunNote, processor, timm, transformers};
 use crate::{
-    error::{hinted, without_backtrace},
+    error::{error_with_hint, without_backtrace},
     model::{ModelConfig, Preprocess, preprocess},
 };
 
@@ -93,7 +93,7 @@ pub fn is_own(text: &str) -> bool {
 pub fn from_metadata(text: &str) -> Result<Configuration> {
     let source = "the file's metadata";
     let value = serde_json::from_str(text)
-        .map_err(|error| hinted(format!("{source} is not JSON: {error}"), CORRECT))?;
+        .map_err(|error| error_with_hint(format!("{source} is not JSON: {error}"), CORRECT))?;
     timm::read(source, &value).with_context(|| format!("cannot use {source}"))
 }
 
@@ -107,7 +107,7 @@ fn of_timm(source: &str, value: &Value) -> Result<Option<Configuration>> {
 
 /// Deserializes `value` as a `T`.
 pub fn typed<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T> {
-    T::deserialize(value).map_err(|error| hinted(error, CORRECT))
+    T::deserialize(value).map_err(|error| error_with_hint(error, CORRECT))
 }
 
 /// Reads the JSON file at `path`, up to the maximum size of a configuration.
@@ -115,13 +115,13 @@ pub fn json(path: &Path) -> Result<Value> {
     let read = || -> Result<Value> {
         let size = std::fs::metadata(path)?.len();
         if size > LONGEST {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!("it has {size} bytes, too many for a configuration"),
                 CORRECT,
             ));
         }
         let bytes = std::fs::read(path)?;
-        serde_json::from_slice(&bytes).map_err(|error| hinted(error, CORRECT))
+        serde_json::from_slice(&bytes).map_err(|error| error_with_hint(error, CORRECT))
     };
     read().with_context(|| format!("cannot read `{}`", path.display()))
 }
@@ -130,7 +130,7 @@ pub fn json(path: &Path) -> Result<Value> {
 pub fn spread(mut preprocess: Preprocess, channels: usize) -> Result<(Preprocess, Option<String>)> {
     let given = preprocess.mean.len();
     if given != preprocess.std.len() {
-        return Err(hinted(
+        return Err(error_with_hint(
             format!(
                 "the configuration has {given} values for the mean and {} for the std",
                 preprocess.std.len()
@@ -156,13 +156,13 @@ pub fn spread(mut preprocess: Preprocess, channels: usize) -> Result<(Preprocess
 
 /// Checks that the preprocessing is supported.
 pub fn validate(preprocess: &Preprocess) -> Result<()> {
-    possible(preprocess).map_err(|error| hinted(error, CORRECT))
+    possible(preprocess).map_err(|error| error_with_hint(error, CORRECT))
 }
 
 /// Checks that the architecture can be built.
 pub fn buildable(config: &ModelConfig) -> Result<()> {
     let built = config.validate();
-    built.map_err(|error| hinted(without_backtrace(&error), CORRECT))
+    built.map_err(|error| error_with_hint(without_backtrace(&error), CORRECT))
 }
 
 fn possible(preprocess: &Preprocess) -> Result<()> {

@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, fs::File};
 use anyhow::{Context, Result, bail};
 
 use super::{bytes::read_exact_at, file::DAMAGED};
-use crate::error::hinted;
+use crate::error::error_with_hint;
 
 /// The record at the end of the archive: its length without a comment, and the maximum length of the comment.
 const END: (usize, u64) = (22, 65_535);
@@ -47,7 +47,7 @@ impl Directory {
             Ok(entries) => directory.entries = entries,
             Err(error) => {
                 let message = format!("the zip archive cannot be read: {error:#}");
-                return Err(hinted(message, DAMAGED));
+                return Err(error_with_hint(message, DAMAGED));
             }
         }
         Ok(directory)
@@ -66,13 +66,13 @@ impl Directory {
     /// Returns the content of an entry of at most `limit` bytes, after verifying its checksum.
     pub fn entry(&self, name: &str, limit: u64) -> Result<Vec<u8>> {
         let Some(entry) = self.entries.get(name) else {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!("its archive has no entry `{name}`"),
                 DAMAGED,
             ));
         };
         if !entry.plain {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!(
                     "entry `{name}` of its archive is compressed or encrypted, which `torch.save` never does"
                 ),
@@ -80,7 +80,7 @@ impl Directory {
             ));
         }
         if entry.size > limit {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!(
                     "entry `{name}` of its archive has {} bytes, more than the limit of {limit}",
                     entry.size
@@ -89,7 +89,7 @@ impl Directory {
             ));
         }
         let content = self.content(entry).map_err(|error| {
-            hinted(format!("entry `{name}` of its archive: {error:#}"), DAMAGED)
+            error_with_hint(format!("entry `{name}` of its archive: {error:#}"), DAMAGED)
         })?;
         Ok(content)
     }

@@ -18,7 +18,7 @@ use super::{
     legacy,
     mistaken::mistaken,
 };
-use crate::error::hinted;
+use crate::error::error_with_hint;
 
 /// Number of elements that a thread reads at once: their bytes stay in a core's L2 cache until they are converted.
 const PIECE: usize = 1 << 15;
@@ -73,7 +73,7 @@ impl WeightsFile {
         let file = File::open(path)?;
         let about = file.metadata()?;
         if !about.is_file() {
-            return Err(hinted(
+            return Err(error_with_hint(
                 "it is not a regular file, so it cannot be read at any offset",
                 "save it to a file first",
             ));

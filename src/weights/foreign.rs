@@ -6,7 +6,7 @@
 use anyhow::Result;
 
 use super::names::Tensors;
-use crate::error::hinted;
+use crate::error::error_with_hint;
 
 /// Other networks, each with the prefix of a tensor name that identifies it.
 const NETWORKS: [(&str, &str); 17] = [
@@ -36,7 +36,7 @@ const NETWORKS: [(&str, &str); 17] = [
 pub fn refuse(tensors: &Tensors) -> Result<()> {
     let has_blocks = tensors.contains_key("layer1.0.conv1.weight");
     if let (true, Some(named)) = (has_blocks, tensors.get("conv1.0.weight")) {
-        return Err(hinted(
+        return Err(error_with_hint(
             format!(
                 "it is a ResNet-C or ResNet-D, whose stem has three convolutions (`{}`); only the 7x7 and the 3x3 stem are supported",
                 named.raw
@@ -50,7 +50,7 @@ pub fn refuse(tensors: &Tensors) -> Result<()> {
     for (name, named) in tensors {
         let raw = &named.raw;
         if name.ends_with(".downsample.1.weight") && named.info.shape.len() == 4 {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!(
                     "it is a ResNet-D, whose shortcuts pool before they convolve (`{raw}` has four dimensions)"
                 ),
@@ -58,7 +58,7 @@ pub fn refuse(tensors: &Tensors) -> Result<()> {
             ));
         }
         if name.contains(".se.") || name.contains(".se_module.") || name.contains(".attn") {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!(
                     "it has attention blocks, as in SE and ECA networks (`{raw}`), which are not supported"
                 ),
@@ -66,7 +66,7 @@ pub fn refuse(tensors: &Tensors) -> Result<()> {
             ));
         }
         if name.contains(".convs.") {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!(
                     "it is a Res2Net, whose blocks split their channels (`{raw}`), which is not supported"
                 ),
@@ -74,7 +74,7 @@ pub fn refuse(tensors: &Tensors) -> Result<()> {
             ));
         }
         if name.rsplit('.').next() == Some("filt") || name.contains(".aa.") {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!("it has anti-aliased strides (`{raw}`), which are not supported"),
                 "pass a plain ResNet, such as `resnet50` instead of `resnetblur50`",
             ));
@@ -82,7 +82,7 @@ pub fn refuse(tensors: &Tensors) -> Result<()> {
     }
     let normalised = tensors.keys().any(|name| name.ends_with(".running_mean"));
     if !normalised && tensors.contains_key("bn1.weight") {
-        return Err(hinted(
+        return Err(error_with_hint(
             "it has no running statistics (`bn1.running_mean`): it uses GroupNorm or another norm, and only batch norm is supported",
             "pass a model with batch norm, such as `resnet50` instead of `resnet50_gn`",
         ));
@@ -92,7 +92,7 @@ pub fn refuse(tensors: &Tensors) -> Result<()> {
         tensors.contains_key("conv2.weight"),
         tensors.keys().find(branches),
     ) {
-        return Err(hinted(
+        return Err(error_with_hint(
             format!(
                 "it is an HRNet, with branches at several resolutions (`{name}`), which is not supported"
             ),
@@ -101,7 +101,7 @@ pub fn refuse(tensors: &Tensors) -> Result<()> {
     }
     if !tensors.contains_key("fc.weight") {
         let bare = tensors["conv1.weight"].raw.contains("embedder");
-        return Err(hinted(
+        return Err(error_with_hint(
             "the classifier (`fc.weight` and `fc.bias`) is missing",
             if bare {
                 "it is a backbone without a classifier; save transformers' `ResNetForImageClassification`, not `ResNetModel`"
@@ -115,7 +115,7 @@ pub fn refuse(tensors: &Tensors) -> Result<()> {
 
 fn another_network(tensors: &Tensors) -> anyhow::Error {
     let Some(first) = tensors.values().next() else {
-        return hinted(
+        return error_with_hint(
             "it holds no tensors",
             "pass the file that holds the weights",
         );
@@ -133,7 +133,7 @@ fn another_network(tensors: &Tensors) -> anyhow::Error {
             first.raw
         ),
     };
-    hinted(
+    error_with_hint(
         message,
         "pass ResNet weights with torchvision's, timm's or transformers' names",
     )
@@ -151,7 +151,7 @@ pub fn refuse_types(tensors: &Tensors) -> Result<()> {
                 named.raw
             );
             let quantised = other.starts_with('q') || matches!(other.as_str(), "i8" | "u8");
-            return Err(hinted(
+            return Err(error_with_hint(
                 message,
                 if quantised {
                     "pass the weights from before quantization"

@@ -5,7 +5,7 @@ use safetensors::{SafeTensorError, SafeTensors, tensor::Metadata};
 use serde_json::{Map, Value};
 
 use super::{bytes::Bytes, file::DAMAGED};
-use crate::error::hinted;
+use crate::error::error_with_hint;
 
 /// Maximum length of a safetensors header in bytes, as in the format's own library.
 const LONGEST_HEADER: u64 = 100_000_000;
@@ -23,7 +23,7 @@ pub struct Header {
 /// and lengths.
 pub fn header(file: &Bytes, start: &[u8], length: u64) -> Result<Header> {
     let unknown = || {
-        hinted(
+        error_with_hint(
             "it is neither a safetensors file nor a checkpoint of `torch.save`",
             "pass a `.safetensors`, `.pth`, `.pt` or `.bin` file of weights",
         )
@@ -36,7 +36,7 @@ pub fn header(file: &Bytes, start: &[u8], length: u64) -> Result<Header> {
         return Err(unknown());
     }
     if size > LONGEST_HEADER || size > length.saturating_sub(8) {
-        return Err(hinted(
+        return Err(error_with_hint(
             format!("its header claims {size} bytes, and the file has {length}"),
             DAMAGED,
         ));
@@ -44,7 +44,7 @@ pub fn header(file: &Bytes, start: &[u8], length: u64) -> Result<Header> {
     let mut bytes = vec![0; size as usize + 8];
     file.fill(&mut bytes, 0)?;
     let header: Map<String, Value> = serde_json::from_slice(&bytes[8..]).map_err(|error| {
-        hinted(
+        error_with_hint(
             format!("its header is not the JSON of a safetensors file: {error}"),
             DAMAGED,
         )
@@ -55,7 +55,7 @@ pub fn header(file: &Bytes, start: &[u8], length: u64) -> Result<Header> {
         .filter_map(|(_, tensor)| tensor["data_offsets"][1].as_u64());
     let end = ends.max().unwrap_or(0).saturating_add(8 + size);
     if end > length {
-        return Err(hinted(
+        return Err(error_with_hint(
             format!("its header describes {end} bytes, and the file has {length}"),
             DAMAGED,
         ));
@@ -63,7 +63,12 @@ pub fn header(file: &Bytes, start: &[u8], length: u64) -> Result<Header> {
     let metadata = match header.get("__metadata__") {
         None => Map::new(),
         Some(Value::Object(metadata)) => metadata.clone(),
-        Some(_) => return Err(hinted("its header's metadata is not a table", DAMAGED)),
+        Some(_) => {
+            return Err(error_with_hint(
+                "its header's metadata is not a table",
+                DAMAGED,
+            ));
+        }
     };
     // The data that it finds missing behind the header is counted below.
     match SafeTensors::read_metadata(&bytes) {
@@ -83,5 +88,5 @@ pub fn header(file: &Bytes, start: &[u8], length: u64) -> Result<Header> {
 }
 
 fn wrong_header(error: &SafeTensorError) -> anyhow::Error {
-    hinted(format!("its header is invalid: {error}"), DAMAGED)
+    error_with_hint(format!("its header is invalid: {error}"), DAMAGED)
 }

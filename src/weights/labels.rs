@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::configuration::CORRECT;
-use crate::error::hinted;
+use crate::error::error_with_hint;
 
 /// One name per class, in class order, as transformers and timm write them: `tabby, tabby cat`.
 const IMAGENET: &str = include_str!("../../assets/imagenet_classes.txt");
@@ -17,7 +17,7 @@ pub fn imagenet_labels() -> Vec<String> {
 /// Returns the labels that a configuration gives under `key`: a list, or a table from class index to name. Names may be
 /// numbers.
 pub fn listed(key: &str, value: &Value) -> Result<Vec<String>> {
-    let wrong = |what: &str| Err(hinted(format!("`{key}` {what}"), CORRECT));
+    let wrong = |what: &str| Err(error_with_hint(format!("`{key}` {what}"), CORRECT));
     let names: Vec<&Value> = match value {
         Value::Array(names) => names.iter().collect(),
         Value::Object(named) => {

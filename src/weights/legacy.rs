@@ -19,7 +19,7 @@ use super::{
     pickle::{LONGEST, Object, Pickle},
     view::{BIG_ENDIAN, element_size},
 };
-use crate::error::hinted;
+use crate::error::error_with_hint;
 
 /// The magic number at the start of the format, as pickled: an integer of ten bytes.
 const MAGIC: &[u8] = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19";
@@ -64,20 +64,19 @@ impl Legacy {
                     && *machine.get(value) == Object::Bool(false)
             });
             if big {
-                return Err(hinted("its numbers are big-endian", BIG_ENDIAN));
+                return Err(error_with_hint("its numbers are big-endian", BIG_ENDIAN));
             }
         }
         let places = places(&mut file, position as u64, length, &names, &object)
-            .map_err(|error| hinted(format!("{error:#}"), DAMAGED))?;
+            .map_err(|error| error_with_hint(format!("{error:#}"), DAMAGED))?;
         Ok((Self { file, places }, object))
     }
 
     /// Returns the data of the storage `name`.
     pub fn storage(&self, name: &str) -> Result<Vec<u8>> {
-        let &[start, size] = self
-            .places
-            .get(name)
-            .ok_or_else(|| hinted(format!("the checkpoint has no storage `{name}`"), DAMAGED))?;
+        let &[start, size] = self.places.get(name).ok_or_else(|| {
+            error_with_hint(format!("the checkpoint has no storage `{name}`"), DAMAGED)
+        })?;
         // It was tested to lie inside the file.
         let mut bytes = vec![0; usize::try_from(size)?];
         read_exact_at(&self.file, &mut bytes, start)?;

@@ -1,7 +1,7 @@
 //! Files that are not weights, recognized by their magic bytes.
 
 use super::file::DAMAGED;
-use crate::error::hinted;
+use crate::error::error_with_hint;
 
 /// Returns the error for a known format that cannot be read as weights; `None` for a safetensors file or unknown bytes.
 pub fn mistaken(start: &[u8]) -> Option<anyhow::Error> {
@@ -54,5 +54,5 @@ pub fn mistaken(start: &[u8]) -> Option<anyhow::Error> {
     } else {
         return None;
     };
-    Some(hinted(what, hint))
+    Some(error_with_hint(what, hint))
 }

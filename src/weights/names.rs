@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use super::file::Info;
-use crate::error::hinted;
+use crate::error::error_with_hint;
 
 /// Prefixes without information about the model.
 const PREFIXES: [&str; 8] = [
@@ -63,7 +63,7 @@ pub fn canonical(infos: &BTreeMap<String, Info>) -> Result<(Tensors, Vec<String>
             info: info.clone(),
         };
         if let Some(other) = tensors.insert(name.clone(), named) {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!("tensors `{}` and `{raw}` would both be `{name}`", other.raw),
                 "save a single model: `torch.save(model.state_dict(), \"weights.pth\")`",
             ));

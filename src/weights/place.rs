@@ -13,7 +13,7 @@ use super::{
     file::WeightsFile,
     source::{Source, has_weights_extension},
 };
-use crate::error::{hint_of, hinted, one_line};
+use crate::error::{error_with_hint, hint_of, one_line};
 use crate::words::shell_word;
 
 /// Names of weights in a folder or repository, in order of preference; an index lists the parts of sharded weights.
@@ -194,7 +194,7 @@ impl<'a> Place<'a> {
                         .file(repository, revision.as_deref(), WEIGHTS[0])
                         .map_err(|error| self.after_no_path(error))?;
                 }
-                Err(hinted(
+                Err(error_with_hint(
                     format!(
                         "repository `{shown}` has no weights: neither `model.safetensors` nor `pytorch_model.bin`"
                     ),
@@ -212,7 +212,7 @@ impl<'a> Place<'a> {
         let other = hint_of(&error).map_or(String::new(), |hint| {
             format!("; if it is a hub repository, {hint}")
         });
-        hinted(
+        error_with_hint(
             format!(
                 "there is no file or folder `{written}`, and as a hub repository: {}",
                 one_line(&error)
@@ -283,7 +283,7 @@ impl<'a> Place<'a> {
         };
         let parts = read().map_err(|error| match hint_of(&error) {
             Some(_) => error,
-            None => hinted(
+            None => error_with_hint(
                 format!("cannot read `{}`: {error:#}", first.display()),
                 "download the index and its parts again, from the same revision",
             ),
@@ -292,7 +292,7 @@ impl<'a> Place<'a> {
         for part in parts {
             let path = path(&part)?;
             if !path.is_file() {
-                return Err(hinted(
+                return Err(error_with_hint(
                     format!("cannot load weights `{shown}`: its part `{part}` is missing"),
                     format!("put it beside `{name}`"),
                 ));
@@ -328,7 +328,7 @@ fn refuse_state(file: &Path) -> Result<()> {
     if file.file_name() != Some(STATE.as_ref()) || !is_runs {
         return Ok(());
     }
-    Err(hinted(
+    Err(error_with_hint(
         format!(
             "cannot load weights `{}`: it is the state of a training run, not a model",
             file.display()
@@ -373,21 +373,21 @@ fn in_folder(folder: &Path) -> Result<String> {
     let mut found = found.into_iter();
     match (found.next(), found.next()) {
         (Some(name), None) => Ok(name),
-        (Some(first), Some(second)) => Err(hinted(
+        (Some(first), Some(second)) => Err(error_with_hint(
             format!(
                 "folder `{shown}` holds several files of weights: `{first}`, `{second}`{}",
                 if found.len() > 0 { " and more" } else { "" }
             ),
             "pass the path of the one you need",
         )),
-        (None, _) if folder.join(STATE).is_file() => Err(hinted(
+        (None, _) if folder.join(STATE).is_file() => Err(error_with_hint(
             format!("run folder `{shown}` holds no model: it has neither `best/` nor `last/`"),
             format!(
                 "`resnet train --resume {}` resumes it and writes them at the end of an epoch",
                 shell_word(&shown.to_string())
             ),
         )),
-        (None, _) => Err(hinted(
+        (None, _) => Err(error_with_hint(
             format!("folder `{shown}` holds no weights"),
             "a model folder has `model.safetensors` or `pytorch_model.bin`, a run folder `best/`",
         )),

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::configuration::{CORRECT, typed, validate};
 use crate::{
-    error::hinted,
+    error::error_with_hint,
     model::{CropMode, Interpolation, Preprocess},
 };
 
@@ -124,7 +124,7 @@ fn geometry(given: &Processor, notes: &mut Vec<String>) -> Result<([usize; 2], f
     let number = |value: &Value| value.as_u64().map(|number| number as usize);
     let sides = |value: &Value| Some([number(&value["height"])?, number(&value["width"])?]);
     let edge = |value: &Value| number(value).or_else(|| number(&value["shortest_edge"]));
-    let wrong = |key: &str, value: &Value| hinted(format!("`{key}` is {value}"), CORRECT);
+    let wrong = |key: &str, value: &Value| error_with_hint(format!("`{key}` is {value}"), CORRECT);
     let crop = match &given.crop_size {
         size if given.do_center_crop == Some(true) && !size.is_null() => Some(
             sides(size)
@@ -157,7 +157,7 @@ fn geometry(given: &Processor, notes: &mut Vec<String>) -> Result<([usize; 2], f
         });
     };
     if crop[0] > resized[0] || crop[1] > resized[1] {
-        return Err(hinted(
+        return Err(error_with_hint(
             format!(
                 "`crop_size` is {crop:?} for an image of {resized:?}: padding is not supported"
             ),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::sets::fingerprint::file_sizes;
 use crate::data::sets::folder::{part_of, read};
 use crate::data::sets::{DataSet, Split};
-use crate::error::hinted;
+use crate::error::error_with_hint;
 use crate::words::counted;
 
 /// Key of a `config.json` under which [`RunNote`] is stored.
@@ -185,7 +185,7 @@ impl RunNote {
         if Carved::of(data, carved.part, carved.seed) == *carved {
             return Ok(());
         }
-        Err(hinted(
+        Err(error_with_hint(
             format!(
                 "the {} of `{}` held out for validation cannot be identified: its training images have changed since the run",
                 counted(carved.images, "image"),

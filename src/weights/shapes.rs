@@ -16,7 +16,7 @@ use super::{
     names::Tensors,
 };
 use crate::{
-    error::{hinted, without_backtrace},
+    error::{error_with_hint, without_backtrace},
     model::{BlockKind, ModelConfig, ShortcutKind, StemKind, StridePlacement},
 };
 
@@ -55,7 +55,7 @@ fn shown(tensors: &Tensors) -> Result<ModelConfig> {
         7 => StemKind::Imagenet,
         3 => StemKind::Cifar,
         other => {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!(
                     "`{}` is a {other}x{other} convolution: a stem must be 7x7 or 3x3",
                     tensors["conv1.weight"].raw
@@ -93,7 +93,7 @@ fn shown(tensors: &Tensors) -> Result<ModelConfig> {
         if bottleneck {
             let [channels, ..] = shape::<4>(tensors, &name("conv3"))?;
             if channels % 4 != 0 {
-                return Err(hinted(
+                return Err(error_with_hint(
                     format!(
                         "`{}` has {channels} output channels: those of a bottleneck must be a multiple of 4",
                         tensors[&name("conv3")].raw
@@ -112,7 +112,7 @@ fn shown(tensors: &Tensors) -> Result<ModelConfig> {
     }
     config
         .validate()
-        .map_err(|error| hinted(without_backtrace(&error), DAMAGED))?;
+        .map_err(|error| error_with_hint(without_backtrace(&error), DAMAGED))?;
     Ok(config)
 }
 
@@ -120,7 +120,7 @@ fn shown(tensors: &Tensors) -> Result<ModelConfig> {
 fn tell_shortcuts(config: &ModelConfig, tensors: &Tensors) -> Result<()> {
     let needed = config.blocks.len() > 1 || config.stem_channels != config.stage_channels(0);
     if needed && !tensors.keys().any(|name| name.contains(".downsample.")) {
-        return Err(hinted(
+        return Err(error_with_hint(
             "it has no projection shortcuts (`layer2.0.downsample.0.weight`), and the tensors do not show whether it has padded shortcuts or none",
             "put a `config.json` beside it that specifies them: {\"resnet\": {\"shortcut\": \"padded\"}}, or \"none\"",
         ));
@@ -155,7 +155,7 @@ fn blocks(tensors: &Tensors) -> Result<Vec<usize>> {
 }
 
 fn missing_stage(stage: usize) -> anyhow::Error {
-    hinted(format!("tensors of `layer{stage}` are missing"), WHOLE)
+    error_with_hint(format!("tensors of `layer{stage}` are missing"), WHOLE)
 }
 
 /// Returns groups and width per group of bottlenecks of `planes`, whose 3x3 convolutions have `widths`: output
@@ -184,7 +184,7 @@ fn groups(planes: &[usize], widths: &[[usize; 2]]) -> Result<(usize, usize)> {
     };
     fit().ok_or_else(|| {
         let widths: Vec<usize> = widths.iter().map(|[width, _]| *width).collect();
-        hinted(
+        error_with_hint(
             format!(
                 "bottlenecks of widths {widths:?} with {planes:?} planes per stage have no common width per group"
             ),
@@ -197,10 +197,10 @@ fn groups(planes: &[usize], widths: &[[usize; 2]]) -> Result<(usize, usize)> {
 fn shape<const N: usize>(tensors: &Tensors, name: &str) -> Result<[usize; N]> {
     let named = tensors
         .get(name)
-        .ok_or_else(|| hinted(format!("tensor `{name}` is missing"), WHOLE))?;
+        .ok_or_else(|| error_with_hint(format!("tensor `{name}` is missing"), WHOLE))?;
     let shape = &named.info.shape;
     shape.as_slice().try_into().map_err(|_| {
-        hinted(
+        error_with_hint(
             format!(
                 "tensor `{}` has shape {shape:?}: it must have {N} axes",
                 named.raw

@@ -8,7 +8,7 @@ use super::near::{near, there};
 use super::place::holds_model_or_run;
 use super::timm::architecture;
 use crate::{
-    error::hinted,
+    error::error_with_hint,
     model::{ModelConfig, config::NAMES},
 };
 
@@ -90,7 +90,7 @@ impl Source {
             return Ok(Self::Path(path.to_owned()));
         }
         if written.contains("://") {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!("`{written}` is a URL, not a model"),
                 "pass the hub repository as `org/name`, or download the file and pass its path",
             ));
@@ -138,7 +138,7 @@ fn has_file_extension(file: &str) -> bool {
 }
 
 fn missing(written: &str) -> anyhow::Error {
-    hinted(
+    error_with_hint(
         format!("cannot load weights `{written}`: no such file or folder"),
         "pass an existing file or folder, a name such as `resnet50`, or a hub repository as `org/name`",
     )
@@ -166,7 +166,7 @@ fn mistyped(written: &str) -> Option<anyhow::Error> {
         [_, _] if !path.is_absolute() => format!("; `{written}@main` is the hub repository"),
         _ => String::new(),
     };
-    Some(hinted(message, format!("{}{hub}", there(&models))))
+    Some(error_with_hint(message, format!("{}{hub}", there(&models))))
 }
 
 /// Parses `resnet50`, `resnet50.tag` and either with `@revision`.
@@ -190,7 +190,7 @@ fn short(written: &str) -> Result<Source> {
 fn unknown(name: &str) -> anyhow::Error {
     let message = format!("there is no model `{name}`");
     if NAMES.contains(&name) {
-        return hinted(
+        return error_with_hint(
             message,
             "the paper's CIFAR networks have no weights on the hub: train one with `resnet train --depth ..`",
         );
@@ -205,7 +205,7 @@ fn unknown(name: &str) -> anyhow::Error {
         Some((0..=3, known)) => format!("did you mean `{known}`?"),
         _ => "pass a path, a name such as `resnet50`, or a hub repository as `org/name`".to_owned(),
     };
-    hinted(message, hint)
+    error_with_hint(message, hint)
 }
 
 /// Parses `name`, `name@revision`, `name/file` and `name@revision/file` in `organisation`.

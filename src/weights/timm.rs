@@ -13,7 +13,7 @@ use super::{
     labels, run,
 };
 use crate::{
-    error::hinted,
+    error::error_with_hint,
     model::{CropMode, Interpolation, ModelConfig, Preprocess},
 };
 pub use architecture::architecture;
@@ -63,7 +63,7 @@ pub fn read(source: &str, value: &Value) -> Result<Configuration> {
         .num_classes
         .or(number("num_classes").map(|n| n as usize));
     if classes == Some(0) {
-        return Err(hinted(
+        return Err(error_with_hint(
             "`num_classes` is 0: the model has no classifier",
             "pass a model that was saved with its classifier",
         ));
@@ -126,7 +126,7 @@ fn own_keys(given: Map<String, Value>) -> Result<Own> {
         .flat_map(Map::keys)
         .collect();
     if let Some(unknown) = given.keys().find(|key| !keys.contains(key)) {
-        return Err(hinted(
+        return Err(error_with_hint(
             format!("key `resnet` has the unknown entry `{unknown}`"),
             format!(
                 "the known entries are {}",
@@ -184,7 +184,7 @@ fn preprocess(given: Pretrained, notes: &mut Vec<String>) -> Result<Preprocess> 
             Some("squash") => CropMode::Squash,
             Some("border") => CropMode::Border,
             Some(other) => {
-                return Err(hinted(
+                return Err(error_with_hint(
                     format!("`crop_mode` is `{other}`: it must be center, squash or border"),
                     CORRECT,
                 ));

@@ -9,7 +9,7 @@ use super::{
     labels,
 };
 use crate::{
-    error::hinted,
+    error::error_with_hint,
     model::{BlockKind, ModelConfig, Preprocess, ShortcutKind, StemKind, StridePlacement},
 };
 
@@ -61,7 +61,7 @@ pub fn read(value: &Value) -> Result<Configuration> {
     match value.get("model_type").and_then(Value::as_str) {
         None | Some("resnet") => {}
         Some(other) => {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!("it is the configuration of a `{other}`, not of a ResNet"),
                 "pass a model of type `resnet`, such as `microsoft/resnet-50`",
             ));
@@ -74,7 +74,7 @@ pub fn read(value: &Value) -> Result<Configuration> {
         .flatten()
         .any(|name| name == "ResNetModel")
     {
-        return Err(hinted(
+        return Err(error_with_hint(
             "it is the configuration of `ResNetModel`, a backbone without a classifier",
             "save transformers' `ResNetForImageClassification`",
         ));
@@ -96,7 +96,7 @@ pub fn read(value: &Value) -> Result<Configuration> {
 
 fn architecture(given: Config, classes: usize) -> Result<ModelConfig> {
     if given.hidden_act != "relu" {
-        return Err(hinted(
+        return Err(error_with_hint(
             format!(
                 "`hidden_act` is `{}`: only `relu` is supported",
                 given.hidden_act
@@ -108,7 +108,7 @@ fn architecture(given: Config, classes: usize) -> Result<ModelConfig> {
         "basic" => BlockKind::Basic,
         "bottleneck" => BlockKind::Bottleneck,
         other => {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!("`layer_type` is `{other}`: it must be basic or bottleneck"),
                 CORRECT,
             ));
@@ -120,7 +120,7 @@ fn architecture(given: Config, classes: usize) -> Result<ModelConfig> {
         .iter()
         .find(|size| *size % expansion != 0)
     {
-        return Err(hinted(
+        return Err(error_with_hint(
             format!(
                 "`hidden_sizes` has {size}: the channels of a bottleneck must be a multiple of {expansion}"
             ),

@@ -8,7 +8,7 @@ use super::{
     file::{DAMAGED, Element, Info},
     pickle::{Id, Object, Pickle},
 };
-use crate::error::hinted;
+use crate::error::error_with_hint;
 
 /// Maximum number of elements of a tensor that is larger than its storage (an expanded one).
 const MOST_EXPANDED: usize = 1 << 24;
@@ -43,7 +43,7 @@ pub fn view(pickle: &Pickle, id: Id) -> Result<View> {
                 id = *args.first().context("the parameter is empty")?;
             }
             "_rebuild_qtensor" => {
-                return Err(hinted(
+                return Err(error_with_hint(
                     "it is quantized",
                     "save the weights from before quantization, in floating point",
                 ));
@@ -87,7 +87,7 @@ pub fn view(pickle: &Pickle, id: Id) -> Result<View> {
         bail!("its storage is not one of `torch.save`");
     };
     if rest.iter().any(|&part| *pickle.get(part) != Object::None) {
-        return Err(hinted(
+        return Err(error_with_hint(
             "its storage is part of another, as `torch.save` wrote before PyTorch 0.4",
             "in Python: `torch.save(torch.load(file), \"weights.pth\")` with PyTorch 1.6 or later",
         ));
@@ -201,7 +201,7 @@ impl View {
         let width = self.width();
         let needed = self.stored.checked_mul(width);
         if needed.is_none_or(|needed| storage.len() < needed) {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!(
                     "its storage of {} elements has only {} bytes",
                     self.stored,

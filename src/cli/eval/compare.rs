@@ -9,7 +9,7 @@ use crate::cli::terminal::Look;
 use crate::cli::{Outcome, print};
 use crate::data::DecodeOptions;
 use crate::datasets::DataName;
-use crate::error::{misuse, one_line};
+use crate::error::{one_line, usage_error};
 use crate::eval::comparison::{COMPARISON, DRAWN, TABLE};
 use crate::eval::{Comparison, ComparisonData, Contender, Event, OutputFolder};
 use crate::model::describe;
@@ -27,7 +27,7 @@ pub fn run(conditions: &Conditions) -> Result<Outcome> {
     } = conditions.args;
     let written = conditions.args.data.as_deref();
     if let [alone] = compare.as_slice() {
-        return Err(misuse(
+        return Err(usage_error(
             format!("there is nothing to compare `{alone}` with"),
             "pass two or more models after --compare, or one with -m",
         ));
@@ -130,7 +130,7 @@ fn open<'a>(models: &[String], conditions: &'a Conditions<'a>) -> Result<Vec<Sub
             } else {
                 format!("model `{name}` is named twice: as `{other}`, too")
             };
-            return Err(misuse(
+            return Err(usage_error(
                 said,
                 "name each model once: none differs from itself",
             ));

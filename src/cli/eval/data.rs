@@ -1,7 +1,7 @@
 //! The dataset to evaluate on if the command line names none: that of the models' runs.
 
 use crate::datasets::DataName;
-use crate::error::{hinted, misuse};
+use crate::error::{error_with_hint, usage_error};
 use crate::train::curves::data_of;
 use crate::weights::Card;
 use crate::weights::run::canonical;
@@ -23,7 +23,7 @@ pub fn of_runs(cards: &[&Card], written: &[String]) -> Result<(String, DataName)
     let mut has_bundled = false;
     for (card, model) in cards.iter().zip(written) {
         let Some(run) = &card.run else {
-            return Err(misuse(
+            return Err(usage_error(
                 format!(
                     "no dataset is given, and `{}` does not record the one it was trained on",
                     card.name
@@ -50,7 +50,7 @@ pub fn of_runs(cards: &[&Card], written: &[String]) -> Result<(String, DataName)
     let mut same = recipes.filter(|data| canonical(data) == common);
     let data = same.next().unwrap_or_else(|| common.to_owned());
     let name = DataName::parse(&data).map_err(|_| {
-        hinted(
+        error_with_hint(
             format!("the data of training, `{data}`, is no longer there"),
             format!("put it back, or {HINT}"),
         )
@@ -59,7 +59,7 @@ pub fn of_runs(cards: &[&Card], written: &[String]) -> Result<(String, DataName)
 }
 
 fn different() -> anyhow::Error {
-    misuse(
+    usage_error(
         "no dataset is given, and the models were trained on different ones",
         HINT,
     )

@@ -5,7 +5,7 @@ use super::remark::Remark;
 use crate::cli::console::Console;
 use crate::data::sets::{DataSet, Split};
 use crate::datasets::{self, DataName};
-use crate::error::{hinted, misuse};
+use crate::error::{error_with_hint, usage_error};
 use crate::eval::Matched;
 use crate::weights::run::{CARVED, Carved, TRAINED_ON};
 use crate::weights::{Card, RunNote};
@@ -171,7 +171,7 @@ fn choose(
             None => match held_out(data, written, own)? {
                 Some((carved, parts)) => parts.val.map(|split| (Part::HeldOut(carved), split)),
                 None if !own.is_empty() => {
-                    return Err(hinted(
+                    return Err(error_with_hint(
                         format!(
                             "all images of `{written}` were trained on: none is left to evaluate"
                         ),
@@ -190,7 +190,7 @@ fn choose(
 fn all(data: &DataSet, written: &str) -> Result<(Part, Split)> {
     match &data.train {
         Some(train) if is_without_splits(data, written) => Ok((Part::All, train.clone())),
-        _ => Err(misuse(
+        _ => Err(usage_error(
             format!("`{written}` has splits: --split all is for image folders without them"),
             format!("pass {}", flags(data).join(" or ")),
         )),
@@ -218,7 +218,7 @@ fn held_out(data: &DataSet, written: &str, own: &[&RunNote]) -> Result<Option<(C
         } else {
             "pass --split test, or other images with -d"
         };
-        return Err(hinted(
+        return Err(error_with_hint(
             format!("the runs held out different images of `{written}`"),
             way_out,
         ));
@@ -248,7 +248,7 @@ fn no_such_split(
         Some(SplitChoice::Train) => "train",
         Some(SplitChoice::All) | None => "test or val",
     };
-    hinted(
+    error_with_hint(
         format!("dataset `{written}` has no {asked} split"),
         format!("pass {}", there.join(" or ")),
     )

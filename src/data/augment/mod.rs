@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::picture::Picture;
 use super::resize::{cut, resize};
 use super::transform::Transform;
-use crate::error::misuse;
+use crate::error::usage_error;
 use crate::model::Preprocess;
 use crate::random::Random;
 
@@ -75,17 +75,17 @@ impl Augmentation {
     /// Rejects a probability outside 0 to 1 and an alpha below 0 or beyond a million.
     ///
     /// # Errors
-    /// [`misuse`] for such a number.
+    /// [`usage_error`] for such a number.
     pub fn check(&self) -> Result<()> {
         if !(0.0..=1.0).contains(&self.erase) {
-            return Err(misuse(
+            return Err(usage_error(
                 format!("the probability of random erasing cannot be {}", self.erase),
                 "must be from 0 (off) to 1",
             ));
         }
         for (name, alpha) in [("mixup", self.mixup), ("cutmix", self.cutmix)] {
             if !(0.0..=1e6).contains(&alpha) {
-                return Err(misuse(
+                return Err(usage_error(
                     format!("the alpha of {name} cannot be {alpha}"),
                     "must be 0 (off) or above, such as 0.2 or 1, and at most 1000000",
                 ));

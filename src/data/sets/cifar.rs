@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::{DataSet, Known, MOST_SAMPLES, Pictures, Split};
-use crate::error::hinted;
+use crate::error::error_with_hint;
 
 /// Bytes of one color plane of an image.
 const PLANE: usize = 32 * 32;
@@ -125,7 +125,7 @@ fn find(folder: &Path, layout: &Layout) -> Result<PathBuf> {
     let archive = layout.archive;
     let pickled = [folder.join(file), folder.join(subfolder).join(file)];
     if pickled.iter().any(|path| path.is_file()) {
-        return Err(hinted(
+        return Err(error_with_hint(
             format!("`{}` holds the Python version", folder.display()),
             format!("download the binary version, `{archive}` from {PAGE}, and unpack it there"),
         ));
@@ -136,7 +136,7 @@ fn find(folder: &Path, layout: &Layout) -> Result<PathBuf> {
         format!("name the folder that `{archive}` from {PAGE} unpacks to")
     };
     let message = format!("`{}` has no `{}`", folder.display(), layout.train[0]);
-    Err(hinted(message, hint))
+    Err(error_with_hint(message, hint))
 }
 
 /// Adds the images of a file, with interleaved colors, and their classes.
@@ -155,7 +155,7 @@ fn read_batch(
     let mut bytes = Vec::new();
     file.take(MOST_SAMPLES).read_to_end(&mut bytes)?;
     if bytes.is_empty() || !bytes.len().is_multiple_of(record) {
-        return Err(hinted(
+        return Err(error_with_hint(
             format!(
                 "{} bytes are not a multiple of {record}, the size of an image",
                 bytes.len()
@@ -168,7 +168,7 @@ fn read_batch(
         let (label, planes) = record.split_at(layout.label_bytes);
         let class = u32::from(label[layout.label_bytes - 1]);
         if class as usize >= count {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!("image {index} has class {class}, but there are {count} classes"),
                 format!("the file is damaged or another one: download it again from {PAGE}"),
             ));
@@ -192,7 +192,7 @@ fn labels(path: &Path, classes: usize) -> Result<Option<Vec<String>>> {
     let names = text.lines().map(str::trim).filter(|name| !name.is_empty());
     let names: Vec<String> = names.map(str::to_owned).collect();
     if names.len() != classes {
-        return Err(hinted(
+        return Err(error_with_hint(
             format!(
                 "`{}` names {} classes of {classes}",
                 path.display(),

@@ -4,7 +4,7 @@ use anyhow::Result;
 use rayon::prelude::*;
 
 use super::{DataSet, Kind, Pictures, Split};
-use crate::error::{hinted, misuse};
+use crate::error::{error_with_hint, usage_error};
 use crate::model::Preprocess;
 use crate::random::Random;
 use crate::words::counted;
@@ -20,7 +20,7 @@ const LEVELS: usize = 1 << 16;
 /// When there are no images or no classes, or more values than fit into memory.
 pub fn make(count: usize, classes: usize, input: [usize; 3], seed: u64) -> Result<DataSet> {
     if count == 0 || classes == 0 {
-        return Err(misuse(
+        return Err(usage_error(
             format!(
                 "{} of {} are no dataset",
                 counted(count, "image"),
@@ -37,7 +37,7 @@ pub fn make(count: usize, classes: usize, input: [usize; 3], seed: u64) -> Resul
         u32::try_from(count.max(classes)).is_ok() && values.try_reserve_exact(total).is_ok();
     if !has_room || length == 0 {
         let bytes = total as f64 * size_of::<f32>() as f64;
-        return Err(hinted(
+        return Err(error_with_hint(
             format!(
                 "{} of {channels}x{height}x{width}: {:.0} GB of memory, more than there is",
                 counted(count, "input"),
@@ -140,7 +140,7 @@ fn quantile(p: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::is_misuse;
+    use crate::error::is_usage_error;
 
     fn inputs(data: &DataSet) -> Vec<f32> {
         let train = data.train.as_ref().unwrap();
@@ -190,8 +190,8 @@ mod tests {
 
     #[test]
     fn nothing_and_too_much_are_refused() {
-        assert!(is_misuse(&make(0, 10, [3, 8, 8], 0).unwrap_err()));
-        assert!(is_misuse(&make(1, 0, [3, 8, 8], 0).unwrap_err()));
+        assert!(is_usage_error(&make(0, 10, [3, 8, 8], 0).unwrap_err()));
+        assert!(is_usage_error(&make(1, 0, [3, 8, 8], 0).unwrap_err()));
         for count in [usize::MAX, 2_000_000_000] {
             let error = make(count, 10, [3, 224, 224], 0).unwrap_err();
             assert!(error.to_string().contains("GB of memory"), "{error}");

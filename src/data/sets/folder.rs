@@ -21,7 +21,7 @@ use anyhow::{Context, Result};
 use super::small::small_size;
 use super::{DataSet, Kind, Pictures, Split};
 use crate::data::list::{Listing, list, list_flat};
-use crate::error::hinted;
+use crate::error::error_with_hint;
 use crate::model::Preprocess;
 use crate::words::counted;
 
@@ -137,7 +137,7 @@ impl Parts {
         if let Some([first, second, ..]) =
             found.iter().map(Vec::as_slice).find(|part| part.len() > 1)
         {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!(
                     "`{}` has both `{}/` and `{}/`",
                     folder.display(),
@@ -200,7 +200,7 @@ fn label(folder: &Path) -> Result<String> {
     let name = folder.file_name().unwrap_or_default();
     let text = name.to_str().map(str::to_owned);
     text.ok_or_else(|| {
-        hinted(
+        error_with_hint(
             format!(
                 "the name of folder `{}` is not valid UTF-8, but it is the name of a class",
                 folder.display()
@@ -225,7 +225,7 @@ fn split(
     let mut unknown = names(&folders);
     unknown.retain(|name| !numbers.contains_key(name.as_str()));
     if !unknown.is_empty() {
-        return Err(hinted(
+        return Err(error_with_hint(
             format!(
                 "`{}` has classes that are not in the training set: {}",
                 part.display(),
@@ -285,7 +285,7 @@ fn no_pictures(folder: &Path, no_class: bool, loose: &Listing) -> anyhow::Error 
         .first()
         .map_or("1.jpg".into(), |image| shown_name(image));
     if !loose.images.is_empty() {
-        return hinted(
+        return error_with_hint(
             format!(
                 "`{path}` contains {} but no class folders with images",
                 counted(loose.images.len(), "image")
@@ -300,7 +300,7 @@ fn no_pictures(folder: &Path, no_class: bool, loose: &Listing) -> anyhow::Error 
     } else {
         format!("the folders in `{path}` contain no images")
     };
-    hinted(
+    error_with_hint(
         message,
         format!("put the images of each class in their own folder, such as `{path}/cat/{example}`"),
     )
@@ -309,7 +309,7 @@ fn no_pictures(folder: &Path, no_class: bool, loose: &Listing) -> anyhow::Error 
 /// Returns the error of a dataset whose splits, `part` among them, have no class folders.
 fn no_class_folders(part: &Path) -> anyhow::Error {
     let path = part.display();
-    hinted(
+    error_with_hint(
         format!("`{path}` is a split of a dataset by its name, but contains no class folders"),
         format!(
             "put the images of each class in their own folder, such as `{path}/cat/1.jpg`; if this is a class, rename it"

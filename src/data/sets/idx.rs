@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use flate2::read::MultiGzDecoder;
 
 use super::{DataSet, Known, MOST_SAMPLES, Pictures, Split};
-use crate::error::hinted;
+use crate::error::error_with_hint;
 
 /// Subfolders in which torchvision keeps the files.
 const SUBFOLDERS: [&str; 4] = ["", "raw", "MNIST/raw", "FashionMNIST/raw"];
@@ -89,7 +89,7 @@ fn find(folder: &Path, prefix: &str, what: &str, dimensions: usize) -> Result<Pa
             }
         }
     }
-    Err(hinted(
+    Err(error_with_hint(
         format!("`{}` has no `{plain}` or `{plain}.gz`", folder.display()),
         "name the folder with the four original files, raw or `.gz`",
     ))
@@ -118,7 +118,7 @@ fn read_header_and_bytes<const D: usize>(
     let mut start = [0; 4];
     file.read_exact(&mut start).map_err(explain)?;
     if start != [0, 0, 8, D as u8] {
-        return Err(hinted(
+        return Err(error_with_hint(
             format!(
                 "it starts with the bytes {start:?}, but idx files start with {:?}",
                 [0, 0, 8, D]
@@ -162,7 +162,7 @@ fn read_header_and_bytes<const D: usize>(
 }
 
 fn truncated(what: &str) -> anyhow::Error {
-    hinted(
+    error_with_hint(
         format!("the file is truncated: {what}"),
         "the copy or download is incomplete: download it again",
     )
@@ -172,7 +172,7 @@ fn explain(error: io::Error) -> anyhow::Error {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => truncated("it ends in the middle"),
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
-            hinted(format!("the file is damaged: {error}"), "download it again")
+            error_with_hint(format!("the file is damaged: {error}"), "download it again")
         }
         _ => error.into(),
     }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::DataSet;
-use crate::error::misuse;
+use crate::error::usage_error;
 use crate::random::Random;
 
 /// Divides examples of `classes` into those that are kept and those that are held out, both in ascending order.
@@ -38,20 +38,20 @@ impl DataSet {
     /// When the fraction is not between 0 and 1, there are no training images, or all classes have too few images.
     pub fn carve(&mut self, fraction: f64, seed: u64) -> Result<()> {
         if !(fraction > 0.0 && fraction < 1.0) {
-            return Err(misuse(
+            return Err(usage_error(
                 format!("cannot hold out --val-split {fraction} of the training images"),
                 "must be above 0 and below 1, such as 0.1; without it, a dataset with val/ or test/ holds out none",
             ));
         }
         let Some(train) = &self.train else {
-            return Err(misuse(
+            return Err(usage_error(
                 format!("`{}` has no training images to hold out", self.name),
                 "leave out --val-split, or pass a dataset with training images",
             ));
         };
         let (kept, held_out) = stratified(train.classes(), fraction, seed);
         if held_out.is_empty() {
-            return Err(misuse(
+            return Err(usage_error(
                 format!(
                     "no class of `{}` has two images, so none can be held out",
                     self.name

@@ -22,7 +22,7 @@ use rayon::prelude::*;
 
 use super::{DataSet, Known, MOST_SAMPLES, Pictures, Split};
 use crate::data::decode::{DecodeOptions, decode_bytes};
-use crate::error::hinted;
+use crate::error::error_with_hint;
 
 const IMAGES: [&str; 2] = ["img", "image"];
 /// CIFAR-100 also has the column `coarse_label`, the groups of its classes.
@@ -49,7 +49,7 @@ fn read_split(path: &Path, known: Known, part: &str) -> Result<Split> {
     let rows = rows.unwrap_or_else(|_| Err(anyhow!("the table is damaged")));
     let (samples, classes) = rows.map_err(|error| {
         let message = format!("`{}`: {}", path.display(), crate::error::one_line(&error));
-        hinted(message, "delete the file to download it again")
+        error_with_hint(message, "delete the file to download it again")
     })?;
     let pictures = Pictures::Memory {
         name: format!("{} {part}", known.word()),

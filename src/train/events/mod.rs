@@ -19,7 +19,7 @@ mod record;
 
 use super::learner::Input;
 use super::watch::{Epoch, Step, Watch};
-use crate::error::hinted;
+use crate::error::error_with_hint;
 use crate::model::Preprocess;
 use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
@@ -161,7 +161,7 @@ impl Events {
 
 /// Warns that the run continues without events.
 pub fn warn(error: &anyhow::Error, watch: &mut dyn Watch) {
-    watch.warning(&hinted(
+    watch.warning(&error_with_hint(
         format!("{error:#}"),
         "the run continues without TensorBoard events; metrics.csv has its epochs",
     ));

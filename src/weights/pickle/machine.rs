@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{Id, Object};
-use crate::{error::hinted, weights::file::DAMAGED};
+use crate::{error::error_with_hint, weights::file::DAMAGED};
 
 /// Maximum number of instructions; a checkpoint of resnet152 with its optimizer has about fifty thousand.
 pub const MOST_INSTRUCTIONS: usize = 1 << 22;
@@ -29,13 +29,13 @@ pub fn run(bytes: &[u8]) -> Result<(Vec<Object>, Id, usize)> {
         let position = machine.position;
         let stop = machine.step().map_err(|error| {
             let message = format!("the pickle is damaged at byte {position}: {error:#}");
-            hinted(message, DAMAGED)
+            error_with_hint(message, DAMAGED)
         })?;
         if let Some(root) = stop {
             return Ok((machine.objects, root, machine.position));
         }
     }
-    Err(hinted(
+    Err(error_with_hint(
         format!("the pickle has more instructions than the limit of {MOST_INSTRUCTIONS}"),
         "save the weights alone: `torch.save(model.state_dict(), \"weights.pth\")`",
     ))

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::{Map, Value};
 
 use crate::{
-    error::hinted,
+    error::error_with_hint,
     model::{ModelConfig, StemKind},
 };
 
@@ -51,7 +51,7 @@ pub fn architecture(name: &str) -> Option<ModelConfig> {
 }
 
 pub fn unknown(name: &str) -> anyhow::Error {
-    hinted(
+    error_with_hint(
         format!("architecture `{name}` is not one of the family"),
         "the supported models are resnet18, 26, 34, 50, 101, 152 and 200, resnext50_32x4d, resnext101_32x4d, 32x8d, 32x16d, 32x32d, 32x48d and 64x4d, wide_resnet50_2 and wide_resnet101_2",
     )
@@ -63,7 +63,7 @@ pub fn check_arguments(arguments: &Map<String, Value>, global_pool: Option<&str>
         .keys()
         .find(|key| !HARMLESS.contains(&key.as_str()))
     {
-        return Err(hinted(
+        return Err(error_with_hint(
             format!("`model_args` has `{key}`, with which timm builds an unsupported model"),
             "pass a model that timm built with its default arguments",
         ));
@@ -71,7 +71,7 @@ pub fn check_arguments(arguments: &Map<String, Value>, global_pool: Option<&str>
     let argument = arguments.get("global_pool").and_then(Value::as_str);
     match argument.or(global_pool) {
         None | Some("avg") => Ok(()),
-        Some(other) => Err(hinted(
+        Some(other) => Err(error_with_hint(
             format!("`global_pool` is `{other}`: only `avg` is supported"),
             "pass a model with average pooling, timm's default",
         )),
@@ -85,7 +85,7 @@ pub fn dilate(config: &mut ModelConfig, output_stride: Option<u64>) -> Result<()
         Some(16) => config.dilated = vec![false, false, false, true],
         Some(8) => config.dilated = vec![false, false, true, true],
         Some(other) => {
-            return Err(hinted(
+            return Err(error_with_hint(
                 format!("`output_stride` is {other}: it must be 8, 16 or 32"),
                 "pass a model with one of these",
             ));

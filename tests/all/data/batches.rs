@@ -10,7 +10,7 @@ use resnet::data::{
     Augmentation, Batch, BatchOptions, Batches, DecodeOptions, Loader, Policy, TrainTransform,
     Transform,
 };
-use resnet::error::{hint_of, is_misuse};
+use resnet::error::{hint_of, is_usage_error};
 use resnet::model::Preprocess;
 use resnet::nn::Targets;
 
@@ -353,7 +353,7 @@ fn what_no_batch_can_be_made_of_is_refused() -> Result<()> {
     let split = noise(12, 12, 3);
     let crop = transform(Policy::CropFlip, 0.0, 0.0)?;
     let error = Batches::new(&split, &crop, options(0)).unwrap_err();
-    assert!(is_misuse(&error) && hint_of(&error).is_some());
+    assert!(is_usage_error(&error) && hint_of(&error).is_some());
     let few = BatchOptions {
         classes: 5,
         ..options(4)
@@ -379,7 +379,7 @@ fn what_no_batch_can_be_made_of_is_refused() -> Result<()> {
         let mut augmentation = Augmentation::of(Policy::Flip, true);
         change(&mut augmentation);
         let error = TrainTransform::new(&preprocess(16), augmentation).unwrap_err();
-        assert!(is_misuse(&error) && hint_of(&error).is_some());
+        assert!(is_usage_error(&error) && hint_of(&error).is_some());
     }
     Ok(())
 }

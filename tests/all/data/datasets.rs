@@ -298,7 +298,7 @@ fn a_part_put_aside_is_balanced_and_the_same_for_a_seed() {
 
     for fraction in [0.0, -0.1, 1.0, 7.0, f64::NAN, f64::INFINITY] {
         let error = data.carve(fraction, 0).unwrap_err();
-        assert!(resnet::error::is_misuse(&error), "{error}");
+        assert!(resnet::error::is_usage_error(&error), "{error}");
         assert!(hint_of(&error).unwrap().contains("above 0 and below 1"));
     }
     data.train = data.train.map(|train| train.select(&[0, 1, 2]));

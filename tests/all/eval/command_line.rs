@@ -1,7 +1,7 @@
 //! Tests of `resnet eval` as a user runs it.
 
-use crate::support::command::Resnet;
 use super::{pictures, report, run, save};
+use crate::support::command::Resnet;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;

@@ -1,8 +1,8 @@
 //! Tests that metrics on images that also selected the model's epoch are marked, and that a run is measured on images that it
 //! was not trained on.
 
-use crate::support::command::Resnet;
 use super::{pictures, report, run, save};
+use crate::support::command::Resnet;
 use resnet::weights::RunNote;
 use resnet::weights::run::{Chosen, canonical};
 use serde_json::Value;

@@ -2,7 +2,7 @@
 
 use crate::support::fixture::{distance, values};
 use candle_core::{DType, Device, Tensor, Var};
-use resnet::error::is_misuse;
+use resnet::error::is_usage_error;
 use resnet::ops::Form;
 use resnet::ops::optimiser::{Adam, Sgd, adam_as, move_average_as, sgd_as, sum_of_squares_as};
 use resnet::random::Random;
@@ -325,7 +325,7 @@ fn numbers_out_of_range_are_misuse() {
     ];
     for config in wrong {
         let error = Optimiser::new(config, Vec::new()).unwrap_err();
-        assert!(is_misuse(&error), "{error}");
+        assert!(is_usage_error(&error), "{error}");
     }
 }
 
