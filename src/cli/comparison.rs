@@ -2,8 +2,7 @@
 
 use super::predictions::printable;
 use super::terminal::{COLUMNS, Look};
-use crate::eval::comparison::{LEVEL, Pair};
-use crate::eval::{Compared, Comparison};
+use crate::report::comparison::{Compared, Comparison, LEVEL, Pair};
 
 use crate::words::{cut_middle, thousands, wrapped};
 use anstyle::{AnsiColor, Style};

@@ -3,7 +3,8 @@
 use super::predictions::printable;
 use super::terminal::{COLUMNS, Look};
 use crate::eval::metrics::{confused_pairs, macro_average};
-use crate::eval::{ClassMetrics, Evaluation, Report};
+use crate::eval::{ClassMetrics, Evaluation};
+use crate::report::evaluation_dir::Report;
 
 use crate::words::{cut_middle, thousands, wrapped};
 use anstyle::{AnsiColor, Style};

@@ -5,11 +5,9 @@
 
 pub mod calibration;
 pub mod classes;
-pub mod comparison;
 pub mod interval;
 pub mod mcnemar;
 pub mod metrics;
-pub mod output;
 pub mod records;
 
 use std::time::Instant;
@@ -23,9 +21,7 @@ use crate::error::error_with_hint;
 use crate::infer::Engine;
 pub use calibration::Calibration;
 pub use classes::Matched;
-pub use comparison::{Compared, Comparison, ComparisonData, Contender};
 pub use metrics::{ClassMetrics, Judgement, Metrics};
-pub use output::{Output, OutputFolder, Report};
 pub use records::Record;
 
 /// Options of an evaluation.

@@ -5,9 +5,11 @@
 //!   padded shortcuts, plain networks) come out in the same layouts.
 //! - Runs and evaluations as plots ([`plot`]) and as a page ([`page`]).
 
+pub mod comparison;
 pub mod csv;
 pub mod date;
 pub mod environment;
+pub mod evaluation_dir;
 pub mod examined;
 pub mod json;
 pub mod page;

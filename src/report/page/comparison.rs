@@ -16,8 +16,7 @@ use super::reproduce::{self, Again};
 use super::{begin, end, navigation};
 use crate::data::DecodeOptions;
 use crate::data::sets::Split;
-use crate::eval::comparison::Pair;
-use crate::eval::{Compared, Comparison};
+use crate::report::comparison::{Compared, Comparison, Pair};
 use crate::report::date::Date;
 use crate::words::counted;
 

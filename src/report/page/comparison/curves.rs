@@ -3,7 +3,7 @@
 use super::super::chart::{Chart, Line};
 use super::super::html::Html;
 use super::COLORS;
-use crate::eval::Comparison;
+use crate::report::comparison::Comparison;
 use crate::train::Epoch;
 
 /// A value of an epoch, if it has it.

@@ -2,8 +2,7 @@
 
 use super::super::html::{Html, escape, name};
 use super::{COLORS, NAME, badge, best};
-use crate::eval::Comparison;
-use crate::eval::comparison::LEVEL;
+use crate::report::comparison::{Comparison, LEVEL};
 use crate::words::thousands;
 
 /// Writes the figures of each model.

@@ -7,14 +7,13 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
-use super::interval::wilson;
-use super::mcnemar::{exact, holm};
-use super::metrics::Judgement;
+use super::csv::quoted;
+use super::plot::Figure;
+use super::plot::comparison::{self as plot, Entrant};
 use crate::error::error_with_hint;
-use crate::report::csv::quoted;
-use crate::report::plot::Figure;
-use crate::report::plot::comparison::{self as plot, Entrant};
-
+use crate::eval::interval::wilson;
+use crate::eval::mcnemar::{exact, holm};
+use crate::eval::metrics::{FIVE, Judgement};
 use crate::train::Epoch;
 use crate::train::curves::Settings;
 use crate::words::counted;
@@ -62,7 +61,7 @@ pub struct Contender {
 pub struct ComparisonData<'a> {
     /// The dataset as the user wrote it.
     pub data: &'a str,
-    /// The split, as [`Report::split`](super::Report::split).
+    /// The split, as [`Report::split`](super::evaluation_dir::Report::split).
     pub split: &'a str,
     /// True if the images were held out of the training split for validation.
     pub held_out: bool,
@@ -73,7 +72,7 @@ pub struct ComparisonData<'a> {
 pub struct Comparison {
     /// The dataset as the user wrote it.
     pub data: String,
-    /// The split, as [`Report::split`](super::Report::split).
+    /// The split, as [`Report::split`](super::evaluation_dir::Report::split).
     pub split: String,
     /// The number of images that all models were measured on.
     pub images: usize,
@@ -312,8 +311,7 @@ fn compared(contender: Contender, indices: &[usize]) -> Compared {
         top1: percent(right),
         top1_low: 100.0 * low,
         top1_high: 100.0 * high,
-        top5: (contender.labels.len() >= super::metrics::FIVE)
-            .then(|| percent(count(Judgement::is_among_five))),
+        top5: (contender.labels.len() >= FIVE).then(|| percent(count(Judgement::is_among_five))),
         loss: loss / judged.len() as f64,
         seconds: contender.seconds,
         images_per_second: contender.images_per_second,
