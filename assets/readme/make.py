@@ -67,8 +67,10 @@ def screenshot(page, file, width, height=None, scheme="light", quality=None):
 
 def make_charts():
     rows = charts.measurements((ROOT / "benches/README.md").read_text())
+    logs = {file.stem: charts.errors(file.read_text()) for file in (ROOT / "models/fashion-depth").glob("*.csv")}
     for scheme, colors in (("light", charts.LIGHT), ("dark", charts.DARK)):
         (HERE / f"speed-{scheme}.svg").write_text(charts.speed(rows, colors))
+        (HERE / f"depth-{scheme}.svg").write_text(charts.depth(logs, colors))
     for name, badge in charts.badges((ROOT / "Cargo.toml").read_text()).items():
         (HERE / name).write_text(badge)
 
