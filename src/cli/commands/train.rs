@@ -1,16 +1,16 @@
 //! `resnet train`: starts or resumes a run.
 
-use super::architecture::ArchitectureArgs;
-use super::browser::open_in_browser;
-use super::console::Console;
-use super::device::{DTypeChoice, DeviceChoice};
-use super::numbers::{finite, held_out, whole};
-use super::outcome::{report, report_of, unread};
-use super::preprocess::PreprocessArgs;
-use super::stop::Stop;
-use super::training::Screen;
-use super::workers::WorkersArgs;
-use super::{Outcome, survey, typed, version};
+use crate::cli::args::architecture::ArchitectureArgs;
+use crate::cli::args::device::{DTypeChoice, DeviceChoice};
+use crate::cli::args::numbers::{finite, held_out, whole};
+use crate::cli::args::preprocess::PreprocessArgs;
+use crate::cli::args::workers::WorkersArgs;
+use crate::cli::output::browser::open_in_browser;
+use crate::cli::output::console::Console;
+use crate::cli::output::outcome::{report, report_of, unread};
+use crate::cli::output::train_observer::Screen;
+use crate::cli::stop::Stop;
+use crate::cli::{Outcome, output::survey, typed, version};
 use crate::data::augment::Policy;
 use crate::error::{is_usage_error, one_line, usage_error};
 use crate::kernels::isa;

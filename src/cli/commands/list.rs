@@ -1,7 +1,7 @@
 //! `resnet summary --list`: the names that MODEL knows, with the sizes of their models.
 
-use super::comparison::amount;
-use super::terminal::{COLUMNS, Look};
+use crate::cli::output::comparison::amount;
+use crate::cli::output::terminal::{COLUMNS, Look};
 use crate::hub::Silent;
 use crate::model::description::Call;
 use crate::model::{ModelConfig, describe};

@@ -1,12 +1,12 @@
 //! `resnet predict`: classifies images.
 
-use super::Outcome;
-use super::console::Console;
-use super::device::{DTypeChoice, DeviceChoice};
-use super::files::{FileArgs, Written};
-use super::missing::missing;
-use super::predictions::{Choice, Format, PredictionFile, Printer, probability};
-use super::preprocess::{PreprocessArgs, in_words};
+use crate::cli::Outcome;
+use crate::cli::args::device::{DTypeChoice, DeviceChoice};
+use crate::cli::args::files::{FileArgs, Written};
+use crate::cli::args::preprocess::{PreprocessArgs, in_words};
+use crate::cli::commands::missing::missing;
+use crate::cli::output::console::Console;
+use crate::cli::output::predictions::{Choice, Format, PredictionFile, Printer, probability};
 use crate::data::list_images;
 use crate::error::{error_with_hint, why_unreadable};
 use crate::hub::Progress;

@@ -1,6 +1,6 @@
 //! The outcome of a run, as messages.
 
-use super::console::Console;
+use crate::cli::output::console::Console;
 use crate::error::error_with_hint;
 use crate::report::REPORT;
 use crate::train::{Ended, Why};

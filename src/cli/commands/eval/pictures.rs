@@ -2,7 +2,7 @@
 
 use super::SplitChoice;
 use super::remark::Remark;
-use crate::cli::console::Console;
+use crate::cli::output::console::Console;
 use crate::data::sets::{DataSet, Split};
 use crate::datasets::{self, DataName};
 use crate::error::{error_with_hint, usage_error};

@@ -1,6 +1,6 @@
 //! The files that `resnet predict` writes: Grad-CAM images and features.
 
-use super::console::Console;
+use crate::cli::output::console::Console;
 use crate::embedding::Embedding;
 use crate::error::usage_error;
 use crate::explain::{Folder, class_called};

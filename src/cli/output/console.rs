@@ -2,9 +2,9 @@
 //!
 //! On a terminal they wrap at words; elsewhere each is one line. With `--log-format json` all of them are lines of JSON.
 
-use super::log::{self, Level, LogFormat};
-use super::terminal::stderr_columns;
-use super::wrap::{two_columns, wrapped};
+use crate::cli::output::log::{self, Level, LogFormat};
+use crate::cli::output::terminal::stderr_columns;
+use crate::cli::output::wrap::{two_columns, wrapped};
 use crate::error::{hint_of, one_line};
 use crate::hub::Progress;
 use crate::words::cut_middle;

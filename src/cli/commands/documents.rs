@@ -2,8 +2,8 @@
 //!
 //! `--completions SHELL` and `--man-pages DIR` take no subcommand, so they are looked for before the rest is parsed.
 
-use super::console::Console;
-use super::{command, completions, man, print};
+use crate::cli::output::console::Console;
+use crate::cli::{command, commands::completions, help::man, print};
 use crate::error::error_with_hint;
 use crate::weights::write_whole;
 use crate::words::counted;

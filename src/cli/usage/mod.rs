@@ -1,10 +1,12 @@
 //! Usage errors in the form of all others: what is wrong, and the way out.
 
-use super::guesses::{Line, guess_argument, guess_command, nearest};
-use super::help::{TOPICS, Topic};
+mod guesses;
+
+use crate::cli::help::{TOPICS, Topic};
 use crate::words::thousands;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 use clap::{Arg, Command};
+use guesses::{Line, guess_argument, guess_command, nearest};
 
 /// Returns the message and the hint for a command line that clap refused; `arguments` are without the program's name.
 pub fn explain(error: &Error, arguments: &[String], parser: &Command) -> (String, Option<String>) {

@@ -3,6 +3,8 @@
 //! `-h` shows only the common flags, so that it fits a screen; `--help` shows every flag. A flag that is not in [`TOPICS`] is
 //! only in `--help`.
 
+pub mod man;
+
 use clap::{Arg, Command};
 use std::fmt::Write;
 

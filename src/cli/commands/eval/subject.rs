@@ -2,8 +2,8 @@
 
 use super::pictures::Meeting;
 use super::{Args, BATCH};
-use crate::cli::console::Console;
-use crate::cli::preprocess::in_words;
+use crate::cli::args::preprocess::in_words;
+use crate::cli::output::console::Console;
 use crate::data::DecodeOptions;
 use crate::eval::{EvalOptions, Evaluation, Event, evaluate};
 use crate::explain::Explainer;

@@ -1,6 +1,6 @@
 //! `--device` and `--dtype`.
 
-use super::console::Console;
+use crate::cli::output::console::Console;
 use crate::error::{error_with_hint, one_line};
 use anyhow::{Context, Result};
 use candle_core::{DType, Device};

@@ -1,8 +1,8 @@
 //! Printing of predictions, or writing to a file: text with bars for people, JSON lines and CSV for programs.
 
-use super::curve::EIGHTHS;
-use super::print;
-use super::terminal::{Look, stdout_columns};
+use crate::cli::output::curve::EIGHTHS;
+use crate::cli::output::terminal::{Look, stdout_columns};
+use crate::cli::print;
 use crate::error::{error_with_hint, one_line, usage_error};
 use crate::predict::{Explained, Predicted, Prediction};
 use crate::report::csv::quoted;

@@ -2,7 +2,7 @@
 //!
 //! Colors have one meaning each: cyan is training, magenta is validation, green is the best epoch.
 
-use super::curve::{Curve, bar};
+use crate::cli::output::curve::{Curve, bar};
 use crate::train::watch::{Beginning, Epoch, Step};
 use anstyle::{AnsiColor, Style};
 use console::{measure_text_width, truncate_str};

@@ -1,10 +1,10 @@
 //! The observer of a run: a live view and lines for people on stderr, JSON lines for programs on stdout.
 
-use super::console::Console;
-use super::live::View;
-use super::stop::Stop;
-use super::terminal::stderr_columns;
-use super::{is_broken_pipe, print};
+use crate::cli::output::console::Console;
+use crate::cli::output::live::View;
+use crate::cli::output::terminal::stderr_columns;
+use crate::cli::stop::Stop;
+use crate::cli::{is_broken_pipe, print};
 use crate::data::DatasetSurvey;
 use crate::error::one_line;
 use crate::model::Frozen;
@@ -170,7 +170,7 @@ impl Watch for Screen<'_> {
     }
 
     fn surveyed(&mut self, survey: &DatasetSurvey, recipe: &Recipe) {
-        super::survey::announce(survey, recipe, self.console);
+        crate::cli::output::survey::announce(survey, recipe, self.console);
     }
 
     fn begin(&mut self, beginning: &Beginning) {

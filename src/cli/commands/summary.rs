@@ -1,11 +1,11 @@
 //! `resnet summary`: describes a network layer by layer, in well-known layouts.
 
-use super::architecture::ArchitectureArgs;
-use super::console::Console;
-use super::device::{DTypeChoice, DeviceChoice};
-use super::terminal::Look;
-use super::{Outcome, list, print, timing};
 use crate::benchmark::time_forward;
+use crate::cli::args::architecture::ArchitectureArgs;
+use crate::cli::args::device::{DTypeChoice, DeviceChoice};
+use crate::cli::output::console::Console;
+use crate::cli::output::terminal::Look;
+use crate::cli::{Outcome, commands::list, output::timing, print};
 use crate::error::usage_error;
 use crate::model::config::CIFAR_DEPTHS;
 use crate::model::{ModelConfig, Preprocess, StemKind, describe};

@@ -3,9 +3,9 @@
 use super::pictures::{Measured, Meeting};
 use super::subject::{Conditions, Subject};
 use super::{Args, Format, again, data, outcome};
-use crate::cli::browser::open_in_browser;
-use crate::cli::comparison::text;
-use crate::cli::terminal::Look;
+use crate::cli::output::browser::open_in_browser;
+use crate::cli::output::comparison::text;
+use crate::cli::output::terminal::Look;
 use crate::cli::{Outcome, print};
 use crate::data::DecodeOptions;
 use crate::datasets::DataName;

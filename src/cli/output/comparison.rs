@@ -1,7 +1,7 @@
 //! Comparison of models as text for people, within 80 columns or the fewer of the terminal.
 
-use super::predictions::printable;
-use super::terminal::{COLUMNS, Look};
+use crate::cli::output::predictions::printable;
+use crate::cli::output::terminal::{COLUMNS, Look};
 use crate::report::comparison::{Compared, Comparison, LEVEL, Pair};
 
 use crate::words::{cut_middle, thousands, wrapped};

@@ -1,9 +1,9 @@
 //! The inspection of a dataset as text: a table and warnings at the start of a run, and all of it for `resnet train --check`.
 
-use super::console::Console;
-use super::predictions::printable;
-use super::terminal::{COLUMNS, stderr_columns, stdout_columns};
-use super::{Outcome, print};
+use crate::cli::output::console::Console;
+use crate::cli::output::predictions::printable;
+use crate::cli::output::terminal::{COLUMNS, stderr_columns, stdout_columns};
+use crate::cli::{Outcome, print};
 use crate::data::survey::{DatasetSurvey, DuplicateGroup, DuplicateKind, ImageReference};
 use crate::error::error_with_hint;
 use crate::hub::Progress;

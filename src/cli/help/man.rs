@@ -1,7 +1,7 @@
 //! The man pages: one for the program and one for each command.
 
-use super::help::{TOPICS, Topic};
-use super::{command, version};
+use crate::cli::help::{TOPICS, Topic};
+use crate::cli::{command, version};
 use anyhow::Result;
 use clap::Command;
 use clap_mangen::Man;

@@ -1,6 +1,6 @@
 //! `--open`: a report in the default browser.
 
-use super::console::Console;
+use crate::cli::output::console::Console;
 use anyhow::{Result, bail};
 use std::path::{self, Path};
 use std::process::{Command, Stdio};

@@ -1,0 +1,8 @@
+//! Flags that several commands have, and their values.
+
+pub mod architecture;
+pub mod device;
+pub mod files;
+pub mod numbers;
+pub mod preprocess;
+pub mod workers;

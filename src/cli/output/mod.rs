@@ -1,0 +1,16 @@
+//! Everything that is printed: messages and progress on stderr, and results on stdout.
+
+pub mod browser;
+pub mod comparison;
+pub mod console;
+pub mod curve;
+pub mod evaluation;
+mod live;
+pub mod log;
+pub mod outcome;
+pub mod predictions;
+pub mod survey;
+pub mod terminal;
+pub mod timing;
+pub mod train_observer;
+mod wrap;
