@@ -1,190 +1,135 @@
 //! The folders are the architecture: imports only point to lower layers.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
 
-/// The layers from the top, with the modules of each.
-const LAYERS: [(&str, &[&str]); 8] = [
-    ("command line", &["cli", "main"]),
-    (
-        "work",
-        &[
-            "benchmark",
-            "datasets",
-            "embedding",
-            "eval",
-            "explain",
-            "hub",
-            "predict",
-            "report",
-            "train",
-            "weights",
-        ],
-    ),
-    ("data", &["data"]),
-    ("inference and training steps", &["infer", "step"]),
-    ("architecture", &["model"]),
-    ("layers", &["nn"]),
-    ("operations", &["ops"]),
-    ("kernels", &["kernels"]),
+use super::imports::{Imports, imports};
+use super::sources::{crates, files, read, room};
+
+/// The layers from the top, with the modules of each. No module imports from a layer above, nor another module of its own layer.
+const LAYERS: [&[&str]; 13] = [
+    &["main"],
+    &["cli"],
+    &["train", "embedding", "export"],
+    &["report", "predict"],
+    &["eval", "explain"],
+    &["pipeline"],
+    &["weights", "datasets", "benchmark"],
+    &["data", "infer", "step"],
+    &["model"],
+    &["nn"],
+    &["ops", "hub", "comm"],
+    &["kernels", "fs", "run_dir"],
+    &["error", "random", "text", "words"],
 ];
 
-/// Errors with hints, random numbers and the words of messages are available to every layer.
-const FOR_ALL: [&str; 3] = ["error", "random", "words"];
+/// The crate's root, which re-exports names.
+const ROOT: &str = "src/lib.rs";
 
-fn layer_of(module: &str) -> Option<usize> {
+/// Imports that point up, until they are opened: the importing module and the imported one.
+const KNOWN: &[(&str, &str)] = &[
+    ("eval", "predict"),
+    ("explain", "predict"),
+    ("report", "predict"),
+    ("report", "train"),
+];
+
+fn layer_of(module: &str) -> usize {
     LAYERS
         .iter()
-        .position(|(_, modules)| modules.contains(&module))
+        .position(|modules| modules.contains(&module))
+        .unwrap_or_else(|| panic!("`{module}` is in no layer: name its layer in this test"))
 }
 
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-    files
-}
-
-/// Returns the top-level modules that a line of code names after `crate::`, including those in braces.
-fn imports(code: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    for (at, _) in code.match_indices("crate::") {
-        let rest = &code[at + "crate::".len()..];
-        match rest.strip_prefix('{') {
-            None => names.push(
-                rest.chars()
-                    .take_while(|c| c.is_alphanumeric() || *c == '_')
-                    .collect(),
-            ),
-            Some(list) => {
-                let mut depth = 0;
-                let mut name = String::new();
-                for c in list.chars() {
-                    match c {
-                        '{' => depth += 1,
-                        '}' if depth == 0 => break,
-                        '}' => depth -= 1,
-                        ',' if depth == 0 => names.push(std::mem::take(&mut name)),
-                        c if depth == 0 => name.push(c),
-                        _ => {}
-                    }
-                }
-                names.push(name);
-            }
-        }
-    }
-    let first = |path: &String| {
-        path.trim()
-            .split("::")
-            .next()
-            .unwrap_or_default()
-            .to_owned()
-    };
-    names
-        .iter()
-        .map(first)
-        .filter(|name| !name.is_empty())
-        .collect()
-}
-
-fn violations(module: &str, code: &str) -> Vec<String> {
-    let layer = layer_of(module);
-    // Links in documentation may point anywhere.
-    let lines = code
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"));
-    let code = lines.collect::<Vec<_>>().join("\n");
-    let above = imports(&code)
-        .into_iter()
-        .filter(|name| match (layer, layer_of(name)) {
-            (Some(own), Some(other)) => other < own,
-            _ => false,
-        });
-    above
-        .map(|name| format!("`{module}` imports `{name}`"))
-        .collect()
-}
-
-#[test]
-fn no_import_points_up() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+/// Returns the imports that do not point down, by their modules, each with an example.
+fn violations(imports: &Imports) -> Vec<((&str, &str), String)> {
     let mut found = Vec::new();
-    for file in sources(&root) {
-        let relative = file.strip_prefix(&root).unwrap();
-        let first = relative
-            .components()
-            .next()
-            .unwrap()
-            .as_os_str()
-            .to_string_lossy();
-        let module = first.trim_end_matches(".rs");
-        if module == "lib" || FOR_ALL.contains(&module) {
+    for ((from, to), names) in imports {
+        let (importer, imported) = (room(from), room(to));
+        if from == ROOT || to == ROOT || importer == imported {
             continue;
         }
-        assert!(
-            layer_of(module).is_some(),
-            "`{module}` is in no layer: name its layer in this test"
-        );
-        let code = std::fs::read_to_string(&file).unwrap();
-        found.extend(
-            violations(module, &code)
-                .into_iter()
-                .map(|found| format!("{}: {found}", relative.display())),
-        );
+        if layer_of(importer) >= layer_of(imported) {
+            found.push((
+                (importer, imported),
+                format!("{from} imports {names:?} of {to}"),
+            ));
+        }
     }
-    assert!(found.is_empty(), "{found:#?}");
+    found
 }
 
 #[test]
-fn an_import_that_points_up_is_found_in_every_spelling() {
-    assert_eq!(
-        violations("ops", "use crate::model::ResNet;"),
-        ["`ops` imports `model`"]
-    );
-    assert_eq!(
-        violations(
-            "nn",
-            "use crate::{ops::relu, data::{decode, Loader}, error};"
-        ),
-        ["`nn` imports `data`"]
-    );
-    assert_eq!(
-        violations("kernels", "let x = crate::nn::Linear::new();"),
-        ["`kernels` imports `nn`"]
-    );
-    assert!(violations("cli", "use crate::{model, predict::Predictor};").is_empty());
+fn every_import_points_down() {
+    let imports = imports(ROOT, &read);
+    let (known, found): (Vec<_>, Vec<_>) = violations(&imports)
+        .into_iter()
+        .partition(|(modules, _)| KNOWN.contains(modules));
+    assert!(found.is_empty(), "{found:#?}");
+    let known: BTreeSet<_> = known.into_iter().map(|(modules, _)| modules).collect();
+    let stale: Vec<_> = KNOWN
+        .iter()
+        .filter(|modules| !known.contains(*modules))
+        .collect();
+    assert!(stale.is_empty(), "imports that are no more: {stale:?}");
 }
 
-/// Returns the lines of code of every file without comments, with the file's path below `src/`.
-fn code_lines() -> Vec<(PathBuf, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+#[test]
+fn every_module_has_a_layer() {
+    for file in files() {
+        if file.starts_with("src/") && file != ROOT {
+            layer_of(room(&file));
+        }
+    }
+}
+
+#[test]
+fn imports_that_point_up_or_aside_are_found() {
+    let code = |path: &str| {
+        let code = match path {
+            ROOT => "mod nn; mod ops; mod data; mod infer; mod error; pub use nn::Linear;",
+            "src/nn.rs" => {
+                "use crate::ops::relu; pub struct Linear; fn f() { crate::error::f(relu) }"
+            }
+            "src/ops.rs" => "use crate::Linear; pub fn relu() {}",
+            "src/data.rs" => "use crate::infer::Engine; use crate::nn;",
+            "src/infer.rs" => "pub struct Engine;",
+            "src/error.rs" => "pub fn f() {}",
+            _ => return None,
+        };
+        Some(code.to_owned())
+    };
+    let imports = imports(ROOT, &code);
+    let found = violations(&imports);
+    let found: Vec<_> = found.iter().map(|(modules, _)| *modules).collect();
+    assert_eq!(found, [("data", "infer"), ("ops", "nn")]);
+}
+
+/// Returns the lines of code of every file, without comments, with the file's path.
+fn code_lines() -> Vec<(String, String)> {
     let mut lines = Vec::new();
-    for file in sources(&root) {
-        let relative = file.strip_prefix(&root).unwrap().to_owned();
-        let code = std::fs::read_to_string(&file).unwrap();
+    for file in files() {
+        let code = read(&file).unwrap();
         let code = code
             .lines()
             .filter(|line| !line.trim_start().starts_with("//"));
-        lines.extend(code.map(|line| (relative.clone(), line.to_owned())));
+        lines.extend(code.map(|line| (file.clone(), line.to_owned())));
     }
     lines
 }
 
+/// The rooms of the kernels.
+const KERNELS: [&str; 2] = ["kernels", "resnet-kernels"];
+
 #[test]
 fn kernels_know_no_tensors_and_the_command_line_alone_knows_clap_and_prints() {
     for (file, line) in code_lines() {
-        let at = file.display();
-        if file.starts_with("kernels") {
-            assert!(!line.contains("candle"), "{at}: {line}");
+        let room = room(&file);
+        if KERNELS.contains(&room) || file.starts_with("crates/") {
+            assert!(!line.contains("candle"), "{file}: {line}");
         }
-        if !file.starts_with("cli") {
+        if room != "cli" {
             for word in ["clap", "println!", "print!(", "io::stdout", "io::stderr"] {
-                assert!(!line.contains(word), "{at}: {line}");
+                assert!(!line.contains(word), "{file}: {line}");
             }
         }
     }
@@ -196,12 +141,12 @@ fn unsafe_stands_in_the_kernels_alone() {
     let expects = code_lines()
         .into_iter()
         .filter(|(_, line)| line.contains("unsafe_code"));
-    let files: Vec<String> = expects
-        .map(|(file, _)| file.display().to_string().replace('\\', "/"))
-        .collect();
-    assert!(files.contains(&"lib.rs".to_owned()));
+    let files: BTreeSet<String> = expects.map(|(file, _)| file).collect();
+    for root in crates() {
+        assert!(files.contains(&root), "`{root}` does not deny it");
+    }
     let outside = files
         .iter()
-        .filter(|file| !file.starts_with("kernels/") && *file != "lib.rs");
+        .filter(|file| !KERNELS.contains(&room(file)) && !file.ends_with("/lib.rs"));
     assert_eq!(outside.collect::<Vec<_>>(), [""; 0]);
 }

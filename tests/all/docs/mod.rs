@@ -1,5 +1,9 @@
 //! Tests of the structure of the code and of what is written about it.
 
+mod imports;
 mod layers;
+mod length;
+mod loops;
 mod readme;
+mod sources;
 mod wording;

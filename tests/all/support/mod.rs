@@ -1,4 +1,4 @@
-//! What the tests share: the program as a process, fixtures, hostile files and a server in place of the hub.
+//! Support of the integration tests: running the binary, golden files, sample data.
 
 pub mod command;
 pub mod fixture;
