@@ -2,21 +2,19 @@
 //!
 //! | step | module |
 //! |---|---|
-//! | settings from flags and files | [`recipe`], [`choices`] |
-//! | defaults | [`defaults`] |
-//! | validation of the settings | `idle`, [`settings`], `ranges`, [`rules`], [`memory`] |
-//! | data, model and folder of a new or resumed run | [`prepare`], `pictures`, `start`, [`resume`], `newest` |
-//! | the training loop | [`run`] |
-//! | training batches | [`feed`], [`probe`] |
-//! | the training step | [`learner`]: loss, [`gradients`], [`optimiser`], [`schedule`], [`ema`] |
-//! | selection of the best epoch | [`validation`], [`best`] |
-//! | output files and outcome | [`folder`], `place`, [`state`], [`ended`], `report` |
-//! | observers | [`watch`], `announce`, and `events` for TensorBoard |
+//! | settings from flags and files, their defaults and validation | [`config`] |
+//! | device, threads, progress of downloads | [`context`] |
+//! | memory of a step | [`memory`] |
+//! | dataset, training batches, validation, features | [`data`] |
+//! | network, loss, gradients, optimizer, schedule, EMA | [`learner`] |
+//! | a new or resumed run, the training loop, its end | [`trainer`] |
+//! | the run folder: state, models, metrics | [`checkpoint`] |
+//! | observers, outcome, report, TensorBoard | [`observe`] |
 //!
 //! ```
 //! use candle_core::Device;
 //! use resnet::hub::Silent;
-//! use resnet::train::watch::Unwatched;
+//! use resnet::train::observe::observer::Unwatched;
 //! use resnet::train::{Recipe, Run, Site, Target};
 //!
 //! # fn main() -> anyhow::Result<()> {
@@ -30,56 +28,28 @@
 //! # }
 //! ```
 
-mod announce;
-pub mod best;
-mod check;
-pub mod choices;
-pub mod curves;
-pub mod defaults;
-mod disk;
-pub mod ema;
-pub mod ended;
-mod events;
-mod exact;
-pub mod feed;
-pub mod folder;
-pub mod gradients;
-mod idle;
+pub mod checkpoint;
+pub mod config;
+pub mod context;
+pub mod data;
 pub mod learner;
 pub mod memory;
-mod newest;
-pub mod optimiser;
-pub mod pass;
-mod pictures;
-mod place;
-pub mod prepare;
-pub mod probe;
-mod ranges;
-pub mod recipe;
-mod report;
-pub mod resume;
-pub mod rules;
-pub mod run;
-pub mod schedule;
-pub mod settings;
-mod start;
-pub mod state;
-pub mod validation;
-pub mod watch;
+pub mod observe;
+pub mod trainer;
 
-pub use best::BestBy;
-pub use check::check;
-pub use ema::Ema;
-pub(crate) use place::{is_run, named_run};
-
-pub use ended::{Ended, Why};
-pub use gradients::Gradients;
-pub use newest::newest_unfinished;
-pub use optimiser::{Optimiser, OptimiserConfig, OptimiserKind};
-pub use prepare::{Site, Target};
-pub use recipe::Recipe;
-pub use resume::Length;
-pub use run::Run;
-pub use schedule::{Schedule, Scheduler};
-pub use settings::Settings;
-pub use watch::{Epoch, Watch};
+pub use checkpoint::best::BestBy;
+pub use checkpoint::newest::newest_unfinished;
+pub(crate) use checkpoint::paths::{is_run, named_run};
+pub use config::recipe::Recipe;
+pub use config::settings::Settings;
+pub use context::Site;
+pub use data::check::check;
+pub use learner::ema::Ema;
+pub use learner::gradients::Gradients;
+pub use learner::lr_schedule::{Schedule, Scheduler};
+pub use learner::optimizer::{Optimiser, OptimiserConfig, OptimiserKind};
+pub use observe::observer::{Epoch, Watch};
+pub use observe::outcome::{Ended, Why};
+pub use trainer::Run;
+pub use trainer::build::Target;
+pub use trainer::resume::Length;

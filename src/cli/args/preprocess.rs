@@ -3,7 +3,7 @@
 use crate::error::usage_error;
 use crate::model::{CropMode, Interpolation, Preprocess};
 use crate::train::Recipe;
-use crate::train::choices::PictureSize;
+use crate::train::config::values::PictureSize;
 use crate::words::counted;
 use anyhow::Result;
 use clap::ValueEnum;

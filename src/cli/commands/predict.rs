@@ -12,7 +12,7 @@ use crate::error::{error_with_hint, why_unreadable};
 use crate::hub::Progress;
 use crate::infer::Work;
 use crate::predict::{Explain, PredictOptions, Predictor};
-use crate::train::prepare::place;
+use crate::train::context::place;
 use crate::weights::{Checkpoint, Remote};
 use crate::words::counted;
 use anyhow::{Context, Result, bail};

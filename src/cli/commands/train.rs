@@ -15,8 +15,8 @@ use crate::data::augment::Policy;
 use crate::error::{is_usage_error, one_line, usage_error};
 use crate::kernels::isa;
 use crate::model::Frozen;
-use crate::train::choices::StemRule;
-use crate::train::prepare::place;
+use crate::train::config::values::StemRule;
+use crate::train::context::place;
 use crate::train::{
     BestBy, Length, OptimiserKind, Recipe, Run, Scheduler, Site, Target, Why, named_run,
     newest_unfinished,

@@ -3,7 +3,7 @@
 //! Colors have one meaning each: cyan is training, magenta is validation, green is the best epoch.
 
 use crate::cli::output::curve::{Curve, bar};
-use crate::train::watch::{Beginning, Epoch, Step};
+use crate::train::observe::observer::{Beginning, Epoch, Step};
 use anstyle::{AnsiColor, Style};
 use console::{measure_text_width, truncate_str};
 use std::time::Duration;

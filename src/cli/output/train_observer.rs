@@ -8,7 +8,7 @@ use crate::cli::{is_broken_pipe, print};
 use crate::data::DatasetSurvey;
 use crate::error::one_line;
 use crate::model::Frozen;
-use crate::train::watch::{Beginning, Epoch, Step};
+use crate::train::observe::observer::{Beginning, Epoch, Step};
 use crate::train::{Recipe, Watch};
 use crate::words::{amount, counted};
 use anstyle::{AnsiColor, Style};

@@ -15,7 +15,7 @@ use crate::eval::interval::wilson;
 use crate::eval::mcnemar::{exact, holm};
 use crate::eval::metrics::{FIVE, Judgement};
 use crate::train::Epoch;
-use crate::train::curves::Settings;
+use crate::train::checkpoint::history::Settings;
 use crate::words::counted;
 
 /// File name of the whole comparison, as printed by `resnet eval --compare --format json`.

@@ -3,8 +3,8 @@
 use super::{SMALL, command, train};
 use resnet::data::sets::Kind;
 use resnet::model::{Architecture, Preprocess, StemKind};
-use resnet::train::choices::PictureSize;
-use resnet::train::defaults::{Situation, defaults};
+use resnet::train::config::defaults::{Situation, defaults};
+use resnet::train::config::values::PictureSize;
 use resnet::train::memory::step_bytes;
 use resnet::train::{OptimiserKind, Recipe, Settings};
 use std::fs;

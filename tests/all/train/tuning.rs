@@ -5,7 +5,7 @@ use image::{Rgb, RgbImage};
 use resnet::hub::Silent;
 use resnet::model::Frozen;
 use resnet::random::Random;
-use resnet::train::watch::{Beginning, Epoch, Step, Unwatched};
+use resnet::train::observe::observer::{Beginning, Epoch, Step, Unwatched};
 use resnet::train::{Length, Recipe, Run, Site, Target, Watch, Why};
 use std::collections::BTreeMap;
 use std::fs;

@@ -17,7 +17,7 @@ use crate::report::comparison::{COMPARISON, Comparison, ComparisonData, Contende
 use crate::report::evaluation_dir::OutputFolder;
 use crate::report::page::comparison::ComparisonPage;
 use crate::report::{COMPARISON_PAGE, write_comparison};
-use crate::train::curves::{epochs_of, settings_of};
+use crate::train::checkpoint::history::{epochs_of, settings_of};
 use anyhow::{Context, Result};
 use std::collections::HashSet;
 

@@ -2,7 +2,7 @@
 
 use crate::datasets::DataName;
 use crate::error::{error_with_hint, usage_error};
-use crate::train::curves::data_of;
+use crate::train::checkpoint::history::data_of;
 use crate::weights::Card;
 use crate::weights::run::canonical;
 use anyhow::Result;

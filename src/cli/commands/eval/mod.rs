@@ -22,7 +22,7 @@ use crate::report::environment::environment;
 use crate::report::evaluation_dir::{Output, Report, TOP};
 use crate::report::examined::Examined;
 use crate::report::page::Again;
-use crate::train::prepare::place;
+use crate::train::context::place;
 use anyhow::Result;
 use candle_core::Device;
 use clap::ValueEnum;

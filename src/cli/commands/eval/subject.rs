@@ -11,7 +11,7 @@ use crate::hub::Progress;
 use crate::infer::Work;
 use crate::model::Preprocess;
 use crate::predict::load;
-use crate::train::prepare::place;
+use crate::train::context::place;
 use crate::weights::{Card, Checkpoint, Remote};
 use anyhow::Result;
 use candle_core::{DType, Device};

@@ -14,7 +14,7 @@ use crate::support::fixture::{Fixture, devices, distance, values};
 use candle_core::{DType, Device, Tensor};
 use resnet::model::{Frozen, ModelConfig, ResNet};
 use resnet::nn::{CrossEntropy, Parameters, Targets};
-use resnet::train::pass::{Input, Pass};
+use resnet::train::learner::forward_backward::{Input, Pass};
 use resnet::train::{Gradients, Optimiser, OptimiserConfig, Schedule, Scheduler};
 use serde::Deserialize;
 use std::collections::HashMap;

@@ -1,0 +1,10 @@
+//! The run folder: the state, from which a run resumes, and the files that follow from it.
+
+pub mod best;
+pub(in crate::train) mod disk;
+pub(in crate::train) mod exact;
+pub mod history;
+pub(in crate::train) mod newest;
+pub(in crate::train) mod paths;
+pub mod run_dir;
+pub mod state;

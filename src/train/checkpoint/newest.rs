@@ -1,0 +1,80 @@
+//! The newest unfinished run of a folder, which `--resume` without a folder takes.
+
+use crate::error::error_with_hint;
+use crate::train::checkpoint::paths::{RUNS, is_run};
+use crate::train::checkpoint::run_dir::{LOCK, METRICS, STATE};
+use crate::train::checkpoint::state::{Standing, read_header};
+use crate::train::config::recipe::Recipe;
+use crate::train::config::settings::Settings;
+use crate::words::shell_word;
+use anyhow::Result;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// Returns the run under `runs/` that was saved last among those that are unfinished and not in use.
+///
+/// # Errors
+/// If there is none.
+pub fn newest_unfinished() -> Result<PathBuf> {
+    newest_in(Path::new(RUNS))
+}
+
+fn newest_in(root: &Path) -> Result<PathBuf> {
+    let entries = fs::read_dir(root).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    let runs = paths.filter(|path| is_run(path)).filter_map(|path| {
+        let saved_at = fs::metadata(path.join(STATE)).ok()?.modified().ok()?;
+        Some((saved_at, path))
+    });
+    let mut runs: Vec<(SystemTime, PathBuf)> = runs.collect();
+    runs.sort();
+    let mut newest_finished = None;
+    for (_, run) in runs.into_iter().rev() {
+        match is_finished(&run) {
+            Some(false) if !is_in_use(&run) => return Ok(run),
+            Some(true) => newest_finished = newest_finished.or(Some(run)),
+            Some(false) | None => {}
+        }
+    }
+    let message = format!("there is no unfinished run in `{}`", root.display());
+    Err(match newest_finished {
+        Some(run) => error_with_hint(
+            message,
+            format!(
+                "pass a run folder with `--resume RUN_DIR`; `resnet train --resume {} --epochs N` extends the newest run",
+                shell_word(&run.display().to_string())
+            ),
+        ),
+        None => error_with_hint(
+            message,
+            "pass a run folder with `--resume RUN_DIR`, or start a run with `resnet train -d DATA`",
+        ),
+    })
+}
+
+/// Returns whether a run has no steps left; `None` if its state cannot be read.
+fn is_finished(run: &Path) -> Option<bool> {
+    let (identity, standing) = read_header(&run.join(STATE)).ok()?;
+    let recipe = Recipe::parse(&identity.recipe).ok()?;
+    let settings = Settings::new(&recipe).ok()?;
+    let is_validated = standing.best.is_some_and(|best| best.top1.is_some());
+    let ended_inside = has_ended_inside(run, &standing);
+    Some(
+        standing
+            .end(&settings, is_validated, ended_inside)
+            .is_some(),
+    )
+}
+
+/// Returns whether a run ended inside the epoch of its state: `metrics.csv`, written last, has the line of that epoch.
+fn has_ended_inside(run: &Path, standing: &Standing) -> bool {
+    let text = fs::read_to_string(run.join(METRICS)).unwrap_or_default();
+    standing.batch > 0 && text.lines().count() > standing.rows.len() + 1
+}
+
+/// Returns whether another process writes to the run.
+fn is_in_use(run: &Path) -> bool {
+    let file = File::options().write(true).open(run.join(LOCK));
+    file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}

@@ -1,0 +1,129 @@
+//! Paths of run folders: those that a new run can have, and the errors for others.
+
+use crate::error::{error_with_hint, usage_error};
+use crate::train::checkpoint::run_dir::{LOCK, STATE};
+use crate::weights::near::{near, there};
+use crate::words::shell_word;
+use anyhow::{Context, Result};
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The parent folder of run folders by default.
+pub(in crate::train) const RUNS: &str = "runs";
+
+/// Returns the run folder `runs/NAME`.
+///
+/// # Errors
+/// If the name is not a single component of a path.
+pub(crate) fn named_run(name: &str) -> Result<PathBuf, String> {
+    let is_plain = |letter: char| !letter.is_control() && !"/\\:".contains(letter);
+    if name.trim().is_empty() || name.starts_with('.') || !name.chars().all(is_plain) {
+        return Err(
+            "must be the name of a folder under `runs/`, without `/`, such as `baseline`"
+                .to_owned(),
+        );
+    }
+    Ok(Path::new(RUNS).join(name))
+}
+
+/// Checks that a new run can have a path: it must not exist, or be an empty folder.
+///
+/// # Errors
+/// If it is a file, or a folder that is not empty.
+pub fn ensure_new(path: &Path) -> Result<()> {
+    let shown = path.display();
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => {
+            return Err(error).with_context(|| format!("cannot write to run folder `{shown}`"));
+        }
+        // Left by a process that was killed before its first state.
+        Ok(entries) => entries
+            .flatten()
+            .filter(|entry| !is_left_behind(&entry.file_name()))
+            .count(),
+    };
+    if entries == 0 {
+        return Ok(());
+    }
+    let message = format!("run folder `{shown}` is not empty");
+    Err(if path.join(STATE).is_file() {
+        error_with_hint(
+            message,
+            format!(
+                "`resnet train --resume {}` resumes that run; for a new one pass another --name or -o",
+                shell_word(&shown.to_string())
+            ),
+        )
+    } else {
+        error_with_hint(message, "pass another --name, or a new folder with -o")
+    })
+}
+
+/// Returns whether `path` is a run folder.
+pub(crate) fn is_run(path: &Path) -> bool {
+    path.join(STATE).is_file()
+}
+
+/// The error for a path that is not a run folder.
+pub(in crate::train) fn no_run(path: &Path) -> anyhow::Error {
+    let shown = path.display();
+    let around = path.ancestors().skip(1).find(|around| is_run(around));
+    if let (true, Some(run)) = (path.exists(), around) {
+        let run = match run.as_os_str() {
+            empty if empty.is_empty() => Path::new("."),
+            _ => run,
+        };
+        return usage_error(
+            format!("cannot resume `{shown}`: it is part of a run"),
+            format!("pass the run's folder: `--resume {}`", run.display()),
+        );
+    }
+    let name = path.file_name().unwrap_or_default();
+    let mut runs = path
+        .parent()
+        .map_or(Vec::new(), |beside| near(beside, name, is_run));
+    if runs.is_empty() {
+        runs = near(Path::new(RUNS), name, is_run);
+    }
+    let hint = match runs.as_slice() {
+        [] => "pass a run folder of `resnet train`, such as `runs/sample-resnet20-1`".to_owned(),
+        runs => there(runs),
+    };
+    let what = if path.exists() {
+        format!("it has no `{STATE}`")
+    } else {
+        "there is no such folder".to_owned()
+    };
+    error_with_hint(format!("cannot resume `{shown}`: {what}"), hint)
+}
+
+/// Returns true if a file is not part of a run: its lock, or one that a killed process left unfinished.
+fn is_left_behind(name: &OsStr) -> bool {
+    name == LOCK || is_unfinished(name)
+}
+
+/// Returns true if a file never got its final name.
+pub(in crate::train) fn is_unfinished(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.starts_with(b".") && name.ends_with(b".part")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_runs_are_single_folders_under_runs() {
+        for name in ["baseline", "photos 2", "lr=0.1", "고양이"] {
+            assert_eq!(named_run(name), Ok(Path::new("runs").join(name)));
+        }
+        for name in [
+            "", ".", "..", ".hidden", "a/b", "/tmp", "a\\b", "C:", "a\nb",
+        ] {
+            assert!(named_run(name).is_err(), "{name:?}");
+        }
+    }
+}

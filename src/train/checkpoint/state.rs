@@ -1,0 +1,399 @@
+//! The file from which a run resumes: weights, optimizer, moving average, progress and identity.
+//!
+//! `state.safetensors` has the tensors `model.*`, `ema.*`, `best.*` (the best weights of the finished epochs, only if a run
+//! ended inside an epoch) and those of the optimizer; its metadata has [`Identity`] and [`Standing`] as JSON. Renaming it into
+//! place commits everything that a run writes: `best/`, `last/` and `metrics.csv` can be restored from it.
+
+use crate::error::{error_with_hint, hint_of, one_line};
+use crate::model::ModelConfig;
+use crate::train::checkpoint::best::Best;
+pub use crate::train::checkpoint::exact::Exact;
+use crate::train::checkpoint::run_dir::Which;
+use crate::train::trainer::diverged;
+use crate::weights::{RunNote, STATE_KEY as KEY, write_safetensors};
+use anyhow::{Context, Result, ensure};
+use candle_core::{Device, Tensor};
+use safetensors::{SafeTensors, View};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::io::Read as _;
+use std::path::Path;
+
+/// The version of the format.
+const VERSION: u64 = 2;
+
+/// The identity of a run, which does not change while it runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The recipe with every key set, as TOML.
+    pub recipe: String,
+    /// The network.
+    pub config: ModelConfig,
+    /// The names of the classes.
+    pub labels: Vec<String>,
+    /// A fingerprint of the names and classes of the images: a run resumes with the same ones only.
+    pub pictures: String,
+    /// A fingerprint of the file sizes, to detect a changed image.
+    pub sizes: String,
+    /// A fingerprint of a sample of the images' contents, to detect one changed at the same size; `None` in the states of
+    /// earlier versions.
+    #[serde(default)]
+    pub contents: Option<String>,
+    /// The dataset as DATA, with an absolute path: a run can be resumed from another working folder.
+    pub place: String,
+    /// The class weights, so that a file of weights is not needed any more.
+    pub class_weights: Option<Vec<Exact>>,
+    /// The device: `cpu`, `cuda` or `metal`.
+    pub device: String,
+    /// The provenance of the pretrained model; `None` in the states of earlier versions.
+    #[serde(default)]
+    pub begun_with: Option<RunNote>,
+    /// The instruction set of a CPU, which decides the last bits; `None` in the states of earlier versions.
+    #[serde(default)]
+    pub instructions: Option<String>,
+}
+
+/// The totals of an epoch's batches so far.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Sums {
+    /// The sum of the images' losses.
+    pub loss: Exact,
+    /// Correctly classified images.
+    pub correct: u64,
+    /// Images.
+    pub images: u64,
+    /// Wall time in seconds.
+    pub seconds: Exact,
+    /// The learning rate of the last step.
+    pub lr: Exact,
+}
+
+impl Sums {
+    /// Returns the top-1 accuracy in percent.
+    pub fn top1(&self) -> f64 {
+        100.0 * self.correct as f64 / self.images as f64
+    }
+}
+
+/// The progress of a run, between two steps.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Standing {
+    /// Finished epochs.
+    pub epoch: u64,
+    /// Finished batches of the current epoch.
+    pub batch: usize,
+    /// Steps over the whole run.
+    pub step: u64,
+    /// The totals of these batches.
+    pub sums: Sums,
+    /// The best epoch so far.
+    pub best: Option<Best>,
+    /// The epoch from which patience counts at the earliest, set when a run that stopped early is extended.
+    pub patient_since: u64,
+    /// The lines of `metrics.csv`.
+    pub rows: Vec<String>,
+    /// The best epoch at an end inside the epoch; `None` elsewhere and in the states of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_inside: Option<Best>,
+}
+
+/// The state of a run.
+#[derive(Debug)]
+pub struct State {
+    /// The identity of the run.
+    pub identity: Identity,
+    /// The progress.
+    pub standing: Standing,
+    /// The tensors.
+    pub tensors: HashMap<String, Tensor>,
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    version: u64,
+    checksum: u32,
+    identity: &'a Identity,
+    standing: &'a Standing,
+}
+
+#[derive(Deserialize)]
+struct Read {
+    /// `None` in the states of earlier versions.
+    checksum: Option<u32>,
+    identity: Identity,
+    standing: Standing,
+}
+
+/// Writes a state to `path` atomically.
+///
+/// # Errors
+/// If a tensor has numbers that are not finite, from which no run could resume, or the file cannot be written; the existing
+/// file stays then.
+pub fn write(
+    path: &Path,
+    identity: &Identity,
+    standing: &Standing,
+    tensors: &[(String, Tensor)],
+) -> Result<()> {
+    for (name, tensor) in tensors {
+        if !is_finite(tensor)? {
+            return Err(diverged(&format!(
+                "tensor `{name}` has infinite or NaN values after step {}",
+                standing.step
+            )));
+        }
+    }
+    let written = serde_json::to_string(&Written {
+        version: VERSION,
+        checksum: checksum(
+            tensors
+                .iter()
+                .map(|(name, tensor)| (name.as_str(), tensor.data())),
+        ),
+        identity,
+        standing,
+    })?;
+    let views: Vec<(String, &Tensor)> = tensors
+        .iter()
+        .map(|(name, tensor)| (name.clone(), tensor))
+        .collect();
+    write_safetensors(path, &[(KEY, &written)], &views)
+}
+
+/// Returns a checksum of the names and bytes of tensors that does not depend on their order.
+fn checksum<'a>(tensors: impl Iterator<Item = (&'a str, Cow<'a, [u8]>)>) -> u32 {
+    let of_tensor = |(name, bytes): (&str, Cow<[u8]>)| {
+        let mut sum = crc32fast::Hasher::new();
+        sum.update(name.as_bytes());
+        sum.update(&bytes);
+        sum.finalize()
+    };
+    tensors.map(of_tensor).fold(0, u32::wrapping_add)
+}
+
+/// Returns whether all values of `tensor` are finite.
+fn is_finite(tensor: &Tensor) -> Result<bool> {
+    // 0 times infinity and 0 times NaN are NaN.
+    let sum = (tensor.detach().flatten_all()? * 0.0)?.sum_all()?;
+    let sum = sum.to_dtype(candle_core::DType::F32)?.to_scalar::<f32>()?;
+    Ok(sum == 0.0)
+}
+
+/// Reads the state at `path`, with the tensors on `device`.
+///
+/// # Errors
+/// If the file is missing, damaged, or of another version.
+pub fn read(path: &Path, device: &Device) -> Result<State> {
+    let context = || format!("cannot read `{}`", path.display());
+    let bytes = std::fs::read(path).with_context(context)?;
+    let mut state = parse(&bytes)
+        .map_err(|error| match hint_of(&error) {
+            Some(_) => error,
+            None => error_with_hint(
+                format!("it is damaged or truncated ({})", one_line(&error)),
+                format!("copy it again if it is a copy, or {}", begin_anew(path)),
+            ),
+        })
+        .with_context(context)?;
+    for tensor in state.tensors.values_mut() {
+        *tensor = tensor.to_device(device).with_context(context)?;
+    }
+    Ok(state)
+}
+
+/// Returns the hint of what to do without the state at `path`.
+fn begin_anew(path: &Path) -> String {
+    let run = path.parent().unwrap_or(Path::new(""));
+    let mut models = [Which::Last, Which::Best]
+        .map(|which| run.join(which.folder()))
+        .into_iter();
+    match models.find(|model| model.is_dir()) {
+        Some(model) => format!(
+            "start a new run from the model that this one saved, with `-m {}`",
+            model.display()
+        ),
+        None => "start the run again: no epoch of it was finished".to_owned(),
+    }
+}
+
+/// Reads what the state at `path` says of its run, without the tensors.
+///
+/// # Errors
+/// If the file is missing, damaged, or of another version.
+pub fn read_header(path: &Path) -> Result<(Identity, Standing)> {
+    let mut file = std::fs::File::open(path)?;
+    let mut length = [0; 8];
+    file.read_exact(&mut length)?;
+    let mut bytes = Vec::new();
+    file.take(u64::from_le_bytes(length))
+        .read_to_end(&mut bytes)?;
+    let header: serde_json::Value = serde_json::from_slice(&bytes)?;
+    let Read {
+        identity, standing, ..
+    } = parse_metadata(header["__metadata__"][KEY].as_str())?;
+    Ok((identity, standing))
+}
+
+/// Parses the metadata of a state.
+fn parse_metadata(text: Option<&str>) -> Result<Read> {
+    let Some(text) = text else {
+        return Err(error_with_hint(
+            "it is not the state of a run",
+            "pass a run folder of `resnet train` to `--resume`",
+        ));
+    };
+    let value: serde_json::Value = serde_json::from_str(text)?;
+    let version = value.get("version").and_then(serde_json::Value::as_u64);
+    if version != Some(VERSION) {
+        return Err(error_with_hint(
+            format!(
+                "it has version {}, and this program reads {VERSION}",
+                version.map_or("none".to_owned(), |version| version.to_string())
+            ),
+            "resume the run with the version that started it, named in the first line of its config.toml",
+        ));
+    }
+    Ok(serde_json::from_value(value)?)
+}
+
+fn parse(bytes: &[u8]) -> Result<State> {
+    let (_, header) = SafeTensors::read_metadata(bytes)?;
+    let text = header.metadata().as_ref().and_then(|all| all.get(KEY));
+    let Read {
+        checksum: written,
+        identity,
+        standing,
+    } = parse_metadata(text.map(String::as_str))?;
+    let tensors = SafeTensors::deserialize(bytes)?;
+    let found = checksum(
+        tensors
+            .iter()
+            .map(|(name, tensor)| (name, tensor.data().into())),
+    );
+    ensure!(
+        written.is_none_or(|written| written == found),
+        "the checksum of its values does not match"
+    );
+    Ok(State {
+        identity,
+        standing,
+        tensors: candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?,
+    })
+}
+
+/// Returns the tensors of `all` whose names start with `prefix`, without the prefix.
+pub(in crate::train) fn under(
+    prefix: &str,
+    all: &HashMap<String, Tensor>,
+) -> HashMap<String, Tensor> {
+    all.iter()
+        .filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone())))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::DType;
+
+    fn identity() -> Identity {
+        Identity {
+            recipe: "lr = 0.1\n".into(),
+            config: ModelConfig::named("resnet20").unwrap(),
+            labels: vec!["a \"b\"".into(), "고양이".into()],
+            pictures: "x".into(),
+            sizes: "y".into(),
+            place: "/pictures".into(),
+            class_weights: Some(vec![Exact(0.1), Exact(1.0 / 3.0)]),
+            device: "cpu".into(),
+            contents: Some("z".into()),
+            instructions: None,
+            begun_with: None,
+        }
+    }
+
+    #[test]
+    fn a_state_comes_back_bit_for_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.safetensors");
+        let standing = Standing {
+            epoch: 3,
+            batch: 7,
+            step: u64::MAX,
+            sums: Sums {
+                loss: Exact(0.1 + 0.2),
+                lr: Exact(f64::MIN_POSITIVE / 3.0),
+                ..Sums::default()
+            },
+            best: Some(Best {
+                epoch: 2,
+                top1: Some(Exact(100.0 / 3.0)),
+                loss: Some(Exact(0.1)),
+                measure: Some(Exact(2.0 / 3.0)),
+                since: Some(1),
+            }),
+            patient_since: 1,
+            rows: vec!["1,2".into()],
+            ended_inside: None,
+        };
+        let tensor = Tensor::new(&[1.0f32, -0.0, 1e-40], &Device::Cpu).unwrap();
+        let tensors = [("model.x".to_owned(), tensor.clone())];
+        write(&path, &identity(), &standing, &tensors).unwrap();
+        let state = read(&path, &Device::Cpu).unwrap();
+        assert_eq!(state.identity, identity());
+        assert_eq!(state.standing, standing);
+        let read = &under("model.", &state.tensors)["x"];
+        let bits = |tensor: &Tensor| -> Vec<u32> {
+            let values = tensor.to_vec1::<f32>().unwrap();
+            values.into_iter().map(f32::to_bits).collect()
+        };
+        assert_eq!(bits(read), bits(&tensor));
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_are_never_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.safetensors");
+        for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            for dtype in [DType::F32, DType::F64] {
+                let tensor = Tensor::new(&[0.0, number], &Device::Cpu).unwrap();
+                let tensors = [("model.x".to_owned(), tensor.to_dtype(dtype).unwrap())];
+                let error = write(&path, &identity(), &Standing::default(), &tensors).unwrap_err();
+                assert!(error.to_string().contains("tensor `model.x`"), "{error}");
+                assert!(!path.exists());
+            }
+        }
+    }
+
+    #[test]
+    fn a_changed_number_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.safetensors");
+        let tensor = Tensor::arange(0f32, 100.0, &Device::Cpu).unwrap();
+        let tensors = [("model.x".to_owned(), tensor)];
+        write(&path, &identity(), &Standing::default(), &tensors).unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let last = bytes.len() - 3;
+        bytes[last] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        let error = format!("{:#}", read(&path, &Device::Cpu).unwrap_err());
+        assert!(error.contains("damaged"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_state_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        let tensor = Tensor::zeros(1, DType::F32, &Device::Cpu).unwrap();
+        write_safetensors(&path, &[], &[("x".to_owned(), &tensor)]).unwrap();
+        let error = format!("{:#}", read(&path, &Device::Cpu).unwrap_err());
+        assert!(error.contains("not the state of a run"), "{error}");
+        let other = [(KEY, "{\"version\": 3}")];
+        write_safetensors(&path, &other, &[("x".to_owned(), &tensor)]).unwrap();
+        let error = format!("{:#}", read(&path, &Device::Cpu).unwrap_err());
+        assert!(error.contains("version 3"), "{error}");
+        std::fs::write(&path, b"12345678").unwrap();
+        assert!(read(&path, &Device::Cpu).is_err());
+    }
+}

@@ -1,0 +1,23 @@
+//! The execution environment of a run.
+
+use crate::hub::Progress;
+use candle_core::Device;
+
+/// Execution environment: device, worker threads, progress. Does not affect results.
+pub struct Site<'a> {
+    /// The device.
+    pub device: Device,
+    /// Data-loading threads.
+    pub workers: usize,
+    /// Receives the progress of downloads.
+    pub progress: &'a dyn Progress,
+}
+
+/// Returns the name of a device, as states and messages have it.
+pub fn place(device: &Device) -> &'static str {
+    match device {
+        Device::Cpu => "cpu",
+        Device::Cuda(_) => "cuda",
+        Device::Metal(_) => "metal",
+    }
+}

@@ -1,0 +1,85 @@
+//! Inspection of the data of a run, before it starts or alone.
+
+use crate::data::decode::DecodeOptions;
+use crate::data::survey::{DatasetSurvey, Inspection};
+use crate::datasets::DataName;
+use crate::error::usage_error;
+use crate::hub::Progress;
+use crate::model::Preprocess;
+use crate::train::config::recipe::Recipe;
+use crate::train::config::settings::Settings;
+use crate::train::data::dataset::Data;
+use crate::train::observe::observer::Watch;
+use anyhow::{Result, bail};
+
+/// The dataset of a run that names none.
+pub(in crate::train) const DEFAULT_DATA: &str = "cifar10";
+
+/// Inspects the data of a new run of `recipe`; `watch` is told of folders. `None` for random numbers.
+///
+/// # Errors
+/// When an unreadable image was found and the run is strict.
+pub(in crate::train) fn inspect(
+    data: &Data,
+    recipe: &Recipe,
+    settings: &Settings,
+    workers: usize,
+    watch: &mut dyn Watch,
+) -> Result<Option<DatasetSurvey>> {
+    if matches!(data.name, DataName::Fake { .. }) {
+        return Ok(None);
+    }
+    let survey = data.survey(Inspection::Headers, settings.decoding, workers, &mut |_| ())?;
+    if let (true, Some(first)) = (settings.strict, survey.unreadable.first()) {
+        bail!(
+            "cannot read image `{}`: {}",
+            first.image.image,
+            first.reason
+        );
+    }
+    if matches!(data.name, DataName::Folder(_)) {
+        watch.surveyed(&survey, recipe);
+    }
+    Ok(Some(survey))
+}
+
+/// Inspects the data that a run of `recipe` would use, split as that run would split it, and decodes every image on
+/// `workers` threads. `inspected` receives the number of inspected images and that of all images.
+///
+/// # Errors
+/// Data that cannot be opened, have no training images, or are random numbers.
+pub fn check(
+    recipe: &Recipe,
+    workers: usize,
+    progress: &dyn Progress,
+    inspected: &mut dyn FnMut(usize, usize),
+) -> Result<DatasetSurvey> {
+    let written = recipe.data.as_deref().unwrap_or(DEFAULT_DATA);
+    let name = DataName::parse(written)?;
+    if matches!(name, DataName::Fake { .. }) {
+        return Err(usage_error(
+            format!("`{written}` is made of random numbers: there is nothing to check"),
+            "name a dataset of images",
+        ));
+    }
+    // A model's preprocessing, so that nothing is noted about the size of a run's images.
+    let base = Preprocess::default();
+    let data = Data::open(&name, written, recipe, Some(&base), progress)?;
+    let images = data.images();
+    data.survey(
+        Inspection::Full,
+        DecodeOptions::default(),
+        workers,
+        &mut |done| {
+            inspected(done, images);
+        },
+    )
+}
+
+/// Returns the number of unreadable training images.
+pub(in crate::train) fn unreadable_images(survey: &DatasetSurvey) -> usize {
+    let unreadable = survey.unreadable.iter();
+    unreadable
+        .filter(|image| image.image.split == "train")
+        .count()
+}

@@ -1,0 +1,344 @@
+//! The data of a run: the dataset with its validation set, and the defaults that suit it.
+
+use crate::data::Transform;
+use crate::data::augment::Policy;
+use crate::data::batches::Batches;
+use crate::data::decode::DecodeOptions;
+use crate::data::sets::fingerprint::{file_sizes, sampled_contents};
+use crate::data::sets::{DataSet, Kind, Split};
+use crate::data::survey::{DatasetSurvey, Inspection};
+use crate::datasets::{self, DataName};
+use crate::error::error_with_hint;
+use crate::eval::EvalOptions;
+use crate::hub::Progress;
+use crate::model::{ModelConfig, Preprocess};
+use crate::train::config::defaults::{Situation, defaults, usual_epochs};
+use crate::train::config::recipe::Recipe;
+use crate::train::config::settings::{Settings, architecture};
+use crate::train::config::validate::check_pictures;
+use crate::train::config::values::StemRule;
+use crate::train::data::batching::{drops_last, fewest_pictures};
+use crate::train::data::validation::{Measured, Validation};
+use crate::train::memory::ensure_fake;
+use crate::train::observe::observer::Watch;
+use crate::weights::RunNote;
+use crate::weights::run::{Carved, canonical};
+use crate::words::counted;
+use anyhow::{Context, Error, Result};
+use std::collections::BTreeSet;
+use std::path::{self, Path};
+
+/// The fraction of a folder's images that is held out for validation if it has no split for it.
+const FOLDER_VAL_SPLIT: f64 = 0.1;
+/// Training images of a class below which a warning names it.
+const FEW_IMAGES: usize = 10;
+/// Classes that such a warning names.
+const MOST_NAMED: usize = 5;
+/// Maximum number of images per validation batch.
+const VALIDATED_TOGETHER: usize = 64;
+
+/// The data of a run and its name.
+pub(in crate::train) struct Data {
+    pub set: DataSet,
+    pub name: DataName,
+    /// The fraction of the training images that is held out for validation.
+    carved: Option<f64>,
+}
+
+impl Data {
+    pub fn open(
+        name: &DataName,
+        written: &str,
+        said: &Recipe,
+        base: Option<&Preprocess>,
+        progress: &dyn Progress,
+    ) -> Result<Self> {
+        let seed = said.seed.unwrap_or(0);
+        let mut set = match name {
+            DataName::Fake { count, classes } => {
+                let default = Preprocess::default();
+                let base = base.unwrap_or(&default);
+                check_pictures(said, base)?;
+                let [height, width] = said.image_size.map_or(base.size, |size| size.0);
+                let channels = said.mean.as_ref().map_or(base.mean.len(), Vec::len);
+                let input = [channels, height, width];
+                ensure_fake(*count, input)?;
+                let mut set = datasets::fake(*count, *classes, input, seed)?;
+                let erases = said.random_erase.is_some_and(|part| part > 0.0);
+                if erases || said.augment.is_some_and(|policy| policy != Policy::None) {
+                    set.notes.push(
+                        "random inputs: --augment and --random-erase have no effect".to_owned(),
+                    );
+                }
+                set
+            }
+            _ => datasets::open(name, written, progress)?,
+        };
+        if set.train.as_ref().is_none_or(Split::is_empty) {
+            return Err(error_with_hint(
+                format!("dataset `{written}` has no training images"),
+                "put them into `train/`, one folder per class",
+            ));
+        }
+        let is_folder = matches!(name, DataName::Folder(_));
+        if is_folder && set.kind == Kind::Small && base.is_none() && said.image_size.is_none() {
+            let [height, width] = set.preprocess.size;
+            set.notes.push(format!(
+                "images of about {height}x{width} px: trained at that size; `--image-size 224` for another"
+            ));
+        }
+        let alone = set.val.is_none() && set.test.is_none() && is_folder;
+        let carved = said.val_split.or(alone.then_some(FOLDER_VAL_SPLIT));
+        if let Some(fraction) = carved {
+            set.carve(fraction, seed)?;
+        }
+        Ok(Self {
+            set,
+            name: name.clone(),
+            carved,
+        })
+    }
+
+    /// Returns whether the dataset is a folder of photographs.
+    pub fn is_photographs(&self) -> bool {
+        self.set.kind == Kind::Photographs && matches!(self.name, DataName::Folder(_))
+    }
+
+    /// A warning that names the classes of a folder with fewer than ten training images.
+    pub fn warning_of_small_classes(&self) -> Option<Error> {
+        let train = self
+            .set
+            .train
+            .as_ref()
+            .filter(|split| split.is_of_files())?;
+        let mut counts = vec![0; self.set.labels.len()];
+        for &class in train.classes() {
+            counts[class as usize] += 1;
+        }
+        small_classes(&self.set.labels, &counts)
+    }
+
+    /// Returns the dataset as DATA that is valid in every working folder.
+    pub fn place(&self) -> String {
+        let absolute = |path: &Path| {
+            let found = path::absolute(path);
+            found.as_deref().unwrap_or(path).display().to_string()
+        };
+        match &self.name {
+            DataName::Folder(path) => absolute(path),
+            DataName::Original(known, path) => format!("{}:{}", known.word(), absolute(path)),
+            DataName::Sample | DataName::Named(_) | DataName::Fake { .. } => self.set.name.clone(),
+        }
+    }
+
+    /// Completes the recipe with defaults; notes to `watch` if the number of steps decides that of the epochs.
+    pub fn fill(
+        &self,
+        mut said: Recipe,
+        model: Option<&ModelConfig>,
+        base: &Preprocess,
+        watch: &mut dyn Watch,
+    ) -> Result<Recipe> {
+        let from_model = model.is_some();
+        check_pictures(&said, base)?;
+        said.data = Some(self.set.name.clone());
+        said.val_split = self.carved;
+        let situation = Situation {
+            kind: self.set.kind,
+            from_model,
+            pictures: self.set.train.as_ref().map_or(0, Split::len),
+        };
+        let size = said.image_size.map_or(base.size, |size| size.0);
+        let config = match model {
+            Some(config) => config.clone(),
+            None => architecture(&said, size)?.config()?,
+        };
+        let steps_an_epoch = |batch_size| {
+            let said = Recipe {
+                batch_size: Some(batch_size),
+                ..said.clone()
+            };
+            self.steps_an_epoch(&said, &config, size)
+        };
+        let defaults = defaults(situation, &said, base, steps_an_epoch);
+        if let (None, Some(steps), Some(epochs)) = (said.epochs, said.max_steps, defaults.epochs) {
+            let batch_size = said.batch_size.or(defaults.batch_size).unwrap_or(1);
+            let usual = usual_epochs(situation, &said, steps_an_epoch(batch_size));
+            if usual != epochs {
+                watch.note(&format!(
+                    "--max-steps {steps} shortens the schedule to {}; add `--epochs {usual}` to keep the default one",
+                    counted(epochs, "epoch")
+                ));
+            }
+        }
+        let mut recipe = said.or(defaults);
+        if !from_model {
+            let size = recipe
+                .image_size
+                .context("the defaults have an image size")?;
+            let architecture = architecture(&recipe, size.0)?;
+            recipe.depth = Some(architecture.depth);
+            recipe.stem = architecture.stem.map(StemRule::from);
+        }
+        Ok(recipe)
+    }
+
+    /// Returns the optimizer steps per epoch of a network with inputs of `size`.
+    pub fn steps_an_epoch(&self, recipe: &Recipe, config: &ModelConfig, size: [usize; 2]) -> u64 {
+        let pictures = self.set.train.as_ref().map_or(0, Split::len);
+        let batch_size = recipe.batch_size.unwrap_or(1).clamp(1, pictures.max(1));
+        let frozen = recipe.freeze.unwrap_or_default();
+        // A network that cannot be built fails with its own error later.
+        let fewest = fewest_pictures(config, size, frozen).unwrap_or(1);
+        let drop_last = recipe.drop_last.unwrap_or(false);
+        let drop_last = drops_last(pictures, batch_size, drop_last, fewest);
+        let batches = Batches::count(pictures, batch_size, drop_last);
+        batches.div_ceil(recipe.grad_accumulation.unwrap_or(1).max(1)) as u64
+    }
+
+    /// Returns the validation set, and the test set if the validation set is another one.
+    pub fn validation(
+        &self,
+        settings: &Settings,
+        workers: usize,
+    ) -> Result<(Option<Validation>, Option<Validation>)> {
+        let make = |split: &Split, name: &str, text: String| -> Result<Validation> {
+            Ok(Validation {
+                split: name.to_owned(),
+                text,
+                pictures: Measured {
+                    split: split.clone(),
+                    transform: Transform::new(&settings.preprocess)?,
+                    options: EvalOptions {
+                        batch: settings.batch_size.min(VALIDATED_TOGETHER),
+                        workers,
+                        decoding: settings.decoding,
+                        strict: settings.strict,
+                    },
+                },
+                features: None,
+                labels: self.set.labels.clone(),
+                left_out: BTreeSet::new(),
+            })
+        };
+        let test = match self.set.test.as_ref().filter(|test| !test.is_empty()) {
+            Some(test) => Some(make(test, "test", counted(test.len(), "test image"))?),
+            None => None,
+        };
+        Ok(match (&self.set.val, self.carved) {
+            (Some(val), Some(part)) => {
+                let text = format!(
+                    "{} held out of train ({} % of each class, seed {})",
+                    counted(val.len(), "image"),
+                    100.0 * part,
+                    settings.seed
+                );
+                (Some(make(val, "train", text)?), test)
+            }
+            (Some(val), None) => {
+                let text = counted(val.len(), "validation image");
+                (Some(make(val, "val", text)?), test)
+            }
+            (None, _) => (test, None),
+        })
+    }
+
+    /// Returns the provenance that the saved models carry; `None` for random inputs. `from` is that of the pretrained model.
+    pub fn note(&self, seed: u64, from: Option<RunNote>) -> Option<RunNote> {
+        let carved = self.carved.map(|part| Carved::of(&self.set, part, seed));
+        (self.set.kind != Kind::Noise).then(|| RunNote {
+            data: canonical(&self.set.name),
+            carved,
+            chosen: None,
+            from: from.map(Box::new),
+        })
+    }
+
+    /// Returns a fingerprint of the names and classes of the images.
+    pub fn fingerprint(&self) -> String {
+        self.set.fingerprint(self.splits())
+    }
+
+    /// Returns a fingerprint of the file sizes, which detects most changed images.
+    pub fn sizes(&self) -> String {
+        file_sizes(self.splits())
+    }
+
+    /// Returns a fingerprint of a sample of the images' contents.
+    pub fn contents(&self) -> String {
+        sampled_contents(self.splits())
+    }
+
+    /// Inspects the images on `workers` threads; `inspected` receives the number of those that are done.
+    pub fn survey(
+        &self,
+        inspection: Inspection,
+        decoding: DecodeOptions,
+        workers: usize,
+        inspected: &mut dyn FnMut(usize),
+    ) -> Result<DatasetSurvey> {
+        DatasetSurvey::new(&self.set, inspection, decoding, workers, inspected)
+    }
+
+    /// Returns the number of images in all splits.
+    pub fn images(&self) -> usize {
+        self.splits().map(Split::len).sum()
+    }
+
+    fn splits(&self) -> impl Iterator<Item = &Split> {
+        let all = [&self.set.train, &self.set.val, &self.set.test];
+        all.into_iter().flatten()
+    }
+}
+
+/// The warning that names the classes with fewer than [`FEW_IMAGES`] training images; `None` if there are none.
+fn small_classes(labels: &[String], counts: &[usize]) -> Option<Error> {
+    let classes = labels.iter().zip(counts);
+    let small: Vec<_> = classes.filter(|(_, count)| **count < FEW_IMAGES).collect();
+    let message = match small.as_slice() {
+        [] => return None,
+        [(label, count)] => format!(
+            "class `{label}` has {}, fewer than {FEW_IMAGES}",
+            counted(**count, "training image")
+        ),
+        several => {
+            let named = several.iter().take(MOST_NAMED);
+            let named: Vec<String> = named
+                .map(|(label, count)| format!("`{label}` ({count})"))
+                .collect();
+            let rest = match several.len().saturating_sub(MOST_NAMED) {
+                0 => String::new(),
+                rest => format!(" and {rest} more"),
+            };
+            format!(
+                "{} have fewer than {FEW_IMAGES} training images: {}{rest}",
+                counted(several.len(), "class"),
+                named.join(", ")
+            )
+        }
+    };
+    Some(error_with_hint(
+        message,
+        "add images: a model cannot be expected to tell such a class apart",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_with_fewer_than_ten_images_are_named_with_their_counts() {
+        let labels: Vec<String> = ('a'..='h').map(String::from).collect();
+        let warning = |counts: &[usize]| small_classes(&labels, counts).map(|e| e.to_string());
+        assert_eq!(warning(&[10; 8]), None);
+        let one = warning(&[10, 9, 10, 10, 10, 10, 10, 10]);
+        let expected = "class `b` has 9 training images, fewer than 10";
+        assert_eq!(one.as_deref(), Some(expected));
+        let two = warning(&[10, 1, 10, 10, 10, 10, 10, 0]);
+        let expected = "2 classes have fewer than 10 training images: `b` (1), `h` (0)";
+        assert_eq!(two.as_deref(), Some(expected));
+        let many = warning(&[3; 8]).unwrap();
+        assert!(many.ends_with("`d` (3), `e` (3) and 3 more"), "{many}");
+    }
+}

@@ -1,0 +1,197 @@
+//! The validation set, which selects the best epoch.
+
+use crate::data::Transform;
+use crate::data::sets::Split;
+use crate::eval::metrics::macro_average;
+use crate::eval::{EvalOptions, Evaluation, Event, Metrics, Record, evaluate};
+use crate::infer::{Engine, Work};
+use crate::model::ResNet;
+use crate::train::data::features::Features;
+use crate::train::learner::{Input, Learner};
+use crate::train::observe::observer::Watch;
+use anyhow::{Error, Result};
+use candle_core::{DType, Tensor};
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+/// Images per batch of a probe.
+const FEATURES_A_BATCH: usize = 1024;
+
+/// A set of images on which each epoch is evaluated.
+pub struct Validation {
+    /// The split: `val`, `test`, or `train` for a part that is held out of it.
+    pub split: String,
+    /// The images in words: `1,000 test images`.
+    pub text: String,
+    pub(in crate::train) pictures: Measured,
+    /// Their features, if only the last layer is trained.
+    pub(in crate::train) features: Option<Features>,
+    pub(in crate::train) labels: Vec<String>,
+    /// Images that were skipped with a warning.
+    pub(in crate::train) left_out: BTreeSet<usize>,
+}
+
+/// The images and the options of their evaluation.
+pub(in crate::train) struct Measured {
+    pub split: Split,
+    pub transform: Transform,
+    pub options: EvalOptions,
+}
+
+/// The validation figures of an epoch; all but the loss in percent.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Scores {
+    /// Mean cross-entropy.
+    pub loss: Option<f64>,
+    /// Top-1 accuracy.
+    pub top1: Option<f64>,
+    /// Top-5 accuracy; `None` below five classes.
+    pub top5: Option<f64>,
+    /// The mean of the classes' F1.
+    pub macro_f1: Option<f64>,
+    /// The mean of the classes' recall.
+    pub balanced: Option<f64>,
+}
+
+impl Scores {
+    /// Returns the scores of an evaluation.
+    pub(in crate::train) fn of(evaluation: &Evaluation) -> Self {
+        let [_, recall, f1] = macro_average(&evaluation.classes);
+        Self {
+            loss: Some(evaluation.loss),
+            top1: Some(evaluation.top1),
+            top5: evaluation.top5,
+            macro_f1: Some(100.0 * f1),
+            balanced: Some(100.0 * recall),
+        }
+    }
+}
+
+/// The request to stop, as the error that ends an evaluation.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped")]
+struct Stop;
+
+impl Validation {
+    /// Returns the number of images.
+    pub fn images(&self) -> usize {
+        self.features
+            .as_ref()
+            .map_or(self.pictures.split.len(), Features::count)
+    }
+
+    /// Returns the images in words, with the number of unreadable ones.
+    pub(in crate::train) fn in_words(&self) -> String {
+        match self.left_out.len() {
+            0 => self.text.clone(),
+            unread => format!("{} ({unread} unreadable)", self.text),
+        }
+    }
+
+    /// Keeps `count` of the images, evenly spread, and returns true if there were more.
+    pub(in crate::train) fn shorten(&mut self, count: usize) -> bool {
+        let split = &mut self.pictures.split;
+        if count >= split.len() {
+            return false;
+        }
+        *split = split.spread(count);
+        self.text = format!("{count} of {}", self.text);
+        true
+    }
+
+    /// Returns the images per batch; 0 if features are used.
+    pub(in crate::train) fn together(&self) -> usize {
+        let Measured { split, options, .. } = &self.pictures;
+        match self.features {
+            None => options.batch.min(split.len()),
+            Some(_) => 0,
+        }
+    }
+
+    /// Evaluates the weights that `learner` would save; `None` if `watch` wants to stop meanwhile.
+    ///
+    /// # Errors
+    /// If no image is readable (with `strict`, if any is not), or the outputs are not finite.
+    pub(in crate::train) fn scores(
+        &mut self,
+        learner: &Learner,
+        watch: &mut dyn Watch,
+    ) -> Result<Option<Evaluation>> {
+        self.measure(learner.validated_net()?, watch)
+    }
+
+    /// Evaluates `net`; `None` if `watch` wants to stop meanwhile.
+    ///
+    /// # Errors
+    /// Those of [`Validation::scores`].
+    pub(in crate::train) fn measure(
+        &mut self,
+        net: ResNet,
+        watch: &mut dyn Watch,
+    ) -> Result<Option<Evaluation>> {
+        let Measured {
+            split,
+            transform,
+            options,
+        } = &self.pictures;
+        if let Some(features) = &self.features {
+            return of_features(features, &net, &self.labels, split.len()).map(Some);
+        }
+        let work = Work::many(options.batch.min(split.len()));
+        let mut engine = Engine::new(net, transform.size(), work)?;
+        let left_out = &mut self.left_out;
+        let mut each = |event: Event<'_>| {
+            match event {
+                Event::Unreadable { index, error } => {
+                    if left_out.insert(index) {
+                        watch.unreadable(error);
+                    }
+                }
+                Event::Progress { done, total } => {
+                    watch.looked_at("validating", done, total);
+                    if watch.wants_to_stop() {
+                        return Err(Error::new(Stop));
+                    }
+                }
+                Event::Picture { .. } => {}
+            }
+            Ok(())
+        };
+        let evaluated = evaluate(
+            &mut engine,
+            split,
+            transform,
+            &self.labels,
+            options,
+            &mut each,
+        );
+        match evaluated {
+            Ok(evaluation) => Ok(Some(evaluation)),
+            Err(error) if error.is::<Stop>() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Evaluates the head of a probe on the features of the readable ones of `total` images.
+fn of_features(
+    features: &Features,
+    net: &ResNet,
+    labels: &[String],
+    total: usize,
+) -> Result<Evaluation> {
+    let start = Instant::now();
+    let mut metrics = Metrics::new(labels.len());
+    let mut records = Vec::with_capacity(features.count());
+    let all: Vec<u32> = (0..features.count() as u32).collect();
+    for places in all.chunks(FEATURES_A_BATCH) {
+        let (Input::Features(x) | Input::Pictures(x), _) = features.batch(places)?;
+        let logits: Tensor = net.head().forward(&x)?.to_dtype(DType::F64)?;
+        for (&place, logits) in places.iter().zip(logits.to_vec2::<f64>()?) {
+            let (index, class) = features.picture(place as usize);
+            let judgement = metrics.add(class, &logits)?;
+            records.push(Record::new(index, class, &judgement));
+        }
+    }
+    Ok(Evaluation::new(&metrics, labels, total, start, records))
+}

@@ -1,0 +1,136 @@
+//! The network that a run starts from: new, or pretrained.
+
+use crate::error::{error_with_hint, one_line, usage_error};
+use crate::model::ModelConfig;
+use crate::train::config::recipe::Recipe;
+use crate::train::config::settings::{Settings, architecture};
+use crate::train::observe::observer::Watch;
+use crate::weights::{Checkpoint, Fetch};
+use crate::words::counted;
+use anyhow::Result;
+use candle_core::{Device, Shape, Tensor};
+use std::collections::HashMap;
+
+/// The model that a run on photographs fine-tunes if the recipe names neither a model nor an architecture.
+pub(in crate::train) const DEFAULT_MODEL: &str = "resnet50";
+
+/// Returns the first key of a recipe that describes a new architecture.
+pub(in crate::train) fn architecture_key(said: &Recipe) -> Option<&'static str> {
+    let given = [
+        ("depth", said.depth.is_some()),
+        ("stem", said.stem.is_some()),
+        ("width", said.width.is_some()),
+        ("groups", said.groups.is_some()),
+        ("width-per-group", said.width_per_group.is_some()),
+        ("plain", said.plain == Some(true)),
+        ("zero-init-residual", said.zero_init_residual == Some(true)),
+    ];
+    let mut given = given.into_iter();
+    given.find_map(|(key, is_given)| is_given.then_some(key))
+}
+
+/// Rejects a recipe with both a model and an architecture.
+///
+/// # Errors
+/// If the recipe has both.
+pub(in crate::train) fn refuse_two_architectures(said: &Recipe) -> Result<()> {
+    match (&said.model, architecture_key(said)) {
+        (Some(model), Some(flag)) => Err(usage_error(
+            format!("cannot train with --{flag}: `-m {model}` sets the architecture"),
+            "leave one of them out",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Opens the model that a run on photographs fine-tunes by default.
+///
+/// # Errors
+/// If it is neither cached nor reachable, or cannot be loaded; the hint has both ways out.
+pub(in crate::train) fn open_default(hub: &dyn Fetch) -> Result<Checkpoint> {
+    Checkpoint::open(DEFAULT_MODEL, hub).map_err(|error| {
+        error_with_hint(
+            format!(
+                "cannot load `{DEFAULT_MODEL}`, which is fine-tuned on photographs by default: {}",
+                one_line(&error)
+            ),
+            "pass a cached or local model with `-m MODEL`, or `--depth 50` to train from scratch",
+        )
+    })
+}
+
+/// A network and its initial weights.
+pub(in crate::train) struct Start {
+    pub config: ModelConfig,
+    pub tensors: HashMap<String, Tensor>,
+}
+
+impl Start {
+    /// A new network with random weights.
+    pub fn new(recipe: &Recipe, settings: &Settings, classes: usize) -> Result<Self> {
+        let mut config = architecture(recipe, settings.preprocess.size)?.config()?;
+        config.classes = classes;
+        config.in_channels = settings.preprocess.mean.len();
+        Ok(Self {
+            config,
+            tensors: HashMap::new(),
+        })
+    }
+
+    /// A pretrained model, with a new last layer of zeros if the dataset has other classes.
+    ///
+    /// # Errors
+    /// If the model reads images with another number of channels, or its weights cannot be read.
+    pub fn of(
+        checkpoint: &Checkpoint,
+        labels: &[String],
+        settings: &Settings,
+        watch: &mut dyn Watch,
+    ) -> Result<Self> {
+        let card = &checkpoint.card;
+        let mut config = card.config.clone();
+        let channels = settings.preprocess.mean.len();
+        if channels != config.in_channels {
+            return Err(usage_error(
+                format!(
+                    "cannot train with --mean and --std of {}: model `{}` takes {}",
+                    counted(channels, "channel"),
+                    card.name,
+                    config.in_channels
+                ),
+                "pass one number per channel, or leave them out",
+            ));
+        }
+        let mut tensors = checkpoint.tensors(settings.dtype, &Device::Cpu)?;
+        if let Some(note) = checkpoint.note() {
+            watch.note(&note);
+        }
+        let same_names = card.labels.is_empty() || card.labels == labels;
+        if config.classes != labels.len() || !same_names {
+            tensors.retain(|name, _| !name.starts_with("fc."));
+            watch.note(&format!(
+                "the last layer is new: the dataset has {}, the model {}",
+                counted(labels.len(), "class"),
+                if config.classes == labels.len() {
+                    "as many others".to_owned()
+                } else {
+                    config.classes.to_string()
+                }
+            ));
+            config.classes = labels.len();
+            // Not the random numbers of a seed: the model's own layer may have started from the same ones, and the rows would
+            // point at the old classes in their order.
+            for (name, shape) in [
+                (
+                    "fc.weight",
+                    Shape::from((config.classes, config.features())),
+                ),
+                ("fc.bias", Shape::from(config.classes)),
+            ] {
+                let zeros = Tensor::zeros(shape, settings.dtype, &Device::Cpu)?;
+                tensors.insert(name.to_owned(), zeros);
+            }
+        }
+        Ok(Self { config, tensors })
+    }
+}

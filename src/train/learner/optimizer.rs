@@ -1,0 +1,286 @@
+//! SGD, Adam and `AdamW` with PyTorch's updates, and their state by name for checkpoints.
+
+use crate::error::usage_error;
+use crate::ops::optimiser::{Adam, Sgd, adam, sgd};
+use crate::train::learner::gradients::Gradients;
+use anyhow::{Context, Result, bail};
+use candle_core::{Tensor, Var};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// The kind of optimizer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimiserKind {
+    /// Stochastic gradient descent, with or without momentum.
+    #[default]
+    Sgd,
+    /// Adam, with weight decay added to the gradient.
+    Adam,
+    /// Adam with decoupled weight decay.
+    Adamw,
+}
+
+/// An optimizer and its parameters, under PyTorch's names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OptimiserConfig {
+    /// The kind of optimizer.
+    pub kind: OptimiserKind,
+    /// SGD's momentum, in 0..1.
+    pub momentum: f64,
+    /// Nesterov momentum for SGD.
+    pub nesterov: bool,
+    /// The weight decay.
+    pub weight_decay: f64,
+    /// Weight decay also for parameters with one axis (batch norm and biases), as in PyTorch; timm excludes them.
+    pub norm_decay: bool,
+    /// Adam's β1 and β2, in 0..1.
+    pub betas: [f64; 2],
+    /// Adam's ε.
+    pub eps: f64,
+}
+
+impl Default for OptimiserConfig {
+    /// SGD with momentum 0.9 and no weight decay; PyTorch's β and ε.
+    fn default() -> Self {
+        Self {
+            kind: OptimiserKind::Sgd,
+            momentum: 0.9,
+            nesterov: false,
+            weight_decay: 0.0,
+            norm_decay: true,
+            betas: [0.9, 0.999],
+            eps: 1e-8,
+        }
+    }
+}
+
+impl OptimiserConfig {
+    /// Checks the ranges of the parameters.
+    ///
+    /// # Errors
+    /// Wrong usage: a parameter out of range, or Nesterov momentum without momentum.
+    pub fn validate(&self) -> Result<()> {
+        let below_one = |name: &str, value: f64| match value {
+            value if (0.0..1.0).contains(&value) => Ok(()),
+            value => Err(usage_error(
+                format!("{name} cannot be {value}"),
+                format!("{name} must be at least 0 and below 1"),
+            )),
+        };
+        let not_negative = |name: &str, value: f64| match value {
+            value if value >= 0.0 && value.is_finite() => Ok(()),
+            value => Err(usage_error(
+                format!("{name} cannot be {value}"),
+                format!("{name} must be at least 0"),
+            )),
+        };
+        below_one("momentum", self.momentum)?;
+        below_one("beta1", self.betas[0])?;
+        below_one("beta2", self.betas[1])?;
+        not_negative("weight decay", self.weight_decay)?;
+        not_negative("epsilon", self.eps)?;
+        if self.kind == OptimiserKind::Sgd && self.nesterov && self.momentum <= 0.0 {
+            return Err(usage_error(
+                "Nesterov momentum needs a momentum above 0",
+                "pass `--momentum 0.9`, or leave --nesterov out",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Returns the names of the tensors that are kept per variable.
+    fn kept(&self) -> &'static [&'static str] {
+        match self.kind {
+            OptimiserKind::Sgd if self.momentum > 0.0 => &["momentum"],
+            OptimiserKind::Sgd => &[],
+            OptimiserKind::Adam | OptimiserKind::Adamw => &["exp_avg", "exp_avg_sq"],
+        }
+    }
+}
+
+/// Updates variables with their gradients.
+#[derive(Debug)]
+pub struct Optimiser {
+    config: OptimiserConfig,
+    variables: Vec<(String, Var)>,
+    /// The tensors kept per variable, in the order of `config.kept()`; with its shape and dtype.
+    kept: Vec<Vec<Var>>,
+    steps: u64,
+}
+
+impl Optimiser {
+    /// Creates an optimizer of `variables`.
+    ///
+    /// # Errors
+    /// Those of [`OptimiserConfig::validate`], and if the device lacks memory.
+    pub fn new(config: OptimiserConfig, variables: Vec<(String, Var)>) -> Result<Self> {
+        config.validate()?;
+        let zeros = |variable: &Var| {
+            let kept = config.kept().iter();
+            kept.map(|_| Var::zeros(variable.shape(), variable.dtype(), variable.device()))
+                .collect::<candle_core::Result<Vec<_>>>()
+        };
+        let kept = variables
+            .iter()
+            .map(|(_, variable)| zeros(variable))
+            .collect::<candle_core::Result<_>>()?;
+        Ok(Self {
+            config,
+            variables,
+            kept,
+            steps: 0,
+        })
+    }
+
+    /// Makes one step with learning rate `lr`.
+    ///
+    /// # Errors
+    /// If the gradients are not those of the optimizer's variables.
+    pub fn step(&mut self, gradients: &Gradients, lr: f64) -> Result<()> {
+        let gradients = gradients.named();
+        let same = gradients
+            .iter()
+            .map(|(name, _)| name)
+            .eq(self.variables.iter().map(|(name, _)| name));
+        if !same {
+            bail!("the gradients are not those of the optimizer's variables");
+        }
+        let step = self.steps + 1;
+        for_each(&self.variables, |index, (name, variable)| {
+            let (kept, (_, gradient)) = (&self.kept[index], &gradients[index]);
+            self.config
+                .update(variable, gradient, kept, lr, step)
+                .with_context(|| format!("cannot update `{name}`"))
+        })?;
+        self.steps = step;
+        Ok(())
+    }
+
+    /// Returns the number of steps done.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Returns copies of the optimizer state: `momentum.<name>`, or `exp_avg.<name>` and `exp_avg_sq.<name>`.
+    ///
+    /// # Errors
+    /// If the device lacks memory.
+    pub fn state(&self) -> Result<Vec<(String, Tensor)>> {
+        let mut state = Vec::new();
+        for ((name, _), kept) in self.variables.iter().zip(&self.kept) {
+            for (what, tensor) in self.config.kept().iter().zip(kept) {
+                state.push((
+                    format!("{what}.{name}"),
+                    tensor.as_detached_tensor().copy()?,
+                ));
+            }
+        }
+        Ok(state)
+    }
+
+    /// Restores an [`Optimiser::state`] taken after `steps` steps. Tensors with other names are ignored.
+    ///
+    /// # Errors
+    /// If a tensor is missing or has another shape; nothing is changed then.
+    pub fn restore(&mut self, tensors: &HashMap<String, Tensor>, steps: u64) -> Result<()> {
+        let kept = self.variables.iter().zip(&self.kept);
+        let named = kept.flat_map(|((name, _), kept)| {
+            let names = self.config.kept().iter();
+            names.map(move |what| format!("{what}.{name}")).zip(kept)
+        });
+        set_all(named, tensors)?;
+        self.steps = steps;
+        Ok(())
+    }
+
+    /// Returns the variables that it updates, in order.
+    pub fn variables(&self) -> &[(String, Var)] {
+        &self.variables
+    }
+
+    /// Returns the configuration.
+    pub fn config(&self) -> &OptimiserConfig {
+        &self.config
+    }
+}
+
+/// Calls `work` with every named variable and its index: in parallel on the CPU, where the variables are independent, so that
+/// threads do not change the results, and in order on other devices.
+pub(in crate::train) fn for_each(
+    variables: &[(String, Var)],
+    work: impl Fn(usize, &(String, Var)) -> Result<()> + Sync,
+) -> Result<()> {
+    let on_cpu = |(_, variable): &(String, Var)| variable.device().is_cpu();
+    if variables.iter().all(on_cpu) {
+        let variables = variables.par_iter().enumerate();
+        variables.try_for_each(|(index, variable)| work(index, variable))
+    } else {
+        let mut variables = variables.iter().enumerate();
+        variables.try_for_each(|(index, variable)| work(index, variable))
+    }
+}
+
+/// Sets every variable to the tensor with its name, or none if one is missing or has another shape.
+pub(in crate::train) fn set_all<'a>(
+    variables: impl Iterator<Item = (String, &'a Var)>,
+    tensors: &HashMap<String, Tensor>,
+) -> Result<()> {
+    let mut found = Vec::new();
+    for (name, variable) in variables {
+        let Some(tensor) = tensors.get(&name) else {
+            bail!("tensor `{name}` is missing in the training state")
+        };
+        if tensor.dims() != variable.dims() {
+            bail!(
+                "tensor `{name}` of the training state has shape {:?}, not {:?}",
+                tensor.dims(),
+                variable.dims()
+            );
+        }
+        found.push((variable, tensor));
+    }
+    for (variable, tensor) in found {
+        let tensor = tensor.to_dtype(variable.dtype())?;
+        variable.set(&tensor.to_device(variable.device())?)?;
+    }
+    Ok(())
+}
+
+impl OptimiserConfig {
+    /// Makes step `step` (from 1) for one variable.
+    fn update(
+        &self,
+        variable: &Var,
+        gradient: &Tensor,
+        kept: &[Var],
+        lr: f64,
+        step: u64,
+    ) -> candle_core::Result<()> {
+        let decays = self.norm_decay || variable.rank() > 1;
+        let weight_decay = if decays { self.weight_decay } else { 0.0 };
+        match kept {
+            [mean, square] => {
+                let step = Adam {
+                    lr,
+                    betas: self.betas,
+                    eps: self.eps,
+                    weight_decay,
+                    decoupled: self.kind == OptimiserKind::Adamw,
+                    step,
+                };
+                adam(variable, gradient, mean, square, &step)
+            }
+            kept => {
+                let step = Sgd {
+                    lr,
+                    momentum: self.momentum,
+                    nesterov: self.nesterov,
+                    weight_decay,
+                };
+                sgd(variable, gradient, kept.first(), &step)
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The observer of a run: the command line prints what it receives, a program can collect it.
+
+use crate::data::DatasetSurvey;
+use crate::error::one_line;
+use crate::train::config::recipe::Recipe;
+use anyhow::{Error, Result};
+use serde::Serialize;
+
+/// The start of a run.
+#[derive(Debug, Clone)]
+pub struct Beginning {
+    /// The run in labels and values for people: model, data, validation, schedule, output and more.
+    pub description: Vec<(&'static str, String)>,
+    /// The recipe with every key set.
+    pub answers: Recipe,
+    /// Epochs of the run.
+    pub epochs: u64,
+    /// Steps per epoch.
+    pub steps_an_epoch: u64,
+    /// Approximate memory of a step in bytes; `None` on other devices than CPUs.
+    pub step_bytes: Option<u64>,
+    /// Finished epochs and steps of a resumed run.
+    pub done: [u64; 2],
+    /// The best of the finished epochs and its validation top-1 in percent.
+    pub best: Option<(u64, Option<f64>)>,
+    /// The finished epochs of a resumed run.
+    pub history: Vec<Epoch>,
+    /// The run folder; `None` in a dry run.
+    pub folder: Option<std::path::PathBuf>,
+}
+
+/// An optimizer step.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Step {
+    /// From 1.
+    pub epoch: u64,
+    /// From 1 over the whole run.
+    pub step: u64,
+    /// The mean loss of the step's images before the update.
+    pub loss: f64,
+    /// The learning rate of the update.
+    pub lr: f64,
+    /// Wall time of the whole step in milliseconds, waiting for data included.
+    pub step_ms: f64,
+    /// Images of the step per second.
+    pub images_per_second: f64,
+    /// Top-1 accuracy in percent of the epoch's images so far, each before its update.
+    #[serde(skip)]
+    pub top1: f64,
+}
+
+/// A finished epoch; accuracies in percent.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Epoch {
+    /// From 1.
+    pub epoch: u64,
+    /// The mean loss of the images, each before the update of its step.
+    pub train_loss: f64,
+    /// Top-1 accuracy of the images, each before the update of its step.
+    pub train_top1: f64,
+    /// Validation loss; `None` without validation.
+    pub val_loss: Option<f64>,
+    /// Validation top-1.
+    pub val_top1: Option<f64>,
+    /// Validation top-5; `None` below five classes.
+    pub val_top5: Option<f64>,
+    /// The learning rate of the last step.
+    pub lr: f64,
+    /// Wall time in seconds, validation included.
+    pub seconds: f64,
+}
+
+/// The columns of `metrics.csv`: the fields of [`Epoch`].
+pub const COLUMNS: &str = "epoch,train_loss,train_top1,val_loss,val_top1,val_top5,lr,seconds";
+
+impl Epoch {
+    /// Returns the epoch as a line of `metrics.csv`, with the shortest decimals that give the same numbers.
+    pub fn csv(&self) -> String {
+        let optional = |number: Option<f64>| number.map_or(String::new(), |n| n.to_string());
+        format!(
+            "{},{},{},{},{},{},{},{:.3}",
+            self.epoch,
+            self.train_loss,
+            self.train_top1,
+            optional(self.val_loss),
+            optional(self.val_top1),
+            optional(self.val_top5),
+            self.lr,
+            self.seconds
+        )
+    }
+
+    /// Parses a `line` under these `columns`, which include [`COLUMNS`]; `None` if a number is missing.
+    pub(in crate::train) fn of_csv(columns: &str, line: &str) -> Option<Self> {
+        let cells: Vec<&str> = line.split(',').collect();
+        let cell = |name: &str| {
+            let column = columns.split(',').position(|column| column == name)?;
+            cells.get(column).copied()
+        };
+        let number = |name: &str| cell(name)?.parse().ok();
+        let optional = |name: &str| match cell(name)? {
+            "" => Some(None),
+            number => Some(Some(number.parse().ok()?)),
+        };
+        Some(Self {
+            epoch: cell("epoch")?.parse().ok()?,
+            train_loss: number("train_loss")?,
+            train_top1: number("train_top1")?,
+            val_loss: optional("val_loss")?,
+            val_top1: optional("val_top1")?,
+            val_top5: optional("val_top5")?,
+            lr: number("lr")?,
+            seconds: number("seconds")?,
+        })
+    }
+}
+
+/// Receives the events of a run. An error of it ends the run, after its state is saved.
+pub trait Watch {
+    /// A remark.
+    fn note(&mut self, text: &str);
+
+    /// A failure that does not end the run.
+    fn warning(&mut self, error: &Error) {
+        self.note(&one_line(error));
+    }
+
+    /// The images of a folder were inspected, for a new run of `recipe`.
+    fn surveyed(&mut self, _survey: &DatasetSurvey, _recipe: &Recipe) {}
+
+    /// The run starts or resumes.
+    fn begin(&mut self, beginning: &Beginning);
+
+    /// A step was done.
+    ///
+    /// # Errors
+    /// If nothing more can be written.
+    fn step(&mut self, step: &Step) -> Result<()>;
+
+    /// `done` of `total` images were processed without training; `what` names the task, such as `validating`.
+    fn looked_at(&mut self, what: &str, done: usize, total: usize);
+
+    /// An epoch was finished; `is_best` if it is the best one so far.
+    ///
+    /// # Errors
+    /// If nothing more can be written.
+    fn epoch(&mut self, epoch: &Epoch, is_best: bool) -> Result<()>;
+
+    /// An unreadable image was skipped.
+    fn unreadable(&mut self, error: &Error);
+
+    /// Returns whether the run should save its state and end.
+    fn wants_to_stop(&self) -> bool;
+}
+
+/// Ignores all events and never stops the run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unwatched;
+
+impl Watch for Unwatched {
+    fn note(&mut self, _: &str) {}
+
+    fn begin(&mut self, _: &Beginning) {}
+
+    fn step(&mut self, _: &Step) -> Result<()> {
+        Ok(())
+    }
+
+    fn looked_at(&mut self, _: &str, _: usize, _: usize) {}
+
+    fn epoch(&mut self, _: &Epoch, _: bool) -> Result<()> {
+        Ok(())
+    }
+
+    fn unreadable(&mut self, _: &Error) {}
+
+    fn wants_to_stop(&self) -> bool {
+        false
+    }
+}

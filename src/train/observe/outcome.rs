@@ -1,0 +1,87 @@
+//! The outcome of a run.
+
+use crate::train::checkpoint::best::BestBy;
+use crate::words::counted;
+use std::path::PathBuf;
+
+/// The outcome of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ended {
+    /// Why it ended.
+    pub why: Why,
+    /// The best epoch and its validation top-1 in percent.
+    pub best: Option<(u64, Option<f64>)>,
+    /// The measure that selected the best epoch.
+    pub best_by: BestBy,
+    /// Its value for the best epoch: a loss, or percent; `None` without validation.
+    pub best_value: Option<f64>,
+    /// The test result of the best epoch, if there are test images that did not select it.
+    pub tested: Option<Tested>,
+    /// The validation set in words.
+    pub validation: Option<String>,
+    /// True if test images selected the best epoch, so that its metrics are optimistic.
+    pub flatters: bool,
+    /// The run folder.
+    pub folder: Option<PathBuf>,
+}
+
+/// Test metrics on images used neither for training nor for selection.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tested {
+    /// Images.
+    pub images: usize,
+    /// Top-1 accuracy in percent.
+    pub top1: f64,
+}
+
+/// The reason why a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// All epochs or steps are done.
+    Done,
+    /// Early stopping: this many epochs passed without improvement.
+    NoBetter(u64),
+    /// It was interrupted; the state is saved.
+    Stopped {
+        /// Steps over the whole run.
+        step: u64,
+    },
+}
+
+impl Ended {
+    /// Returns the outcome in sentences.
+    pub fn in_words(&self) -> Vec<String> {
+        let mut sentences = Vec::new();
+        if let Why::NoBetter(epochs) = self.why {
+            sentences.push(format!(
+                "early stopping: no improvement in {}",
+                counted(epochs, "epoch")
+            ));
+        }
+        if let Why::Stopped { step } = self.why {
+            sentences.push(format!("stopped after step {step}"));
+        }
+        if let (Some((epoch, Some(top1))), Some(validation)) = (self.best, &self.validation) {
+            let by = match (self.best_by, self.best_value) {
+                (BestBy::Top1, _) | (_, None) => String::new(),
+                (by, Some(value)) => format!(" ({} {})", by.caption(), by.format(value)),
+            };
+            let optimistic = if self.flatters {
+                " (optimistic: the same images selected the epoch)"
+            } else {
+                ""
+            };
+            sentences.push(format!(
+                "best epoch {epoch}{by}: {top1:.2} % top-1 on {validation}{optimistic}"
+            ));
+        }
+        if let Some(tested) = self.tested {
+            sentences.push(format!(
+                "test: {:.2} % top-1 on {} (used neither for training nor for selection)",
+                tested.top1,
+                counted(tested.images, "image")
+            ));
+        }
+        sentences
+    }
+}

@@ -1,0 +1,317 @@
+//! The plots and the report of a run: its curves are redrawn after epochs, its report is written at the end.
+//!
+//! No run depends on them: if one cannot be drawn or written, a warning says so and the run continues.
+
+use crate::data::DatasetSurvey;
+use crate::data::ordered::caught;
+use crate::eval::Evaluation;
+use crate::explain::Explainer;
+use crate::infer::Work;
+use crate::model::ResNet;
+use crate::report::date::Date;
+use crate::report::environment::environment;
+use crate::report::examined::Examined;
+use crate::report::page::{Again, Heading, Headline, Learning, Page, Settings, StepPoint, shared};
+use crate::report::plot::Figure;
+use crate::report::plot::curves::{Point, learning_curves};
+use crate::report::{REPORT, write_page};
+use crate::train::checkpoint::run_dir::RunFolder;
+use crate::train::config::recipe::Recipe;
+use crate::train::data::validation::Measured;
+use crate::train::observe::observer::{COLUMNS, Epoch, Watch};
+use crate::train::observe::outcome::{Ended, Why};
+use crate::train::observe::tensorboard::read::scalars_of;
+use crate::train::trainer::Run;
+use crate::words::{counted, thousands};
+use anyhow::Result;
+use std::time::{Duration, Instant};
+
+/// The pause between two drawings of the curves in times of a drawing, so that short epochs are not slowed down.
+const PAUSE: u32 = 20;
+
+/// The state of a run's drawings.
+#[derive(Debug, Default)]
+pub(in crate::train) struct Drawing {
+    /// When the curves were last drawn, and how long that took.
+    last: Option<(Instant, Duration)>,
+    /// True after a warning that they cannot be drawn.
+    is_said_to_fail: bool,
+}
+
+impl Run {
+    /// Draws the curves of the epochs so far, unless they were drawn a moment ago.
+    pub(in crate::train) fn draw_now_and_then(&mut self, watch: &mut dyn Watch) {
+        let is_moment_ago = |(at, took): (Instant, Duration)| at.elapsed() < PAUSE * took;
+        if self.folder.is_none() || self.drawing.last.is_some_and(is_moment_ago) {
+            return;
+        }
+        let start = Instant::now();
+        let drawn = caught(|| self.save_curves(&self.curves(&self.epochs())?));
+        self.drawing.last = Some((Instant::now(), start.elapsed()));
+        if let Err(error) = drawn
+            && !self.drawing.is_said_to_fail
+        {
+            self.drawing.is_said_to_fail = true;
+            watch.warning(&error.context("the curves cannot be drawn"));
+        }
+    }
+
+    /// Returns true if there is a report.
+    pub(in crate::train) fn has_report(&self) -> bool {
+        let folder = self.folder.as_ref();
+        folder.is_some_and(|folder| folder.path().join(REPORT).is_file())
+    }
+
+    /// Writes the report of a run that `ended`, with the evaluation of its best epoch and that epoch's model.
+    pub(in crate::train) fn report(
+        &self,
+        ended: &Ended,
+        examined: Option<(Evaluation, ResNet)>,
+        watch: &mut dyn Watch,
+    ) {
+        if let Err(error) = caught(|| self.write_report(ended, examined)) {
+            watch.warning(&error.context("the report cannot be written"));
+        }
+    }
+
+    fn write_report(&self, ended: &Ended, examined: Option<(Evaluation, ResNet)>) -> Result<()> {
+        let Some(folder) = &self.folder else {
+            return Ok(());
+        };
+        let epochs = self.epochs();
+        let curves = self.curves(&epochs)?;
+        let measured = self.test.as_ref().or(self.validation.as_ref());
+        let examined = match (examined, measured) {
+            (Some((evaluation, net)), Some(measured)) => {
+                let Measured { split, options, .. } = &measured.pictures;
+                let labels = self.identity.labels.clone();
+                let decoding = &options.decoding;
+                let mut explainer = Explainer::new(net, &self.settings.preprocess, Work::many(1))?;
+                let examined = Examined::new(evaluation, labels, split, decoding);
+                Some(examined.explained(&mut explainer, split, decoding))
+            }
+            _ => None,
+        };
+        let recipe = Recipe::parse(&self.identity.recipe)?;
+        let data = recipe.data.unwrap_or_default();
+        let config = folder.config_text()?;
+        let survey = folder.survey();
+        let mut headline = self.headline(&epochs, ended, examined.as_ref(), &data);
+        let overlaps = survey.as_ref().map(DatasetSurvey::overlaps);
+        let overlaps = overlaps.iter().flatten();
+        headline.warnings.extend(
+            overlaps
+                .filter(|overlap| overlap.splits[0] == "train")
+                .map(shared),
+        );
+        let page = Page {
+            heading: self.heading(&data, recipe.model.as_deref()),
+            headline,
+            learning: Some(Learning {
+                epochs: &epochs,
+                best: ended.best.map(|(epoch, _)| epoch),
+                steps: self.steps(),
+            }),
+            examined: examined.as_ref(),
+            data: survey.as_ref(),
+            settings: Settings::of_toml(&config),
+            again: Again {
+                command: folder.command().and_then(|command| {
+                    let (_, command) = command.split_once(": ")?;
+                    Some(command.to_owned())
+                }),
+                config: Some(("config.toml".to_owned(), config)),
+                environment: environment(&self.identity.device),
+            },
+        };
+        write_page(folder.path(), &page)?;
+        self.save_curves(&curves)
+    }
+
+    /// Returns the run's name and its training on `data`, beginning with the weights of a model or with random ones.
+    fn heading(&self, data: &str, began_with: Option<&str>) -> Heading {
+        let [_, parameters] = self.learner.counts();
+        let start = began_with.map_or("trained from scratch".to_owned(), |model| {
+            format!("fine-tuned from {model}")
+        });
+        Heading {
+            name: self.name(),
+            what: format!("{} {start} on {data}:", self.card.name),
+            detail: format!(
+                "{} parameters, {} in {}, {} ({})",
+                thousands(parameters),
+                counted(self.images(), "training image"),
+                counted(self.identity.labels.len(), "class"),
+                counted(self.standing.epoch as usize, "epoch"),
+                counted(self.standing.step as usize, "step"),
+            ),
+            date: Some(Date::now()),
+        }
+    }
+
+    /// Returns the name of the run's folder.
+    fn name(&self) -> String {
+        let path = self.folder.as_ref().map(RunFolder::path);
+        // `.` has a name, too.
+        let path = path.map(|path| path.canonicalize().unwrap_or_else(|_| path.to_owned()));
+        let name = path.as_deref().and_then(|path| path.file_name());
+        name.map_or_else(
+            || self.card.name.clone(),
+            |name| name.to_string_lossy().into_owned(),
+        )
+    }
+
+    /// Returns the result of the run on the images of `data` that measured it.
+    fn headline(
+        &self,
+        epochs: &[Epoch],
+        ended: &Ended,
+        examined: Option<&Examined>,
+        data: &str,
+    ) -> Headline {
+        let measuring = self.test.as_ref().or(self.validation.as_ref());
+        // Without an evaluation, the best epoch's own figure.
+        let of_epoch = || {
+            let images = self.validation.as_ref()?.images();
+            let top1 = ended.best?.1?;
+            let right = (top1 / 100.0 * images as f64).round() as usize;
+            Some(([right, images], self.validation.as_ref()?.split.as_str()))
+        };
+        let measured = examined
+            .zip(measuring)
+            .map(|(examined, measuring)| (examined.measured(), measuring.split.as_str()))
+            .or_else(of_epoch);
+        let kind = |split: &str| match split {
+            "val" => "validation image",
+            "train" => "held-out image",
+            _ => "test image",
+        };
+        let on = measured.map_or_else(
+            || data.to_owned(),
+            |([_, all], split)| format!("{} of {data}", counted(all, kind(split))),
+        );
+        let mut figures = Vec::new();
+        if let Some((epoch, _)) = ended.best {
+            let all = self.standing.epoch.max(epoch);
+            figures.push(("Best epoch", format!("{epoch} of {all}")));
+        }
+        figures.extend(
+            examined
+                .iter()
+                .flat_map(|examined| examined.figures_beside()),
+        );
+        let seconds = epochs.iter().fold(0.0, |sum, epoch| sum + epoch.seconds);
+        figures.push(("Training time", duration(seconds)));
+        let mut warnings = Vec::new();
+        if self.test.is_none() && measured.is_some() {
+            warnings.push("the same images selected the best epoch".to_owned());
+        }
+        let mut notes = Vec::new();
+        match ended.why {
+            Why::NoBetter(epochs) => notes.push(format!(
+                "Stopped early: {} without a better one.",
+                counted(epochs as usize, "epoch")
+            )),
+            Why::Stopped { step } => {
+                notes.push(format!("Stopped after step {}.", thousands(step as usize)));
+            }
+            Why::Done => {}
+        }
+        if self.validation.is_none() {
+            notes.push("No validation set: the best epoch is the last one.".to_owned());
+        }
+        if self.feed.left_out() > 0 {
+            notes.push(format!(
+                "{} could not be read.",
+                counted(self.feed.left_out(), "training image")
+            ));
+        }
+        Headline {
+            measured: measured.map(|(measured, _)| measured),
+            on,
+            figures,
+            warnings,
+            notes,
+        }
+    }
+
+    /// Returns loss and learning rate of each step, from the event files in the run's folder.
+    fn steps(&self) -> Vec<StepPoint> {
+        let Some(folder) = &self.folder else {
+            return Vec::new();
+        };
+        let batches = self.feed.batches_an_epoch();
+        let an_epoch = batches.div_ceil(self.settings.grad_accumulation.max(1));
+        let steps = scalars_of(folder.path()).into_iter();
+        let steps = steps.filter(|one| one.step <= self.standing.step);
+        steps
+            .map(|one| StepPoint {
+                step: one.step,
+                epoch: one.step as f64 / an_epoch.max(1) as f64,
+                loss: one.loss,
+                lr: one.lr,
+            })
+            .collect()
+    }
+
+    /// Draws the curves of `epochs`.
+    fn curves(&self, epochs: &[Epoch]) -> Result<Figure> {
+        let points: Vec<Point> = epochs.iter().map(Point::from).collect();
+        let recipe = Recipe::parse(&self.identity.recipe)?;
+        let data = recipe.data.unwrap_or_default();
+        let subtitle = format!("{}: {} on {data}", self.name(), self.card.name);
+        learning_curves(&points, self.best().map(|(epoch, _)| epoch), &subtitle)
+    }
+
+    /// Saves the curves in the run's folder.
+    fn save_curves(&self, curves: &Figure) -> Result<()> {
+        match &self.folder {
+            Some(folder) => curves.save(&folder.plots()?, "curves"),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the finished epochs, and the one that the run ended in.
+    pub(in crate::train) fn epochs(&self) -> Vec<Epoch> {
+        let mut rows = self.standing.rows.clone();
+        if let (Some(_), Some(folder)) = (self.ended_inside, &self.folder) {
+            rows = folder.metrics();
+        }
+        rows.iter()
+            .filter_map(|row| Epoch::of_csv(COLUMNS, row))
+            .collect()
+    }
+}
+
+impl From<&Epoch> for Point {
+    fn from(epoch: &Epoch) -> Self {
+        Self {
+            epoch: epoch.epoch,
+            train: [epoch.train_loss, epoch.train_top1],
+            val: [epoch.val_loss, epoch.val_top1],
+            lr: epoch.lr,
+        }
+    }
+}
+
+/// Formats seconds in two units.
+fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0..60 => format!("{seconds:.1} s"),
+        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_two_units() {
+        for (seconds, text) in [(7.25, "7.2 s"), (90.0, "1 min 30 s"), (7260.0, "2 h 1 min")] {
+            assert_eq!(duration(seconds), text);
+        }
+    }
+}

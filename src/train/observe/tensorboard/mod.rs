@@ -1,0 +1,263 @@
+//! TensorBoard events of a run: event files in its folder, one per process that wrote to it.
+//!
+//! | tag | at | |
+//! |---|---|---|
+//! | `train/loss`, `train/lr`, `train/images_per_second` | each step | numbers |
+//! | `epoch/train_loss`, `epoch/val_top1` and so on | an epoch's last step | the columns of `metrics.csv` |
+//! | `recipe` | the first step of the process | every setting |
+//! | `train/pictures` | the first step | the first training images after augmentation |
+//! | `weights/<name>` | an epoch's last step | histograms, with `--histograms` |
+//!
+//! Runs neither depend on them nor resume from them: if they cannot be written, there is one warning and the run continues.
+
+mod file;
+mod grid;
+mod histogram;
+mod message;
+pub mod read;
+mod record;
+
+use crate::error::error_with_hint;
+use crate::model::Preprocess;
+use crate::train::learner::Input;
+use crate::train::observe::observer::{Epoch, Step, Watch};
+use anyhow::{Context, Result};
+use candle_core::{DType, Device, Tensor};
+use file::{EventFile, now};
+use grid::Grid;
+use histogram::Histogram;
+use message::{Message, image, scalar, start, summary, text, version};
+use std::path::Path;
+
+/// The event file of this process.
+#[derive(Default)]
+pub struct Events {
+    file: Option<EventFile>,
+    /// True to write histograms of the weights.
+    histograms: bool,
+    /// True to remove the values of the last step.
+    takes_back: bool,
+    /// True while the first images are still to be written.
+    wants_pictures: bool,
+}
+
+impl Events {
+    /// Enables a histogram of every weight after each epoch.
+    pub fn write_histograms(&mut self) {
+        self.histograms = true;
+    }
+
+    /// Takes back the events of the last step: the figures of a partial epoch that the run now continues, and with them the
+    /// values of the step itself.
+    pub fn take_back_last_step(&mut self) {
+        self.takes_back = true;
+    }
+
+    /// Creates a file in `folder` for the steps after `done`, with the recipe `toml`.
+    pub fn begin(&mut self, folder: &Path, done: u64, toml: &str, watch: &mut dyn Watch) {
+        match EventFile::create(folder) {
+            Ok(file) => self.file = Some(file),
+            Err(error) => return warn(&error, watch),
+        }
+        // TensorBoard drops the events of earlier files from this step on.
+        let first = if self.takes_back { done } else { done + 1 };
+        self.wants_pictures = first <= 1;
+        self.attempt(watch, |file| {
+            let now = now();
+            file.add(&version(now))?;
+            file.add(&start(now, first))?;
+            file.add(&summary(now, done, &[text("recipe", &code(toml))]))?;
+            file.flush()
+        });
+    }
+
+    /// Writes the images of the first step.
+    pub fn pictures(
+        &mut self,
+        input: &Input,
+        preprocess: &Preprocess,
+        step: u64,
+        watch: &mut dyn Watch,
+    ) {
+        let Input::Pictures(pictures) = input else {
+            return;
+        };
+        if !self.wants_pictures || pictures.dims().first() == Some(&0) {
+            return;
+        }
+        self.wants_pictures = false;
+        self.attempt(watch, |file| {
+            if let Some(grid) = Grid::of(pictures, preprocess)? {
+                file.add(&summary(now(), step, &[image("train/pictures", &grid)]))?;
+            }
+            Ok(())
+        });
+    }
+
+    /// Writes the values of a step.
+    pub fn step(&mut self, step: &Step, watch: &mut dyn Watch) {
+        self.attempt(watch, |file| {
+            let values = [
+                scalar("train/loss", step.loss),
+                scalar("train/lr", step.lr),
+                scalar("train/images_per_second", step.images_per_second),
+            ];
+            file.add(&summary(now(), step.step, &values))
+        });
+    }
+
+    /// Writes the figures of an epoch whose last step was `step`, with these `weights`.
+    pub fn epoch(
+        &mut self,
+        step: u64,
+        epoch: &Epoch,
+        weights: impl FnOnce() -> Result<Vec<(String, Tensor)>>,
+        watch: &mut dyn Watch,
+    ) {
+        let histograms = self.histograms;
+        self.attempt(watch, |file| {
+            let values = [
+                ("epoch/train_loss", Some(epoch.train_loss)),
+                ("epoch/train_top1", Some(epoch.train_top1)),
+                ("epoch/val_loss", epoch.val_loss),
+                ("epoch/val_top1", epoch.val_top1),
+                ("epoch/val_top5", epoch.val_top5),
+            ];
+            let values = values.into_iter();
+            let values: Vec<Message> = values
+                .filter_map(|(tag, value)| Some(scalar(tag, value?)))
+                .collect();
+            file.add(&summary(now(), step, &values))?;
+            if histograms {
+                for (name, tensor) in weights()? {
+                    let tensor = tensor.to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
+                    let numbers: Vec<f64> = tensor.flatten_all()?.to_vec1()?;
+                    if let Some(histogram) = Histogram::of(&numbers) {
+                        let value = message::histogram(&format!("weights/{name}"), &histogram);
+                        file.add(&summary(now(), step, &[value]))?;
+                    }
+                }
+            }
+            file.flush()
+        });
+    }
+
+    /// Calls `write` if there is a file; on failure, warns and closes the file.
+    fn attempt(&mut self, watch: &mut dyn Watch, write: impl FnOnce(&mut EventFile) -> Result<()>) {
+        let Some(file) = &mut self.file else {
+            return;
+        };
+        let written = write(file);
+        if let Err(error) =
+            written.with_context(|| format!("cannot write `{}`", file.path().display()))
+        {
+            if let Some(file) = self.file.take() {
+                file.abandon();
+            }
+            warn(&error, watch);
+        }
+    }
+}
+
+/// Warns that the run continues without events.
+pub fn warn(error: &anyhow::Error, watch: &mut dyn Watch) {
+    watch.warning(&error_with_hint(
+        format!("{error:#}"),
+        "the run continues without TensorBoard events; metrics.csv has its epochs",
+    ));
+}
+
+/// Returns `text` as a code block in Markdown.
+fn code(text: &str) -> String {
+    text.lines().flat_map(|line| ["    ", line, "\n"]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::observe::observer::Beginning;
+    use std::io::{self, Write};
+
+    /// Counts warnings.
+    struct Warned(Vec<String>);
+
+    impl Watch for Warned {
+        fn note(&mut self, _: &str) {}
+        fn begin(&mut self, _: &Beginning) {}
+        fn step(&mut self, _: &Step) -> Result<()> {
+            Ok(())
+        }
+        fn looked_at(&mut self, _: &str, _: usize, _: usize) {}
+        fn epoch(&mut self, _: &Epoch, _: bool) -> Result<()> {
+            Ok(())
+        }
+        fn unreadable(&mut self, _: &anyhow::Error) {}
+        fn wants_to_stop(&self) -> bool {
+            false
+        }
+        fn warning(&mut self, error: &anyhow::Error) {
+            self.0.push(format!("{error:#}"));
+        }
+    }
+
+    /// A disk with room for the given number of bytes.
+    struct Disk(usize);
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 = self
+                .0
+                .checked_sub(bytes.len())
+                .ok_or(io::ErrorKind::StorageFull)?;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn a_step() -> Step {
+        Step {
+            epoch: 1,
+            step: 1,
+            loss: 1.0,
+            lr: 0.1,
+            step_ms: 1.0,
+            images_per_second: 1.0,
+            top1: 0.0,
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_one_warning_and_no_more_events() {
+        let mut events = Events {
+            file: Some(EventFile::new("run/events".into(), Box::new(Disk(20_000)))),
+            ..Events::default()
+        };
+        let mut watch = Warned(Vec::new());
+        for _ in 0..1000 {
+            events.step(&a_step(), &mut watch);
+        }
+        assert_eq!(watch.0.len(), 1);
+        assert!(
+            watch.0[0].starts_with("cannot write `run/events`: "),
+            "{:?}",
+            watch.0
+        );
+        assert!(events.file.is_none());
+    }
+
+    #[test]
+    fn a_folder_that_takes_no_file_is_a_warning() {
+        let mut watch = Warned(Vec::new());
+        let mut events = Events::default();
+        events.begin(Path::new("there/is/no/such/folder"), 0, "", &mut watch);
+        events.step(&a_step(), &mut watch);
+        assert_eq!(watch.0.len(), 1, "{:?}", watch.0);
+    }
+
+    #[test]
+    fn a_recipe_is_shown_as_it_stands() {
+        assert_eq!(code("data = '<b>'\n```\n"), "    data = '<b>'\n    ```\n");
+    }
+}
