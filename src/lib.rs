@@ -32,7 +32,7 @@
 //!
 //! The modules are layers, and each imports only from those below: `cli`; [`embedding`], [`eval`], [`explain`], [`predict`],
 //! [`report`], [`train`], [`weights`], [`datasets`], [`benchmark`] and [`hub`]; [`data`]; [`infer`] and [`step`]; [`model`];
-//! [`nn`]; [`ops`]; [`kernels`]. [`error`], [`random`] and [`words`] are available to all of them.
+//! [`nn`]; [`ops`]; the crate [`resnet_kernels`]. [`error`], [`random`] and [`words`] are available to all of them.
 
 #![deny(unsafe_code)]
 
@@ -46,7 +46,6 @@ pub mod eval;
 pub mod explain;
 pub mod hub;
 pub mod infer;
-pub mod kernels;
 pub mod model;
 pub mod nn;
 pub mod ops;

@@ -6,13 +6,13 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use rayon::prelude::*;
 use resnet::infer::{Plan, Work};
-use resnet::kernels::blocked::{blocks, from_planar, to_planar};
-use resnet::kernels::conv::{Algorithm, Convolution};
-use resnet::kernels::simd::LANES;
-use resnet::kernels::{ConvGeometry, Held};
 use resnet::model::{ModelConfig, ResNet};
 use resnet::nn::Parameters;
 use resnet::random::Random;
+use resnet_kernels::blocked::{blocks, from_planar, to_planar};
+use resnet_kernels::conv::{Algorithm, Convolution};
+use resnet_kernels::simd::LANES;
+use resnet_kernels::{ConvGeometry, Held};
 use std::collections::HashMap;
 
 /// Maximum difference of logits, relative to the largest.

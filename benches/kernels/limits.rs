@@ -1,7 +1,7 @@
 //! The limits of the machine.
 
 use rayon::prelude::*;
-use resnet::kernels::simd::{Job, LANES, Lane, Simd, dispatch};
+use resnet_kernels::simd::{Job, LANES, Lane, Simd, dispatch};
 use std::fmt;
 use std::hint::black_box;
 use std::time::Instant;

@@ -16,7 +16,7 @@ mod speed;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use resnet::kernels::isa;
+use resnet_kernels::isa;
 use shapes::Case;
 use std::process::ExitCode;
 

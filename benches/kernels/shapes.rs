@@ -1,9 +1,9 @@
 //! The convolutions of the family.
 
 use anyhow::{Context, Result};
-use resnet::kernels::ConvGeometry;
 use resnet::model::description::Call;
 use resnet::model::{ModelConfig, describe};
+use resnet_kernels::ConvGeometry;
 use std::str::FromStr;
 
 /// A batch of square images.

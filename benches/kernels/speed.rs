@@ -3,10 +3,10 @@
 use crate::limits::Limits;
 use crate::shapes::{self, Case};
 use anyhow::Result;
-use resnet::kernels::aligned::Lanes;
-use resnet::kernels::blocked::blocks;
-use resnet::kernels::conv::{Algorithm, Convolution, Products, choose};
-use resnet::kernels::{ConvGeometry, Held};
+use resnet_kernels::aligned::Lanes;
+use resnet_kernels::blocked::blocks;
+use resnet_kernels::conv::{Algorithm, Convolution, Products, choose};
+use resnet_kernels::{ConvGeometry, Held};
 use std::time::Instant;
 
 /// One algorithm at one shape.

@@ -11,7 +11,6 @@ mod usage;
 mod version;
 
 use crate::error::{error_with_hint, is_usage_error, usage_error};
-use crate::kernels::isa;
 use crate::words::shell_word;
 use anyhow::{Context, Result};
 use args::device::DeviceChoice;
@@ -23,6 +22,7 @@ use commands::documents::Document;
 use commands::{eval, predict, summary, train};
 use output::console::Console;
 use output::log::{self, LogFormat};
+use resnet_kernels::isa;
 use std::any::Any;
 use std::backtrace::Backtrace;
 use std::io::{self, Write};

@@ -1,6 +1,6 @@
 //! The text of `--version`: the release, the features built in and the instruction set in use.
 
-use crate::kernels::isa;
+use resnet_kernels::isa;
 use std::sync::LazyLock;
 
 /// Returns the release.

@@ -2,11 +2,6 @@
 
 use super::plan::{Operation, Plan, Slot, Step, Work};
 use super::weights::Weights;
-use crate::kernels::aligned::Lanes;
-use crate::kernels::blocked::blocks;
-use crate::kernels::conv::{Algorithm, Convolution, choose, stem};
-use crate::kernels::shortcut::PaddedShortcut;
-use crate::kernels::{ConvGeometry, Held, pool};
 use crate::model::ResNet;
 use crate::model::block::{Block, ConvNorm, Shortcut};
 use crate::model::config::StemKind;
@@ -14,6 +9,11 @@ use crate::model::resnet::STEM_POOL;
 use anyhow::{Result, bail};
 use candle_core::{DType, Tensor};
 use rayon::prelude::*;
+use resnet_kernels::aligned::Lanes;
+use resnet_kernels::blocked::blocks;
+use resnet_kernels::conv::{Algorithm, Convolution, choose, stem};
+use resnet_kernels::shortcut::PaddedShortcut;
+use resnet_kernels::{ConvGeometry, Held, pool};
 
 /// Number of images from which Winograd's weight transform pays off: preparing the weights takes about as long as this
 /// number of images saves.

@@ -15,11 +15,11 @@ pub use weights::Weights;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::simd::LANES;
     use crate::model::{ModelConfig, ResNet, ShortcutKind, StemKind, StridePlacement};
     use crate::nn::Parameters;
     use candle_core::{DType, Device, Tensor};
     use candle_nn::VarBuilder;
+    use resnet_kernels::simd::LANES;
 
     fn narrow(name: &str, width: usize) -> ModelConfig {
         ModelConfig {

@@ -7,12 +7,12 @@
 //! sum of its pixels plus the bias of the class is the logit.
 
 use super::plan::{Operation, Plan, Step, in_pool};
-use crate::kernels::aligned::Lanes;
-use crate::kernels::blocked;
-use crate::kernels::simd::LANES;
 use crate::model::resnet::pool;
 use crate::model::{ResNet, top_class};
 use candle_core::{DType, Device, Result, Tensor, bail};
+use resnet_kernels::aligned::Lanes;
+use resnet_kernels::blocked;
+use resnet_kernels::simd::LANES;
 
 /// Outputs that a pass returns besides the logits.
 #[derive(Debug, Clone, Copy, Default)]

@@ -3,13 +3,13 @@
 use super::compile::{End, compile};
 use super::weights::{InNet, Weights};
 use crate::error::error_with_hint;
-use crate::kernels::aligned::Lanes;
-use crate::kernels::conv::{Convolution, stem};
-use crate::kernels::shortcut::{PaddedShortcut, padded};
-use crate::kernels::simd::{LANES, Lane};
-use crate::kernels::{Held, PoolGeometry, blocked, isa, pool};
 use crate::model::ResNet;
 use candle_core::{Result, bail};
+use resnet_kernels::aligned::Lanes;
+use resnet_kernels::conv::{Convolution, stem};
+use resnet_kernels::shortcut::{PaddedShortcut, padded};
+use resnet_kernels::simd::{LANES, Lane};
+use resnet_kernels::{Held, PoolGeometry, blocked, isa, pool};
 use std::time::{Duration, Instant};
 
 /// Index of a buffer.

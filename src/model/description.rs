@@ -1,7 +1,7 @@
 //! Description of a network without running it: its modules as PyTorch names and nests them, and every call of one
 //! forward pass with its shapes. [`crate::report`] prints it; the inference plan names its steps after it.
 
-use crate::kernels::ConvGeometry;
+use resnet_kernels::ConvGeometry;
 
 /// The kind of a module, with the parameters that PyTorch prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! Convolution without bias.
 
-use crate::kernels::ConvGeometry;
 pub use crate::ops::conv2d::Conv2dConfig;
 use crate::ops::conv2d::conv2d;
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 use candle_nn::init::{FanInOut, Init, NonLinearity, NormalOrUniform};
+use resnet_kernels::ConvGeometry;
 
 /// Kaiming normal initialization by fan-out for ReLU, as in torchvision. Delving Deep into Rectifiers,
 /// <https://arxiv.org/abs/1502.01852>

@@ -2,9 +2,9 @@
 
 use super::record::{Computed, record3};
 use super::{Form, lanes, with_values};
-use crate::kernels::simd::Lane;
-use crate::kernels::{blocked, norm};
 use candle_core::{DType, Device, Result, Tensor, bail};
+use resnet_kernels::simd::Lane;
+use resnet_kernels::{blocked, norm};
 
 /// Mean and biased variance of a batch, `[C]` each.
 #[derive(Debug, Clone)]

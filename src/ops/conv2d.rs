@@ -9,10 +9,10 @@
 
 use super::record::{Computed, record2};
 use super::{Form, lanes, with_values};
-use crate::kernels::conv::stem;
-use crate::kernels::conv::training::{self, Workspace};
-use crate::kernels::{ConvGeometry, Held};
 use candle_core::{Result, Tensor, bail};
+use resnet_kernels::conv::stem;
+use resnet_kernels::conv::training::{self, Workspace};
+use resnet_kernels::{ConvGeometry, Held};
 
 /// Parameters of a convolution besides its weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

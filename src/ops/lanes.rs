@@ -1,10 +1,10 @@
 //! Conversion of tensors to and from the layout of the kernels.
 
 use super::with_values;
-use crate::kernels::aligned::Lanes;
-use crate::kernels::blocked::{blocks, from_planar, to_planar};
-use crate::kernels::simd::Lane;
 use candle_core::{Result, Tensor};
+use resnet_kernels::aligned::Lanes;
+use resnet_kernels::blocked::{blocks, from_planar, to_planar};
+use resnet_kernels::simd::Lane;
 
 /// Converts `[N, C, H, W]`, f32 on the CPU, to `[C / 16, N, H, W, 16]`.
 pub fn entered(x: &Tensor) -> Result<Lanes> {

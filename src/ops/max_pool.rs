@@ -5,8 +5,8 @@
 
 use super::record::{Computed, record1};
 use super::{Form, lanes};
-use crate::kernels::{PoolGeometry, pool};
 use candle_core::{D, DType, Result, Tensor, bail};
+use resnet_kernels::{PoolGeometry, pool};
 
 /// Pools `[N, C, H, W]` to `[N, C, H', W']`, where `H' = (H + 2 padding - kernel) / stride + 1`.
 ///

@@ -1,4 +1,4 @@
-//! Differentiable operations in two forms that tests hold equal: one over [`crate::kernels`] for f32 on the CPU, and a
+//! Differentiable operations in two forms that tests hold equal: one over [`resnet_kernels`] for f32 on the CPU, and a
 //! *portable* one made of candle's tensor operations for every device and dtype (including f64, the reference).
 //!
 //! Each operation here converts its tensors to the layout of the kernels and back. The compiled passes of
@@ -17,7 +17,7 @@ use candle_core::{CpuStorage, DType, Device, Result, Storage, Tensor, bail};
 /// The form of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Over [`crate::kernels`]: f32 on the CPU.
+    /// Over [`resnet_kernels`]: f32 on the CPU.
     Kernels,
     /// Made of candle's tensor operations: any device, any dtype.
     Portable,

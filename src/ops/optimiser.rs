@@ -1,10 +1,10 @@
-//! In-place optimizer updates of variables, in two forms: over [`crate::kernels::optimiser`], which has the formulas,
+//! In-place optimizer updates of variables, in two forms: over [`resnet_kernels::optimiser`], which has the formulas,
 //! and made of candle's tensor operations.
 
 use super::{Form, with_values};
-use crate::kernels::optimiser as kernel;
-pub use crate::kernels::optimiser::{Adam, Sgd};
 use candle_core::{CpuStorage, DType, Device, InplaceOp1, Layout, Result, Tensor, Var, bail};
+use resnet_kernels::optimiser as kernel;
+pub use resnet_kernels::optimiser::{Adam, Sgd};
 use std::cell::Cell;
 
 /// Performs one step of SGD on `parameter`; `momentum` is its buffer, initialized to 0, if momentum is used.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::kernels::isa;
+use resnet_kernels::isa;
 
 /// Returns the program, the instruction set, the threads and the system; `device` is the device that ran the model.
 pub fn environment(device: &str) -> Vec<(&'static str, String)> {

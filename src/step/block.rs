@@ -1,13 +1,13 @@
 //! A residual block, forward and backward.
 
 use super::layer::{Layer, Named, Source};
-use crate::kernels::Held;
-use crate::kernels::aligned::Lanes;
-use crate::kernels::conv::training::Workspace;
-use crate::kernels::shortcut::{PaddedShortcut, grad_padded, padded};
-use crate::kernels::simd::Lane;
 use crate::model::block::{Block as Module, Shortcut as Way};
 use candle_core::Result;
+use resnet_kernels::Held;
+use resnet_kernels::aligned::Lanes;
+use resnet_kernels::conv::training::Workspace;
+use resnet_kernels::shortcut::{PaddedShortcut, grad_padded, padded};
+use resnet_kernels::simd::Lane;
 
 /// A block with the values that its gradients need.
 #[derive(Debug)]

@@ -1,16 +1,16 @@
 //! A convolution followed by batch norm, forward and backward.
 
-use crate::kernels::aligned::Lanes;
-use crate::kernels::blocked::{self, blocks};
-use crate::kernels::conv::stem_gradient;
-use crate::kernels::conv::training::{self, Workspace};
-use crate::kernels::norm::{self, Affine, Statistics};
-use crate::kernels::simd::Lane;
-use crate::kernels::{ConvGeometry, Held};
 use crate::model::block::ConvNorm;
 use crate::ops::batch_norm::Statistics as Batch;
 use crate::ops::with_values;
 use candle_core::{Device, Result, Tensor, bail};
+use resnet_kernels::aligned::Lanes;
+use resnet_kernels::blocked::{self, blocks};
+use resnet_kernels::conv::stem_gradient;
+use resnet_kernels::conv::training::{self, Workspace};
+use resnet_kernels::norm::{self, Affine, Statistics};
+use resnet_kernels::simd::Lane;
+use resnet_kernels::{ConvGeometry, Held};
 
 /// The input of a layer.
 #[derive(Clone, Copy)]

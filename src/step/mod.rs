@@ -8,19 +8,19 @@
 mod block;
 mod layer;
 
-use crate::kernels::PoolGeometry;
-use crate::kernels::aligned::Lanes;
-use crate::kernels::blocked::{self, blocks};
-use crate::kernels::conv::stem;
-use crate::kernels::conv::training::Workspace;
-use crate::kernels::pool;
-use crate::kernels::simd::Lane;
 use crate::model::config::StemKind;
 use crate::model::resnet::STEM_POOL;
 use crate::model::{Frozen, ResNet};
 use block::{Block, Buffers};
 use candle_core::{Result, Tensor, bail};
 use layer::{Layer, Source};
+use resnet_kernels::PoolGeometry;
+use resnet_kernels::aligned::Lanes;
+use resnet_kernels::blocked::{self, blocks};
+use resnet_kernels::conv::stem;
+use resnet_kernels::conv::training::Workspace;
+use resnet_kernels::pool;
+use resnet_kernels::simd::Lane;
 
 /// The body of a network, ready to train on images of one size.
 #[derive(Debug)]

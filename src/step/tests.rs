@@ -1,10 +1,10 @@
 //! Tests of the compiled step against autograd.
 
 use super::*;
-use crate::kernels::isa;
 use crate::model::{ModelConfig, ShortcutKind, StridePlacement};
 use crate::nn::Parameters;
 use candle_core::{DType, Device, Var};
+use resnet_kernels::isa;
 use std::collections::HashMap;
 
 fn narrow(name: &str) -> ModelConfig {

@@ -9,7 +9,6 @@ mod data;
 mod docs;
 mod eval;
 mod hub;
-mod kernels;
 mod parity;
 mod report;
 mod support;

@@ -13,7 +13,6 @@ use crate::cli::stop::Stop;
 use crate::cli::{Outcome, output::survey, typed, version};
 use crate::data::augment::Policy;
 use crate::error::{is_usage_error, one_line, usage_error};
-use crate::kernels::isa;
 use crate::model::Frozen;
 use crate::train::config::values::StemRule;
 use crate::train::context::place;
@@ -25,6 +24,7 @@ use crate::words::counted;
 use anyhow::Result;
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use resnet_kernels::isa;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 

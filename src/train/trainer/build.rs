@@ -3,7 +3,6 @@
 use crate::data::DatasetSurvey;
 use crate::datasets::DataName;
 use crate::error::usage_error;
-use crate::kernels::isa;
 use crate::model::{Frozen, ModelConfig};
 use crate::nn::loss::CrossEntropy;
 use crate::ops::Form;
@@ -31,6 +30,7 @@ use crate::train::trainer::Run;
 use crate::weights::{Card, Checkpoint, Remote};
 use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
+use resnet_kernels::isa;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 

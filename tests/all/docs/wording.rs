@@ -19,6 +19,7 @@ const READ: &[&str] = &[
     "README.md",
     "assets",
     "benches",
+    "crates",
     "docs",
     "models",
     "pyproject.toml",

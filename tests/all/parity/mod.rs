@@ -6,4 +6,5 @@ mod learning;
 pub mod networks;
 mod operations;
 mod sample;
+mod shapes;
 mod training;

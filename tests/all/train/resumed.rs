@@ -1,7 +1,7 @@
 //! Resumed runs: with another length, with data that has changed, and with flags that they cannot have.
 
 use super::{SMALL, command, data, files, metrics, outcome, train, trained};
-use resnet::kernels::isa;
+use resnet_kernels::isa;
 use std::fs;
 
 #[test]

@@ -1,9 +1,9 @@
 //! Tests of the batch norm kernels: every instruction set against the portable one, over few and many pixels, and odd
 //! numbers of them.
 
-use resnet::kernels::isa::{self, Isa};
-use resnet::kernels::norm::{affine, apply, gradients, statistics};
-use resnet::kernels::simd::Lane;
+use resnet_kernels::isa::{self, Isa};
+use resnet_kernels::norm::{affine, apply, gradients, statistics};
+use resnet_kernels::simd::Lane;
 
 const EPS: f64 = 1e-5;
 

@@ -4,7 +4,7 @@
 //! evaluated at the points, the inputs are multiplied with `prod (x - q) / (x - p)` over the finite points q, and the
 //! products are summed with powers of the points.
 
-use crate::kernels::simd::Simd;
+use crate::simd::Simd;
 
 /// The tile of `OUT` by `OUT` outputs and `IN` by `IN` inputs.
 pub struct Square<const OUT: usize, const IN: usize>;

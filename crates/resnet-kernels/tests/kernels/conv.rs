@@ -1,11 +1,11 @@
 //! Tests of the kernels against seven nested loops, over odd shapes.
 
-use resnet::kernels::blocked::{blocks, from_planar, to_planar};
-use resnet::kernels::conv::training::{self, Workspace};
-use resnet::kernels::conv::{Algorithm, Convolution, choose, stem, stem_gradient, winograd};
-use resnet::kernels::isa::Isa;
-use resnet::kernels::simd::Lane;
-use resnet::kernels::{ConvGeometry, Held, PoolGeometry, isa, pool};
+use resnet_kernels::blocked::{blocks, from_planar, to_planar};
+use resnet_kernels::conv::training::{self, Workspace};
+use resnet_kernels::conv::{Algorithm, Convolution, choose, stem, stem_gradient, winograd};
+use resnet_kernels::isa::Isa;
+use resnet_kernels::simd::Lane;
+use resnet_kernels::{ConvGeometry, Held, PoolGeometry, isa, pool};
 
 /// Returns small integers: every sum is exact in f32, so any order gives the same result.
 fn values(count: usize, seed: usize) -> Vec<f32> {
