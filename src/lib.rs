@@ -32,7 +32,7 @@
 //!
 //! The modules are layers, and each imports only from those below: `cli`; [`embedding`], [`eval`], [`explain`], [`predict`],
 //! [`report`], [`train`], [`weights`], [`datasets`], [`benchmark`] and [`hub`]; [`data`]; [`infer`] and [`step`]; [`model`];
-//! [`nn`]; [`ops`]; the crate [`resnet_kernels`]. [`error`], [`random`] and [`words`] are available to all of them.
+//! [`nn`]; [`ops`]; the crate [`resnet_kernels`]. [`error`], [`random`] and [`text`] are available to all of them.
 
 #![deny(unsafe_code)]
 
@@ -53,9 +53,9 @@ pub mod predict;
 pub mod random;
 pub mod report;
 pub mod step;
+pub mod text;
 pub mod train;
 pub mod weights;
-pub mod words;
 
 pub use predict::{Prediction, Predictor};
 

@@ -11,7 +11,7 @@ mod usage;
 mod version;
 
 use crate::error::{error_with_hint, is_usage_error, usage_error};
-use crate::words::shell_word;
+use crate::text::shell_word;
 use anyhow::{Context, Result};
 use args::device::DeviceChoice;
 use args::preprocess;

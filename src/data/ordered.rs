@@ -113,7 +113,7 @@ impl<T> Shared<T> {
     /// Runs a worker: takes items until none is left.
     fn run(&self, work: &impl Fn(usize) -> Result<T>) {
         while let Some(item) = self.begin() {
-            let result = caught(|| work(item));
+            let result = catch_panic(|| work(item));
             self.state().results.insert(item, result);
             self.done.notify_one();
         }
@@ -177,7 +177,7 @@ impl<T> Drop for Ordered<T> {
 }
 
 /// Runs `work` and turns a panic into an error with its message.
-pub(crate) fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(crate) fn catch_panic<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
 }
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::data::sets::Split;
 use crate::error::error_with_hint;
-use crate::words::counted;
+use crate::text::pluralize;
 
 /// Maximum number of names listed in an error.
 const LISTED: usize = 3;
@@ -74,7 +74,7 @@ impl Matched {
                     few if few < count => {
                         format!(
                             "the data has {few} of the model's {}, matched by name",
-                            counted(count, "class")
+                            pluralize(count, "class")
                         )
                     }
                     _ => "the classes of the data are in another order than those of the model: they are matched by name".to_owned(),
@@ -162,7 +162,7 @@ fn refusal(count: usize, data: &[String], found: &[Option<u32>]) -> anyhow::Erro
     error_with_hint(
         format!(
             "the classes of the data are not those of the model: {what} ({} in the data, {count} in the model)",
-            counted(data.len(), "class")
+            pluralize(data.len(), "class")
         ),
         "name the class folders like the classes of the model, or train on this data: `resnet train -m MODEL -d DATA`",
     )

@@ -16,9 +16,9 @@ use super::{PLOTS, REPORT, write_page};
 use crate::error::{error_with_hint, one_line, usage_error};
 use crate::eval::Evaluation;
 use crate::predict::Prediction;
+use crate::text::pluralize;
 use crate::train::is_run;
 use crate::weights::{temporary_beside, write_whole};
-use crate::words::counted;
 
 /// File name of the whole evaluation, as printed by `resnet eval --format json`.
 pub const EVALUATION: &str = "evaluation.json";
@@ -96,7 +96,7 @@ impl Report {
             "test" => "test image",
             _ => "image",
         };
-        let images = counted(self.evaluation.images, kind);
+        let images = pluralize(self.evaluation.images, kind);
         let held_out = if self.held_out {
             ", held out in training"
         } else {

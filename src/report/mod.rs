@@ -100,7 +100,7 @@ fn rows(description: &Description) -> impl Iterator<Item = &Call> {
 mod tests {
     use super::*;
     use crate::model::description::Module;
-    use crate::words::thousands;
+    use crate::text::thousands;
 
     /// A network of a stem, one basic block with a projection and a head; not a `ResNet` of the table, but all its parts.
     pub(super) fn tiny(batch: usize) -> Description {

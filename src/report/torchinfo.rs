@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use crate::model::Description;
 use crate::model::description::{Call, ModuleKind};
-use crate::words::thousands;
+use crate::text::thousands;
 
 /// Levels shown below the network; deeper ones are counted and not shown.
 const DEPTH: usize = 3;

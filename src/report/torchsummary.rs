@@ -4,7 +4,7 @@
 
 use super::{Batch, rows};
 use crate::model::Description;
-use crate::words::thousands;
+use crate::text::thousands;
 
 const WIDTH: usize = 64;
 /// torchsummary calls 1024 x 1024 bytes a megabyte, and counts four bytes a number whatever the type.

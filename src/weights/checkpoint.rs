@@ -30,7 +30,7 @@ pub struct Checkpoint {
     tensors: Vec<Weight>,
     data: Vec<Data>,
     /// Name of the files in error messages.
-    shown: String,
+    display_name: String,
     /// Index of the first tensor read so far that holds values that are not finite.
     not_finite: Mutex<Option<usize>>,
 }
@@ -57,8 +57,8 @@ impl Checkpoint {
         let place = Place::find(model, hub)?;
         let configuration = place.configuration();
         let opened = Opened::new(place, configuration)?;
-        let shown = opened.shown.clone();
-        Self::new(opened).with_context(|| format!("cannot load weights `{shown}`"))
+        let display_name = opened.display_name.clone();
+        Self::new(opened).with_context(|| format!("cannot load weights `{display_name}`"))
     }
 
     fn new(opened: Opened) -> Result<Self> {
@@ -66,7 +66,7 @@ impl Checkpoint {
             card,
             tensors,
             files,
-            shown,
+            display_name,
         } = opened;
         let mut weights = Vec::with_capacity(tensors.len());
         for (name, named) in tensors {
@@ -95,14 +95,14 @@ impl Checkpoint {
             card,
             tensors: weights,
             data: files.into_iter().map(|file| file.data).collect(),
-            shown,
+            display_name,
             not_finite: Mutex::default(),
         })
     }
 
     /// Returns the display name of the weights: the path of their file, or a name if there is no file here.
-    pub fn shown(&self) -> &str {
-        &self.shown
+    pub fn display_name(&self) -> &str {
+        &self.display_name
     }
 
     /// Returns every parameter and running statistic of the model as a tensor of `dtype` on `device`, for
@@ -174,7 +174,7 @@ impl Checkpoint {
     }
 
     fn failure(&self) -> String {
-        format!("cannot load weights `{}`", self.shown)
+        format!("cannot load weights `{}`", self.display_name)
     }
 
     /// Builds the model with these weights, computing in `dtype` on `device`.

@@ -14,7 +14,7 @@ use super::{
     source::{Source, has_weights_extension},
 };
 use crate::error::{error_with_hint, hint_of, one_line};
-use crate::words::shell_word;
+use crate::text::shell_word;
 
 /// Names of weights in a folder or repository, in order of preference; an index lists the parts of sharded weights.
 const WEIGHTS: [&str; 4] = [

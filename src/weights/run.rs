@@ -11,7 +11,7 @@ use crate::data::sets::fingerprint::file_sizes;
 use crate::data::sets::folder::{part_of, read};
 use crate::data::sets::{DataSet, Split};
 use crate::error::error_with_hint;
-use crate::words::counted;
+use crate::text::pluralize;
 
 /// Key of a `config.json` under which [`RunNote`] is stored.
 pub const KEY: &str = "resnet_run";
@@ -188,7 +188,7 @@ impl RunNote {
         Err(error_with_hint(
             format!(
                 "the {} of `{}` held out for validation cannot be identified: its training images have changed since the run",
-                counted(carved.images, "image"),
+                pluralize(carved.images, "image"),
                 data.name,
             ),
             "restore the images as they were during training, pass other images with -d, or pass --split all to evaluate all of these",

@@ -5,7 +5,7 @@ use crate::embedding::Embedding;
 use crate::error::usage_error;
 use crate::explain::{Folder, class_called};
 use crate::predict::Predicted;
-use crate::words::counted;
+use crate::text::pluralize;
 use anyhow::Result;
 use candle_core::DType;
 use std::path::{Path, PathBuf};
@@ -112,7 +112,7 @@ impl Written {
     /// Writes the features, `features` per image, and notes where the files are.
     pub fn finish(self, features: usize, folder: Option<&Folder>, console: &Console) -> Result<()> {
         if let Some(folder) = folder {
-            let images = counted(self.explained, "image");
+            let images = pluralize(self.explained, "image");
             let folder = folder.path().display();
             console.note(format_args!("explanations of {images} saved to {folder}"));
             if self.cold > 0 {
@@ -124,7 +124,7 @@ impl Written {
         }
         if let Some(embedding) = self.embedding {
             let files = embedding.files();
-            let rows = counted(embedding.finish(features)?, "image");
+            let rows = pluralize(embedding.finish(features)?, "image");
             let file = files[0].display();
             let names = match files.get(1) {
                 Some(names) => format!(", their names in {}", names.display()),
@@ -132,7 +132,7 @@ impl Written {
             };
             let left_out = match self.left_out {
                 0 => String::new(),
-                count => format!("; no row for {}", counted(count, "image")),
+                count => format!("; no row for {}", pluralize(count, "image")),
             };
             console.note(format_args!(
                 "features of {rows} saved to {file}{names}{left_out}"

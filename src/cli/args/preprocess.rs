@@ -2,9 +2,9 @@
 
 use crate::error::usage_error;
 use crate::model::{CropMode, Interpolation, Preprocess};
+use crate::text::pluralize;
 use crate::train::Recipe;
 use crate::train::config::values::PictureSize;
-use crate::words::counted;
 use anyhow::Result;
 use clap::ValueEnum;
 
@@ -91,8 +91,8 @@ impl PreprocessArgs {
                 return Err(usage_error(
                     format!(
                         "{flag} has {} for {}",
-                        counted(count, "number"),
-                        counted(channels, "channel")
+                        pluralize(count, "number"),
+                        pluralize(channels, "channel")
                     ),
                     "give one per channel, separated by commas",
                 ));

@@ -5,8 +5,8 @@
 use crate::cli::output::console::Console;
 use crate::cli::{command, commands::completions, help::man, print};
 use crate::error::error_with_hint;
+use crate::text::pluralize;
 use crate::weights::write_whole;
-use crate::words::counted;
 use anyhow::Result;
 use clap_complete::Shell;
 use std::ffi::OsString;
@@ -58,7 +58,7 @@ impl Document {
                 }
                 console.note(format_args!(
                     "{} are in {}; `man {}` shows one",
-                    counted(pages.len(), "man page"),
+                    pluralize(pages.len(), "man page"),
                     folder.display(),
                     folder.join("resnet.1").display()
                 ));

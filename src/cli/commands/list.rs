@@ -6,8 +6,8 @@ use crate::hub::Silent;
 use crate::model::description::Call;
 use crate::model::{ModelConfig, describe};
 
+use crate::text::thousands;
 use crate::weights::{Card, Remote, named_models};
-use crate::words::thousands;
 use anyhow::Result;
 use serde::Serialize;
 use std::fmt::Write;

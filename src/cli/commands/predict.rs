@@ -12,9 +12,9 @@ use crate::error::{error_with_hint, why_unreadable};
 use crate::hub::Progress;
 use crate::infer::Work;
 use crate::predict::{Explain, PredictOptions, Predictor};
+use crate::text::pluralize;
 use crate::train::context::place;
 use crate::weights::{Checkpoint, Remote};
-use crate::words::counted;
 use anyhow::{Context, Result, bail};
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
@@ -121,7 +121,7 @@ pub fn run(
         "{}: {}, {}, in {} on {}",
         card.name,
         card.config.name().unwrap_or("a residual network"),
-        counted(card.config.classes, "class"),
+        pluralize(card.config.classes, "class"),
         dtype.as_str(),
         place(&device)
     );
@@ -173,7 +173,7 @@ pub fn run(
     })?;
     console.finish();
     if let Some(file) = printer.finish()? {
-        let images = counted(paths.len(), "image");
+        let images = pluralize(paths.len(), "image");
         console.note(format_args!(
             "predictions of {images} saved to {}",
             file.display()
@@ -260,7 +260,7 @@ fn read_labels(file: &Path, classes: usize) -> Result<Vec<String>> {
                 why_unreadable(&error),
                 format!(
                     "pass a file of {} with a name each, in the order of the classes",
-                    counted(classes, "line")
+                    pluralize(classes, "line")
                 ),
             )
         })
@@ -275,8 +275,8 @@ fn read_labels(file: &Path, classes: usize) -> Result<Vec<String>> {
             format!(
                 "cannot use labels `{}`: {} for {}",
                 file.display(),
-                counted(labels.len(), "line"),
-                counted(classes, "class")
+                pluralize(labels.len(), "line"),
+                pluralize(classes, "class")
             ),
             "give one name per line, in the order of the classes",
         ));

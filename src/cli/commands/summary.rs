@@ -11,8 +11,8 @@ use crate::model::config::CIFAR_DEPTHS;
 use crate::model::{ModelConfig, Preprocess, StemKind, describe};
 use crate::report::json::Timing;
 use crate::report::{Batch, json, torchinfo, torchsummary, tree};
+use crate::text::pluralize;
 use crate::weights::{Card, Remote};
-use crate::words::counted;
 use anyhow::Result;
 use clap::ValueEnum;
 
@@ -130,7 +130,7 @@ pub fn run(args: &Args, device: DeviceChoice, console: &Console) -> Result<Outco
         return Err(usage_error(
             format!(
                 "--input has {}, and the model takes {}",
-                counted(channels, "channel"),
+                pluralize(channels, "channel"),
                 config.in_channels
             ),
             "give the model's channels, then height and width",

@@ -14,13 +14,13 @@ use crate::cli::{Outcome, output::survey, typed, version};
 use crate::data::augment::Policy;
 use crate::error::{is_usage_error, one_line, usage_error};
 use crate::model::Frozen;
+use crate::text::pluralize;
 use crate::train::config::values::StemRule;
 use crate::train::context::place;
 use crate::train::{
     BestBy, Length, OptimiserKind, Recipe, Run, Scheduler, Site, Target, Why, named_run,
     newest_unfinished,
 };
-use crate::words::counted;
 use anyhow::Result;
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -314,8 +314,8 @@ pub fn run(
             "computing on {} ({}) with {} and {}",
             place(&device),
             isa::current().name(),
-            counted(threads, "thread"),
-            counted(workers, "data-loading thread")
+            pluralize(threads, "thread"),
+            pluralize(workers, "data-loading thread")
         ));
         Ok(Site {
             device,

@@ -4,7 +4,7 @@ use crate::cli::output::predictions::printable;
 use crate::cli::output::terminal::{COLUMNS, Look};
 use crate::report::comparison::{Compared, Comparison, LEVEL, Pair};
 
-use crate::words::{cut_middle, thousands, wrapped};
+use crate::text::{cut_middle, thousands, wrapped};
 use anstyle::{AnsiColor, Style};
 use console::{Alignment, measure_text_width, pad_str, truncate_str};
 use std::collections::{HashMap, HashSet};

@@ -7,7 +7,7 @@ use crate::cli::output::terminal::stderr_columns;
 use crate::cli::output::wrap::{two_columns, wrapped};
 use crate::error::{hint_of, one_line};
 use crate::hub::Progress;
-use crate::words::cut_middle;
+use crate::text::cut_middle;
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde::Serialize;

@@ -6,7 +6,7 @@ use crate::eval::metrics::{confused_pairs, macro_average};
 use crate::eval::{ClassMetrics, Evaluation};
 use crate::report::evaluation_dir::Report;
 
-use crate::words::{cut_middle, thousands, wrapped};
+use crate::text::{cut_middle, thousands, wrapped};
 use anstyle::{AnsiColor, Style};
 use console::{Alignment, measure_text_width, pad_str};
 use std::fmt::Write;

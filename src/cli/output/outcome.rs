@@ -3,8 +3,8 @@
 use crate::cli::output::console::Console;
 use crate::error::error_with_hint;
 use crate::report::REPORT;
+use crate::text::shell_word;
 use crate::train::{Ended, Why};
-use crate::words::shell_word;
 use std::path::PathBuf;
 
 /// The error of a run whose output cannot be written any more, for the reason `what`: a pipeline must not take it as complete.

@@ -7,8 +7,8 @@ use crate::cli::{Outcome, print};
 use crate::data::survey::{DatasetSurvey, DuplicateGroup, DuplicateKind, ImageReference};
 use crate::error::error_with_hint;
 use crate::hub::Progress;
+use crate::text::{pluralize, shell_word, thousands};
 use crate::train::{self, Recipe};
-use crate::words::{counted, shell_word, thousands};
 use anyhow::{Error, Result, anyhow};
 use console::{Alignment, measure_text_width, pad_str, truncate_str};
 use std::fmt::Write;
@@ -98,7 +98,7 @@ fn unreadable(survey: &DatasetSurvey) -> String {
 }
 
 fn images(count: usize) -> String {
-    counted(count, "image")
+    pluralize(count, "image")
 }
 
 /// Returns the reasons for misleading metrics, images in two splits and images in two classes, each with a hint.

@@ -8,9 +8,9 @@ use crate::cli::{is_broken_pipe, print};
 use crate::data::DatasetSurvey;
 use crate::error::one_line;
 use crate::model::Frozen;
+use crate::text::{format_bytes, pluralize};
 use crate::train::observe::observer::{Beginning, Epoch, Step};
 use crate::train::{Recipe, Watch};
-use crate::words::{amount, counted};
 use anstyle::{AnsiColor, Style};
 use anyhow::{Error, Result};
 use chrono::{Local, TimeDelta};
@@ -77,7 +77,7 @@ impl<'a> Screen<'a> {
         if self.left_out > 0 {
             self.console.note(format_args!(
                 "{} skipped",
-                counted(self.left_out, "unreadable image")
+                pluralize(self.left_out, "unreadable image")
             ));
         }
     }
@@ -189,9 +189,9 @@ impl Watch for Screen<'_> {
         console.block("start", description);
         let steps = (epochs * steps_an_epoch).min(self.max_steps);
         let memory = step_bytes.map_or(String::new(), |bytes| {
-            format!("; a step needs about {} of memory", amount(bytes))
+            format!("; a step needs about {} of memory", format_bytes(bytes))
         });
-        console.detail(format_args!("{} in all{memory}", counted(steps, "step")));
+        console.detail(format_args!("{} in all{memory}", pluralize(steps, "step")));
         if let Some(said) = &self.said {
             console.detail(defaults(answers, said));
         }

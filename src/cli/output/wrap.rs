@@ -1,6 +1,6 @@
 //! Breaks messages into lines at words, with an indent below their first.
 
-use crate::words;
+use crate::text;
 use console::measure_text_width;
 
 /// Columns that text takes at most: longer lines are hard to read.
@@ -17,7 +17,7 @@ pub fn wrapped(text: &str, indent: usize, columns: Option<usize>) -> String {
         return text.to_owned();
     };
     let room = columns.min(WIDEST).saturating_sub(indent).max(1);
-    let lines = words::wrapped(&with_commands_kept(text, room), room);
+    let lines = text::wrapped(&with_commands_kept(text, room), room);
     let margin = format!("\n{:indent$}", "");
     lines.join(&margin).replace(KEPT_SPACE, " ")
 }

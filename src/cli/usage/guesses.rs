@@ -2,7 +2,7 @@
 
 mod table;
 
-use crate::words::shell_word;
+use crate::text::shell_word;
 use clap::Command;
 use std::path::Path;
 use table::{COMMANDS, GUESSES, Guess};

@@ -3,7 +3,7 @@
 mod guesses;
 
 use crate::cli::help::{TOPICS, Topic};
-use crate::words::thousands;
+use crate::text::thousands;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 use clap::{Arg, Command};
 use guesses::{Line, guess_argument, guess_command, nearest};

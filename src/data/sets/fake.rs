@@ -7,7 +7,7 @@ use super::{DataSet, Kind, Pictures, Split};
 use crate::error::{error_with_hint, usage_error};
 use crate::model::Preprocess;
 use crate::random::Random;
-use crate::words::counted;
+use crate::text::pluralize;
 
 /// Values drawn from one stream, so that they depend on their position, not on the thread.
 const CHUNK: usize = 1 << 16;
@@ -23,8 +23,8 @@ pub fn make(count: usize, classes: usize, input: [usize; 3], seed: u64) -> Resul
         return Err(usage_error(
             format!(
                 "{} of {} are no dataset",
-                counted(count, "image"),
-                counted(classes, "class")
+                pluralize(count, "image"),
+                pluralize(classes, "class")
             ),
             "write `fake:N` or `fake:N:CLASSES`, both at least 1",
         ));
@@ -40,7 +40,7 @@ pub fn make(count: usize, classes: usize, input: [usize; 3], seed: u64) -> Resul
         return Err(error_with_hint(
             format!(
                 "{} of {channels}x{height}x{width}: {:.0} GB of memory, more than there is",
-                counted(count, "input"),
+                pluralize(count, "input"),
                 bytes / 1e9
             ),
             "ask for fewer, or for smaller ones by `--image-size`",

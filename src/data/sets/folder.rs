@@ -23,7 +23,7 @@ use super::{DataSet, Kind, Pictures, Split};
 use crate::data::list::{Listing, list, list_flat};
 use crate::error::error_with_hint;
 use crate::model::Preprocess;
-use crate::words::counted;
+use crate::text::pluralize;
 
 /// The splits of a dataset, each with the possible names of its folder, the usual one first.
 const PARTS: [&[&str]; 3] = [
@@ -265,7 +265,7 @@ fn split(
         notes.push(format!(
             "`{}` has {} outside of its class folders, ignored",
             part.display(),
-            counted(loose.images.len(), "image")
+            pluralize(loose.images.len(), "image")
         ));
     }
     if !others.is_empty() {
@@ -288,7 +288,7 @@ fn no_pictures(folder: &Path, no_class: bool, loose: &Listing) -> anyhow::Error 
         return error_with_hint(
             format!(
                 "`{path}` contains {} but no class folders with images",
-                counted(loose.images.len(), "image")
+                pluralize(loose.images.len(), "image")
             ),
             format!(
                 "put the images of each class in their own folder, such as `{path}/cat/{example}`"

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use image::RgbImage;
 
 use crate::data::decode::{DecodeOptions, decode_bytes, pixels, read};
-use crate::data::ordered::caught;
+use crate::data::ordered::catch_panic;
 use crate::data::turns::Turns;
 
 /// The source of the images of a split.
@@ -202,7 +202,7 @@ impl Split {
         work: impl FnOnce(&RgbImage) -> Result<T>,
     ) -> Result<T> {
         let place = self.places[index] as usize;
-        caught(|| match &*self.pictures {
+        catch_panic(|| match &*self.pictures {
             Pictures::Files(paths) => {
                 let bytes = read(&paths[place])?;
                 // Held until the decoded image is dropped.

@@ -14,9 +14,9 @@ use crate::error::error_with_hint;
 use crate::eval::interval::wilson;
 use crate::eval::mcnemar::{exact, holm};
 use crate::eval::metrics::{FIVE, Judgement};
+use crate::text::pluralize;
 use crate::train::Epoch;
 use crate::train::checkpoint::history::Settings;
-use crate::words::counted;
 
 /// File name of the whole comparison, as printed by `resnet eval --compare --format json`.
 pub const COMPARISON: &str = "comparison.json";
@@ -399,7 +399,7 @@ fn caption(data: &ComparisonData, images: usize, models: &[Compared]) -> String 
     } else {
         ""
     };
-    let images = counted(images, "image");
+    let images = pluralize(images, "image");
     let mut caption = format!("{data}, {split}: {images}{held_out}");
     for (remark, places) in remarks(models) {
         let names: Vec<&str> = places.iter().map(|&at| models[at].model.as_str()).collect();

@@ -31,7 +31,7 @@ pub fn section(page: &mut Html, examined: &Examined) {
             "<i class=\"bin\" style=\"{0};height:{accuracy:.2}%\"></i><i class=\"gap {kind}\" style=\"{0};bottom:{low:.2}%;height:{1:.2}%\" title=\"{2}: confidence {confidence:.1} %, accuracy {accuracy:.1} %\"></i>\n",
             place(index),
             high - low,
-            crate::words::counted(bin.images as usize, "image")
+            crate::text::pluralize(bin.images as usize, "image")
         ));
     }
     page.raw("<svg class=\"ideal\" viewBox=\"0 0 1000 1000\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"Reliability diagram\"><path d=\"M0 1000L1000 0\"/></svg>\n</div>\n<div class=\"counts\">\n");

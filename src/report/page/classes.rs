@@ -71,7 +71,7 @@ fn table(page: &mut Html, classes: &[ClassMetrics]) {
         page.raw("<tr>");
         page.cell(&class.label, None);
         page.cell(
-            &crate::words::thousands(class.images),
+            &crate::text::thousands(class.images),
             Some(class.images as f64),
         );
         for part in [class.precision, class.recall, class.f1] {
@@ -92,7 +92,7 @@ fn table(page: &mut Html, classes: &[ClassMetrics]) {
     let images: usize = sorted.iter().map(|class| class.images).sum();
     page.raw(&format!(
         "<td class=\"number\">{}</td>",
-        crate::words::thousands(images)
+        crate::text::thousands(images)
     ));
     let count = sorted.len().max(1) as f64;
     for of in [

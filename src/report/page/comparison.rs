@@ -18,7 +18,7 @@ use crate::data::DecodeOptions;
 use crate::data::sets::Split;
 use crate::report::comparison::{Compared, Comparison, Pair};
 use crate::report::date::Date;
-use crate::words::counted;
+use crate::text::pluralize;
 
 /// Colors of models, as the style sheet has them.
 const COLORS: usize = 8;
@@ -50,7 +50,7 @@ impl ComparisonPage<'_> {
         let names = short_names(&comparison.models);
         let mut page = Html::default();
         let heading = Heading {
-            name: format!("Comparison of {}", counted(names.len(), "model")),
+            name: format!("Comparison of {}", pluralize(names.len(), "model")),
             what: measured_on(&comparison.caption).to_owned(),
             detail: String::new(),
             date: Some(Date::now()),
@@ -174,7 +174,7 @@ fn verdict(page: &mut Html, comparison: &Comparison, names: &[String]) {
     if comparison.skipped > 0 {
         page.raw(&format!(
             "<p class=\"note\">{} could not be read for all models and were left out.</p>\n",
-            counted(comparison.skipped, "image")
+            pluralize(comparison.skipped, "image")
         ));
     }
     page.raw("</header>\n");

@@ -5,7 +5,7 @@ use super::images::tiles;
 use crate::data::DatasetSurvey;
 use crate::data::survey::{DuplicateGroup, SplitOverlap};
 use crate::report::examined::Examined;
-use crate::words::{counted, thousands};
+use crate::text::{pluralize, thousands};
 
 /// Files that are listed, at most.
 const LISTED: usize = 20;
@@ -64,7 +64,7 @@ fn problems(page: &mut Html, data: &DatasetSurvey) {
     if !data.unreadable.is_empty() {
         page.raw(&format!(
             "<p class=\"warning\"><b>Unreadable</b> {}, left out</p>\n",
-            counted(data.unreadable.len(), "image")
+            pluralize(data.unreadable.len(), "image")
         ));
         let files = data.unreadable.iter();
         let files = files.map(|one| format!("{}: {}", one.image.image, one.reason));
@@ -80,7 +80,7 @@ fn problems(page: &mut Html, data: &DatasetSurvey) {
     if labels > 0 {
         page.raw(&format!(
             "<p class=\"warning\"><b>Duplicates</b> {} in two classes: one of the labels is wrong</p>\n",
-            counted(labels, "image")
+            pluralize(labels, "image")
         ));
     }
     let spread =
@@ -111,9 +111,9 @@ fn problems(page: &mut Html, data: &DatasetSurvey) {
         page.raw(&format!(
             "<p>Largest class: {} ({}); smallest: {} ({}).</p>\n",
             name(largest.0, NAME),
-            counted(largest.1, "training image"),
+            pluralize(largest.1, "training image"),
             name(smallest.0, NAME),
-            counted(smallest.1, "training image"),
+            pluralize(smallest.1, "training image"),
         ));
     }
     for note in &data.notes {
@@ -125,7 +125,7 @@ fn problems(page: &mut Html, data: &DatasetSurvey) {
 pub fn shared(overlap: &SplitOverlap) -> String {
     let [first, second] = overlap.splits.map(whole);
     let verb = if overlap.images == 1 { "is" } else { "are" };
-    let images = counted(overlap.images, &format!("{second} image"));
+    let images = pluralize(overlap.images, &format!("{second} image"));
     format!("{images} {verb} in the {first} set, too")
 }
 

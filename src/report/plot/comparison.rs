@@ -11,7 +11,7 @@ use super::curves::{Curve, Plot, panel};
 use super::scale::{tick, ticks};
 use super::words::{WIDTH, cut_middle, room};
 use super::{Colour, Figure};
-use crate::words::wrapped;
+use crate::text::wrapped;
 
 /// Width of the figure.
 const SIZE: i32 = 960;

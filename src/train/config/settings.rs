@@ -4,13 +4,13 @@ use crate::data::DecodeOptions;
 use crate::data::augment::Augmentation;
 use crate::error::{usage_error, without_backtrace};
 use crate::model::{Architecture, Frozen, Preprocess, config::CIFAR_DEPTHS};
+use crate::text::pluralize;
 use crate::train::checkpoint::best::BestBy;
 use crate::train::config::recipe::Recipe;
 use crate::train::config::validate::wrong;
 use crate::train::config::values::{PictureSize, StemRule};
 use crate::train::learner::lr_schedule::Scheduler;
 use crate::train::learner::optimizer::{OptimiserConfig, OptimiserKind};
-use crate::words::counted;
 use anyhow::Result;
 use candle_core::DType;
 use serde::Serialize;
@@ -296,7 +296,7 @@ impl fmt::Display for Settings {
             "{}; {} over {}; batch size {}; {height}x{width} px, augmentation {}",
             self.optimizer_in_words(),
             self.schedule_in_words(),
-            counted(self.epochs, "epoch"),
+            pluralize(self.epochs, "epoch"),
             self.batch_size,
             self.augmentation_in_words()
         )?;

@@ -3,10 +3,10 @@
 use crate::error::usage_error;
 use crate::model::description::ModuleKind;
 use crate::model::{Frozen, ModelConfig, describe};
+use crate::text::pluralize;
 use crate::train::config::settings::Settings;
 use crate::train::data::loader::Feed;
 use crate::train::learner::lr_schedule::Schedule;
-use crate::words::counted;
 use anyhow::Result;
 
 /// Returns whether the last batch of an epoch is dropped: on request if it is incomplete, or if it has fewer images than batch
@@ -69,7 +69,7 @@ pub fn check_batches(settings: &Settings, feed: &Feed, fewest: usize) -> Result<
         return Err(usage_error(
             format!(
                 "--drop-last leaves no batch: {} do not fill one of {}",
-                counted(pictures, "image"),
+                pluralize(pictures, "image"),
                 settings.batch_size
             ),
             "pass a smaller --batch-size, or leave --drop-last out",

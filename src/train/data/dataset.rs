@@ -12,6 +12,7 @@ use crate::error::error_with_hint;
 use crate::eval::EvalOptions;
 use crate::hub::Progress;
 use crate::model::{ModelConfig, Preprocess};
+use crate::text::pluralize;
 use crate::train::config::defaults::{Situation, defaults, usual_epochs};
 use crate::train::config::recipe::Recipe;
 use crate::train::config::settings::{Settings, architecture};
@@ -23,7 +24,6 @@ use crate::train::memory::ensure_fake;
 use crate::train::observe::observer::Watch;
 use crate::weights::RunNote;
 use crate::weights::run::{Carved, canonical};
-use crate::words::counted;
 use anyhow::{Context, Error, Result};
 use std::collections::BTreeSet;
 use std::path::{self, Path};
@@ -167,7 +167,7 @@ impl Data {
             if usual != epochs {
                 watch.note(&format!(
                     "--max-steps {steps} shortens the schedule to {}; add `--epochs {usual}` to keep the default one",
-                    counted(epochs, "epoch")
+                    pluralize(epochs, "epoch")
                 ));
             }
         }
@@ -222,21 +222,21 @@ impl Data {
             })
         };
         let test = match self.set.test.as_ref().filter(|test| !test.is_empty()) {
-            Some(test) => Some(make(test, "test", counted(test.len(), "test image"))?),
+            Some(test) => Some(make(test, "test", pluralize(test.len(), "test image"))?),
             None => None,
         };
         Ok(match (&self.set.val, self.carved) {
             (Some(val), Some(part)) => {
                 let text = format!(
                     "{} held out of train ({} % of each class, seed {})",
-                    counted(val.len(), "image"),
+                    pluralize(val.len(), "image"),
                     100.0 * part,
                     settings.seed
                 );
                 (Some(make(val, "train", text)?), test)
             }
             (Some(val), None) => {
-                let text = counted(val.len(), "validation image");
+                let text = pluralize(val.len(), "validation image");
                 (Some(make(val, "val", text)?), test)
             }
             (None, _) => (test, None),
@@ -299,7 +299,7 @@ fn small_classes(labels: &[String], counts: &[usize]) -> Option<Error> {
         [] => return None,
         [(label, count)] => format!(
             "class `{label}` has {}, fewer than {FEW_IMAGES}",
-            counted(**count, "training image")
+            pluralize(**count, "training image")
         ),
         several => {
             let named = several.iter().take(MOST_NAMED);
@@ -312,7 +312,7 @@ fn small_classes(labels: &[String], counts: &[usize]) -> Option<Error> {
             };
             format!(
                 "{} have fewer than {FEW_IMAGES} training images: {}{rest}",
-                counted(several.len(), "class"),
+                pluralize(several.len(), "class"),
                 named.join(", ")
             )
         }

@@ -6,13 +6,13 @@ use crate::infer::{Plan, Work};
 use crate::model::{Frozen, ModelConfig, ResNet};
 use crate::nn::Targets;
 use crate::ops::Form;
+use crate::text::pluralize;
 use crate::train::config::settings::Settings;
 use crate::train::data::loader::Feed;
 use crate::train::data::validation::Validation;
 use crate::train::learner::{Input, Learner};
 use crate::train::observe::observer::Watch;
 use crate::train::trainer::Run;
-use crate::words::counted;
 use anyhow::{Result, bail};
 use candle_core::{Device, Tensor};
 use std::sync::Arc;
@@ -190,7 +190,7 @@ impl Run {
         };
         watch.note(&format!(
             "computing the features of {} once",
-            counted(
+            pluralize(
                 train.len() + self.validation.as_ref().map_or(0, Validation::images),
                 "image"
             )

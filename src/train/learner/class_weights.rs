@@ -3,8 +3,8 @@
 use crate::data::sets::Split;
 use crate::error::{error_with_hint, why_unreadable};
 use crate::nn::loss::balanced;
+use crate::text::pluralize;
 use crate::train::config::settings::{ClassWeights, Settings};
-use crate::words::counted;
 use anyhow::{Context, Result};
 use std::path::Path;
 
@@ -33,7 +33,7 @@ fn read_weights(file: &Path, classes: usize) -> Result<Vec<f64>> {
             why_unreadable(&error),
             format!(
                 "pass `auto`, or a file of {} with one number each, in the order of the classes",
-                counted(classes, "line")
+                pluralize(classes, "line")
             ),
         )
     })?;
@@ -57,8 +57,8 @@ fn read_weights(file: &Path, classes: usize) -> Result<Vec<f64>> {
         return Err(error_with_hint(
             format!(
                 "{} for {}",
-                counted(weights.len(), "weight"),
-                counted(classes, "class")
+                pluralize(weights.len(), "weight"),
+                pluralize(classes, "class")
             ),
             "write one number per line, in the order of the classes",
         ));

@@ -2,11 +2,11 @@
 
 use crate::error::{error_with_hint, one_line, usage_error};
 use crate::model::ModelConfig;
+use crate::text::pluralize;
 use crate::train::config::recipe::Recipe;
 use crate::train::config::settings::{Settings, architecture};
 use crate::train::observe::observer::Watch;
 use crate::weights::{Checkpoint, Fetch};
-use crate::words::counted;
 use anyhow::Result;
 use candle_core::{Device, Shape, Tensor};
 use std::collections::HashMap;
@@ -94,7 +94,7 @@ impl Start {
             return Err(usage_error(
                 format!(
                     "cannot train with --mean and --std of {}: model `{}` takes {}",
-                    counted(channels, "channel"),
+                    pluralize(channels, "channel"),
                     card.name,
                     config.in_channels
                 ),
@@ -110,7 +110,7 @@ impl Start {
             tensors.retain(|name, _| !name.starts_with("fc."));
             watch.note(&format!(
                 "the last layer is new: the dataset has {}, the model {}",
-                counted(labels.len(), "class"),
+                pluralize(labels.len(), "class"),
                 if config.classes == labels.len() {
                     "as many others".to_owned()
                 } else {

@@ -17,12 +17,12 @@ mod available;
 use crate::error::error_with_hint;
 use crate::model::description::{Call, ModuleKind};
 use crate::model::{Frozen, ModelConfig, ShortcutKind, describe};
+use crate::text::{format_bytes, pluralize};
 use crate::train::config::settings::Settings;
 use crate::train::data::features;
 use crate::train::data::loader::Feed;
 use crate::train::data::validation::Validation;
 use crate::train::learner::optimizer::OptimiserKind;
-use crate::words::{amount, counted};
 use anyhow::Result;
 use available::available_bytes;
 use candle_core::{DType, Device};
@@ -43,9 +43,9 @@ pub fn ensure_fake(count: usize, input: [usize; 3]) -> Result<()> {
         Some(available) => Err(error_with_hint(
             format!(
                 "{} of {channels}x{height}x{width} need {} of memory, and {} are free",
-                counted(count, "input"),
-                amount(needed),
-                amount(available)
+                pluralize(count, "input"),
+                format_bytes(needed),
+                format_bytes(available)
             ),
             "pass fewer inputs, or a smaller `--image-size`",
         )),
@@ -89,16 +89,19 @@ pub fn ensure(
     };
     let [height, width] = settings.preprocess.size;
     let what = if needed == step {
-        format!("a step of {} of {height}x{width}", counted(images, "image"))
+        format!(
+            "a step of {} of {height}x{width}",
+            pluralize(images, "image")
+        )
     } else {
-        let validated = counted(validated, "image");
+        let validated = pluralize(validated, "image");
         format!("validating {validated} of {height}x{width} at a time")
     };
     Err(error_with_hint(
         format!(
             "{what} needs about {} of memory, and {} are free",
-            amount(needed),
-            amount(available)
+            format_bytes(needed),
+            format_bytes(available)
         ),
         "pass a smaller --batch-size (with --grad-accumulation N for one step per N batches), --image-size or --depth",
     ))
@@ -116,7 +119,7 @@ fn ensure_parameters(config: &ModelConfig, settings: &Settings) -> Result<()> {
     Err(error_with_hint(
         format!(
             "the network needs {} of memory for training, more than there is",
-            amount(bytes)
+            format_bytes(bytes)
         ),
         "pass a smaller --width, --width-per-group or --depth",
     ))

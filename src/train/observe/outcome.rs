@@ -1,7 +1,7 @@
 //! The outcome of a run.
 
+use crate::text::pluralize;
 use crate::train::checkpoint::best::BestBy;
-use crate::words::counted;
 use std::path::PathBuf;
 
 /// The outcome of a run.
@@ -55,7 +55,7 @@ impl Ended {
         if let Why::NoBetter(epochs) = self.why {
             sentences.push(format!(
                 "early stopping: no improvement in {}",
-                counted(epochs, "epoch")
+                pluralize(epochs, "epoch")
             ));
         }
         if let Why::Stopped { step } = self.why {
@@ -79,7 +79,7 @@ impl Ended {
             sentences.push(format!(
                 "test: {:.2} % top-1 on {} (used neither for training nor for selection)",
                 tested.top1,
-                counted(tested.images, "image")
+                pluralize(tested.images, "image")
             ));
         }
         sentences

@@ -3,7 +3,7 @@
 //! No run depends on them: if one cannot be drawn or written, a warning says so and the run continues.
 
 use crate::data::DatasetSurvey;
-use crate::data::ordered::caught;
+use crate::data::ordered::catch_panic;
 use crate::eval::Evaluation;
 use crate::explain::Explainer;
 use crate::infer::Work;
@@ -15,6 +15,7 @@ use crate::report::page::{Again, Heading, Headline, Learning, Page, Settings, St
 use crate::report::plot::Figure;
 use crate::report::plot::curves::{Point, learning_curves};
 use crate::report::{REPORT, write_page};
+use crate::text::{pluralize, thousands};
 use crate::train::checkpoint::run_dir::RunFolder;
 use crate::train::config::recipe::Recipe;
 use crate::train::data::validation::Measured;
@@ -22,7 +23,6 @@ use crate::train::observe::observer::{COLUMNS, Epoch, Watch};
 use crate::train::observe::outcome::{Ended, Why};
 use crate::train::observe::tensorboard::read::scalars_of;
 use crate::train::trainer::Run;
-use crate::words::{counted, thousands};
 use anyhow::Result;
 use std::time::{Duration, Instant};
 
@@ -46,7 +46,7 @@ impl Run {
             return;
         }
         let start = Instant::now();
-        let drawn = caught(|| self.save_curves(&self.curves(&self.epochs())?));
+        let drawn = catch_panic(|| self.save_curves(&self.curves(&self.epochs())?));
         self.drawing.last = Some((Instant::now(), start.elapsed()));
         if let Err(error) = drawn
             && !self.drawing.is_said_to_fail
@@ -69,7 +69,7 @@ impl Run {
         examined: Option<(Evaluation, ResNet)>,
         watch: &mut dyn Watch,
     ) {
-        if let Err(error) = caught(|| self.write_report(ended, examined)) {
+        if let Err(error) = catch_panic(|| self.write_report(ended, examined)) {
             watch.warning(&error.context("the report cannot be written"));
         }
     }
@@ -140,10 +140,10 @@ impl Run {
             detail: format!(
                 "{} parameters, {} in {}, {} ({})",
                 thousands(parameters),
-                counted(self.images(), "training image"),
-                counted(self.identity.labels.len(), "class"),
-                counted(self.standing.epoch as usize, "epoch"),
-                counted(self.standing.step as usize, "step"),
+                pluralize(self.images(), "training image"),
+                pluralize(self.identity.labels.len(), "class"),
+                pluralize(self.standing.epoch as usize, "epoch"),
+                pluralize(self.standing.step as usize, "step"),
             ),
             date: Some(Date::now()),
         }
@@ -188,7 +188,7 @@ impl Run {
         };
         let on = measured.map_or_else(
             || data.to_owned(),
-            |([_, all], split)| format!("{} of {data}", counted(all, kind(split))),
+            |([_, all], split)| format!("{} of {data}", pluralize(all, kind(split))),
         );
         let mut figures = Vec::new();
         if let Some((epoch, _)) = ended.best {
@@ -210,7 +210,7 @@ impl Run {
         match ended.why {
             Why::NoBetter(epochs) => notes.push(format!(
                 "Stopped early: {} without a better one.",
-                counted(epochs as usize, "epoch")
+                pluralize(epochs as usize, "epoch")
             )),
             Why::Stopped { step } => {
                 notes.push(format!("Stopped after step {}.", thousands(step as usize)));
@@ -223,7 +223,7 @@ impl Run {
         if self.feed.left_out() > 0 {
             notes.push(format!(
                 "{} could not be read.",
-                counted(self.feed.left_out(), "training image")
+                pluralize(self.feed.left_out(), "training image")
             ));
         }
         Headline {

@@ -1,6 +1,7 @@
 //! The start of a run: its description, the notes that go with it, and the head of `config.toml`.
 
 use crate::model::{Frozen, StemKind};
+use crate::text::{pluralize, thousands};
 use crate::train::checkpoint::best::BestBy;
 use crate::train::data::batching::steps;
 use crate::train::learner::init::DEFAULT_MODEL;
@@ -8,7 +9,6 @@ use crate::train::learner::lr_schedule::Scheduler;
 use crate::train::observe::observer::{Beginning, Watch};
 use crate::train::trainer::Run;
 use crate::weights::run::Seen;
-use crate::words::{counted, thousands};
 use anyhow::Result;
 
 /// Validation images below which the top-1 of many epochs is equal.
@@ -91,8 +91,8 @@ impl Run {
                 "{} ({part}{} parameters) on {} in {}",
                 self.card.name,
                 thousands(all),
-                counted(self.images(), "image"),
-                counted(self.identity.labels.len(), "class")
+                pluralize(self.images(), "image"),
+                pluralize(self.identity.labels.len(), "class")
             ),
         )];
         if self.standing.step > 0 {
@@ -172,8 +172,8 @@ impl Run {
         let steps = steps(&self.settings, self.feed.batches_an_epoch());
         format!(
             "{} of {}, batch size {}, {}",
-            counted(self.settings.epochs, "epoch"),
-            counted(steps, "step"),
+            pluralize(self.settings.epochs, "epoch"),
+            pluralize(steps, "step"),
             self.settings.batch_size,
             self.settings.schedule_in_words()
         )
@@ -217,7 +217,7 @@ impl Run {
         if is_new && self.feed.is_of_files() && (is_few || self.is_photographs) {
             remarks.push(format!(
                 "training from scratch on {} per class: a pretrained start (`-m {DEFAULT_MODEL}`) usually does better",
-                counted(images / classes.max(1), "image")
+                pluralize(images / classes.max(1), "image")
             ));
         }
         remarks
@@ -230,7 +230,7 @@ impl Run {
         is_few.then(|| {
             format!(
                 "{} are too few to tell epochs apart reliably: `last/` may be as good as `best/`",
-                counted(images, "validation image")
+                pluralize(images, "validation image")
             )
         })
     }

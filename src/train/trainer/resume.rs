@@ -2,6 +2,7 @@
 
 use crate::datasets::DataName;
 use crate::error::{error_with_hint, one_line, usage_error};
+use crate::text::{pluralize, shell_word};
 use crate::train::checkpoint::run_dir::{RunFolder, Which};
 use crate::train::checkpoint::state::{Identity, Standing, State, under};
 use crate::train::config::recipe::Recipe;
@@ -15,7 +16,6 @@ use crate::train::observe::outcome::Why;
 use crate::train::trainer::Run;
 use crate::train::trainer::build::{Parts, instructions};
 use crate::train::trainer::finish::BEST;
-use crate::words::{counted, shell_word};
 use anyhow::{Context, Result};
 use std::collections::HashMap;
 use std::path::Path;
@@ -138,14 +138,14 @@ impl Run {
         let folder = self.folder.as_ref()?.path().display().to_string();
         let done = match self.end()? {
             Why::NoBetter(patience) => {
-                let patience = counted(patience, "epoch");
+                let patience = pluralize(patience, "epoch");
                 format!("the run stopped early after epoch {epoch}: no improvement in {patience}")
             }
             Why::Done | Why::Stopped { .. } if self.is_last_step() => {
-                format!("the run is finished after {}", counted(step, "step"))
+                format!("the run is finished after {}", pluralize(step, "step"))
             }
             Why::Done | Why::Stopped { .. } => {
-                format!("the run is finished after {}", counted(epoch, "epoch"))
+                format!("the run is finished after {}", pluralize(epoch, "epoch"))
             }
         };
         let more = match self.settings.epochs {
@@ -256,7 +256,7 @@ impl Run {
             let lr = |settings| schedule(settings, steps_an_epoch).lr(standing.step);
             watch.note(&format!(
                 "the run now has {}, not {}: the learning rate follows the new schedule, {:.3e} in the next step instead of {:.3e}",
-                counted(settings.epochs, "epoch"),
+                pluralize(settings.epochs, "epoch"),
                 before.epochs,
                 lr(&settings),
                 lr(&before)

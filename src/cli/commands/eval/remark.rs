@@ -1,7 +1,7 @@
 //! Reasons for optimistic metrics: the model was trained on the images, or they selected its best epoch.
 
+use crate::text::pluralize;
 use crate::weights::run::Seen;
-use crate::words::counted;
 
 /// The reason why the metrics of a model are optimistic.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +32,7 @@ impl Remark {
                 } else {
                     "the same images selected the best epoch"
                 };
-                let images = counted(by.images, "image");
+                let images = pluralize(by.images, "image");
                 let long = format!(
                     "{short} (epoch {}: {:.2} % top-1 on {images})",
                     by.epoch, by.val_top1
@@ -41,7 +41,7 @@ impl Remark {
             }
             Seen::LearntAndChose(by) => {
                 let short = "the model was trained on most of these images, and the others selected the best epoch";
-                let images = counted(by.images, "image");
+                let images = pluralize(by.images, "image");
                 let long = format!(
                     "{short} (epoch {}: {:.2} % top-1 on {images})",
                     by.epoch, by.val_top1

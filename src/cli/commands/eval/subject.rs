@@ -71,7 +71,7 @@ impl<'a> Subject<'a> {
 
     /// Returns the location of its weights: the canonical path of a file, or a name if there is no file.
     pub fn weights(&self) -> PathBuf {
-        let shown = Path::new(self.checkpoint.shown());
+        let shown = Path::new(self.checkpoint.display_name());
         shown.canonicalize().unwrap_or_else(|_| shown.to_owned())
     }
 

@@ -8,7 +8,7 @@ use super::super::html::{Html, escape, file_name, name};
 use super::{ComparisonPage, NAME, badge};
 use crate::data::turns::Turns;
 use crate::report::pictures::thumbnail;
-use crate::words::counted;
+use crate::text::pluralize;
 
 /// Images shown per model.
 const IMAGES: usize = 8;
@@ -42,7 +42,7 @@ impl ComparisonPage<'_> {
                 "<h3>{} Only {}: {}</h3>\n",
                 badge(model),
                 name(model_name, NAME),
-                counted(places.len(), "image")
+                pluralize(places.len(), "image")
             ));
             let shown = places.iter().take(IMAGES);
             let shown: Vec<Shown> = shown

@@ -3,7 +3,7 @@
 use super::super::html::{Html, escape, name};
 use super::{COLORS, NAME, badge, best};
 use crate::report::comparison::{Comparison, LEVEL};
-use crate::words::thousands;
+use crate::text::thousands;
 
 /// Writes the figures of each model.
 pub fn models(page: &mut Html, comparison: &Comparison, names: &[String]) {

@@ -4,7 +4,7 @@ use console::{measure_text_width, truncate_str};
 use std::borrow::Cow;
 
 /// Returns a number with its noun: `1 image`, `6,000 images`, `2 classes`.
-pub fn counted(number: impl TryInto<u64>, noun: &str) -> String {
+pub fn pluralize(number: impl TryInto<u64>, noun: &str) -> String {
     // A number too large for u64 takes the plural, too.
     let number = number.try_into().unwrap_or(u64::MAX);
     let ending = match number {
@@ -29,7 +29,7 @@ pub fn thousands(number: impl TryInto<u64>) -> String {
 }
 
 /// Returns an amount of memory: `0.3 MB`, `85 MB`, `1.5 GB`.
-pub fn amount(bytes: u64) -> String {
+pub fn format_bytes(bytes: u64) -> String {
     let megabytes = bytes as f64 / 1e6;
     let (number, unit) = match megabytes {
         // What rounds to 1000 MB is a gigabyte.
@@ -111,21 +111,21 @@ mod tests {
 
     #[test]
     fn one_is_singular_and_all_others_are_plural() {
-        assert_eq!(counted(1_u64, "image"), "1 image");
-        assert_eq!(counted(0_usize, "image"), "0 images");
-        assert_eq!(counted(1_usize, "class"), "1 class");
-        assert_eq!(counted(999_u32, "class"), "999 classes");
-        assert_eq!(counted(1000_u32, "class"), "1,000 classes");
-        assert_eq!(counted(1_281_167_u32, "image"), "1,281,167 images");
+        assert_eq!(pluralize(1_u64, "image"), "1 image");
+        assert_eq!(pluralize(0_usize, "image"), "0 images");
+        assert_eq!(pluralize(1_usize, "class"), "1 class");
+        assert_eq!(pluralize(999_u32, "class"), "999 classes");
+        assert_eq!(pluralize(1000_u32, "class"), "1,000 classes");
+        assert_eq!(pluralize(1_281_167_u32, "image"), "1,281,167 images");
     }
 
     #[test]
     fn amounts_have_two_digits_or_more() {
-        assert_eq!(amount(0), "0.0 MB");
-        assert_eq!(amount(9_949_999), "9.9 MB");
-        assert_eq!(amount(9_950_000), "10 MB");
-        assert_eq!(amount(999_499_999), "999 MB");
-        assert_eq!(amount(999_500_000), "1.0 GB");
-        assert_eq!(amount(12_288_000_000_000), "12288 GB");
+        assert_eq!(format_bytes(0), "0.0 MB");
+        assert_eq!(format_bytes(9_949_999), "9.9 MB");
+        assert_eq!(format_bytes(9_950_000), "10 MB");
+        assert_eq!(format_bytes(999_499_999), "999 MB");
+        assert_eq!(format_bytes(999_500_000), "1.0 GB");
+        assert_eq!(format_bytes(12_288_000_000_000), "12288 GB");
     }
 }
