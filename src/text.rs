@@ -1,4 +1,4 @@
-//! Words for every message: numbers with their nouns, amounts of memory, and words of a shell's command line.
+//! Text of messages: numbers with their nouns and units, words of a shell's command line, and line breaks.
 
 use console::{measure_text_width, truncate_str};
 use std::borrow::Cow;
@@ -41,6 +41,18 @@ pub fn format_bytes(bytes: u64) -> String {
     } else {
         format!("{number:.0} {unit}")
     }
+}
+
+/// Formats a count in at most seven columns: `272.5 K`, `25.56 M`, `4.09 G`.
+pub fn format_count(count: u64) -> String {
+    let count = count as f64;
+    let (scaled, unit) = match count {
+        small if small < 1e3 => return format!("{small}"),
+        small if small < 999_950.0 => (small / 1e3, "K"),
+        middle if middle < 999.95e6 => (middle / 1e6, "M"),
+        large => (large / 1e9, "G"),
+    };
+    format!("{scaled:.1} {unit}")
 }
 
 /// Returns `text` as one word of a shell's command line, quoted if needed.
@@ -117,6 +129,20 @@ mod tests {
         assert_eq!(pluralize(999_u32, "class"), "999 classes");
         assert_eq!(pluralize(1000_u32, "class"), "1,000 classes");
         assert_eq!(pluralize(1_281_167_u32, "image"), "1,281,167 images");
+    }
+
+    #[test]
+    fn counts_have_one_decimal_and_a_unit() {
+        for (count, shown) in [
+            (0, "0"),
+            (999, "999"),
+            (272_474, "272.5 K"),
+            (999_950, "1.0 M"),
+            (25_557_032, "25.6 M"),
+            (4_089_184_256, "4.1 G"),
+        ] {
+            assert_eq!(format_count(count), shown);
+        }
     }
 
     #[test]

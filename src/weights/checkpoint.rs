@@ -57,7 +57,7 @@ impl Checkpoint {
         let place = Place::find(model, hub)?;
         let configuration = place.configuration();
         let opened = Opened::new(place, configuration)?;
-        let display_name = opened.display_name.clone();
+        let display_name = opened.shown.clone();
         Self::new(opened).with_context(|| format!("cannot load weights `{display_name}`"))
     }
 
@@ -66,7 +66,7 @@ impl Checkpoint {
             card,
             tensors,
             files,
-            display_name,
+            shown,
         } = opened;
         let mut weights = Vec::with_capacity(tensors.len());
         for (name, named) in tensors {
@@ -95,7 +95,7 @@ impl Checkpoint {
             card,
             tensors: weights,
             data: files.into_iter().map(|file| file.data).collect(),
-            display_name,
+            display_name: shown,
             not_finite: Mutex::default(),
         })
     }

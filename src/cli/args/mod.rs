@@ -5,4 +5,5 @@ pub mod device;
 pub mod files;
 pub mod numbers;
 pub mod preprocess;
+pub mod probability;
 pub mod workers;

@@ -3,7 +3,7 @@
 //! clap completes either fixed values or files. So the names are given to it as fixed values, and its script is then told to
 //! offer files too: bash, zsh and fish do; PowerShell and Elvish complete options and commands alone.
 
-use crate::cli::command;
+use crate::cli::parser::command;
 use crate::datasets::Known;
 use clap::Command;
 use clap::builder::PossibleValuesParser;

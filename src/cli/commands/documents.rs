@@ -2,8 +2,11 @@
 //!
 //! `--completions SHELL` and `--man-pages DIR` take no subcommand, so they are looked for before the rest is parsed.
 
+use crate::cli::commands::completions;
+use crate::cli::help::man;
 use crate::cli::output::console::Console;
-use crate::cli::{command, commands::completions, help::man, print};
+use crate::cli::output::stdout::print;
+use crate::cli::parser::command;
 use crate::error::error_with_hint;
 use crate::text::pluralize;
 use crate::weights::write_whole;

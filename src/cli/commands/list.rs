@@ -1,12 +1,11 @@
 //! `resnet summary --list`: the names that MODEL knows, with the sizes of their models.
 
-use crate::cli::output::comparison::amount;
 use crate::cli::output::terminal::{COLUMNS, Look};
 use crate::hub::Silent;
 use crate::model::description::Call;
 use crate::model::{ModelConfig, describe};
 
-use crate::text::thousands;
+use crate::text::{format_count, thousands};
 use crate::weights::{Card, Remote, named_models};
 use anyhow::Result;
 use serde::Serialize;
@@ -96,7 +95,12 @@ pub fn table(models: &[Named], look: Look) -> String {
         let [_, channels, height, width] = model.input;
         let parameters = thousands(model.total_params as usize);
         let input = format!("{channels}x{height}x{width}");
-        let cells = [model.model, &parameters, &amount(model.mult_adds), &input];
+        let cells = [
+            model.model,
+            &parameters,
+            &format_count(model.mult_adds),
+            &input,
+        ];
         line(cells, &tag(model));
     }
     text

@@ -39,22 +39,22 @@ fn way_out(path: &Path) -> String {
     if written == "sample" || NAMES.contains(&written.as_ref()) {
         return format!("it is a model: pass it as `-m {written}`, with an image");
     }
-    match near(path).as_slice() {
+    match suggest(path).as_slice() {
         [] => match path.parent().filter(|folder| *folder != Path::new("")) {
             Some(folder) if !folder.is_dir() => {
                 format!("there is no folder `{}`", folder.display())
             }
             _ => "pass image files, folders of images, or - to read paths from stdin".to_owned(),
         },
-        near => {
-            let near = near.iter().map(|path| format!("`{}`", path.display()));
-            format!("did you mean {}?", near.collect::<Vec<_>>().join(" or "))
+        similar => {
+            let similar = similar.iter().map(|path| format!("`{}`", path.display()));
+            format!("did you mean {}?", similar.collect::<Vec<_>>().join(" or "))
         }
     }
 }
 
 /// The images and folders beside `path` whose names are like its own, the most similar first.
-fn near(path: &Path) -> Vec<PathBuf> {
+fn suggest(path: &Path) -> Vec<PathBuf> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let stem = |path: &Path| {
         let stem = path.file_stem().unwrap_or_default();

@@ -1,5 +1,6 @@
 //! The commands: each has its flags and turns them into a call of the library.
 
+mod check;
 pub mod completions;
 pub mod documents;
 pub mod eval;

@@ -1,12 +1,14 @@
 //! `resnet predict`: classifies images.
 
-use crate::cli::Outcome;
 use crate::cli::args::device::{DTypeChoice, DeviceChoice};
 use crate::cli::args::files::{FileArgs, Written};
 use crate::cli::args::preprocess::{PreprocessArgs, in_words};
+use crate::cli::args::probability::probability;
 use crate::cli::commands::missing::missing;
+use crate::cli::exit::ExitStatus;
 use crate::cli::output::console::Console;
-use crate::cli::output::predictions::{Choice, Format, PredictionFile, Printer, probability};
+use crate::cli::output::prediction_file::{Format, PredictionFile};
+use crate::cli::output::predictions::{Choice, Printer};
 use crate::data::list_images;
 use crate::error::{error_with_hint, why_unreadable};
 use crate::hub::Progress;
@@ -80,9 +82,9 @@ pub fn run(
     device: DeviceChoice,
     threads: usize,
     console: &Console,
-) -> Result<Outcome> {
+) -> Result<ExitStatus> {
     let (device, dtype) = device.open(args.dtype, console)?;
-    let (paths, mut failed) = pictures(&args.inputs, console)?;
+    let (paths, mut failed) = images(&args.inputs, console)?;
     let output = args.output.as_deref();
     let mut read = vec![Path::new(&args.model)];
     read.extend(args.labels.as_deref());
@@ -97,7 +99,7 @@ pub fn run(
     if paths.is_empty() {
         Printer::new(args.format, file, choice)?.finish()?;
         // As with `xargs -r`, nothing to do is no failure; an empty folder has its own error.
-        return Ok(outcome(failed));
+        return Ok(ExitStatus::of_inputs(failed));
     }
     if paths.iter().all(|path| missing(path).is_some()) {
         let printer = Printer::new(args.format, file, choice)?;
@@ -150,7 +152,7 @@ pub fn run(
     let mut printer = Printer::new(args.format, file, choice)?;
     let mut written = Written::new(embedding);
     if printer.is_silent() {
-        console.start_pictures("predict", paths.len());
+        console.start_images("predict", paths.len());
     }
     let mut done = 0;
     predictor.predict_all(&paths, &options, |path, result| {
@@ -173,18 +175,18 @@ pub fn run(
     })?;
     console.finish();
     if let Some(file) = printer.finish()? {
-        let images = pluralize(paths.len(), "image");
+        let count = pluralize(paths.len(), "image");
         console.note(format_args!(
-            "predictions of {images} saved to {}",
+            "predictions of {count} saved to {}",
             file.display()
         ));
     }
     written.finish(features, folder.as_ref(), console)?;
-    Ok(outcome(failed))
+    Ok(ExitStatus::of_inputs(failed))
 }
 
 /// Reports images none of which is there.
-fn fail(paths: &[PathBuf], mut printer: Printer, console: &Console) -> Result<Outcome> {
+fn fail(paths: &[PathBuf], mut printer: Printer, console: &Console) -> Result<ExitStatus> {
     for path in paths {
         if let Some(error) = missing(path) {
             console.error(&error);
@@ -192,19 +194,11 @@ fn fail(paths: &[PathBuf], mut printer: Printer, console: &Console) -> Result<Ou
         }
     }
     printer.finish()?;
-    Ok(Outcome::SomeFailed)
-}
-
-fn outcome(failed: bool) -> Outcome {
-    if failed {
-        Outcome::SomeFailed
-    } else {
-        Outcome::Done
-    }
+    Ok(ExitStatus::SomeFailed)
 }
 
 /// Returns the images that the arguments name, in order, and whether a folder among them could not be read.
-fn pictures(inputs: &[PathBuf], console: &Console) -> Result<(Vec<PathBuf>, bool)> {
+fn images(inputs: &[PathBuf], console: &Console) -> Result<(Vec<PathBuf>, bool)> {
     let (mut paths, mut failed) = (Vec::new(), false);
     for input in inputs {
         if input == Path::new("-") {

@@ -3,9 +3,12 @@
 use crate::benchmark::time_forward;
 use crate::cli::args::architecture::ArchitectureArgs;
 use crate::cli::args::device::{DTypeChoice, DeviceChoice};
+use crate::cli::commands::list;
+use crate::cli::exit::ExitStatus;
 use crate::cli::output::console::Console;
+use crate::cli::output::stdout::print;
 use crate::cli::output::terminal::Look;
-use crate::cli::{Outcome, commands::list, output::timing, print};
+use crate::cli::output::timing;
 use crate::error::usage_error;
 use crate::model::config::CIFAR_DEPTHS;
 use crate::model::{ModelConfig, Preprocess, StemKind, describe};
@@ -115,7 +118,7 @@ enum Style {
     Json,
 }
 
-pub fn run(args: &Args, device: DeviceChoice, console: &Console) -> Result<Outcome> {
+pub fn run(args: &Args, device: DeviceChoice, console: &Console) -> Result<ExitStatus> {
     if args.list {
         return list_models(args.style);
     }
@@ -174,11 +177,11 @@ pub fn run(args: &Args, device: DeviceChoice, console: &Console) -> Result<Outco
         text.push_str(&timing::table(times, &description, what));
     }
     print(&text)?;
-    Ok(Outcome::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// Prints the models that have names.
-fn list_models(style: Style) -> Result<Outcome> {
+fn list_models(style: Style) -> Result<ExitStatus> {
     let models = list::all()?;
     print(&match style {
         Style::Json => list::json(&models)?,
@@ -190,7 +193,7 @@ fn list_models(style: Style) -> Result<Outcome> {
             ));
         }
     })?;
-    Ok(Outcome::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// Returns the network that MODEL or the flags describe, the name of MODEL, and the input size that it names.

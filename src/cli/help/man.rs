@@ -1,7 +1,8 @@
 //! The man pages: one for the program and one for each command.
 
 use crate::cli::help::{TOPICS, Topic};
-use crate::cli::{command, version};
+use crate::cli::parser::command;
+use crate::cli::version;
 use anyhow::Result;
 use clap::Command;
 use clap_mangen::Man;

@@ -15,7 +15,7 @@ pub struct Topic {
     /// The description in its man page.
     pub description: &'static str,
     /// Arguments that `-h` shows, by their clap id.
-    common: &'static [&'static str],
+    pub common: &'static [&'static str],
     /// Command lines with what they do. `-h` shows the first [`FEW`].
     pub examples: &'static [(&'static str, &'static str)],
 }
@@ -276,94 +276,4 @@ fn explained(examples: &[(&str, &str)]) -> String {
         .iter()
         .map(|(line, purpose)| format!("  {purpose}:\n    {line}\n"));
     format!("Examples:\n{}", examples.collect::<String>())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::{Cli, command};
-    use clap::CommandFactory;
-
-    /// The most lines of `-h` in a terminal of 80 columns.
-    const LINES: usize = 40;
-
-    fn named<'a>(command: &'a mut Command, topic: &Topic) -> &'a mut Command {
-        if topic.command == "resnet" {
-            command
-        } else {
-            command.find_subcommand_mut(topic.command).unwrap()
-        }
-    }
-
-    #[test]
-    fn every_flag_of_a_topic_is_one_of_its_commands() {
-        for topic in &TOPICS {
-            let mut command = Cli::command();
-            let known = named(&mut command, topic);
-            for id in topic.common {
-                let mut ids = known
-                    .get_arguments()
-                    .map(|argument| argument.get_id().as_str());
-                assert!(ids.any(|known| known == *id), "{}: {id}", topic.command);
-            }
-        }
-    }
-
-    #[test]
-    fn short_help_fits_a_screen_and_long_help_has_every_flag() {
-        let mut command = command().term_width(80);
-        command.build();
-        for topic in &TOPICS {
-            let command = named(&mut command, topic);
-            let short = command.render_help().to_string();
-            let lines = if topic.command == "resnet" { 24 } else { LINES };
-            assert!(short.lines().count() <= lines, "{short}");
-            let widest = short.lines().map(|line| line.chars().count()).max();
-            assert!(widest <= Some(80), "{short}");
-            let long = command.render_long_help().to_string();
-            for argument in command.get_arguments() {
-                let Some(flag) = argument.get_long().filter(|_| !argument.is_hide_set()) else {
-                    continue;
-                };
-                let flag = format!("--{flag}");
-                assert!(long.contains(&flag), "{}: {flag}", topic.command);
-            }
-            for (line, purpose) in topic.examples {
-                assert!(long.contains(line) && long.contains(purpose), "{long}");
-            }
-        }
-    }
-
-    /// In each help, text begins in one column: beside the flags in the short one, below them in the long one.
-    #[test]
-    fn one_help_has_one_layout() {
-        let mut command = command().term_width(80);
-        command.build();
-        for topic in &TOPICS {
-            let command = named(&mut command, topic);
-            let is_flag = |line: &&str| line.starts_with("  -") || line.starts_with("      --");
-            let has_text = |line: &str| line.trim_start().contains("  ");
-            let short = command.render_help().to_string();
-            assert!(
-                short.lines().filter(is_flag).all(has_text),
-                "hanging: {short}"
-            );
-            let long = command.render_long_help().to_string();
-            assert!(
-                !long.lines().filter(is_flag).any(has_text),
-                "beside: {long}"
-            );
-        }
-    }
-
-    #[test]
-    fn every_example_is_a_command_line() {
-        for topic in &TOPICS {
-            for (line, _) in topic.examples {
-                let at = line.find("resnet ").unwrap();
-                let parsed = command().try_get_matches_from(line[at..].split_whitespace());
-                assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
-            }
-        }
-    }
 }

@@ -1,13 +1,12 @@
 //! Comparison of models as text for people, within 80 columns or the fewer of the terminal.
 
-use crate::cli::output::predictions::printable;
-use crate::cli::output::terminal::{COLUMNS, Look};
+use crate::cli::output::short_names::short_names;
+use crate::cli::output::terminal::{COLUMNS, Look, printable};
 use crate::report::comparison::{Compared, Comparison, LEVEL, Pair};
-
-use crate::text::{cut_middle, thousands, wrapped};
+use crate::text::{cut_middle, format_count, thousands, wrapped};
 use anstyle::{AnsiColor, Style};
-use console::{Alignment, measure_text_width, pad_str, truncate_str};
-use std::collections::{HashMap, HashSet};
+use console::{Alignment, pad_str};
+use std::collections::HashMap;
 use std::fmt::Write;
 
 /// Maximum columns of a model name in the tables.
@@ -147,8 +146,8 @@ impl Figure {
     /// Returns the metric of a model as shown in its cell.
     fn of(self, model: &Compared, is_best: bool) -> String {
         match self {
-            Self::Parameters => amount(model.parameters),
-            Self::MultAdds => amount(model.mult_adds),
+            Self::Parameters => format_count(model.parameters),
+            Self::MultAdds => format_count(model.mult_adds),
             Self::Top1 => format!("{:.2}{}", model.top1, if is_best { '*' } else { ' ' }),
             Self::Interval => format!("{:.2}-{:.2}", model.top1_low, model.top1_high),
             Self::Top5 => model
@@ -266,18 +265,6 @@ fn remarks(text: &mut String, comparison: &Comparison, names: &[String], columns
     }
 }
 
-/// Formats a count in at most seven columns: `272.5 K`, `25.56 M`, `4.09 G`.
-pub fn amount(count: u64) -> String {
-    let count = count as f64;
-    let (scaled, unit) = match count {
-        small if small < 1e3 => return format!("{small}"),
-        small if small < 999_950.0 => (small / 1e3, "K"),
-        middle if middle < 999.95e6 => (middle / 1e6, "M"),
-        large => (large / 1e9, "G"),
-    };
-    format!("{scaled:.1} {unit}")
-}
-
 /// Formats a number in at most seven columns.
 fn number(value: f64) -> String {
     match value {
@@ -297,106 +284,12 @@ fn probability(p: f64) -> String {
     }
 }
 
-/// Shortens names from the left to at most `columns` columns such that all differ, with as few parts of a path as
-/// possible.
-fn short_names(names: &[String], columns: usize) -> Vec<String> {
-    let each = |short: &dyn Fn(&String) -> String, names: &[String]| -> Option<Vec<String>> {
-        let short: Vec<String> = names.iter().map(short).collect();
-        distinct(&short).then_some(short)
-    };
-    let parts = |name: &String| name.trim_end_matches('/').split('/').count();
-    let most = names.iter().map(parts).max().unwrap_or(1);
-    let ends = (1..=most).find_map(|count| each(&|name| end(name, count), names));
-    let names = ends.unwrap_or_else(|| names.to_vec());
-    let first_columns = |name: &String| truncate_str(name, columns, "…").into_owned();
-    each(&|name| cut_middle(name, columns), &names)
-        .or_else(|| each(&|name| last_columns(name, columns), &names))
-        .or_else(|| each(&first_columns, &names))
-        .unwrap_or_else(|| {
-            let numbered = names.iter().zip(1..);
-            let numbered = numbered.map(|(name, number)| format!("{number}: {name}"));
-            numbered.map(|name| first_columns(&name)).collect()
-        })
-}
-
-fn distinct(names: &[String]) -> bool {
-    let set: HashSet<&String> = names.iter().collect();
-    set.len() == names.len()
-}
-
-/// Returns the last `count` parts of a path.
-fn end(name: &str, count: usize) -> String {
-    let name = name.trim_end_matches('/');
-    let mut starts = name.rmatch_indices('/').map(|(at, _)| at + 1);
-    let start = starts.nth(count - 1).unwrap_or(0);
-    name[start..].to_owned()
-}
-
-/// Returns the end of `name` in at most `columns` columns.
-fn last_columns(name: &str, columns: usize) -> String {
-    if measure_text_width(name) <= columns {
-        return name.to_owned();
-    }
-    let starts = name.char_indices().map(|(at, _)| &name[at..]);
-    let mut ends = starts.filter(|end| measure_text_width(end) < columns);
-    format!("…{}", ends.next().unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn shortened(names: &[&str]) -> Vec<String> {
-        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        let short = short_names(&names, NAME);
-        assert!(short.iter().all(|name| measure_text_width(name) <= NAME));
-        assert!(distinct(&short), "{short:?}");
-        short
-    }
-
-    #[test]
-    fn names_are_as_short_as_they_can_be_told_apart() {
-        assert_eq!(shortened(&["runs/a-1", "runs/b-1/"]), ["a-1", "b-1"]);
-        assert_eq!(
-            shortened(&["runs/a/best", "runs/b/best", "sample"]),
-            ["a/best", "b/best", "sample"]
-        );
-        assert_eq!(shortened(&["a/x", "x"]), ["a/x", "x"]);
-        assert_eq!(
-            shortened(&["fashion-mnist-resnet20-1", "fashion-mnist-resnet20-2"]),
-            ["fashion-m…snet20-1", "fashion-m…snet20-2"]
-        );
-        let same_ends = [
-            "first-of-two-long-long-names",
-            "other-of-two-long-long-names",
-        ];
-        assert_eq!(
-            shortened(&same_ends),
-            ["first-of-…ng-names", "other-of-…ng-names"]
-        );
-        let middle = [
-            "one-beginning-of-names-1-one-end-of-names",
-            "one-beginning-of-names-2-one-end-of-names",
-        ];
-        assert_eq!(shortened(&middle)[1], "2: one-beginning-…");
-        shortened(&[
-            "고양이고양이고양이고양이/강아지",
-            "강아지강아지강아지강아지",
-        ]);
-    }
-
     #[test]
     fn numbers_fit_their_columns() {
-        for (count, shown) in [
-            (0, "0"),
-            (999, "999"),
-            (272_474, "272.5 K"),
-            (999_950, "1.0 M"),
-            (25_557_032, "25.6 M"),
-            (4_089_184_256, "4.1 G"),
-        ] {
-            assert_eq!(amount(count), shown);
-        }
         let shown = [0.5489, 123.456, 3625.5, 98_765.4, 1e9].map(number);
         assert_eq!(shown, ["0.5489", "123.5", "3625.5", "98765", "1e9"]);
         let shown = [1.0, 0.05, 0.000_33, 1.2e-55, 0.0].map(probability);

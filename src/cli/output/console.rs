@@ -180,7 +180,7 @@ impl Console {
     }
 
     /// Shows a bar of `total` images on a terminal, which [`Progress::advance`] moves and [`Progress::finish`] removes.
-    pub fn start_pictures(&self, what: &str, total: usize) {
+    pub fn start_images(&self, what: &str, total: usize) {
         if self.is_watched() {
             let tail = "{pos}/{len}  {rate}  ETA {eta}";
             self.show(ProgressBar::new(total as u64), what, tail);

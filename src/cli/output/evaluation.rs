@@ -1,7 +1,6 @@
 //! An evaluation as text for people, in 80 columns, or in the fewer that the terminal has.
 
-use crate::cli::output::predictions::printable;
-use crate::cli::output::terminal::{COLUMNS, Look};
+use crate::cli::output::terminal::{COLUMNS, Look, printable};
 use crate::eval::metrics::{confused_pairs, macro_average};
 use crate::eval::{ClassMetrics, Evaluation};
 use crate::report::evaluation_dir::Report;

@@ -1,29 +1,17 @@
-//! Printing of predictions, or writing to a file: text with bars for people, JSON lines and CSV for programs.
+//! Printing of predictions: text with bars for people, JSON lines and CSV for programs.
 
 use crate::cli::output::curve::EIGHTHS;
-use crate::cli::output::terminal::{Look, stdout_columns};
-use crate::cli::print;
-use crate::error::{error_with_hint, one_line, usage_error};
+use crate::cli::output::prediction_file::{Format, PredictionFile};
+use crate::cli::output::stdout::print;
+use crate::cli::output::terminal::{Look, printable, stdout_columns};
+use crate::error::one_line;
 use crate::predict::{Explained, Predicted, Prediction};
 use crate::report::csv::quoted;
-use crate::weights::{temporary_beside, write_whole};
 use anstyle::{AnsiColor, Style};
-use anyhow::{Context, Result};
-use clap::ValueEnum;
+use anyhow::Result;
 use console::truncate_str;
 use serde_json::json;
-use std::path::{Path, PathBuf};
-
-/// An output format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people, with bars on a terminal
-    Text,
-    /// One line of JSON per image
-    Json,
-    /// One line per prediction, with a header
-    Csv,
-}
+use std::path::PathBuf;
 
 /// Number of cells of the longest bar.
 const BAR: usize = 24;
@@ -40,75 +28,6 @@ pub struct Choice {
     pub min_probability: Option<f64>,
     /// True if the images with the most probable top class come first.
     pub sort: bool,
-}
-
-/// A file of predictions, which appears at the end, whole.
-#[derive(Debug)]
-pub struct PredictionFile {
-    path: PathBuf,
-    format: Format,
-    text: String,
-}
-
-impl PredictionFile {
-    /// Checks before the long work that the file at `path` can be written, and takes its format from its extension;
-    /// `format` is the one that the user named, and `read` are files that the command reads.
-    ///
-    /// # Errors
-    /// If the extension is not one of a format, contradicts `format`, or the file cannot be written or is one of
-    /// `read`.
-    pub fn create(path: &Path, format: Option<Format>, read: &[&Path]) -> Result<Self> {
-        let shown = path.display();
-        let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
-        let of_ending = match ending.to_str() {
-            Some("csv") => Format::Csv,
-            Some("json" | "jsonl") => Format::Json,
-            _ => {
-                return Err(usage_error(
-                    format!("cannot determine the format of `{shown}` from its extension"),
-                    "predictions are written as .csv or .json",
-                ));
-            }
-        };
-        if format.is_some_and(|format| format != of_ending) {
-            return Err(usage_error(
-                format!("--format and the extension of `{shown}` contradict each other"),
-                "omit --format: the extension determines the format",
-            ));
-        }
-        // A file that is not there is none that is read.
-        let there = path.canonicalize().ok();
-        let is_it = |there: &PathBuf| {
-            let mut read = read.iter();
-            read.any(|file| file.canonicalize().is_ok_and(|file| file == *there))
-        };
-        if there.is_some_and(|there| is_it(&there)) {
-            return Err(usage_error(
-                format!("predictions would overwrite `{shown}`, which is an input"),
-                "pass another file",
-            ));
-        }
-        let prepare = || -> Result<()> {
-            if path.is_dir() {
-                return Err(error_with_hint("it is a folder", "pass a file's name"));
-            }
-            let folder = path.parent().unwrap_or(Path::new(""));
-            if folder != Path::new("") && !folder.is_dir() {
-                return Err(error_with_hint(
-                    "there is no such folder",
-                    "create it first",
-                ));
-            }
-            temporary_beside(path)?;
-            Ok(())
-        };
-        prepare().with_context(|| format!("cannot write `{shown}`"))?;
-        Ok(Self {
-            path: path.to_owned(),
-            format: of_ending,
-            text: String::new(),
-        })
-    }
 }
 
 /// Prints the predictions to stdout, each image when it is finished, or collects them for a file.
@@ -130,7 +49,7 @@ impl Printer {
         file: Option<PredictionFile>,
         choice: Choice,
     ) -> Result<Self> {
-        let of_file = file.as_ref().map(|file| file.format);
+        let of_file = file.as_ref().map(PredictionFile::format);
         let mut printer = Self {
             format: of_file.or(format).unwrap_or(Format::Text),
             choice,
@@ -208,11 +127,7 @@ impl Printer {
         for (_, text) in held {
             self.write(&text)?;
         }
-        let Some(PredictionFile { path, text, .. }) = self.file else {
-            return Ok(None);
-        };
-        write_whole(&path, |file| Ok(file.write_all(text.as_bytes())?))?;
-        Ok(Some(path))
+        self.file.map(PredictionFile::save).transpose()
     }
 
     /// Returns true if nothing is printed before [`Printer::finish`].
@@ -231,22 +146,12 @@ impl Printer {
     fn write(&mut self, text: &str) -> Result<()> {
         match &mut self.file {
             Some(file) => {
-                file.text.push_str(text);
+                file.push(text);
                 Ok(())
             }
             None => print(text),
         }
     }
-}
-
-/// Parses a probability of the command line: a fraction, or a percentage with its sign.
-pub fn probability(text: &str) -> Result<f64, String> {
-    let number = match text.strip_suffix('%') {
-        Some(percent) => percent.trim().parse().map(|percent: f64| percent / 100.0),
-        None => text.parse(),
-    };
-    let number = number.ok().filter(|number| (0.0..=1.0).contains(number));
-    number.ok_or_else(|| "must be between 0 and 1, or a percentage such as 50%".to_owned())
 }
 
 /// Formats a fraction in percent, without trailing zeros.
@@ -303,18 +208,6 @@ fn bar(part: f64, cells: usize) -> String {
     format!("{}{rest}", "█".repeat(eighths / 8))
 }
 
-/// Returns a file name without characters that would control a terminal.
-pub fn printable(name: &str) -> String {
-    let escape = |c: char| {
-        if c.is_control() {
-            c.escape_default().to_string()
-        } else {
-            c.to_string()
-        }
-    };
-    name.chars().map(escape).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -327,6 +220,13 @@ mod tests {
         assert_eq!(bar(0.5 / BAR as f64, BAR), "▌");
     }
 
+    #[test]
+    fn percentages_have_no_trailing_zeros() {
+        assert_eq!(percent(0.5), "50 %");
+        assert_eq!(percent(0.995), "99.5 %");
+        assert_eq!(percent(1.0), "100 %");
+    }
+
     /// Returns a prediction as a line without colors.
     fn line(prediction: &Prediction, terminal: Option<usize>) -> String {
         let look = Look {
@@ -334,25 +234,6 @@ mod tests {
             colors: false,
         };
         text(prediction, 0, terminal, look)
-    }
-
-    #[test]
-    fn probabilities_are_fractions_or_percentages() {
-        for (text, value) in [
-            ("0", 0.0),
-            ("0.5", 0.5),
-            ("50%", 0.5),
-            ("100 %", 1.0),
-            ("1", 1.0),
-        ] {
-            assert_eq!(probability(text), Ok(value), "{text}");
-        }
-        for text in ["50", "-0.1", "101%", "half", "%", "nan", ""] {
-            assert!(probability(text).is_err(), "{text}");
-        }
-        assert_eq!(percent(0.5), "50 %");
-        assert_eq!(percent(0.995), "99.5 %");
-        assert_eq!(percent(1.0), "100 %");
     }
 
     #[test]

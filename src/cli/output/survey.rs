@@ -1,15 +1,12 @@
 //! The inspection of a dataset as text: a table and warnings at the start of a run, and all of it for `resnet train --check`.
 
 use crate::cli::output::console::Console;
-use crate::cli::output::predictions::printable;
-use crate::cli::output::terminal::{COLUMNS, stderr_columns, stdout_columns};
-use crate::cli::{Outcome, print};
+use crate::cli::output::terminal::{printable, stderr_columns};
 use crate::data::survey::{DatasetSurvey, DuplicateGroup, DuplicateKind, ImageReference};
 use crate::error::error_with_hint;
-use crate::hub::Progress;
 use crate::text::{pluralize, shell_word, thousands};
-use crate::train::{self, Recipe};
-use anyhow::{Error, Result, anyhow};
+use crate::train::Recipe;
+use anyhow::Error;
 use console::{Alignment, measure_text_width, pad_str, truncate_str};
 use std::fmt::Write;
 
@@ -46,37 +43,6 @@ pub fn announce(survey: &DatasetSurvey, recipe: &Recipe, console: &Console) {
     }
 }
 
-/// Inspects the data that a run of `recipe` would use, and prints what was found. Unreadable images make the exit status 1.
-pub fn check(recipe: &Recipe, is_json: bool, workers: usize, console: &Console) -> Result<Outcome> {
-    let mut is_shown = false;
-    let survey = train::check(recipe, workers, console, &mut |done, images| {
-        if !is_shown {
-            console.start_pictures("checking", images);
-            is_shown = true;
-        }
-        console.advance(done as u64);
-    });
-    console.finish();
-    let survey = survey?;
-    console.notes(&survey.notes);
-    print(&if is_json {
-        format!("{}\n", serde_json::to_string(&survey)?)
-    } else {
-        text(&survey, stdout_columns().unwrap_or(COLUMNS))
-    })?;
-    for [text, way_out] in warnings(&survey) {
-        console.warning(&error_with_hint(text, way_out));
-    }
-    if recipe.class_weights.is_none() {
-        console.notes(imbalance(&survey).as_slice());
-    }
-    if survey.unreadable.is_empty() {
-        return Ok(Outcome::Done);
-    }
-    console.error(&anyhow!("{}", unreadable(&survey)));
-    Ok(Outcome::SomeFailed)
-}
-
 /// The command that inspects `data`, split as in a run of `recipe`.
 fn check_command(data: &str, recipe: &Recipe) -> String {
     let mut command = format!("resnet train -d {} --check", shell_word(data));
@@ -89,7 +55,8 @@ fn check_command(data: &str, recipe: &Recipe) -> String {
     command
 }
 
-fn unreadable(survey: &DatasetSurvey) -> String {
+/// Returns how many of the images cannot be read, as the start of a sentence.
+pub fn unreadable(survey: &DatasetSurvey) -> String {
     format!(
         "{} of {} cannot be read",
         thousands(survey.unreadable.len()),
@@ -102,7 +69,7 @@ fn images(count: usize) -> String {
 }
 
 /// Returns the reasons for misleading metrics, images in two splits and images in two classes, each with a hint.
-fn warnings(survey: &DatasetSurvey) -> Vec<[String; 2]> {
+pub fn warnings(survey: &DatasetSurvey) -> Vec<[String; 2]> {
     let mut warnings = Vec::new();
     for overlap in survey.overlaps() {
         let [first, second] = overlap.splits;
@@ -138,7 +105,7 @@ fn both(images: [&ImageReference; 2]) -> String {
 }
 
 /// Returns a note on classes of very different sizes, if any.
-fn imbalance(survey: &DatasetSurvey) -> Option<String> {
+pub fn imbalance(survey: &DatasetSurvey) -> Option<String> {
     let imbalance = survey.imbalance()?;
     let (largest, most) = imbalance.largest;
     let (smallest, fewest) = imbalance.smallest;
@@ -222,7 +189,7 @@ fn extremes(survey: &DatasetSurvey) -> String {
 }
 
 /// Returns all findings, for a terminal of `columns` columns.
-fn text(survey: &DatasetSurvey, columns: usize) -> String {
+pub fn text(survey: &DatasetSurvey, columns: usize) -> String {
     let mut text = table(survey, columns, None);
     // Writing into a string cannot fail.
     if survey.unreadable.is_empty() {

@@ -1,4 +1,4 @@
-//! The width of the terminal.
+//! The terminal: its width, its colors and what it can print.
 
 use anstream::AutoStream;
 use anstyle::Style;
@@ -54,4 +54,16 @@ fn columns(terminal: &Term) -> usize {
     // Some pseudo-terminals have size 0.
     let columns = columns.filter(|&columns| columns > 0);
     columns.or_else(said).unwrap_or(COLUMNS)
+}
+
+/// Returns a file name without characters that would control a terminal.
+pub fn printable(name: &str) -> String {
+    let escape = |c: char| {
+        if c.is_control() {
+            c.escape_default().to_string()
+        } else {
+            c.to_string()
+        }
+    };
+    name.chars().map(escape).collect()
 }

@@ -2,9 +2,10 @@
 
 use crate::cli::output::console::Console;
 use crate::cli::output::live::View;
+use crate::cli::output::stdout::{is_broken_pipe, print};
+use crate::cli::output::survey;
 use crate::cli::output::terminal::stderr_columns;
 use crate::cli::stop::Stop;
-use crate::cli::{is_broken_pipe, print};
 use crate::data::DatasetSurvey;
 use crate::error::one_line;
 use crate::model::Frozen;
@@ -25,7 +26,7 @@ const BETWEEN_VIEWS: Duration = Duration::from_millis(60);
 const BETWEEN_LOGGED: Duration = Duration::from_secs(1);
 
 /// Shows a run to people and programs.
-pub struct Screen<'a> {
+pub struct TrainObserver<'a> {
     console: &'a Console,
     is_json: bool,
     stop: &'a Stop,
@@ -40,14 +41,14 @@ pub struct Screen<'a> {
     steps_an_epoch: u64,
     max_steps: u64,
     /// Keys of a new run's recipe that flags or a file set.
-    said: Option<Vec<String>>,
+    overrides: Option<Vec<String>>,
     /// Images that were skipped.
     left_out: usize,
     /// Why nothing more can be written to stdout, if so.
     lost: Option<String>,
 }
 
-impl<'a> Screen<'a> {
+impl<'a> TrainObserver<'a> {
     pub fn new(console: &'a Console, is_json: bool, stop: &'a Stop) -> Self {
         Self {
             console,
@@ -60,15 +61,15 @@ impl<'a> Screen<'a> {
             epochs: 0,
             steps_an_epoch: 0,
             max_steps: u64::MAX,
-            said: None,
+            overrides: None,
             left_out: 0,
             lost: None,
         }
     }
 
     /// Records explicitly set options, so that the others are named as defaults.
-    pub fn said(&mut self, keys: Vec<String>) {
-        self.said = Some(keys);
+    pub fn set_overrides(&mut self, keys: Vec<String>) {
+        self.overrides = Some(keys);
     }
 
     /// Removes the live view, and notes how many images were skipped.
@@ -154,13 +155,13 @@ impl<'a> Screen<'a> {
 }
 
 /// Errors are printed in place of the view.
-impl Drop for Screen<'_> {
+impl Drop for TrainObserver<'_> {
     fn drop(&mut self) {
         self.clear();
     }
 }
 
-impl Watch for Screen<'_> {
+impl Watch for TrainObserver<'_> {
     fn note(&mut self, text: &str) {
         self.console.note(text);
     }
@@ -170,7 +171,7 @@ impl Watch for Screen<'_> {
     }
 
     fn surveyed(&mut self, survey: &DatasetSurvey, recipe: &Recipe) {
-        crate::cli::output::survey::announce(survey, recipe, self.console);
+        survey::announce(survey, recipe, self.console);
     }
 
     fn begin(&mut self, beginning: &Beginning) {
@@ -192,8 +193,8 @@ impl Watch for Screen<'_> {
             format!("; a step needs about {} of memory", format_bytes(bytes))
         });
         console.detail(format_args!("{} in all{memory}", pluralize(steps, "step")));
-        if let Some(said) = &self.said {
-            console.detail(defaults(answers, said));
+        if let Some(overrides) = &self.overrides {
+            console.detail(defaults(answers, overrides));
         }
     }
 
@@ -270,10 +271,10 @@ fn time_of_end(remaining: Duration) -> Option<String> {
 }
 
 /// The settings that were chosen by default, and why.
-fn defaults(answers: &Recipe, said: &[String]) -> String {
+fn defaults(answers: &Recipe, overrides: &[String]) -> String {
     let written = answers.to_toml("").unwrap_or_default();
     let lines = written.lines().filter_map(|line| line.split_once(" = "));
-    let chosen = lines.filter(|(key, _)| !said.contains(&format!("--{key}")));
+    let chosen = lines.filter(|(key, _)| !overrides.contains(&format!("--{key}")));
     let chosen: Vec<String> = chosen
         .map(|(key, value)| format!("{key} {value}"))
         .collect();

@@ -1,12 +1,12 @@
 //! Usage errors in the form of all others: what is wrong, and the way out.
 
-mod guesses;
+mod suggest;
 
 use crate::cli::help::{TOPICS, Topic};
 use crate::text::thousands;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 use clap::{Arg, Command};
-use guesses::{Line, guess_argument, guess_command, nearest};
+use suggest::{Line, nearest, suggest_command, suggest_option};
 
 /// Returns the message and the hint for a command line that clap refused; `arguments` are without the program's name.
 pub fn explain(error: &Error, arguments: &[String], parser: &Command) -> (String, Option<String>) {
@@ -22,12 +22,12 @@ pub fn explain(error: &Error, arguments: &[String], parser: &Command) -> (String
             } else {
                 format!("unexpected argument `{argument}`")
             };
-            let hint = guess_argument(argument, &line).unwrap_or_else(|| more(&line, "options"));
+            let hint = suggest_option(argument, &line).unwrap_or_else(|| more(&line, "options"));
             (message, Some(hint))
         }
         ErrorKind::InvalidSubcommand => {
             let command = strings(error, ContextKind::InvalidSubcommand).concat();
-            let hint = guess_command(&command, &line)
+            let hint = suggest_command(&command, &line)
                 .unwrap_or_else(|| "`resnet --help` lists the commands".to_owned());
             (format!("unknown command `{command}`"), Some(hint))
         }

@@ -1,12 +1,14 @@
 //! `resnet eval --compare`: models side by side on the same images.
 
-use super::pictures::{Measured, Meeting};
-use super::subject::{Conditions, Subject};
-use super::{Args, Format, again, data, outcome};
+use super::args::{Args, Format};
+use super::data;
+use super::images::{ClassMapping, EvalImages};
+use super::model::{Conditions, EvalModel};
+use crate::cli::exit::ExitStatus;
 use crate::cli::output::browser::open_in_browser;
 use crate::cli::output::comparison::text;
+use crate::cli::output::stdout::print;
 use crate::cli::output::terminal::Look;
-use crate::cli::{Outcome, print};
 use crate::data::DecodeOptions;
 use crate::datasets::DataName;
 use crate::error::{one_line, usage_error};
@@ -22,7 +24,7 @@ use anyhow::{Context, Result};
 use std::collections::HashSet;
 
 /// Measures the models of `--compare` one after the other, and prints them side by side.
-pub fn run(conditions: &Conditions) -> Result<Outcome> {
+pub fn run(conditions: &Conditions) -> Result<ExitStatus> {
     let Args {
         compare, output, ..
     } = conditions.args;
@@ -39,24 +41,24 @@ pub fn run(conditions: &Conditions) -> Result<Outcome> {
         .as_deref()
         .map(|folder| OutputFolder::create(folder, &files))
         .transpose()?;
-    let subjects = open(compare, conditions)?;
-    let cards: Vec<_> = subjects.iter().map(Subject::card).collect();
+    let models = open(compare, conditions)?;
+    let cards: Vec<_> = models.iter().map(EvalModel::card).collect();
     let (data, name) = match (written, name) {
         (Some(data), Some(name)) => (data.to_owned(), name),
         _ => data::of_runs(&cards, compare)?,
     };
     let split = conditions.args.split;
-    let pictures = Measured::open(&name, &data, split, &cards, conditions.console)?;
+    let images = EvalImages::open(&name, &data, split, &cards, conditions.console)?;
     // A model that cannot be measured fails before another one is measured.
-    let meetings = cards.iter().map(|card| pictures.meet(card));
-    let meetings: Vec<Meeting> = meetings.collect::<Result<_>>()?;
+    let mappings = cards.iter().map(|card| images.map_classes(card));
+    let mappings: Vec<ClassMapping> = mappings.collect::<Result<_>>()?;
     let mut told = HashSet::new();
-    let mut contenders = Vec::with_capacity(subjects.len());
+    let mut contenders = Vec::with_capacity(models.len());
     // A model that fails does not discard the metrics of the others, as long as two are left.
     let mut failed = 0;
-    for (place, (subject, meeting)) in subjects.into_iter().zip(&meetings).enumerate() {
-        let name = subject.card().name.clone();
-        let contender = contender(subject, (&pictures, meeting, place), &mut told)
+    for (place, (model, mapping)) in models.into_iter().zip(&mappings).enumerate() {
+        let name = model.card().name.clone();
+        let contender = contender(model, (&images, mapping, place), &mut told)
             .with_context(|| format!("cannot compare `{name}`"));
         match contender {
             Ok(contender) => contenders.push(Contender {
@@ -75,8 +77,8 @@ pub fn run(conditions: &Conditions) -> Result<Outcome> {
     }
     let data = ComparisonData {
         data: &data,
-        split: pictures.split_name(),
-        held_out: pictures.is_held_out(),
+        split: images.split_name(),
+        held_out: images.is_held_out(),
     };
     let comparison = Comparison::new(&data, contenders)?;
     print(&match conditions.args.format {
@@ -100,10 +102,10 @@ pub fn run(conditions: &Conditions) -> Result<Outcome> {
         comparison.figure()?.save(folder.path(), "comparison")?;
         let page = ComparisonPage {
             comparison: &comparison,
-            split: &pictures.split,
-            labels: &pictures.labels,
+            split: &images.split,
+            labels: &images.labels,
             decoding: DecodeOptions::default(),
-            again: again(&conditions.device),
+            again: conditions.again(),
         };
         write_comparison(folder.path(), &page)?;
         let page = folder.path().join(COMPARISON_PAGE);
@@ -114,17 +116,17 @@ pub fn run(conditions: &Conditions) -> Result<Outcome> {
             open_in_browser(&page, conditions.console);
         }
     }
-    Ok(outcome(comparison.skipped + failed))
+    Ok(ExitStatus::of_inputs(comparison.skipped + failed > 0))
 }
 
 /// Opens the models, each only once.
-fn open<'a>(models: &[String], conditions: &'a Conditions<'a>) -> Result<Vec<Subject<'a>>> {
-    let mut subjects: Vec<Subject> = Vec::with_capacity(models.len());
-    for model in models {
-        let subject = Subject::open(model, conditions, true)?;
-        let name = &subject.card().name;
-        let weights = subject.weights();
-        if let Some(other) = subjects.iter().find(|other| other.weights() == weights) {
+fn open<'a>(names: &[String], conditions: &'a Conditions<'a>) -> Result<Vec<EvalModel<'a>>> {
+    let mut models: Vec<EvalModel> = Vec::with_capacity(names.len());
+    for name in names {
+        let model = EvalModel::open(name, conditions, true)?;
+        let name = &model.card().name;
+        let weights = model.weights();
+        if let Some(other) = models.iter().find(|other| other.weights() == weights) {
             let other = &other.card().name;
             let said = if trimmed(other) == trimmed(name) {
                 format!("model `{name}` is named twice")
@@ -136,9 +138,9 @@ fn open<'a>(models: &[String], conditions: &'a Conditions<'a>) -> Result<Vec<Sub
                 "name each model once: none differs from itself",
             ));
         }
-        subjects.push(subject);
+        models.push(model);
     }
-    Ok(subjects)
+    Ok(models)
 }
 
 /// Returns the name of a folder without its trailing separator.
@@ -148,22 +150,22 @@ fn trimmed(name: &str) -> &str {
 
 /// Measures the model at `place`; `told` are the images already reported as unreadable.
 fn contender(
-    subject: Subject,
-    (pictures, meeting, place): (&Measured, &Meeting, usize),
+    opened: EvalModel,
+    (images, mapping, place): (&EvalImages, &ClassMapping, usize),
     told: &mut HashSet<usize>,
 ) -> Result<Contender> {
-    let console = subject.console();
-    let card = subject.card();
-    if let Some(note) = &meeting.note {
-        subject.note(note);
+    let console = opened.console();
+    let card = opened.card();
+    if let Some(note) = &mapping.note {
+        opened.note(note);
     }
-    let remark = pictures.remark(place, card);
-    let [height, width] = subject.preprocess.size;
+    let remark = images.leakage_note(place, card);
+    let [height, width] = opened.preprocess.size;
     let described = describe(&card.config, [1, card.config.in_channels, height, width])?;
     let calls = described.calls.iter();
     let parameters: usize = calls.clone().map(|call| call.kind.parameters()).sum();
     let model = card.name.clone();
-    let mut judgements = vec![None; pictures.len()];
+    let mut judgements = vec![None; images.len()];
     let mut each = |event: Event| -> Result<()> {
         match event {
             Event::Picture {
@@ -180,12 +182,12 @@ fn contender(
         }
         Ok(())
     };
-    let evaluation = subject.measure(meeting, pictures.split_name(), &mut each)?;
+    let evaluation = opened.measure(mapping, images.split_name(), &mut each)?;
     Ok(Contender {
         model,
         parameters: parameters as u64,
         mult_adds: calls.map(Call::mult_adds).sum(),
-        labels: meeting.labels.clone(),
+        labels: mapping.labels.clone(),
         judgements,
         seconds: evaluation.seconds,
         images_per_second: evaluation.images_per_second,

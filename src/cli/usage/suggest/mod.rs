@@ -1,11 +1,13 @@
 //! The right option or command for a common guess, by other tools' names for it.
 
-mod table;
+mod commands;
+mod options;
 
 use crate::text::shell_word;
 use clap::Command;
+use commands::COMMANDS;
+use options::{OPTIONS, Suggestion};
 use std::path::Path;
-use table::{COMMANDS, GUESSES, Guess};
 
 /// A command line and what the parser knows.
 pub struct Line<'a> {
@@ -50,9 +52,9 @@ fn options(command: &Command) -> impl Iterator<Item = &str> {
 }
 
 /// Returns the hint for an argument that the command of `line` does not know, if there is one.
-pub fn guess_argument(written: &str, line: &Line) -> Option<String> {
+pub fn suggest_option(written: &str, line: &Line) -> Option<String> {
     if !written.starts_with('-') {
-        return guess_positional(written, line);
+        return suggest_for_positional(written, line);
     }
     let name = written.trim_start_matches('-');
     let plain = name.to_lowercase().replace('_', "-");
@@ -61,12 +63,12 @@ pub fn guess_argument(written: &str, line: &Line) -> Option<String> {
         return Some(did_you_mean(&plain));
     }
     let command = line.command().unwrap_or_default();
-    let holds = |guess: &&Guess| {
+    let holds = |guess: &&Suggestion| {
         (guess.command.is_empty() || guess.command == command)
             && (guess.option.is_empty() || line.has(guess.option))
             && guess.written.split(' ').any(|word| word == plain)
     };
-    if let Some(guess) = GUESSES.iter().find(holds) {
+    if let Some(guess) = OPTIONS.iter().find(holds) {
         return Some(match guess.answer {
             "" => did_you_mean(guess.option),
             answer => answer.to_owned(),
@@ -87,7 +89,7 @@ pub fn guess_argument(written: &str, line: &Line) -> Option<String> {
 }
 
 /// Returns the hint for an argument that is not an option, if the command takes none.
-fn guess_positional(written: &str, line: &Line) -> Option<String> {
+fn suggest_for_positional(written: &str, line: &Line) -> Option<String> {
     let word = shell_word(written);
     let ending = Path::new(written).extension();
     let is_recipe = ending.is_some_and(|ending| ending.eq_ignore_ascii_case("toml"));
@@ -114,7 +116,7 @@ fn guess_positional(written: &str, line: &Line) -> Option<String> {
 }
 
 /// Returns the hint for an unknown command, if there is one.
-pub fn guess_command(written: &str, line: &Line) -> Option<String> {
+pub fn suggest_command(written: &str, line: &Line) -> Option<String> {
     let plain = written.to_lowercase().replace('_', "-");
     let commands = line.parser.get_subcommands().map(Command::get_name);
     let commands: Vec<&str> = commands.collect();
@@ -165,7 +167,7 @@ pub fn nearest<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::command;
+    use crate::cli::parser::command;
 
     /// The hint for the last word of a command line.
     fn hint(line: &str) -> Option<String> {
@@ -175,9 +177,9 @@ mod tests {
         let line = Line::new(&words, &parser);
         let written = words.last().unwrap();
         if line.command().is_none() {
-            return guess_command(&words[0], &line);
+            return suggest_command(&words[0], &line);
         }
-        guess_argument(written, &line)
+        suggest_option(written, &line)
     }
 
     #[test]
@@ -302,7 +304,7 @@ mod tests {
             .chain([&parser])
             .flat_map(options)
             .collect();
-        let answers = GUESSES.iter().map(|guess| guess.answer);
+        let answers = OPTIONS.iter().map(|guess| guess.answer);
         let named = COMMANDS
             .iter()
             .filter(|(_, option, _)| option.is_empty() || known.contains(option))

@@ -5,7 +5,7 @@ use crate::weights::run::Seen;
 
 /// The reason why the metrics of a model are optimistic.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Remark {
+pub struct LeakageNote {
     /// Short form.
     pub short: &'static str,
     /// Long form, with the epoch and its top-1.
@@ -16,7 +16,7 @@ pub struct Remark {
     pub learnt: bool,
 }
 
-impl Remark {
+impl LeakageNote {
     /// Returns the remark on metrics of `count` images with the role `seen` for the model; `None` if they are new to
     /// it.
     pub fn of(seen: &Seen, count: usize) -> Option<Self> {

@@ -1,8 +1,9 @@
 //! A single evaluated model: opened with the flags shared by all models, and run over its images.
 
-use super::pictures::Meeting;
-use super::{Args, BATCH};
+use super::args::{Args, BATCH};
+use super::images::ClassMapping;
 use crate::cli::args::preprocess::in_words;
+use crate::cli::invocation::typed;
 use crate::cli::output::console::Console;
 use crate::data::DecodeOptions;
 use crate::eval::{EvalOptions, Evaluation, Event, evaluate};
@@ -11,6 +12,8 @@ use crate::hub::Progress;
 use crate::infer::Work;
 use crate::model::Preprocess;
 use crate::predict::load;
+use crate::report::environment::environment;
+use crate::report::page::Again;
 use crate::train::context::place;
 use crate::weights::{Card, Checkpoint, Remote};
 use anyhow::Result;
@@ -28,6 +31,15 @@ pub struct Conditions<'a> {
 }
 
 impl Conditions<'_> {
+    /// Returns what repeats the evaluation.
+    pub fn again(&self) -> Again {
+        Again {
+            command: Some(typed()),
+            config: None,
+            environment: environment(place(&self.device)),
+        }
+    }
+
     /// Creates the explainer of the model for images read by `preprocess`. The model is opened again, so that it takes
     /// no memory before.
     pub fn explainer(&self, model: &str, preprocess: &Preprocess) -> Result<Explainer> {
@@ -38,7 +50,7 @@ impl Conditions<'_> {
 }
 
 /// A model and the preprocessing of its images.
-pub struct Subject<'a> {
+pub struct EvalModel<'a> {
     checkpoint: Checkpoint,
     pub preprocess: Preprocess,
     conditions: &'a Conditions<'a>,
@@ -46,22 +58,22 @@ pub struct Subject<'a> {
     is_one_of_many: bool,
 }
 
-impl<'a> Subject<'a> {
+impl<'a> EvalModel<'a> {
     /// Opens the model that a user wrote as MODEL.
     pub fn open(model: &str, conditions: &'a Conditions<'a>, is_one_of_many: bool) -> Result<Self> {
         let checkpoint = Checkpoint::open(model, &Remote::new(conditions.console))?;
         let preprocess = checkpoint.card.preprocess.clone();
         let (preprocess, note) = conditions.args.preprocess.apply(preprocess)?;
-        let subject = Self {
+        let opened = Self {
             checkpoint,
             preprocess,
             conditions,
             is_one_of_many,
         };
-        for note in subject.card().notes.iter().chain(&note) {
-            subject.note(note);
+        for note in opened.card().notes.iter().chain(&note) {
+            opened.note(note);
         }
-        Ok(subject)
+        Ok(opened)
     }
 
     /// Returns the description of the model.
@@ -90,10 +102,10 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Evaluates the images of `meeting`, a split called `split_name`; `each` is called for every image.
+    /// Evaluates the images of `mapping`, a split called `split_name`; `each` is called for every image.
     pub fn measure(
         self,
-        meeting: &Meeting,
+        mapping: &ClassMapping,
         split_name: &str,
         each: &mut dyn FnMut(Event) -> Result<()>,
     ) -> Result<Evaluation> {
@@ -111,7 +123,7 @@ impl<'a> Subject<'a> {
             place(device),
             in_words(&self.preprocess)
         ));
-        let split = &meeting.split;
+        let split = &mapping.split;
         let options = EvalOptions {
             batch: args.batch_size.map_or(BATCH, |batch| batch as usize),
             workers: args.workers.count(*threads),
@@ -132,7 +144,7 @@ impl<'a> Subject<'a> {
         } else {
             split_name
         };
-        console.start_pictures(title, split.len());
+        console.start_images(title, split.len());
         drop(self);
         let mut each = |event: Event| -> Result<()> {
             if let Event::Progress { done, .. } = &event {
@@ -140,7 +152,7 @@ impl<'a> Subject<'a> {
             }
             each(event)
         };
-        let labels = &meeting.labels;
+        let labels = &mapping.labels;
         let evaluated = evaluate(&mut engine, split, &transform, labels, &options, &mut each);
         console.finish();
         evaluated

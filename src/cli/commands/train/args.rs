@@ -1,32 +1,20 @@
-//! `resnet train`: starts or resumes a run.
+//! The flags of `resnet train`.
 
 use crate::cli::args::architecture::ArchitectureArgs;
-use crate::cli::args::device::{DTypeChoice, DeviceChoice};
+use crate::cli::args::device::DTypeChoice;
 use crate::cli::args::numbers::{finite, held_out, whole};
 use crate::cli::args::preprocess::PreprocessArgs;
 use crate::cli::args::workers::WorkersArgs;
-use crate::cli::output::browser::open_in_browser;
-use crate::cli::output::console::Console;
-use crate::cli::output::outcome::{report, report_of, unread};
-use crate::cli::output::train_observer::Screen;
-use crate::cli::stop::Stop;
-use crate::cli::{Outcome, output::survey, typed, version};
 use crate::data::augment::Policy;
-use crate::error::{is_usage_error, one_line, usage_error};
+use crate::error::usage_error;
 use crate::model::Frozen;
-use crate::text::pluralize;
 use crate::train::config::values::StemRule;
-use crate::train::context::place;
-use crate::train::{
-    BestBy, Length, OptimiserKind, Recipe, Run, Scheduler, Site, Target, Why, named_run,
-    newest_unfinished,
-};
+use crate::train::{BestBy, OptimiserKind, Recipe, Scheduler, named_run};
 use anyhow::Result;
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use resnet_kernels::isa;
 use serde::de::DeserializeOwned;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 #[expect(
@@ -41,47 +29,47 @@ pub struct Args {
     /// of images per class, either directly or in train/, val/ and test/ (training/, valid/, validation/ and testing/ work too).
     /// [default: cifar10]
     #[arg(short, long, value_name = "DATA")]
-    data: Option<String>,
+    pub data: Option<String>,
     /// Model to fine-tune: a name, folder or file
     ///
     /// A hub name (resnet50, org/name), a run folder, a folder or file of weights, or sample. The last layer is replaced if the
     /// classes differ. Without --model and --depth,
     /// photographs are fine-tuned from resnet50, and small images are trained from scratch.
     #[arg(short, long, value_name = "MODEL")]
-    model: Option<String>,
+    pub model: Option<String>,
     /// Recipe: a TOML file of flags
     ///
     /// The config.toml of a run is one. Flags on the command line override the recipe, and the recipe overrides the defaults.
     #[arg(long, value_name = "FILE")]
-    recipe: Option<PathBuf>,
+    pub recipe: Option<PathBuf>,
     /// Run folder [default: runs/<data>-<model>-<n>]
     ///
     /// Fine-tuned runs have -finetune or -probe after <model>. The folder gets config.toml, data.json, metrics.csv, report.html,
     /// plots, last/ and best/ (see --best-by).
     #[arg(short, long, value_name = "RUN_DIR")]
-    output: Option<PathBuf>,
+    pub output: Option<PathBuf>,
     /// Name of the new run: its folder is runs/NAME
     #[arg(long, value_name = "NAME", conflicts_with = "output", value_parser = named_run)]
-    name: Option<PathBuf>,
+    pub name: Option<PathBuf>,
     /// Resume a run exactly where it stopped
     ///
     /// Without a folder, it takes the newest unfinished run under runs/. Only --epochs and --max-steps may change it: more of them extend
     /// a finished run.
     #[arg(long, value_name = "RUN_DIR", num_args = 0..=1)]
-    resume: Option<Vec<PathBuf>>,
+    pub resume: Option<Vec<PathBuf>>,
     /// Run everything, write nothing
     ///
     /// With --max-steps 2, it tries a command in seconds and validates on a part of the validation set only (on all of it
     /// with --format json).
     #[arg(long)]
-    dry_run: bool,
+    pub dry_run: bool,
     /// Inspect the data and exit
     ///
     /// Counts the images of each class and split, decodes every image, and lists those that cannot be read, that are in two
     /// splits or in two classes. Copies are found by content; a resized or re-saved image is not. Nothing is trained or written.
     /// The exit status is 1 if an image cannot be read.
     #[arg(long, conflicts_with_all = ["output", "dry_run", "histograms", "open"])]
-    check: bool,
+    pub check: bool,
     /// Output format: text, or json (one line per step and epoch on stdout)
     #[arg(
         short,
@@ -90,15 +78,15 @@ pub struct Args {
         default_value = "text",
         hide_possible_values = true
     )]
-    format: Format,
+    pub format: Format,
     /// Write weight histograms for TensorBoard after each epoch
     #[arg(long)]
-    histograms: bool,
+    pub histograms: bool,
     /// Open report.html in the default browser after the run
     #[arg(long)]
-    open: bool,
+    pub open: bool,
     #[command(flatten)]
-    workers: WorkersArgs,
+    pub workers: WorkersArgs,
     #[command(flatten)]
     architecture: ArchitectureArgs,
     #[command(flatten)]
@@ -112,7 +100,7 @@ pub struct Args {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+pub enum Format {
     Text,
     Json,
 }
@@ -285,133 +273,9 @@ fn word<T: DeserializeOwned + Clone + Send + Sync + 'static>(
         .try_map(|word| serde_json::from_value(word.to_lowercase().into()))
 }
 
-/// Inspects the data of the run that `args` describe.
-fn check(args: &Args, said: Recipe, workers: usize, console: &Console) -> Result<Outcome> {
-    let recipe = match &args.recipe {
-        Some(file) => said.over(Recipe::read(file)?),
-        None => said,
-    };
-    survey::check(&recipe, args.format == Format::Json, workers, console)
-}
-
-pub fn run(
-    args: &Args,
-    device: DeviceChoice,
-    threads: usize,
-    console: &Console,
-) -> Result<Outcome> {
-    let said = args.recipe()?;
-    args.refuse_conflicts(&said)?;
-    let workers = args.workers.count(threads);
-    if args.check {
-        return check(args, said, workers, console);
-    }
-    let stop = Stop::default();
-    let mut screen = Screen::new(console, args.format == Format::Json, &stop);
-    let site = |dtype: DTypeChoice| -> Result<Site> {
-        let device = device.open(dtype, console)?.0;
-        console.detail(format_args!(
-            "computing on {} ({}) with {} and {}",
-            place(&device),
-            isa::current().name(),
-            pluralize(threads, "thread"),
-            pluralize(workers, "data-loading thread")
-        ));
-        Ok(Site {
-            device,
-            workers,
-            progress: console,
-        })
-    };
-    let ended = if let Some(folder) = &args.resume {
-        let site = site(DTypeChoice::F32)?;
-        let length = Length {
-            epochs: said.epochs,
-            max_steps: said.max_steps,
-        };
-        let folder = if let Some(folder) = folder.first() {
-            folder.clone()
-        } else {
-            let newest = newest_unfinished()?;
-            console.note(format_args!(
-                "resuming {}, the newest unfinished run",
-                newest.display()
-            ));
-            newest
-        };
-        let mut run = Run::resume(&folder, length, &site, &mut screen)?;
-        if args.histograms {
-            run.write_histograms();
-        }
-        stop.listen()?;
-        run.go(&mut screen)?
-    } else {
-        let flags = said.said();
-        let said = match &args.recipe {
-            Some(file) => said.over(Recipe::read(file)?),
-            None => said,
-        };
-        let from_file = said.said().into_iter().filter(|key| !flags.contains(key));
-        let from_file: Vec<String> = from_file.collect();
-        let dtype = match said.dtype.as_deref() {
-            Some("f64") => DTypeChoice::F64,
-            _ => DTypeChoice::F32,
-        };
-        let site = site(dtype)?;
-        screen.said(said.said());
-        let target = match args.output.as_ref().or(args.name.as_ref()).cloned() {
-            folder if args.dry_run && args.format == Format::Json => Target::Dry(folder),
-            folder if args.dry_run => Target::Trial(folder),
-            Some(folder) => Target::Folder(folder),
-            None => Target::Numbered,
-        };
-        let about = format!("resnet {}: {}", version::short(), typed());
-        let begun = Run::start(said, &target, &about, &site, &mut screen);
-        let mut run = begun.map_err(|error| match &args.recipe {
-            Some(file) => blame_recipe(error, file, &from_file),
-            None => error,
-        })?;
-        if args.histograms {
-            run.write_histograms();
-        }
-        stop.listen()?;
-        run.go(&mut screen)?
-    };
-    screen.end();
-    if let (Some(lost), None) = (screen.lost(), stop.status()) {
-        return Err(unread(lost, &ended));
-    }
-    report(&ended, console);
-    if args.open
-        && stop.status().is_none()
-        && let Some(report) = report_of(&ended)
-    {
-        open_in_browser(&report, console);
-    }
-    Ok(match (ended.why, stop.status()) {
-        (Why::Stopped { .. }, Some(status)) => Outcome::Stopped(status),
-        _ => Outcome::Done,
-    })
-}
-
-/// Adds the recipe file and the key to an error that a value in the file causes.
-fn blame_recipe(error: anyhow::Error, file: &Path, keys: &[String]) -> anyhow::Error {
-    let text = one_line(&error);
-    // Messages name their subject first.
-    let mut words = text.split([' ', ':', ',']);
-    let named = words.find(|word| word.starts_with("--"));
-    match named.filter(|flag| is_usage_error(&error) && keys.iter().any(|key| key == flag)) {
-        Some(flag) => {
-            let key = flag.trim_start_matches('-');
-            error.context(format!("recipe `{}`, key `{key}`", file.display()))
-        }
-        None => error,
-    }
-}
-
 impl Args {
     /// Returns the recipe of the flags.
-    fn recipe(&self) -> Result<Recipe> {
+    pub fn recipe(&self) -> Result<Recipe> {
         let Self {
             start,
             optimisation: o,
@@ -470,7 +334,7 @@ impl Args {
     }
 
     /// Rejects flags that exclude each other and that the parser does not know of.
-    fn refuse_conflicts(&self, said: &Recipe) -> Result<()> {
+    pub fn refuse_conflicts(&self, overrides: &Recipe) -> Result<()> {
         for (flag, is_given) in [("--histograms", self.histograms), ("--open", self.open)] {
             if is_given && self.dry_run {
                 return Err(usage_error(
@@ -480,14 +344,14 @@ impl Args {
             }
         }
         if self.resume.is_some() {
-            self.refuse_with_resume(said)?;
+            self.refuse_with_resume(overrides)?;
         }
         Ok(())
     }
 
     /// Rejects flags that a resumed run cannot have.
-    fn refuse_with_resume(&self, said: &Recipe) -> Result<()> {
-        let mut given = said.said();
+    fn refuse_with_resume(&self, overrides: &Recipe) -> Result<()> {
+        let mut given = overrides.said();
         given.retain(|flag| flag != "--epochs" && flag != "--max-steps");
         let others = [
             ("--recipe", self.recipe.is_some()),

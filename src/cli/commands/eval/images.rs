@@ -1,7 +1,7 @@
 //! The images that models are evaluated on: a split of a dataset, or the part of it that was held out in training.
 
-use super::SplitChoice;
-use super::remark::Remark;
+use super::args::SplitChoice;
+use super::leakage::LeakageNote;
 use crate::cli::output::console::Console;
 use crate::data::sets::{DataSet, Split};
 use crate::datasets::{self, DataName};
@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use std::path::Path;
 
 /// The images of a dataset that are evaluated, and their role for the models.
-pub struct Measured {
+pub struct EvalImages {
     /// The dataset as the user wrote it.
     pub data: String,
     part: Part,
@@ -40,7 +40,7 @@ enum Part {
 }
 
 /// The match of a model's classes and those of the data, and the images with the model's classes.
-pub struct Meeting {
+pub struct ClassMapping {
     /// The names of the model's classes.
     pub labels: Vec<String>,
     /// The images, in the model's classes.
@@ -72,7 +72,7 @@ impl Part {
     }
 }
 
-impl Measured {
+impl EvalImages {
     /// Opens the dataset that a user wrote as `written` for the models of `cards`, and selects the split `asked` for.
     /// The default is test, else val, else the part that was held out when the models were trained.
     ///
@@ -110,10 +110,10 @@ impl Measured {
     ///
     /// # Errors
     /// If the classes of the data are not those of the model.
-    pub fn meet(&self, card: &Card) -> Result<Meeting> {
+    pub fn map_classes(&self, card: &Card) -> Result<ClassMapping> {
         let matched = Matched::new(&card.labels, card.config.classes, &self.labels)
             .with_context(|| format!("cannot evaluate `{}` on `{}`", card.name, self.data))?;
-        Ok(Meeting {
+        Ok(ClassMapping {
             split: matched.apply(&self.split),
             labels: matched.labels,
             note: matched.note,
@@ -122,14 +122,14 @@ impl Measured {
 
     /// Returns why the metrics of the model of `card`, the `place`-th, are optimistic; `None` if it has not seen the
     /// images.
-    pub fn remark(&self, place: usize, card: &Card) -> Option<Remark> {
+    pub fn leakage_note(&self, place: usize, card: &Card) -> Option<LeakageNote> {
         let run = card.run.as_ref()?;
         let data = if self.is_own[place] {
             &run.data
         } else {
             &self.data
         };
-        Remark::of(&run.seen(data, self.part.seen_as(run)), self.split.len())
+        LeakageNote::of(&run.seen(data, self.part.seen_as(run)), self.split.len())
     }
 
     /// Returns the name of the split: `train`, `val`, `test` or `all`.

@@ -1,7 +1,7 @@
-//! Common guesses, by the names that other tools use.
+//! The options that are meant by the names of other tools.
 
 /// A common guess for an option.
-pub struct Guess {
+pub struct Suggestion {
     /// Their words for it, without dashes, separated by spaces.
     pub written: &'static str,
     /// The option without dashes that the command must have for the answer to hold; empty if none.
@@ -12,8 +12,8 @@ pub struct Guess {
     pub answer: &'static str,
 }
 
-const fn is(written: &'static str, option: &'static str) -> Guess {
-    Guess {
+const fn is(written: &'static str, option: &'static str) -> Suggestion {
+    Suggestion {
         written,
         option,
         command: "",
@@ -26,8 +26,8 @@ const fn says(
     option: &'static str,
     command: &'static str,
     answer: &'static str,
-) -> Guess {
-    Guess {
+) -> Suggestion {
+    Suggestion {
         written,
         option,
         command,
@@ -36,7 +36,7 @@ const fn says(
 }
 
 /// The first that holds is the answer.
-pub const GUESSES: &[Guess] = &[
+pub const OPTIONS: &[Suggestion] = &[
     // The model.
     says(
         "arch a architecture backbone net network model-name",
@@ -334,82 +334,4 @@ pub const GUESSES: &[Guess] = &[
     is("silent q", "quiet"),
     is("log-level loglevel", "verbose"),
     is("colour no-color", "color"),
-];
-
-/// Common guesses for a command, the option that must exist, and the hint. `{}` stands for the words after the guess.
-pub const COMMANDS: &[(&str, &str, &str)] = &[
-    ("compare diff versus vs", "", "`resnet eval --compare{}`"),
-    (
-        "list models ls model-list zoo",
-        "list",
-        "`resnet summary --list` lists the models that have a name",
-    ),
-    (
-        "list models ls model-list zoo",
-        "",
-        "name a model as `-m resnet18`, `resnet34`, `resnet50`, `resnet101` or `resnet152`, or `-m org/name`",
-    ),
-    (
-        "runs",
-        "",
-        "runs are the folders in `runs/`: `resnet eval --compare runs/*` compares them",
-    ),
-    (
-        "export convert onnx save quantize",
-        "",
-        "there is no export: a run's `best/model.safetensors` has torchvision's and timm's names",
-    ),
-    (
-        "test validate val evaluate evaluation score measure",
-        "",
-        "`resnet eval -m MODEL -d DATA`",
-    ),
-    (
-        "infer inference classify run detect label pred recognize",
-        "",
-        "`resnet predict{}`",
-    ),
-    (
-        "fit finetune fine-tune training learn tune transfer",
-        "",
-        "`resnet train -d DATA -m resnet50`",
-    ),
-    ("continue resume restart", "", "`resnet train --resume{}`"),
-    (
-        "check data inspect-data dataset stats",
-        "check",
-        "`resnet train -d DATA --check`",
-    ),
-    (
-        "info describe show inspect model print arch",
-        "",
-        "`resnet summary{}`",
-    ),
-    (
-        "bench benchmark speed time profile",
-        "",
-        "`resnet summary --depth 50 --time`",
-    ),
-    (
-        "explain gradcam grad-cam cam visualize",
-        "",
-        "`resnet predict IMAGE --explain DIR`",
-    ),
-    (
-        "embed features embedding extract",
-        "",
-        "`resnet predict IMAGE --embed FILE`",
-    ),
-    (
-        "report plot plots",
-        "",
-        "`resnet eval -m MODEL -d DATA -o DIR` writes a report",
-    ),
-    ("version", "", "`resnet --version`"),
-    (
-        "completion completions complete",
-        "",
-        "`resnet --completions bash`",
-    ),
-    ("man man-pages docs", "", "`resnet --man-pages DIR`"),
 ];

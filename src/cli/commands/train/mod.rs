@@ -1,0 +1,156 @@
+//! `resnet train`: starts or resumes a run.
+
+pub mod args;
+
+use crate::cli::args::device::{DTypeChoice, DeviceChoice};
+use crate::cli::commands::check;
+use crate::cli::exit::ExitStatus;
+use crate::cli::invocation::typed;
+use crate::cli::output::browser::open_in_browser;
+use crate::cli::output::console::Console;
+use crate::cli::output::outcome::{report, report_of, unread};
+use crate::cli::output::train_observer::TrainObserver;
+use crate::cli::stop::Stop;
+use crate::cli::version;
+use crate::error::{is_usage_error, one_line};
+use crate::text::pluralize;
+use crate::train::context::place;
+use crate::train::{Length, Recipe, Run, Site, Target, Why, newest_unfinished};
+use anyhow::Result;
+use args::Format;
+use resnet_kernels::isa;
+use std::path::Path;
+
+pub use args::Args;
+
+/// Inspects the data of the run that `args` describe.
+fn check_data(
+    args: &Args,
+    overrides: Recipe,
+    workers: usize,
+    console: &Console,
+) -> Result<ExitStatus> {
+    let recipe = match &args.recipe {
+        Some(file) => overrides.over(Recipe::read(file)?),
+        None => overrides,
+    };
+    check::run(&recipe, args.format == Format::Json, workers, console)
+}
+
+pub fn run(
+    args: &Args,
+    device: DeviceChoice,
+    threads: usize,
+    console: &Console,
+) -> Result<ExitStatus> {
+    let overrides = args.recipe()?;
+    args.refuse_conflicts(&overrides)?;
+    let workers = args.workers.count(threads);
+    if args.check {
+        return check_data(args, overrides, workers, console);
+    }
+    let stop = Stop::default();
+    let mut observer = TrainObserver::new(console, args.format == Format::Json, &stop);
+    let site = |dtype: DTypeChoice| -> Result<Site> {
+        let device = device.open(dtype, console)?.0;
+        console.detail(format_args!(
+            "computing on {} ({}) with {} and {}",
+            place(&device),
+            isa::current().name(),
+            pluralize(threads, "thread"),
+            pluralize(workers, "data-loading thread")
+        ));
+        Ok(Site {
+            device,
+            workers,
+            progress: console,
+        })
+    };
+    let ended = if let Some(folder) = &args.resume {
+        let site = site(DTypeChoice::F32)?;
+        let length = Length {
+            epochs: overrides.epochs,
+            max_steps: overrides.max_steps,
+        };
+        let folder = if let Some(folder) = folder.first() {
+            folder.clone()
+        } else {
+            let newest = newest_unfinished()?;
+            console.note(format_args!(
+                "resuming {}, the newest unfinished run",
+                newest.display()
+            ));
+            newest
+        };
+        let mut run = Run::resume(&folder, length, &site, &mut observer)?;
+        if args.histograms {
+            run.write_histograms();
+        }
+        stop.listen()?;
+        run.go(&mut observer)?
+    } else {
+        let flags = overrides.said();
+        let overrides = match &args.recipe {
+            Some(file) => overrides.over(Recipe::read(file)?),
+            None => overrides,
+        };
+        let from_file = overrides
+            .said()
+            .into_iter()
+            .filter(|key| !flags.contains(key));
+        let from_file: Vec<String> = from_file.collect();
+        let dtype = match overrides.dtype.as_deref() {
+            Some("f64") => DTypeChoice::F64,
+            _ => DTypeChoice::F32,
+        };
+        let site = site(dtype)?;
+        observer.set_overrides(overrides.said());
+        let target = match args.output.as_ref().or(args.name.as_ref()).cloned() {
+            folder if args.dry_run && args.format == Format::Json => Target::Dry(folder),
+            folder if args.dry_run => Target::Trial(folder),
+            Some(folder) => Target::Folder(folder),
+            None => Target::Numbered,
+        };
+        let about = format!("resnet {}: {}", version::short(), typed());
+        let begun = Run::start(overrides, &target, &about, &site, &mut observer);
+        let mut run = begun.map_err(|error| match &args.recipe {
+            Some(file) => blame_recipe(error, file, &from_file),
+            None => error,
+        })?;
+        if args.histograms {
+            run.write_histograms();
+        }
+        stop.listen()?;
+        run.go(&mut observer)?
+    };
+    observer.end();
+    if let (Some(lost), None) = (observer.lost(), stop.status()) {
+        return Err(unread(lost, &ended));
+    }
+    report(&ended, console);
+    if args.open
+        && stop.status().is_none()
+        && let Some(report) = report_of(&ended)
+    {
+        open_in_browser(&report, console);
+    }
+    Ok(match (ended.why, stop.status()) {
+        (Why::Stopped { .. }, Some(status)) => ExitStatus::Stopped(status),
+        _ => ExitStatus::Done,
+    })
+}
+
+/// Adds the recipe file and the key to an error that a value in the file causes.
+fn blame_recipe(error: anyhow::Error, file: &Path, keys: &[String]) -> anyhow::Error {
+    let text = one_line(&error);
+    // Messages name their subject first.
+    let mut words = text.split([' ', ':', ',']);
+    let named = words.find(|word| word.starts_with("--"));
+    match named.filter(|flag| is_usage_error(&error) && keys.iter().any(|key| key == flag)) {
+        Some(flag) => {
+            let key = flag.trim_start_matches('-');
+            error.context(format!("recipe `{}`, key `{key}`", file.display()))
+        }
+        None => error,
+    }
+}

@@ -1,0 +1,216 @@
+//! The parser: the program's flags and its commands, each with the flags and the help of its own.
+
+use crate::cli::args::device::DeviceChoice;
+use crate::cli::args::preprocess;
+use crate::cli::commands::{eval, predict, summary, train};
+use crate::cli::help;
+use crate::cli::output::log::LogFormat;
+use crate::cli::version;
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use std::path::PathBuf;
+
+/// Train, fine-tune, evaluate and run ResNet image classifiers
+#[derive(Debug, Parser)]
+#[command(name = "resnet", version = version::short(), long_version = version::long(), max_term_width = 100)]
+#[command(
+    subcommand_required = true,
+    arg_required_else_help = true,
+    args_override_self = true
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    /// Print a completion script for a shell
+    ///
+    /// bash, zsh, fish, powershell or elvish.
+    #[arg(long, value_name = "SHELL", hide_possible_values = true)]
+    pub completions: Option<Shell>,
+    /// Write man pages to a folder
+    #[arg(long, value_name = "DIR", conflicts_with = "completions")]
+    pub man_pages: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Global {
+    /// Print errors only
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "verbose",
+        help_heading = "Global options"
+    )]
+    pub quiet: bool,
+    /// Print more messages
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    pub verbose: bool,
+    /// Compute threads [default: physical cores]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Global options")]
+    pub threads: Option<u16>,
+    /// Device: auto, cpu, cuda[:N] or metal
+    #[arg(
+        long,
+        global = true,
+        default_value = "auto",
+        hide_default_value = true,
+        value_name = "DEVICE",
+        help_heading = "Global options"
+    )]
+    pub device: DeviceChoice,
+    /// Use color: auto, always or never
+    #[arg(
+        long,
+        global = true,
+        default_value = "auto",
+        hide_default_value = true,
+        hide_possible_values = true,
+        value_name = "WHEN",
+        help_heading = "Global options"
+    )]
+    pub color: ColorChoice,
+    /// Format of messages on stderr: text, or json (one object per line)
+    #[arg(
+        long,
+        global = true,
+        default_value = "text",
+        hide_default_value = true,
+        hide_possible_values = true,
+        value_name = "FORMAT",
+        help_heading = "Global options"
+    )]
+    pub log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a model from scratch, or fine-tune one
+    Train(Box<train::Args>),
+    /// Evaluate a model on a dataset
+    Eval(eval::Args),
+    /// Classify images
+    Predict(predict::Args),
+    /// Describe a model layer by layer
+    Summary(summary::Args),
+}
+
+/// Returns the parser. `train` does not offer `--test-size`, and its images have one heading.
+pub fn command() -> clap::Command {
+    let images = |flag: clap::Arg| match flag.get_help_heading() {
+        Some(preprocess::HEADING) => {
+            let is_unused = flag.get_id() == "test_size";
+            flag.help_heading(train::args::IMAGES).hide(is_unused)
+        }
+        _ => flag,
+    };
+    help::arrange(Cli::command().mut_subcommand("train", |train| train.mut_args(images)))
+}
+
+impl From<ColorChoice> for clap::ColorChoice {
+    fn from(choice: ColorChoice) -> Self {
+        match choice {
+            ColorChoice::Auto => Self::Auto,
+            ColorChoice::Always => Self::Always,
+            ColorChoice::Never => Self::Never,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::help::{TOPICS, Topic};
+    use clap::CommandFactory;
+
+    /// The most lines of `-h` in a terminal of 80 columns.
+    const LINES: usize = 40;
+
+    fn named<'a>(command: &'a mut clap::Command, topic: &Topic) -> &'a mut clap::Command {
+        if topic.command == "resnet" {
+            command
+        } else {
+            command.find_subcommand_mut(topic.command).unwrap()
+        }
+    }
+
+    #[test]
+    fn every_flag_of_a_topic_is_one_of_its_commands() {
+        for topic in &TOPICS {
+            let mut command = Cli::command();
+            let known = named(&mut command, topic);
+            for id in topic.common {
+                let mut ids = known
+                    .get_arguments()
+                    .map(|argument| argument.get_id().as_str());
+                assert!(ids.any(|known| known == *id), "{}: {id}", topic.command);
+            }
+        }
+    }
+
+    #[test]
+    fn short_help_fits_a_screen_and_long_help_has_every_flag() {
+        let mut command = command().term_width(80);
+        command.build();
+        for topic in &TOPICS {
+            let command = named(&mut command, topic);
+            let short = command.render_help().to_string();
+            let lines = if topic.command == "resnet" { 24 } else { LINES };
+            assert!(short.lines().count() <= lines, "{short}");
+            let widest = short.lines().map(|line| line.chars().count()).max();
+            assert!(widest <= Some(80), "{short}");
+            let long = command.render_long_help().to_string();
+            for argument in command.get_arguments() {
+                let Some(flag) = argument.get_long().filter(|_| !argument.is_hide_set()) else {
+                    continue;
+                };
+                let flag = format!("--{flag}");
+                assert!(long.contains(&flag), "{}: {flag}", topic.command);
+            }
+            for (line, purpose) in topic.examples {
+                assert!(long.contains(line) && long.contains(purpose), "{long}");
+            }
+        }
+    }
+
+    /// In each help, text begins in one column: beside the flags in the short one, below them in the long one.
+    #[test]
+    fn one_help_has_one_layout() {
+        let mut command = command().term_width(80);
+        command.build();
+        for topic in &TOPICS {
+            let command = named(&mut command, topic);
+            let is_flag = |line: &&str| line.starts_with("  -") || line.starts_with("      --");
+            let has_text = |line: &str| line.trim_start().contains("  ");
+            let short = command.render_help().to_string();
+            assert!(
+                short.lines().filter(is_flag).all(has_text),
+                "hanging: {short}"
+            );
+            let long = command.render_long_help().to_string();
+            assert!(
+                !long.lines().filter(is_flag).any(has_text),
+                "beside: {long}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_example_is_a_command_line() {
+        for topic in &TOPICS {
+            for (line, _) in topic.examples {
+                let at = line.find("resnet ").unwrap();
+                let parsed = command().try_get_matches_from(line[at..].split_whitespace());
+                assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+            }
+        }
+    }
+}
