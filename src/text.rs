@@ -86,10 +86,11 @@ pub fn cut_middle(text: &str, columns: usize) -> String {
         return text.to_owned();
     }
     let room = columns.saturating_sub(1);
-    let start = truncate_str(text, room.div_ceil(2), "");
     let ends = text.char_indices().map(|(at, _)| &text[at..]);
     let mut ends = ends.filter(|end| measure_text_width(end) <= room / 2);
-    format!("{start}…{}", ends.next().unwrap_or_default())
+    let end = ends.next().unwrap_or_default();
+    let start = truncate_str(text, room - measure_text_width(end), "");
+    format!("{start}…{end}")
 }
 
 #[cfg(test)]
@@ -117,7 +118,11 @@ mod tests {
     fn names_are_cut_in_their_middle() {
         assert_eq!(cut_middle("photos-resnet18-1", 17), "photos-resnet18-1");
         assert_eq!(cut_middle("photos-resnet18-1", 12), "photos…t18-1");
-        assert_eq!(cut_middle("고양이고양이", 7), "고…이");
+        assert_eq!(cut_middle("고양이고양이", 7), "고양…이");
+        for columns in 1..12 {
+            let cut = cut_middle("고양이 고양이 고양이", columns);
+            assert!(measure_text_width(&cut) <= columns, "{cut}");
+        }
         assert_eq!(cut_middle("abc", 1), "…");
     }
 

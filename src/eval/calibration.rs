@@ -5,6 +5,8 @@ use serde::Serialize;
 
 /// Number of bins of equal width for confidences from 0 to 1, as in the paper.
 pub const BINS: usize = 15;
+/// Number of images below which the calibration error is mostly noise.
+pub const MIN_IMAGES: usize = 100;
 
 /// Images grouped by the confidence in the predicted class.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -69,10 +71,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_error_is_the_papers_formula() {
+    fn the_expected_error_is_the_formula_of_the_paper() {
         let mut calibration = Calibration::default();
         assert!(calibration.expected_error().abs() < 1e-12);
-        // Two of four right where it is 0.9 sure, one of one where it is 0.3 sure.
+        // Two of four are correct at a confidence of 0.9, one of one at 0.3.
         for correct in [true, true, false, false] {
             calibration.add(0.9, correct);
         }

@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_few_coins_are_counted_by_hand() {
+    fn p_values_of_small_counts_equal_those_computed_manually() {
         for (first, second, expected) in [
             (0, 0, 1.0),
             (1, 0, 1.0),
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_as_good_as_impossible_is_small_and_a_number() {
+    fn p_values_of_large_counts_do_not_underflow_early() {
         let p = exact(0, 1000);
         assert!((p / 2.0_f64.powi(-999) - 1.0).abs() < 1e-9, "{p}");
         assert_eq!(exact(0, 100_000).to_bits(), 0.0_f64.to_bits());

@@ -23,14 +23,14 @@ pub struct Metrics {
     /// Sum of the cross-entropies, in nats.
     loss: f64,
     /// Numbers of images whose true class ranks first, and among the first five.
-    right: [usize; 2],
+    correct: [usize; 2],
     /// Numbers of images by true class (row) and predicted class (column).
     confusion: Vec<Vec<u64>>,
 }
 
 /// The prediction for one image compared with its true class.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Judgement {
+pub struct ImageResult {
     /// Class that ranks first.
     pub predicted: usize,
     /// Number of classes that rank before the true one.
@@ -41,14 +41,14 @@ pub struct Judgement {
     pub loss: f64,
 }
 
-impl Judgement {
+impl ImageResult {
     /// Returns true if the true class ranks first.
-    pub fn is_right(&self) -> bool {
+    pub fn is_correct(&self) -> bool {
         self.rank == 0
     }
 
     /// Returns true if the true class is among the first five.
-    pub fn is_among_five(&self) -> bool {
+    pub fn is_in_top5(&self) -> bool {
         self.rank < FIVE
     }
 }
@@ -74,7 +74,7 @@ impl Metrics {
         Self {
             images: 0,
             loss: 0.0,
-            right: [0; 2],
+            correct: [0; 2],
             confusion: (0..classes).map(|_| vec![0; classes]).collect(),
         }
     }
@@ -83,7 +83,7 @@ impl Metrics {
     ///
     /// # Errors
     /// If a logit is not finite, or the number of logits or the class does not match; then nothing is counted.
-    pub fn add(&mut self, class: usize, logits: &[f64]) -> Result<Judgement> {
+    pub fn add(&mut self, class: usize, logits: &[f64]) -> Result<ImageResult> {
         let classes = self.confusion.len();
         ensure!(
             logits.len() == classes,
@@ -95,13 +95,13 @@ impl Metrics {
             "class {class} is not among the {classes} classes"
         );
         ensure_finite(logits)?;
-        let judgement = judge(class, logits);
+        let result = image_result(class, logits);
         self.images += 1;
-        self.loss += judgement.loss;
-        self.right[0] += usize::from(judgement.is_right());
-        self.right[1] += usize::from(judgement.is_among_five());
-        self.confusion[class][judgement.predicted] += 1;
-        Ok(judgement)
+        self.loss += result.loss;
+        self.correct[0] += usize::from(result.is_correct());
+        self.correct[1] += usize::from(result.is_in_top5());
+        self.confusion[class][result.predicted] += 1;
+        Ok(result)
     }
 
     /// Returns the number of images counted.
@@ -116,16 +116,16 @@ impl Metrics {
 
     /// Returns the percentage of images whose true class ranks first; NaN before the first image.
     pub fn top1(&self) -> f64 {
-        self.percent(self.right[0])
+        self.percent(self.correct[0])
     }
 
     /// Returns the percentage of images whose true class is among the first five; `None` below five classes.
     pub fn top5(&self) -> Option<f64> {
-        (self.confusion.len() >= FIVE).then(|| self.percent(self.right[1]))
+        (self.confusion.len() >= FIVE).then(|| self.percent(self.correct[1]))
     }
 
-    fn percent(&self, right: usize) -> f64 {
-        100.0 * right as f64 / self.images as f64
+    fn percent(&self, correct: usize) -> f64 {
+        100.0 * correct as f64 / self.images as f64
     }
 
     /// Returns the numbers of images by true class (row) and predicted class (column).
@@ -143,13 +143,13 @@ impl Metrics {
         }
         let rows = self.confusion.iter().zip(labels).enumerate();
         rows.map(|(class, (row, label))| {
-            let (images, right) = (row.iter().sum(), row[class]);
+            let (images, correct) = (row.iter().sum(), row[class]);
             ClassMetrics {
                 label: label.clone(),
                 images: images as usize,
-                precision: part(right, predicted[class]),
-                recall: part(right, images),
-                f1: part(2 * right, images + predicted[class]),
+                precision: part(correct, predicted[class]),
+                recall: part(correct, images),
+                f1: part(2 * correct, images + predicted[class]),
             }
         })
         .collect()
@@ -171,7 +171,7 @@ pub fn confused_pairs(confusion: &[Vec<u64>]) -> Vec<(u64, usize, usize)> {
 }
 
 /// Compares finite `logits` with the true `class`.
-fn judge(class: usize, logits: &[f64]) -> Judgement {
+fn image_result(class: usize, logits: &[f64]) -> ImageResult {
     let predicted = top_class(logits);
     let own = logits[class];
     let before = |(other, &logit): (usize, &f64)| {
@@ -184,7 +184,7 @@ fn judge(class: usize, logits: &[f64]) -> Judgement {
     let logits_before = logits.iter().enumerate().filter(|&each| before(each));
     let largest = logits[predicted];
     let sum: f64 = logits.iter().map(|logit| (logit - largest).exp()).sum();
-    Judgement {
+    ImageResult {
         predicted,
         rank: logits_before.count(),
         probability: sum.recip(),
@@ -195,9 +195,9 @@ fn judge(class: usize, logits: &[f64]) -> Judgement {
 /// Returns precision, recall and F1 averaged over the classes that have images, with equal weights; 0 if there are
 /// none.
 pub fn macro_average(classes: &[ClassMetrics]) -> [f64; 3] {
-    let with_pictures = classes.iter().filter(|class| class.images > 0);
+    let with_images = classes.iter().filter(|class| class.images > 0);
     let (mut sums, mut count) = ([0.0; 3], 0);
-    for class in with_pictures {
+    for class in with_images {
         for (sum, figure) in sums
             .iter_mut()
             .zip([class.precision, class.recall, class.f1])
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn four_pictures_give_the_figures_computed_by_hand() {
+    fn four_images_give_the_metrics_computed_manually() {
         let mut metrics = Metrics::new(3);
         // Logits are logarithms of probabilities, so the loss is the mean of -ln of the true classes'.
         let row = |probabilities: [f64; 3]| probabilities.map(f64::ln);
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn logits_that_are_no_numbers_and_unknown_classes_are_errors_and_count_nothing() {
+    fn logits_that_are_not_finite_and_unknown_classes_are_errors_and_count_nothing() {
         let mut metrics = Metrics::new(2);
         for (class, logits) in [
             (0, vec![0.0, f64::NAN]),
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn one_class_is_always_right() {
+    fn one_class_is_always_correct() {
         let mut metrics = Metrics::new(1);
         metrics.add(0, &[-3.0]).unwrap();
         assert_eq!((metrics.top1(), metrics.loss()), (100.0, 0.0));

@@ -4,7 +4,7 @@
 //! threads. `train` validates with the same function that `resnet eval` uses.
 
 pub mod calibration;
-pub mod classes;
+pub mod class_mapping;
 pub mod interval;
 pub mod mcnemar;
 pub mod metrics;
@@ -20,8 +20,8 @@ use crate::data::{DecodeOptions, Loader, Transform};
 use crate::error::error_with_hint;
 use crate::infer::Engine;
 pub use calibration::Calibration;
-pub use classes::Matched;
-pub use metrics::{ClassMetrics, Judgement, Metrics};
+pub use class_mapping::ClassMapping;
+pub use metrics::{ClassMetrics, ImageResult, Metrics};
 pub use records::Record;
 
 /// Options of an evaluation.
@@ -39,15 +39,15 @@ pub struct EvalOptions {
 
 /// An event during an evaluation.
 #[derive(Debug)]
-pub enum Event<'a> {
+pub enum EvalEvent<'a> {
     /// An image is counted.
-    Picture {
+    Image {
         /// Index of the image in the split.
         index: usize,
         /// Its class.
         class: usize,
         /// Its result.
-        judgement: Judgement,
+        result: ImageResult,
         /// Its logits, one per class.
         logits: &'a [f64],
     },
@@ -107,7 +107,7 @@ pub fn evaluate(
     transform: &Transform,
     labels: &[String],
     options: &EvalOptions,
-    each: &mut dyn FnMut(Event) -> Result<()>,
+    each: &mut dyn FnMut(EvalEvent) -> Result<()>,
 ) -> Result<Evaluation> {
     let total = split.len();
     if total == 0 {
@@ -156,25 +156,25 @@ pub fn evaluate(
         for (index, outcome) in indices.clone().zip(outcomes) {
             let class = split.classes()[index] as usize;
             if let Err(error) = outcome {
-                each(Event::Unreadable {
+                each(EvalEvent::Unreadable {
                     index,
                     error: &error,
                 })?;
                 continue;
             }
             let logits = rows.next().unwrap_or_default();
-            let judgement = metrics
+            let result = metrics
                 .add(class, logits)
                 .with_context(|| format!("cannot evaluate image `{}`", split.name(index)))?;
-            records.push(Record::new(index, class, &judgement));
-            each(Event::Picture {
+            records.push(Record::new(index, class, &result));
+            each(EvalEvent::Image {
                 index,
                 class,
-                judgement,
+                result,
                 logits,
             })?;
         }
-        each(Event::Progress {
+        each(EvalEvent::Progress {
             done: indices.end,
             total,
         })?;

@@ -1,7 +1,7 @@
 //! Results per image: enough to draw an evaluation and to find the images behind a metric.
 
 use super::calibration::Calibration;
-use super::metrics::Judgement;
+use super::metrics::ImageResult;
 
 /// The result of one image.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,17 +18,17 @@ pub struct Record {
 
 impl Record {
     /// Creates the result of image `index` of `class`.
-    pub fn new(index: usize, class: usize, judgement: &Judgement) -> Self {
+    pub fn new(index: usize, class: usize, result: &ImageResult) -> Self {
         Self {
             index: index as u32,
             class: class as u32,
-            predicted: judgement.predicted as u32,
-            probability: judgement.probability as f32,
+            predicted: result.predicted as u32,
+            probability: result.probability as f32,
         }
     }
 
     /// Returns true if the prediction is correct.
-    pub fn is_right(&self) -> bool {
+    pub fn is_correct(&self) -> bool {
         self.class == self.predicted
     }
 }
@@ -38,11 +38,11 @@ pub fn worst_mistakes(records: &[Record], count: usize) -> Vec<Record> {
     let mut wrong: Vec<Record> = records
         .iter()
         .copied()
-        .filter(|record| !record.is_right())
+        .filter(|record| !record.is_correct())
         .collect();
     wrong.sort_by(|a, b| {
-        let surer = b.probability.total_cmp(&a.probability);
-        surer.then(a.index.cmp(&b.index))
+        let by_confidence = b.probability.total_cmp(&a.probability);
+        by_confidence.then(a.index.cmp(&b.index))
     });
     wrong.truncate(count);
     wrong
@@ -59,7 +59,7 @@ pub fn spread(records: &[Record], count: usize) -> Vec<Record> {
 pub fn calibration(records: &[Record]) -> Calibration {
     let mut calibration = Calibration::default();
     for record in records {
-        calibration.add(f64::from(record.probability), record.is_right());
+        calibration.add(f64::from(record.probability), record.is_correct());
     }
     calibration
 }
@@ -71,13 +71,13 @@ mod tests {
 
     #[test]
     fn the_probability_is_softmax() {
-        let judgement = Metrics::new(2).add(0, &[0.0, 3.0f64.ln()]).unwrap();
-        let record = Record::new(7, 0, &judgement);
-        assert!((record.probability - 0.75).abs() < 1e-6 && !record.is_right());
+        let result = Metrics::new(2).add(0, &[0.0, 3.0f64.ln()]).unwrap();
+        let record = Record::new(7, 0, &result);
+        assert!((record.probability - 0.75).abs() < 1e-6 && !record.is_correct());
     }
 
     #[test]
-    fn the_surest_mistakes_come_first() {
+    fn the_most_confident_mistakes_come_first() {
         let record = |index, predicted, probability| Record {
             index,
             class: 0,

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::csv::quoted;
 use super::date::Date;
-use super::examined::Examined;
+use super::evaluation_report::EvaluationReport;
 use super::page::{Again, Heading, Headline, Page};
 use super::{PLOTS, REPORT, write_page};
 use crate::error::{error_with_hint, one_line, usage_error};
@@ -31,7 +31,7 @@ const HEADER: &str = "image,label,predicted,probability,correct,top2,top3,top4,t
 
 /// An evaluation, with the model and the data.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Report {
+pub struct ModelEvaluation {
     /// Model.
     pub model: String,
     /// Data, as the user wrote it.
@@ -56,8 +56,8 @@ pub struct Report {
 }
 
 /// Returns the page of an evaluation.
-fn page<'a>(report: &Report, examined: &'a Examined, again: Again) -> Page<'a> {
-    let Report { model, data, .. } = report;
+fn page<'a>(report: &ModelEvaluation, examined: &'a EvaluationReport, again: Again) -> Page<'a> {
+    let ModelEvaluation { model, data, .. } = report;
     let warnings = report.remark.into_iter().map(str::to_owned);
     Page {
         heading: Heading {
@@ -79,7 +79,7 @@ fn page<'a>(report: &Report, examined: &'a Examined, again: Again) -> Page<'a> {
     }
 }
 
-impl Report {
+impl ModelEvaluation {
     /// Returns one line of JSON, including its line end.
     ///
     /// # Errors
@@ -108,11 +108,11 @@ impl Report {
 
 /// An output folder in which writing was tested before the long work that produces the files.
 #[derive(Debug)]
-pub struct OutputFolder {
+pub struct OutputDir {
     path: PathBuf,
 }
 
-impl OutputFolder {
+impl OutputDir {
     /// Creates the folder if absent and tests that files with these `names` can be written there.
     ///
     /// # Errors
@@ -156,16 +156,16 @@ impl OutputFolder {
 
 /// The files of an evaluation in progress; they appear at its end, each whole.
 #[derive(Debug)]
-pub struct Output {
-    folder: OutputFolder,
+pub struct EvaluationDir {
+    folder: OutputDir,
     predictions: String,
 }
 
-impl Output {
-    /// Creates the folder as [`OutputFolder::create`] does, for the files of an evaluation.
+impl EvaluationDir {
+    /// Creates the folder as [`OutputDir::create`] does, for the files of an evaluation.
     ///
     /// # Errors
-    /// As for [`OutputFolder::create`].
+    /// As for [`OutputDir::create`].
     pub fn create(path: &Path) -> Result<Self> {
         if is_run(path) {
             return Err(usage_error(
@@ -176,7 +176,7 @@ impl Output {
                 "pass another folder",
             ));
         }
-        let folder = OutputFolder::create(path, &[EVALUATION, PREDICTIONS, REPORT])?;
+        let folder = OutputDir::create(path, &[EVALUATION, PREDICTIONS, REPORT])?;
         let plots = path.join(PLOTS);
         if plots.exists() && !plots.is_dir() {
             return Err(error_with_hint(
@@ -194,7 +194,7 @@ impl Output {
     }
 
     /// Adds an image called `image`, whose class is named `label`; `top` has its most probable classes.
-    pub fn picture(&mut self, image: &str, label: &str, correct: bool, top: &[Prediction]) {
+    pub fn add_image(&mut self, image: &str, label: &str, correct: bool, top: &[Prediction]) {
         let name = |rank: usize| {
             let prediction = top.get(rank);
             quoted(
@@ -214,7 +214,7 @@ impl Output {
     }
 
     /// Adds an image that cannot be read.
-    pub fn unreadable(&mut self, image: &str, label: &str, error: &anyhow::Error) {
+    pub fn add_unreadable(&mut self, image: &str, label: &str, error: &anyhow::Error) {
         let (image, label, error) = (quoted(image), quoted(label), quoted(&one_line(error)));
         let _ = writeln!(self.predictions, "{image},{label},,,,,,,,{error}");
     }
@@ -223,7 +223,7 @@ impl Output {
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn write(&self, report: &Report) -> Result<()> {
+    pub fn write(&self, report: &ModelEvaluation) -> Result<()> {
         self.folder.write(PREDICTIONS, &self.predictions)?;
         self.folder.write(EVALUATION, &report.json()?)
     }
@@ -232,7 +232,12 @@ impl Output {
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn show(&self, report: &Report, examined: &Examined, again: Again) -> Result<PathBuf> {
+    pub fn write_page(
+        &self,
+        report: &ModelEvaluation,
+        examined: &EvaluationReport,
+        again: Again,
+    ) -> Result<PathBuf> {
         write_page(self.folder.path(), &page(report, examined, again))?;
         Ok(self.folder.path().join(REPORT))
     }

@@ -63,13 +63,13 @@ pub fn render(description: &Description, batch: Batch) -> String {
     let params = thousands(parameters(description));
     let sizes = Sizes::of(description);
     // Every shape has the batch as a factor, so that the division leaves nothing.
-    let pictures = match batch {
+    let images = match batch {
         Batch::Any => description.input[0],
         Batch::Given => 1,
     };
     let megabytes = |bytes: usize| bytes as f64 / MEGABYTE;
-    let input = megabytes(sizes.input / pictures);
-    let forward_backward = megabytes(sizes.forward_backward / pictures);
+    let input = megabytes(sizes.input / images);
+    let forward_backward = megabytes(sizes.forward_backward / images);
     let weights = megabytes(sizes.params);
     lines.extend([
         line("="),
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_those_of_one_picture_unless_the_batch_is_given() {
+    fn sizes_are_of_one_image_unless_the_batch_is_given() {
         let one = render(&tiny(1), Batch::Given);
         let footer = |table: &str| table.split_once("Input size").unwrap().1.to_owned();
         assert_eq!(footer(&one), footer(&render(&tiny(3), Batch::Any)));

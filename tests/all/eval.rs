@@ -13,7 +13,7 @@ use candle_core::{DType, Device, Tensor};
 use resnet::data::sets::{Pictures, Split};
 use resnet::data::{DecodeOptions, Transform};
 use resnet::error::one_line;
-use resnet::eval::{EvalOptions, Evaluation, Event, Metrics, evaluate};
+use resnet::eval::{EvalEvent, EvalOptions, Evaluation, Metrics, evaluate};
 use resnet::infer::Work;
 use resnet::model::{ModelConfig, Preprocess, ResNet, StemKind};
 use resnet::nn::Parameters;
@@ -82,25 +82,25 @@ fn save(folder: &Path, labels: &[&str], run: Option<RunNote>) {
 }
 
 /// Returns an image of noise around a color, so that the network predicts different classes.
-fn picture(seed: u64) -> Vec<u8> {
+fn pixels(seed: u64) -> Vec<u8> {
     let mut random = Random::at(7, "picture", &[seed]);
-    let colour = [(); 3].map(|()| random.below(200));
+    let color = [(); 3].map(|()| random.below(200));
     let mut samples = Vec::with_capacity(SIZE * SIZE * 3);
     for _ in 0..SIZE * SIZE {
-        samples.extend(colour.map(|level| (level + random.below(56)) as u8));
+        samples.extend(color.map(|level| (level + random.below(56)) as u8));
     }
     samples
 }
 
 /// Creates class folders below `folder` with the given numbers of images, with seeds from `seed` on.
-fn pictures(folder: &Path, classes: &[(&str, usize)], mut seed: u64) {
+fn save_images(folder: &Path, classes: &[(&str, usize)], mut seed: u64) {
     for (class, count) in classes {
         let folder = folder.join(class);
         fs::create_dir_all(&folder).unwrap();
         for index in 0..*count {
             let size = SIZE as u32;
-            let picture = image::RgbImage::from_raw(size, size, picture(seed)).unwrap();
-            picture.save(folder.join(format!("{index}.png"))).unwrap();
+            let image = image::RgbImage::from_raw(size, size, pixels(seed)).unwrap();
+            image.save(folder.join(format!("{index}.png"))).unwrap();
             seed += 1;
         }
     }
@@ -174,14 +174,14 @@ fn options(batch: usize, workers: usize) -> EvalOptions {
 
 /// Returns seven images in memory with known classes.
 fn memory() -> Split {
-    let samples: Vec<u8> = (0..7).flat_map(picture).collect();
-    let pictures = Pictures::Memory {
+    let samples: Vec<u8> = (0..7).flat_map(pixels).collect();
+    let images = Pictures::Memory {
         name: "seeded".into(),
         size: [SIZE, SIZE],
         channels: 3,
         samples,
     };
-    Split::new(pictures, vec![0, 1, 2, 0, 1, 2, 0])
+    Split::new(images, vec![0, 1, 2, 0, 1, 2, 0])
 }
 
 fn labels() -> Vec<String> {
@@ -219,7 +219,7 @@ fn workers_do_not_change_a_bit_and_batches_hardly_one() {
 }
 
 #[test]
-fn every_picture_is_told_of_in_order_and_an_error_of_the_listener_ends_it() {
+fn every_image_is_reported_in_order_and_an_error_of_the_callback_ends_the_evaluation() {
     let split = memory();
     let transform = Transform::new(&preprocess()).unwrap();
     let (mut engine, _) = prepare(net(3).0, &preprocess(), Work::many(4)).unwrap();
@@ -233,7 +233,7 @@ fn every_picture_is_told_of_in_order_and_an_error_of_the_listener_ends_it() {
             &options(3, 2),
             &mut |event| {
                 match event {
-                    Event::Picture {
+                    EvalEvent::Image {
                         index,
                         class,
                         logits,
@@ -242,11 +242,11 @@ fn every_picture_is_told_of_in_order_and_an_error_of_the_listener_ends_it() {
                         assert_eq!((class, logits.len()), (index % 3, 3));
                         told.push(index);
                     }
-                    Event::Progress { done: now, total } => {
+                    EvalEvent::Progress { done: now, total } => {
                         done.push((now, total));
                         anyhow::ensure!(!stop, "interrupted");
                     }
-                    Event::Unreadable { error, .. } => panic!("{error}"),
+                    EvalEvent::Unreadable { error, .. } => panic!("{error}"),
                 }
                 Ok(())
             },
@@ -287,10 +287,10 @@ fn noise_is_evaluated_as_it_is_and_noise_of_another_size_is_refused() {
 }
 
 #[test]
-fn a_split_without_pictures_and_labels_of_another_number_are_errors() {
+fn a_split_without_images_and_a_wrong_number_of_labels_are_errors() {
     let (mut engine, transform) = prepare(net(3).0, &preprocess(), Work::many(4)).unwrap();
     let mut refused = |split: &Split, labels: &[String]| {
-        let each = &mut |_: Event| Ok(());
+        let each = &mut |_: EvalEvent| Ok(());
         let result = evaluate(&mut engine, split, &transform, labels, &options(4, 1), each);
         one_line(&result.unwrap_err())
     };

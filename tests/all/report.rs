@@ -20,15 +20,15 @@ const HOSTILE: [&str; 4] = [
 const SMALL: &str = "--depth 20 --width 4 --image-size 16 -b 8 --workers 1";
 
 /// Writes images to `folder`, `count` of each class, with a color per class.
-fn pictures(folder: &Path, classes: &[&str], count: u8) {
+fn save_images(folder: &Path, classes: &[&str], count: u8) {
     for (number, class) in (0u8..).zip(classes) {
         let folder = folder.join(class);
         fs::create_dir_all(&folder).unwrap();
-        for picture in 0..count {
-            let level = |place: u8| 50 * ((number >> place) & 1) + 9 * picture + 3 * place;
-            let colour = Rgb([level(0), level(1), level(2)]);
-            let path = folder.join(format!("{picture} <'&\".png"));
-            RgbImage::from_pixel(18, 18, colour).save(path).unwrap();
+        for number_in_class in 0..count {
+            let level = |place: u8| 50 * ((number >> place) & 1) + 9 * number_in_class + 3 * place;
+            let color = Rgb([level(0), level(1), level(2)]);
+            let path = folder.join(format!("{number_in_class} <'&\".png"));
+            RgbImage::from_pixel(18, 18, color).save(path).unwrap();
         }
     }
 }
@@ -43,8 +43,8 @@ fn ran(folder: &Path, words: &[&str]) -> String {
 
 /// Trains for `epochs` epochs on images of `classes` in `folder`, into `run`.
 fn trained(folder: &Path, classes: &[&str], epochs: usize) {
-    pictures(&folder.join("data/train"), classes, 4);
-    pictures(&folder.join("data/val"), classes, 2);
+    save_images(&folder.join("data/train"), classes, 4);
+    save_images(&folder.join("data/val"), classes, 2);
     let line = format!("train -d data {SMALL} --epochs {epochs} -o run");
     ran(folder, &line.split(' ').collect::<Vec<_>>());
 }

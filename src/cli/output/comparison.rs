@@ -2,7 +2,7 @@
 
 use crate::cli::output::short_names::short_names;
 use crate::cli::output::terminal::{COLUMNS, Look, printable};
-use crate::report::comparison::{Compared, Comparison, LEVEL, Pair};
+use crate::report::comparison::{ComparedModel, Comparison, LEVEL, PairwiseTest};
 use crate::text::{cut_middle, format_count, thousands, wrapped};
 use anstyle::{AnsiColor, Style};
 use console::{Alignment, pad_str};
@@ -119,7 +119,7 @@ fn figures_in(columns: usize) -> (Vec<(Figure, &'static str, usize)>, usize) {
 /// Writes one row per model.
 fn models_table(
     text: &mut String,
-    models: &[Compared],
+    models: &[ComparedModel],
     names: &[String],
     (figures, width): (&[(Figure, &str, usize)], usize),
     look: Look,
@@ -144,7 +144,7 @@ fn models_table(
 
 impl Figure {
     /// Returns the metric of a model as shown in its cell.
-    fn of(self, model: &Compared, is_best: bool) -> String {
+    fn of(self, model: &ComparedModel, is_best: bool) -> String {
         match self {
             Self::Parameters => format_count(model.parameters),
             Self::MultAdds => format_count(model.mult_adds),
@@ -195,7 +195,7 @@ fn pairs(
 ) {
     let models = comparison.models.iter().map(|model| &model.model);
     let names: HashMap<&String, &str> = models.zip(names.iter().map(String::as_str)).collect();
-    let mut shown: Vec<&Pair> = comparison.pairs.iter().collect();
+    let mut shown: Vec<&PairwiseTest> = comparison.pairs.iter().collect();
     let left_out = shown.len().saturating_sub(PAIRS);
     if left_out > 0 {
         shown.sort_by(|a, b| a.p.total_cmp(&b.p));

@@ -3,7 +3,7 @@
 use crate::cli::output::terminal::{COLUMNS, Look, printable};
 use crate::eval::metrics::{confused_pairs, macro_average};
 use crate::eval::{ClassMetrics, Evaluation};
-use crate::report::evaluation_dir::Report;
+use crate::report::evaluation_dir::ModelEvaluation;
 
 use crate::text::{cut_middle, thousands, wrapped};
 use anstyle::{AnsiColor, Style};
@@ -29,7 +29,7 @@ const WORST: Style = AnsiColor::Yellow.on_default();
 const AVERAGE: &str = "macro average";
 
 /// Returns the metrics, the table of classes, the most confused pairs, and last the `remark` on all of it.
-pub fn text(report: &Report, remark: Option<&str>, look: Look) -> String {
+pub fn text(report: &ModelEvaluation, remark: Option<&str>, look: Look) -> String {
     let look = Look {
         columns: look.columns.min(COLUMNS),
         ..look
@@ -184,7 +184,7 @@ fn pairs(text: &mut String, evaluation: &Evaluation, columns: usize) {
 mod tests {
     use super::*;
 
-    fn report(labels: &[&str]) -> Report {
+    fn report(labels: &[&str]) -> ModelEvaluation {
         let count = labels.len();
         let class = |label: &&str| ClassMetrics {
             label: (*label).to_owned(),
@@ -193,7 +193,7 @@ mod tests {
             recall: 0.25,
             f1: 1.0 / 3.0,
         };
-        Report {
+        ModelEvaluation {
             model: "runs/a-model-of-a-rather-long-name/and-another-one/best".to_owned(),
             data: "pictures".to_owned(),
             split: "test".to_owned(),

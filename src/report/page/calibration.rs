@@ -1,10 +1,11 @@
 //! Calibration: accuracy against confidence.
 
 use super::html::Html;
-use crate::report::examined::{Examined, FEWEST_TO_CALIBRATE};
+use crate::eval::calibration::MIN_IMAGES;
+use crate::report::evaluation_report::EvaluationReport;
 
 /// Writes the section.
-pub fn section(page: &mut Html, examined: &Examined) {
+pub fn section(page: &mut Html, examined: &EvaluationReport) {
     page.section("calibration", "Calibration", "");
     page.raw("<div class=\"two\">\n<figure class=\"chart reliability\">\n<figcaption><h3>Accuracy by confidence, %</h3></figcaption>\n<div class=\"plot\">\n");
     for percent in [0, 25, 50, 75, 100] {
@@ -48,14 +49,14 @@ pub fn section(page: &mut Html, examined: &Examined) {
         "</div>\n<p class=\"under\">images by confidence</p>\n</figure>\n<div class=\"words\">\n",
     );
     let images: u64 = bins.iter().map(|bin| bin.images).sum();
-    if images as usize >= FEWEST_TO_CALIBRATE {
+    if images as usize >= MIN_IMAGES {
         page.raw(&format!(
             "<p class=\"large\">{:.1}<small> %</small></p>\n<p class=\"of\"><b>expected calibration error</b>: the mean distance of accuracy from confidence</p>\n",
             100.0 * examined.calibration.expected_error()
         ));
     } else {
         page.raw(&format!(
-            "<p class=\"note\">Too few images ({images}) for a calibration error, which needs {FEWEST_TO_CALIBRATE}.</p>\n"
+            "<p class=\"note\">Too few images ({images}) for a calibration error, which needs {MIN_IMAGES}.</p>\n"
         ));
     }
     page.raw("<p>Images are grouped by the model's confidence in its prediction. In each group, a well calibrated model is right as often as its confidence says: the bars reach the diagonal.</p>\n");

@@ -214,7 +214,7 @@ fn write_line(page: &mut Html, line: &Line, points: &[(f64, f64)]) {
             is_open = false;
             continue;
         }
-        // Far outside the picture is outside of it.
+        // Coordinates far outside the drawing are outside of it.
         let y = y.clamp(-SIDE, 2.0 * SIDE);
         let command = if is_open { 'L' } else { 'M' };
         let _ = write!(path, "{command}{x:.1} {y:.1}");

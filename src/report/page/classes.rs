@@ -2,7 +2,7 @@
 
 use super::html::{Html, name};
 use crate::eval::ClassMetrics;
-use crate::report::examined::Examined;
+use crate::report::evaluation_report::EvaluationReport;
 
 /// Classes that have a bar; of more, the worst.
 const BARS: usize = 30;
@@ -10,7 +10,7 @@ const BARS: usize = 30;
 const PRINTED: usize = 100;
 
 /// Writes the section.
-pub fn section(page: &mut Html, examined: &Examined) {
+pub fn section(page: &mut Html, examined: &EvaluationReport) {
     page.section("classes", "Classes", "");
     page.raw("<div class=\"two\">\n");
     bars(page, &examined.evaluation.classes);

@@ -2,10 +2,8 @@
 
 mod curves;
 mod images;
+mod model_names;
 mod tables;
-
-use std::collections::HashSet;
-use std::path::Path;
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -16,14 +14,11 @@ use super::reproduce::{self, Again};
 use super::{begin, end, navigation};
 use crate::data::DecodeOptions;
 use crate::data::sets::Split;
-use crate::report::comparison::{Compared, Comparison, Pair};
+use crate::report::comparison::{Comparison, PairwiseTest};
 use crate::report::date::Date;
 use crate::text::pluralize;
-
-/// Colors of models, as the style sheet has them.
-const COLORS: usize = 8;
-/// Columns of a model's name.
-const NAME: usize = 30;
+use images::Images;
+use model_names::{NAME, best, short_names};
 
 /// The page of a comparison.
 #[derive(Debug)]
@@ -80,7 +75,14 @@ impl ComparisonPage<'_> {
             curves::curves(&mut page, comparison, &names);
         }
         tables::settings(&mut page, comparison, &names);
-        let images = self.images(&mut page, &names);
+        let images = Images {
+            comparison,
+            split: self.split,
+            labels: self.labels,
+            decoding: &self.decoding,
+            names: &names,
+        };
+        let images = images.section(&mut page);
         reproduce::section(&mut page, &self.again);
         page.raw("</main>\n");
         let models: Vec<Value> = comparison
@@ -103,39 +105,12 @@ fn measured_on(caption: &str) -> &str {
     before.map_or(caption, |(before, _)| before)
 }
 
-/// The number and the name of a model, in its color.
-fn badge(place: usize) -> String {
-    format!("<i class=\"badge s{}\">{}</i>", place % COLORS, place + 1)
-}
-
-/// The models' names without the folders before them, where these are enough to tell them apart.
-fn short_names(models: &[Compared]) -> Vec<String> {
-    let whole = |model: &Compared| model.model.clone();
-    let short = |model: &Compared| {
-        let name = Path::new(&model.model).file_name();
-        name.map_or_else(|| whole(model), |name| name.to_string_lossy().into_owned())
-    };
-    let names: Vec<String> = models.iter().map(short).collect();
-    let distinct: HashSet<&String> = names.iter().collect();
-    if distinct.len() == names.len() {
-        names
-    } else {
-        models.iter().map(whole).collect()
-    }
-}
-
-/// The place of the model with the highest top-1, the first of equal ones.
-fn best(models: &[Compared]) -> usize {
-    let places = (0..models.len()).rev();
-    let best = places.max_by(|a, b| models[*a].top1.total_cmp(&models[*b].top1));
-    best.unwrap_or(0)
-}
-
 /// Writes the best model in large letters, its tests, and why figures are optimistic; ends the header.
 fn verdict(page: &mut Html, comparison: &Comparison, names: &[String]) {
     let models = &comparison.models;
     let best = best(models);
-    let of_best = |pair: &&Pair| pair.models.iter().any(|model| *model == models[best].model);
+    let of_best =
+        |pair: &&PairwiseTest| pair.models.iter().any(|model| *model == models[best].model);
     let all = comparison.pairs.iter().filter(of_best);
     let better = all.clone().filter(|pair| pair.differs()).count();
     let others = all.count();

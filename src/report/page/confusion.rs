@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::html::{Html, escape, name};
 use crate::eval::metrics::confused_pairs;
-use crate::report::examined::{Cell, Examined, PAIRS};
+use crate::report::evaluation_report::{ConfusionCell, EvaluationReport, PAIRS};
 use crate::report::plot::confusion::{NAMED, map, most_wrong};
 
 /// Columns of a name beside the matrix, at most.
@@ -16,7 +16,7 @@ const NAME: usize = 22;
 ///
 /// # Errors
 /// Never: any counts can be drawn.
-pub fn section(page: &mut Html, examined: &Examined) -> Result<()> {
+pub fn section(page: &mut Html, examined: &EvaluationReport) -> Result<()> {
     page.section("confusion", "Confusion", "");
     let few = examined.labels.len() <= NAMED;
     page.raw("<div class=\"two\">\n<div>\n");
@@ -32,7 +32,7 @@ pub fn section(page: &mut Html, examined: &Examined) -> Result<()> {
 }
 
 /// The matrix of few classes, each cell a button that opens its images.
-fn matrix(page: &mut Html, examined: &Examined) {
+fn matrix(page: &mut Html, examined: &EvaluationReport) {
     let count = examined.labels.len();
     let size = match count {
         0..=12 => "",
@@ -56,7 +56,7 @@ fn matrix(page: &mut Html, examined: &Examined) {
     let with_images: HashSet<(usize, usize)> = examined
         .cells
         .iter()
-        .filter(|cell| !cell.pictures.is_empty())
+        .filter(|cell| !cell.thumbnails.is_empty())
         .map(|cell| (cell.class as usize, cell.predicted as usize))
         .collect();
     for (class, counts) in confusion.iter().enumerate() {
@@ -108,7 +108,7 @@ fn legend(page: &mut Html, of: &str, most_wrong: f64) {
 }
 
 /// The matrix of many classes as an image of one pixel per cell.
-fn whole(page: &mut Html, examined: &Examined) -> Result<()> {
+fn whole(page: &mut Html, examined: &EvaluationReport) -> Result<()> {
     let count = examined.labels.len();
     let uri = map(&examined.evaluation.confusion)?;
     page.raw("<p class=\"lead\">Rows are true classes, columns are predictions, both in the order of their numbers.</p>\n");
@@ -121,12 +121,12 @@ fn whole(page: &mut Html, examined: &Examined) -> Result<()> {
 }
 
 /// The pairs that are confused most, each with a button that opens its images.
-fn pairs(page: &mut Html, examined: &Examined) {
+fn pairs(page: &mut Html, examined: &EvaluationReport) {
     let wrong = examined
         .cells
         .iter()
         .filter(|cell| cell.class != cell.predicted);
-    let pairs: Vec<&Cell> = wrong.take(PAIRS).collect();
+    let pairs: Vec<&ConfusionCell> = wrong.take(PAIRS).collect();
     let all = confused_pairs(&examined.evaluation.confusion).len();
     page.element("h3", "Most confused");
     if pairs.is_empty() {
@@ -163,7 +163,7 @@ fn pairs(page: &mut Html, examined: &Examined) {
             "<td class=\"number\" data-value=\"{}\">",
             cell.images
         ));
-        if cell.pictures.is_empty() {
+        if cell.thumbnails.is_empty() {
             page.raw(&cell.images.to_string());
         } else {
             page.raw(&format!(

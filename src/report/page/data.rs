@@ -4,7 +4,7 @@ use super::html::{Html, name};
 use super::images::tiles;
 use crate::data::DatasetSurvey;
 use crate::data::survey::{DuplicateGroup, SplitOverlap};
-use crate::report::examined::Examined;
+use crate::report::evaluation_report::EvaluationReport;
 use crate::text::{pluralize, thousands};
 
 /// Files that are listed, at most.
@@ -13,7 +13,7 @@ const LISTED: usize = 20;
 const NAME: usize = 40;
 
 /// Writes the section.
-pub fn section(page: &mut Html, data: Option<&DatasetSurvey>, examined: Option<&Examined>) {
+pub fn section(page: &mut Html, data: Option<&DatasetSurvey>, examined: Option<&EvaluationReport>) {
     let spread = examined.map_or(&[][..], |examined| &examined.spread);
     if data.is_none() && spread.is_empty() {
         return;

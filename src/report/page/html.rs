@@ -3,7 +3,8 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::report::plot::words::{cut_middle, escaped, printable};
+use crate::report::plot::text::{escaped, printable};
+use crate::text::cut_middle;
 
 /// Columns of a name in a table, at most.
 const NAME: usize = 44;

@@ -1,7 +1,7 @@
 //! Images with their predictions, each a button that enlarges it.
 
 use super::html::{Html, escape, file_name, name};
-use crate::report::examined::{Examined, Shown};
+use crate::report::evaluation_report::{EvaluationReport, Thumbnail};
 
 /// Columns of a class name below an image, at most.
 const NAME: usize = 30;
@@ -11,7 +11,7 @@ const FILE: usize = 34;
 const PIXELATED: u32 = 64;
 
 /// Writes the mistakes that the model was most confident of.
-pub fn mistakes(page: &mut Html, examined: &Examined) {
+pub fn mistakes(page: &mut Html, examined: &EvaluationReport) {
     page.section(
         "mistakes",
         "Mistakes",
@@ -25,7 +25,7 @@ pub fn mistakes(page: &mut Html, examined: &Examined) {
 }
 
 /// Writes images with the regions that speak for the predicted class.
-pub fn cams(page: &mut Html, examined: &Examined) {
+pub fn cams(page: &mut Html, examined: &EvaluationReport) {
     if examined.explained.is_empty() {
         return;
     }
@@ -36,9 +36,9 @@ pub fn cams(page: &mut Html, examined: &Examined) {
     );
     page.raw("<p class=\"heat\">no evidence <i></i> most evidence</p>\n<ul class=\"cams\">\n");
     for one in &examined.explained {
-        let image = &examined.pictures[one.place];
+        let image = &examined.thumbnails[one.place];
         page.raw("<li><figure><div>");
-        picture(page, image);
+        img(page, image);
         page.raw(&format!(
             "<img src=\"{}\" alt=\"Grad-CAM of {}\">",
             one.uri,
@@ -52,24 +52,24 @@ pub fn cams(page: &mut Html, examined: &Examined) {
 }
 
 /// Writes a list of images.
-pub fn tiles(page: &mut Html, examined: &Examined, places: &[usize]) {
+pub fn tiles(page: &mut Html, examined: &EvaluationReport, places: &[usize]) {
     if places.is_empty() {
         return;
     }
     page.raw("<ul class=\"tiles\">\n");
     for &place in places {
-        let image = &examined.pictures[place];
+        let image = &examined.thumbnails[place];
         page.raw(&format!(
             "<li><button type=\"button\" data-image=\"{place}\">"
         ));
-        picture(page, image);
+        img(page, image);
         caption(page, examined, image);
         page.raw("</button></li>\n");
     }
     page.raw("</ul>\n");
 }
 
-fn picture(page: &mut Html, image: &Shown) {
+fn img(page: &mut Html, image: &Thumbnail) {
     let small = if image.size.iter().all(|side| *side <= PIXELATED) {
         " class=\"small\""
     } else {
@@ -85,7 +85,7 @@ fn picture(page: &mut Html, image: &Shown) {
 }
 
 /// Writes the true class, the predicted one, the confidence, and the file.
-fn caption(page: &mut Html, examined: &Examined, image: &Shown) {
+fn caption(page: &mut Html, examined: &EvaluationReport, image: &Thumbnail) {
     let label = |class: u32| name(&examined.labels[class as usize], NAME);
     let confidence = 100.0 * image.probability;
     page.raw("<span class=\"verdict\">");

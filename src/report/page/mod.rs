@@ -19,7 +19,7 @@ mod reproduce;
 use anyhow::Result;
 use serde_json::json;
 
-use super::examined::Examined;
+use super::evaluation_report::EvaluationReport;
 use crate::data::DatasetSurvey;
 pub use curves::{Learning, StepPoint};
 pub use data::shared;
@@ -43,7 +43,7 @@ pub struct Page<'a> {
     /// The curves of the run.
     pub learning: Option<Learning<'a>>,
     /// The evaluation with its images.
-    pub examined: Option<&'a Examined>,
+    pub examined: Option<&'a EvaluationReport>,
     /// The dataset, if it was surveyed.
     pub data: Option<&'a DatasetSurvey>,
     /// The settings of the run.
@@ -117,7 +117,7 @@ impl Page<'_> {
             "epochs": learning.map_or(&[][..], |learning| learning.epochs),
             "steps": learning.map_or(Vec::new(), Learning::steps_for_script),
             "labels": examined.map(|examined| &examined.labels),
-            "images": examined.map(|examined| &examined.pictures),
+            "images": examined.map(|examined| &examined.thumbnails),
             "cells": examined.map(|examined| &examined.cells),
         })
     }

@@ -109,26 +109,26 @@
   const body = viewer.querySelector(".body");
   const title = document.getElementById("viewer-title");
   const label = (index) => make("bdi", "", data.labels[index]);
-  const verdict = (picture) => {
+  const verdict = (image) => {
     // A comparison has what each of two models made of it.
-    const guesses = picture.guesses || [[null, picture.predicted, picture.probability]];
-    return guesses.map(([model, predicted, probability]) => {
+    const predictions = image.predictions || [[null, image.predicted, image.probability]];
+    return predictions.map(([model, predicted, probability]) => {
       const line = make("span", "verdict");
       if (model !== null) line.append(make("span", "model", make("bdi", "", model), ": "));
-      if (predicted === picture.class) line.append(make("span", "correct", "✓"), " ", label(predicted));
-      else line.append(label(picture.class), " → ", make("b", "mistake", label(predicted)));
+      if (predicted === image.class) line.append(make("span", "correct", "✓"), " ", label(predicted));
+      else line.append(label(image.class), " → ", make("b", "mistake", label(predicted)));
       line.append(" ", make("span", "percent", `${(100 * probability).toFixed(0)} %`));
       return line;
     });
   };
-  const image = (picture, className) => {
-    const img = make("img", Math.max(...picture.size) <= 64 ? `${className} small` : className);
-    img.src = picture.uri;
-    img.alt = picture.name;
-    img.style.setProperty("--shape", `${picture.size[0]} / ${picture.size[1]}`);
+  const imageElement = (image, className) => {
+    const img = make("img", Math.max(...image.size) <= 64 ? `${className} small` : className);
+    img.src = image.uri;
+    img.alt = image.name;
+    img.style.setProperty("--shape", `${image.size[0]} / ${image.size[1]}`);
     return img;
   };
-  const file = (picture) => make("span", "file", ...picture.name.split(/(?<=\/)/).flatMap((part) => [part, make("wbr")]));
+  const file = (image) => make("span", "file", ...image.name.split(/(?<=\/)/).flatMap((part) => [part, make("wbr")]));
   const open = (...heading) => {
     title.replaceChildren(...heading);
     if (!viewer.open) viewer.showModal();
@@ -137,7 +137,7 @@
   let turn = null;
   const enlarge = (places, index, heading, back) => {
     const at = (index + places.length) % places.length;
-    const picture = data.images[places[at]];
+    const image = data.images[places[at]];
     const bar = make("div", "bar");
     // The buttons are new; the one that was pressed keeps the focus.
     const pressed = body.contains(document.activeElement) ? document.activeElement.textContent : null;
@@ -151,17 +151,17 @@
     if (places.length > 1) button("‹ Previous", () => turn(-1));
     if (back) button("All", back);
     if (places.length > 1) button("Next ›", () => turn(1));
-    const caption = make("p", "caption", ...verdict(picture), file(picture));
+    const caption = make("p", "caption", ...verdict(image), file(image));
     open(...heading(), places.length > 1 ? ` · ${at + 1} of ${places.length}` : "");
-    body.replaceChildren(image(picture, "zoom"), caption, bar);
+    body.replaceChildren(imageElement(image, "zoom"), caption, bar);
     Array.from(bar.children).find((one) => one.textContent === pressed)?.focus();
   };
   const list = (places, heading) => {
     turn = null;
     if (places.length === 1) return enlarge(places, 0, heading, null);
     const items = places.map((place, index) => {
-      const picture = data.images[place];
-      const button = make("button", "", image(picture, ""), ...verdict(picture), file(picture));
+      const image = data.images[place];
+      const button = make("button", "", imageElement(image, ""), ...verdict(image), file(image));
       button.type = "button";
       button.addEventListener("click", () => enlarge(places, index, heading, () => list(places, heading)));
       return make("li", "", button);
@@ -173,8 +173,8 @@
   for (const button of document.querySelectorAll("[data-cell]")) {
     button.addEventListener("click", () => {
       const cell = cells.get(button.dataset.cell);
-      const some = cell.pictures.length < cell.images ? `: ${cell.pictures.length} of ${cell.images} images` : "";
-      list(cell.pictures, () => {
+      const some = cell.thumbnails.length < cell.images ? `: ${cell.thumbnails.length} of ${cell.images} images` : "";
+      list(cell.thumbnails, () => {
         const arrow = cell.class === cell.predicted ? [" → ", make("span", "correct", label(cell.predicted))] : [" → ", make("span", "mistake", label(cell.predicted))];
         return [label(cell.class), ...arrow, some];
       });

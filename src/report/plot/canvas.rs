@@ -6,10 +6,10 @@ use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, IntoDrawingArea};
 use plotters::element::{PathElement, Rectangle, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color, FontTransform, IntoFont, ShapeStyle, TextStyle};
+use plotters::style::{Color as _, FontTransform, IntoFont, ShapeStyle, TextStyle};
 
-use super::colour::{Colour, dark_style};
-use super::words::{escaped, printable, shortened};
+use super::color::{Color, dark_style};
+use super::text::{escaped, printable, shortened};
 use super::{Figure, Panel};
 
 /// Units of the letters' height.
@@ -49,11 +49,11 @@ pub fn figure(
     let panels = {
         let size = [width, height + head].map(i32::unsigned_abs);
         let area = SVGBackend::with_string(&mut svg, (size[0], size[1])).into_drawing_area();
-        area.fill(&Colour::Paper.solid()).map_err(drawing)?;
+        area.fill(&Color::Paper.solid()).map_err(drawing)?;
         let room = width - 2 * MARGIN;
-        let style = letters(Colour::Ink, TITLE);
+        let style = letters(Color::Ink, TITLE);
         write(&area, title, [MARGIN, 22], Stand::Right, room, &style)?;
-        let style = letters(Colour::Muted, LETTERS);
+        let style = letters(Color::Muted, LETTERS);
         write(&area, subtitle, [MARGIN, 43], Stand::Right, room, &style)?;
         let (_, below) = area.split_vertically(head);
         let panels = draw(&below)?;
@@ -86,8 +86,8 @@ pub fn drawing(error: impl std::fmt::Display) -> anyhow::Error {
 }
 
 /// A style of letters.
-pub fn letters(colour: Colour, height: i32) -> TextStyle<'static> {
-    ("sans-serif", height).into_font().color(&colour.solid())
+pub fn letters(color: Color, height: i32) -> TextStyle<'static> {
+    ("sans-serif", height).into_font().color(&color.solid())
 }
 
 /// Writes `text` at a point, cut to `room` units where it is longer.
@@ -115,8 +115,12 @@ pub fn write(
 }
 
 /// Fills a rectangle from its left top to its right bottom.
-pub fn fill(area: &Area, [left, top, right, bottom]: [i32; 4], colour: &impl Color) -> Result<()> {
-    let style = ShapeStyle::from(colour).filled();
+pub fn fill(
+    area: &Area,
+    [left, top, right, bottom]: [i32; 4],
+    color: &impl plotters::style::Color,
+) -> Result<()> {
+    let style = ShapeStyle::from(color).filled();
     area.draw(&Rectangle::new([(left, top), (right, bottom)], style))
         .map_err(drawing)
 }
@@ -125,17 +129,17 @@ pub fn fill(area: &Area, [left, top, right, bottom]: [i32; 4], colour: &impl Col
 pub fn frame(
     area: &Area,
     [left, top, right, bottom]: [i32; 4],
-    colour: Colour,
+    color: Color,
     width: u32,
 ) -> Result<()> {
-    let style = colour.solid().stroke_width(width);
+    let style = color.solid().stroke_width(width);
     area.draw(&Rectangle::new([(left, top), (right, bottom)], style))
         .map_err(drawing)
 }
 
 /// Draws a line through points.
-pub fn line(area: &Area, points: &[(i32, i32)], colour: Colour, width: u32) -> Result<()> {
-    let style = colour.solid().stroke_width(width);
+pub fn line(area: &Area, points: &[(i32, i32)], color: Color, width: u32) -> Result<()> {
+    let style = color.solid().stroke_width(width);
     area.draw(&PathElement::new(points.to_vec(), style))
         .map_err(drawing)
 }

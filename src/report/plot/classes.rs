@@ -3,8 +3,8 @@
 use anyhow::Result;
 
 use super::canvas::{Stand, figure, fill, letters, line, write};
-use super::words::room;
-use super::{Colour, Figure};
+use super::text::room;
+use super::{Color, Figure};
 use crate::eval::ClassMetrics;
 
 /// Classes that are shown; where there are more, the worst.
@@ -36,19 +36,19 @@ pub fn class_bars(classes: &[ClassMetrics], subtitle: &str) -> Result<Figure> {
     let left = (13.0 * names).min(NAME) as i32 + 24;
     let size = [left + LENGTH + 150, 60 + ROW * shown.len() as i32];
     figure([&title, subtitle], size, |area| {
-        let style = letters(Colour::Ink, 13);
+        let style = letters(Color::Ink, 13);
         let bottom = size[1] - 22;
         for percent in [0, 25, 50, 75, 100] {
             let x = left + LENGTH * percent / 100;
-            line(area, &[(x, TOP), (x, bottom)], Colour::Grid, 1)?;
+            line(area, &[(x, TOP), (x, bottom)], Color::Grid, 1)?;
             let text = format!("{percent} %");
-            let muted = letters(Colour::Muted, 12);
+            let muted = letters(Color::Muted, 12);
             write(area, &text, [x, bottom + 12], Stand::Middle, 60, &muted)?;
         }
-        let muted = letters(Colour::Muted, 13);
-        fill(area, [left, 8, left + 18, 20], &Colour::Blue.part(0.75))?;
+        let muted = letters(Color::Muted, 13);
+        fill(area, [left, 8, left + 18, 20], &Color::Blue.part(0.75))?;
         write(area, "recall", [left + 24, 14], Stand::Right, 80, &muted)?;
-        line(area, &[(left + 92, 5), (left + 92, 23)], Colour::Orange, 3)?;
+        line(area, &[(left + 92, 5), (left + 92, 23)], Color::Orange, 3)?;
         write(
             area,
             "precision",
@@ -71,12 +71,12 @@ pub fn class_bars(classes: &[ClassMetrics], subtitle: &str) -> Result<Figure> {
                 &style,
             )?;
             let bar = [left, middle - 7, end(class.recall), middle + 7];
-            fill(area, bar, &Colour::Blue.part(0.75))?;
+            fill(area, bar, &Color::Blue.part(0.75))?;
             let x = end(class.precision);
             line(
                 area,
                 &[(x, middle - 10), (x, middle + 10)],
-                Colour::Orange,
+                Color::Orange,
                 3,
             )?;
             let text = format!("{:.1}  ({})", 100.0 * class.f1, class.images);

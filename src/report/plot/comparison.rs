@@ -6,12 +6,12 @@
 use anyhow::Result;
 
 use super::canvas::{Area, Stand, figure, fill, letters, line, write};
-use super::colour::SERIES;
-use super::curves::{Curve, Plot, panel};
+use super::color::SERIES;
+use super::curve_panel::{Curve, CurvePanel, panel};
 use super::scale::{tick, ticks};
-use super::words::{WIDTH, cut_middle, room};
-use super::{Colour, Figure};
-use crate::text::wrapped;
+use super::text::{WIDTH, room};
+use super::{Color, Figure};
+use crate::text::{cut_middle, wrapped};
 
 /// Width of the figure.
 const SIZE: i32 = 960;
@@ -30,7 +30,7 @@ const CAPTION: i32 = 12;
 
 /// A model among others; accuracies in percent.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entrant {
+pub struct PlottedModel {
     /// Its name.
     pub name: String,
     /// Top-1, and the ends of its 95 % interval.
@@ -43,7 +43,7 @@ pub struct Entrant {
 ///
 /// # Errors
 /// Never: any numbers can be drawn.
-pub fn comparison(models: &[Entrant], caption: &str) -> Result<Figure> {
+pub fn comparison(models: &[PlottedModel], caption: &str) -> Result<Figure> {
     let has_curves = models.iter().any(|model| !model.epochs.is_empty());
     let above = if has_curves { CURVES + 16 } else { 0 };
     let height = above + 78 + ROW * models.len() as i32;
@@ -56,7 +56,7 @@ pub fn comparison(models: &[Entrant], caption: &str) -> Result<Figure> {
     let size = [SIZE, height + 20 * remarks.len() as i32];
     let title = format!("{} models side by side", models.len());
     figure([&title, subtitle], size, |area| {
-        let muted = letters(Colour::Muted, CAPTION);
+        let muted = letters(Color::Muted, CAPTION);
         for (line, y) in remarks.iter().zip((height..).step_by(20)) {
             write(area, line, [16, y], Stand::Right, SIZE - 32, &muted)?;
         }
@@ -73,10 +73,10 @@ pub fn comparison(models: &[Entrant], caption: &str) -> Result<Figure> {
 }
 
 /// Training or validation error by epoch, each model in its color, with its best epoch circled and its name at its end.
-fn errors(models: &[Entrant], is_validation: bool) -> Plot {
+fn errors(models: &[PlottedModel], is_validation: bool) -> CurvePanel {
     let mut curves = Vec::new();
     let mut marks = Vec::new();
-    for (model, colour) in models.iter().zip(SERIES.into_iter().cycle()) {
+    for (model, color) in models.iter().zip(SERIES.into_iter().cycle()) {
         let points = model.epochs.iter().filter_map(|(epoch, train, val)| {
             let top1 = if is_validation { *val } else { Some(*train) };
             Some((*epoch, 100.0 - top1?))
@@ -84,7 +84,7 @@ fn errors(models: &[Entrant], is_validation: bool) -> Plot {
         let points: Vec<(f64, f64)> = points.collect();
         let best = points.iter().rev().min_by(|a, b| a.1.total_cmp(&b.1));
         if let Some((epoch, error)) = best.filter(|_| is_validation) {
-            marks.push((*epoch, *error, colour));
+            marks.push((*epoch, *error, color));
         }
         curves.push(Curve {
             name: if is_validation {
@@ -92,12 +92,12 @@ fn errors(models: &[Entrant], is_validation: bool) -> Plot {
             } else {
                 String::new()
             },
-            colour,
+            color,
             is_dashed: false,
             points,
         });
     }
-    Plot {
+    CurvePanel {
         title: if is_validation {
             "Validation error, % (circled: best epoch)".to_owned()
         } else {
@@ -112,8 +112,8 @@ fn errors(models: &[Entrant], is_validation: bool) -> Plot {
 }
 
 /// Top-1 of each model as a mark in its interval.
-fn intervals(area: &Area, models: &[Entrant], y: i32) -> Result<()> {
-    let title = letters(Colour::Ink, 14);
+fn intervals(area: &Area, models: &[PlottedModel], y: i32) -> Result<()> {
+    let title = letters(Color::Ink, 14);
     let heading = "Top-1, %, with 95 % intervals";
     write(area, heading, [16, y + 16], Stand::Right, 400, &title)?;
     let names: Vec<String> = models
@@ -132,38 +132,33 @@ fn intervals(area: &Area, models: &[Entrant], y: i32) -> Result<()> {
     let (low, high) = ((low - room).max(0.0), (high + room).min(100.0));
     let at = |top1: f64| left + ((top1 - low) / (high - low) * f64::from(width)) as i32;
     let (top, bottom) = (y + 32, y + 36 + ROW * models.len() as i32);
-    let muted = letters(Colour::Muted, 12);
+    let muted = letters(Color::Muted, 12);
     let marks = ticks(low, high, 6);
     let step = marks.get(1).map_or(high - low, |next| next - marks[0]);
     for mark in marks {
-        line(
-            area,
-            &[(at(mark), top), (at(mark), bottom)],
-            Colour::Grid,
-            1,
-        )?;
+        line(area, &[(at(mark), top), (at(mark), bottom)], Color::Grid, 1)?;
         let place = [at(mark), bottom + 13];
         write(area, &tick(mark, step), place, Stand::Middle, 60, &muted)?;
     }
-    let ink = letters(Colour::Ink, 13);
+    let ink = letters(Color::Ink, 13);
     let rows = models.iter().zip(&names).zip(SERIES.into_iter().cycle());
-    for (index, ((model, name), colour)) in rows.enumerate() {
+    for (index, ((model, name), color)) in rows.enumerate() {
         let middle = top + ROW * index as i32 + ROW / 2;
         let [top1, from, to] = model.top1;
-        line(area, &[(20, middle), (40, middle)], colour, 4)?;
+        line(area, &[(20, middle), (40, middle)], color, 4)?;
         let place = [50, middle];
         write(area, name, place, Stand::Right, left - 54, &ink)?;
-        line(area, &[(at(from), middle), (at(to), middle)], colour, 2)?;
+        line(area, &[(at(from), middle), (at(to), middle)], color, 2)?;
         for end in [from, to] {
             line(
                 area,
                 &[(at(end), middle - 5), (at(end), middle + 5)],
-                colour,
+                color,
                 2,
             )?;
         }
         let dot = [at(top1) - 4, middle - 4, at(top1) + 4, middle + 4];
-        fill(area, dot, &colour.solid())?;
+        fill(area, dot, &color.solid())?;
         let text = format!("{top1:.2}  ({from:.1} to {to:.1})");
         let right = [left + width + 18, middle];
         write(area, &text, right, Stand::Right, NUMBERS - 20, &ink)?;
@@ -177,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_better_model_stands_further_to_the_right() {
-        let model = |name: &str, top1: f64| Entrant {
+        let model = |name: &str, top1: f64| PlottedModel {
             name: name.to_owned(),
             top1: [top1, top1 - 1.0, top1 + 1.0],
             epochs: vec![(1.0, 50.0, Some(60.0)), (2.0, 70.0, None)],
@@ -207,7 +202,7 @@ mod tests {
 
     #[test]
     fn models_without_epochs_have_intervals_alone() {
-        let model = Entrant {
+        let model = PlottedModel {
             name: "a".to_owned(),
             top1: [100.0, 100.0, 100.0],
             epochs: Vec::new(),

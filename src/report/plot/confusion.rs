@@ -6,10 +6,10 @@
 use anyhow::{Context, Result};
 
 use super::canvas::{Area, Stand, figure, fill, frame, letters, write};
-use super::words::room;
-use super::{Colour, Figure};
+use super::text::room;
+use super::{Color, Figure};
 use crate::eval::metrics::confused_pairs;
-use crate::report::pictures::png_uri;
+use crate::report::thumbnail::png_uri;
 
 const TITLE: &str = "Confusion matrix";
 /// Classes up to which each has a row with its name.
@@ -51,7 +51,7 @@ pub fn confusion_matrix(
         axes(area, place, labels.len())?;
         let right = left + MAP + 40;
         let title = format!("The {} most confused classes", worst.len());
-        let style = letters(Colour::Ink, 14);
+        let style = letters(Color::Ink, 14);
         write(area, &title, [right, 18], Stand::Right, width, &style)?;
         matrix.draw(area, [right, 30])?;
         Ok(Vec::new())
@@ -82,7 +82,7 @@ struct Matrix<'a> {
     names: Vec<&'a str>,
     counts: Vec<Vec<u64>>,
     /// Images of each row, including those outside the shown columns.
-    pictures: Vec<u64>,
+    images: Vec<u64>,
     cell: i32,
     /// Units that the names of the rows take, and of the columns.
     room: i32,
@@ -101,7 +101,7 @@ impl<'a> Matrix<'a> {
                 columns.map(|&column| confusion[row][column]).collect()
             })
             .collect();
-        let pictures = classes
+        let images = classes
             .iter()
             .map(|&row| confusion[row].iter().sum())
             .collect();
@@ -115,7 +115,7 @@ impl<'a> Matrix<'a> {
         Self {
             names,
             counts,
-            pictures,
+            images,
             cell,
             room: room.max(60),
         }
@@ -132,8 +132,8 @@ impl<'a> Matrix<'a> {
     fn draw(&self, area: &Area, [x, y]: [i32; 2]) -> Result<()> {
         let (left, top) = (x + 24 + self.room, y + 24 + self.room);
         let side = self.cell * self.names.len() as i32;
-        let style = letters(Colour::Ink, 13);
-        let axis = letters(Colour::Muted, 13);
+        let style = letters(Color::Ink, 13);
+        let axis = letters(Color::Muted, 13);
         let middle = left + side / 2;
         // Above the longest name, whose letters are narrower than the room for them.
         let longest = 0.85 * room(self.names.iter().copied()) * 13.0;
@@ -161,7 +161,7 @@ impl<'a> Matrix<'a> {
                 &style,
             )?;
         }
-        let most_wrong = most_wrong(&self.counts, &self.pictures);
+        let most_wrong = most_wrong(&self.counts, &self.images);
         for (row, counts) in self.counts.iter().enumerate() {
             for (column, &count) in counts.iter().enumerate() {
                 let cell = [
@@ -173,7 +173,7 @@ impl<'a> Matrix<'a> {
                 self.cell(area, cell, (row, column), count, most_wrong)?;
             }
         }
-        frame(area, [left, top, left + side, top + side], Colour::Muted, 1)?;
+        frame(area, [left, top, left + side, top + side], Color::Muted, 1)?;
         let legend = "share of the row: correct blue, wrong red";
         let at = [x + 24, top + side + 18];
         write(area, legend, at, Stand::Right, self.size()[0] - 30, &axis)
@@ -187,22 +187,22 @@ impl<'a> Matrix<'a> {
         count: u64,
         most_wrong: f64,
     ) -> Result<()> {
-        let part = part(count, self.pictures[row]);
-        let (colour, opacity) = if row == column {
-            (Colour::Blue, part)
+        let part = part(count, self.images[row]);
+        let (color, opacity) = if row == column {
+            (Color::Blue, part)
         } else {
-            (Colour::Red, 0.85 * part / most_wrong.max(1e-12))
+            (Color::Red, 0.85 * part / most_wrong.max(1e-12))
         };
         if count > 0 {
             // What is there at all can be seen.
-            fill(area, place, &colour.part(opacity.max(0.06)))?;
+            fill(area, place, &color.part(opacity.max(0.06)))?;
         }
-        frame(area, place, Colour::Grid, 1)?;
+        frame(area, place, Color::Grid, 1)?;
         if count > 0 {
             let ink = if opacity > 0.55 {
-                Colour::Paper
+                Color::Paper
             } else {
-                Colour::Ink
+                Color::Ink
             };
             let middle = [0, 1].map(|axis| i32::midpoint(place[axis], place[axis + 2]));
             let height = if self.cell >= 40 { 14 } else { 11 };
@@ -220,13 +220,13 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// The largest part of a row of `counts` that is wrong in one way; `pictures` has the number of images of each row.
-pub fn most_wrong(counts: &[Vec<u64>], pictures: &[u64]) -> f64 {
+/// The largest part of a row of `counts` that is wrong in one way; `images` has the number of images of each row.
+pub fn most_wrong(counts: &[Vec<u64>], images: &[u64]) -> f64 {
     let mut most = 0.0f64;
-    for (row, (counts, &pictures)) in counts.iter().zip(pictures).enumerate() {
+    for (row, (counts, &images)) in counts.iter().zip(images).enumerate() {
         for (column, &count) in counts.iter().enumerate() {
             if row != column {
-                most = most.max(part(count, pictures));
+                most = most.max(part(count, images));
             }
         }
     }
@@ -248,10 +248,10 @@ fn part(count: u64, total: u64) -> f64 {
 
 /// Draws the ticks around the map of `classes` classes.
 fn axes(area: &Area, [left, top, right, bottom]: [i32; 4], classes: usize) -> Result<()> {
-    let title = letters(Colour::Ink, 14);
+    let title = letters(Color::Ink, 14);
     let text = format!("All {classes} classes");
     write(area, &text, [left, 18], Stand::Right, MAP, &title)?;
-    let style = letters(Colour::Muted, 12);
+    let style = letters(Color::Muted, 12);
     let step = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000];
     let step = step.into_iter().find(|step| classes / step <= 10);
     for class in (0..classes).step_by(step.unwrap_or(classes)) {
@@ -264,7 +264,7 @@ fn axes(area: &Area, [left, top, right, bottom]: [i32; 4], classes: usize) -> Re
     frame(
         area,
         [left - 1, top - 1, right + 1, bottom + 1],
-        Colour::Muted,
+        Color::Muted,
         1,
     )?;
     let legend = "rows: true, columns: predicted; blue: correct, red: wrong; logarithmic";
@@ -291,7 +291,7 @@ pub fn map(confusion: &[Vec<u64>]) -> Result<String> {
     let mut pixels = image::RgbaImage::new(side as u32, side as u32);
     for (pixel, [right, wrong]) in pixels.pixels_mut().zip(cells) {
         // A cell that stands for several shows what there is more of.
-        let (colour, strength) = if right > wrong {
+        let (color, strength) = if right > wrong {
             ([0x3B, 0x82, 0xF6], strength(right, most[0]))
         } else {
             ([0xE5, 0x48, 0x4D], strength(wrong, most[1]))
@@ -300,7 +300,7 @@ pub fn map(confusion: &[Vec<u64>]) -> Result<String> {
             0 => 0.0,
             _ => 0.15 + 0.85 * strength,
         };
-        *pixel = image::Rgba([colour[0], colour[1], colour[2], (255.0 * opacity) as u8]);
+        *pixel = image::Rgba([color[0], color[1], color[2], (255.0 * opacity) as u8]);
     }
     png_uri(&pixels.into()).context("cannot draw a confusion matrix")
 }
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn one_class_and_classes_without_pictures_can_be_drawn() {
+    fn one_class_and_classes_without_images_can_be_drawn() {
         for count in [1, 2, NAMED, NAMED + 1] {
             let empty = vec![vec![0; count]; count];
             let figure = confusion_matrix(&labels(count), &empty, "").unwrap();

@@ -3,8 +3,8 @@
 use anyhow::Result;
 
 use super::canvas::{Stand, figure, frame, letters, write};
-use super::words::cut_middle;
-use super::{Colour, Figure};
+use super::{Color, Figure};
+use crate::text::cut_middle;
 
 /// Images per row, at most and at least.
 const COLUMNS: [usize; 2] = [6, 4];
@@ -59,7 +59,7 @@ pub fn gallery(title: &str, subtitle: &str, tiles: &[Tile]) -> Result<Figure> {
     };
     let mut drawn = figure([title, subtitle], size, |area| {
         if tiles.is_empty() {
-            let muted = letters(Colour::Muted, 14);
+            let muted = letters(Color::Muted, 14);
             let middle = [size[0] / 2, size[1] / 2];
             write(area, "none", middle, Stand::Middle, 100, &muted)?;
         }
@@ -69,23 +69,20 @@ pub fn gallery(title: &str, subtitle: &str, tiles: &[Tile]) -> Result<Figure> {
             let sure = format!("{:.0} %", 100.0 * probability);
             let lines = match &tile.wrong {
                 None => [
-                    (
-                        format!("✓ {}", cut_middle(name, LETTERS - 2)),
-                        Colour::Green,
-                    ),
-                    (sure, Colour::Muted),
+                    (format!("✓ {}", cut_middle(name, LETTERS - 2)), Color::Green),
+                    (sure, Color::Muted),
                 ],
                 Some(truth) => [
-                    (format!("{} →", cut_middle(truth, LETTERS - 2)), Colour::Ink),
+                    (format!("{} →", cut_middle(truth, LETTERS - 2)), Color::Ink),
                     (
                         format!("✗ {} {sure}", cut_middle(name, LETTERS - 3 - sure.len())),
-                        Colour::Red,
+                        Color::Red,
                     ),
                 ],
             };
             let file = cut_middle(&tile.name, LETTERS + 2);
-            let lines = lines.into_iter().chain([(file, Colour::Muted)]);
-            for ((text, colour), line) in lines.zip(0..) {
+            let lines = lines.into_iter().chain([(file, Color::Muted)]);
+            for ((text, color), line) in lines.zip(0..) {
                 let height = if line == 2 { 11 } else { 13 };
                 let at = [x, y + SIDE + 14 + 18 * line];
                 write(
@@ -94,12 +91,12 @@ pub fn gallery(title: &str, subtitle: &str, tiles: &[Tile]) -> Result<Figure> {
                     at,
                     Stand::Right,
                     SIDE + GAP,
-                    &letters(colour, height),
+                    &letters(color, height),
                 )?;
             }
             if tile.wrong.is_some() {
                 let edge = [x - 2, y - 2, x + SIDE + 2, y + SIDE + 2];
-                frame(area, edge, Colour::Red, 2)?;
+                frame(area, edge, Color::Red, 2)?;
             }
         }
         Ok(Vec::new())
@@ -130,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_pictures_are_marked_by_sign_word_and_frame() {
+    fn mistakes_are_marked_by_a_sign_a_word_and_a_frame() {
         let tiles = [tile("Coat", None), tile("Shirt", Some("<b>&\"Coat"))];
         let figure = gallery("test images", "run", &tiles).unwrap();
         assert_eq!(figure.svg.matches('✗').count(), 1);
@@ -141,7 +138,7 @@ mod tests {
             figure.svg
         );
         assert!(!figure.svg.contains("<b>"));
-        // A picture keeps its shape.
+        // An image keeps its shape.
         assert!(
             figure
                 .svg

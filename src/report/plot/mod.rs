@@ -2,26 +2,27 @@
 //!
 //! Each plot is a function from plain numbers to a [`Figure`], an SVG that browsers show in light and dark and at any size, with
 //! a title that names the run and the data. PNG is made of the same SVG, at two pixels per unit. Colors are named by what they
-//! mean ([`Colour`]), and nothing is told by color alone.
+//! mean ([`Color`]), and nothing is told by color alone.
 
 mod canvas;
 pub mod classes;
-mod colour;
+mod color;
 pub mod comparison;
 pub mod confusion;
+mod curve_panel;
 pub mod curves;
 pub mod gallery;
 mod raster;
 pub mod reliability;
 pub(super) mod scale;
-pub(super) mod words;
+pub(super) mod text;
 
 use std::path::Path;
 
 use anyhow::Result;
 
 use crate::weights::write_whole;
-pub use colour::Colour;
+pub use color::Color;
 
 /// Pixels of the PNG per unit of the SVG.
 const SCALE: f32 = 2.0;

@@ -4,9 +4,9 @@
 use anyhow::Result;
 
 use super::canvas::{Area, Stand, figure, fill, frame, letters, line, write};
-use super::{Colour, Figure, Panel};
+use super::{Color, Figure, Panel};
 use crate::eval::Calibration;
-use crate::report::examined::FEWEST_TO_CALIBRATE;
+use crate::eval::calibration::MIN_IMAGES;
 
 const SIZE: [i32; 2] = [480, 580];
 const LEFT: i32 = 64;
@@ -24,22 +24,22 @@ const HATCH: i32 = 6;
 pub fn reliability_diagram(calibration: &Calibration, subtitle: &str) -> Result<Figure> {
     // The error of few images says nothing.
     let images: u64 = calibration.bins.iter().map(|bin| bin.images).sum();
-    let title = if images as usize >= FEWEST_TO_CALIBRATE {
+    let title = if images as usize >= MIN_IMAGES {
         let error = 100.0 * calibration.expected_error();
         format!("Expected calibration error {error:.2} %")
     } else {
         "Accuracy by confidence".to_owned()
     };
     figure([&title, subtitle], SIZE, |area| {
-        let ink = letters(Colour::Ink, 13);
-        let muted = letters(Colour::Muted, 12);
+        let ink = letters(Color::Ink, 13);
+        let muted = letters(Color::Muted, 12);
         let bottom = TOP + SIDE;
         for percent in [0, 20, 40, 60, 80, 100] {
             let at = SIDE * percent / 100;
             line(
                 area,
                 &[(LEFT, bottom - at), (LEFT + SIDE, bottom - at)],
-                Colour::Grid,
+                Color::Grid,
                 1,
             )?;
             let text = percent.to_string();
@@ -68,26 +68,26 @@ pub fn reliability_diagram(calibration: &Calibration, subtitle: &str) -> Result<
             let right = LEFT + SIDE * (index as i32 + 1) / bins.len() as i32;
             let (accuracy, confidence) = (bin.accuracy(), bin.confidence());
             let bar = [left, bottom - at(accuracy), right, bottom];
-            fill(area, bar, &Colour::Blue.part(0.7))?;
+            fill(area, bar, &Color::Blue.part(0.7))?;
             let (low, high) = (accuracy.min(confidence), accuracy.max(confidence));
             let gap = [left, bottom - at(high), right, bottom - at(low)];
             let kind = Gap::of(accuracy, confidence);
             hatch(area, gap, kind)?;
-            frame(area, bar, Colour::Blue, 1)?;
+            frame(area, bar, Color::Blue, 1)?;
             let height = (bin.images as f64 / most as f64 * f64::from(COUNTS)).ceil() as i32;
             let floor = bottom + 60 + COUNTS;
             let above = [i32::midpoint(left, right), floor - height - 8];
-            let small = letters(Colour::Muted, 10);
+            let small = letters(Color::Muted, 10);
             let count = compact(bin.images);
             write(area, &count, above, Stand::Middle, 30, &small)?;
             fill(
                 area,
                 [left, floor - height, right, floor],
-                &Colour::Muted.part(0.6),
+                &Color::Muted.part(0.6),
             )?;
         }
-        line(area, &[(LEFT, bottom), (LEFT + SIDE, TOP)], Colour::Ink, 1)?;
-        frame(area, [LEFT, TOP, LEFT + SIDE, bottom], Colour::Muted, 1)?;
+        line(area, &[(LEFT, bottom), (LEFT + SIDE, TOP)], Color::Ink, 1)?;
+        frame(area, [LEFT, TOP, LEFT + SIDE, bottom], Color::Muted, 1)?;
         let label = "accuracy, %";
         write(
             area,
@@ -130,10 +130,10 @@ impl Gap {
         }
     }
 
-    fn colour(self) -> Colour {
+    fn color(self) -> Color {
         match self {
-            Self::Over => Colour::Red,
-            Self::Under => Colour::Purple,
+            Self::Over => Color::Red,
+            Self::Under => Color::Purple,
         }
     }
 }
@@ -141,8 +141,8 @@ impl Gap {
 /// Hatches a rectangle in the color of a gap, rising lines for one kind and falling ones for the other.
 fn hatch(area: &Area, place: [i32; 4], gap: Gap) -> Result<()> {
     let [left, top, right, bottom] = place;
-    let (colour, height) = (gap.colour(), bottom - top);
-    fill(area, place, &Colour::Paper.solid())?;
+    let (color, height) = (gap.color(), bottom - top);
+    fill(area, place, &Color::Paper.solid())?;
     for start in (left - height..right).step_by(HATCH.unsigned_abs() as usize) {
         // From the bottom at `start` upwards to the right, as far as it is inside.
         let (from, to) = (start.max(left), (start + height).min(right));
@@ -153,26 +153,26 @@ fn hatch(area: &Area, place: [i32; 4], gap: Gap) -> Result<()> {
             Gap::Over => bottom - (x - start),
             Gap::Under => top + (x - start),
         };
-        line(area, &[(from, y(from)), (to, y(to))], colour, 1)?;
+        line(area, &[(from, y(from)), (to, y(to))], color, 1)?;
     }
-    frame(area, place, colour, 1)
+    frame(area, place, color, 1)
 }
 
 /// Draws the meaning of bars and hatches.
 fn legend(area: &Area, y: i32) -> Result<()> {
-    let ink = letters(Colour::Ink, 12);
+    let ink = letters(Color::Ink, 12);
     let entry = |x: i32, y: i32, text: &str, gap: Option<Gap>| -> Result<()> {
         let place = [x, y - 6, x + 20, y + 6];
         match gap {
             Some(gap) => hatch(area, place, gap)?,
-            None => fill(area, place, &Colour::Blue.part(0.7))?,
+            None => fill(area, place, &Color::Blue.part(0.7))?,
         }
         write(area, text, [x + 26, y], Stand::Right, 180, &ink)
     };
     entry(LEFT, y, "accuracy", None)?;
     entry(LEFT + 110, y, "overconfident", Some(Gap::Over))?;
     entry(LEFT + 240, y, "underconfident", Some(Gap::Under))?;
-    line(area, &[(LEFT, y + 22), (LEFT + 20, y + 22)], Colour::Ink, 1)?;
+    line(area, &[(LEFT, y + 22), (LEFT + 20, y + 22)], Color::Ink, 1)?;
     let text = "perfect calibration";
     write(area, text, [LEFT + 26, y + 22], Stand::Right, 180, &ink)
 }
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn few_images_have_no_calibration_error() {
         let mut calibration = Calibration::default();
-        for _ in 1..FEWEST_TO_CALIBRATE {
+        for _ in 1..MIN_IMAGES {
             calibration.add(0.75, true);
         }
         let figure = reliability_diagram(&calibration, "").unwrap();

@@ -3,7 +3,7 @@
 use crate::data::Transform;
 use crate::data::sets::Split;
 use crate::eval::metrics::macro_average;
-use crate::eval::{EvalOptions, Evaluation, Event, Metrics, Record, evaluate};
+use crate::eval::{EvalEvent, EvalOptions, Evaluation, Metrics, Record, evaluate};
 use crate::infer::{Engine, Work};
 use crate::model::ResNet;
 use crate::train::data::features::Features;
@@ -140,20 +140,20 @@ impl Validation {
         let work = Work::many(options.batch.min(split.len()));
         let mut engine = Engine::new(net, transform.size(), work)?;
         let left_out = &mut self.left_out;
-        let mut each = |event: Event<'_>| {
+        let mut each = |event: EvalEvent<'_>| {
             match event {
-                Event::Unreadable { index, error } => {
+                EvalEvent::Unreadable { index, error } => {
                     if left_out.insert(index) {
                         watch.unreadable(error);
                     }
                 }
-                Event::Progress { done, total } => {
+                EvalEvent::Progress { done, total } => {
                     watch.looked_at("validating", done, total);
                     if watch.wants_to_stop() {
                         return Err(Error::new(Stop));
                     }
                 }
-                Event::Picture { .. } => {}
+                EvalEvent::Image { .. } => {}
             }
             Ok(())
         };
@@ -189,8 +189,8 @@ fn of_features(
         let logits: Tensor = net.head().forward(&x)?.to_dtype(DType::F64)?;
         for (&place, logits) in places.iter().zip(logits.to_vec2::<f64>()?) {
             let (index, class) = features.picture(place as usize);
-            let judgement = metrics.add(class, &logits)?;
-            records.push(Record::new(index, class, &judgement));
+            let result = metrics.add(class, &logits)?;
+            records.push(Record::new(index, class, &result));
         }
     }
     Ok(Evaluation::new(&metrics, labels, total, start, records))

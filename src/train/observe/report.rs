@@ -10,7 +10,7 @@ use crate::infer::Work;
 use crate::model::ResNet;
 use crate::report::date::Date;
 use crate::report::environment::environment;
-use crate::report::examined::Examined;
+use crate::report::evaluation_report::EvaluationReport;
 use crate::report::page::{Again, Heading, Headline, Learning, Page, Settings, StepPoint, shared};
 use crate::report::plot::Figure;
 use crate::report::plot::curves::{Point, learning_curves};
@@ -87,7 +87,7 @@ impl Run {
                 let labels = self.identity.labels.clone();
                 let decoding = &options.decoding;
                 let mut explainer = Explainer::new(net, &self.settings.preprocess, Work::many(1))?;
-                let examined = Examined::new(evaluation, labels, split, decoding);
+                let examined = EvaluationReport::new(evaluation, labels, split, decoding);
                 Some(examined.explained(&mut explainer, split, decoding))
             }
             _ => None,
@@ -166,7 +166,7 @@ impl Run {
         &self,
         epochs: &[Epoch],
         ended: &Ended,
-        examined: Option<&Examined>,
+        examined: Option<&EvaluationReport>,
         data: &str,
     ) -> Headline {
         let measuring = self.test.as_ref().or(self.validation.as_ref());

@@ -60,7 +60,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "a word that is typed and answered",
     ),
     (
-        "src/report/examined.rs",
+        "src/report/evaluation_report.rs",
         "pictures",
         "the file name of a plot",
     ),

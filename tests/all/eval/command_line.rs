@@ -1,6 +1,6 @@
 //! Tests of `resnet eval` as a user runs it.
 
-use super::{pictures, report, run, save};
+use super::{report, run, save, save_images};
 use crate::support::command::Resnet;
 use serde_json::Value;
 use std::fs;
@@ -28,14 +28,14 @@ fn prepared() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     save(&folder.path().join("model"), &["a", "b", "c"], None);
     let data = folder.path().join("data");
-    pictures(&data.join("test"), &[("a", 5), ("b", 4), ("c", 6)], 0);
-    pictures(&data.join("val"), &[("a", 1), ("b", 1), ("c", 1)], 50);
+    save_images(&data.join("test"), &[("a", 5), ("b", 4), ("c", 6)], 0);
+    save_images(&data.join("val"), &[("a", 1), ("b", 1), ("c", 1)], 50);
     folder
 }
 
 /// Returns the predicted class of each image of a folder, in order, by `predict`.
-fn predicted(folder: &Path, pictures: &str) -> Vec<usize> {
-    let line = format!("predict {pictures} -m model -f json -k 1");
+fn predicted(folder: &Path, images: &str) -> Vec<usize> {
+    let line = format!("predict {images} -m model -f json -k 1");
     let done = run(folder, &line);
     assert_eq!(done.status, 0, "{}", done.stderr);
     let lines = done.stdout.lines();
@@ -72,7 +72,7 @@ fn json_has_the_contracts_keys_and_the_confusion_is_predicts() {
         }
     }
     assert_eq!(report["confusion"], serde_json::json!(confusion));
-    // The pictures and the net are such that the test would see rows and columns exchanged.
+    // The images and the model are chosen so that exchanged rows and columns fail the test.
     assert!(
         confusion[0][1] != confusion[1][0] || confusion[0][2] != confusion[2][0],
         "{confusion:?}"
@@ -174,10 +174,10 @@ fn the_split_is_test_where_there_is_one_and_else_val() {
 }
 
 #[test]
-fn a_picture_that_cannot_be_read_is_named_counted_and_skipped_or_stops_it() {
+fn an_unreadable_image_is_named_counted_and_skipped_or_ends_the_evaluation() {
     let folder = prepared();
     let bad = folder.path().join("data/test/b/1.png");
-    fs::write(&bad, "no picture").unwrap();
+    fs::write(&bad, "no image").unwrap();
     let done = run(folder.path(), "eval -m model -d data -f json --output out");
     assert_eq!(done.status, 1);
     assert!(
@@ -214,7 +214,7 @@ fn a_picture_that_cannot_be_read_is_named_counted_and_skipped_or_stops_it() {
 }
 
 #[test]
-fn the_output_folder_gets_the_evaluation_and_a_line_a_picture() {
+fn the_output_folder_gets_the_evaluation_and_one_line_per_image() {
     let folder = prepared();
     save(
         &folder.path().join("model"),
@@ -344,7 +344,7 @@ fn text_fits_eighty_columns_and_lists_the_worst_classes_first() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     save(&folder.path().join("many"), &names, None);
     let data = folder.path().join("many-data");
-    pictures(
+    save_images(
         &data,
         &names.iter().map(|&name| (name, 2)).collect::<Vec<_>>(),
         0,
@@ -374,7 +374,7 @@ fn text_fits_eighty_columns_and_lists_the_worst_classes_first() {
 }
 
 #[test]
-fn a_model_that_gives_no_numbers_is_an_error_that_names_the_picture() {
+fn a_model_whose_logits_are_nan_is_an_error_that_names_the_image() {
     let folder = prepared();
     let path = folder.path().join("model/model.safetensors");
     let mut bytes = fs::read(&path).unwrap();

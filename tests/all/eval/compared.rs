@@ -1,6 +1,6 @@
 //! Tests of `resnet eval --compare`, and of its statistics against those of statsmodels.
 
-use super::{numbers, pictures, report, run, save};
+use super::{numbers, report, run, save, save_images};
 use candle_core::Device;
 use resnet::eval::interval::wilson;
 use resnet::eval::mcnemar::{exact, holm};
@@ -48,7 +48,7 @@ pub fn prepared() -> TempDir {
         save(&folder.path().join(name), &labels, None);
     }
     let data = folder.path().join("data");
-    pictures(&data.join("test"), &[("a", 5), ("b", 4), ("c", 6)], 0);
+    save_images(&data.join("test"), &[("a", 5), ("b", 4), ("c", 6)], 0);
     folder
 }
 
@@ -63,7 +63,7 @@ fn recognised(folder: &Path, model: &str) -> Vec<bool> {
 }
 
 #[test]
-fn each_model_has_the_figures_that_it_has_alone_and_pairs_count_its_pictures() {
+fn each_model_has_the_metrics_that_it_has_alone_and_pairs_count_its_images() {
     let folder = prepared();
     let folder = folder.path();
     let names = ["one", "two", "three"];
@@ -128,7 +128,7 @@ fn each_model_has_the_figures_that_it_has_alone_and_pairs_count_its_pictures() {
     for (pair, adjusted) in pairs.iter().zip(holm(&values)) {
         assert_eq!(pair["p_holm"].as_f64(), Some(adjusted));
     }
-    // The models and pictures are such that the test would see sides exchanged.
+    // The models and images are chosen so that exchanged sides fail the test.
     assert!(
         pairs
             .iter()
@@ -182,9 +182,9 @@ fn text_fits_eighty_columns_and_marks_the_best() {
 }
 
 #[test]
-fn a_picture_that_cannot_be_read_is_named_once_and_left_out_for_all() {
+fn an_unreadable_image_is_named_once_and_left_out_for_all_models() {
     let folder = prepared();
-    fs::write(folder.path().join("data/test/b/1.png"), "no picture").unwrap();
+    fs::write(folder.path().join("data/test/b/1.png"), "no image").unwrap();
     let line = "eval --compare one two -d data -f json";
     let done = run(folder.path(), line);
     assert_eq!(done.status, 1);

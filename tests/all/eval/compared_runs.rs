@@ -1,7 +1,7 @@
 //! Tests of `resnet eval --compare` of runs: their knowledge of their data, and the images that they hold out.
 
 use super::compared::{prepared, saved_run};
-use super::{pictures, report, run, save};
+use super::{report, run, save, save_images};
 use resnet::weights::RunNote;
 use resnet::weights::run::canonical;
 use serde_json::Value;
@@ -94,7 +94,7 @@ fn runs_know_their_data_what_it_had_to_do_with_them_and_their_epochs() {
 fn the_part_that_validated_is_carved_again_where_all_runs_put_the_same_aside() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    pictures(&folder.join("data"), &[("a", 6), ("b", 6)], 0);
+    save_images(&folder.join("data"), &[("a", 6), ("b", 6)], 0);
     for (run_folder, seed) in [("x", 1), ("y", 1), ("z", 2)] {
         let line = format!(
             "train -q -d data --depth 20 --width 4 --val-split 0.5 --max-steps 1 --seed {seed} -o {run_folder}"

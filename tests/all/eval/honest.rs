@@ -1,7 +1,7 @@
 //! Tests that metrics on images that also selected the model's epoch are marked, and that a run is measured on images that it
 //! was not trained on.
 
-use super::{pictures, report, run, save};
+use super::{report, run, save, save_images};
 use crate::support::command::Resnet;
 use resnet::weights::RunNote;
 use resnet::weights::run::{Chosen, canonical};
@@ -33,11 +33,11 @@ fn evaluated(folder: &Path, split: &str, data: &str) -> (String, Value) {
 }
 
 #[test]
-fn pictures_that_chose_the_epoch_are_named_and_others_are_not() {
+fn images_that_selected_the_epoch_are_named_and_others_are_not() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     for split in ["train", "val", "test"] {
-        pictures(&folder.join("data").join(split), &[("a", 1), ("b", 1)], 0);
+        save_images(&folder.join("data").join(split), &[("a", 1), ("b", 1)], 0);
     }
     let (stderr, report) = evaluated(folder, "val", "data --split val");
     assert_eq!(stderr, NOTE);
@@ -47,7 +47,7 @@ fn pictures_that_chose_the_epoch_are_named_and_others_are_not() {
         (stderr.as_str(), &report["chose_best"]),
         (NOTE, &Value::Bool(true))
     );
-    // The split's folder by itself holds the same pictures.
+    // The split's folder alone holds the same images.
     let (stderr, report) = evaluated(folder, "val", "data/val");
     assert!(stderr.ends_with(NOTE), "{stderr}");
     assert_eq!(
@@ -81,7 +81,7 @@ fn the_text_ends_with_what_makes_the_figures_optimistic_and_says_it_once() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     for split in ["train", "val"] {
-        pictures(&folder.join("data").join(split), &[("a", 1), ("b", 1)], 0);
+        save_images(&folder.join("data").join(split), &[("a", 1), ("b", 1)], 0);
     }
     // What chose the epoch, with how many images, the split that is evaluated, and the remark.
     for (chosen_by, images, split, remark) in [
@@ -153,7 +153,7 @@ fn evaluated_images(folder: &Path) -> BTreeSet<String> {
 fn a_run_is_measured_on_the_part_that_it_held_out_and_train_leaves_that_out() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    pictures(&folder.join("data"), &[("a", 6), ("b", 4)], 0);
+    save_images(&folder.join("data"), &[("a", 6), ("b", 4)], 0);
     let line = "train -q -d data --depth 20 --width 4 --val-split 0.3 --max-steps 1 -o run";
     let done = run(folder, line);
     assert_eq!(done.status, 0, "{}", done.stderr);
@@ -204,7 +204,7 @@ fn a_run_is_measured_on_the_part_that_it_held_out_and_train_leaves_that_out() {
         fs::read(copied.join("b/0.png")).unwrap(),
     )
     .unwrap();
-    pictures(&folder.join("fresh"), &[("a", 6), ("b", 4)], 100);
+    save_images(&folder.join("fresh"), &[("a", 6), ("b", 4)], 100);
     fs::write(
         folder.join("fresh/a/0.png"),
         [fs::read(copied.join("a/0.png")).unwrap(), vec![0; 9]].concat(),
@@ -234,7 +234,7 @@ fn a_run_is_measured_on_the_part_that_it_held_out_and_train_leaves_that_out() {
 fn a_model_that_was_trained_on_all_images_has_none_left_to_evaluate() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    pictures(&folder.join("data"), &[("a", 2), ("b", 2)], 0);
+    save_images(&folder.join("data"), &[("a", 2), ("b", 2)], 0);
     let data = canonical(folder.join("data").to_str().unwrap());
     let note = RunNote {
         data,

@@ -4,7 +4,7 @@
 
 use super::{HOSTILE, SMALL, ran, trained};
 use resnet::eval::{Calibration, ClassMetrics, Evaluation};
-use resnet::report::examined::{Cell, Examined, Shown};
+use resnet::report::evaluation_report::{ConfusionCell, EvaluationReport, Thumbnail};
 use resnet::report::page::{Heading, Page};
 use serde_json::Value;
 use std::fs;
@@ -303,7 +303,7 @@ fn a_comparison_can_be_read_on_any_screen() {
 }
 
 /// An evaluation of `classes` classes, each with a mistake.
-fn examined(classes: usize) -> Examined {
+fn examined(classes: usize) -> EvaluationReport {
     let labels: Vec<String> = (0..classes)
         .map(|class| format!("{} {class}", HOSTILE[class % HOSTILE.len()]))
         .collect();
@@ -319,17 +319,17 @@ fn examined(classes: usize) -> Examined {
         recall: 0.9,
         f1: 0.5,
     };
-    let cell = |class: usize, predicted: usize| Cell {
+    let cell = |class: usize, predicted: usize| ConfusionCell {
         class: class as u32,
         predicted: predicted as u32,
         images: confusion[class][predicted],
-        pictures: vec![0],
+        thumbnails: vec![0],
     };
     let wrong = (0..classes).map(|class| cell(class, (class * 7 + 1) % classes));
     let wrong = wrong.filter(|cell| cell.class != cell.predicted);
     let right = (0..classes).map(|class| cell(class, class));
     let cells = wrong.chain(right).collect();
-    Examined {
+    EvaluationReport {
         evaluation: Evaluation {
             images: 45 * classes,
             skipped: 1,
@@ -343,7 +343,7 @@ fn examined(classes: usize) -> Examined {
             records: Vec::new(),
         },
         calibration: Calibration::default(),
-        pictures: vec![Shown {
+        thumbnails: vec![Thumbnail {
             index: 0,
             uri: "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=".to_owned(),
             size: [1, 1],

@@ -1,11 +1,11 @@
 //! Tests of the files of a report: complete, escaped, and about the run.
 
-use super::{HOSTILE, SMALL, pictures, ran, trained};
+use super::{HOSTILE, SMALL, ran, save_images, trained};
 use crate::support::command::Resnet;
 use resnet::data::DecodeOptions;
 use resnet::data::sets::{Pictures, Split};
 use resnet::eval::{Evaluation, Metrics, Record};
-use resnet::report::examined::Examined;
+use resnet::report::evaluation_report::EvaluationReport;
 use std::fs;
 use std::path::Path;
 
@@ -120,8 +120,8 @@ fn names_stay_where_they_belong() {
 fn a_run_that_is_stopped_before_an_epoch_has_a_report_that_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    pictures(&folder.join("data/train"), &["a", "b"], 4);
-    pictures(&folder.join("data/val"), &["a", "b"], 2);
+    save_images(&folder.join("data/train"), &["a", "b"], 4);
+    save_images(&folder.join("data/val"), &["a", "b"], 2);
     // Nobody reads its lines, so that it stops after the first step.
     let line = format!("train -d data {SMALL} -b 2 --epochs 3 -o run --format json");
     let mut running = Resnet::line(&line).folder(folder).start();
@@ -148,7 +148,7 @@ fn a_report_that_cannot_be_written_costs_nothing_of_the_run() {
     assert!(said.contains("the report cannot be written"), "{said}");
     let metrics = fs::read_to_string(run.join("metrics.csv")).unwrap();
     assert_eq!(metrics.lines().count(), 3);
-    // The page does not need the pictures beside it.
+    // The page does not need the plots beside it.
     let page = fs::read_to_string(run.join("report.html")).unwrap();
     assert!(page.contains("epochs = 2"));
     // Nor does the run's end need the best model.
@@ -181,26 +181,26 @@ fn a_stopped_extension_leaves_the_page_of_the_finished_run() {
 }
 
 #[test]
-fn every_button_of_many_classes_has_pictures_behind_it() {
+fn every_button_of_many_classes_opens_images() {
     for classes in [20, 40] {
         let size = 4;
         let count = 12 * classes;
-        let pictures = Pictures::Memory {
+        let images = Pictures::Memory {
             name: "test".to_owned(),
             size: [size, size],
             channels: 1,
             samples: vec![7; count * size * size],
         };
         let class = |index: usize| index % classes;
-        let split = Split::new(pictures, (0..count).map(|i| class(i) as u32).collect());
+        let split = Split::new(images, (0..count).map(|i| class(i) as u32).collect());
         let mut metrics = Metrics::new(classes);
-        // A net that is right in a third of the pictures, and else wrong in all ways.
+        // A model that is correct on a third of the images, and wrong in all ways on the others.
         let records = (0..count).map(|index| {
             let mut logits = vec![0.0; classes];
             logits[(class(index) + index / classes % 9 * usize::from(index % 3 > 0)) % classes] =
                 1.0;
-            let judgement = metrics.add(class(index), &logits).unwrap();
-            Record::new(index, class(index), &judgement)
+            let result = metrics.add(class(index), &logits).unwrap();
+            Record::new(index, class(index), &result)
         });
         let records: Vec<Record> = records.collect();
         let labels: Vec<String> = (0..classes).map(|class| class.to_string()).collect();
@@ -217,14 +217,14 @@ fn every_button_of_many_classes_has_pictures_behind_it() {
             records,
         };
         let decoding = DecodeOptions::default();
-        let examined = Examined::new(evaluation, labels, &split, &decoding);
+        let examined = EvaluationReport::new(evaluation, labels, &split, &decoding);
         assert!(examined.cells.len() > 100, "{}", examined.cells.len());
         for cell in &examined.cells {
-            assert!(!cell.pictures.is_empty(), "{classes} classes: {cell:?}");
-            for &place in &cell.pictures {
-                let picture = &examined.pictures[place];
+            assert!(!cell.thumbnails.is_empty(), "{classes} classes: {cell:?}");
+            for &place in &cell.thumbnails {
+                let thumbnail = &examined.thumbnails[place];
                 assert_eq!(
-                    (picture.class, picture.predicted),
+                    (thumbnail.class, thumbnail.predicted),
                     (cell.class, cell.predicted)
                 );
             }

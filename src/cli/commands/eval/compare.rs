@@ -2,7 +2,7 @@
 
 use super::args::{Args, Format};
 use super::data;
-use super::images::{ClassMapping, EvalImages};
+use super::images::{EvalImages, MappedImages};
 use super::model::{Conditions, EvalModel};
 use crate::cli::exit::ExitStatus;
 use crate::cli::output::browser::open_in_browser;
@@ -12,11 +12,13 @@ use crate::cli::output::terminal::Look;
 use crate::data::DecodeOptions;
 use crate::datasets::DataName;
 use crate::error::{one_line, usage_error};
-use crate::eval::Event;
+use crate::eval::EvalEvent;
 use crate::model::describe;
 use crate::model::description::Call;
-use crate::report::comparison::{COMPARISON, Comparison, ComparisonData, Contender, DRAWN, TABLE};
-use crate::report::evaluation_dir::OutputFolder;
+use crate::report::comparison::{
+    COMPARISON, Comparison, ComparisonData, DRAWN, ModelResult, TABLE,
+};
+use crate::report::evaluation_dir::OutputDir;
 use crate::report::page::comparison::ComparisonPage;
 use crate::report::{COMPARISON_PAGE, write_comparison};
 use crate::train::checkpoint::history::{epochs_of, settings_of};
@@ -39,7 +41,7 @@ pub fn run(conditions: &Conditions) -> Result<ExitStatus> {
     let files = [COMPARISON, TABLE, DRAWN[0], DRAWN[1], COMPARISON_PAGE];
     let output = output
         .as_deref()
-        .map(|folder| OutputFolder::create(folder, &files))
+        .map(|folder| OutputDir::create(folder, &files))
         .transpose()?;
     let models = open(compare, conditions)?;
     let cards: Vec<_> = models.iter().map(EvalModel::card).collect();
@@ -51,20 +53,20 @@ pub fn run(conditions: &Conditions) -> Result<ExitStatus> {
     let images = EvalImages::open(&name, &data, split, &cards, conditions.console)?;
     // A model that cannot be measured fails before another one is measured.
     let mappings = cards.iter().map(|card| images.map_classes(card));
-    let mappings: Vec<ClassMapping> = mappings.collect::<Result<_>>()?;
+    let mappings: Vec<MappedImages> = mappings.collect::<Result<_>>()?;
     let mut told = HashSet::new();
-    let mut contenders = Vec::with_capacity(models.len());
+    let mut results = Vec::with_capacity(models.len());
     // A model that fails does not discard the metrics of the others, as long as two are left.
     let mut failed = 0;
     for (place, (model, mapping)) in models.into_iter().zip(&mappings).enumerate() {
         let name = model.card().name.clone();
-        let contender = contender(model, (&images, mapping, place), &mut told)
+        let model_result = model_result(model, (&images, mapping, place), &mut told)
             .with_context(|| format!("cannot compare `{name}`"));
-        match contender {
-            Ok(contender) => contenders.push(Contender {
+        match model_result {
+            Ok(model_result) => results.push(ModelResult {
                 curves: epochs_of(&compare[place]),
                 settings: settings_of(&compare[place]),
-                ..contender
+                ..model_result
             }),
             Err(error) => {
                 failed += 1;
@@ -80,7 +82,7 @@ pub fn run(conditions: &Conditions) -> Result<ExitStatus> {
         split: images.split_name(),
         held_out: images.is_held_out(),
     };
-    let comparison = Comparison::new(&data, contenders)?;
+    let comparison = Comparison::new(&data, results)?;
     print(&match conditions.args.format {
         Format::Text => text(&comparison, data.held_out, Look::of_stdout()),
         Format::Json => comparison.json()?,
@@ -149,11 +151,11 @@ fn trimmed(name: &str) -> &str {
 }
 
 /// Measures the model at `place`; `told` are the images already reported as unreadable.
-fn contender(
+fn model_result(
     opened: EvalModel,
-    (images, mapping, place): (&EvalImages, &ClassMapping, usize),
+    (images, mapping, place): (&EvalImages, &MappedImages, usize),
     told: &mut HashSet<usize>,
-) -> Result<Contender> {
+) -> Result<ModelResult> {
     let console = opened.console();
     let card = opened.card();
     if let Some(note) = &mapping.note {
@@ -165,30 +167,28 @@ fn contender(
     let calls = described.calls.iter();
     let parameters: usize = calls.clone().map(|call| call.kind.parameters()).sum();
     let model = card.name.clone();
-    let mut judgements = vec![None; images.len()];
-    let mut each = |event: Event| -> Result<()> {
+    let mut results = vec![None; images.len()];
+    let mut each = |event: EvalEvent| -> Result<()> {
         match event {
-            Event::Picture {
-                index, judgement, ..
-            } => judgements[index] = Some(judgement),
-            Event::Unreadable { index, error } => {
+            EvalEvent::Image { index, result, .. } => results[index] = Some(result),
+            EvalEvent::Unreadable { index, error } => {
                 if told.insert(index) {
                     console.error(error);
                 } else {
                     console.detail(one_line(error));
                 }
             }
-            Event::Progress { .. } => {}
+            EvalEvent::Progress { .. } => {}
         }
         Ok(())
     };
     let evaluation = opened.measure(mapping, images.split_name(), &mut each)?;
-    Ok(Contender {
+    Ok(ModelResult {
         model,
         parameters: parameters as u64,
         mult_adds: calls.map(Call::mult_adds).sum(),
         labels: mapping.labels.clone(),
-        judgements,
+        results,
         seconds: evaluation.seconds,
         images_per_second: evaluation.images_per_second,
         chose_best: remark.as_ref().is_some_and(|remark| remark.chose_best),

@@ -6,7 +6,7 @@ use crate::cli::output::console::Console;
 use crate::data::sets::{DataSet, Split};
 use crate::datasets::{self, DataName};
 use crate::error::{error_with_hint, usage_error};
-use crate::eval::Matched;
+use crate::eval::ClassMapping;
 use crate::weights::run::{CARVED, Carved, TRAINED_ON};
 use crate::weights::{Card, RunNote};
 use anyhow::{Context, Result};
@@ -39,8 +39,8 @@ enum Part {
     TrainedOn(Carved),
 }
 
-/// The match of a model's classes and those of the data, and the images with the model's classes.
-pub struct ClassMapping {
+/// The images with the classes of a model.
+pub struct MappedImages {
     /// The names of the model's classes.
     pub labels: Vec<String>,
     /// The images, in the model's classes.
@@ -110,13 +110,13 @@ impl EvalImages {
     ///
     /// # Errors
     /// If the classes of the data are not those of the model.
-    pub fn map_classes(&self, card: &Card) -> Result<ClassMapping> {
-        let matched = Matched::new(&card.labels, card.config.classes, &self.labels)
+    pub fn map_classes(&self, card: &Card) -> Result<MappedImages> {
+        let mapping = ClassMapping::new(&card.labels, card.config.classes, &self.labels)
             .with_context(|| format!("cannot evaluate `{}` on `{}`", card.name, self.data))?;
-        Ok(ClassMapping {
-            split: matched.apply(&self.split),
-            labels: matched.labels,
-            note: matched.note,
+        Ok(MappedImages {
+            split: mapping.apply(&self.split),
+            labels: mapping.labels,
+            note: mapping.note,
         })
     }
 

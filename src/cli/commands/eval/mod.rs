@@ -16,10 +16,10 @@ use crate::cli::output::stdout::print;
 use crate::cli::output::terminal::Look;
 use crate::data::DecodeOptions;
 use crate::datasets::DataName;
-use crate::eval::Event;
+use crate::eval::EvalEvent;
 use crate::predict::top;
-use crate::report::evaluation_dir::{Output, Report, TOP};
-use crate::report::examined::Examined;
+use crate::report::evaluation_dir::{EvaluationDir, ModelEvaluation, TOP};
+use crate::report::evaluation_report::EvaluationReport;
 use anyhow::Result;
 use args::Format;
 use images::EvalImages;
@@ -51,7 +51,11 @@ pub fn run(
 fn one(model: &str, conditions: &Conditions) -> Result<ExitStatus> {
     let Conditions { args, console, .. } = conditions;
     let named = args.data.as_deref().map(DataName::parse).transpose()?;
-    let mut output = args.output.as_deref().map(Output::create).transpose()?;
+    let mut output = args
+        .output
+        .as_deref()
+        .map(EvaluationDir::create)
+        .transpose()?;
     let opened = EvalModel::open(model, conditions, false)?;
     let card = opened.card().clone();
     let (data, data_name) = match (&args.data, named) {
@@ -63,35 +67,35 @@ fn one(model: &str, conditions: &Conditions) -> Result<ExitStatus> {
     console.notes(mapping.note.as_slice());
     let (split, labels) = (&mapping.split, &mapping.labels);
     let remark = images.leakage_note(0, &card);
-    let mut each = |event: Event| -> Result<()> {
+    let mut each = |event: EvalEvent| -> Result<()> {
         match event {
-            Event::Picture {
+            EvalEvent::Image {
                 index,
                 class,
-                judgement,
+                result,
                 logits,
             } => {
                 if let Some(output) = &mut output {
                     let top = top(logits, TOP, labels)?;
-                    let correct = judgement.is_right();
-                    output.picture(&split.name(index), &labels[class], correct, &top);
+                    let correct = result.is_correct();
+                    output.add_image(&split.name(index), &labels[class], correct, &top);
                 }
             }
-            Event::Unreadable { index, error } => {
+            EvalEvent::Unreadable { index, error } => {
                 console.error(error);
                 if let Some(output) = &mut output {
                     let label = &labels[split.classes()[index] as usize];
-                    output.unreadable(&split.name(index), label, error);
+                    output.add_unreadable(&split.name(index), label, error);
                 }
             }
-            Event::Progress { .. } => {}
+            EvalEvent::Progress { .. } => {}
         }
         Ok(())
     };
     let preprocess = opened.preprocess.clone();
     let decoding = DecodeOptions::from(&preprocess);
     let evaluation = opened.measure(&mapping, images.split_name(), &mut each)?;
-    let report = Report {
+    let report = ModelEvaluation {
         model: card.name,
         data,
         split: images.split_name().to_owned(),
@@ -113,12 +117,12 @@ fn one(model: &str, conditions: &Conditions) -> Result<ExitStatus> {
     }
     if let Some(output) = output {
         let evaluation = report.evaluation.clone();
-        let mut examined = Examined::new(evaluation, labels.clone(), split, &decoding);
+        let mut examined = EvaluationReport::new(evaluation, labels.clone(), split, &decoding);
         match conditions.explainer(model, &preprocess) {
             Ok(mut explainer) => examined = examined.explained(&mut explainer, split, &decoding),
             Err(error) => console.warning(&error.context("cannot show what the model looks at")),
         }
-        let page = output.show(&report, &examined, conditions.again())?;
+        let page = output.write_page(&report, &examined, conditions.again())?;
         console.note(format_args!("the report is {}", page.display()));
         if args.open {
             open_in_browser(&page, console);

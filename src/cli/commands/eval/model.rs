@@ -1,12 +1,12 @@
 //! A single evaluated model: opened with the flags shared by all models, and run over its images.
 
 use super::args::{Args, BATCH};
-use super::images::ClassMapping;
+use super::images::MappedImages;
 use crate::cli::args::preprocess::in_words;
 use crate::cli::invocation::typed;
 use crate::cli::output::console::Console;
 use crate::data::DecodeOptions;
-use crate::eval::{EvalOptions, Evaluation, Event, evaluate};
+use crate::eval::{EvalEvent, EvalOptions, Evaluation, evaluate};
 use crate::explain::Explainer;
 use crate::hub::Progress;
 use crate::infer::Work;
@@ -105,9 +105,9 @@ impl<'a> EvalModel<'a> {
     /// Evaluates the images of `mapping`, a split called `split_name`; `each` is called for every image.
     pub fn measure(
         self,
-        mapping: &ClassMapping,
+        mapping: &MappedImages,
         split_name: &str,
-        each: &mut dyn FnMut(Event) -> Result<()>,
+        each: &mut dyn FnMut(EvalEvent) -> Result<()>,
     ) -> Result<Evaluation> {
         let Conditions {
             args,
@@ -146,8 +146,8 @@ impl<'a> EvalModel<'a> {
         };
         console.start_images(title, split.len());
         drop(self);
-        let mut each = |event: Event| -> Result<()> {
-            if let Event::Progress { done, .. } = &event {
+        let mut each = |event: EvalEvent| -> Result<()> {
+            if let EvalEvent::Progress { done, .. } = &event {
                 console.advance(*done as u64);
             }
             each(event)

@@ -2,7 +2,7 @@
 
 use super::super::chart::{Chart, Line};
 use super::super::html::Html;
-use super::COLORS;
+use super::model_names::COLORS;
 use crate::report::comparison::Comparison;
 use crate::train::Epoch;
 

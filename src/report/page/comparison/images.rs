@@ -5,9 +5,12 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::super::html::{Html, escape, file_name, name};
-use super::{ComparisonPage, NAME, badge};
+use super::model_names::{NAME, badge};
+use crate::data::DecodeOptions;
+use crate::data::sets::Split;
 use crate::data::turns::Turns;
-use crate::report::pictures::thumbnail;
+use crate::report::comparison::Comparison;
+use crate::report::thumbnail;
 use crate::text::pluralize;
 
 /// Images shown per model.
@@ -18,25 +21,37 @@ const OTHERS: usize = 3;
 const SIDE: u32 = 224;
 
 /// An image that one model alone classifies correctly.
-struct Shown {
-    /// Its place in [`Comparison::indices`].
+struct Thumbnail {
+    /// Its position in [`Comparison::indices`].
     place: usize,
     name: String,
     uri: String,
     size: [u32; 2],
 }
 
-impl ComparisonPage<'_> {
+/// The images of a comparison.
+pub struct Images<'a> {
+    pub comparison: &'a Comparison,
+    /// The images, in the classes of the dataset.
+    pub split: &'a Split,
+    /// Names of the dataset's classes.
+    pub labels: &'a [String],
+    pub decoding: &'a DecodeOptions,
+    /// Short names of the models.
+    pub names: &'a [String],
+}
+
+impl Images<'_> {
     /// Writes the images that only one model classifies correctly, and returns the script's data on them.
-    pub(super) fn images(&self, page: &mut Html, names: &[String]) -> ForScript {
+    pub fn section(&self, page: &mut Html) -> ScriptImages {
         page.section(
             "images",
             "Images",
             "What only one of the models classifies correctly, its most confident predictions first.",
         );
-        let mut known = ForScript::default();
+        let mut known = ScriptImages::default();
         let turns = Turns::default();
-        for (model, model_name) in names.iter().enumerate() {
+        for (model, model_name) in self.names.iter().enumerate() {
             let places = self.comparison.only_correct(model);
             page.raw(&format!(
                 "<h3>{} Only {}: {}</h3>\n",
@@ -45,15 +60,15 @@ impl ComparisonPage<'_> {
                 pluralize(places.len(), "image")
             ));
             let shown = places.iter().take(IMAGES);
-            let shown: Vec<Shown> = shown
-                .filter_map(|&place| self.shown(place, &turns))
+            let shown: Vec<Thumbnail> = shown
+                .filter_map(|&place| self.thumbnail(place, &turns))
                 .collect();
             if shown.is_empty() {
                 continue;
             }
             page.raw("<ul class=\"tiles\">\n");
             for image in shown {
-                self.tile(page, &mut known, (model, names), &image);
+                self.tile(page, &mut known, model, &image);
             }
             page.raw("</ul>\n");
         }
@@ -61,10 +76,10 @@ impl ComparisonPage<'_> {
         known
     }
 
-    fn shown(&self, place: usize, turns: &Turns) -> Option<Shown> {
+    fn thumbnail(&self, place: usize, turns: &Turns) -> Option<Thumbnail> {
         let index = self.comparison.indices[place];
-        let small = |image: &image::RgbImage| thumbnail(image, SIDE);
-        let read = self.split.with_picture(index, &self.decoding, turns, small);
+        let small = |image: &image::RgbImage| thumbnail::thumbnail(image, SIDE);
+        let read = self.split.with_picture(index, self.decoding, turns, small);
         let (uri, size) = read.ok()?;
         let name = match self.split.file(index) {
             // The class folder and the file tell it.
@@ -79,7 +94,7 @@ impl ComparisonPage<'_> {
             }
             None => self.split.name(index),
         };
-        Some(Shown {
+        Some(Thumbnail {
             place,
             name,
             uri,
@@ -87,32 +102,26 @@ impl ComparisonPage<'_> {
         })
     }
 
-    fn tile(
-        &self,
-        page: &mut Html,
-        known: &mut ForScript,
-        (model, names): (usize, &[String]),
-        image: &Shown,
-    ) {
+    fn tile(&self, page: &mut Html, known: &mut ScriptImages, model: usize, image: &Thumbnail) {
         let truth = self.split.classes()[self.comparison.indices[image.place]];
         let truth = self.labels.get(truth as usize).map_or("", String::as_str);
         let models = &self.comparison.models;
-        let guess = |at: usize| {
-            let judgement = &models[at].judgements[image.place];
-            let label = models[at].labels.get(judgement.predicted);
+        let prediction = |at: usize| {
+            let result = &models[at].results[image.place];
+            let label = models[at].labels.get(result.predicted);
             // The classes of a model may be named differently.
-            let label = if judgement.is_right() {
+            let label = if result.is_correct() {
                 truth
             } else {
                 label.map_or("", String::as_str)
             };
-            (at, label, judgement.probability)
+            (at, label, result.probability)
         };
         let others = (0..models.len()).filter(|at| *at != model);
-        let guesses: Vec<_> = std::iter::once(model)
+        let predictions: Vec<_> = std::iter::once(model)
             .chain(others)
             .take(1 + OTHERS)
-            .map(guess)
+            .map(prediction)
             .collect();
         let small = if image.size.iter().all(|side| *side <= 64) {
             " class=\"small\""
@@ -131,9 +140,9 @@ impl ComparisonPage<'_> {
             "<span class=\"verdict\">{} <span class=\"correct\" aria-hidden=\"true\">✓</span> {} <span class=\"percent\">{:.0} %</span></span>",
             badge(model),
             name(truth, NAME),
-            100.0 * guesses[0].2
+            100.0 * predictions[0].2
         ));
-        for (at, label, probability) in &guesses[1..] {
+        for (at, label, probability) in &predictions[1..] {
             page.raw(&format!(
                 "<span class=\"verdict\">{} <b class=\"mistake\">{}</b> <span class=\"percent\">{:.0} %</span></span>",
                 badge(*at),
@@ -146,25 +155,27 @@ impl ComparisonPage<'_> {
             file_name(&image.name, 34)
         ));
         let class = known.label(truth);
-        let guesses: Vec<Value> = guesses
+        let predictions: Vec<Value> = predictions
             .iter()
-            .map(|(at, label, probability)| json!([names[*at], known.label(label), probability]))
+            .map(|(at, label, probability)| {
+                json!([self.names[*at], known.label(label), probability])
+            })
             .collect();
         known.values.push(json!({
-            "uri": image.uri, "size": image.size, "name": image.name, "class": class, "guesses": guesses,
+            "uri": image.uri, "size": image.size, "name": image.name, "class": class, "predictions": predictions,
         }));
     }
 }
 
 /// The script's data on images.
 #[derive(Default)]
-pub(super) struct ForScript {
+pub struct ScriptImages {
     pub labels: Vec<String>,
     numbers: HashMap<String, usize>,
     pub values: Vec<Value>,
 }
 
-impl ForScript {
+impl ScriptImages {
     fn label(&mut self, label: &str) -> usize {
         *self.numbers.entry(label.to_owned()).or_insert_with(|| {
             self.labels.push(label.to_owned());

@@ -1,7 +1,7 @@
 //! Tables of a comparison: the models' figures, the paired tests, and the settings that differ.
 
 use super::super::html::{Html, escape, name};
-use super::{COLORS, NAME, badge, best};
+use super::model_names::{COLORS, NAME, badge, best};
 use crate::report::comparison::{Comparison, LEVEL};
 use crate::text::thousands;
 

@@ -1,4 +1,4 @@
-//! An evaluation with a selection of its images, and small copies of those.
+//! An evaluation as a report shows it, with small copies of selected images.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -9,15 +9,16 @@ use image::{RgbImage, imageops};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::pictures::{shrunk, thumbnail};
 use super::plot::Figure;
 use super::plot::classes::class_bars;
 use super::plot::confusion::{NAMED, confusion_matrix};
 use super::plot::gallery::{Tile, gallery};
 use super::plot::reliability::reliability_diagram;
+use super::thumbnail::{shrunk, thumbnail};
 use crate::data::DecodeOptions;
 use crate::data::sets::Split;
 use crate::data::turns::Turns;
+use crate::eval::calibration::MIN_IMAGES;
 use crate::eval::records::{self, Record};
 use crate::eval::{Calibration, Evaluation};
 use crate::explain::Explainer;
@@ -30,10 +31,8 @@ const MISTAKES: usize = 24;
 const OF_CELL: [usize; 2] = [6, 3];
 /// Confused pairs that have images, if not every cell has.
 pub const PAIRS: usize = 200;
-/// Small images in total.
-const PICTURES: usize = 400;
-/// Images below which the calibration error says nothing.
-pub const FEWEST_TO_CALIBRATE: usize = 100;
+/// Thumbnails in total.
+const THUMBNAILS: usize = 400;
 /// Mistakes that are explained, and as many correct images.
 const EXPLAINED: usize = 3;
 /// Longer side of a small image, in pixels.
@@ -43,38 +42,38 @@ const LARGE: u32 = 320;
 
 /// An evaluation as a report shows it.
 #[derive(Debug, Clone)]
-pub struct Examined {
+pub struct EvaluationReport {
     /// The figures.
     pub evaluation: Evaluation,
     /// One name per class.
     pub labels: Vec<String>,
     /// Confidence and accuracy.
     pub calibration: Calibration,
-    /// Small images, which the other fields index.
-    pub pictures: Vec<Shown>,
+    /// Small copies of the images that the other fields index.
+    pub thumbnails: Vec<Thumbnail>,
     /// Indices of images that are evenly spread over the split.
     pub spread: Vec<usize>,
     /// Indices of the most confident mistakes.
     pub mistakes: Vec<usize>,
     /// The cells of the confusion matrix that have images: those off the diagonal with most of them first, then the diagonal; of
     /// many classes only the [`PAIRS`] most confused ones.
-    pub cells: Vec<Cell>,
+    pub cells: Vec<ConfusionCell>,
     /// Some of the images with their class activation maps.
-    pub explained: Vec<Explained>,
+    pub explained: Vec<ExplainedImage>,
 }
 
 /// An image with its class activation map.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Explained {
-    /// Its index among the small images.
+pub struct ExplainedImage {
+    /// Its index among the thumbnails.
     pub place: usize,
     /// The image under the map, as a data URI.
     pub uri: String,
 }
 
-/// A small image.
+/// A small copy of an image, with its prediction.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Shown {
+pub struct Thumbnail {
     /// Its index in the split.
     #[serde(skip)]
     pub index: usize,
@@ -94,18 +93,18 @@ pub struct Shown {
 
 /// A cell of the confusion matrix.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Cell {
+pub struct ConfusionCell {
     /// The true class.
     pub class: u32,
     /// The class predicted.
     pub predicted: u32,
     /// The number of images.
     pub images: u64,
-    /// Indices of some of them among the small images.
-    pub pictures: Vec<usize>,
+    /// Indices of some of them among the thumbnails.
+    pub thumbnails: Vec<usize>,
 }
 
-impl Examined {
+impl EvaluationReport {
     /// Selects images of `split`, which was evaluated, and shrinks them. Images that can no longer be read are not shown.
     pub fn new(
         evaluation: Evaluation,
@@ -128,18 +127,18 @@ impl Examined {
             cells.filter_map(move |(_, some)| some.get(round))
         });
         for record in spread.iter().chain(&mistakes).chain(rounds) {
-            if chosen.len() < PICTURES {
+            if chosen.len() < THUMBNAILS {
                 chosen.insert(record.index, *record);
             }
         }
         let turns = Turns::default();
         let root = root(split);
         let chosen: Vec<Record> = chosen.into_values().collect();
-        let right = spread.iter().filter(|record| record.is_right());
-        let explained = varied(right.map(|record| (record.class, record.index)));
+        let correct = spread.iter().filter(|record| record.is_correct());
+        let explained = varied(correct.map(|record| (record.class, record.index)));
         let large = mistakes.iter().map(|one| one.index);
         let large: HashSet<u32> = large.chain(explained).collect();
-        let pictures: Vec<Shown> = chosen
+        let thumbnails: Vec<Thumbnail> = chosen
             .par_iter()
             .filter_map(|record| {
                 let side = if large.contains(&record.index) {
@@ -147,22 +146,24 @@ impl Examined {
                 } else {
                     SIDE
                 };
-                shown(record, side, split, root, decoding, &turns)
+                thumbnail_of(record, side, split, root, decoding, &turns)
             })
             .collect();
         let place = |record: &Record| {
             let index = record.index as usize;
-            pictures
-                .binary_search_by_key(&index, |picture| picture.index)
+            thumbnails
+                .binary_search_by_key(&index, |thumbnail| thumbnail.index)
                 .ok()
         };
         let places = |records: &[Record]| records.iter().filter_map(place).collect();
-        let cells = by_cell.iter().map(|((class, predicted), some)| Cell {
-            class: *class,
-            predicted: *predicted,
-            images: evaluation.confusion[*class as usize][*predicted as usize],
-            pictures: places(some),
-        });
+        let cells = by_cell
+            .iter()
+            .map(|((class, predicted), some)| ConfusionCell {
+                class: *class,
+                predicted: *predicted,
+                images: evaluation.confusion[*class as usize][*predicted as usize],
+                thumbnails: places(some),
+            });
         let cells = cells.collect();
         Self {
             labels,
@@ -171,7 +172,7 @@ impl Examined {
             mistakes: places(&mistakes),
             cells,
             explained: Vec::new(),
-            pictures,
+            thumbnails,
             evaluation,
         }
     }
@@ -187,20 +188,20 @@ impl Examined {
     ) -> Self {
         let turns = Turns::default();
         let mut places: Vec<usize> = self.mistakes.iter().copied().take(EXPLAINED).collect();
-        let right = self.spread.iter().filter_map(|&place| {
-            let picture = &self.pictures[place];
-            (picture.class == picture.predicted).then_some((picture.class, place))
+        let correct = self.spread.iter().filter_map(|&place| {
+            let thumbnail = &self.thumbnails[place];
+            (thumbnail.class == thumbnail.predicted).then_some((thumbnail.class, place))
         });
-        places.extend(varied(right));
+        places.extend(varied(correct));
         let explain = |place: usize| {
-            let index = self.pictures[place].index;
-            let overlay = |picture: &RgbImage| {
-                let explanation = explainer.explain(picture, None)?;
-                let (uri, _) = thumbnail(&explanation.overlay(&enlarged(picture)), LARGE)?;
+            let index = self.thumbnails[place].index;
+            let overlay = |image: &RgbImage| {
+                let explanation = explainer.explain(image, None)?;
+                let (uri, _) = thumbnail(&explanation.overlay(&enlarged(image)), LARGE)?;
                 Ok(uri)
             };
             let uri = split.with_picture(index, decoding, &turns, overlay).ok()?;
-            Some(Explained { place, uri })
+            Some(ExplainedImage { place, uri })
         };
         self.explained = places.into_iter().filter_map(explain).collect();
         self
@@ -214,8 +215,8 @@ impl Examined {
     /// Returns the numbers of correct images and of all images.
     pub fn measured(&self) -> [usize; 2] {
         let confusion = self.evaluation.confusion.iter().enumerate();
-        let right: u64 = confusion.map(|(class, row)| row[class]).sum();
-        [right as usize, self.evaluation.images]
+        let correct: u64 = confusion.map(|(class, row)| row[class]).sum();
+        [correct as usize, self.evaluation.images]
     }
 
     /// Returns the figures beside top-1, with their names.
@@ -239,7 +240,7 @@ impl Examined {
                 format!("{:.2} %", 100.0 * sum / f64::from(count)),
             ));
         }
-        if *images >= FEWEST_TO_CALIBRATE {
+        if *images >= MIN_IMAGES {
             let error = 100.0 * self.calibration.expected_error();
             figures.push(("Calibration error", format!("{error:.2} %")));
         }
@@ -280,15 +281,15 @@ impl Examined {
     }
 
     fn tile(&self, place: usize) -> Tile {
-        let picture = &self.pictures[place];
+        let thumbnail = &self.thumbnails[place];
         let label = |class: u32| self.labels[class as usize].clone();
-        let is_wrong = picture.class != picture.predicted;
+        let is_wrong = thumbnail.class != thumbnail.predicted;
         Tile {
-            uri: picture.uri.clone(),
-            size: picture.size,
-            name: picture.name.clone(),
-            predicted: (label(picture.predicted), f64::from(picture.probability)),
-            wrong: is_wrong.then(|| label(picture.class)),
+            uri: thumbnail.uri.clone(),
+            size: thumbnail.size,
+            name: thumbnail.name.clone(),
+            predicted: (label(thumbnail.predicted), f64::from(thumbnail.probability)),
+            wrong: is_wrong.then(|| label(thumbnail.class)),
         }
     }
 }
@@ -308,7 +309,7 @@ fn varied<T>(images: impl Iterator<Item = (u32, T)>) -> impl Iterator<Item = T> 
     ranked.into_iter().map(|(_, image)| image).take(EXPLAINED)
 }
 
-/// Returns the images to show of each cell, in the order of [`Examined::cells`].
+/// Returns the images to show of each cell, in the order of [`EvaluationReport::cells`].
 fn by_cell(records: &[Record]) -> Vec<((u32, u32), Vec<Record>)> {
     let mut cells: BTreeMap<(u32, u32), Vec<Record>> = BTreeMap::new();
     for record in records {
@@ -336,14 +337,14 @@ fn by_cell(records: &[Record]) -> Vec<((u32, u32), Vec<Record>)> {
 }
 
 /// Returns an image with enough pixels to draw on: small ones are enlarged by whole factors, large ones shrunk.
-fn enlarged(picture: &RgbImage) -> RgbImage {
-    let (width, height) = picture.dimensions();
+fn enlarged(image: &RgbImage) -> RgbImage {
+    let (width, height) = image.dimensions();
     let longer = width.max(height).max(1);
     if longer < LARGE {
         let times = (LARGE / longer).max(1);
-        imageops::resize(picture, width * times, height * times, FilterType::Nearest)
+        imageops::resize(image, width * times, height * times, FilterType::Nearest)
     } else {
-        shrunk(picture, LARGE)
+        shrunk(image, LARGE)
     }
 }
 
@@ -358,18 +359,18 @@ fn root(split: &Split) -> &Path {
     shared.unwrap_or(Path::new(""))
 }
 
-fn shown(
+fn thumbnail_of(
     record: &Record,
     side: u32,
     split: &Split,
     root: &Path,
     decoding: &DecodeOptions,
     turns: &Turns,
-) -> Option<Shown> {
+) -> Option<Thumbnail> {
     let index = record.index as usize;
-    let small = |picture: &RgbImage| thumbnail(picture, side);
+    let small = |image: &RgbImage| thumbnail(image, side);
     let (uri, size) = split.with_picture(index, decoding, turns, small).ok()?;
-    Some(Shown {
+    Some(Thumbnail {
         index,
         uri,
         size,

@@ -13,7 +13,7 @@ const LISTED: usize = 3;
 
 /// The classes of data as class indices of the model.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Matched {
+pub struct ClassMapping {
     /// The model's class for each class of the data.
     pub classes: Vec<u32>,
     /// One name per class of the model.
@@ -22,7 +22,7 @@ pub struct Matched {
     pub note: Option<String>,
 }
 
-impl Matched {
+impl ClassMapping {
     /// Finds the classes of the data among the `count` classes of the model, which has names for all of them or none.
     ///
     /// Names are matched in any order, so that data in another order or with fewer classes can be evaluated. `tabby`
@@ -244,21 +244,21 @@ mod tests {
     use super::*;
     use crate::error::one_line;
 
-    fn matched(model: &[&str], count: usize, data: &[&str]) -> Result<Matched> {
+    fn mapping(model: &[&str], count: usize, data: &[&str]) -> Result<ClassMapping> {
         let owned = |names: &[&str]| {
             names
                 .iter()
                 .map(|&name| name.to_owned())
                 .collect::<Vec<_>>()
         };
-        Matched::new(&owned(model), count, &owned(data))
+        ClassMapping::new(&owned(model), count, &owned(data))
     }
 
     #[test]
-    fn the_same_names_need_no_note_and_another_order_is_matched() {
-        let same = matched(&["a", "b"], 2, &["a", "b"]).unwrap();
+    fn equal_names_need_no_note_and_another_order_is_matched() {
+        let same = mapping(&["a", "b"], 2, &["a", "b"]).unwrap();
         assert_eq!((same.classes, same.note), (vec![0, 1], None));
-        let turned = matched(&["a", "b"], 2, &["b", "a"]).unwrap();
+        let turned = mapping(&["a", "b"], 2, &["b", "a"]).unwrap();
         assert_eq!(turned.classes, [1, 0]);
         assert_eq!(turned.labels, ["a", "b"]);
         assert!(turned.note.unwrap().contains("another order"));
@@ -272,20 +272,20 @@ mod tests {
             "crane",
             "crane, machine",
         ];
-        let some = matched(&model, 4, &["Tabby_Cat", "tinca-tinca"]).unwrap();
+        let some = mapping(&model, 4, &["Tabby_Cat", "tinca-tinca"]).unwrap();
         assert_eq!(some.classes, [1, 0]);
         assert_eq!(
             some.note.unwrap(),
             "the data has 2 of the model's 4 classes, matched by name"
         );
         // A whole label wins over a part of another.
-        assert_eq!(matched(&model, 4, &["crane"]).unwrap().classes, [2]);
+        assert_eq!(mapping(&model, 4, &["crane"]).unwrap().classes, [2]);
         // The order alone is no match: the first of four is not the only class.
-        assert!(matched(&model, 4, &["tench"]).unwrap().note.is_some());
+        assert!(mapping(&model, 4, &["tench"]).unwrap().note.is_some());
     }
 
     #[test]
-    fn names_that_say_nothing_are_taken_in_their_order_with_a_note() {
+    fn numbered_names_are_matched_by_position_with_a_note() {
         for (model, data, example) in [
             (["cat", "dog"], ["0", "1"], "`0` as `cat`"),
             (["cat", "dog"], ["class 1", "class_2"], "`class 1` as `cat`"),
@@ -293,7 +293,7 @@ mod tests {
             (["LABEL_0", "LABEL_1"], ["cat", "dog"], "`cat` as `LABEL_0`"),
             (["cat", "1"], ["cat", "dog"], "`dog` as `1`"),
         ] {
-            let other = matched(&model, 2, &data).unwrap();
+            let other = mapping(&model, 2, &data).unwrap();
             assert_eq!(other.classes, [0, 1]);
             let note = other.note.unwrap();
             assert!(
@@ -301,18 +301,18 @@ mod tests {
                 "{note}"
             );
         }
-        let unnamed = matched(&[], 2, &["x", "y"]).unwrap();
+        let unnamed = mapping(&[], 2, &["x", "y"]).unwrap();
         assert_eq!(unnamed.labels, ["x", "y"]);
         assert!(unnamed.note.unwrap().contains("has no class names"));
     }
 
     #[test]
-    fn numbers_beyond_ten_are_never_taken_for_their_place_among_text() {
+    fn numbers_in_alphabetical_order_are_never_matched_by_position() {
         let sorted_as_text = ["0", "1", "10", "11", "2", "3", "4", "5", "6", "7", "8", "9"];
-        // A model that learnt from such folders has their names, in their order.
-        let same = matched(&sorted_as_text, 12, &sorted_as_text).unwrap();
+        // A model trained on such folders has their names, in their order.
+        let same = mapping(&sorted_as_text, 12, &sorted_as_text).unwrap();
         assert_eq!((same.classes[2], same.note), (2, None));
-        let fewer = matched(&sorted_as_text, 12, &["10", "2"]).unwrap();
+        let fewer = mapping(&sorted_as_text, 12, &["10", "2"]).unwrap();
         assert_eq!(fewer.classes, [2, 4]);
         // One that counts has the same numbers elsewhere.
         for name in [
@@ -322,28 +322,28 @@ mod tests {
         ] {
             let counted: Vec<String> = (0..12).map(name).collect();
             let counted: Vec<&str> = counted.iter().map(String::as_str).collect();
-            let by_number = matched(&counted, 12, &sorted_as_text).unwrap();
+            let by_number = mapping(&counted, 12, &sorted_as_text).unwrap();
             assert_eq!(by_number.classes, [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9]);
             assert!(by_number.note.unwrap().contains("another order"));
-            let back = matched(&sorted_as_text, 12, &counted).unwrap();
+            let back = mapping(&sorted_as_text, 12, &counted).unwrap();
             assert_eq!(back.classes, [0, 1, 4, 5, 6, 7, 8, 9, 10, 11, 2, 3]);
         }
         // Whether a model without these names counts cannot be told.
         let letters = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
         for model in [&letters[..], &[]] {
-            let error = matched(model, 12, &sorted_as_text).unwrap_err();
+            let error = mapping(model, 12, &sorted_as_text).unwrap_err();
             assert!(one_line(&error).contains("`11` before `2`"), "{error}");
             let padded = sorted_as_text.map(|name| format!("{name:0>2}"));
             let mut padded = padded.each_ref().map(String::as_str);
             padded.sort_unstable();
-            let padded = matched(model, 12, &padded).unwrap();
+            let padded = mapping(model, 12, &padded).unwrap();
             assert_eq!(padded.classes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
         }
-        assert!(matched(&sorted_as_text, 12, &letters).is_err());
+        assert!(mapping(&sorted_as_text, 12, &letters).is_err());
     }
 
     #[test]
-    fn classes_that_cannot_be_told_are_refused() {
+    fn classes_that_cannot_be_identified_are_rejected() {
         for (model, data, message) in [
             // As many names, but others.
             (
@@ -378,12 +378,12 @@ mod tests {
                 "`crane` is unknown to it (1 class in the data, 3 in the model)",
             ),
         ] {
-            let error = one_line(&matched(model, model.len(), data).unwrap_err());
+            let error = one_line(&mapping(model, model.len(), data).unwrap_err());
             assert_eq!(
                 error,
                 format!("the classes of the data are not those of the model: {message}")
             );
         }
-        assert!(matched(&[], 2, &["a"]).is_err());
+        assert!(mapping(&[], 2, &["a"]).is_err());
     }
 }

@@ -32,19 +32,6 @@ pub fn escaped(text: &str) -> String {
     escaped
 }
 
-/// Cuts `text` in the middle to at most `columns` columns.
-pub fn cut_middle(text: &str, columns: usize) -> String {
-    if measure_text_width(text) <= columns {
-        return text.to_owned();
-    }
-    let tail = columns.saturating_sub(1) / 2;
-    let starts = text.char_indices().map(|(at, _)| &text[at..]);
-    let mut ends = starts.filter(|end| measure_text_width(end) <= tail);
-    let end = ends.next().unwrap_or_default();
-    let start = truncate_str(text, columns - 1 - measure_text_width(end), "");
-    format!("{start}…{end}")
-}
-
 /// Cuts `text` to `room`, in heights of its letters.
 pub fn shortened(text: &str, room: f64) -> String {
     let columns = (room / WIDTH).max(1.0) as usize;
@@ -62,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_text_can_leave_its_place() {
+    fn text_cannot_leave_its_element() {
         assert_eq!(
             escaped(&printable("</title><script>\"'&\u{0}\u{202e}")),
             "&lt;/title&gt;&lt;script&gt;&quot;&#39;&amp;  "
@@ -70,20 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_cut_in_the_middle() {
-        assert_eq!(
-            cut_middle("photos-resnet18-finetune-12", 15),
-            "photos-…tune-12"
-        );
-        assert_eq!(cut_middle("short", 5), "short");
-        for columns in 1..12 {
-            let cut = cut_middle("고양이 고양이 고양이", columns);
-            assert!(measure_text_width(&cut) <= columns, "{cut}");
-        }
-    }
-
-    #[test]
-    fn wide_letters_take_two_places() {
+    fn wide_characters_take_two_columns() {
         assert_eq!(shortened("고양이 고양이", 4.0 * WIDTH), "고…");
         assert_eq!(shortened("cat", 3.0 * WIDTH), "cat");
         assert!((room(["a", "고양"]) - 4.0 * WIDTH).abs() < 1e-9);

@@ -17,42 +17,42 @@ const QUALITY: u8 = 85;
 ///
 /// # Errors
 /// If the image has no pixels.
-pub fn thumbnail(picture: &RgbImage, side: u32) -> Result<(String, [u32; 2])> {
-    let (width, height) = picture.dimensions();
+pub fn thumbnail(image: &RgbImage, side: u32) -> Result<(String, [u32; 2])> {
+    let (width, height) = image.dimensions();
     let longer = width.max(height);
     if longer <= EXACT {
-        return Ok((png_uri(&picture.clone().into())?, [width, height]));
+        return Ok((png_uri(&image.clone().into())?, [width, height]));
     }
     let small;
-    let picture = if longer > side {
-        small = shrunk(picture, side);
+    let image = if longer > side {
+        small = shrunk(image, side);
         &small
     } else {
-        picture
+        image
     };
-    let (width, height) = picture.dimensions();
+    let (width, height) = image.dimensions();
     let mut jpeg = Vec::new();
     let sides = (u16::try_from(width)?, u16::try_from(height)?);
     Encoder::new(&mut jpeg, QUALITY)
-        .encode(picture.as_raw(), sides.0, sides.1, ColorType::Rgb)
+        .encode(image.as_raw(), sides.0, sides.1, ColorType::Rgb)
         .context("cannot make a small image")?;
     Ok((uri("image/jpeg", &jpeg), [width, height]))
 }
 
 /// Shrinks an image to the longer side `side`.
-pub(super) fn shrunk(picture: &RgbImage, side: u32) -> RgbImage {
-    let (width, height) = picture.dimensions();
+pub(super) fn shrunk(image: &RgbImage, side: u32) -> RgbImage {
+    let (width, height) = image.dimensions();
     let scale = |length: u32| (length * side / width.max(height)).max(1);
-    imageops::thumbnail(picture, scale(width), scale(height))
+    imageops::thumbnail(image, scale(width), scale(height))
 }
 
 /// Returns an image as a PNG in a data URI.
 ///
 /// # Errors
 /// If the image has no pixels.
-pub fn png_uri(picture: &DynamicImage) -> Result<String> {
+pub fn png_uri(image: &DynamicImage) -> Result<String> {
     let mut png = Vec::new();
-    picture
+    image
         .write_to(&mut Cursor::new(&mut png), ImageFormat::Png)
         .context("cannot make a small image")?;
     Ok(uri("image/png", &png))
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn photographs_shrink_and_small_pictures_stay() {
+    fn large_images_shrink_and_small_ones_are_kept() {
         let (uri, size) = thumbnail(&RgbImage::new(400, 300), 96).unwrap();
         assert!(uri.starts_with("data:image/jpeg;base64,") && size == [96, 72]);
         let (uri, size) = thumbnail(&RgbImage::new(28, 28), 96).unwrap();
