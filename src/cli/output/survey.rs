@@ -17,24 +17,34 @@ const SHOWN_CLASSES: usize = 8;
 const NAME: usize = 14;
 /// Ratio of the largest to the smallest class from which classes count as imbalanced.
 const IMBALANCED: f64 = 3.0;
+/// Unreadable images that are named at the start of a run.
+const UNREADABLE: usize = 20;
 /// Groups of duplicates that are listed, and images of a group.
 const GROUPS: usize = 50;
 const IMAGES: usize = 6;
 
-/// Prints the table of a new run of `recipe` and what is wrong with its data.
-pub fn announce(survey: &DatasetSurvey, recipe: &Recipe, console: &Console) {
+/// Prints the table of a new run of `recipe` and what is wrong with its data; `overrides` are the flags that were set.
+pub fn announce(survey: &DatasetSurvey, recipe: &Recipe, overrides: &[String], console: &Console) {
     let table = table(survey, stderr_columns(), Some(CLASSES));
     console.lines(&table, "data", survey);
-    let mut texts = Vec::new();
+    let mut texts: Vec<String> = (survey.unreadable.iter().take(UNREADABLE))
+        .map(|image| format!("{}: {}", cannot_read(&image.image), image.reason))
+        .collect();
     if !survey.unreadable.is_empty() {
-        texts.push(format!("{} and will be left out", unreadable(survey)));
+        let named = if survey.unreadable.len() > UNREADABLE {
+            format!("; the first {UNREADABLE} are named above")
+        } else {
+            String::new()
+        };
+        let unreadable = unreadable(survey);
+        texts.push(format!("{unreadable} and will be left out{named}"));
     }
     texts.extend(warnings(survey).into_iter().map(|[text, _]| text));
     if let Some(last) = texts.pop() {
         for text in texts {
             console.warning(&Error::msg(text));
         }
-        let command = check_command(&survey.data, recipe);
+        let command = check_command(&survey.data, recipe, overrides);
         let way_out = format!("`{command}` decodes every image and lists what is wrong");
         console.warning(&error_with_hint(last, way_out));
     }
@@ -43,16 +53,24 @@ pub fn announce(survey: &DatasetSurvey, recipe: &Recipe, console: &Console) {
     }
 }
 
-/// The command that inspects `data`, split as in a run of `recipe`.
-fn check_command(data: &str, recipe: &Recipe) -> String {
+/// The command that inspects `data`, split as in a run of `recipe`; it has only flags that are in `overrides`.
+fn check_command(data: &str, recipe: &Recipe, overrides: &[String]) -> String {
+    let is_set = |flag: &str| overrides.iter().any(|set| set == flag);
     let mut command = format!("resnet train -d {} --check", shell_word(data));
     if let Some(part) = recipe.val_split {
-        let _ = write!(command, " --val-split {part}");
-        if let Some(seed) = recipe.seed.filter(|&seed| seed != 0) {
+        if is_set("--val-split") {
+            let _ = write!(command, " --val-split {part}");
+        }
+        if let (Some(seed), true) = (recipe.seed, is_set("--seed")) {
             let _ = write!(command, " --seed {seed}");
         }
     }
     command
+}
+
+/// The start of the error in reading `image`.
+pub fn cannot_read(image: &ImageReference) -> String {
+    format!("cannot read image `{}`", image.image)
 }
 
 /// Returns how many of the images cannot be read, as the start of a sentence.

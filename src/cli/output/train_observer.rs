@@ -17,6 +17,7 @@ use anyhow::{Error, Result};
 use chrono::{Local, TimeDelta};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 const GREEN: Style = AnsiColor::Green.on_default();
@@ -42,7 +43,9 @@ pub struct TrainObserver<'a> {
     max_steps: u64,
     /// Keys of a new run's recipe that flags or a file set.
     overrides: Option<Vec<String>>,
-    /// Images that were skipped.
+    /// The errors in reading images that were named at the start.
+    known_unreadable: BTreeSet<String>,
+    /// Images that were skipped, beside these.
     left_out: usize,
     /// Why nothing more can be written to stdout, if so.
     lost: Option<String>,
@@ -62,6 +65,7 @@ impl<'a> TrainObserver<'a> {
             steps_an_epoch: 0,
             max_steps: u64::MAX,
             overrides: None,
+            known_unreadable: BTreeSet::new(),
             left_out: 0,
             lost: None,
         }
@@ -72,14 +76,17 @@ impl<'a> TrainObserver<'a> {
         self.overrides = Some(keys);
     }
 
-    /// Removes the live view, and notes how many images were skipped.
+    /// Removes the live view, and notes how many images were skipped that were not announced at the start.
     pub fn end(&mut self) {
         self.clear();
         if self.left_out > 0 {
-            self.console.note(format_args!(
-                "{} skipped",
-                pluralize(self.left_out, "unreadable image")
-            ));
+            let what = if self.known_unreadable.is_empty() {
+                "unreadable image"
+            } else {
+                "more unreadable image"
+            };
+            let images = pluralize(self.left_out, what);
+            self.console.note(format_args!("{images} skipped"));
         }
     }
 
@@ -170,8 +177,18 @@ impl Watch for TrainObserver<'_> {
         self.console.warning(error);
     }
 
+    fn detail(&mut self, text: &str) {
+        self.console.detail(text);
+    }
+
     fn surveyed(&mut self, survey: &DatasetSurvey, recipe: &Recipe) {
-        survey::announce(survey, recipe, self.console);
+        self.clear();
+        let overrides = self.overrides.as_deref().unwrap_or_default();
+        survey::announce(survey, recipe, overrides, self.console);
+        let unreadable = survey.unreadable.iter();
+        self.known_unreadable = unreadable
+            .map(|image| survey::cannot_read(&image.image))
+            .collect();
     }
 
     fn begin(&mut self, beginning: &Beginning) {
@@ -183,6 +200,7 @@ impl Watch for TrainObserver<'_> {
             step_bytes,
             ..
         } = beginning;
+        self.clear();
         (self.epochs, self.steps_an_epoch) = (*epochs, *steps_an_epoch);
         self.max_steps = answers.max_steps.unwrap_or(u64::MAX);
         self.view.begin(beginning);
@@ -252,8 +270,10 @@ impl Watch for TrainObserver<'_> {
     }
 
     fn unreadable(&mut self, error: &Error) {
-        self.left_out += 1;
-        self.console.warning(error);
+        if !self.known_unreadable.contains(&error.to_string()) {
+            self.left_out += 1;
+            self.console.warning(error);
+        }
     }
 
     fn wants_to_stop(&self) -> bool {

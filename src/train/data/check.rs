@@ -6,16 +6,19 @@ use crate::datasets::DataName;
 use crate::error::usage_error;
 use crate::hub::Progress;
 use crate::model::Preprocess;
+use crate::text::pluralize;
 use crate::train::config::recipe::Recipe;
 use crate::train::config::settings::Settings;
 use crate::train::data::dataset::Data;
 use crate::train::observe::observer::Watch;
 use anyhow::{Result, bail};
+use std::time::Instant;
 
 /// The dataset of a run that names none.
 pub(in crate::train) const DEFAULT_DATA: &str = "cifar10";
 
-/// Inspects the data of a new run of `recipe`; `watch` is told of folders. `None` for random numbers.
+/// Inspects the data of a new run of `recipe`; `watch` is told of the progress, and of what a folder
+/// has. `None` for random numbers.
 ///
 /// # Errors
 /// When an unreadable image was found and the run is strict.
@@ -29,7 +32,14 @@ pub(in crate::train) fn inspect(
     if matches!(data.name, DataName::Fake { .. }) {
         return Ok(None);
     }
-    let survey = data.survey(Inspection::Headers, settings.decoding, workers, &mut |_| ())?;
+    let (images, start) = (data.images(), Instant::now());
+    let inspected = &mut |done| watch.looked_at("inspecting images", done, images);
+    let survey = data.survey(Inspection::Headers, settings.decoding, workers, inspected)?;
+    watch.detail(&format!(
+        "inspected {} in {:.1} s",
+        pluralize(images, "image"),
+        start.elapsed().as_secs_f64()
+    ));
     if let (true, Some(first)) = (settings.strict, survey.unreadable.first()) {
         bail!(
             "cannot read image `{}`: {}",

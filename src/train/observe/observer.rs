@@ -125,6 +125,9 @@ pub trait Watch {
         self.note(&one_line(error));
     }
 
+    /// A remark for those who ask for details.
+    fn detail(&mut self, _text: &str) {}
+
     /// The images of a folder were inspected, for a new run of `recipe`.
     fn surveyed(&mut self, _survey: &DatasetSurvey, _recipe: &Recipe) {}
 

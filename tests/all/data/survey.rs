@@ -232,6 +232,55 @@ fn a_run_shows_the_table_and_warns_of_what_makes_its_figures_wrong() {
 }
 
 #[test]
+fn the_command_in_a_hint_has_only_flags_that_the_user_has_set() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..20 {
+        let class = ["cat", "dog"][number as usize % 2];
+        let path = folder.path().join(format!("photos/{class}/{number}.png"));
+        write_image(&path, number);
+    }
+    fs::write(
+        folder.path().join("photos/cat/page.jpg"),
+        "<html>404</html>",
+    )
+    .unwrap();
+    for (flags, shown) in [
+        ("", ""),
+        ("--val-split 0.2", " --val-split 0.2"),
+        ("--seed 3 --val-split 0.2", " --val-split 0.2 --seed 3"),
+    ] {
+        let done = train(folder.path(), &format!("--dry-run {flags}"));
+        let expected = format!(
+            "warning: cannot read image `photos/cat/page.jpg`: it is an HTML page, not an image\nwarning: 1 of 21 images cannot be read and will be left out\nhint: `resnet train -d photos --check{shown}` decodes"
+        );
+        assert!(
+            done.stderr.contains(&expected),
+            "{expected}\n{}",
+            done.stderr
+        );
+        assert_eq!(
+            done.stderr.matches("page.jpg").count(),
+            1,
+            "{}",
+            done.stderr
+        );
+        assert!(!done.stderr.contains("skipped"), "{}", done.stderr);
+    }
+}
+
+#[test]
+fn the_time_of_the_inspection_is_a_detail() {
+    let folder = tempfile::tempdir().unwrap();
+    clean(folder.path());
+    let done = train(folder.path(), "--dry-run --verbose");
+    assert!(
+        done.stderr.contains("note: inspected 14 images in "),
+        "{}",
+        done.stderr
+    );
+}
+
+#[test]
 fn a_run_on_a_clean_folder_shows_the_table_alone() {
     let folder = tempfile::tempdir().unwrap();
     clean(folder.path());

@@ -4,11 +4,15 @@ use super::{SMALL, lines, losses, pictures, train, trained};
 use std::fs;
 use std::path::Path;
 
-/// Puts every kind of bad file into a class folder: nine in all, six of them unreadable files with the name of an image.
+/// Puts every kind of bad file into a class folder: ten in all, seven of them unreadable files with the name of an image. All
+/// of these but `x_changed.png` can be told by their first and last bytes.
 fn spoil(class: &Path) {
     let good = fs::read(class.join("0.png")).unwrap();
     let write = |name: &str, bytes: &[u8]| fs::write(class.join(name), bytes).unwrap();
     write("x_truncated.png", &good[..good.len() / 2]);
+    let mut changed = good.clone();
+    changed[good.len() / 2] ^= 0xff;
+    write("x_changed.png", &changed);
     write("x_empty.png", b"");
     write("x_text.png", b"this is not an image\n");
     write("x_header.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF");
@@ -33,6 +37,7 @@ fn bad_pictures_are_named_counted_and_left_out() {
     let done = trained(folder, &format!("-d data {SMALL} --epochs 2 -o run"));
     for part in ["train/a", "val/b"] {
         for name in [
+            "changed.png",
             "truncated.png",
             "empty.png",
             "text.png",
@@ -49,8 +54,17 @@ fn bad_pictures_are_named_counted_and_left_out() {
             );
         }
     }
+    // Those that decoding alone finds are news.
+    let start = done.stderr.find("  training  ").unwrap();
+    let announced = &done.stderr[..start];
+    assert_eq!(announced.matches("warning: cannot read image").count(), 12);
     assert!(
-        done.stderr.contains("note: 12 unreadable images skipped"),
+        announced.contains("warning: 12 of 38 images cannot be read and will be left out\n"),
+        "{announced}"
+    );
+    assert!(
+        done.stderr
+            .contains("note: 2 more unreadable images skipped\n"),
         "{}",
         done.stderr
     );
@@ -63,7 +77,7 @@ fn bad_pictures_are_named_counted_and_left_out() {
     // The run trains on the same images as without the bad files: their number shows in the accuracy.
     let done = trained(
         folder,
-        &format!("-d data {SMALL} --max-steps 6 --dry-run --format json -q"),
+        &format!("-d data {SMALL} --epochs 1 --dry-run --format json -q"),
     );
     let lines = lines(&done.stdout);
     let top1 = lines.last().unwrap()["train_top1"].as_f64().unwrap();
@@ -82,7 +96,9 @@ fn bad_pictures_are_named_counted_and_left_out() {
         &format!("-d data {SMALL} --freeze backbone --epochs 2 --dry-run"),
     );
     assert!(
-        probe.stderr.contains("12 unreadable images skipped"),
+        probe
+            .stderr
+            .contains("note: 2 more unreadable images skipped\n"),
         "{}",
         probe.stderr
     );
@@ -191,7 +207,10 @@ fn batches_of_every_size() {
         &format!("-d fake:9 {SMALL} -b 10 --drop-last"),
         "--drop-last leaves no batch",
     );
-    refused(&format!("-d fake:9 {SMALL} -b 0"), "--batch-size 0");
+    refused(
+        &format!("-d fake:9 {SMALL} -b 0"),
+        "--batch-size 0\nhint: --batch-size must be at least 1\n",
+    );
     // The last stage of an ImageNet stem sees one pixel of 32: a last batch of one is dropped, and no step is missing.
     let tall = "--depth 18 --width 4 --stem imagenet --image-size 32";
     refused(&format!("-d fake:9 {tall} -b 1"), "batches of one image");

@@ -1,6 +1,6 @@
 //! The live view of a run on a terminal.
 
-use super::SMALL;
+use super::{SMALL, pictures};
 use std::process::{Command, Stdio};
 
 /// Returns the output of `resnet train` on a terminal of `columns`; `None` if the system has no `script`.
@@ -72,6 +72,19 @@ fn a_terminal_shows_the_way_the_figures_and_the_curve() {
             "{plain}"
         );
     }
+}
+
+#[test]
+fn a_terminal_shows_the_progress_of_the_inspection_before_the_table() {
+    let data = tempfile::tempdir().unwrap();
+    pictures(data.path(), &[("a", 9), ("b", 9)]);
+    let line = format!("-d '{}' --dry-run", data.path().display());
+    let Some(text) = on_a_terminal(80, &line, &[]) else {
+        return;
+    };
+    let plain = console::strip_ansi_codes(&text);
+    let progress = plain.find("inspecting images").unwrap();
+    assert!(progress < plain.find("total (").unwrap(), "{plain}");
 }
 
 #[test]
