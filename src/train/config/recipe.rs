@@ -11,7 +11,8 @@ use crate::train::config::values::{PictureSize, StemRule};
 use crate::train::learner::lr_schedule::Scheduler;
 use crate::train::learner::optimizer::OptimiserKind;
 use anyhow::{Context, Result};
-use serde::{Deserialize, Serialize};
+use serde::de::IntoDeserializer;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -59,6 +60,7 @@ recipe! {
     /// The number of layers.
     depth: usize,
     /// The stem.
+    #[serde(deserialize_with = "any_case")]
     stem: StemRule,
     /// Channels of the first stage.
     width: usize,
@@ -71,14 +73,17 @@ recipe! {
     /// Each block's last batch norm starts at 0.
     zero_init_residual: bool,
     /// The frozen part of the network.
+    #[serde(deserialize_with = "any_case")]
     freeze: Frozen,
     /// Height and width of the model's input.
     image_size: PictureSize,
     /// The fraction of the resized image that the crop keeps.
     crop_pct: f64,
     /// The crop of non-square images.
+    #[serde(deserialize_with = "any_case")]
     crop_mode: CropMode,
     /// The resize filter.
+    #[serde(deserialize_with = "any_case")]
     interpolation: Interpolation,
     /// The mean of each channel.
     mean: Vec<f32>,
@@ -87,6 +92,7 @@ recipe! {
     /// EXIF orientation is ignored.
     no_exif: bool,
     /// The augmentation of training images.
+    #[serde(deserialize_with = "any_case")]
     augment: Policy,
     /// Alpha of mixup, 0 for none.
     mixup: f64,
@@ -109,6 +115,7 @@ recipe! {
     /// Batches per step, whose gradients are averaged.
     grad_accumulation: usize,
     /// The optimizer.
+    #[serde(deserialize_with = "any_case")]
     optimizer: OptimiserKind,
     /// The peak learning rate.
     lr: f64,
@@ -121,6 +128,7 @@ recipe! {
     /// No weight decay on batch norm and biases.
     no_norm_decay: bool,
     /// The learning-rate schedule.
+    #[serde(deserialize_with = "any_case")]
     scheduler: Scheduler,
     /// Warm-up epochs.
     warmup_epochs: f64,
@@ -135,13 +143,25 @@ recipe! {
     /// Decay of the EMA of the weights.
     ema: f64,
     /// The validation measure that selects the best epoch.
+    #[serde(deserialize_with = "any_case")]
     best_by: BestBy,
     /// Epochs without improvement after which the run stops early.
     patience: u64,
     /// The dtype: f32 or f64.
+    #[serde(deserialize_with = "any_case")]
     dtype: String,
     /// Steps between saves, in addition to the end of each epoch.
     checkpoint_every: u64,
+}
+
+/// Deserializes one of a few words in any case, as flags take them.
+fn any_case<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let word = String::deserialize(deserializer)?.to_lowercase();
+    T::deserialize(word.into_deserializer()).map(Some)
 }
 
 /// The hint for a file that is not a recipe.
@@ -353,6 +373,16 @@ mod tests {
         assert!(text.starts_with("# made by a test\n# tw\u{fffd}ice\n\n# Data\ndata = "));
         assert!(text.contains("\n# Architecture\ndepth = 20\n"), "{text}");
         assert!(text.contains("mean = [0.485, 0.456, 0.406]"), "{text}");
+    }
+
+    #[test]
+    fn words_are_read_in_any_case_and_written_in_lower_case() {
+        let text = "stem = 'CIFAR'\nfreeze = 'Layer1'\ncrop-mode = 'Center'\ninterpolation = 'BICUBIC'\naugment = 'Crop-Flip'\noptimizer = 'AdamW'\nscheduler = 'OneCycle'\nbest-by = 'Macro-F1'\ndtype = 'F32'\n";
+        let recipe = Recipe::parse(text).unwrap();
+        assert_eq!(recipe, Recipe::parse(&text.to_lowercase()).unwrap());
+        assert_eq!(recipe.optimizer, Some(OptimiserKind::Adamw));
+        let written = recipe.to_toml("").unwrap();
+        assert!(written.contains("\noptimizer = \"adamw\"\n"), "{written}");
     }
 
     #[test]
