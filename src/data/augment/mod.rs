@@ -80,14 +80,16 @@ impl Augmentation {
         if !(0.0..=1.0).contains(&self.erase) {
             return Err(usage_error(
                 format!("the probability of random erasing cannot be {}", self.erase),
-                "must be from 0 (off) to 1",
+                "--random-erase must be from 0 (off) to 1",
             ));
         }
         for (name, alpha) in [("mixup", self.mixup), ("cutmix", self.cutmix)] {
             if !(0.0..=1e6).contains(&alpha) {
                 return Err(usage_error(
                     format!("the alpha of {name} cannot be {alpha}"),
-                    "must be 0 (off) or above, such as 0.2 or 1, and at most 1000000",
+                    format!(
+                        "--{name} must be 0 (off) or above, such as 0.2 or 1, and at most 1,000,000"
+                    ),
                 ));
             }
         }

@@ -40,7 +40,7 @@ impl DataSet {
         if !(fraction > 0.0 && fraction < 1.0) {
             return Err(usage_error(
                 format!("cannot hold out --val-split {fraction} of the training images"),
-                "must be above 0 and below 1, such as 0.1; without it, a dataset with val/ or test/ holds out none",
+                "--val-split must be above 0 and below 1, such as 0.1; without it, a dataset with val/ or test/ holds out none",
             ));
         }
         let Some(train) = &self.train else {

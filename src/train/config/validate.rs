@@ -14,11 +14,11 @@ const MOST_EPOCHS: u64 = 1_000_000;
 /// Maximum number of steps of a run.
 const MOST_STEPS: u64 = 1_000_000_000_000;
 
-/// The usage error for `flag` with a value out of range; `is` completes `must be ...`.
+/// The usage error for `flag` with a value out of range; `is` completes `--flag must be ...`.
 pub(in crate::train) fn wrong(flag: &str, value: impl Display, is: &str) -> anyhow::Error {
     usage_error(
         format!("cannot train with --{flag} {value}"),
-        format!("must be {is}"),
+        format!("--{flag} must be {is}"),
     )
 }
 

@@ -5,7 +5,7 @@ use crate::support::command::root;
 use std::fs;
 
 /// A recipe, the exit status and the message.
-const WRONG: [(&str, i32, &str); 30] = [
+const WRONG: [(&str, i32, &str); 31] = [
     (
         "lr = 0.1\nlearning-rate = 0.1",
         1,
@@ -35,6 +35,11 @@ const WRONG: [(&str, i32, &str); 30] = [
         "optimizer = \"lion\"",
         1,
         "line 1: `optimizer`: unknown variant `lion`",
+    ),
+    (
+        "epochs = 0",
+        2,
+        "key `epochs`: cannot train with --epochs 0\nhint: --epochs must be at least 1\n",
     ),
     ("lr = 0.1\nlr = 0.2", 1, "line 2: duplicate key"),
     ("lr = ", 1, "line 1: "),
