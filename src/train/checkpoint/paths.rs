@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 /// The parent folder of run folders by default.
 pub(in crate::train) const RUNS: &str = "runs";
 
+/// Words for the newest run where a folder is asked for.
+const NEWEST: [&str; 4] = ["last", "latest", "newest", "best"];
+
 /// Returns the run folder `runs/NAME`.
 ///
 /// # Errors
@@ -31,8 +34,9 @@ pub(crate) fn named_run(name: &str) -> Result<PathBuf, String> {
 /// Checks that a new run can have a path: it must not exist, or be an empty folder.
 ///
 /// # Errors
-/// If it is a file, or a folder that is not empty.
+/// If it or a folder above it is a file, or if it is a folder that is not empty.
 pub fn ensure_new(path: &Path) -> Result<()> {
+    ensure_no_file(path)?;
     let shown = path.display();
     let entries = match fs::read_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -62,6 +66,21 @@ pub fn ensure_new(path: &Path) -> Result<()> {
     })
 }
 
+/// Checks that no file is where a folder is to be: at `path` or above it.
+///
+/// # Errors
+/// If there is one.
+pub(super) fn ensure_no_file(path: &Path) -> Result<()> {
+    let existing = path.ancestors().find(|path| path.exists());
+    match existing.filter(|path| !path.is_dir()) {
+        None => Ok(()),
+        Some(file) => Err(hinted(
+            format!("cannot create a run folder: `{}` is a file", file.display()),
+            "move the file, or pass another folder with -o",
+        )),
+    }
+}
+
 /// Returns whether `path` is a run folder.
 pub(crate) fn is_run(path: &Path) -> bool {
     path.join(STATE).is_file()
@@ -82,10 +101,20 @@ pub(in crate::train) fn no_run(path: &Path) -> anyhow::Error {
         );
     }
     let name = path.file_name().unwrap_or_default();
+    let is_word = NEWEST.iter().any(|word| path.as_os_str() == *word);
+    if is_word && !path.exists() {
+        return hinted(
+            format!("cannot resume `{shown}`: there is no such folder"),
+            "leave it out: `--resume` alone resumes the newest unfinished run",
+        );
+    }
     let mut runs = path
         .parent()
         .map_or(Vec::new(), |beside| near(beside, name, is_run));
-    if runs.is_empty() {
+    let named = Path::new(RUNS).join(path);
+    if is_run(&named) {
+        runs = vec![named];
+    } else if runs.is_empty() {
         runs = near(Path::new(RUNS), name, is_run);
     }
     let hint = match runs.as_slice() {
@@ -121,7 +150,7 @@ mod tests {
             assert_eq!(named_run(name), Ok(Path::new("runs").join(name)));
         }
         for name in [
-            "", ".", "..", ".hidden", "a/b", "/tmp", "a\\b", "C:", "a\nb",
+            "", " ", ".", "..", ".hidden", "a/b", "/tmp", "a\\b", "C:", "a\nb",
         ] {
             assert!(named_run(name).is_err(), "{name:?}");
         }

@@ -14,8 +14,14 @@ fn folders_that_cannot_be_a_new_runs_are_refused_before_anything_is_done() {
     trained(folder, &format!("-d fake:4 {SMALL} -o run"));
     let before = files(folder);
     for (place, expected) in [
-        ("file", "cannot write to run folder `file`: "),
-        ("file/run", "cannot write to run folder `file/run`: "),
+        (
+            "file",
+            "cannot create a run folder: `file` is a file\nhint: move the file, or pass another folder with -o\n",
+        ),
+        (
+            "file/new/run",
+            "cannot create a run folder: `file` is a file\nhint: ",
+        ),
         (
             "mine",
             "run folder `mine` is not empty\nhint: pass another --name, or a new folder with -o",

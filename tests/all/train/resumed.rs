@@ -284,6 +284,20 @@ fn what_is_no_run_and_data_that_have_changed_are_refused() {
         "it is part of a run",
         "hint: pass the run's folder: `--resume run`",
     );
+    for word in ["last", "latest"] {
+        refuse(
+            word,
+            "there is no such folder",
+            "hint: leave it out: `--resume` alone resumes the newest unfinished run",
+        );
+    }
+    // The name of a run without its folder.
+    trained(folder, &format!("-d fake:8 {SMALL} --name runner"));
+    refuse(
+        "runner",
+        "there is no such folder",
+        "hint: there is `runs/runner`",
+    );
     // What the state holds need not be there any more.
     fs::remove_file(folder.join("weights.txt")).unwrap();
     fs::write(folder.join("run/.abcdef.part"), "half").unwrap();
