@@ -34,6 +34,16 @@ pub fn usage_error(message: impl Display, hint: impl Display) -> anyhow::Error {
     with_fault(message, hint, Fault::Misuse)
 }
 
+/// Returns `error` as one error with another hint and the same exit status.
+pub(crate) fn replace_hint(error: &anyhow::Error, hint: impl Display) -> anyhow::Error {
+    let fault = if is_usage_error(error) {
+        Fault::Misuse
+    } else {
+        Fault::Failure
+    };
+    with_fault(one_line(error), hint, fault)
+}
+
 fn with_fault(message: impl Display, hint: impl Display, fault: Fault) -> anyhow::Error {
     anyhow::Error::new(ErrorWithHint {
         message: message.to_string(),

@@ -10,7 +10,7 @@ use crate::cli::output::console::Console;
 use crate::cli::output::prediction_file::{Format, PredictionFile};
 use crate::cli::output::predictions::{Choice, Printer};
 use crate::data::list_images;
-use crate::error::{error_with_hint, why_unreadable};
+use crate::error::{error_with_hint, hint_of, replace_hint, why_unreadable};
 use crate::hub::Progress;
 use crate::infer::Work;
 use crate::predict::{Explain, PredictOptions, Predictor};
@@ -21,6 +21,8 @@ use anyhow::{Context, Result, bail};
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
+/// The default `--model`.
+const MODEL: &str = "resnet50";
 /// The default `--batch-size`.
 const BATCH: usize = 16;
 
@@ -33,7 +35,7 @@ pub struct Args {
     ///
     /// A hub name (resnet50, org/name; downloaded once), a run folder of train (its best model), a folder or file of weights,
     /// or sample (the small model inside the binary, needs no download).
-    #[arg(short, long, value_name = "MODEL", default_value = "resnet50")]
+    #[arg(short, long, value_name = "MODEL", default_value = MODEL)]
     model: String,
     /// Number of classes to print
     #[arg(short = 'k', long, value_name = "K", default_value_t = 5, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
@@ -84,7 +86,7 @@ pub fn run(
     console: &Console,
 ) -> Result<ExitStatus> {
     let (device, dtype) = device.open(args.dtype, console)?;
-    let (paths, mut failed) = images(&args.inputs, console)?;
+    let (paths, failed) = images(&args.inputs, console)?;
     let output = args.output.as_deref();
     let mut read = vec![Path::new(&args.model)];
     read.extend(args.labels.as_deref());
@@ -108,7 +110,8 @@ pub fn run(
     read.extend(output);
     let folder = args.files.folder(&paths)?;
     let embedding = args.files.embedding(dtype, &read)?;
-    let checkpoint = Checkpoint::open(&args.model, &Remote::new(console))?;
+    let checkpoint = Checkpoint::open(&args.model, &Remote::new(console));
+    let checkpoint = checkpoint.map_err(|error| offer_others(error, &args.model))?;
     let card = checkpoint.card.clone();
     console.notes(&card.notes);
     let labels = match &args.labels {
@@ -154,7 +157,7 @@ pub fn run(
     if printer.is_silent() {
         console.start_images("predict", paths.len());
     }
-    let mut done = 0;
+    let (mut done, mut failures) = (0, 0);
     predictor.predict_all(&paths, &options, |path, result| {
         let name = path.display().to_string();
         done += 1;
@@ -166,7 +169,7 @@ pub fn run(
             }
             Err(error) => {
                 let error = missing(path).unwrap_or(error);
-                failed = true;
+                failures += 1;
                 written.leave_out();
                 console.error(&error);
                 printer.failure(&name, &error)
@@ -175,14 +178,36 @@ pub fn run(
     })?;
     console.finish();
     if let Some(file) = printer.finish()? {
-        let count = pluralize(paths.len(), "image");
-        console.note(format_args!(
-            "predictions of {count} saved to {}",
-            file.display()
-        ));
+        console.note(saved(paths.len() - failures, failures, &file));
     }
     written.finish(features, folder.as_ref(), console)?;
-    Ok(ExitStatus::of_inputs(failed))
+    Ok(ExitStatus::of_inputs(failed || failures > 0))
+}
+
+/// The note on a file of the predictions of some images, and of the errors of others.
+fn saved(images: usize, errors: usize, file: &Path) -> String {
+    let errors = match errors {
+        0 => String::new(),
+        errors => format!(" and {}", pluralize(errors, "error")),
+    };
+    let images = pluralize(images, "image");
+    format!(
+        "predictions of {images}{errors} saved to {}",
+        file.display()
+    )
+}
+
+/// Adds the models that need no download to the hint of an error in opening the default one.
+fn offer_others(error: anyhow::Error, model: &str) -> anyhow::Error {
+    match hint_of(&error).filter(|_| model == MODEL) {
+        Some(hint) => replace_hint(
+            &error,
+            format!(
+                "{hint}; without a download: `-m sample`, the small model inside the binary, or `-m RUN_DIR`"
+            ),
+        ),
+        None => error,
+    }
 }
 
 /// Reports images none of which is there.

@@ -9,7 +9,7 @@ use crate::cli::output::console::Console;
 use crate::cli::output::stdout::print;
 use crate::cli::output::terminal::Look;
 use crate::cli::output::timing;
-use crate::error::usage_error;
+use crate::error::{hint_of, replace_hint, usage_error};
 use crate::model::config::CIFAR_DEPTHS;
 use crate::model::{ModelConfig, Preprocess, StemKind, describe};
 use crate::report::json::Timing;
@@ -216,7 +216,8 @@ fn subject(
                     "leave one of the two out",
                 ));
             }
-            let card = Card::open(model, &Remote::new(console))?;
+            let card = Card::open(model, &Remote::new(console));
+            let card = card.map_err(|error| offer_depth(error, model))?;
             console.notes(&card.notes);
             let size = input_size(&card);
             (Some(card.name), card.config, size)
@@ -230,6 +231,21 @@ fn subject(
         .classes
         .map_or(config.classes, |classes| classes as usize);
     Ok((name, config, size))
+}
+
+/// Adds the flag that describes the same network to the hint of an error in opening `model`, such as `resnet18`.
+fn offer_depth(error: anyhow::Error, model: &str) -> anyhow::Error {
+    let depth = model
+        .strip_prefix("resnet")
+        .and_then(|depth| depth.parse().ok());
+    let depth = depth.filter(|&depth| ModelConfig::from_depth(depth).is_some());
+    match depth.zip(hint_of(&error)) {
+        Some((depth, hint)) => replace_hint(
+            &error,
+            format!("{hint}; without a download: `resnet summary --depth {depth}`"),
+        ),
+        None => error,
+    }
 }
 
 /// The size that a model reads; `None` if nothing but the defaults says so.

@@ -74,7 +74,7 @@ pub(super) fn ensure_no_file(path: &Path) -> Result<()> {
     let existing = path.ancestors().find(|path| path.exists());
     match existing.filter(|path| !path.is_dir()) {
         None => Ok(()),
-        Some(file) => Err(hinted(
+        Some(file) => Err(error_with_hint(
             format!("cannot create a run folder: `{}` is a file", file.display()),
             "move the file, or pass another folder with -o",
         )),
@@ -103,7 +103,7 @@ pub(in crate::train) fn no_run(path: &Path) -> anyhow::Error {
     let name = path.file_name().unwrap_or_default();
     let is_word = NEWEST.iter().any(|word| path.as_os_str() == *word);
     if is_word && !path.exists() {
-        return hinted(
+        return error_with_hint(
             format!("cannot resume `{shown}`: there is no such folder"),
             "leave it out: `--resume` alone resumes the newest unfinished run",
         );

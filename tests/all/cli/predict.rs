@@ -50,6 +50,12 @@ fn a_file_holds_what_its_format_prints_and_appears_whole_or_not_at_all() {
     // An image that cannot be read has its line.
     let done = run(folder, "predict cat.png gone.png -m sample -o partly.csv");
     assert_eq!(done.status, 1);
+    assert!(
+        done.stderr
+            .ends_with("note: predictions of 1 image and 1 error saved to partly.csv\n"),
+        "{}",
+        done.stderr
+    );
     let text = fs::read_to_string(folder.join("partly.csv")).unwrap();
     assert!(
         text.lines().last().unwrap().starts_with("gone.png,,,,,,"),

@@ -95,6 +95,30 @@ fn offline_with_the_configuration_alone_says_that_the_weights_are_not_cached() {
 }
 
 #[test]
+fn offline_the_hints_name_what_needs_no_download() {
+    let home = tempfile::tempdir().unwrap();
+    for (line, expected) in [
+        (
+            format!("predict {CAT}"),
+            "; without a download: `-m sample`, the small model inside the binary, or `-m RUN_DIR`\n",
+        ),
+        (
+            "summary resnet18".to_owned(),
+            "; without a download: `resnet summary --depth 18`\n",
+        ),
+        ("summary org/tiny".to_owned(), ", or pass a local file\n"),
+        (
+            format!("predict {CAT} -m org/tiny"),
+            ", or pass a local file\n",
+        ),
+    ] {
+        let done = Resnet::line(&line).env("HF_HOME", home.path()).run();
+        assert_eq!(done.status, 1, "{line}: {}", done.stderr);
+        assert!(done.stderr.ends_with(expected), "{line}: {}", done.stderr);
+    }
+}
+
+#[test]
 fn a_revision_and_a_file_are_asked_for_by_name() {
     let (server, home) = (HubServer::start(), tempfile::tempdir().unwrap());
     publish(&server, "org/tiny", "v2", "transformers_basic");
