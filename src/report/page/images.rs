@@ -32,7 +32,7 @@ pub fn cams(page: &mut Html, examined: &EvaluationReport) {
     page.section(
         "cam",
         "Grad-CAM",
-        "The regions that speak for the predicted class. Each map is scaled to its own maximum; dimmed regions are cropped away before the model sees the image.",
+        "The regions that speak for the predicted class. Each map is scaled to its own maximum. Regions that the crop removes before the model sees the image are dimmed.",
     );
     page.raw("<p class=\"heat\">no evidence <i></i> most evidence</p>\n<ul class=\"cams\">\n");
     for one in &examined.explained {
