@@ -70,7 +70,7 @@ pub fn ensure_new(path: &Path) -> Result<()> {
 ///
 /// # Errors
 /// If there is one.
-pub(super) fn ensure_no_file(path: &Path) -> Result<()> {
+pub(in crate::train) fn ensure_no_file(path: &Path) -> Result<()> {
     let existing = path.ancestors().find(|path| path.exists());
     match existing.filter(|path| !path.is_dir()) {
         None => Ok(()),

@@ -5,7 +5,6 @@ use crate::model::description::ModuleKind;
 use crate::model::{Frozen, ModelConfig, describe};
 use crate::text::pluralize;
 use crate::train::config::settings::Settings;
-use crate::train::data::loader::Feed;
 use crate::train::learner::lr_schedule::Schedule;
 use anyhow::Result;
 
@@ -62,10 +61,9 @@ pub fn fewest_pictures(
 /// Rejects batches that cannot be trained on.
 ///
 /// # Errors
-/// If there is no batch, or the batches have one value per channel.
-pub fn check_batches(settings: &Settings, feed: &Feed, fewest: usize) -> Result<()> {
-    let pictures = feed.count();
-    if settings.drop_last && feed.batches_an_epoch() == 0 {
+/// If there is no batch of `pictures` images, or the batches have one value per channel.
+pub fn check_batches(settings: &Settings, pictures: usize, fewest: usize) -> Result<()> {
+    if settings.drop_last && pictures < settings.batch_size {
         return Err(usage_error(
             format!(
                 "--drop-last leaves no batch: {} do not fill one of {}",

@@ -3,14 +3,14 @@
 use crate::data::DatasetSurvey;
 use crate::datasets::DataName;
 use crate::error::usage_error;
-use crate::model::{Frozen, ModelConfig};
+use crate::model::{Frozen, ModelConfig, Preprocess};
 use crate::nn::loss::CrossEntropy;
 use crate::ops::Form;
-use crate::train::checkpoint::paths::{RUNS, ensure_new};
+use crate::train::checkpoint::paths::{RUNS, ensure_new, ensure_no_file};
 use crate::train::checkpoint::run_dir::RunFolder;
 use crate::train::checkpoint::state::{Exact, Identity, Standing};
 use crate::train::config::recipe::Recipe;
-use crate::train::config::settings::Settings;
+use crate::train::config::settings::{Settings, architecture};
 use crate::train::config::unused::refuse_idle;
 use crate::train::context::{Site, place};
 use crate::train::data::batching::{check_batches, fewest_pictures, schedule, steps};
@@ -23,7 +23,7 @@ use crate::train::learner::init::{
     DEFAULT_MODEL, Start, architecture_key, open_default, refuse_two_architectures,
 };
 use crate::train::memory;
-use crate::train::observe::observer::Watch;
+use crate::train::observe::observer::{Unwatched, Watch};
 use crate::train::observe::report::Drawing;
 use crate::train::observe::tensorboard::Events;
 use crate::train::trainer::Run;
@@ -62,6 +62,9 @@ impl Run {
         if let Target::Folder(path) | Target::Dry(Some(path)) | Target::Trial(Some(path)) = target {
             ensure_new(path)?;
         }
+        if matches!(target, Target::Numbered) {
+            ensure_no_file(Path::new(RUNS))?;
+        }
         let written = said.data.clone().unwrap_or_else(|| DEFAULT_DATA.to_owned());
         let name = DataName::parse(&written)?;
         refuse_two_architectures(&said)?;
@@ -72,33 +75,41 @@ impl Run {
             Some(model) => Some(Checkpoint::open(model, &hub)?),
             None => None,
         };
+        let network = match &checkpoint {
+            Some(checkpoint) => checkpoint.card.config.clone(),
+            None => architecture(&said, Preprocess::default().size)?.config()?,
+        };
+        refuse_missing_stage(said.freeze.unwrap_or_default(), network.blocks.len())?;
         let base = checkpoint.as_ref().map(|model| &model.card.preprocess);
         let data = Data::open(&name, &written, &said, base, site.progress)?;
+        for note in &data.set.notes {
+            watch.note(note);
+        }
+        let mut survey = None;
         if checkpoint.is_none() && architecture_key(&said).is_none() && data.is_photographs() {
-            checkpoint = Some(open_default(&hub)?);
             said.model = Some(DEFAULT_MODEL.to_owned());
             watch.note(&format!(
                 "photographs are fine-tuned from a pretrained `{DEFAULT_MODEL}` by default; `--depth 50` trains from scratch"
             ));
+            // Before the download. The model's own preprocessing makes no difference to the inspection.
+            let base = Preprocess::default();
+            let recipe = data.fill(said.clone(), Some(&network), &base, &mut Unwatched)?;
+            let (settings, _) = settled(&recipe, Some(&network), &data)?;
+            survey = inspect(&data, &recipe, &settings, site.workers, watch)?;
+            checkpoint = Some(open_default(&hub)?);
         }
         let card = checkpoint.as_ref().map(|checkpoint| &checkpoint.card);
-        let base = card.map(|card| card.preprocess.clone());
-        let notes = card.into_iter().flat_map(|card| &card.notes);
-        for note in notes.chain(&data.set.notes) {
+        for note in card.into_iter().flat_map(|card| &card.notes) {
             watch.note(note);
         }
-        let base = base.unwrap_or_else(|| data.set.preprocess.clone());
-        let model = checkpoint
-            .as_ref()
-            .map(|checkpoint| &checkpoint.card.config);
+        let base = card.map_or(&data.set.preprocess, |card| &card.preprocess);
+        let model = card.map(|card| &card.config);
         let begun_with = card.and_then(|card| card.run.clone());
-        let recipe = data.fill(said, model, &base, watch)?;
-        let settings = Settings::new(&recipe)?;
-        // Before the data are inspected, which takes its time.
-        let train = data.set.train.as_ref();
-        let train = train.context("the dataset has no training images")?;
-        let weights = class_weights(&settings, train, data.set.labels.len())?;
-        let survey = inspect(&data, &recipe, &settings, site.workers, watch)?;
+        let recipe = data.fill(said, model, base, watch)?;
+        let (settings, weights) = settled(&recipe, model, &data)?;
+        if survey.is_none() {
+            survey = inspect(&data, &recipe, &settings, site.workers, watch)?;
+        }
         let start = match checkpoint {
             Some(checkpoint) => Start::of(&checkpoint, &data.set.labels, &settings, watch)?,
             None => Start::new(&recipe, &settings, data.set.labels.len())?,
@@ -191,17 +202,6 @@ impl Parts {
             standing,
         } = self;
         let config = &identity.config;
-        if let Frozen::Stage(stage) = settings.frozen
-            && stage > config.blocks.len()
-        {
-            return Err(usage_error(
-                format!(
-                    "cannot train with --freeze layer{stage}: the network has {} stages",
-                    config.blocks.len()
-                ),
-                "freeze an earlier stage, or the backbone",
-            ));
-        }
         let note = data.note(settings.seed, identity.begun_with.clone());
         let is_photographs = data.is_photographs();
         let (validation, test) = data.validation(&settings, site.workers)?;
@@ -216,7 +216,6 @@ impl Parts {
             class_weights: weights.map(|all| all.iter().map(|weight| weight.0).collect()),
         };
         let feed = Feed::pictures(train, &settings, config.classes, fewest, site)?;
-        check_batches(&settings, &feed, fewest)?;
         let step_bytes =
             memory::ensure(config, &settings, &feed, validation.as_ref(), &site.device)?;
         let steps_an_epoch = steps(&settings, feed.batches_an_epoch());
@@ -254,6 +253,38 @@ impl Parts {
             events: Events::default(),
         })
     }
+}
+
+/// Rejects a frozen stage that a network of `stages` stages does not have.
+fn refuse_missing_stage(frozen: Frozen, stages: usize) -> Result<()> {
+    match frozen {
+        Frozen::Stage(stage) if stage > stages => Err(usage_error(
+            format!("cannot train with --freeze layer{stage}: the network has {stages} stages"),
+            "freeze an earlier stage, or the backbone",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Returns the settings in `recipe` and the class weights, checked against the data before these are inspected, which takes
+/// its time. `model` is the pretrained network, if any.
+fn settled(
+    recipe: &Recipe,
+    model: Option<&ModelConfig>,
+    data: &Data,
+) -> Result<(Settings, Option<Vec<f64>>)> {
+    let settings = Settings::new(recipe)?;
+    let size = settings.preprocess.size;
+    let network = match model {
+        Some(model) => model.clone(),
+        None => architecture(recipe, size)?.config()?,
+    };
+    let train = data.set.train.as_ref();
+    let train = train.context("the dataset has no training images")?;
+    let fewest = fewest_pictures(&network, size, settings.frozen)?;
+    check_batches(&settings, train.len(), fewest)?;
+    let weights = class_weights(&settings, train, data.set.labels.len())?;
+    Ok((settings, weights))
 }
 
 /// Returns the name of a new run folder without its number: `<data>-<model>[-finetune|-probe]`.

@@ -269,6 +269,28 @@ fn the_command_in_a_hint_has_only_flags_that_the_user_has_set() {
 }
 
 #[test]
+fn settings_that_cannot_be_trained_are_refused_before_the_inspection() {
+    let folder = tempfile::tempdir().unwrap();
+    flawed(folder.path());
+    for (flags, expected) in [
+        (
+            "--freeze layer5",
+            "cannot train with --freeze layer5: the network has 3 stages\nhint: ",
+        ),
+        (
+            "--image-size 1x1 --batch-size 1",
+            "cannot train on batches of one image of 1x1: ",
+        ),
+    ] {
+        let line = format!("train -d photos --depth 20 --width 8 --dry-run {flags}");
+        let done = Resnet::line(&line).folder(folder.path()).run();
+        assert_eq!(done.status, 2, "{flags}: {}", done.stderr);
+        assert!(done.stderr.contains(expected), "{}", done.stderr);
+        assert!(!done.stderr.contains("warning: "), "{}", done.stderr);
+    }
+}
+
+#[test]
 fn the_time_of_the_inspection_is_a_detail() {
     let folder = tempfile::tempdir().unwrap();
     clean(folder.path());

@@ -45,7 +45,7 @@ fn folders_that_cannot_be_a_new_runs_are_refused_before_anything_is_done() {
     let done = train(folder, &format!("-d fake:4 {SMALL}"));
     assert!(
         done.stderr
-            .contains("cannot create a run folder in `runs`: "),
+            .contains("cannot create a run folder: `runs` is a file\nhint: "),
         "{}",
         done.stderr
     );
