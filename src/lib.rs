@@ -57,6 +57,7 @@ pub mod text;
 pub mod train;
 pub mod weights;
 
+pub use error::Error;
 pub use predict::{Prediction, Predictor};
 
 /// The README's examples, compiled.

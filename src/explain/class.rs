@@ -163,7 +163,7 @@ mod tests {
             ),
         ] {
             let error = called(written, labels).unwrap_err();
-            assert_eq!(hint_of(&error), Some(hint), "{written}");
+            assert_eq!(hint_of(&error).unwrap().to_string(), hint, "{written}");
             assert!(is_usage_error(&error));
         }
     }

@@ -148,6 +148,7 @@ mod tests {
         assert!(
             crate::error::hint_of(&error)
                 .unwrap()
+                .to_string()
                 .contains("HF_HUB_CACHE")
         );
     }

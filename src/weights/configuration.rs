@@ -107,7 +107,7 @@ fn of_timm(source: &str, value: &Value) -> Result<Option<Configuration>> {
 
 /// Deserializes `value` as a `T`.
 pub fn typed<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T> {
-    T::deserialize(value).map_err(|error| error_with_hint(error, CORRECT))
+    T::deserialize(value).map_err(|error| error_with_hint(error.to_string(), CORRECT))
 }
 
 /// Reads the JSON file at `path`, up to the maximum size of a configuration.
@@ -121,7 +121,7 @@ pub fn json(path: &Path) -> Result<Value> {
             ));
         }
         let bytes = std::fs::read(path)?;
-        serde_json::from_slice(&bytes).map_err(|error| error_with_hint(error, CORRECT))
+        serde_json::from_slice(&bytes).map_err(|error| error_with_hint(error.to_string(), CORRECT))
     };
     read().with_context(|| format!("cannot read `{}`", path.display()))
 }
@@ -156,7 +156,7 @@ pub fn spread(mut preprocess: Preprocess, channels: usize) -> Result<(Preprocess
 
 /// Checks that the preprocessing is supported.
 pub fn validate(preprocess: &Preprocess) -> Result<()> {
-    possible(preprocess).map_err(|error| error_with_hint(error, CORRECT))
+    possible(preprocess).map_err(|error| error_with_hint(error.to_string(), CORRECT))
 }
 
 /// Checks that the architecture can be built.

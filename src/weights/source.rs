@@ -404,7 +404,7 @@ mod tests {
         ] {
             let error = parse(written).unwrap_err();
             assert_eq!(error.to_string(), format!("there is no model `{written}`"));
-            assert_eq!(hint_of(&error), Some(hint), "{written}");
+            assert_eq!(hint_of(&error).unwrap().to_string(), hint, "{written}");
         }
     }
 }

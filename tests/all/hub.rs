@@ -107,10 +107,12 @@ fn weights() -> Vec<u8> {
 }
 
 /// Returns the whole chain of messages and the hint.
-fn message_and_hint(error: &anyhow::Error) -> (String, &str) {
+fn message_and_hint(error: &anyhow::Error) -> (String, String) {
     (
         format!("{error:#}"),
-        hint_of(error).expect("each error of the hub has a hint"),
+        hint_of(error)
+            .expect("each error of the hub has a hint")
+            .to_string(),
     )
 }
 

@@ -108,7 +108,7 @@ fn refusal(path: &Path) -> (String, String) {
         .unwrap_or(&message);
     (
         message.to_owned(),
-        hint_of(&error).unwrap_or_default().to_owned(),
+        hint_of(&error).map_or(String::new(), ToString::to_string),
     )
 }
 

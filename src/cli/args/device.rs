@@ -1,7 +1,8 @@
 //! `--device` and `--dtype`.
 
 use crate::cli::output::console::Console;
-use crate::error::{error_with_hint, one_line};
+use crate::cli::output::flags::error_line;
+use crate::error::error_with_hint;
 use anyhow::{Context, Result};
 use candle_core::{DType, Device};
 use clap::ValueEnum;
@@ -65,7 +66,7 @@ fn automatic(dtype: DTypeChoice, console: &Console) -> Device {
         return Device::Cpu;
     };
     gpu.unwrap_or_else(|error| {
-        console.note(format_args!("computing on the cpu: {}", one_line(&error)));
+        console.note(format_args!("computing on the cpu: {}", error_line(&error)));
         Device::Cpu
     })
 }

@@ -107,7 +107,7 @@ mod tests {
                 folder.path().join(written)
             };
             let error = missing(&path).unwrap();
-            let hint = hint_of(&error).unwrap().to_owned();
+            let hint = hint_of(&error).unwrap().to_string();
             hint.replace(&format!("{}/", folder.path().display()), "")
         };
         assert_eq!(hint("cat.jpg"), "did you mean `cat.png`?");

@@ -2,10 +2,10 @@
 //!
 //! On a terminal they wrap at words; elsewhere each is one line. With `--log-format json` all of them are lines of JSON.
 
+use crate::cli::output::flags::{error_line, hint_line};
 use crate::cli::output::log::{self, Level, LogFormat};
 use crate::cli::output::terminal::stderr_columns;
 use crate::cli::output::wrap::{two_columns, wrapped};
-use crate::error::{hint_of, one_line};
 use crate::hub::Progress;
 use crate::text::cut_middle;
 use anstyle::{AnsiColor, Style};
@@ -51,7 +51,11 @@ impl Console {
 
     /// Prints an error with its causes and its hint.
     pub fn error(&self, error: &anyhow::Error) {
-        self.line(Level::Error, &one_line(error), hint_of(error));
+        self.line(
+            Level::Error,
+            &error_line(error),
+            hint_line(error).as_deref(),
+        );
     }
 
     /// Prints what is wrong with a command line, and the way out.
@@ -62,7 +66,11 @@ impl Console {
     /// Prints an error that ends nothing, with its hint; not with `--quiet`.
     pub fn warning(&self, error: &anyhow::Error) {
         if !self.quiet {
-            self.line(Level::Warning, &one_line(error), hint_of(error));
+            self.line(
+                Level::Warning,
+                &error_line(error),
+                hint_line(error).as_deref(),
+            );
         }
     }
 

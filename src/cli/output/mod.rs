@@ -5,6 +5,7 @@ pub mod comparison;
 pub mod console;
 pub mod curve;
 pub mod evaluation;
+pub mod flags;
 mod live;
 pub mod log;
 pub mod outcome;

@@ -1,10 +1,10 @@
 //! Printing of predictions: text with bars for people, JSON lines and CSV for programs.
 
 use crate::cli::output::curve::EIGHTHS;
+use crate::cli::output::flags::error_line;
 use crate::cli::output::prediction_file::{Format, PredictionFile};
 use crate::cli::output::stdout::print;
 use crate::cli::output::terminal::{Look, printable, stdout_columns};
-use crate::error::one_line;
 use crate::predict::{Explained, Predicted, Prediction};
 use crate::report::csv::quoted;
 use anstyle::{AnsiColor, Style};
@@ -107,7 +107,7 @@ impl Printer {
 
     /// Prints the error of an image; in text format, it goes to stderr only.
     pub fn failure(&mut self, image: &str, error: &anyhow::Error) -> Result<()> {
-        let error = one_line(error);
+        let error = error_line(error);
         let line = match self.format {
             Format::Json => format!("{}\n", json!({ "image": image, "error": error })),
             Format::Csv => format!("{},,,,,,{}\n", quoted(image), quoted(&error)),

@@ -1,13 +1,13 @@
 //! The observer of a run: a live view and lines for people on stderr, JSON lines for programs on stdout.
 
 use crate::cli::output::console::Console;
+use crate::cli::output::flags::error_line;
 use crate::cli::output::live::View;
 use crate::cli::output::stdout::{is_broken_pipe, print};
 use crate::cli::output::survey;
 use crate::cli::output::terminal::stderr_columns;
 use crate::cli::stop::Stop;
 use crate::data::DatasetSurvey;
-use crate::error::one_line;
 use crate::model::Frozen;
 use crate::text::{format_bytes, pluralize};
 use crate::train::observe::observer::{Beginning, Epoch, Step};
@@ -100,7 +100,7 @@ impl<'a> TrainObserver<'a> {
         let printed = print(&format!("{}\n", serde_json::to_string(value)?));
         self.lost = self.lost.take().or_else(|| match printed {
             Err(error) if is_broken_pipe(&error) => Some("standard output was closed".to_owned()),
-            Err(error) => Some(one_line(&error)),
+            Err(error) => Some(error_line(&error)),
             Ok(()) => None,
         });
         Ok(())

@@ -360,7 +360,10 @@ mod tests {
         assert!(error.to_string().contains("is not empty"), "{error}");
         fs::write(path.join(STATE), b"").unwrap();
         let error = RunFolder::create(&path).unwrap_err();
-        assert!(hint_of(&error).unwrap().contains("--resume"), "{error}");
+        assert!(
+            hint_of(&error).unwrap().to_string().contains("--resume"),
+            "{error}"
+        );
         fs::write(root.path().join("file"), b"").unwrap();
         assert!(RunFolder::create(&root.path().join("file")).is_err());
     }

@@ -450,7 +450,7 @@ mod tests {
             ("output", None),
         ] {
             let error = Recipe::parse(&format!("{key} = 1")).unwrap_err();
-            let hint = hint_of(&error).unwrap();
+            let hint = hint_of(&error).unwrap().to_string();
             let start = meant.unwrap_or("a recipe has ");
             assert!(hint.starts_with(start), "{key}: {hint}");
             assert!(hint.contains("except those of a single run: output, name, resume"));

@@ -72,7 +72,7 @@ fn assert_same(a: &DataSet, b: &DataSet) {
 /// Returns the whole message and its hint.
 fn failure(result: anyhow::Result<DataSet>) -> (String, String) {
     let error = result.expect_err("an error");
-    let hint = hint_of(&error).unwrap_or_default().to_owned();
+    let hint = hint_of(&error).map_or(String::new(), ToString::to_string);
     (format!("{error:#}"), hint)
 }
 
@@ -299,7 +299,12 @@ fn a_part_put_aside_is_balanced_and_the_same_for_a_seed() {
     for fraction in [0.0, -0.1, 1.0, 7.0, f64::NAN, f64::INFINITY] {
         let error = data.carve(fraction, 0).unwrap_err();
         assert!(resnet::error::is_usage_error(&error), "{error}");
-        assert!(hint_of(&error).unwrap().contains("above 0 and below 1"));
+        assert!(
+            hint_of(&error)
+                .unwrap()
+                .to_string()
+                .contains("above 0 and below 1")
+        );
     }
     data.train = data.train.map(|train| train.select(&[0, 1, 2]));
     let error = data.carve(0.5, 0).unwrap_err();

@@ -257,7 +257,10 @@ fn a_loader_gives_what_the_steps_give_in_order_and_errors_in_their_place() -> Re
 fn refused(bytes: &[u8]) -> (String, Option<String>) {
     match decode_bytes(bytes, &DecodeOptions::default()) {
         Ok(picture) => (format!("decoded to {:?}", picture.dimensions()), None),
-        Err(error) => (format!("{error:#}"), hint_of(&error).map(str::to_string)),
+        Err(error) => (
+            format!("{error:#}"),
+            hint_of(&error).map(ToString::to_string),
+        ),
     }
 }
 

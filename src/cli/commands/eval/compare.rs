@@ -7,11 +7,12 @@ use super::model::{Conditions, EvalModel};
 use crate::cli::exit::ExitStatus;
 use crate::cli::output::browser::open_in_browser;
 use crate::cli::output::comparison::text;
+use crate::cli::output::flags::error_line;
 use crate::cli::output::stdout::print;
 use crate::cli::output::terminal::Look;
 use crate::data::DecodeOptions;
 use crate::datasets::DataName;
-use crate::error::{one_line, usage_error};
+use crate::error::usage_error;
 use crate::eval::EvalEvent;
 use crate::model::describe;
 use crate::model::description::Call;
@@ -175,7 +176,7 @@ fn model_result(
                 if told.insert(index) {
                     console.error(error);
                 } else {
-                    console.detail(one_line(error));
+                    console.detail(error_line(error));
                 }
             }
             EvalEvent::Progress { .. } => {}

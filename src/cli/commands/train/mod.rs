@@ -8,11 +8,12 @@ use crate::cli::exit::ExitStatus;
 use crate::cli::invocation::typed;
 use crate::cli::output::browser::open_in_browser;
 use crate::cli::output::console::Console;
+use crate::cli::output::flags::error_line;
 use crate::cli::output::outcome::{report, report_of, unread};
 use crate::cli::output::train_observer::TrainObserver;
 use crate::cli::stop::Stop;
 use crate::cli::version;
-use crate::error::{is_usage_error, one_line};
+use crate::error::is_usage_error;
 use crate::text::pluralize;
 use crate::train::context::place;
 use crate::train::{Length, Recipe, Run, Site, Target, Why, newest_unfinished};
@@ -142,7 +143,7 @@ pub fn run(
 
 /// Adds the recipe file and the key to an error that a value in the file causes.
 fn blame_recipe(error: anyhow::Error, file: &Path, keys: &[String]) -> anyhow::Error {
-    let text = one_line(&error);
+    let text = error_line(&error);
     // Messages name their subject first.
     let mut words = text.split([' ', ':', ',']);
     let named = words.find(|word| word.starts_with("--"));

@@ -69,7 +69,7 @@ fn offline_or_unknown_data_sets_have_a_way_out() {
             .hub(offline)
             .data_file(repo, None, file, &Silent)
             .unwrap_err();
-        (error.to_string(), hint_of(&error).unwrap().to_owned())
+        (error.to_string(), hint_of(&error).unwrap().to_string())
     };
     let (message, hint) = fails(true, REPO, TRAIN);
     assert!(

@@ -1,18 +1,25 @@
-//! Errors with a message for what went wrong and a hint for what to do.
+//! Errors: a message for what went wrong, and a hint for what to do.
 //!
 //! The command line prints `error: <chain of contexts>` and, when any error in the chain is a
 //! [`ErrorWithHint`], `hint: <its hint>`.
 
-use std::fmt::Display;
+mod message;
+mod typed;
+
+pub use message::{Command, Message, Part, Setting, command, setting};
+pub use typed::{Cause, Error, Kind, WithKind};
+
 use std::io;
 
 /// An error with a hint for the user.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct ErrorWithHint {
-    message: String,
-    hint: String,
+    message: Message,
+    hint: Message,
     fault: Fault,
+    /// Variant of [`Error`], if known.
+    kind: Option<Kind>,
 }
 
 /// The cause of an error, which decides the exit status.
@@ -21,34 +28,38 @@ enum Fault {
     /// Something is missing or failed.
     Failure,
     /// The command line is wrong.
-    Misuse,
+    Usage,
 }
 
 /// Creates an error whose `hint` the command line prints on its own line; the exit status is 1.
-pub fn error_with_hint(message: impl Display, hint: impl Display) -> anyhow::Error {
-    with_fault(message, hint, Fault::Failure)
+///
+/// Text is `&str`, `String` or, if it names settings, a [`message!`](crate::message).
+pub fn error_with_hint(message: impl Into<Message>, hint: impl Into<Message>) -> anyhow::Error {
+    with_fault(message.into(), hint.into(), Fault::Failure)
 }
 
-/// Creates a [`error_with_hint`] error for wrong usage: the exit status is 2.
-pub fn usage_error(message: impl Display, hint: impl Display) -> anyhow::Error {
-    with_fault(message, hint, Fault::Misuse)
+/// Creates an [`error_with_hint`] for wrong usage: the exit status is 2.
+pub fn usage_error(message: impl Into<Message>, hint: impl Into<Message>) -> anyhow::Error {
+    let error = with_fault(message.into(), hint.into(), Fault::Usage);
+    error.with_kind(Error::InvalidConfiguration)
 }
 
 /// Returns `error` as one error with another hint and the same exit status.
-pub(crate) fn replace_hint(error: &anyhow::Error, hint: impl Display) -> anyhow::Error {
+pub(crate) fn replace_hint(error: &anyhow::Error, hint: impl Into<Message>) -> anyhow::Error {
     let fault = if is_usage_error(error) {
-        Fault::Misuse
+        Fault::Usage
     } else {
         Fault::Failure
     };
-    with_fault(one_line(error), hint, fault)
+    with_fault(message_of(error), hint.into(), fault)
 }
 
-fn with_fault(message: impl Display, hint: impl Display, fault: Fault) -> anyhow::Error {
+fn with_fault(message: Message, hint: Message, fault: Fault) -> anyhow::Error {
     anyhow::Error::new(ErrorWithHint {
-        message: message.to_string(),
-        hint: hint.to_string(),
+        message,
+        hint,
         fault,
+        kind: None,
     })
 }
 
@@ -57,29 +68,44 @@ pub fn is_usage_error(error: &anyhow::Error) -> bool {
     error
         .chain()
         .filter_map(|cause| cause.downcast_ref::<ErrorWithHint>())
-        .any(|error_with_hint| error_with_hint.fault == Fault::Misuse)
+        .any(|error| error.fault == Fault::Usage)
 }
 
 /// Returns the hint of the outermost [`ErrorWithHint`] in the chain of `error`, if any.
-pub fn hint_of(error: &anyhow::Error) -> Option<&str> {
+pub fn hint_of(error: &anyhow::Error) -> Option<&Message> {
     error
         .chain()
         .find_map(|cause| cause.downcast_ref::<ErrorWithHint>())
-        .map(|error_with_hint| error_with_hint.hint.as_str())
+        .map(|error| &error.hint)
 }
 
-/// Returns the causes of `error` on one line, outermost first, without the backtraces in candle's errors.
-pub fn one_line(error: &anyhow::Error) -> String {
-    let causes = error
-        .chain()
-        .map(|cause| match cause.downcast_ref::<candle_core::Error>() {
-            Some(error) => without_backtrace(error),
-            None => cause.to_string(),
-        });
+/// Returns the causes of `error` as one message, outermost first, without the backtraces in candle's errors.
+pub fn message_of(error: &anyhow::Error) -> Message {
+    let causes = error.chain().map(|cause| {
+        if let Some(error) = cause.downcast_ref::<ErrorWithHint>() {
+            return error.message.clone();
+        }
+        match cause.downcast_ref::<candle_core::Error>() {
+            Some(error) => without_backtrace(error).into(),
+            None => cause.to_string().into(),
+        }
+    });
     // Some errors repeat the message of their cause.
-    let mut line: Vec<String> = causes.collect();
-    line.dedup();
-    line.join(": ")
+    let mut causes: Vec<Message> = causes.collect();
+    causes.dedup();
+    let mut line = Message::default();
+    for (index, cause) in causes.into_iter().enumerate() {
+        if index > 0 {
+            line.push(": ");
+        }
+        line.push(cause);
+    }
+    line
+}
+
+/// Returns the text of [`message_of`]: the causes of `error` on one line, with settings named by their keys.
+pub fn one_line(error: &anyhow::Error) -> String {
+    message_of(error).to_string()
 }
 
 /// Returns why a text file cannot be read.
@@ -119,7 +145,7 @@ mod tests {
         ))
         .context("cannot load weights `x.safetensors`")
         .unwrap_err();
-        assert_eq!(hint_of(&error), Some("pass the whole file"));
+        assert_eq!(hint_of(&error), Some(&"pass the whole file".into()));
         assert_eq!(
             one_line(&error),
             "cannot load weights `x.safetensors`: tensor `fc.bias` is missing"
