@@ -9,8 +9,9 @@
 //! Values are f32, or f64 when the model computes in it.
 
 use crate::error::{error_with_hint, usage_error};
+use crate::fs::{temporary_beside, write_whole};
 use crate::report::csv::quoted;
-use crate::weights::{temporary_beside, write_safetensors, write_whole};
+use crate::weights::write_safetensors;
 use anyhow::{Context, Result, ensure};
 use candle_core::DType;
 use safetensors::Dtype;

@@ -32,7 +32,7 @@
 //!
 //! The modules are layers, and each imports only from those below: `cli`; [`embedding`], [`eval`], [`explain`], [`predict`],
 //! [`report`], [`train`], [`weights`], [`datasets`], [`benchmark`] and [`hub`]; [`data`]; [`infer`] and [`step`]; [`model`];
-//! [`nn`]; [`ops`]; the crate [`resnet_kernels`]. [`error`], [`random`] and [`text`] are available to all of them.
+//! [`nn`]; [`ops`]; the crate [`resnet_kernels`]. [`error`], [`random`], [`text`], `fs` and `run_dir` are available to all of them.
 
 #![deny(unsafe_code)]
 
@@ -44,6 +44,7 @@ pub mod embedding;
 pub mod error;
 pub mod eval;
 pub mod explain;
+mod fs;
 pub mod hub;
 pub mod infer;
 pub mod model;
@@ -52,6 +53,7 @@ pub mod ops;
 pub mod predict;
 pub mod random;
 pub mod report;
+mod run_dir;
 pub mod step;
 pub mod text;
 pub mod train;

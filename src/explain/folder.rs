@@ -1,7 +1,7 @@
 //! The output folder of explanations, and the file names in it.
 
 use crate::error::{error_with_hint, usage_error};
-use crate::weights::{temporary_beside, write_whole};
+use crate::fs::{temporary_beside, write_whole};
 use anyhow::{Context, Result};
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, RgbImage};

@@ -15,10 +15,10 @@ use super::page::{Again, Heading, Headline, Page};
 use super::{PLOTS, REPORT, write_page};
 use crate::error::{error_with_hint, one_line, usage_error};
 use crate::eval::Evaluation;
+use crate::fs::{temporary_beside, write_whole};
 use crate::predict::Prediction;
 use crate::text::pluralize;
 use crate::train::is_run;
-use crate::weights::{temporary_beside, write_whole};
 
 /// File name of the whole evaluation, as printed by `resnet eval --format json`.
 pub const EVALUATION: &str = "evaluation.json";

@@ -24,9 +24,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::fs::write_whole;
 use crate::model::Description;
 use crate::model::description::{Call, ModuleKind};
-use crate::weights::write_whole;
 use page::Page;
 use page::comparison::ComparisonPage;
 

@@ -12,11 +12,13 @@ use candle_nn::VarBuilder;
 use safetensors::Dtype;
 
 use super::{
-    Fetch,
-    card::{Card, METADATA_KEY, Opened},
-    elements::has_not_finite,
-    file::{Data, Element, Stored},
-    place::Place,
+    format::{
+        convert::has_not_finite,
+        file::{Data, Stored},
+        tensor_info::Element,
+    },
+    locate::{fetch::Fetch, files::Place},
+    model_info::{Card, METADATA_KEY, Opened},
     save,
 };
 use crate::{infer::Weights, model::ResNet, nn::init::without_memory};

@@ -1,17 +1,15 @@
-//! Atomic writing of files, and safetensors files with the same bytes for the same content.
+//! Writing of models, and of safetensors files with the same bytes for the same content.
 
-use std::{
-    io::{self, BufWriter, Write},
-    path::Path,
-};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use candle_core::Tensor;
 use safetensors::View;
 use serde_json::{Map, Value, json};
-use tempfile::NamedTempFile;
 
-use super::card::{Card, METADATA_KEY};
+use super::model_info::{Card, METADATA_KEY};
+use crate::fs::write_whole;
+use crate::run_dir::{MODEL_CONFIG, WEIGHTS};
 
 /// Writes `tensors`, and `metadata` in its order, to the safetensors file at `path`.
 ///
@@ -63,54 +61,6 @@ pub fn write_safetensors<V: View>(
     })
 }
 
-/// Writes the file at `path` with the content that `write` produces: whole, or not at all.
-///
-/// An older file is replaced by a rename, after the bytes have reached the disk.
-///
-/// # Errors
-/// If the file cannot be written; then nothing is left behind.
-pub fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
-    let run = || -> Result<()> {
-        let temporary = temporary_beside(path)?;
-        let mut writer = BufWriter::with_capacity(1 << 20, temporary.as_file());
-        write(&mut writer)?;
-        writer.flush()?;
-        drop(writer);
-        temporary.as_file().sync_all()?;
-        temporary.persist(path)?;
-        // The rename itself reaches the disk with the folder; some systems cannot sync one.
-        #[cfg(unix)]
-        let _ = std::fs::File::open(folder_of(path)).and_then(|folder| folder.sync_all());
-        Ok(())
-    };
-    run().with_context(|| format!("cannot write `{}`", path.display()))
-}
-
-/// Creates a temporary file in the folder of `path`, to be renamed to it when complete; if dropped before, it is
-/// deleted.
-///
-/// # Errors
-/// If no file can be created there.
-pub fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".").suffix(".part");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // As any other new file: the process's mask takes its part.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder_of(path))
-}
-
-/// Returns the folder that contains the file at `path`.
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    }
-}
-
 /// Writes a model into `folder`, which is created if absent: `model.safetensors` under torchvision's names with `card`
 /// in its metadata, and `card` as timm's `config.json`.
 ///
@@ -126,8 +76,8 @@ pub fn write_model(folder: &Path, card: &Card, tensors: &[(String, Tensor)]) -> 
         .map(|(name, tensor)| (name.clone(), tensor))
         .collect();
     let metadata = [("format", "pt"), (METADATA_KEY, compact.as_str())];
-    write_safetensors(&folder.join("model.safetensors"), &metadata, &views)?;
-    write_whole(&folder.join("config.json"), |file| {
+    write_safetensors(&folder.join(WEIGHTS), &metadata, &views)?;
+    write_whole(&folder.join(MODEL_CONFIG), |file| {
         serde_json::to_writer_pretty(&mut *file, &config)?;
         Ok(file.write_all(b"\n")?)
     })

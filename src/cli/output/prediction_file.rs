@@ -1,7 +1,7 @@
 //! The file that predictions are written to, and their formats.
 
 use crate::error::{error_with_hint, usage_error};
-use crate::weights::{temporary_beside, write_whole};
+use crate::fs::{temporary_beside, write_whole};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};

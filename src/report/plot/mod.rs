@@ -21,7 +21,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::weights::write_whole;
+use crate::fs::write_whole;
 pub use color::Color;
 
 /// Pixels of the PNG per unit of the SVG.

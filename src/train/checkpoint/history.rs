@@ -1,6 +1,7 @@
 //! The epochs, the data and the settings of the run that made a model.
 
-use crate::train::checkpoint::run_dir::{CONFIG, METRICS, Which};
+use crate::run_dir::{METRICS, RECIPE};
+use crate::train::checkpoint::run_dir::Which;
 use crate::train::config::recipe::Recipe;
 use crate::train::observe::observer::Epoch;
 use crate::weights::Source;
@@ -24,7 +25,7 @@ pub fn epochs_of(model: &str) -> Vec<Epoch> {
 
 /// Returns the data of that run, from its `config.toml`; `None` if it cannot be read.
 pub fn data_of(model: &str) -> Option<String> {
-    Recipe::read(&run_of(model)?.join(CONFIG)).ok()?.data
+    Recipe::read(&run_of(model)?.join(RECIPE)).ok()?.data
 }
 
 /// The settings of a run: keys of its `config.toml`, and their values as text.
@@ -32,7 +33,7 @@ pub type Settings = BTreeMap<String, String>;
 
 /// The settings of that run; `None` if they cannot be read.
 pub fn settings_of(model: &str) -> Option<Settings> {
-    let text = fs::read_to_string(run_of(model)?.join(CONFIG)).ok()?;
+    let text = fs::read_to_string(run_of(model)?.join(RECIPE)).ok()?;
     let table: toml::Table = text.parse().ok()?;
     let text = |value: toml::Value| match value {
         toml::Value::String(text) => text,
@@ -59,7 +60,7 @@ fn run_of(model: &str) -> Option<PathBuf> {
         return Some(path);
     }
     let run = folder.parent().filter(|_| is_model)?;
-    (holds_metrics(run) || run.join(CONFIG).is_file()).then(|| run.to_owned())
+    (holds_metrics(run) || run.join(RECIPE).is_file()).then(|| run.to_owned())
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The newest unfinished run of a folder, which `--resume` without a folder takes.
 
 use crate::error::error_with_hint;
+use crate::run_dir::{LOCK, METRICS, STATE};
 use crate::text::shell_word;
 use crate::train::checkpoint::paths::{RUNS, is_run};
-use crate::train::checkpoint::run_dir::{LOCK, METRICS, STATE};
 use crate::train::checkpoint::state::{Standing, read_header};
 use crate::train::config::recipe::Recipe;
 use crate::train::config::settings::Settings;

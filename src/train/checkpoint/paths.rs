@@ -1,9 +1,9 @@
 //! Paths of run folders: those that a new run can have, and the errors for others.
 
 use crate::error::{error_with_hint, usage_error};
+use crate::run_dir::{LOCK, STATE};
 use crate::text::shell_word;
-use crate::train::checkpoint::run_dir::{LOCK, STATE};
-use crate::weights::near::{near, there};
+use crate::weights::locate::similar::{near, there};
 use anyhow::{Context, Result};
 use std::ffi::OsStr;
 use std::fs;

@@ -2,24 +2,19 @@
 
 use crate::data::DatasetSurvey;
 use crate::error::error_with_hint;
+use crate::fs::write_whole;
 use crate::report::{PLOTS, plots_in};
+use crate::run_dir::{BEST, LAST, LOCK, METRICS, RECIPE, STATE, SURVEY, WEIGHTS};
 use crate::train::checkpoint::paths::{ensure_new, is_run, is_unfinished, no_run};
 use crate::train::checkpoint::state::{self, Identity, Standing, State};
 use crate::train::config::recipe::Recipe;
 use crate::train::observe::observer::COLUMNS;
-use crate::weights::{Card, write_model, write_whole};
+use crate::weights::{Card, write_model};
 use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-
-pub(in crate::train) const CONFIG: &str = "config.toml";
-pub(in crate::train) const STATE: &str = "state.safetensors";
-pub(in crate::train) const METRICS: &str = "metrics.csv";
-const DATA: &str = "data.json";
-/// Locked while a process writes to the folder, so that no second one does.
-pub(in crate::train) const LOCK: &str = ".lock";
 
 /// A run folder, locked by this process.
 #[derive(Debug)]
@@ -42,8 +37,8 @@ impl Which {
     /// Returns the folder's name.
     pub fn folder(self) -> &'static str {
         match self {
-            Self::Best => "best",
-            Self::Last => "last",
+            Self::Best => BEST,
+            Self::Last => LAST,
         }
     }
 }
@@ -67,7 +62,7 @@ impl RunFolder {
     pub fn abandon(self) {
         let Self { path, _lock: lock } = self;
         drop(lock);
-        for name in [STATE, CONFIG, DATA, LOCK] {
+        for name in [STATE, RECIPE, SURVEY, LOCK] {
             // A missing file needs no removal.
             let _ = fs::remove_file(path.join(name));
         }
@@ -192,7 +187,7 @@ impl RunFolder {
 
     /// Returns whether `config.toml` exists.
     pub fn has_config(&self) -> bool {
-        self.path.join(CONFIG).is_file()
+        self.path.join(RECIPE).is_file()
     }
 
     /// Reads `config.toml`.
@@ -200,7 +195,7 @@ impl RunFolder {
     /// # Errors
     /// If it cannot be read, or is not a recipe.
     pub fn config(&self) -> Result<Recipe> {
-        Recipe::read(&self.path.join(CONFIG))
+        Recipe::read(&self.path.join(RECIPE))
     }
 
     /// Returns the text of `config.toml`.
@@ -208,13 +203,13 @@ impl RunFolder {
     /// # Errors
     /// If it cannot be read.
     pub fn config_text(&self) -> Result<String> {
-        let path = self.path.join(CONFIG);
+        let path = self.path.join(RECIPE);
         fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))
     }
 
     /// Returns the first line of `config.toml`, with the command that started the run; `None` if there is none.
     pub fn command(&self) -> Option<String> {
-        let text = fs::read_to_string(self.path.join(CONFIG)).ok()?;
+        let text = fs::read_to_string(self.path.join(RECIPE)).ok()?;
         Some(text.lines().next()?.strip_prefix("# ")?.to_owned())
     }
 
@@ -223,7 +218,7 @@ impl RunFolder {
     /// # Errors
     /// If it cannot be written.
     pub fn write_config(&self, text: &str) -> Result<()> {
-        write_whole(&self.path.join(CONFIG), |file| {
+        write_whole(&self.path.join(RECIPE), |file| {
             Ok(file.write_all(text.as_bytes())?)
         })
     }
@@ -233,7 +228,7 @@ impl RunFolder {
     /// # Errors
     /// When it cannot be written.
     pub fn write_survey(&self, survey: &DatasetSurvey) -> Result<()> {
-        write_whole(&self.path.join(DATA), |file| {
+        write_whole(&self.path.join(SURVEY), |file| {
             serde_json::to_writer_pretty(&mut *file, survey)?;
             Ok(file.write_all(b"\n")?)
         })
@@ -241,7 +236,7 @@ impl RunFolder {
 
     /// Reads `data.json`; `None` in runs of earlier versions and where it cannot be read.
     pub fn survey(&self) -> Option<DatasetSurvey> {
-        let text = fs::read(self.path.join(DATA)).ok()?;
+        let text = fs::read(self.path.join(SURVEY)).ok()?;
         serde_json::from_slice(&text).ok()
     }
 
@@ -277,7 +272,7 @@ impl RunFolder {
     }
 
     fn weights(&self, which: Which) -> PathBuf {
-        self.path.join(which.folder()).join("model.safetensors")
+        self.path.join(which.folder()).join(WEIGHTS)
     }
 
     /// Returns the tensors of a model, empty if there is none.

@@ -23,7 +23,7 @@ use crate::train::data::validation::{Measured, Validation};
 use crate::train::memory::ensure_fake;
 use crate::train::observe::observer::Watch;
 use crate::weights::RunNote;
-use crate::weights::run::{Carved, canonical};
+use crate::weights::provenance::{Carved, canonical};
 use anyhow::{Context, Error, Result};
 use std::collections::BTreeSet;
 use std::path::{self, Path};

@@ -8,7 +8,7 @@ use crate::train::learner::init::DEFAULT_MODEL;
 use crate::train::learner::lr_schedule::Scheduler;
 use crate::train::observe::observer::{Beginning, Watch};
 use crate::train::trainer::Run;
-use crate::weights::run::Seen;
+use crate::weights::provenance::Seen;
 use anyhow::Result;
 
 /// Validation images below which the top-1 of many epochs is equal.

@@ -11,7 +11,7 @@ use crate::train::observe::observer::{COLUMNS, Epoch, Watch};
 use crate::train::observe::outcome::{Ended, Tested, Why};
 use crate::train::trainer::Run;
 use crate::weights::Card;
-use crate::weights::run::Chosen;
+use crate::weights::provenance::Chosen;
 use anyhow::Result;
 use candle_core::Tensor;
 use std::collections::HashMap;

@@ -4,7 +4,7 @@ use super::{numbers, report, run, save, save_images};
 use candle_core::Device;
 use resnet::eval::interval::wilson;
 use resnet::eval::mcnemar::{exact, holm};
-use resnet::weights::run::{Chosen, canonical};
+use resnet::weights::provenance::{Chosen, canonical};
 use resnet::weights::{RunNote, write_safetensors};
 use serde_json::Value;
 use std::fs;

@@ -3,7 +3,7 @@
 use super::compared::{prepared, saved_run};
 use super::{report, run, save, save_images};
 use resnet::weights::RunNote;
-use resnet::weights::run::canonical;
+use resnet::weights::provenance::canonical;
 use serde_json::Value;
 use std::fs;
 

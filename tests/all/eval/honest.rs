@@ -4,7 +4,7 @@
 use super::{report, run, save, save_images};
 use crate::support::command::Resnet;
 use resnet::weights::RunNote;
-use resnet::weights::run::{Chosen, canonical};
+use resnet::weights::provenance::{Chosen, canonical};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;

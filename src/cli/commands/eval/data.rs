@@ -4,7 +4,7 @@ use crate::datasets::DataName;
 use crate::error::{error_with_hint, usage_error};
 use crate::train::checkpoint::history::data_of;
 use crate::weights::Card;
-use crate::weights::run::canonical;
+use crate::weights::provenance::canonical;
 use anyhow::Result;
 use std::path::Path;
 

@@ -7,7 +7,7 @@ use crate::data::sets::{DataSet, Split};
 use crate::datasets::{self, DataName};
 use crate::error::{error_with_hint, usage_error};
 use crate::eval::ClassMapping;
-use crate::weights::run::{CARVED, Carved, TRAINED_ON};
+use crate::weights::provenance::{CARVED, Carved, TRAINED_ON};
 use crate::weights::{Card, RunNote};
 use anyhow::{Context, Result};
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Reasons for optimistic metrics: the model was trained on the images, or they selected its best epoch.
 
 use crate::text::pluralize;
-use crate::weights::run::Seen;
+use crate::weights::provenance::Seen;
 
 /// The reason why the metrics of a model are optimistic.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,0 +1,424 @@
+//! timm's `config.json`: `pretrained_cfg`, the older flat form, and the form that `resnet` writes, which adds the key
+//! `resnet` with the whole [`ModelConfig`], or with the keys of it that the tensors do not determine.
+
+mod architecture;
+mod write;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{Configuration, buildable, imagenet_statistics, labels, typed, validate};
+use crate::{
+    error::error_with_hint,
+    model::{CropMode, Interpolation, ModelConfig, Preprocess},
+    weights::{hints::CORRECT, provenance},
+};
+pub use architecture::architecture;
+use architecture::{check_arguments, dilate, unknown};
+pub use write::write;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Pretrained {
+    input_size: Option<[usize; 3]>,
+    test_input_size: Option<[usize; 3]>,
+    interpolation: Option<String>,
+    crop_pct: Option<f64>,
+    test_crop_pct: Option<f64>,
+    crop_mode: Option<String>,
+    mean: Option<Vec<f32>>,
+    std: Option<Vec<f32>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Timm {
+    architecture: Option<String>,
+    num_classes: Option<usize>,
+    global_pool: Option<String>,
+    model_args: Option<Map<String, Value>>,
+    pretrained_cfg: Option<Pretrained>,
+    resnet: Option<Map<String, Value>>,
+    resnet_run: Option<Value>,
+    resnet_exif: Option<bool>,
+    #[serde(flatten)]
+    flat: Pretrained,
+}
+
+/// Returns true if the JSON is a model configuration in timm's form.
+pub fn recognises(value: &Value) -> bool {
+    ["architecture", "pretrained_cfg", "resnet"]
+        .iter()
+        .any(|key| value.get(key).is_some())
+}
+
+/// Reads the configuration, found in `source`.
+pub fn read(source: &str, value: &Value) -> Result<Configuration> {
+    let timm: Timm = typed(value)?;
+    let arguments = timm.model_args.clone().unwrap_or_default();
+    let number = |key: &str| arguments.get(key).and_then(Value::as_u64);
+    let mut classes = timm
+        .num_classes
+        .or(number("num_classes").map(|n| n as usize));
+    if classes == Some(0) {
+        return Err(error_with_hint(
+            "`num_classes` is 0: the model has no classifier",
+            "pass a model that was saved with its classifier",
+        ));
+    }
+    let mut knows_in_channels = true;
+    let own = timm.resnet.map(own_keys).transpose()?;
+    let (config, known) = match own {
+        Some(Own::Whole(config)) => {
+            classes = Some(config.classes);
+            (Some(config), None)
+        }
+        Some(Own::Part(known)) => (None, Some(known)),
+        None => (None, None),
+    };
+    let config = if let (None, None, Some(name)) = (&config, &known, &timm.architecture) {
+        let mut config = architecture(name).ok_or_else(|| unknown(name))?;
+        check_arguments(&arguments, timm.global_pool.as_deref())?;
+        if let Some(classes) = classes {
+            config.classes = classes;
+        }
+        knows_in_channels = number("in_chans").is_some();
+        config.in_channels = number("in_chans").map_or(3, |channels| channels as usize);
+        dilate(&mut config, number("output_stride"))?;
+        buildable(&config)?;
+        Some(config)
+    } else {
+        config
+    };
+    let chosen = timm.resnet_run.as_ref().map(typed).transpose();
+    let run = chosen.with_context(|| format!("key `{}`", provenance::KEY))?;
+    let mut notes = Vec::new();
+    let mut preprocess = preprocess(timm.pretrained_cfg.unwrap_or(timm.flat), &mut notes)?;
+    preprocess.exif = timm.resnet_exif.unwrap_or(true);
+    Ok(Configuration {
+        source: source.to_owned(),
+        config,
+        known: known.unwrap_or_default(),
+        knows_in_channels,
+        classes,
+        labels: labels(value)?,
+        preprocess,
+        run,
+        notes,
+    })
+}
+
+/// The content of the key `resnet`.
+enum Own {
+    /// All keys of an architecture.
+    Whole(ModelConfig),
+    /// Some of them; the rest follows from the tensors.
+    Part(Map<String, Value>),
+}
+
+fn own_keys(given: Map<String, Value>) -> Result<Own> {
+    let any = ModelConfig::named("resnet18").map(|config| json!(config));
+    let keys: Vec<&String> = any
+        .iter()
+        .filter_map(Value::as_object)
+        .flat_map(Map::keys)
+        .collect();
+    if let Some(unknown) = given.keys().find(|key| !keys.contains(key)) {
+        return Err(error_with_hint(
+            format!("key `resnet` has the unknown entry `{unknown}`"),
+            format!(
+                "the known entries are {}",
+                keys.iter()
+                    .map(|key| format!("`{key}`"))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
+        ));
+    }
+    if given.len() < keys.len() {
+        return Ok(Own::Part(given));
+    }
+    let config: ModelConfig = typed(&Value::Object(given)).context("key `resnet`")?;
+    buildable(&config).context("key `resnet`")?;
+    Ok(Own::Whole(config))
+}
+
+/// Returns the class names: from the root, or from `pretrained_cfg`.
+fn labels(value: &Value) -> Result<Vec<String>> {
+    let places = [value, &value["pretrained_cfg"]];
+    let given = |key: &str| {
+        let found = places
+            .iter()
+            .find_map(|place| place.get(key).filter(|found| !found.is_null()));
+        found.cloned()
+    };
+    let names = match given("label_names") {
+        Some(names) => labels::listed("label_names", &names)?,
+        None => match given("labels").filter(|names| names.is_array() || names.is_object()) {
+            Some(names) => labels::listed("labels", &names)?,
+            None => Vec::new(),
+        },
+    };
+    Ok(labels::described(
+        &names,
+        given("label_descriptions").as_ref(),
+    ))
+}
+
+/// Reads timm's preprocessing. Defaults: bicubic, 0.875, center crop and `ImageNet`'s statistics.
+fn preprocess(given: Pretrained, notes: &mut Vec<String>) -> Result<Preprocess> {
+    let [mean, std] = imagenet_statistics();
+    let size = given
+        .input_size
+        .map_or([224, 224], |[_, height, width]| [height, width]);
+    let test_size = given
+        .test_input_size
+        .map(|[_, height, width]| [height, width]);
+    let preprocess = Preprocess {
+        size,
+        crop_pct: given.crop_pct.unwrap_or(0.875),
+        crop_mode: match given.crop_mode.as_deref() {
+            None | Some("center") => CropMode::Center,
+            Some("squash") => CropMode::Squash,
+            Some("border") => CropMode::Border,
+            Some(other) => {
+                return Err(error_with_hint(
+                    format!("`crop_mode` is `{other}`: it must be center, squash or border"),
+                    CORRECT,
+                ));
+            }
+        },
+        interpolation: match given.interpolation.as_deref() {
+            None | Some("bicubic" | "random" | "") => Interpolation::Bicubic,
+            Some("bilinear") => Interpolation::Bilinear,
+            Some(other) => {
+                notes.push(format!(
+                    "the model asks for the interpolation `{other}`, which is not supported: bicubic is used"
+                ));
+                Interpolation::Bicubic
+            }
+        },
+        mean: given.mean.unwrap_or(mean),
+        std: given.std.unwrap_or(std),
+        test_size: test_size.filter(|test| *test != size),
+        test_crop_pct: given.test_crop_pct,
+        exif: true,
+    };
+    validate(&preprocess)?;
+    Ok(preprocess)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{model::StemKind, weights::model_info::Card};
+
+    fn card(config: ModelConfig) -> Card {
+        Card {
+            name: "x".into(),
+            labels: vec!["a".into(); config.classes],
+            config,
+            preprocess: Preprocess {
+                size: [176, 176],
+                test_size: Some([224, 224]),
+                test_crop_pct: Some(0.965),
+                exif: false,
+                ..Preprocess::default()
+            },
+            run: Some(provenance::RunNote {
+                data: "cifar10".into(),
+                carved: Some(provenance::Carved {
+                    part: 0.1,
+                    seed: u64::MAX,
+                    images: 5000,
+                    fingerprint: "0123456789abcdef".into(),
+                }),
+                chosen: Some(provenance::Chosen {
+                    split: "train".into(),
+                    images: 5000,
+                    epoch: 7,
+                    val_top1: 93.5,
+                }),
+                from: Some(Box::new(provenance::RunNote {
+                    data: "cifar100".into(),
+                    carved: None,
+                    chosen: None,
+                    from: None,
+                })),
+            }),
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for name in crate::model::config::NAMES {
+            let mut config = ModelConfig::named(name).unwrap();
+            config.classes = 3;
+            let card = card(config);
+            let read = read("config.json", &write(&card)).unwrap();
+            assert_eq!(read.config.as_ref(), Some(&card.config));
+            assert_eq!(read.labels, card.labels);
+            assert_eq!(read.preprocess, card.preprocess);
+            assert_eq!(read.run, card.run);
+            assert_eq!(
+                write(&card)["pretrained_cfg"]["std"],
+                json!([0.229, 0.224, 0.225])
+            );
+        }
+    }
+
+    #[test]
+    fn timm_is_promised_only_the_nets_that_it_builds() {
+        let named = |config: &ModelConfig| write(&card(config.clone()))["architecture"].clone();
+        let mut config = ModelConfig::named("resnet50").unwrap();
+        assert_eq!(named(&config), "resnet50");
+        config.stem = StemKind::Cifar;
+        assert_eq!(named(&config), "resnet50_cifar");
+        assert_eq!(named(&config.with_width(8)), "resnet50_custom");
+        assert_eq!(named(&ModelConfig::named("resnet20").unwrap()), "resnet20");
+        assert_eq!(named(&architecture("resnet26").unwrap()), "resnet26_custom");
+    }
+
+    #[test]
+    fn the_pretrained_and_the_flat_form_mean_the_same() {
+        let inner = json!({"input_size": [3, 176, 176], "test_input_size": [3, 224, 224], "interpolation": "bilinear",
+            "crop_pct": 0.875, "test_crop_pct": 0.965, "crop_mode": "center", "num_classes": 1000, "mean": [0.5, 0.5, 0.5],
+            "std": [0.5, 0.5, 0.5], "first_conv": "conv1", "classifier": "fc", "tag": "tv2_in1k", "url": null});
+        let nested = json!({"architecture": "resnet50", "num_classes": 1000, "num_features": 2048, "global_pool": "avg", "pretrained_cfg": inner});
+        let mut flat = inner;
+        flat["architecture"] = json!("resnet50");
+        let [nested, flat] = [nested, flat].map(|value| read("config.json", &value).unwrap());
+        assert_eq!(nested, flat);
+        assert_eq!(nested.config, ModelConfig::named("resnet50"));
+        assert_eq!(nested.preprocess.at_test_size().size, [224, 224]);
+    }
+
+    #[test]
+    fn absent_preprocessing_is_timms_default() {
+        let read = read("config.json", &json!({"architecture": "resnet18"})).unwrap();
+        assert_eq!(read.preprocess.interpolation, Interpolation::Bicubic);
+        assert!((read.preprocess.crop_pct - 0.875).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_form_of_timms_models_in_transformers_is_read() {
+        let value = json!({"architecture": "resnet18", "architectures": ["TimmWrapperForImageClassification"],
+            "do_pooling": true, "dtype": "float32", "initializer_range": 0.02, "label_names": ["LABEL_0", "LABEL_1", "LABEL_2"],
+            "model_args": null, "model_type": "timm_wrapper", "num_classes": 3, "transformers_version": "5.23.0"});
+        let read = read("config.json", &value).unwrap();
+        assert_eq!(read.config.unwrap().name(), Some("resnet18"));
+        assert_eq!(read.classes, Some(3));
+        assert!(read.labels.is_empty());
+    }
+
+    #[test]
+    fn labels_of_every_form_are_read_and_the_roots_win() {
+        for (value, expected) in [
+            (json!({"label_names": ["a", "b"]}), ["a", "b"]),
+            (json!({"labels": ["a", "b"]}), ["a", "b"]),
+            (json!({"label_names": {"1": "b", "0": "a"}}), ["a", "b"]),
+            (json!({"label_names": [3, 7]}), ["3", "7"]),
+            (
+                json!({"label_names": null, "pretrained_cfg": {"label_names": ["a", "b"]}}),
+                ["a", "b"],
+            ),
+            (
+                json!({"label_names": ["a", "b"], "pretrained_cfg": {"label_names": ["x"]}}),
+                ["a", "b"],
+            ),
+            (
+                json!({"label_names": ["n1", "n2"], "label_descriptions": {"n1": "tench"}}),
+                ["tench", "n2"],
+            ),
+            (
+                json!({"pretrained_cfg": {"label_names": ["n1", "n2"], "label_descriptions": ["tench", "goldfish"]}}),
+                ["tench", "goldfish"],
+            ),
+        ] {
+            let mut value = value;
+            value["architecture"] = json!("resnet18");
+            assert_eq!(
+                read("config.json", &value).unwrap().labels,
+                expected,
+                "{value}"
+            );
+        }
+        for wrong in [
+            json!({"0": "a", "2": "b"}),
+            json!([["a"]]),
+            json!("a"),
+            json!({"cat": 0}),
+        ] {
+            let value = json!({"architecture": "resnet18", "label_names": wrong});
+            let error = read("config.json", &value).unwrap_err();
+            assert!(error.to_string().starts_with("`label_names` "), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_net_without_a_classifier_is_said_to_be_one() {
+        let value = json!({"architecture": "resnet18", "num_classes": 0});
+        let error = read("config.json", &value).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`num_classes` is 0: the model has no classifier"
+        );
+    }
+
+    #[test]
+    fn part_of_our_own_key_is_kept_for_the_tensors_to_complete() {
+        let part = read("config.json", &json!({"resnet": {"shortcut": "padded"}})).unwrap();
+        assert_eq!(part.config, None);
+        assert_eq!(part.known["shortcut"], "padded");
+        let wrong = read("config.json", &json!({"resnet": {"shortcuts": "padded"}})).unwrap_err();
+        assert_eq!(
+            wrong.to_string(),
+            "key `resnet` has the unknown entry `shortcuts`"
+        );
+    }
+
+    #[test]
+    fn a_note_of_the_run_that_is_none_is_refused_by_its_key() {
+        let value = json!({"architecture": "resnet18", "resnet_run": {"chosen": null}});
+        let error = read("config.json", &value).unwrap_err();
+        assert_eq!(error.to_string(), "key `resnet_run`");
+        let value = json!({"architecture": "resnet18", "resnet_run": null});
+        assert_eq!(read("config.json", &value).unwrap().run, None);
+    }
+
+    #[test]
+    fn nets_that_tensors_cannot_tell_apart_are_refused_by_their_name() {
+        for name in [
+            "resnetblur50",
+            "resnetaa50",
+            "resnet50d",
+            "seresnet50",
+            "resnet50_gn",
+            "vgg16",
+            "resnet20",
+        ] {
+            let error = read("config.json", &json!({"architecture": name})).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("architecture `{name}` is not one of the family")
+            );
+        }
+        let deep = json!({"architecture": "resnet50", "model_args": {"stem_type": "deep"}});
+        assert!(
+            read("config.json", &deep)
+                .unwrap_err()
+                .to_string()
+                .contains("`stem_type`")
+        );
+    }
+
+    #[test]
+    fn output_stride_dilates_the_last_stages() {
+        let value =
+            json!({"architecture": "resnet50", "model_args": {"output_stride": 8, "in_chans": 1}});
+        let config = read("config.json", &value).unwrap().config.unwrap();
+        assert_eq!(config.dilated, [false, false, true, true]);
+        assert_eq!(config.in_channels, 1);
+    }
+}

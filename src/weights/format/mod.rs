@@ -1,0 +1,9 @@
+//! Reading of files of weights: safetensors, and the formats of `torch.save`.
+
+mod bytes;
+pub mod convert;
+pub mod file;
+mod not_weights;
+mod pytorch;
+mod safetensors;
+pub mod tensor_info;

@@ -1,0 +1,7 @@
+//! From the MODEL argument to the files that belong to it.
+
+pub mod fetch;
+pub mod files;
+pub mod hub;
+pub(crate) mod similar;
+pub mod source;

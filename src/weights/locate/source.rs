@@ -1,0 +1,410 @@
+//! Parsing of the MODEL argument: a path, a repository on the hub, or a short name.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+use super::files::holds_model_or_run;
+use super::similar::{near, there};
+use crate::{
+    error::error_with_hint,
+    model::{ModelConfig, config::NAMES},
+    weights::config::timm::architecture,
+};
+
+/// File extensions of weights.
+pub const WEIGHTS_EXTENSIONS: [&str; 4] = ["safetensors", "pth", "pt", "bin"];
+
+/// timm's default weights for each name.
+const DEFAULT_TAGS: [(&str, &str); 14] = [
+    ("resnet18", "a1_in1k"),
+    ("resnet26", "bt_in1k"),
+    ("resnet34", "a1_in1k"),
+    ("resnet50", "a1_in1k"),
+    ("resnet101", "a1h_in1k"),
+    ("resnet152", "a1h_in1k"),
+    ("resnext50_32x4d", "a1h_in1k"),
+    ("resnext101_32x4d", "fb_ssl_yfcc100m_ft_in1k"),
+    ("resnext101_32x8d", "tv_in1k"),
+    ("resnext101_32x16d", "fb_wsl_ig1b_ft_in1k"),
+    ("resnext101_32x32d", "fb_wsl_ig1b_ft_in1k"),
+    ("resnext101_64x4d", "c1_in1k"),
+    ("wide_resnet50_2", "racm_in1k"),
+    ("wide_resnet101_2", "tv_in1k"),
+];
+
+/// Returns the short names of the hub's models, each with its repository and its network.
+pub fn named_models() -> impl Iterator<Item = (&'static str, String, ModelConfig)> {
+    DEFAULT_TAGS.into_iter().filter_map(|(name, tag)| {
+        let config = architecture(name)?;
+        Some((name, format!("timm/{name}.{tag}"), config))
+    })
+}
+
+/// The source of a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The model embedded in the binary.
+    Sample,
+    /// A file or a folder.
+    Path(PathBuf),
+    /// A repository on the hub.
+    Hub {
+        /// `org/name`.
+        repository: String,
+        /// A branch, tag or commit; `None` for the main branch.
+        revision: Option<String>,
+        /// One file of the repository.
+        file: Option<String>,
+    },
+}
+
+impl Source {
+    /// Parses `written`; an existing path takes precedence over a name on the hub.
+    ///
+    /// # Errors
+    /// If it is neither a path nor a possible name.
+    pub fn parse(written: &str) -> Result<Self> {
+        let source = Self::parse_with(written, Path::exists);
+        let may_be_a_path = match &source {
+            Ok(Self::Hub { revision, .. }) => revision.is_none() && written.contains('/'),
+            Ok(Self::Sample | Self::Path(_)) => false,
+            Err(_) => true,
+        };
+        match mistyped(written).filter(|_| may_be_a_path) {
+            Some(error) => Err(error),
+            None => source,
+        }
+    }
+
+    /// Implements [`Source::parse`], with `exists` for the file system.
+    fn parse_with(written: &str, exists: impl Fn(&Path) -> bool) -> Result<Self> {
+        let path = Path::new(written);
+        if written == "sample" {
+            return Ok(Self::Sample);
+        }
+        if written.is_empty() {
+            bail!("the model's name is empty");
+        }
+        if exists(path) {
+            return Ok(Self::Path(path.to_owned()));
+        }
+        if written.contains("://") {
+            return Err(error_with_hint(
+                format!("`{written}` is a URL, not a model"),
+                "pass the hub repository as `org/name`, or download the file and pass its path",
+            ));
+        }
+        let components = written.split('/').count();
+        let is_file = has_weights_extension(written) || has_file_extension(written);
+        let cannot_be_a_name = written.contains('\\')
+            || path.is_absolute()
+            || written.starts_with(['.', '~'])
+            || (is_file && components < 3 && !written.contains('@'));
+        if cannot_be_a_name {
+            return Err(missing(written));
+        }
+        match written.split_once('/') {
+            None => short(written),
+            Some((organisation, rest)) => hub(written, organisation, rest),
+        }
+    }
+}
+
+/// Returns true if `file` has an extension of weights, in upper or lower case.
+pub fn has_weights_extension(file: &str) -> bool {
+    Path::new(file)
+        .extension()
+        .and_then(|extension| extension.to_str())
+        .is_some_and(|extension| {
+            let mut known = WEIGHTS_EXTENSIONS.iter();
+            known.any(|known| known.eq_ignore_ascii_case(extension))
+        })
+}
+
+/// Returns true if `file` has an extension of files that hold weights or are mistaken for them, in upper or lower case.
+fn has_file_extension(file: &str) -> bool {
+    let extension = Path::new(file)
+        .extension()
+        .and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| {
+        WEIGHTS_EXTENSIONS
+            .iter()
+            .chain(&[
+                "ckpt", "tar", "zip", "gz", "h5", "onnx", "gguf", "npz", "pkl", "json",
+            ])
+            .any(|known| known.eq_ignore_ascii_case(extension))
+    })
+}
+
+fn missing(written: &str) -> anyhow::Error {
+    error_with_hint(
+        format!("cannot load weights `{written}`: no such file or folder"),
+        "pass an existing file or folder, a name such as `resnet50`, or a hub repository as `org/name`",
+    )
+}
+
+/// Returns the error for a path that does not exist below a folder that holds models: it lists them, and how to name a
+/// repository on the hub with the name of the folder.
+fn mistyped(written: &str) -> Option<anyhow::Error> {
+    let path = Path::new(written);
+    let around = path.ancestors().skip(1).find(|folder| folder.is_dir())?;
+    let missing = path.strip_prefix(around).ok()?.iter().next()?;
+    if around == Path::new("/") {
+        return None;
+    }
+    let models = near(around, missing, holds_model_or_run);
+    if models.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "cannot load weights `{written}`: there is no `{}` in `{}`",
+        missing.to_string_lossy(),
+        around.display()
+    );
+    let hub = match written.split('/').collect::<Vec<_>>()[..] {
+        [_, _] if !path.is_absolute() => format!("; `{written}@main` is the hub repository"),
+        _ => String::new(),
+    };
+    Some(error_with_hint(message, format!("{}{hub}", there(&models))))
+}
+
+/// Parses `resnet50`, `resnet50.tag` and either with `@revision`.
+fn short(written: &str) -> Result<Source> {
+    let (name, revision) = match written.split_once('@') {
+        Some((name, revision)) => (name, Some(revision)),
+        None => (written, None),
+    };
+    let (base, tag) = match name.split_once('.') {
+        Some((base, tag)) => (base, Some(tag)),
+        None => (name, None),
+    };
+    let default = DEFAULT_TAGS.iter().find(|(name, _)| *name == base);
+    let Some((_, default)) = default else {
+        return Err(unknown(base));
+    };
+    let repository = format!("timm/{base}.{}", tag.unwrap_or(default));
+    checked(written, repository, revision.map(str::to_owned), None)
+}
+
+fn unknown(name: &str) -> anyhow::Error {
+    let message = format!("there is no model `{name}`");
+    if NAMES.contains(&name) {
+        return error_with_hint(
+            message,
+            "the paper's CIFAR networks have no weights on the hub: train one with `resnet train --depth ..`",
+        );
+    }
+    let lower = name.to_lowercase();
+    let known = DEFAULT_TAGS.map(|(name, _)| name).into_iter();
+    let nearest = known
+        .chain(["sample"])
+        .map(|known| (strsim::levenshtein(&lower, known), known))
+        .min();
+    let hint = match nearest {
+        Some((0..=3, known)) => format!("did you mean `{known}`?"),
+        _ => "pass a path, a name such as `resnet50`, or a hub repository as `org/name`".to_owned(),
+    };
+    error_with_hint(message, hint)
+}
+
+/// Parses `name`, `name@revision`, `name/file` and `name@revision/file` in `organisation`.
+fn hub(written: &str, organisation: &str, rest: &str) -> Result<Source> {
+    let (name, revision, file) = match rest.split_once('@') {
+        None => match rest.split_once('/') {
+            None => (rest, None, None),
+            Some((name, file)) => (name, None, Some(file)),
+        },
+        Some((name, rest)) => {
+            // A revision has no slash, but for the hub's `refs/pr/1` and `refs/convert/parquet`.
+            let slash = if rest.starts_with("refs/") { 3 } else { 1 };
+            match rest.match_indices('/').nth(slash - 1) {
+                None => (name, Some(rest), None),
+                Some((end, _)) => (name, Some(&rest[..end]), Some(&rest[end + 1..])),
+            }
+        }
+    };
+    if file.is_some_and(|file| !has_weights_extension(file)) {
+        return Err(missing(written));
+    }
+    checked(
+        written,
+        format!("{organisation}/{name}"),
+        revision.map(str::to_owned),
+        file.map(str::to_owned),
+    )
+}
+
+/// Returns the source if its parts consist of characters that the hub allows and do not leave the repository.
+fn checked(
+    written: &str,
+    repository: String,
+    revision: Option<String>,
+    file: Option<String>,
+) -> Result<Source> {
+    let parts = repository.split('/');
+    let plain = parts
+        .chain(revision.iter().flat_map(|revision| revision.split('/')))
+        .chain(file.iter().flat_map(|file| file.split('/')))
+        .all(|part| {
+            !part.is_empty()
+                && !part.starts_with('.')
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"._-+".contains(&byte))
+        });
+    if !plain {
+        return Err(missing(written));
+    }
+    Ok(Source::Hub {
+        repository,
+        revision,
+        file,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::hint_of;
+
+    fn parse(written: &str) -> Result<Source> {
+        Source::parse_with(written, |path| path == Path::new("runs/one"))
+    }
+
+    fn repository(repository: &str, revision: Option<&str>, file: Option<&str>) -> Source {
+        Source::Hub {
+            repository: repository.to_owned(),
+            revision: revision.map(str::to_owned),
+            file: file.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn every_short_name_has_a_network() {
+        assert_eq!(named_models().count(), DEFAULT_TAGS.len());
+    }
+
+    #[test]
+    fn every_form_of_the_table_is_understood() {
+        for (written, source) in [
+            ("sample", Source::Sample),
+            ("runs/one", Source::Path("runs/one".into())),
+            ("resnet18", repository("timm/resnet18.a1_in1k", None, None)),
+            ("resnet26", repository("timm/resnet26.bt_in1k", None, None)),
+            (
+                "resnext101_32x16d",
+                repository("timm/resnext101_32x16d.fb_wsl_ig1b_ft_in1k", None, None),
+            ),
+            (
+                "resnet152",
+                repository("timm/resnet152.a1h_in1k", None, None),
+            ),
+            (
+                "resnet50.tv2_in1k",
+                repository("timm/resnet50.tv2_in1k", None, None),
+            ),
+            (
+                "resnet50@v1",
+                repository("timm/resnet50.a1_in1k", Some("v1"), None),
+            ),
+            (
+                "microsoft/resnet-50",
+                repository("microsoft/resnet-50", None, None),
+            ),
+            ("a/b@main", repository("a/b", Some("main"), None)),
+            ("a/b@refs/pr/1", repository("a/b", Some("refs/pr/1"), None)),
+            (
+                "a/b@refs/pr/1/x.pth",
+                repository("a/b", Some("refs/pr/1"), Some("x.pth")),
+            ),
+            (
+                "a/b@0f1e/deep/x.safetensors",
+                repository("a/b", Some("0f1e"), Some("deep/x.safetensors")),
+            ),
+            (
+                "lmz/candle-resnet/resnet18.safetensors",
+                repository("lmz/candle-resnet", None, Some("resnet18.safetensors")),
+            ),
+        ] {
+            assert_eq!(parse(written).unwrap(), source, "{written}");
+        }
+    }
+
+    #[test]
+    fn endings_count_in_upper_case_too() {
+        assert!(has_weights_extension("X.PTH") && has_weights_extension("x.SafeTensors"));
+        assert!(!has_weights_extension("x.txt") && !has_weights_extension("pth"));
+    }
+
+    #[test]
+    fn a_path_that_exists_wins_over_a_name() {
+        let everything = |_: &Path| true;
+        assert_eq!(
+            Source::parse_with("resnet50", everything).unwrap(),
+            Source::Path("resnet50".into())
+        );
+        assert_eq!(
+            Source::parse_with("sample", everything).unwrap(),
+            Source::Sample
+        );
+    }
+
+    #[test]
+    fn what_can_only_be_a_path_must_exist() {
+        for written in [
+            "x.pth",
+            "folder/x.safetensors",
+            "x.ckpt",
+            "folder/x.pth.tar",
+            "X.PTH",
+            "folder/X.SafeTensors",
+            "./resnet50",
+            "../a/b",
+            "/a/b",
+            "~/a",
+            "a\\b",
+            "a/b/c",
+            "a/b/../c.pth",
+            "a/b@",
+            "a/",
+            "a b/c",
+            "a/b/x.txt",
+        ] {
+            assert_eq!(
+                parse(written).unwrap_err().to_string(),
+                format!("cannot load weights `{written}`: no such file or folder")
+            );
+        }
+        assert!(parse("").is_err());
+        assert!(
+            parse("https://huggingface.co/a/b")
+                .unwrap_err()
+                .to_string()
+                .contains("is a URL")
+        );
+    }
+
+    #[test]
+    fn names_that_are_nearly_right_are_corrected() {
+        for (written, hint) in [
+            ("resnet5", "did you mean `resnet50`?"),
+            ("ResNet50", "did you mean `resnet50`?"),
+            ("resnet-101", "did you mean `resnet101`?"),
+            ("smaple", "did you mean `sample`?"),
+            ("SAMPLE", "did you mean `sample`?"),
+            (
+                "vgg16bn_in1k",
+                "pass a path, a name such as `resnet50`, or a hub repository as `org/name`",
+            ),
+            (
+                "resnet56",
+                "the paper's CIFAR networks have no weights on the hub: train one with `resnet train --depth ..`",
+            ),
+        ] {
+            let error = parse(written).unwrap_err();
+            assert_eq!(error.to_string(), format!("there is no model `{written}`"));
+            assert_eq!(hint_of(&error).unwrap().to_string(), hint, "{written}");
+        }
+    }
+}
