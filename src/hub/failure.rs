@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use hf_hub::HFError;
 
-use super::Settings;
 use super::name::Wanted;
+use super::settings::Settings;
 use crate::error::error_with_hint;
 
 /// The reason why a download failed.

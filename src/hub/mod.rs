@@ -20,7 +20,6 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 
-use crate::error::error_with_hint;
 use cache::{Entry, Folder};
 use failure::Asked;
 use name::{Holds, Wanted};
@@ -214,12 +213,4 @@ impl Hub {
             wanted,
         }
     }
-}
-
-/// Returns the error of settings without a folder for the cache.
-fn no_cache_folder() -> anyhow::Error {
-    error_with_hint(
-        "no folder for downloads: there is no home directory",
-        "set HF_HOME or HF_HUB_CACHE to a folder",
-    )
 }

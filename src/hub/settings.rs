@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::no_cache_folder;
+use crate::error::error_with_hint;
 
 /// The settings of the hub and its cache.
 #[derive(Clone)]
@@ -94,6 +94,14 @@ fn below_home(path: &str, user_home: Option<&Path>) -> PathBuf {
         }
         _ => PathBuf::from(path),
     }
+}
+
+/// Returns the error of settings without a folder for the cache.
+fn no_cache_folder() -> anyhow::Error {
+    error_with_hint(
+        "no folder for downloads: there is no home directory",
+        "set HF_HOME or HF_HUB_CACHE to a folder",
+    )
 }
 
 /// The token stays out of logs and panics.

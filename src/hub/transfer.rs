@@ -25,8 +25,9 @@ use hf_hub::{HFClient, HFClientSync, HFError, HFRepositorySync, HFResult};
 use super::cache::Folder;
 use super::failure::Failure;
 use super::name::{Holds, Wanted};
+use super::progress::Progress;
+use super::settings::Settings;
 use super::staging::{Staging, blob_behind};
-use super::{Progress, Settings};
 
 /// The number of attempts at a download.
 const ATTEMPTS: u32 = 3;

@@ -15,10 +15,11 @@ use super::{
     format::{
         convert::has_not_finite,
         file::{Data, Stored},
+        metadata,
         tensor_info::Element,
     },
     locate::{fetch::Fetch, files::Place},
-    model_info::{Card, METADATA_KEY, Opened},
+    model_info::{Card, Opened},
     save,
 };
 use crate::{infer::Weights, model::ResNet, nn::init::without_memory};
@@ -238,7 +239,7 @@ impl Checkpoint {
             })
             .collect::<Result<Vec<_>>>()?;
         let config = serde_json::to_string(&self.card.to_json())?;
-        let metadata = [("format", "pt"), (METADATA_KEY, config.as_str())];
+        let metadata = [("format", "pt"), (metadata::CONFIG, config.as_str())];
         save::write_safetensors(path.as_ref(), &metadata, &views)
     }
 }

@@ -29,9 +29,10 @@ mod state_dict;
 
 pub use checkpoint::Checkpoint;
 pub use config::labels::imagenet_labels;
+pub(crate) use format::metadata;
 pub use locate::fetch::Fetch;
 pub use locate::hub::Remote;
 pub use locate::source::{Source, named_models};
-pub use model_info::{Card, STATE_KEY};
+pub use model_info::Card;
 pub use provenance::RunNote;
 pub use save::{write_model, write_safetensors};

@@ -6,8 +6,8 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::{
-    config::{self, Configuration, labels, timm},
-    format::file::WeightsFile,
+    config::{Configuration, checks, detect, labels, timm},
+    format::{file::WeightsFile, metadata},
     locate::{
         fetch::Fetch,
         files::{Files, Part, Place},
@@ -22,12 +22,6 @@ use crate::{
     error::error_with_hint,
     model::{ModelConfig, Preprocess, StemKind},
 };
-
-/// Metadata key of a safetensors file under which `resnet` writes a model's configuration.
-pub const METADATA_KEY: &str = "resnet.config";
-
-/// Metadata key under which the state of a training run identifies the run.
-pub const STATE_KEY: &str = "resnet.state";
 
 /// Description of a model without its weights.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,7 +63,12 @@ impl Card {
     /// `resnet_run` for the images that trained and selected the weights, and `resnet_exif` if EXIF orientation is
     /// ignored.
     pub fn to_json(&self) -> Value {
-        timm::write(self)
+        timm::write(
+            &self.config,
+            &self.preprocess,
+            &self.labels,
+            self.run.as_ref(),
+        )
     }
 
     /// Combines a configuration with what `tensors` show.
@@ -134,7 +133,7 @@ impl Card {
                 "correct the labels, or remove them",
             ));
         }
-        let (preprocess, spread) = config::spread(given.preprocess, config.in_channels)?;
+        let (preprocess, spread) = checks::spread(given.preprocess, config.in_channels)?;
         notes.extend(given.notes);
         notes.extend((unknown && config.stem == StemKind::Cifar).then(|| {
             "the model does not specify its preprocessing: ImageNet's is used, at 224x224; `--image-size 32 --crop-pct 1 --mean .. --std ..` change it".to_owned()
@@ -212,7 +211,7 @@ fn open(parts: &[Part]) -> Result<(Tensors, Vec<WeightsFile>, Vec<String>)> {
     }
     if files
         .iter()
-        .any(|file| file.metadata.contains_key(STATE_KEY))
+        .any(|file| file.metadata.contains_key(metadata::STATE))
     {
         return Err(error_with_hint(
             "it is the state of a training run, not a model",
@@ -242,11 +241,11 @@ fn own_configuration(files: &[WeightsFile]) -> Result<Option<Configuration>> {
             .iter()
             .find_map(|file| file.metadata.get(key)?.as_str())
     };
-    if let Some(text) = text(METADATA_KEY) {
-        return config::from_metadata(text).map(Some);
+    if let Some(text) = text(metadata::CONFIG) {
+        return detect::from_metadata(text).map(Some);
     }
     match text("config") {
-        Some(text) if config::is_own(text) => config::from_metadata(text).map(Some),
+        Some(text) if detect::is_own(text) => detect::from_metadata(text).map(Some),
         _ => Ok(None),
     }
 }

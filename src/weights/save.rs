@@ -7,7 +7,7 @@ use candle_core::Tensor;
 use safetensors::View;
 use serde_json::{Map, Value, json};
 
-use super::model_info::{Card, METADATA_KEY};
+use super::format::metadata;
 use crate::fs::write_whole;
 use crate::run_dir::{MODEL_CONFIG, WEIGHTS};
 
@@ -61,24 +61,23 @@ pub fn write_safetensors<V: View>(
     })
 }
 
-/// Writes a model into `folder`, which is created if absent: `model.safetensors` under torchvision's names with `card`
-/// in its metadata, and `card` as timm's `config.json`.
+/// Writes a model into `folder`, which is created if absent: `model.safetensors` under torchvision's names, and
+/// `config.json`. Both contain `config`, the model in timm's form, as [`super::Card::to_json`] returns it.
 ///
 /// # Errors
 /// If a file cannot be written.
-pub fn write_model(folder: &Path, card: &Card, tensors: &[(String, Tensor)]) -> Result<()> {
+pub fn write_model(folder: &Path, config: &Value, tensors: &[(String, Tensor)]) -> Result<()> {
     std::fs::create_dir_all(folder)
         .with_context(|| format!("cannot create folder `{}`", folder.display()))?;
-    let config = card.to_json();
-    let compact = serde_json::to_string(&config)?;
+    let compact = serde_json::to_string(config)?;
     let views: Vec<(String, &Tensor)> = tensors
         .iter()
         .map(|(name, tensor)| (name.clone(), tensor))
         .collect();
-    let metadata = [("format", "pt"), (METADATA_KEY, compact.as_str())];
+    let metadata = [("format", "pt"), (metadata::CONFIG, compact.as_str())];
     write_safetensors(&folder.join(WEIGHTS), &metadata, &views)?;
     write_whole(&folder.join(MODEL_CONFIG), |file| {
-        serde_json::to_writer_pretty(&mut *file, &config)?;
+        serde_json::to_writer_pretty(&mut *file, config)?;
         Ok(file.write_all(b"\n")?)
     })
 }

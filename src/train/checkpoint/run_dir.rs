@@ -263,7 +263,7 @@ impl RunFolder {
         card: &Card,
         tensors: &[(String, Tensor)],
     ) -> Result<()> {
-        write_model(&self.path.join(which.folder()), card, tensors)
+        write_model(&self.path.join(which.folder()), &card.to_json(), tensors)
     }
 
     /// Returns whether a model was written.

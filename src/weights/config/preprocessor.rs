@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{typed, validate};
+use super::checks::{typed, validate};
 use crate::{
     error::error_with_hint,
     model::{CropMode, Interpolation, Preprocess},

@@ -4,7 +4,11 @@ use anyhow::Result;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Configuration, buildable, labels, typed};
+use super::{
+    Configuration,
+    checks::{buildable, typed},
+    labels,
+};
 use crate::{
     error::error_with_hint,
     model::{BlockKind, ModelConfig, Preprocess, ShortcutKind, StemKind, StridePlacement},

@@ -3,6 +3,7 @@
 mod bytes;
 pub mod convert;
 pub mod file;
+pub mod metadata;
 mod not_weights;
 mod pytorch;
 mod safetensors;

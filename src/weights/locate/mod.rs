@@ -2,6 +2,7 @@
 
 pub mod fetch;
 pub mod files;
+mod folders;
 pub mod hub;
 pub(crate) mod similar;
 pub mod source;

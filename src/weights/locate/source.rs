@@ -4,16 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use super::files::holds_model_or_run;
+use super::folders::{WEIGHTS_EXTENSIONS, has_weights_extension, holds_model_or_run};
 use super::similar::{near, there};
 use crate::{
     error::error_with_hint,
     model::{ModelConfig, config::NAMES},
     weights::config::timm::architecture,
 };
-
-/// File extensions of weights.
-pub const WEIGHTS_EXTENSIONS: [&str; 4] = ["safetensors", "pth", "pt", "bin"];
 
 /// timm's default weights for each name.
 const DEFAULT_TAGS: [(&str, &str); 14] = [
@@ -109,17 +106,6 @@ impl Source {
             Some((organisation, rest)) => hub(written, organisation, rest),
         }
     }
-}
-
-/// Returns true if `file` has an extension of weights, in upper or lower case.
-pub fn has_weights_extension(file: &str) -> bool {
-    Path::new(file)
-        .extension()
-        .and_then(|extension| extension.to_str())
-        .is_some_and(|extension| {
-            let mut known = WEIGHTS_EXTENSIONS.iter();
-            known.any(|known| known.eq_ignore_ascii_case(extension))
-        })
 }
 
 /// Returns true if `file` has an extension of files that hold weights or are mistaken for them, in upper or lower case.
@@ -329,12 +315,6 @@ mod tests {
         ] {
             assert_eq!(parse(written).unwrap(), source, "{written}");
         }
-    }
-
-    #[test]
-    fn endings_count_in_upper_case_too() {
-        assert!(has_weights_extension("X.PTH") && has_weights_extension("x.SafeTensors"));
-        assert!(!has_weights_extension("x.txt") && !has_weights_extension("pth"));
     }
 
     #[test]

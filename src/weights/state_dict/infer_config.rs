@@ -15,7 +15,7 @@ use crate::{
     error::{error_with_hint, without_backtrace},
     model::{BlockKind, ModelConfig, ShortcutKind, StemKind, StridePlacement},
     weights::{
-        config::{buildable, typed},
+        config::checks::{buildable, typed},
         hints::DAMAGED,
     },
 };

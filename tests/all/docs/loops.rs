@@ -11,13 +11,11 @@ use super::sources::{crates, read, room};
 const KNOWN: &[&str] = &[
     "data",
     "explain",
-    "hub",
     "infer",
     "predict",
     "report",
     "resnet-kernels",
     "train",
-    "weights",
 ];
 
 #[test]

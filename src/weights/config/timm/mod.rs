@@ -2,34 +2,23 @@
 //! `resnet` with the whole [`ModelConfig`], or with the keys of it that the tensors do not determine.
 
 mod architecture;
+mod pretrained;
 mod write;
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Configuration, buildable, imagenet_statistics, labels, typed, validate};
-use crate::{
-    error::error_with_hint,
-    model::{CropMode, Interpolation, ModelConfig, Preprocess},
-    weights::{hints::CORRECT, provenance},
+use super::{
+    Configuration,
+    checks::{buildable, typed},
+    labels,
 };
+use crate::{error::error_with_hint, model::ModelConfig, weights::provenance};
 pub use architecture::architecture;
 use architecture::{check_arguments, dilate, unknown};
+use pretrained::{Pretrained, preprocess};
 pub use write::write;
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Pretrained {
-    input_size: Option<[usize; 3]>,
-    test_input_size: Option<[usize; 3]>,
-    interpolation: Option<String>,
-    crop_pct: Option<f64>,
-    test_crop_pct: Option<f64>,
-    crop_mode: Option<String>,
-    mean: Option<Vec<f32>>,
-    std: Option<Vec<f32>>,
-}
 
 #[derive(Debug, Deserialize)]
 struct Timm {
@@ -165,112 +154,68 @@ fn labels(value: &Value) -> Result<Vec<String>> {
     ))
 }
 
-/// Reads timm's preprocessing. Defaults: bicubic, 0.875, center crop and `ImageNet`'s statistics.
-fn preprocess(given: Pretrained, notes: &mut Vec<String>) -> Result<Preprocess> {
-    let [mean, std] = imagenet_statistics();
-    let size = given
-        .input_size
-        .map_or([224, 224], |[_, height, width]| [height, width]);
-    let test_size = given
-        .test_input_size
-        .map(|[_, height, width]| [height, width]);
-    let preprocess = Preprocess {
-        size,
-        crop_pct: given.crop_pct.unwrap_or(0.875),
-        crop_mode: match given.crop_mode.as_deref() {
-            None | Some("center") => CropMode::Center,
-            Some("squash") => CropMode::Squash,
-            Some("border") => CropMode::Border,
-            Some(other) => {
-                return Err(error_with_hint(
-                    format!("`crop_mode` is `{other}`: it must be center, squash or border"),
-                    CORRECT,
-                ));
-            }
-        },
-        interpolation: match given.interpolation.as_deref() {
-            None | Some("bicubic" | "random" | "") => Interpolation::Bicubic,
-            Some("bilinear") => Interpolation::Bilinear,
-            Some(other) => {
-                notes.push(format!(
-                    "the model asks for the interpolation `{other}`, which is not supported: bicubic is used"
-                ));
-                Interpolation::Bicubic
-            }
-        },
-        mean: given.mean.unwrap_or(mean),
-        std: given.std.unwrap_or(std),
-        test_size: test_size.filter(|test| *test != size),
-        test_crop_pct: given.test_crop_pct,
-        exif: true,
-    };
-    validate(&preprocess)?;
-    Ok(preprocess)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{model::StemKind, weights::model_info::Card};
+    use crate::model::{Interpolation, Preprocess, StemKind};
 
-    fn card(config: ModelConfig) -> Card {
-        Card {
-            name: "x".into(),
-            labels: vec!["a".into(); config.classes],
-            config,
-            preprocess: Preprocess {
-                size: [176, 176],
-                test_size: Some([224, 224]),
-                test_crop_pct: Some(0.965),
-                exif: false,
-                ..Preprocess::default()
-            },
-            run: Some(provenance::RunNote {
-                data: "cifar10".into(),
-                carved: Some(provenance::Carved {
-                    part: 0.1,
-                    seed: u64::MAX,
-                    images: 5000,
-                    fingerprint: "0123456789abcdef".into(),
-                }),
-                chosen: Some(provenance::Chosen {
-                    split: "train".into(),
-                    images: 5000,
-                    epoch: 7,
-                    val_top1: 93.5,
-                }),
-                from: Some(Box::new(provenance::RunNote {
-                    data: "cifar100".into(),
-                    carved: None,
-                    chosen: None,
-                    from: None,
-                })),
-            }),
-            notes: Vec::new(),
+    fn preprocess() -> Preprocess {
+        Preprocess {
+            size: [176, 176],
+            test_size: Some([224, 224]),
+            test_crop_pct: Some(0.965),
+            exif: false,
+            ..Preprocess::default()
         }
     }
 
+    fn run() -> provenance::RunNote {
+        provenance::RunNote {
+            data: "cifar10".into(),
+            carved: Some(provenance::Carved {
+                part: 0.1,
+                seed: u64::MAX,
+                images: 5000,
+                fingerprint: "0123456789abcdef".into(),
+            }),
+            chosen: Some(provenance::Chosen {
+                split: "train".into(),
+                images: 5000,
+                epoch: 7,
+                val_top1: 93.5,
+            }),
+            from: Some(Box::new(provenance::RunNote {
+                data: "cifar100".into(),
+                carved: None,
+                chosen: None,
+                from: None,
+            })),
+        }
+    }
+
+    fn written(config: &ModelConfig) -> Value {
+        let labels = vec!["a".to_owned(); config.classes];
+        write(config, &preprocess(), &labels, Some(&run()))
+    }
+
     #[test]
-    fn what_is_written_is_read_again() {
+    fn a_written_configuration_is_read_back() {
         for name in crate::model::config::NAMES {
             let mut config = ModelConfig::named(name).unwrap();
             config.classes = 3;
-            let card = card(config);
-            let read = read("config.json", &write(&card)).unwrap();
-            assert_eq!(read.config.as_ref(), Some(&card.config));
-            assert_eq!(read.labels, card.labels);
-            assert_eq!(read.preprocess, card.preprocess);
-            assert_eq!(read.run, card.run);
-            assert_eq!(
-                write(&card)["pretrained_cfg"]["std"],
-                json!([0.229, 0.224, 0.225])
-            );
+            let value = written(&config);
+            let read = read("config.json", &value).unwrap();
+            assert_eq!(read.config.as_ref(), Some(&config));
+            assert_eq!(read.labels, ["a"; 3]);
+            assert_eq!(read.preprocess, preprocess());
+            assert_eq!(read.run, Some(run()));
+            assert_eq!(value["pretrained_cfg"]["std"], json!([0.229, 0.224, 0.225]));
         }
     }
 
     #[test]
-    fn timm_is_promised_only_the_nets_that_it_builds() {
-        let named = |config: &ModelConfig| write(&card(config.clone()))["architecture"].clone();
+    fn timms_architecture_is_named_only_if_timm_builds_the_same_model() {
+        let named = |config: &ModelConfig| written(config)["architecture"].clone();
         let mut config = ModelConfig::named("resnet50").unwrap();
         assert_eq!(named(&config), "resnet50");
         config.stem = StemKind::Cifar;

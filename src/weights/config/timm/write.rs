@@ -4,12 +4,17 @@ use serde_json::{Value, json};
 
 use crate::{
     model::{BlockKind, ModelConfig, Preprocess, StemKind},
-    weights::{model_info::Card, provenance},
+    weights::provenance::{self, RunNote},
 };
 
-/// Returns `card` in timm's form, so that timm loads the architectures that it has, with the key `resnet` for all of
-/// them.
-pub fn write(card: &Card) -> Value {
+/// Returns a model's description in timm's form, so that timm loads the architectures that it has, with the key `resnet` for
+/// all of them. `labels` is empty if the model names no classes.
+pub fn write(
+    config: &ModelConfig,
+    preprocess: &Preprocess,
+    labels: &[String],
+    run: Option<&RunNote>,
+) -> Value {
     let Preprocess {
         size,
         crop_pct,
@@ -20,8 +25,7 @@ pub fn write(card: &Card) -> Value {
         test_size,
         test_crop_pct,
         exif,
-    } = &card.preprocess;
-    let config = &card.config;
+    } = preprocess;
     let sized = |[height, width]: &[usize; 2]| json!([config.in_channels, height, width]);
     let mut pretrained = json!({
         "input_size": sized(size),
@@ -50,15 +54,15 @@ pub fn write(card: &Card) -> Value {
     if config.in_channels != 3 {
         value["model_args"] = json!({ "in_chans": config.in_channels });
     }
-    if !card.labels.is_empty() {
-        value["label_names"] = json!(card.labels);
+    if !labels.is_empty() {
+        value["label_names"] = json!(labels);
     }
     value["pretrained_cfg"] = pretrained;
     value["resnet"] = json!(config);
     if !exif {
         value["resnet_exif"] = json!(false);
     }
-    if let Some(run) = &card.run {
+    if let Some(run) = run {
         value[provenance::KEY] = json!(run);
     }
     value

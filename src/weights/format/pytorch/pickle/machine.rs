@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Id, Object};
+use super::object::{Id, Object};
 use crate::{error::error_with_hint, weights::hints::DAMAGED};
 
 /// Maximum number of instructions; a checkpoint of resnet152 with its optimizer has about fifty thousand.

@@ -1,0 +1,73 @@
+//! Recognition of the program that wrote a configuration, and its reading.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::{Configuration, preprocessor, timm, transformers};
+use crate::error::error_with_hint;
+use crate::weights::hints::CORRECT;
+
+/// Maximum size of a configuration, in bytes.
+const LONGEST: u64 = 1 << 26;
+
+/// Reads a `config.json`, and the `preprocessor_config.json` that `preprocessor` finds if transformers wrote the
+/// former. Returns `None` if it is not the configuration of a model.
+pub fn read(
+    config: &Path,
+    preprocessor: impl FnOnce() -> Result<Option<PathBuf>>,
+) -> Result<Option<Configuration>> {
+    let value = json(config)?;
+    if !transformers::recognises(&value) {
+        return in_file(config, of_timm("config.json", &value));
+    }
+    let mut read = in_file(config, transformers::read(&value))?;
+    if let Some(path) = preprocessor()? {
+        let preprocess = preprocessor::preprocess(&json(&path)?, &mut read.notes);
+        read.preprocess = in_file(&path, preprocess)?;
+    }
+    Ok(Some(read))
+}
+
+/// Adds the path of the file to the error of `result`.
+fn in_file<T>(path: &Path, result: Result<T>) -> Result<T> {
+    result.with_context(|| format!("cannot use `{}`", path.display()))
+}
+
+/// Returns true if `text` is a configuration that `resnet` wrote, not another program's.
+pub fn is_own(text: &str) -> bool {
+    serde_json::from_str::<Value>(text).is_ok_and(|value| value["resnet"].is_object())
+}
+
+/// Reads the configuration that `resnet` writes into the metadata of safetensors files.
+pub fn from_metadata(text: &str) -> Result<Configuration> {
+    let source = "the file's metadata";
+    let value = serde_json::from_str(text)
+        .map_err(|error| error_with_hint(format!("{source} is not JSON: {error}"), CORRECT))?;
+    timm::read(source, &value).with_context(|| format!("cannot use {source}"))
+}
+
+fn of_timm(source: &str, value: &Value) -> Result<Option<Configuration>> {
+    if timm::recognises(value) {
+        timm::read(source, value).map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
+/// Reads the JSON file at `path`, up to the maximum size of a configuration.
+pub fn json(path: &Path) -> Result<Value> {
+    let read = || -> Result<Value> {
+        let size = std::fs::metadata(path)?.len();
+        if size > LONGEST {
+            return Err(error_with_hint(
+                format!("it has {size} bytes, too many for a configuration"),
+                CORRECT,
+            ));
+        }
+        let bytes = std::fs::read(path)?;
+        serde_json::from_slice(&bytes).map_err(|error| error_with_hint(error.to_string(), CORRECT))
+    };
+    read().with_context(|| format!("cannot read `{}`", path.display()))
+}
