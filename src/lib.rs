@@ -39,7 +39,6 @@
 pub mod benchmark;
 pub mod cli;
 pub mod data;
-pub mod datasets;
 pub mod embedding;
 pub mod error;
 pub mod eval;

@@ -6,35 +6,19 @@
 //! [`Loader`] does all of it on worker threads and returns the results in order; [`Batches`] does it for training, with
 //! augmentation. [`DatasetSurvey`] inspects a dataset before training.
 
-pub mod augment;
-pub mod batches;
-pub mod decode;
-mod format;
-mod gif;
-mod jpeg;
-pub mod list;
+pub mod dataset;
+pub mod image;
 pub mod loader;
-pub mod order;
-pub mod ordered;
-mod orientation;
-pub mod picture;
-pub mod placement;
-pub mod resize;
-mod rgb;
-pub mod sets;
-pub(crate) mod similar;
+pub(crate) mod panic;
 pub mod survey;
-mod tiff;
 pub mod transform;
-mod truncation;
-pub mod turns;
 
-pub use augment::{Augmentation, Policy, TrainTransform};
-pub use batches::{Batch, BatchOptions, Batches};
-pub use decode::{DecodeOptions, decode, decode_bytes};
-pub use list::list_images;
-pub use loader::Loader;
-pub use picture::Picture;
-pub use placement::Placement;
+pub use self::image::buffer::Picture;
+pub use self::image::decode::{DecodeOptions, decode, decode_bytes};
+pub use dataset::list::list_images;
+pub use loader::eval::Loader;
+pub use loader::train::{Batch, BatchOptions, Batches};
 pub use survey::DatasetSurvey;
-pub use transform::Transform;
+pub use transform::augment::{Augmentation, Policy, TrainTransform};
+pub use transform::eval::Transform;
+pub use transform::geometry::Placement;

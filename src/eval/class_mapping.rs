@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 
-use crate::data::sets::Split;
+use crate::data::dataset::Split;
 use crate::error::error_with_hint;
 use crate::text::pluralize;
 

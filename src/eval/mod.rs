@@ -15,7 +15,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 
-use crate::data::sets::Split;
+use crate::data::dataset::Split;
 use crate::data::{DecodeOptions, Loader, Transform};
 use crate::error::error_with_hint;
 use crate::infer::Engine;

@@ -2,9 +2,9 @@
 
 use super::{Prediction, Predictor, top};
 use crate::data::Loader;
-use crate::data::ordered::Ordered;
-use crate::data::sets::{Pictures, Split};
-use crate::data::turns::Turns;
+use crate::data::dataset::{Pictures, Split};
+use crate::data::image::large_images::Turns;
+use crate::data::loader::parallel::Ordered;
 use crate::explain::{Folder, is_cold, overlay};
 use crate::infer::{Heat, HeatOf, Pass, Wanted};
 use anyhow::{Context, Result};

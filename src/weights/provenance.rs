@@ -7,9 +7,9 @@ use std::path::Path;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::data::sets::fingerprint::file_sizes;
-use crate::data::sets::folder::{part_of, read};
-use crate::data::sets::{DataSet, Split};
+use crate::data::dataset::fingerprint::file_sizes;
+use crate::data::dataset::folder::{part_of, read};
+use crate::data::dataset::{DataSet, Split};
 use crate::error::error_with_hint;
 use crate::text::pluralize;
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::command::{Finished, Resnet};
 use candle_core::{DType, Device, Tensor};
-use resnet::data::sets::{Pictures, Split};
+use resnet::data::dataset::{Pictures, Split};
 use resnet::data::{DecodeOptions, Transform};
 use resnet::error::one_line;
 use resnet::eval::{EvalEvent, EvalOptions, Evaluation, Metrics, evaluate};

@@ -4,7 +4,7 @@
 //! offer files too: bash, zsh and fish do; PowerShell and Elvish complete options and commands alone.
 
 use crate::cli::parser::command;
-use crate::datasets::Known;
+use crate::data::dataset::Known;
 use clap::Command;
 use clap::builder::PossibleValuesParser;
 use clap_complete::Shell;

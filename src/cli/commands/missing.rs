@@ -1,6 +1,6 @@
 //! Why an image that a user named is not there, with the way out: near names, patterns, addresses.
 
-use crate::data::list::EXTENSIONS;
+use crate::data::dataset::list::EXTENSIONS;
 use crate::error::error_with_hint;
 use crate::model::config::NAMES;
 use std::path::{Path, PathBuf};

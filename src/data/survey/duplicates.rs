@@ -11,7 +11,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use crate::data::sets::Split;
+use crate::data::dataset::Split;
 
 use super::files::Inspected;
 
@@ -145,7 +145,7 @@ fn have_same_bytes(mut one: impl io::BufRead, mut other: impl io::BufRead) -> io
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::sets::Pictures;
+    use crate::data::dataset::Pictures;
 
     #[test]
     fn files_with_the_same_ends_and_another_middle_are_told_apart() {

@@ -4,22 +4,31 @@ use std::fs::File;
 use std::path::Path;
 
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 
-use crate::data::decode::DecodeOptions;
-use crate::data::format;
-use crate::data::ordered::Ordered;
-use crate::data::sets::Split;
-use crate::data::sets::fingerprint::ends;
-use crate::data::truncation::looks_whole;
-use crate::data::turns::Turns;
+use crate::data::dataset::Split;
+use crate::data::dataset::fingerprint::ends;
+use crate::data::image::decode::DecodeOptions;
+use crate::data::image::format;
+use crate::data::image::large_images::Turns;
+use crate::data::image::truncation::looks_whole;
+use crate::data::loader::parallel::Ordered;
 use crate::error::one_line;
-
-use super::Inspection;
 
 /// The most files that look truncated and are decoded to be sure: one in this number of all images, but at least a few. Some
 /// cameras append data to images, so that all of their files look truncated.
 const ONE_SUSPECT_IN: usize = 200;
 const FEWEST_SUSPECTS: usize = 16;
+
+/// The thoroughness of an inspection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Inspection {
+    /// The beginning and the end of each file; a few that look truncated are decoded.
+    Headers,
+    /// Every image is decoded.
+    Full,
+}
 
 /// The result of inspecting an image.
 #[derive(Debug, Clone, Default)]
@@ -158,7 +167,7 @@ impl Decoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::sets::Pictures;
+    use crate::data::dataset::Pictures;
     use image::RgbImage;
     use std::fs;
 

@@ -15,9 +15,11 @@ mod files;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::decode::DecodeOptions;
-use super::sets::{DataSet, Split};
+use crate::data::dataset::{DataSet, Split};
+use crate::data::image::decode::DecodeOptions;
 use duplicates::Location;
+
+pub use files::Inspection;
 
 /// Overview of a dataset: its classes, the images that cannot be read, and the images that occur more than once.
 ///
@@ -38,16 +40,6 @@ pub struct DatasetSurvey {
     pub duplicates: Vec<DuplicateGroup>,
     /// Remarks on the dataset, such as files that are not images.
     pub notes: Vec<String>,
-}
-
-/// The thoroughness of an inspection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Inspection {
-    /// The beginning and the end of each file; a few that look truncated are decoded.
-    Headers,
-    /// Every image is decoded.
-    Full,
 }
 
 /// A split and its number of images.

@@ -13,7 +13,7 @@ use super::html::{Html, escape, name};
 use super::reproduce::{self, Again};
 use super::{begin, end, navigation};
 use crate::data::DecodeOptions;
-use crate::data::sets::Split;
+use crate::data::dataset::Split;
 use crate::report::comparison::{Comparison, PairwiseTest};
 use crate::report::date::Date;
 use crate::text::pluralize;

@@ -16,8 +16,8 @@
 //! direction, and with momentum 0.9 rates above 2 (1 + 0.9) / 500, about 0.008, overshoot before they converge. Below that,
 //! hundreds of steps also fit features of a twentieth of that length.
 
-use crate::data::augment::Policy;
-use crate::data::sets::Kind;
+use crate::data::dataset::Kind;
+use crate::data::transform::augment::Policy;
 use crate::model::{Frozen, Preprocess};
 use crate::train::checkpoint::best::BestBy;
 use crate::train::config::recipe::Recipe;

@@ -3,7 +3,7 @@
 //! Flags, recipe files and defaults are all recipes, and [`Recipe::or`] merges two of them. The one with every key set is a
 //! run's `config.toml`.
 
-use crate::data::augment::Policy;
+use crate::data::transform::augment::Policy;
 use crate::error::{error_with_hint, why_unreadable};
 use crate::model::{CropMode, Frozen, Interpolation};
 use crate::train::checkpoint::best::BestBy;

@@ -1,7 +1,7 @@
 //! Settings of a run: a validated recipe with every key set.
 
 use crate::data::DecodeOptions;
-use crate::data::augment::Augmentation;
+use crate::data::transform::augment::Augmentation;
 use crate::error::{usage_error, without_backtrace};
 use crate::model::{Architecture, Frozen, Preprocess, config::CIFAR_DEPTHS};
 use crate::text::pluralize;

@@ -1,6 +1,6 @@
 //! Ranges of the values in a recipe.
 
-use crate::data::augment::Policy;
+use crate::data::transform::augment::Policy;
 use crate::error::usage_error;
 use crate::model::{Frozen, Preprocess};
 use crate::train::config::recipe::Recipe;

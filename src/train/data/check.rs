@@ -1,8 +1,8 @@
 //! Inspection of the data of a run, before it starts or alone.
 
-use crate::data::decode::DecodeOptions;
+use crate::data::dataset::DataName;
+use crate::data::image::decode::DecodeOptions;
 use crate::data::survey::{DatasetSurvey, Inspection};
-use crate::datasets::DataName;
 use crate::error::usage_error;
 use crate::hub::Progress;
 use crate::model::Preprocess;

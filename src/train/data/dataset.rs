@@ -1,13 +1,13 @@
 //! The data of a run: the dataset with its validation set, and the defaults that suit it.
 
 use crate::data::Transform;
-use crate::data::augment::Policy;
-use crate::data::batches::Batches;
-use crate::data::decode::DecodeOptions;
-use crate::data::sets::fingerprint::{file_sizes, sampled_contents};
-use crate::data::sets::{DataSet, Kind, Split};
+use crate::data::dataset::fingerprint::{file_sizes, sampled_contents};
+use crate::data::dataset::{self, DataName};
+use crate::data::dataset::{DataSet, Kind, Split};
+use crate::data::image::decode::DecodeOptions;
+use crate::data::loader::train::Batches;
 use crate::data::survey::{DatasetSurvey, Inspection};
-use crate::datasets::{self, DataName};
+use crate::data::transform::augment::Policy;
 use crate::error::error_with_hint;
 use crate::eval::EvalOptions;
 use crate::hub::Progress;
@@ -63,7 +63,7 @@ impl Data {
                 let channels = said.mean.as_ref().map_or(base.mean.len(), Vec::len);
                 let input = [channels, height, width];
                 ensure_fake(*count, input)?;
-                let mut set = datasets::fake(*count, *classes, input, seed)?;
+                let mut set = dataset::fake(*count, *classes, input, seed)?;
                 let erases = said.random_erase.is_some_and(|part| part > 0.0);
                 if erases || said.augment.is_some_and(|policy| policy != Policy::None) {
                     set.notes.push(
@@ -72,7 +72,7 @@ impl Data {
                 }
                 set
             }
-            _ => datasets::open(name, written, progress)?,
+            _ => dataset::open(name, written, progress)?,
         };
         if set.train.as_ref().is_none_or(Split::is_empty) {
             return Err(error_with_hint(

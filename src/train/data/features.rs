@@ -1,6 +1,6 @@
 //! Linear probing: the features of a frozen backbone, computed once, replace the images.
 
-use crate::data::sets::Split;
+use crate::data::dataset::Split;
 use crate::data::{DecodeOptions, Loader, Transform};
 use crate::infer::{Plan, Work};
 use crate::model::{Frozen, ModelConfig, ResNet};

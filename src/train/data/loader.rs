@@ -1,9 +1,9 @@
 //! The training loader: batches of images, or of features if the backbone is frozen.
 
-use crate::data::augment::TrainTransform;
-use crate::data::batches::{BatchOptions, Batches};
-use crate::data::order::epoch_order;
-use crate::data::sets::Split;
+use crate::data::dataset::Split;
+use crate::data::loader::sampler::epoch_order;
+use crate::data::loader::train::{BatchOptions, Batches};
+use crate::data::transform::augment::TrainTransform;
 use crate::nn::Targets;
 use crate::train::config::settings::Settings;
 use crate::train::context::Site;

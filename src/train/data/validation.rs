@@ -1,7 +1,7 @@
 //! The validation set, which selects the best epoch.
 
 use crate::data::Transform;
-use crate::data::sets::Split;
+use crate::data::dataset::Split;
 use crate::eval::metrics::macro_average;
 use crate::eval::{EvalEvent, EvalOptions, Evaluation, Metrics, Record, evaluate};
 use crate::infer::{Engine, Work};

@@ -1,6 +1,6 @@
 //! The weights of the classes in the loss.
 
-use crate::data::sets::Split;
+use crate::data::dataset::Split;
 use crate::error::{error_with_hint, why_unreadable};
 use crate::nn::loss::balanced;
 use crate::text::pluralize;

@@ -3,7 +3,7 @@
 //! No run depends on them: if one cannot be drawn or written, a warning says so and the run continues.
 
 use crate::data::DatasetSurvey;
-use crate::data::ordered::catch_panic;
+use crate::data::panic::catch_panic;
 use crate::eval::Evaluation;
 use crate::explain::Explainer;
 use crate::infer::Work;

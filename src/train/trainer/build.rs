@@ -1,7 +1,7 @@
 //! Preparation of a new run: data, model, settings, folder.
 
 use crate::data::DatasetSurvey;
-use crate::datasets::DataName;
+use crate::data::dataset::DataName;
 use crate::error::usage_error;
 use crate::model::{Frozen, ModelConfig, Preprocess};
 use crate::nn::loss::CrossEntropy;

@@ -1,6 +1,6 @@
 //! Resuming a run: its state, and the data as it was when the run started.
 
-use crate::datasets::DataName;
+use crate::data::dataset::DataName;
 use crate::error::{error_with_hint, one_line, usage_error};
 use crate::text::{pluralize, shell_word};
 use crate::train::checkpoint::run_dir::{RunFolder, Which};

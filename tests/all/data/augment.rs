@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use resnet::data::augment::mix::Mix;
-use resnet::data::augment::randaugment::{BINS, Operation};
-use resnet::data::augment::{crop, erase};
-use resnet::data::picture::View;
-use resnet::data::resize::{Window, cut, resize};
+use resnet::data::image::buffer::View;
+use resnet::data::transform::augment::mix::Mix;
+use resnet::data::transform::augment::randaugment::{BINS, Operation};
+use resnet::data::transform::augment::{crop, erase};
+use resnet::data::transform::resize::{Window, cut, resize};
 use resnet::data::{Augmentation, Picture, Policy, TrainTransform};
 use resnet::model::{Interpolation, Preprocess};
 use resnet::random::Random;
@@ -284,7 +284,8 @@ fn a_grey_model_sees_what_torchvision_makes_of_the_grey_picture() {
             crop::flip(&mut expected);
         }
         if policy == Policy::Randaugment {
-            expected = resnet::data::augment::randaugment::randaugment(expected, &mut random);
+            expected =
+                resnet::data::transform::augment::randaugment::randaugment(expected, &mut random);
         }
         assert_same("grey", &drawn, &expected);
     }

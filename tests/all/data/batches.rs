@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use resnet::data::sets::{Pictures, Split};
+use resnet::data::dataset::{Pictures, Split};
 use resnet::data::{
     Augmentation, Batch, BatchOptions, Batches, DecodeOptions, Loader, Policy, TrainTransform,
     Transform,

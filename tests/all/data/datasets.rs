@@ -9,9 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use resnet::data::DecodeOptions;
-use resnet::data::sets::{Kind, Split, cifar, idx, table};
-use resnet::data::turns::Turns;
-use resnet::datasets::{DataName, DataSet, Known, open};
+use resnet::data::dataset::{DataName, DataSet, Known, open};
+use resnet::data::dataset::{Kind, Split, cifar, idx, parquet};
+use resnet::data::image::large_images::Turns;
 use resnet::error::hint_of;
 use resnet::hub::Silent;
 
@@ -32,7 +32,7 @@ fn copy(name: &str) -> tempfile::TempDir {
 }
 
 fn tables(folder: &Path, known: Known) -> anyhow::Result<DataSet> {
-    table::read(
+    parquet::read(
         &folder.join("train.parquet"),
         &folder.join("test.parquet"),
         known,
@@ -325,7 +325,7 @@ fn noise_is_made_for_training_alone() {
         message.contains("random inputs are for training only"),
         "{message}"
     );
-    let data = resnet::datasets::fake(8, 3, [3, 16, 16], 0).unwrap();
+    let data = resnet::data::dataset::fake(8, 3, [3, 16, 16], 0).unwrap();
     let train = data.train.unwrap();
     assert_eq!((train.len(), train.input(7).unwrap().len()), (8, 768));
     assert!(data.val.is_none() && data.test.is_none());

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use image::RgbImage;
-use resnet::data::{DecodeOptions, Loader, Picture, Transform, decode, decode_bytes, resize};
+use resnet::data::transform::resize;
+use resnet::data::{DecodeOptions, Loader, Picture, Transform, decode, decode_bytes};
 use resnet::error::hint_of;
 use resnet::model::{CropMode, Interpolation, Preprocess};
 use safetensors::{Dtype, SafeTensors};

@@ -3,8 +3,8 @@
 use crate::support::command::{Finished, Resnet};
 use image::{Rgb, RgbImage};
 use resnet::data::DecodeOptions;
+use resnet::data::dataset::{DataName, open};
 use resnet::data::survey::{DatasetSurvey, DuplicateKind, Inspection};
-use resnet::datasets::{DataName, open};
 use resnet::hub::Silent;
 use serde_json::Value;
 use std::fs;

@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 13] = [
     &["report", "predict"],
     &["eval", "explain"],
     &["pipeline"],
-    &["weights", "datasets", "benchmark"],
+    &["weights", "benchmark"],
     &["data", "infer", "step"],
     &["model"],
     &["nn"],

@@ -3,7 +3,7 @@
 use super::{HOSTILE, SMALL, ran, save_images, trained};
 use crate::support::command::Resnet;
 use resnet::data::DecodeOptions;
-use resnet::data::sets::{Pictures, Split};
+use resnet::data::dataset::{Pictures, Split};
 use resnet::eval::{Evaluation, Metrics, Record};
 use resnet::report::evaluation_report::EvaluationReport;
 use std::fs;

@@ -1,7 +1,7 @@
 //! The memory estimate of a run is below the memory that it needs, and not far below.
 
 use super::{SMALL, command, train};
-use resnet::data::sets::Kind;
+use resnet::data::dataset::Kind;
 use resnet::model::{Architecture, Preprocess, StemKind};
 use resnet::train::config::defaults::{Situation, defaults};
 use resnet::train::config::values::PictureSize;

@@ -11,7 +11,7 @@ use crate::cli::output::flags::error_line;
 use crate::cli::output::stdout::print;
 use crate::cli::output::terminal::Look;
 use crate::data::DecodeOptions;
-use crate::datasets::DataName;
+use crate::data::dataset::DataName;
 use crate::error::usage_error;
 use crate::eval::EvalEvent;
 use crate::model::describe;

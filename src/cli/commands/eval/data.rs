@@ -1,6 +1,6 @@
 //! The dataset to evaluate on if the command line names none: that of the models' runs.
 
-use crate::datasets::DataName;
+use crate::data::dataset::DataName;
 use crate::error::{error_with_hint, usage_error};
 use crate::train::checkpoint::history::data_of;
 use crate::weights::Card;

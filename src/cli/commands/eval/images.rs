@@ -3,8 +3,8 @@
 use super::args::SplitChoice;
 use super::leakage::LeakageNote;
 use crate::cli::output::console::Console;
-use crate::data::sets::{DataSet, Split};
-use crate::datasets::{self, DataName};
+use crate::data::dataset::{self, DataName};
+use crate::data::dataset::{DataSet, Split};
 use crate::error::{error_with_hint, usage_error};
 use crate::eval::ClassMapping;
 use crate::weights::provenance::{CARVED, Carved, TRAINED_ON};
@@ -85,7 +85,7 @@ impl EvalImages {
         cards: &[&Card],
         console: &Console,
     ) -> Result<Self> {
-        let data = datasets::open(name, written, console)?;
+        let data = dataset::open(name, written, console)?;
         console.notes(&data.notes);
         let runs = cards.iter().map(|card| card.run.as_ref());
         let own = runs.map(|run| run.filter(|run| run.is_of(&data, written)));

@@ -15,7 +15,7 @@ use crate::cli::output::evaluation::text;
 use crate::cli::output::stdout::print;
 use crate::cli::output::terminal::Look;
 use crate::data::DecodeOptions;
-use crate::datasets::DataName;
+use crate::data::dataset::DataName;
 use crate::eval::EvalEvent;
 use crate::predict::top;
 use crate::report::evaluation_dir::{EvaluationDir, ModelEvaluation, TOP};

@@ -5,7 +5,7 @@ use crate::cli::args::device::DTypeChoice;
 use crate::cli::args::numbers::{finite, held_out, whole};
 use crate::cli::args::preprocess::PreprocessArgs;
 use crate::cli::args::workers::WorkersArgs;
-use crate::data::augment::Policy;
+use crate::data::transform::augment::Policy;
 use crate::error::usage_error;
 use crate::model::Frozen;
 use crate::train::config::values::StemRule;

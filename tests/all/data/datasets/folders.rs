@@ -1,7 +1,7 @@
 //! Tests of image folders with one folder per class.
 
 use super::*;
-use resnet::data::sets::folder;
+use resnet::data::dataset::folder;
 
 fn touch(root: &Path, files: &[&str]) {
     for file in files {

@@ -1,0 +1,228 @@
+//! A split of a dataset: images in an order, each with its class.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use image::RgbImage;
+
+use crate::data::image::decode::{DecodeOptions, decode_bytes, pixels, read};
+use crate::data::image::large_images::Turns;
+use crate::data::panic::catch_panic;
+
+/// The source of the images of a split.
+#[derive(Debug)]
+pub enum Pictures {
+    /// Files, which are read whenever an image is used.
+    Files(Vec<PathBuf>),
+    /// Images of one size in memory.
+    Memory {
+        /// Their name in messages, such as `cifar10 train`.
+        name: String,
+        /// Height and width.
+        size: [usize; 2],
+        /// 3 (red, green, blue) or 1 (gray).
+        channels: usize,
+        /// `[images, height, width, channels]`, 8 bits each.
+        samples: Vec<u8>,
+    },
+    /// Inputs of a model, which are not decoded, resized or augmented.
+    Inputs {
+        /// Values per input.
+        length: usize,
+        /// `[images, length]`.
+        values: Vec<f32>,
+    },
+}
+
+/// Images in an order, each with its class. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Split {
+    pictures: Arc<Pictures>,
+    /// The image of each example.
+    places: Arc<[u32]>,
+    /// The class of each example.
+    classes: Arc<[u32]>,
+}
+
+impl Split {
+    /// Creates a split of all `pictures` in their order, with one class per image.
+    ///
+    /// # Panics
+    /// When the numbers of classes and images differ.
+    pub fn new(pictures: Pictures, classes: Vec<u32>) -> Self {
+        let count = match &pictures {
+            Pictures::Files(paths) => paths.len(),
+            Pictures::Memory {
+                size,
+                channels,
+                samples,
+                ..
+            } => samples.len() / (size[0] * size[1] * channels),
+            Pictures::Inputs { length, values } => values.len() / length,
+        };
+        assert_eq!(count, classes.len(), "classes of {count} images");
+        Self {
+            pictures: Arc::new(pictures),
+            places: (0..count as u32).collect(),
+            classes: classes.into(),
+        }
+    }
+
+    /// Returns the examples at `indices`, in that order.
+    ///
+    /// # Panics
+    /// When an index is out of range.
+    #[must_use]
+    pub fn select(&self, indices: &[usize]) -> Self {
+        Self {
+            pictures: Arc::clone(&self.pictures),
+            places: indices.iter().map(|&index| self.places[index]).collect(),
+            classes: indices.iter().map(|&index| self.classes[index]).collect(),
+        }
+    }
+
+    /// Returns `count` of the examples, evenly spaced; all when there are no more.
+    #[must_use]
+    pub fn spread(&self, count: usize) -> Self {
+        let count = count.min(self.len());
+        let places: Vec<usize> = (0..count).map(|place| place * self.len() / count).collect();
+        self.select(&places)
+    }
+
+    /// Returns the same examples with class `classes[c]` in place of `c`.
+    ///
+    /// # Panics
+    /// When a class is out of range of `classes`.
+    #[must_use]
+    pub fn with_classes(&self, classes: &[u32]) -> Self {
+        Self {
+            classes: self
+                .classes
+                .iter()
+                .map(|&class| classes[class as usize])
+                .collect(),
+            ..self.clone()
+        }
+    }
+
+    /// Returns the number of examples.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Returns whether the images are files, which are read when they are used.
+    pub fn is_of_files(&self) -> bool {
+        self.files().is_some()
+    }
+
+    /// Returns all files, also those of examples that a selection leaves out; `None` when images are in memory.
+    pub fn files(&self) -> Option<&[PathBuf]> {
+        match &*self.pictures {
+            Pictures::Files(paths) => Some(paths),
+            _ => None,
+        }
+    }
+
+    /// Returns the file of an example; `None` when images are in memory.
+    pub fn file(&self, index: usize) -> Option<&Path> {
+        let place = self.places[index] as usize;
+        self.files().map(|paths| paths[place].as_path())
+    }
+
+    /// Returns whether there are no examples.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Returns the class of each example.
+    pub fn classes(&self) -> &[u32] {
+        &self.classes
+    }
+
+    /// Returns the name of an example: its file, or its number in the dataset.
+    pub fn name(&self, index: usize) -> String {
+        let place = self.places[index] as usize;
+        match &*self.pictures {
+            Pictures::Files(paths) => paths[place].display().to_string(),
+            Pictures::Memory { name, .. } => format!("{name} {place}"),
+            Pictures::Inputs { .. } => format!("fake {place}"),
+        }
+    }
+
+    /// Returns the model's input when an example is one already.
+    pub fn input(&self, index: usize) -> Option<&[f32]> {
+        match &*self.pictures {
+            Pictures::Inputs { length, values } => {
+                let place = self.places[index] as usize;
+                Some(&values[place * length..][..*length])
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns the samples of an image in memory, `[height, width, channels]`; `None` for files and inputs.
+    pub fn samples(&self, index: usize) -> Option<&[u8]> {
+        match &*self.pictures {
+            Pictures::Memory {
+                size,
+                channels,
+                samples,
+                ..
+            } => {
+                let length = size[0] * size[1] * channels;
+                let place = self.places[index] as usize;
+                Some(&samples[place * length..][..length])
+            }
+            _ => None,
+        }
+    }
+
+    /// Decodes an example and calls `work` with it, for large images one at a time by `turns`; gray images become color.
+    ///
+    /// # Errors
+    /// When the image cannot be read, and those of `work`, with the name of the image; a panic is an error, too.
+    pub fn with_picture<T>(
+        &self,
+        index: usize,
+        options: &DecodeOptions,
+        turns: &Turns,
+        work: impl FnOnce(&RgbImage) -> Result<T>,
+    ) -> Result<T> {
+        self.with_nameless(index, options, turns, work)
+            .with_context(|| format!("cannot read image `{}`", self.name(index)))
+    }
+
+    /// Like [`Split::with_picture`], without the name of the image in errors.
+    pub(crate) fn with_nameless<T>(
+        &self,
+        index: usize,
+        options: &DecodeOptions,
+        turns: &Turns,
+        work: impl FnOnce(&RgbImage) -> Result<T>,
+    ) -> Result<T> {
+        let place = self.places[index] as usize;
+        catch_panic(|| match &*self.pictures {
+            Pictures::Files(paths) => {
+                let bytes = read(&paths[place])?;
+                // Held until the decoded image is dropped.
+                let _turn = turns.wait(pixels(&bytes));
+                let image = decode_bytes(&bytes, options)?;
+                drop(bytes);
+                work(&image)
+            }
+            Pictures::Memory { size, channels, .. } => {
+                let samples = self.samples(index).context("the image is in memory")?;
+                let colour = if *channels == 1 {
+                    samples.iter().flat_map(|&grey| [grey; 3]).collect()
+                } else {
+                    samples.to_vec()
+                };
+                let image = RgbImage::from_raw(size[1] as u32, size[0] as u32, colour)
+                    .context("an image in memory has another size")?;
+                work(&image)
+            }
+            Pictures::Inputs { .. } => anyhow::bail!("random numbers are not an image"),
+        })
+    }
+}

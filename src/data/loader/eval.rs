@@ -1,0 +1,75 @@
+//! Reads, resizes and normalizes images on worker threads while the model runs, and returns them in order.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::parallel::Ordered;
+use crate::data::dataset::{Pictures, Split};
+use crate::data::image::decode::DecodeOptions;
+use crate::data::image::large_images::Turns;
+use crate::data::transform::eval::Transform;
+
+/// The inputs of a model for a list of images: an iterator over one result per image, in the order of the list.
+///
+/// Each result is a whole input, `[channels, height, width]`, or the error of an image that cannot be read, with its
+/// name; the other images are not affected. Each worker is a few images ahead; large images are decoded one at a time.
+/// Dropping the loader early ends its threads.
+pub struct Loader(Ordered<Vec<f32>>);
+
+impl Loader {
+    /// Starts loading `paths` on `workers` threads (at least one).
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn new(
+        paths: Vec<PathBuf>,
+        transform: &Transform,
+        decoding: DecodeOptions,
+        workers: usize,
+    ) -> Result<Self> {
+        let classes = vec![0; paths.len()];
+        let split = Split::new(Pictures::Files(paths), classes);
+        Self::of(&split, transform, decoding, workers)
+    }
+
+    /// Starts loading the examples of `split` on `workers` threads (at least one); examples that are model inputs already
+    /// are returned as they are.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn of(
+        split: &Split,
+        transform: &Transform,
+        decoding: DecodeOptions,
+        workers: usize,
+    ) -> Result<Self> {
+        let (split, transform) = (split.clone(), transform.clone());
+        let turns = Turns::default();
+        let inputs = Ordered::new(split.len(), workers, move |index| {
+            if let Some(input) = split.input(index) {
+                return Ok(input.to_vec());
+            }
+            let apply = |image: &_| transform.apply(image);
+            let picture = split.with_picture(index, &decoding, &turns, apply)?;
+            let mut input = vec![0.0; transform.input_len()];
+            transform.normalise_into(&picture, &mut input);
+            Ok(input)
+        })?;
+        Ok(Self(inputs))
+    }
+}
+
+impl Iterator for Loader {
+    type Item = Result<Vec<f32>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Loader {}

@@ -1,0 +1,325 @@
+//! Training batches: images decoded and augmented on worker threads, and assembled one batch ahead of the step.
+//!
+//! The contents of a batch depend on the seed, the epoch and its number alone: not on the threads, on their number, or on
+//! the batch that a run is resumed from. Only the look-ahead is in memory, so a dataset may be larger than memory.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use super::parallel::Ordered;
+use super::sampler::epoch_order;
+use crate::data::dataset::Split;
+use crate::data::image::decode::DecodeOptions;
+use crate::data::image::large_images::Turns;
+use crate::data::transform::augment::TrainTransform;
+use crate::data::transform::augment::mix::Mix;
+use crate::error::usage_error;
+use crate::nn::Targets;
+use crate::random::Random;
+
+/// The most small images that a worker takes at a time: handing over one takes longer than decoding it.
+const LARGEST_CHUNK: usize = 16;
+/// Values of the inputs in such a chunk.
+const CHUNK_NUMBERS: usize = 1 << 16;
+/// The most values of inputs that wait to be assembled (half a GiB).
+const AHEAD_NUMBERS: usize = 1 << 27;
+
+/// Options of the batches of an epoch.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchOptions {
+    /// Images per batch.
+    pub batch_size: usize,
+    /// The run's seed.
+    pub seed: u64,
+    /// The epoch; each has its own order and augmentation.
+    pub epoch: u64,
+    /// True for a random order of the examples.
+    pub shuffle: bool,
+    /// Leaves out a last batch of fewer images.
+    pub drop_last: bool,
+    /// The first batch to make, from 0; earlier ones are never decoded.
+    pub first_batch: usize,
+    /// Threads that decode and augment; 0 counts as 1.
+    pub workers: usize,
+    /// Decoding options.
+    pub decoding: DecodeOptions,
+    /// Classes of the model.
+    pub classes: usize,
+}
+
+/// A training batch: images and their targets.
+#[derive(Debug)]
+pub struct Batch {
+    /// From 0 in the epoch.
+    pub number: usize,
+    /// `[N, C, H, W]`, augmented and normalized.
+    pub inputs: Vec<f32>,
+    /// The targets of the N images; `None` when no image of the batch could be read.
+    pub targets: Targets,
+    /// The numbers of the examples in the split.
+    pub indices: Vec<usize>,
+    /// One error, with the name of the image, per image that could not be read and was left out.
+    pub unreadable: Vec<anyhow::Error>,
+}
+
+/// An iterator over the batches of an epoch. Dropping it early ends its threads.
+#[derive(Debug)]
+pub struct Batches {
+    /// `None` once the threads are to end.
+    ready: Option<Receiver<Batch>>,
+    stopped: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+    /// Batches to come.
+    left: usize,
+}
+
+impl Batches {
+    /// Starts making the batches of an epoch over `split`.
+    ///
+    /// # Errors
+    /// When the batch size is 0, a class is not one of the model's, inputs have another length than the model's, or the
+    /// system gives no thread.
+    pub fn new(split: &Split, transform: &TrainTransform, options: BatchOptions) -> Result<Self> {
+        check(split, transform, &options)?;
+        let count = Self::count(split.len(), options.batch_size, options.drop_last);
+        let maker = Maker::new(split, transform, options, count);
+        let left = count - maker.first_batch;
+        let (sender, receiver) = sync_channel(1);
+        let stopped = Arc::new(AtomicBool::new(false));
+        let examples = maker.examples()?;
+        let stop = Arc::clone(&stopped);
+        let thread = thread::Builder::new()
+            .name("batches".to_owned())
+            .spawn(move || maker.run(examples, &sender, &stop))
+            .context("cannot start a thread to make batches")?;
+        Ok(Self {
+            ready: Some(receiver),
+            stopped,
+            thread: Some(thread),
+            left,
+        })
+    }
+
+    /// Returns the number of batches in an epoch over `length` examples.
+    pub fn count(length: usize, batch_size: usize, drop_last: bool) -> usize {
+        let batch_size = batch_size.max(1);
+        if drop_last {
+            length / batch_size
+        } else {
+            length.div_ceil(batch_size)
+        }
+    }
+}
+
+impl Iterator for Batches {
+    type Item = Result<Batch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left == 0 {
+            return None;
+        }
+        let batch = self.ready.as_ref()?.recv();
+        if batch.is_ok() {
+            self.left -= 1;
+        } else {
+            self.left = 0;
+        }
+        Some(batch.map_err(|_| anyhow!("the thread that makes batches has failed")))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Batches {}
+
+impl Drop for Batches {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        // A thread that waits for room gives up.
+        self.ready = None;
+        if let Some(thread) = self.thread.take() {
+            // If it panicked, the iterator has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Rejects data that no batch can be made of.
+fn check(split: &Split, transform: &TrainTransform, options: &BatchOptions) -> Result<()> {
+    if options.batch_size == 0 {
+        return Err(usage_error("a batch of 0 images", "give 1 or more"));
+    }
+    let classes = split.classes().iter().enumerate();
+    if let Some((index, class)) = classes
+        .into_iter()
+        .find(|(_, class)| **class as usize >= options.classes)
+    {
+        bail!(
+            "`{}` is of class {class}, the model tells {} apart",
+            split.name(index),
+            options.classes
+        );
+    }
+    if let Some(input) = (!split.is_empty()).then(|| split.input(0)).flatten()
+        && input.len() != transform.input_len()
+    {
+        bail!(
+            "inputs of {} numbers for a model that takes {}",
+            input.len(),
+            transform.input_len()
+        );
+    }
+    Ok(())
+}
+
+/// An example of a chunk: its number and its input.
+type Example = (usize, Result<Vec<f32>>);
+
+/// The producer of the batches.
+struct Maker {
+    split: Split,
+    transform: TrainTransform,
+    options: BatchOptions,
+    first_batch: usize,
+    /// Batches of the whole epoch.
+    count: usize,
+    /// The epoch's examples from the first batch to the last.
+    order: Arc<[u32]>,
+}
+
+impl Maker {
+    fn new(split: &Split, transform: &TrainTransform, options: BatchOptions, count: usize) -> Self {
+        let first_batch = options.first_batch.min(count);
+        let mut order = epoch_order(split.len(), options.seed, options.epoch, options.shuffle);
+        order.truncate(count.saturating_mul(options.batch_size));
+        order.drain(..(first_batch * options.batch_size).min(order.len()));
+        Self {
+            split: split.clone(),
+            transform: transform.clone(),
+            options,
+            first_batch,
+            count,
+            order: order.into(),
+        }
+    }
+
+    /// Returns the examples in order, chunk by chunk, made on worker threads.
+    fn examples(&self) -> Result<Ordered<Vec<Example>>> {
+        let BatchOptions {
+            seed,
+            epoch,
+            workers,
+            decoding,
+            batch_size,
+            ..
+        } = self.options;
+        let numbers = self.transform.input_len();
+        let chunk = (CHUNK_NUMBERS / numbers).clamp(1, LARGEST_CHUNK);
+        // Two batches of images, as far as memory goes; every worker has something to do in any case.
+        let pictures = batch_size.saturating_mul(2).min(AHEAD_NUMBERS / numbers);
+        let ahead = pictures.div_ceil(chunk).max(workers + 1);
+        let (split, transform) = (self.split.clone(), self.transform.clone());
+        let order = Arc::clone(&self.order);
+        let turns = Turns::default();
+        let chunks = order.len().div_ceil(chunk);
+        Ordered::with_look_ahead(chunks, workers, ahead, move |number| {
+            let examples = order[number * chunk..].iter().take(chunk);
+            let example = |&index: &u32| {
+                let index = index as usize;
+                if let Some(input) = split.input(index) {
+                    return (index, Ok(input.to_vec()));
+                }
+                let mut random = Random::at(seed, "augment", &[epoch, index as u64]);
+                let apply = |image: &_| transform.input(image, &mut random);
+                (index, split.with_picture(index, &decoding, &turns, apply))
+            };
+            Ok(examples.map(example).collect())
+        })
+    }
+
+    /// Assembles the batches until all are sent or the receiver is gone.
+    fn run(&self, examples: Ordered<Vec<Example>>, batches: &SyncSender<Batch>, stop: &AtomicBool) {
+        // The work catches its panics image by image: a chunk is never an error.
+        let mut examples = examples.flatten().flatten();
+        for number in self.first_batch..self.count {
+            let start = (number - self.first_batch) * self.options.batch_size;
+            let length = self.options.batch_size.min(self.order.len() - start);
+            let mut batch = Parts::with_capacity(length, self.transform.input_len());
+            for example in examples.by_ref().take(length) {
+                batch.add(example);
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+            if batches.send(self.finish(number, batch)).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Returns the batch of some examples, mixed.
+    fn finish(&self, number: usize, parts: Parts) -> Batch {
+        let BatchOptions { seed, epoch, .. } = self.options;
+        let Parts {
+            mut inputs,
+            indices,
+            unreadable,
+        } = parts;
+        let classes = indices.iter().map(|&index| self.split.classes()[index]);
+        let first: Vec<u32> = classes.collect();
+        let mut random = Random::at(seed, "mix", &[epoch, number as u64]);
+        let size = self.transform.size();
+        let mix = Mix::draw(self.transform.augmentation(), size, &mut random);
+        let targets = match mix {
+            Some(mix) => {
+                mix.apply(&mut inputs, self.transform.input_len(), size);
+                Targets::Mixed {
+                    second: first.iter().rev().copied().collect(),
+                    first,
+                    share: mix.share(),
+                }
+            }
+            None => Targets::Classes(first),
+        };
+        Batch {
+            number,
+            inputs,
+            targets,
+            indices,
+            unreadable,
+        }
+    }
+}
+
+/// A batch that is being assembled.
+struct Parts {
+    inputs: Vec<f32>,
+    indices: Vec<usize>,
+    unreadable: Vec<anyhow::Error>,
+}
+
+impl Parts {
+    fn with_capacity(pictures: usize, numbers: usize) -> Self {
+        Self {
+            inputs: Vec::with_capacity(pictures * numbers),
+            indices: Vec::with_capacity(pictures),
+            unreadable: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, (index, input): Example) {
+        match input {
+            Ok(input) => {
+                self.inputs.extend_from_slice(&input);
+                self.indices.push(index);
+            }
+            Err(error) => self.unreadable.push(error),
+        }
+    }
+}

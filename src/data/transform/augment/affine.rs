@@ -1,0 +1,136 @@
+//! Shear, translation and rotation of images: torchvision's `affine` and `rotate` of PIL images, nearest pixel, black fill.
+//!
+//! An output pixel at column x and row y shows the input at a x + b y + c, d x + e y + f; the matrix is torchvision's or
+//! Pillow's, and the coordinates are those of Pillow's `src/libImaging/Geometry.c`, in fixed point with 16 fractional
+//! bits when both axes contribute.
+
+use crate::data::image::buffer::Picture;
+
+/// The rows a, b, c and d, e, f of the matrix.
+type Matrix = [[f64; 3]; 2];
+
+/// Shifts each row by `slope` times its number.
+pub fn shear_x(picture: &Picture, slope: f64) -> Picture {
+    let tangent = slope.atan().to_degrees().to_radians().tan();
+    nearest(picture, [[1.0, tangent, 0.0], [0.0, 1.0, 0.0]])
+}
+
+/// Shifts each column by `slope` times its number.
+pub fn shear_y(picture: &Picture, slope: f64) -> Picture {
+    let angle = slope.atan().to_degrees().to_radians();
+    let tangent = angle.sin() / angle.cos();
+    nearest(picture, [[1.0, 0.0, 0.0], [tangent, 1.0, 0.0]])
+}
+
+/// Shifts to the right by `pixels`, truncated to a whole number.
+pub fn translate_x(picture: &Picture, pixels: f64) -> Picture {
+    picture.shifted([0, pixels as isize])
+}
+
+/// Shifts down by `pixels`, truncated to a whole number.
+pub fn translate_y(picture: &Picture, pixels: f64) -> Picture {
+    picture.shifted([pixels as isize, 0])
+}
+
+/// Rotates to the left by `degrees` around the center.
+pub fn rotate(picture: &Picture, degrees: f64) -> Picture {
+    let angle = -degrees.rem_euclid(360.0).to_radians();
+    let (sine, cosine) = (rounded(angle.sin()), rounded(angle.cos()));
+    let [y, x] = picture.size().map(|edge| edge as f64 / 2.0);
+    let row = |a: f64, b: f64, middle: f64| [a, b, a * -x + b * -y + middle];
+    nearest(picture, [row(cosine, sine, x), row(-sine, cosine, y)])
+}
+
+/// Rounds to 15 decimals, as Pillow rounds sines.
+fn rounded(value: f64) -> f64 {
+    format!("{value:.15}").parse().unwrap_or(value)
+}
+
+/// Transforms `picture` by `matrix`.
+fn nearest(picture: &Picture, matrix: Matrix) -> Picture {
+    let ([height, width], channels) = (picture.size(), picture.channels());
+    let mut output = Picture::filled(picture.size(), &vec![0; channels]);
+    let rows = output.samples_mut().chunks_exact_mut(width * channels);
+    let inside = |at: i64, length: usize| usize::try_from(at).ok().filter(|&at| at < length);
+    if matrix[0][1] == 0.0 && matrix[1][0] == 0.0 {
+        let columns = straight(matrix[0][0], matrix[0][2], width);
+        for (row, y) in rows.zip(straight(matrix[1][1], matrix[1][2], height)) {
+            let Some(y) = inside(y, height) else { continue };
+            let source = picture.row(y);
+            for (pixel, &x) in row.chunks_exact_mut(channels).zip(&columns) {
+                if let Some(x) = inside(x, width) {
+                    pixel.copy_from_slice(&source[x * channels..][..channels]);
+                }
+            }
+        }
+        return output;
+    }
+    let [[a, b, c], [d, e, f]] = matrix.map(|[x, y, shift]| {
+        // The center of a pixel, not its corner.
+        [x, y, shift + x * 0.5 + y * 0.5].map(fixed_point)
+    });
+    for (row, y) in rows.zip(0..) {
+        for (pixel, x) in row.chunks_exact_mut(channels).zip(0..) {
+            let [x, y] = [(a * x + b * y + c) >> 16, (d * x + e * y + f) >> 16];
+            if let (Some(x), Some(y)) = (inside(x, width), inside(y, height)) {
+                pixel.copy_from_slice(&picture.row(y)[x * channels..][..channels]);
+            }
+        }
+    }
+    output
+}
+
+/// Returns the source of each of `length` pixels of an axis that is only scaled and shifted; a negative one is outside.
+fn straight(scale: f64, shift: f64, length: usize) -> Vec<i64> {
+    let mut at = shift + scale * 0.5;
+    (0..length)
+        .map(|_| {
+            let source = at.floor() as i64;
+            at += scale;
+            source
+        })
+        .collect()
+}
+
+/// Converts a coordinate to fixed point with 16 fractional bits.
+fn fixed_point(value: f64) -> i64 {
+    (value * 65536.0 + 0.5).floor() as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbered(size: [usize; 2]) -> Picture {
+        let samples = (0..size[0] * size[1]).map(|at| at as u8 + 1).collect();
+        Picture::new(size, 1, samples)
+    }
+
+    #[test]
+    fn nothing_moves_by_nothing() {
+        let picture = numbered([5, 7]);
+        for still in [shear_x, shear_y, translate_x, translate_y, rotate] {
+            assert_eq!(still(&picture, 0.0), picture);
+            assert_eq!(still(&picture, -0.0), picture);
+        }
+        assert_eq!(rotate(&picture, 360.0), picture);
+    }
+
+    #[test]
+    fn half_a_turn_reverses_and_a_quarter_turns_rows_to_columns() {
+        let picture = numbered([4, 4]);
+        let mut reversed = picture.samples().to_vec();
+        reversed.reverse();
+        assert_eq!(rotate(&picture, 180.0).samples(), reversed);
+        assert_eq!(rotate(&picture, 90.0).row(0), [4, 8, 12, 16]);
+    }
+
+    #[test]
+    fn shifts_leave_black_behind() {
+        let picture = numbered([2, 3]);
+        assert_eq!(translate_x(&picture, 1.9).samples(), [0, 1, 2, 0, 4, 5]);
+        assert_eq!(translate_x(&picture, -2.0).samples(), [3, 0, 0, 6, 0, 0]);
+        assert_eq!(translate_y(&picture, 1.0).samples(), [0, 0, 0, 1, 2, 3]);
+        assert_eq!(translate_y(&picture, -9.0).samples(), [0; 6]);
+    }
+}

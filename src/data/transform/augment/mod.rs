@@ -1,0 +1,197 @@
+//! Augmentation: random changes of the training images, different in each epoch.
+//!
+//! The crops and `RandAugment`'s operations give the bytes of torchvision's on PIL images; each is a function of explicit
+//! parameters. The parameters are drawn from a [`Random`] that depends on the image's position in the run.
+//! For a model of one channel, an image is converted to gray first, as in evaluation.
+
+pub mod affine;
+pub mod crop;
+pub mod enhance;
+pub mod erase;
+pub mod levels;
+pub mod mix;
+pub mod randaugment;
+
+use anyhow::{Result, bail};
+use image::RgbImage;
+use serde::{Deserialize, Serialize};
+
+use crate::data::image::buffer::Picture;
+use crate::data::transform::eval::Transform;
+use crate::data::transform::resize::{cut, resize};
+use crate::error::usage_error;
+use crate::model::Preprocess;
+use crate::random::Random;
+
+/// The padding of [`Policy::CropFlip`] as a part of the model's size: four pixels of 32.
+const PADDING: usize = 8;
+
+/// The random crops and changes of images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Policy {
+    /// As in evaluation.
+    None,
+    /// As in evaluation, and half of the images flipped left to right.
+    Flip,
+    /// As in evaluation, then padded with black (an eighth of the size on each side) and randomly cropped to the size: for
+    /// small images that must not be flipped.
+    Crop,
+    /// [`Policy::Crop`] and a flip: for small images.
+    CropFlip,
+    /// A random part (area .08 to 1, ratio 3/4 to 4/3) resized to the model's size, and a flip: for photographs.
+    ResizedCrop,
+    /// The crop for the kind of images, a flip, then `RandAugment`: two random operations of magnitude 9.
+    Randaugment,
+}
+
+/// The augmentation of a training run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Augmentation {
+    /// The crops and changes.
+    pub policy: Policy,
+    /// True for small images: then `RandAugment` follows the padded crop, else the resized one.
+    pub small: bool,
+    /// The probability that a rectangle of an image is erased.
+    pub erase: f64,
+    /// Mixup's alpha; 0 is off.
+    pub mixup: f64,
+    /// `CutMix`'s alpha; 0 is off. With both on, one is chosen at random for each batch.
+    pub cutmix: f64,
+}
+
+impl Augmentation {
+    /// Returns an augmentation of `policy` alone.
+    pub fn of(policy: Policy, small: bool) -> Self {
+        Self {
+            policy,
+            small,
+            erase: 0.0,
+            mixup: 0.0,
+            cutmix: 0.0,
+        }
+    }
+
+    /// Rejects a probability outside 0 to 1 and an alpha below 0 or beyond a million.
+    ///
+    /// # Errors
+    /// [`usage_error`] for such a number.
+    pub fn check(&self) -> Result<()> {
+        if !(0.0..=1.0).contains(&self.erase) {
+            return Err(usage_error(
+                format!("the probability of random erasing cannot be {}", self.erase),
+                "--random-erase must be from 0 (off) to 1",
+            ));
+        }
+        for (name, alpha) in [("mixup", self.mixup), ("cutmix", self.cutmix)] {
+            if !(0.0..=1e6).contains(&alpha) {
+                return Err(usage_error(
+                    format!("the alpha of {name} cannot be {alpha}"),
+                    format!(
+                        "--{name} must be 0 (off) or above, such as 0.2 or 1, and at most 1,000,000"
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Preprocessing of a decoded training image for a model.
+#[derive(Debug, Clone)]
+pub struct TrainTransform {
+    transform: Transform,
+    augmentation: Augmentation,
+}
+
+impl TrainTransform {
+    /// Checks both and prepares the tables.
+    ///
+    /// # Errors
+    /// Those of [`Transform::new`], and a probability or an alpha out of range.
+    pub fn new(preprocess: &Preprocess, augmentation: Augmentation) -> Result<Self> {
+        augmentation.check()?;
+        Ok(Self {
+            transform: Transform::new(preprocess)?,
+            augmentation,
+        })
+    }
+
+    /// Returns the augmentation.
+    pub fn augmentation(&self) -> &Augmentation {
+        &self.augmentation
+    }
+
+    /// Returns whether every epoch sees the same inputs, mixing included.
+    pub fn is_deterministic(&self) -> bool {
+        self.augmentation == Augmentation::of(Policy::None, self.augmentation.small)
+    }
+
+    /// Returns the number of values in one input of the model.
+    pub fn input_len(&self) -> usize {
+        self.transform.input_len()
+    }
+
+    /// Returns the height and width of the model's input.
+    pub fn size(&self) -> [usize; 2] {
+        self.transform.size()
+    }
+
+    /// Returns the number of channels of the model's input: 3 or 1.
+    pub fn channels(&self) -> usize {
+        self.transform.channels()
+    }
+
+    /// Augments `picture` and returns the model's input, `[channels, height, width]`.
+    ///
+    /// # Errors
+    /// When the image has no pixels.
+    pub fn input(&self, picture: &RgbImage, random: &mut Random) -> Result<Vec<f32>> {
+        let mut input = vec![0.0; self.input_len()];
+        let picture = self.picture(picture, random)?;
+        self.transform.normalise_into(&picture, &mut input);
+        if random.chance(self.augmentation.erase)
+            && let Some(window) = erase::draw_window(self.size(), random)
+        {
+            erase::erase(&mut input, self.size(), window);
+        }
+        Ok(input)
+    }
+
+    /// Crops and changes `picture`, and returns it at the model's size and in its channels.
+    ///
+    /// # Errors
+    /// When the image has no pixels.
+    pub fn picture(&self, picture: &RgbImage, random: &mut Random) -> Result<Picture> {
+        let Augmentation { policy, small, .. } = self.augmentation;
+        let mut augmented = match policy {
+            Policy::None | Policy::Flip => self.transform.apply(picture)?,
+            Policy::Randaugment if !small => self.resized_crop(picture, random)?,
+            Policy::ResizedCrop => self.resized_crop(picture, random)?,
+            Policy::Crop | Policy::CropFlip | Policy::Randaugment => {
+                let padding = self.size().map(|edge| edge / PADDING);
+                let start = crop::draw_start(padding, random);
+                crop::padded_crop(&self.transform.apply(picture)?, padding, start)
+            }
+        };
+        let is_mirrored = !matches!(policy, Policy::None | Policy::Crop);
+        if is_mirrored && random.chance(0.5) {
+            crop::flip(&mut augmented);
+        }
+        if policy == Policy::Randaugment {
+            augmented = randaugment::randaugment(augmented, random);
+        }
+        Ok(augmented)
+    }
+
+    /// Returns a random part of `picture` at the model's size.
+    fn resized_crop(&self, picture: &RgbImage, random: &mut Random) -> Result<Picture> {
+        let size = [picture.height() as usize, picture.width() as usize];
+        if size.contains(&0) {
+            bail!("the image has {}x{} pixels", size[0], size[1]);
+        }
+        let part = cut(picture.into(), crop::draw_window(size, random));
+        let part = self.transform.in_channels(part);
+        Ok(resize(&part, self.size(), self.transform.interpolation()))
+    }
+}

@@ -1,0 +1,6 @@
+//! From a decoded image to a model's input: resizing and cropping as in Pillow and timm, augmentation, normalization.
+
+pub mod augment;
+pub mod eval;
+pub mod geometry;
+pub mod resize;
