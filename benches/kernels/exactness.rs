@@ -9,10 +9,10 @@ use resnet::infer::{Plan, Work};
 use resnet::model::{ModelConfig, ResNet};
 use resnet::nn::Parameters;
 use resnet::random::Random;
-use resnet_kernels::blocked::{blocks, from_planar, to_planar};
 use resnet_kernels::conv::{Algorithm, Convolution};
+use resnet_kernels::layout::{blocks, from_planar, to_planar};
 use resnet_kernels::simd::LANES;
-use resnet_kernels::{ConvGeometry, Held};
+use resnet_kernels::{ConvGeometry, OutputInit};
 use std::collections::HashMap;
 
 /// Maximum difference of logits, relative to the largest.
@@ -76,7 +76,7 @@ fn errors(shape: &ConvGeometry) -> Vec<f64> {
         let bias = vec![0.0; shape.out_channels];
         let convolution = Convolution::new(&weight, &bias, *shape, algorithm);
         let mut output = vec![[0.0; LANES]; blocks(shape.out_channels) * shape.out_pixels()];
-        convolution.run(1, &blocked, Held::Nothing, false, &mut output);
+        convolution.run(1, &blocked, OutputInit::Overwrite, false, &mut output);
         let mut planar = vec![0.0; exact.len()];
         to_planar(
             &output,
@@ -85,7 +85,7 @@ fn errors(shape: &ConvGeometry) -> Vec<f64> {
         );
         largest_error(&planar, &exact)
     };
-    Algorithm::fitting(shape).map(error).collect()
+    Algorithm::applicable(shape).map(error).collect()
 }
 
 fn largest_error(values: &[f32], exact: &[f64]) -> f64 {

@@ -1,7 +1,7 @@
 //! The limits of the machine.
 
 use rayon::prelude::*;
-use resnet_kernels::simd::{Job, LANES, Lane, Simd, dispatch};
+use resnet_kernels::simd::{ChannelBlock, Job, LANES, Simd, dispatch};
 use std::fmt;
 use std::hint::black_box;
 use std::time::Instant;
@@ -78,7 +78,7 @@ pub fn measure() -> Limits {
         rayon::broadcast(|_| dispatch(Sums));
     });
     let operations = 2 * threads * TURNS * CHAINS * LANES;
-    let memory: Vec<Lane> = vec![[1.0; LANES]; 4 << 20];
+    let memory: Vec<ChannelBlock> = vec![[1.0; LANES]; 4 << 20];
     let reading = fastest(|| {
         let sums = memory
             .par_chunks(memory.len().div_ceil(8 * threads))

@@ -16,7 +16,7 @@ mod speed;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use resnet_kernels::isa;
+use resnet_kernels::cpu;
 use shapes::Case;
 use std::process::ExitCode;
 
@@ -39,7 +39,7 @@ struct Options {
 fn main() -> Result<ExitCode> {
     let options = Options::parse();
     let name = std::env::var("RESNET_ISA").unwrap_or_default();
-    let isa = isa::select(&name)
+    let isa = cpu::select(&name)
         .map_err(anyhow::Error::msg)
         .context("RESNET_ISA")?;
     println!("{isa:?}, threads: {}\n", rayon::current_num_threads());

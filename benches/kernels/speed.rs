@@ -3,10 +3,9 @@
 use crate::limits::Limits;
 use crate::shapes::{self, Case};
 use anyhow::Result;
-use resnet_kernels::aligned::Lanes;
-use resnet_kernels::blocked::blocks;
 use resnet_kernels::conv::{Algorithm, Convolution, Products, choose};
-use resnet_kernels::{ConvGeometry, Held};
+use resnet_kernels::layout::{Buffer, blocks};
+use resnet_kernels::{ConvGeometry, OutputInit};
 use std::time::Instant;
 
 /// One algorithm at one shape.
@@ -35,8 +34,8 @@ fn sizes(shape: &ConvGeometry) -> [usize; 2] {
 
 /// Returns the number of multiplications of a convolution by an algorithm.
 fn products(shape: &ConvGeometry, algorithm: Algorithm) -> f64 {
-    let Products { weights, places } = algorithm.products(shape);
-    (weights * places * shape.in_channels / shape.groups * shape.out_channels) as f64
+    let Products { weights, positions } = algorithm.products(shape);
+    (weights * positions * shape.in_channels / shape.groups * shape.out_channels) as f64
 }
 
 /// Returns the number of lanes of a convolution's packed weights.
@@ -55,7 +54,7 @@ pub fn print(case: Case, rounds: usize, limits: &Limits) -> Result<Vec<String>> 
                 .map(|i| (i % 13) as f32 - 6.0)
                 .collect();
             let bias = vec![0.0; shape.out_channels];
-            let candidates = Algorithm::fitting(&shape).map(|algorithm| Candidate {
+            let candidates = Algorithm::applicable(&shape).map(|algorithm| Candidate {
                 convolution: Convolution::new(&weight, &bias, shape, algorithm),
                 algorithm,
                 seconds: Vec::new(),
@@ -69,7 +68,7 @@ pub fn print(case: Case, rounds: usize, limits: &Limits) -> Result<Vec<String>> 
             .max()
             .unwrap_or(0)
     };
-    let (mut input, mut output) = (Lanes::zeros(largest(0)), Lanes::zeros(largest(1)));
+    let (mut input, mut output) = (Buffer::zeros(largest(0)), Buffer::zeros(largest(1)));
     // All shapes are run before one is repeated, so that weights come from where they would in a network.
     for round in 0..=rounds {
         for (shape, candidates) in &mut all {
@@ -79,7 +78,7 @@ pub fn print(case: Case, rounds: usize, limits: &Limits) -> Result<Vec<String>> 
                 let (input, output) = (&mut input[..read], &mut output[..written]);
                 candidate
                     .convolution
-                    .run(case.batch, input, Held::Nothing, true, output);
+                    .run(case.batch, input, OutputInit::Overwrite, true, output);
                 if round > 0 {
                     candidate.seconds.push(start.elapsed().as_secs_f64());
                 }

@@ -25,7 +25,7 @@ use output::console::Console;
 use output::log::{self, LogFormat};
 use output::stdout::is_broken_pipe;
 use parser::{Cli, ColorChoice, Command, command};
-use resnet_kernels::isa;
+use resnet_kernels::cpu;
 use std::any::Any;
 use std::backtrace::Backtrace;
 use std::io;
@@ -39,7 +39,7 @@ pub fn main() -> ExitCode {
     let color = settle_colors(asked_for("--color").unwrap_or(ColorChoice::Auto));
     hold_panics(log);
     stop::survive_file_limits();
-    let isa = std::env::var_os("RESNET_ISA").map(|name| isa::select(&name.to_string_lossy()));
+    let isa = std::env::var_os("RESNET_ISA").map(|name| cpu::select(&name.to_string_lossy()));
     if let Some(Err(error)) = isa {
         let error = usage_error(
             format!("RESNET_ISA: {error}"),

@@ -1,6 +1,6 @@
 //! The text of `--version`: the release, the features built in and the instruction set in use.
 
-use resnet_kernels::isa;
+use resnet_kernels::cpu;
 use std::sync::LazyLock;
 
 /// Returns the release.
@@ -30,6 +30,6 @@ fn text() -> String {
     } else {
         features.join(", ")
     };
-    let isa = isa::current().name();
+    let isa = cpu::current().name();
     format!("{}\nfeatures: {features}\ninstruction set: {isa}", short())
 }

@@ -9,11 +9,10 @@ use crate::model::resnet::STEM_POOL;
 use anyhow::{Result, bail};
 use candle_core::{DType, Tensor};
 use rayon::prelude::*;
-use resnet_kernels::aligned::Lanes;
-use resnet_kernels::blocked::blocks;
 use resnet_kernels::conv::{Algorithm, Convolution, choose, stem};
-use resnet_kernels::shortcut::PaddedShortcut;
-use resnet_kernels::{ConvGeometry, Held, pool};
+use resnet_kernels::layout::{Buffer, blocks};
+use resnet_kernels::residual::PaddedShortcut;
+use resnet_kernels::{ConvGeometry, OutputInit, pool};
 
 /// Number of images from which Winograd's weight transform pays off: preparing the weights takes about as long as this
 /// number of images saves.
@@ -68,7 +67,7 @@ pub(super) fn compile(
         compiler.head(net)?;
     }
     let outputs = compiler.value.channels;
-    let buffers = vec![Lanes::default(); compiler.in_use.len()];
+    let buffers = vec![Buffer::default(); compiler.in_use.len()];
     let picture = [config.in_channels, height, width];
     Ok(Plan {
         steps: compiler.steps,
@@ -175,7 +174,7 @@ impl Compiler<'_> {
         };
         let operation = Operation::Convolution {
             convolution: self.convolution(path, layer, geometry, algorithm)?,
-            held: residual.map_or(Held::Nothing, |_| Held::Residual),
+            init: residual.map_or(OutputInit::Overwrite, |_| OutputInit::Residual),
             relu,
         };
         // The sum overwrites the residual, which nothing reads any more.
@@ -188,7 +187,7 @@ impl Compiler<'_> {
     /// Compiles the first convolution, which reads the images.
     fn stem(&mut self, layer: &ConvNorm) -> Result<()> {
         let geometry = self.geometry(layer)?;
-        if stem::fits(&geometry) {
+        if stem::applies(&geometry) {
             let convolution = self.convolution("conv1", layer, geometry, Algorithm::Stem)?;
             let stem = Operation::Stem(convolution);
             self.push("conv1".to_owned(), stem, out_shape(&geometry), &[]);
@@ -342,7 +341,7 @@ impl Compiler<'_> {
         };
         let operation = Operation::Convolution {
             convolution: Convolution::new(weight, &bias, geometry, Algorithm::Direct),
-            held: Held::Nothing,
+            init: OutputInit::Overwrite,
             relu: false,
         };
         self.push("fc".to_owned(), operation, out_shape(&geometry), &[]);

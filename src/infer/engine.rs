@@ -3,7 +3,7 @@
 use super::pass::{Pass, Wanted, of_net};
 use super::{Plan, Weights, Work};
 use crate::model::ResNet;
-use crate::ops::Form;
+use crate::ops::Backend;
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
 
@@ -62,7 +62,7 @@ impl Engine {
 
     /// Returns true if networks of `dtype` on `device` are compiled.
     pub fn compiles(dtype: DType, device: &Device) -> bool {
-        Form::on(dtype, device) == Form::Kernels
+        Backend::on(dtype, device) == Backend::Native
     }
 
     /// Checks that there is memory for a batch.

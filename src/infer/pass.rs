@@ -10,8 +10,7 @@ use super::plan::{Operation, Plan, Step, in_pool};
 use crate::model::resnet::pool;
 use crate::model::{ResNet, top_class};
 use candle_core::{DType, Device, Result, Tensor, bail};
-use resnet_kernels::aligned::Lanes;
-use resnet_kernels::blocked;
+use resnet_kernels::layout::{self, Buffer};
 use resnet_kernels::simd::LANES;
 
 /// Outputs that a pass returns besides the logits.
@@ -107,7 +106,7 @@ impl Plan {
         let channels = self.map[0];
         let mut features = vec![0.0; batch * channels];
         let lanes = &self.buffers[pool.output][..batch * pool.size];
-        blocked::to_planar(lanes, [batch, channels, 1], &mut features);
+        layout::to_planar(lanes, [batch, channels, 1], &mut features);
         Ok(features.into_iter().map(f64::from).collect())
     }
 
@@ -121,8 +120,8 @@ impl Plan {
         let [channels, height, width] = self.map;
         let pixels = height * width;
         let batch = logits.len() / self.outputs;
-        let map = &self.buffers[pool.input][..blocked::blocks(channels) * batch * pixels];
-        let mut scores = Lanes::zeros(classifier.size * batch * pixels);
+        let map = &self.buffers[pool.input][..layout::blocks(channels) * batch * pixels];
+        let mut scores = Buffer::zeros(classifier.size * batch * pixels);
         convolution.run_without_bias(batch * pixels, map, &mut scores);
         let pictures = logits.chunks_exact(self.outputs).enumerate();
         let heat = |(picture, logits)| {

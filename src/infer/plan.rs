@@ -5,11 +5,11 @@ use super::weights::{InNet, Weights};
 use crate::error::error_with_hint;
 use crate::model::ResNet;
 use candle_core::{Result, bail};
-use resnet_kernels::aligned::Lanes;
 use resnet_kernels::conv::{Convolution, stem};
-use resnet_kernels::shortcut::{PaddedShortcut, padded};
-use resnet_kernels::simd::{LANES, Lane};
-use resnet_kernels::{Held, PoolGeometry, blocked, isa, pool};
+use resnet_kernels::layout::Buffer;
+use resnet_kernels::residual::{PaddedShortcut, padded_shortcut};
+use resnet_kernels::simd::{ChannelBlock, LANES};
+use resnet_kernels::{OutputInit, PoolGeometry, cpu, layout, pool};
 use std::time::{Duration, Instant};
 
 /// Index of a buffer.
@@ -29,7 +29,7 @@ pub(super) enum Operation {
     Convolution {
         convolution: Convolution,
         /// Contents of the output buffer on entry.
-        held: Held,
+        init: OutputInit,
         relu: bool,
     },
     /// Max-pooling; `planes` counts blocks of channels.
@@ -49,7 +49,7 @@ pub(super) struct Step {
     pub operation: Operation,
     pub input: Slot,
     pub output: Slot,
-    /// Lanes of the output, for one image.
+    /// Channel blocks of the output, for one image.
     pub size: usize,
 }
 
@@ -84,15 +84,15 @@ impl Work {
 /// Runs `work` on one of the pool's threads, in the caller's instruction set, so that its short parallel sections need
 /// not wait for a handover.
 pub(super) fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    let isa = isa::current();
-    rayon::scope(|_| isa::with(isa, work))
+    let isa = cpu::current();
+    rayon::scope(|_| cpu::with(isa, work))
 }
 
 /// A network compiled for images of one size and any batch.
 #[derive(Debug)]
 pub struct Plan {
     pub(super) steps: Vec<Step>,
-    pub(super) buffers: Vec<Lanes>,
+    pub(super) buffers: Vec<Buffer>,
     /// Images in the layout that the stem reads.
     pub(super) stem: Vec<f32>,
     pub(super) picture: [usize; 3],
@@ -147,7 +147,7 @@ impl Plan {
         }
         let pictures: usize = self.picture.iter().product();
         let stem = match self.steps.first().map(|step| &step.operation) {
-            Some(Operation::Stem(convolution)) => stem::padded_len(convolution.geometry()),
+            Some(Operation::Stem(convolution)) => stem::expanded_len(convolution.geometry()),
             _ => 0,
         };
         (sizes.iter().sum::<usize>() * LANES + stem + pictures)
@@ -225,10 +225,10 @@ impl Plan {
             let target = &mut output[..batch * step.size];
             match &step.operation {
                 Operation::Enter { channels, pixels } => {
-                    blocked::from_planar(pictures, [batch, *channels, *pixels], target);
+                    layout::from_planar(pictures, [batch, *channels, *pixels], target);
                 }
                 Operation::Stem(convolution) => {
-                    convolution.run_on_pictures(batch, pictures, &mut self.stem, true, target);
+                    convolution.run_on_images(batch, pictures, &mut self.stem, true, target);
                 }
                 operation => {
                     operation.run(batch, &self.buffers[step.input], target);
@@ -238,26 +238,26 @@ impl Plan {
             observe(&step.path, start.elapsed());
         }
         let mut outputs = vec![0.0; batch * self.outputs];
-        let lanes = &self.buffers[last][..batch * blocked::blocks(self.outputs)];
-        blocked::to_planar(lanes, [batch, self.outputs, 1], &mut outputs);
+        let lanes = &self.buffers[last][..batch * layout::blocks(self.outputs)];
+        layout::to_planar(lanes, [batch, self.outputs, 1], &mut outputs);
         Ok(outputs)
     }
 }
 
 impl Operation {
-    fn run(&self, batch: usize, input: &[Lane], output: &mut [Lane]) {
+    fn run(&self, batch: usize, input: &[ChannelBlock], output: &mut [ChannelBlock]) {
         match self {
             // They read pictures.
             Self::Enter { .. } | Self::Stem(_) => {}
             Self::Convolution {
                 convolution,
-                held,
+                init,
                 relu,
             } => {
                 let geometry = convolution.geometry();
                 let image = geometry.height * geometry.width;
-                let input = &input[..batch * blocked::blocks(geometry.in_channels) * image];
-                convolution.run(batch, input, *held, *relu, output);
+                let input = &input[..batch * layout::blocks(geometry.in_channels) * image];
+                convolution.run(batch, input, *init, *relu, output);
             }
             Self::MaxPool(geometry) => {
                 let geometry = PoolGeometry {
@@ -265,11 +265,11 @@ impl Operation {
                     ..*geometry
                 };
                 let input = &input[..geometry.planes * geometry.height * geometry.width];
-                pool::maxima(input, &geometry, output);
+                pool::max_pool(input, &geometry, output);
             }
-            Self::PaddedShortcut(shape) => padded(batch, input, shape, output),
+            Self::PaddedShortcut(shape) => padded_shortcut(batch, input, shape, output),
             Self::AveragePool { pixels } => {
-                pool::means(&input[..output.len() * pixels], *pixels, output);
+                pool::avg_pool(&input[..output.len() * pixels], *pixels, output);
             }
         }
     }

@@ -1,10 +1,11 @@
 //! Batch norm over `[N, C, H, W]`: with the batch statistics in training, with fixed ones in evaluation.
 
 use super::record::{Computed, record3};
-use super::{Form, lanes, with_values};
+use super::{Backend, layout, with_values};
 use candle_core::{DType, Device, Result, Tensor, bail};
-use resnet_kernels::simd::Lane;
-use resnet_kernels::{blocked, norm};
+use resnet_kernels::layout::vector;
+use resnet_kernels::norm;
+use resnet_kernels::simd::ChannelBlock;
 
 /// Mean and biased variance of a batch, `[C]` each.
 #[derive(Debug, Clone)]
@@ -18,7 +19,7 @@ pub struct Statistics {
 impl Statistics {
     /// Converts the statistics of `channels` channels that the kernels computed, on the CPU.
     pub(crate) fn of_blocks(blocks: &[norm::Statistics], channels: usize) -> Result<Self> {
-        let of = |value: fn(&norm::Statistics) -> &Lane| {
+        let of = |value: fn(&norm::Statistics) -> &ChannelBlock| {
             let values: Vec<f32> = blocks.iter().flat_map(|block| *value(block)).collect();
             Tensor::from_slice(&values[..channels], channels, &Device::Cpu)
         };
@@ -33,12 +34,12 @@ impl Statistics {
 ///
 /// Returns an error for a batch with one value per channel, which would always be normalized to 0.
 pub fn train(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<(Tensor, Statistics)> {
-    train_as(Form::of(x), x, weight, bias, eps)
+    train_as(Backend::of(x), x, weight, bias, eps)
 }
 
-/// Implements [`train`] in the given form.
+/// Implements [`train`] by the given backend.
 pub fn train_as(
-    form: Form,
+    backend: Backend,
     x: &Tensor,
     weight: &Tensor,
     bias: &Tensor,
@@ -50,13 +51,13 @@ pub fn train_as(
             "batch norm cannot train on one value per channel (input [{n}, {c}, {h}, {w}]): use a larger batch or a larger input"
         );
     }
-    match form {
-        Form::Kernels => train_with_kernels(x, weight, bias, eps),
-        Form::Portable => train_portable(x, weight, bias, eps),
+    match backend {
+        Backend::Native => train_native(x, weight, bias, eps),
+        Backend::Candle => train_candle(x, weight, bias, eps),
     }
 }
 
-fn train_with_kernels(
+fn train_native(
     x: &Tensor,
     weight: &Tensor,
     bias: &Tensor,
@@ -64,36 +65,32 @@ fn train_with_kernels(
 ) -> Result<(Tensor, Statistics)> {
     let (n, c, h, w) = x.dims4()?;
     let shape = [n, c, h * w];
-    let input = lanes::entered(x)?;
+    let input = layout::to_blocked(x)?;
     let of_blocks = norm::statistics(&input, n * h * w);
     let statistics = Statistics::of_blocks(&of_blocks, c)?;
-    let weights = with_values(weight, blocked::vector)?;
-    let affine = norm::affine(
-        &of_blocks,
-        &weights,
-        &with_values(bias, blocked::vector)?,
-        eps,
-    );
-    let mut output = lanes::zeros(shape);
+    let weights = with_values(weight, vector)?;
+    let affine = norm::affine(&of_blocks, &weights, &with_values(bias, vector)?, eps);
+    let mut output = layout::zeros(shape);
     norm::apply(&input, &affine, None, false, &mut output);
     let output = record3(
         "batch_norm",
         [x, weight, bias],
-        Computed::Values(lanes::left(&output, shape), x.shape().clone()),
+        Computed::Values(layout::from_blocked(&output, shape), x.shape().clone()),
         move |[x, _, _], _, gradient| {
-            let (mut input, mut gradient) = (lanes::entered(x)?, lanes::entered(gradient)?);
+            let (mut input, mut gradient) = (layout::to_blocked(x)?, layout::to_blocked(gradient)?);
             let of_vectors =
                 norm::gradients(&mut input, &mut gradient, None, &of_blocks, &weights, eps);
             let [of_weight, of_bias] =
                 of_vectors.map(|values| Tensor::from_slice(&values[..c], c, x.device()));
-            let of_input = Tensor::from_vec(lanes::left(&input, shape), x.shape(), x.device())?;
+            let of_input =
+                Tensor::from_vec(layout::from_blocked(&input, shape), x.shape(), x.device())?;
             Ok([Some(of_input), Some(of_weight?), Some(of_bias?)])
         },
     )?;
     Ok((output, statistics))
 }
 
-fn train_portable(
+fn train_candle(
     x: &Tensor,
     weight: &Tensor,
     bias: &Tensor,

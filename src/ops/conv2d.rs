@@ -8,11 +8,11 @@
 //!   channels and batch exchanged.
 
 use super::record::{Computed, record2};
-use super::{Form, lanes, with_values};
+use super::{Backend, layout, with_values};
 use candle_core::{Result, Tensor, bail};
 use resnet_kernels::conv::stem;
-use resnet_kernels::conv::training::{self, Workspace};
-use resnet_kernels::{ConvGeometry, Held};
+use resnet_kernels::conv::{self, Workspace};
+use resnet_kernels::{ConvGeometry, OutputInit};
 
 /// Parameters of a convolution besides its weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,25 +43,28 @@ impl Default for Conv2dConfig {
 ///
 /// The gradient of an input that is not tracked (the images that the stem reads) is never computed.
 pub fn conv2d(x: &Tensor, weight: &Tensor, config: Conv2dConfig) -> Result<Tensor> {
-    conv2d_as(Form::of(x), x, weight, config)
+    conv2d_as(Backend::of(x), x, weight, config)
 }
 
-/// Implements [`conv2d`] in the given form.
-pub fn conv2d_as(form: Form, x: &Tensor, weight: &Tensor, config: Conv2dConfig) -> Result<Tensor> {
+/// Implements [`conv2d`] by the given backend.
+pub fn conv2d_as(
+    backend: Backend,
+    x: &Tensor,
+    weight: &Tensor,
+    config: Conv2dConfig,
+) -> Result<Tensor> {
     let geometry = geometry(x, weight, config)?;
-    let result = match form {
-        Form::Kernels => {
+    let result = match backend {
+        Backend::Native => {
             let shape = (
                 geometry.batch,
                 geometry.out_channels,
                 geometry.out_height(),
                 geometry.out_width(),
             );
-            Computed::Values(kernels_forward(x, weight, &geometry)?, shape.into())
+            Computed::Values(native_forward(x, weight, &geometry)?, shape.into())
         }
-        Form::Portable => {
-            Computed::Tensor(portable_forward(&x.detach(), &weight.detach(), config)?)
-        }
+        Backend::Candle => Computed::Tensor(candle_forward(&x.detach(), &weight.detach(), config)?),
     };
     record2(
         "conv2d",
@@ -69,19 +72,19 @@ pub fn conv2d_as(form: Form, x: &Tensor, weight: &Tensor, config: Conv2dConfig) 
         result,
         move |[x, weight], _, gradient| {
             let gradient = gradient.detach().contiguous()?;
-            let of_input = || match form {
-                Form::Kernels => {
-                    let values = kernels_grad_input(&gradient, weight, &geometry)?;
+            let of_input = || match backend {
+                Backend::Native => {
+                    let values = native_grad_input(&gradient, weight, &geometry)?;
                     Tensor::from_vec(values, x.shape(), x.device())
                 }
-                Form::Portable => portable_grad_input(&gradient, &weight.detach(), &geometry),
+                Backend::Candle => candle_grad_input(&gradient, &weight.detach(), &geometry),
             };
-            let of_weight = || match form {
-                Form::Kernels => {
-                    let values = kernels_grad_weight(x, &gradient, &geometry)?;
+            let of_weight = || match backend {
+                Backend::Native => {
+                    let values = native_grad_weight(x, &gradient, &geometry)?;
                     Tensor::from_vec(values, weight.shape(), weight.device())
                 }
-                Form::Portable => portable_grad_weight(&x.detach(), &gradient, &geometry),
+                Backend::Candle => candle_grad_weight(&x.detach(), &gradient, &geometry),
             };
             let input = x.track_op().then(of_input).transpose()?;
             let weight = weight.track_op().then(of_weight).transpose()?;
@@ -131,58 +134,58 @@ fn geometry(x: &Tensor, weight: &Tensor, config: Conv2dConfig) -> Result<ConvGeo
     Ok(geometry)
 }
 
-fn kernels_forward(x: &Tensor, weight: &Tensor, geometry: &ConvGeometry) -> Result<Vec<f32>> {
+fn native_forward(x: &Tensor, weight: &Tensor, geometry: &ConvGeometry) -> Result<Vec<f32>> {
     let shape = [geometry.batch, geometry.out_channels, geometry.out_pixels()];
-    let (mut output, workspace) = (lanes::zeros(shape), &mut Workspace::default());
+    let (mut output, workspace) = (layout::zeros(shape), &mut Workspace::default());
     if output.is_empty() {
         return Ok(Vec::new());
     }
     with_values(weight, |weight| {
-        if stem::fits(geometry) {
+        if stem::applies(geometry) {
             return with_values(x, |x| {
-                training::forward_on_pictures(x, weight, geometry, workspace, &mut output);
+                conv::forward_on_images(x, weight, geometry, workspace, &mut output);
             });
         }
-        let x = lanes::entered(x)?;
-        training::forward(&x, weight, geometry, workspace, &mut output);
+        let x = layout::to_blocked(x)?;
+        conv::forward(&x, weight, geometry, workspace, &mut output);
         Ok(())
     })??;
-    Ok(lanes::left(&output, shape))
+    Ok(layout::from_blocked(&output, shape))
 }
 
-fn kernels_grad_input(
+fn native_grad_input(
     gradient: &Tensor,
     weight: &Tensor,
     geometry: &ConvGeometry,
 ) -> Result<Vec<f32>> {
     let pixels = geometry.height * geometry.width;
     let shape = [geometry.batch, geometry.in_channels, pixels];
-    let (mut result, workspace) = (lanes::zeros(shape), &mut Workspace::default());
+    let (mut result, workspace) = (layout::zeros(shape), &mut Workspace::default());
     if result.is_empty() {
         return Ok(Vec::new());
     }
-    let gradient = lanes::entered(gradient)?;
+    let gradient = layout::to_blocked(gradient)?;
     with_values(weight, |weight| {
-        training::grad_input(
+        conv::grad_input(
             &gradient,
             weight,
             geometry,
-            Held::Nothing,
+            OutputInit::Overwrite,
             workspace,
             &mut result,
         );
     })?;
-    Ok(lanes::left(&result, shape))
+    Ok(layout::from_blocked(&result, shape))
 }
 
-fn kernels_grad_weight(x: &Tensor, gradient: &Tensor, geometry: &ConvGeometry) -> Result<Vec<f32>> {
-    let (x, gradient) = (lanes::entered(x)?, lanes::entered(gradient)?);
+fn native_grad_weight(x: &Tensor, gradient: &Tensor, geometry: &ConvGeometry) -> Result<Vec<f32>> {
+    let (x, gradient) = (layout::to_blocked(x)?, layout::to_blocked(gradient)?);
     let (mut result, workspace) = (vec![0.0; geometry.weights()], &mut Workspace::default());
-    training::grad_weight(&x, &gradient, geometry, workspace, &mut result);
+    conv::grad_weight(&x, &gradient, geometry, workspace, &mut result);
     Ok(result)
 }
 
-fn portable_forward(x: &Tensor, weight: &Tensor, config: Conv2dConfig) -> Result<Tensor> {
+fn candle_forward(x: &Tensor, weight: &Tensor, config: Conv2dConfig) -> Result<Tensor> {
     let Conv2dConfig {
         stride,
         padding,
@@ -194,7 +197,7 @@ fn portable_forward(x: &Tensor, weight: &Tensor, config: Conv2dConfig) -> Result
     })
 }
 
-fn portable_grad_input(
+fn candle_grad_input(
     gradient: &Tensor,
     weight: &Tensor,
     geometry: &ConvGeometry,
@@ -245,7 +248,7 @@ fn spread(gradient: &Tensor, geometry: &ConvGeometry) -> Result<Tensor> {
             .pad_with_zeros(dim + 1, 0, stride - 1)?;
         dims.remove(dim + 1);
         dims[dim] *= stride;
-        let wanted = length + 2 * padding + 1 - geometry.reach();
+        let wanted = length + 2 * padding + 1 - geometry.effective_kernel_size();
         result = with_zeros
             .reshape(dims.as_slice())?
             .narrow(dim, 0, wanted)?;
@@ -253,7 +256,7 @@ fn spread(gradient: &Tensor, geometry: &ConvGeometry) -> Result<Tensor> {
     result.contiguous()
 }
 
-fn portable_grad_weight(x: &Tensor, gradient: &Tensor, geometry: &ConvGeometry) -> Result<Tensor> {
+fn candle_grad_weight(x: &Tensor, gradient: &Tensor, geometry: &ConvGeometry) -> Result<Tensor> {
     let ConvGeometry {
         kernel,
         stride,

@@ -4,7 +4,7 @@
 //! PyTorch.
 
 use super::record::{Computed, record1};
-use super::{Form, lanes};
+use super::{Backend, layout};
 use candle_core::{D, DType, Result, Tensor, bail};
 use resnet_kernels::{PoolGeometry, pool};
 
@@ -12,12 +12,12 @@ use resnet_kernels::{PoolGeometry, pool};
 ///
 /// Returns an error if the window does not fit or the padding is more than half of it.
 pub fn max_pool2d(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
-    max_pool2d_as(Form::of(x), x, kernel, stride, padding)
+    max_pool2d_as(Backend::of(x), x, kernel, stride, padding)
 }
 
-/// Implements [`max_pool2d`] in the given form.
+/// Implements [`max_pool2d`] by the given backend.
 pub fn max_pool2d_as(
-    form: Form,
+    backend: Backend,
     x: &Tensor,
     kernel: usize,
     stride: usize,
@@ -30,43 +30,43 @@ pub fn max_pool2d_as(
         );
     }
     let geometry = pool::geometry([c, h, w], [kernel, stride, padding]);
-    match form {
-        Form::Kernels => {
+    match backend {
+        Backend::Native => {
             let geometry = PoolGeometry {
                 planes: n * geometry.planes,
                 ..geometry
             };
-            with_kernels(x, geometry)
+            native(x, geometry)
         }
-        Form::Portable => portable(x, &geometry),
+        Backend::Candle => candle(x, &geometry),
     }
 }
 
 /// Pools with the kernels; `geometry.planes` counts images times blocks of channels.
-fn with_kernels(x: &Tensor, geometry: PoolGeometry) -> Result<Tensor> {
+fn native(x: &Tensor, geometry: PoolGeometry) -> Result<Tensor> {
     let (n, c, h, w) = x.dims4()?;
     let (out_height, out_width) = (geometry.out_height(), geometry.out_width());
     let outputs = [n, c, out_height * out_width];
-    let mut maxima = lanes::zeros(outputs);
-    pool::maxima(&lanes::entered(x)?, &geometry, &mut maxima);
+    let mut maxima = layout::zeros(outputs);
+    pool::max_pool(&layout::to_blocked(x)?, &geometry, &mut maxima);
     let shape = (n, c, out_height, out_width).into();
-    let result = Computed::Values(lanes::left(&maxima, outputs), shape);
+    let result = Computed::Values(layout::from_blocked(&maxima, outputs), shape);
     record1("max_pool2d", x, result, move |[x], output, gradient| {
         let [input, output, gradient] = [
-            lanes::entered(x)?,
-            lanes::entered(output)?,
-            lanes::entered(gradient)?,
+            layout::to_blocked(x)?,
+            layout::to_blocked(output)?,
+            layout::to_blocked(gradient)?,
         ];
-        let mut result = lanes::zeros([n, c, h * w]);
-        pool::grad_maxima(&input, &output, &gradient, &geometry, &mut result);
-        let values = lanes::left(&result, [n, c, h * w]);
+        let mut result = layout::zeros([n, c, h * w]);
+        pool::grad_max_pool(&input, &output, &gradient, &geometry, &mut result);
+        let values = layout::from_blocked(&result, [n, c, h * w]);
         Ok([Some(Tensor::from_vec(values, (n, c, h, w), x.device())?)])
     })
 }
 
 /// Gathers the windows along a dimension of their own and takes the first maximum; candle provides the gradients of all
 /// steps.
-fn portable(x: &Tensor, geometry: &PoolGeometry) -> Result<Tensor> {
+fn candle(x: &Tensor, geometry: &PoolGeometry) -> Result<Tensor> {
     let (n, c, h, w) = x.dims4()?;
     let (out_height, out_width, kernel) =
         (geometry.out_height(), geometry.out_width(), geometry.kernel);

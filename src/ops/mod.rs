@@ -1,39 +1,39 @@
-//! Differentiable operations in two forms that tests hold equal: one over [`resnet_kernels`] for f32 on the CPU, and a
-//! *portable* one made of candle's tensor operations for every device and dtype (including f64, the reference).
+//! Differentiable operations by two backends that tests hold equal: [`resnet_kernels`] for f32 on the CPU, and candle's
+//! tensor operations for every device and dtype (including f64, the reference).
 //!
 //! Each operation here converts its tensors to the layout of the kernels and back. The compiled passes of
 //! [`crate::infer`] and [`crate::step`], which predict and train, stay in that layout.
 
 pub mod batch_norm;
 pub mod conv2d;
-mod lanes;
+mod layout;
 pub mod max_pool;
-pub mod optimiser;
+pub mod optimizer;
 mod record;
 pub mod relu;
 
 use candle_core::{CpuStorage, DType, Device, Result, Storage, Tensor, bail};
 
-/// The form of an operation.
+/// What computes an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum Backend {
     /// Over [`resnet_kernels`]: f32 on the CPU.
-    Kernels,
+    Native,
     /// Made of candle's tensor operations: any device, any dtype.
-    Portable,
+    Candle,
 }
 
-impl Form {
-    /// Returns the form for tensors like `x`.
+impl Backend {
+    /// Returns the backend for tensors like `x`.
     pub fn of(x: &Tensor) -> Self {
         Self::on(x.dtype(), x.device())
     }
 
-    /// Returns the form for tensors of `dtype` on `device`.
+    /// Returns the backend for tensors of `dtype` on `device`.
     pub fn on(dtype: DType, device: &Device) -> Self {
         match (device, dtype) {
-            (Device::Cpu, DType::F32) => Self::Kernels,
-            _ => Self::Portable,
+            (Device::Cpu, DType::F32) => Self::Native,
+            _ => Self::Candle,
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use std::fs;
 
-use resnet_kernels::isa;
+use resnet_kernels::cpu;
 
 /// Returns the program, the instruction set, the threads and the system; `device` is the device that ran the model.
 pub fn environment(device: &str) -> Vec<(&'static str, String)> {
     let mut facts = vec![
         ("resnet", env!("CARGO_PKG_VERSION").to_owned()),
         ("device", device.to_owned()),
-        ("instruction set", isa::current().name().to_owned()),
+        ("instruction set", cpu::current().name().to_owned()),
         ("threads", rayon::current_num_threads().to_string()),
         (
             "system",

@@ -3,11 +3,11 @@
 use super::layer::{Layer, Named, Source};
 use crate::model::block::{Block as Module, Shortcut as Way};
 use candle_core::Result;
-use resnet_kernels::Held;
-use resnet_kernels::aligned::Lanes;
-use resnet_kernels::conv::training::Workspace;
-use resnet_kernels::shortcut::{PaddedShortcut, grad_padded, padded};
-use resnet_kernels::simd::Lane;
+use resnet_kernels::OutputInit;
+use resnet_kernels::conv::Workspace;
+use resnet_kernels::layout::Buffer;
+use resnet_kernels::residual::{PaddedShortcut, grad_padded_shortcut, padded_shortcut};
+use resnet_kernels::simd::ChannelBlock;
 
 /// A block with the values that its gradients need.
 #[derive(Debug)]
@@ -23,18 +23,18 @@ enum Shortcut {
     None,
     Identity,
     Projection(Box<Layer>),
-    Padded(PaddedShortcut, Lanes),
+    Padded(PaddedShortcut, Buffer),
 }
 
 /// Memory for gradients that are passed from block to block.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
     /// Gradient of the block's output; in the end that of its input.
-    pub gradient: Lanes,
+    pub gradient: Buffer,
     /// Gradient of a layer's input.
-    spare: Lanes,
+    spare: Buffer,
     /// Gradient of the input through the shortcut.
-    side: Lanes,
+    side: Buffer,
 }
 
 impl Block {
@@ -60,7 +60,7 @@ impl Block {
                     size: [height, width],
                     stride: *stride,
                 };
-                Shortcut::Padded(shortcut, Lanes::default())
+                Shortcut::Padded(shortcut, Buffer::default())
             }
         };
         Ok(Self {
@@ -80,14 +80,14 @@ impl Block {
     }
 
     /// Returns the output of the last forward pass over `batch` images.
-    pub fn output(&self, batch: usize) -> &[Lane] {
+    pub fn output(&self, batch: usize) -> &[ChannelBlock] {
         self.last().output(batch)
     }
 
     pub fn forward(
         &mut self,
         batch: usize,
-        input: &[Lane],
+        input: &[ChannelBlock],
         workspace: &mut Workspace,
     ) -> Result<()> {
         let residual = match &mut self.shortcut {
@@ -98,9 +98,9 @@ impl Block {
                 Some(layer.output(batch))
             }
             Shortcut::Padded(shortcut, buffer) => {
-                let lanes = shortcut.out_lanes(batch);
+                let lanes = shortcut.out_blocks(batch);
                 buffer.reserve(lanes);
-                padded(batch, input, shortcut, &mut buffer[..lanes]);
+                padded_shortcut(batch, input, shortcut, &mut buffer[..lanes]);
                 Some(&buffer[..lanes])
             }
         };
@@ -115,7 +115,7 @@ impl Block {
             self.layers[..last].iter_mut().for_each(Layer::release);
             match &mut self.shortcut {
                 Shortcut::Projection(layer) => layer.release(),
-                Shortcut::Padded(_, buffer) => *buffer = Lanes::default(),
+                Shortcut::Padded(_, buffer) => *buffer = Buffer::default(),
                 Shortcut::None | Shortcut::Identity => {}
             }
         }
@@ -132,7 +132,7 @@ impl Block {
     pub fn backward(
         &mut self,
         batch: usize,
-        input: &[Lane],
+        input: &[ChannelBlock],
         wants_input: bool,
         buffers: &mut Buffers,
         workspace: &mut Workspace,
@@ -153,12 +153,12 @@ impl Block {
                 layer.grad_norm(batch, &mut gradient[..lanes], false, gradients)?;
                 layer.grad_weight(batch, Source::Blocks(input), workspace, gradients)?;
                 if wants_input {
-                    layer.grad_input(batch, Held::Nothing, workspace, side)?;
+                    layer.grad_input(batch, OutputInit::Overwrite, workspace, side)?;
                 }
             }
             Shortcut::Padded(shortcut, _) => {
                 side.reserve(in_lanes);
-                grad_padded(batch, &gradient[..lanes], shortcut, &mut side[..in_lanes]);
+                grad_padded_shortcut(batch, &gradient[..lanes], shortcut, &mut side[..in_lanes]);
             }
         }
         for i in (0..=last).rev() {
@@ -167,21 +167,21 @@ impl Block {
             let source = before.last().map_or(input, |layer| layer.output(batch));
             layer.grad_weight(batch, Source::Blocks(source), workspace, gradients)?;
             if let Some(before) = before.last_mut() {
-                layer.grad_input(batch, Held::Nothing, workspace, spare)?;
+                layer.grad_input(batch, OutputInit::Overwrite, workspace, spare)?;
                 let lanes = before.lanes(batch);
                 before.grad_norm(batch, &mut spare[..lanes], true, gradients)?;
             } else if wants_input {
                 // The gradient through the shortcut is accumulated in place.
                 match self.shortcut {
                     Shortcut::None => {
-                        layer.grad_input(batch, Held::Nothing, workspace, spare)?;
+                        layer.grad_input(batch, OutputInit::Overwrite, workspace, spare)?;
                         std::mem::swap(gradient, spare);
                     }
                     Shortcut::Identity => {
-                        layer.grad_input(batch, Held::Residual, workspace, gradient)?;
+                        layer.grad_input(batch, OutputInit::Residual, workspace, gradient)?;
                     }
                     Shortcut::Projection(_) | Shortcut::Padded(..) => {
-                        layer.grad_input(batch, Held::Residual, workspace, side)?;
+                        layer.grad_input(batch, OutputInit::Residual, workspace, side)?;
                         std::mem::swap(gradient, side);
                     }
                 }

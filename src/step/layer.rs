@@ -4,13 +4,12 @@ use crate::model::block::ConvNorm;
 use crate::ops::batch_norm::Statistics as Batch;
 use crate::ops::with_values;
 use candle_core::{Device, Result, Tensor, bail};
-use resnet_kernels::aligned::Lanes;
-use resnet_kernels::blocked::{self, blocks};
-use resnet_kernels::conv::stem_gradient;
-use resnet_kernels::conv::training::{self, Workspace};
+use resnet_kernels::conv::stem;
+use resnet_kernels::conv::{self, Workspace};
+use resnet_kernels::layout::{self, Buffer, blocks};
 use resnet_kernels::norm::{self, Affine, Statistics};
-use resnet_kernels::simd::Lane;
-use resnet_kernels::{ConvGeometry, Held};
+use resnet_kernels::simd::ChannelBlock;
+use resnet_kernels::{ConvGeometry, OutputInit};
 
 /// The input of a layer.
 #[derive(Clone, Copy)]
@@ -18,7 +17,7 @@ pub(super) enum Source<'a> {
     /// Images `[N, C, H, W]` with few channels.
     Pictures(&'a [f32]),
     /// Blocked values, `[C / 16, N, H, W, 16]`.
-    Blocks(&'a [Lane]),
+    Blocks(&'a [ChannelBlock]),
 }
 
 /// A convolution and its batch norm, with the values that their gradients need.
@@ -32,9 +31,9 @@ pub(super) struct Layer {
     /// True if the layer is trained; otherwise it runs in evaluation mode.
     pub learns: bool,
     /// Output of the convolution; after [`Layer::grad_norm`], its gradient.
-    convolved: Lanes,
+    convolved: Buffer,
     /// Output of the layer.
-    output: Lanes,
+    output: Buffer,
     statistics: Vec<Statistics>,
 }
 
@@ -55,8 +54,8 @@ impl Layer {
             module: module.clone(),
             geometry,
             learns,
-            convolved: Lanes::default(),
-            output: Lanes::default(),
+            convolved: Buffer::default(),
+            output: Buffer::default(),
             statistics: Vec::new(),
         })
     }
@@ -80,7 +79,7 @@ impl Layer {
     }
 
     /// Returns the output of the last forward pass over `batch` images.
-    pub fn output(&self, batch: usize) -> &[Lane] {
+    pub fn output(&self, batch: usize) -> &[ChannelBlock] {
         &self.output[..self.lanes(batch)]
     }
 
@@ -94,7 +93,7 @@ impl Layer {
         &mut self,
         batch: usize,
         source: Source,
-        residual: Option<&[Lane]>,
+        residual: Option<&[ChannelBlock]>,
         relu: bool,
         workspace: &mut Workspace,
     ) -> Result<()> {
@@ -112,10 +111,10 @@ impl Layer {
         let convolved = &mut self.convolved[..lanes];
         with_values(self.module.conv.weight(), |weight| match source {
             Source::Pictures(pictures) => {
-                training::forward_on_pictures(pictures, weight, &geometry, workspace, convolved);
+                conv::forward_on_images(pictures, weight, &geometry, workspace, convolved);
             }
             Source::Blocks(input) => {
-                training::forward(input, weight, &geometry, workspace, convolved);
+                conv::forward(input, weight, &geometry, workspace, convolved);
             }
         })?;
         let affine = if self.learns {
@@ -136,14 +135,14 @@ impl Layer {
         norm::apply(&self.convolved[..lanes], &affine, residual, relu, output);
         if !self.learns {
             // No gradient will need it.
-            self.convolved = Lanes::default();
+            self.convolved = Buffer::default();
         }
         Ok(())
     }
 
     /// Releases the output, which nothing reads any more.
     pub fn release(&mut self) {
-        self.output = Lanes::default();
+        self.output = Buffer::default();
     }
 
     fn move_running(&self, pixels: usize) -> Result<()> {
@@ -158,7 +157,7 @@ impl Layer {
     pub fn grad_norm(
         &mut self,
         batch: usize,
-        gradient: &mut [Lane],
+        gradient: &mut [ChannelBlock],
         masked: bool,
         gradients: &mut Named,
     ) -> Result<()> {
@@ -196,10 +195,10 @@ impl Layer {
         let mut result = vec![0.0; geometry.weights()];
         match source {
             Source::Pictures(_) => {
-                stem_gradient::grad_weight_on_pictures(workspace, gradient, &geometry, &mut result);
+                stem::grad_weight_on_images(workspace, gradient, &geometry, &mut result);
             }
             Source::Blocks(input) => {
-                training::grad_weight(input, gradient, &geometry, workspace, &mut result);
+                conv::grad_weight(input, gradient, &geometry, workspace, &mut result);
             }
         }
         let shape = self.module.conv.weight().shape();
@@ -212,9 +211,9 @@ impl Layer {
     pub fn grad_input(
         &self,
         batch: usize,
-        held: Held,
+        init: OutputInit,
         workspace: &mut Workspace,
-        result: &mut Lanes,
+        result: &mut Buffer,
     ) -> Result<()> {
         let geometry = self.of(batch);
         let lanes = blocks(geometry.in_channels) * batch * geometry.height * geometry.width;
@@ -222,12 +221,12 @@ impl Layer {
         let result = &mut result[..lanes];
         let gradient = &self.convolved[..self.lanes(batch)];
         with_values(self.module.conv.weight(), |weight| {
-            training::grad_input(gradient, weight, &geometry, held, workspace, result);
+            conv::grad_input(gradient, weight, &geometry, init, workspace, result);
         })
     }
 }
 
 /// Returns the values of a vector, sixteen per lane.
-fn lanes_of(vector: &Tensor) -> Result<Vec<Lane>> {
-    with_values(vector, blocked::vector)
+fn lanes_of(vector: &Tensor) -> Result<Vec<ChannelBlock>> {
+    with_values(vector, layout::vector)
 }

@@ -15,12 +15,11 @@ use block::{Block, Buffers};
 use candle_core::{Result, Tensor, bail};
 use layer::{Layer, Source};
 use resnet_kernels::PoolGeometry;
-use resnet_kernels::aligned::Lanes;
-use resnet_kernels::blocked::{self, blocks};
+use resnet_kernels::conv::Workspace;
 use resnet_kernels::conv::stem;
-use resnet_kernels::conv::training::Workspace;
+use resnet_kernels::layout::{self, Buffer, blocks};
 use resnet_kernels::pool;
-use resnet_kernels::simd::Lane;
+use resnet_kernels::simd::ChannelBlock;
 
 /// The body of a network, ready to train on images of one size.
 #[derive(Debug)]
@@ -28,11 +27,11 @@ pub struct Step {
     /// Channels, height and width of an image.
     picture: [usize; 3],
     /// Images in the layout of the kernels, if the stem does not read them directly.
-    entered: Lanes,
+    blocked_images: Buffer,
     stem: Layer,
     pool: Option<Pool>,
     blocks: Vec<Block>,
-    means: Lanes,
+    means: Buffer,
     /// Number of images in the last forward pass.
     batch: usize,
     workspace: Workspace,
@@ -43,9 +42,9 @@ pub struct Step {
 struct Pool {
     /// Shapes for one image.
     geometry: PoolGeometry,
-    output: Lanes,
+    output: Buffer,
     /// Gradient of its input.
-    gradient: Lanes,
+    gradient: Buffer,
 }
 
 impl Pool {
@@ -80,8 +79,8 @@ impl Step {
             shape = [channels, geometry.out_height(), geometry.out_width()];
             Pool {
                 geometry,
-                output: Lanes::default(),
-                gradient: Lanes::default(),
+                output: Buffer::default(),
+                gradient: Buffer::default(),
             }
         });
         let mut built = Vec::new();
@@ -96,11 +95,11 @@ impl Step {
         }
         Ok(Self {
             picture,
-            entered: Lanes::default(),
+            blocked_images: Buffer::default(),
             stem,
             pool,
             blocks: built,
-            means: Lanes::default(),
+            means: Buffer::default(),
             batch: 0,
             workspace: Workspace::default(),
             buffers: Buffers::default(),
@@ -129,14 +128,15 @@ impl Step {
         }
         let batch = pictures.len() / size;
         self.batch = batch;
-        let source = if stem::fits(&self.stem.of(1)) {
+        let source = if stem::applies(&self.stem.of(1)) {
             Source::Pictures(pictures)
         } else {
-            self.entered
+            self.blocked_images
                 .reserve(blocks(channels) * batch * height * width);
-            let entered = &mut self.entered[..blocks(channels) * batch * height * width];
-            blocked::from_planar(pictures, [batch, channels, height * width], entered);
-            Source::Blocks(entered)
+            let blocked_images =
+                &mut self.blocked_images[..blocks(channels) * batch * height * width];
+            layout::from_planar(pictures, [batch, channels, height * width], blocked_images);
+            Source::Blocks(blocked_images)
         };
         self.stem
             .forward(batch, source, None, true, &mut self.workspace)?;
@@ -144,7 +144,7 @@ impl Step {
             let lanes = pool.lanes(batch);
             pool.output.reserve(lanes);
             let geometry = pool.of(batch);
-            pool::maxima(
+            pool::max_pool(
                 self.stem.output(batch),
                 &geometry,
                 &mut pool.output[..lanes],
@@ -166,9 +166,9 @@ impl Step {
         let [features, height, width] = self.features();
         let lanes = blocks(features) * batch;
         self.means.reserve(lanes);
-        pool::means(output, height * width, &mut self.means[..lanes]);
+        pool::avg_pool(output, height * width, &mut self.means[..lanes]);
         let mut result = vec![0.0; batch * features];
-        blocked::to_planar(&self.means[..lanes], [batch, features, 1], &mut result);
+        layout::to_planar(&self.means[..lanes], [batch, features, 1], &mut result);
         Ok(result)
     }
 
@@ -203,10 +203,10 @@ impl Step {
             ..
         } = self;
         let lanes = blocks(features) * batch;
-        blocked::from_planar(gradient, [batch, features, 1], &mut means[..lanes]);
+        layout::from_planar(gradient, [batch, features, 1], &mut means[..lanes]);
         buffers.gradient.reserve(lanes * height * width);
         let spread = &mut buffers.gradient[..lanes * height * width];
-        pool::grad_means(&means[..lanes], height * width, spread);
+        pool::grad_avg_pool(&means[..lanes], height * width, spread);
         let mut gradients = Vec::new();
         for i in (0..built.len()).rev() {
             let (before, rest) = built.split_at_mut(i);
@@ -233,7 +233,7 @@ impl Step {
             pool.gradient.reserve(lanes);
             let geometry = pool.of(batch);
             let of_input = &mut pool.gradient[..lanes];
-            pool::grad_maxima(
+            pool::grad_max_pool(
                 stem.output(batch),
                 &pool.output[..out_lanes],
                 &buffers.gradient[..out_lanes],
@@ -244,11 +244,11 @@ impl Step {
         } else {
             stem.grad_norm(batch, &mut buffers.gradient[..lanes], true, &mut gradients)?;
         }
-        let source = if stem::fits(&stem.of(1)) {
+        let source = if stem::applies(&stem.of(1)) {
             Source::Pictures(&[])
         } else {
             let [channels, height, width] = self.picture;
-            Source::Blocks(&self.entered[..blocks(channels) * batch * height * width])
+            Source::Blocks(&self.blocked_images[..blocks(channels) * batch * height * width])
         };
         stem.grad_weight(batch, source, workspace, &mut gradients)?;
         Ok(gradients)
@@ -261,7 +261,7 @@ fn input_of<'a>(
     stem: &'a Layer,
     pool: Option<&'a Pool>,
     batch: usize,
-) -> &'a [Lane] {
+) -> &'a [ChannelBlock] {
     match (before.last(), pool) {
         (Some(block), _) => block.output(batch),
         (None, Some(pool)) => &pool.output[..pool.lanes(batch)],

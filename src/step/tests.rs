@@ -4,7 +4,7 @@ use super::*;
 use crate::model::{ModelConfig, ShortcutKind, StridePlacement};
 use crate::nn::Parameters;
 use candle_core::{DType, Device, Var};
-use resnet_kernels::isa;
+use resnet_kernels::cpu;
 use std::collections::HashMap;
 
 fn narrow(name: &str) -> ModelConfig {
@@ -163,11 +163,11 @@ fn a_step_gives_the_gradients_of_autograd_for_every_kind_of_net() {
             .iter()
             .map(|(_, variable)| variable.as_detached_tensor().copy().unwrap())
             .collect();
-        for isa in isa::available() {
+        for isa in cpu::available() {
             for ((_, variable), start) in parameters.all().iter().zip(&start) {
                 variable.set(start).unwrap();
             }
-            isa::with(isa, || {
+            cpu::with(isa, || {
                 let rounded = by_autograd(&config, &parameters, &x, &weights, DType::F32, frozen);
                 let size = [height, width];
                 let ours = by_step(&net, &parameters, &values, &weights, size, frozen);

@@ -10,20 +10,19 @@
     reason = "code that is not inlined into a function of an instruction set is compiled without that set"
 )]
 
-pub mod aligned;
-pub mod blocked;
 pub mod conv;
-pub mod geometry;
-pub mod isa;
+pub mod cpu;
+pub mod layout;
 pub mod norm;
-pub mod optimiser;
+pub mod optimizer;
 pub mod pool;
-pub mod shortcut;
+pub mod residual;
 pub mod simd;
 mod tile;
 
-pub use geometry::{ConvGeometry, PoolGeometry};
-pub use tile::Held;
+pub use conv::ConvGeometry;
+pub use pool::PoolGeometry;
+pub use tile::OutputInit;
 
 /// The README's example, compiled.
 #[cfg(doctest)]

@@ -1,10 +1,46 @@
 //! Pooling in the blocked layout, `[C / 16, N, H, W, 16]`.
 
-use super::PoolGeometry;
-use super::blocked::blocks;
-use super::simd::{Job, LANES, Lane, Simd, dispatch};
+use crate::layout::blocks;
+use crate::simd::{ChannelBlock, Job, LANES, Simd, dispatch};
 use rayon::prelude::*;
 use std::ops::Range;
+
+/// The shapes of a pooling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolGeometry {
+    /// Number of images times blocks of channels.
+    pub planes: usize,
+    /// Height of a plane.
+    pub height: usize,
+    /// Width of a plane.
+    pub width: usize,
+    /// Height and width of the window.
+    pub kernel: usize,
+    /// Stride of both axes.
+    pub stride: usize,
+    /// Padding of both axes, which never contributes a maximum.
+    pub padding: usize,
+}
+
+impl PoolGeometry {
+    /// Returns the height of an output plane.
+    pub fn out_height(&self) -> usize {
+        (self.height + 2 * self.padding - self.kernel) / self.stride + 1
+    }
+
+    /// Returns the width of an output plane.
+    pub fn out_width(&self) -> usize {
+        (self.width + 2 * self.padding - self.kernel) / self.stride + 1
+    }
+    /// Returns the input positions under output `position` of one axis with `length` positions.
+    pub fn window(&self, position: usize, length: usize) -> Range<usize> {
+        let start = position * self.stride;
+        let end = (start + self.kernel)
+            .saturating_sub(self.padding)
+            .min(length);
+        start.saturating_sub(self.padding)..end
+    }
+}
 
 /// Returns the geometry of pooling an image with these channels, height and width by windows of kernel, stride and
 /// padding.
@@ -24,8 +60,8 @@ pub fn geometry(
 
 /// Computes the maxima of windows; `geometry.planes` counts images times blocks of channels. NaN wins against every
 /// number, padding never wins.
-pub fn maxima(input: &[Lane], geometry: &PoolGeometry, output: &mut [Lane]) {
-    struct Maxima<'a>(&'a [Lane], &'a PoolGeometry, &'a mut [Lane]);
+pub fn max_pool(input: &[ChannelBlock], geometry: &PoolGeometry, output: &mut [ChannelBlock]) {
+    struct Maxima<'a>(&'a [ChannelBlock], &'a PoolGeometry, &'a mut [ChannelBlock]);
     impl Job for Maxima<'_> {
         type Output = ();
         fn run<S: Simd>(self, simd: S) {
@@ -39,7 +75,7 @@ pub fn maxima(input: &[Lane], geometry: &PoolGeometry, output: &mut [Lane]) {
                 let plane = &input[plane_number * plane..][..plane];
                 simd.vectorize(
                     #[inline(always)]
-                    || line_of_maxima(simd, plane, geometry, row, output),
+                    || max_pool_line(simd, plane, geometry, row, output),
                 );
             });
         }
@@ -48,12 +84,12 @@ pub fn maxima(input: &[Lane], geometry: &PoolGeometry, output: &mut [Lane]) {
 }
 
 #[inline(always)]
-fn line_of_maxima<S: Simd>(
+fn max_pool_line<S: Simd>(
     simd: S,
-    plane: &[Lane],
+    plane: &[ChannelBlock],
     geometry: &PoolGeometry,
     row: usize,
-    output: &mut [Lane],
+    output: &mut [ChannelBlock],
 ) {
     let rows = geometry.window(row, geometry.height);
     for (column, output) in output.iter_mut().enumerate() {
@@ -69,7 +105,7 @@ fn line_of_maxima<S: Simd>(
 }
 
 /// Computes the mean of each plane of `pixels` pixels, summed in f64.
-pub fn means(input: &[Lane], pixels: usize, output: &mut [Lane]) {
+pub fn avg_pool(input: &[ChannelBlock], pixels: usize, output: &mut [ChannelBlock]) {
     let planes = output.par_iter_mut().zip(input.par_chunks_exact(pixels));
     planes.with_min_len(8).for_each(|(output, plane)| {
         let mut sums = [0.0f64; LANES];
@@ -83,15 +119,19 @@ pub fn means(input: &[Lane], pixels: usize, output: &mut [Lane]) {
 }
 
 /// Adds the gradient of each output to the first of the largest inputs of its window, in row-major order, or to the
-/// last that is NaN, as PyTorch does. `output` is the output of [`maxima`]; `result` is overwritten.
-pub fn grad_maxima(
-    input: &[Lane],
-    output: &[Lane],
-    gradient: &[Lane],
+/// last that is NaN, as PyTorch does. `output` is the output of [`max_pool`]; `result` is overwritten.
+pub fn grad_max_pool(
+    input: &[ChannelBlock],
+    output: &[ChannelBlock],
+    gradient: &[ChannelBlock],
     geometry: &PoolGeometry,
-    result: &mut [Lane],
+    result: &mut [ChannelBlock],
 ) {
-    struct Grad<'a>([&'a [Lane]; 3], &'a PoolGeometry, &'a mut [Lane]);
+    struct Grad<'a>(
+        [&'a [ChannelBlock]; 3],
+        &'a PoolGeometry,
+        &'a mut [ChannelBlock],
+    );
     impl Job for Grad<'_> {
         type Output = ();
         fn run<S: Simd>(self, simd: S) {
@@ -105,7 +145,7 @@ pub fn grad_maxima(
                     [output, gradient].map(|lanes| &lanes[number * out_plane..][..out_plane]);
                 simd.vectorize(
                     #[inline(always)]
-                    || grad_plane(simd, [input, output, gradient], geometry, result),
+                    || grad_max_pool_plane(simd, [input, output, gradient], geometry, result),
                 );
             });
         }
@@ -114,11 +154,11 @@ pub fn grad_maxima(
 }
 
 #[inline(always)]
-fn grad_plane<S: Simd>(
+fn grad_max_pool_plane<S: Simd>(
     simd: S,
-    [input, output, gradient]: [&[Lane]; 3],
+    [input, output, gradient]: [&[ChannelBlock]; 3],
     geometry: &PoolGeometry,
-    result: &mut [Lane],
+    result: &mut [ChannelBlock],
 ) {
     result.fill([0.0; LANES]);
     let mut outputs = output.iter().zip(gradient);
@@ -141,7 +181,7 @@ fn grad_plane<S: Simd>(
             }
             if output.iter().any(|value| value.is_nan()) {
                 let window = [rows.clone(), columns];
-                grad_of_no_numbers(input, [output, gradient], geometry, window, result);
+                grad_of_nan(input, [output, gradient], geometry, window, result);
             }
         }
     }
@@ -149,12 +189,12 @@ fn grad_plane<S: Simd>(
 
 /// Computes the gradients of the maxima of a window that are NaN, and so are equal to nothing.
 #[cold]
-fn grad_of_no_numbers(
-    input: &[Lane],
-    [maximum, gradient]: [&Lane; 2],
+fn grad_of_nan(
+    input: &[ChannelBlock],
+    [maximum, gradient]: [&ChannelBlock; 2],
     geometry: &PoolGeometry,
     [rows, columns]: [Range<usize>; 2],
-    result: &mut [Lane],
+    result: &mut [ChannelBlock],
 ) {
     for channel in (0..LANES).filter(|&channel| maximum[channel].is_nan()) {
         let lines = rows.clone().map(|row| row * geometry.width);
@@ -166,7 +206,7 @@ fn grad_of_no_numbers(
 }
 
 /// Spreads the gradient of each mean over its `pixels` pixels.
-pub fn grad_means(gradient: &[Lane], pixels: usize, result: &mut [Lane]) {
+pub fn grad_avg_pool(gradient: &[ChannelBlock], pixels: usize, result: &mut [ChannelBlock]) {
     let share = 1.0 / pixels as f32;
     for (result, gradient) in result.chunks_exact_mut(pixels).zip(gradient) {
         result.fill(gradient.map(|value| value * share));

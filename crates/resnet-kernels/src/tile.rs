@@ -3,41 +3,41 @@
 //! Every product of the kernels ends here. The sums stay in registers while the segments stream by; the value of a
 //! pixel is broadcast to a vector and multiplied with vectors of weights, sixteen output channels each.
 
-use super::simd::{LANES, Lane, Simd};
+use crate::simd::{ChannelBlock, LANES, Simd};
 
 /// Operands of a tile.
 #[derive(Debug, Clone, Copy)]
-pub struct Factors<'a> {
+pub struct TileOperands<'a> {
     /// The tile's pixels in its first segment, one after the other; those of segment s start at `s * step`.
-    pub pixels: &'a [Lane],
-    /// Number of lanes from one segment to the next.
+    pub pixels: &'a [ChannelBlock],
+    /// Number of channel blocks from one segment to the next.
     pub step: usize,
     /// Number of segments.
     pub segments: usize,
     /// Weights `[segments][16][blocks]`: for each input channel those of the tile's blocks of output channels.
-    pub weights: &'a [Lane],
+    pub weights: &'a [ChannelBlock],
     /// Weights that later tiles read, prefetched meanwhile, some with each segment.
-    pub ahead: &'a [Lane],
+    pub next_weights: &'a [ChannelBlock],
     /// True if the next tile is the first to read the pixels that follow: they are prefetched, too.
-    pub goes_on: bool,
+    pub prefetch_pixels: bool,
 }
 
 /// Operations applied to the sums before they are stored.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Ending<'a> {
+pub struct Epilogue<'a> {
     /// Bias, added to each pixel of an output block.
-    pub bias: Option<&'a [Lane]>,
+    pub bias: Option<&'a [ChannelBlock]>,
     /// True to apply ReLU.
     pub relu: bool,
 }
 
 /// Contents of the output buffer on entry (cf. `beta` in GEMM).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Held {
+pub enum OutputInit {
     /// Undefined; the output is overwritten.
-    Nothing,
+    Overwrite,
     /// Partial sums, which are continued.
-    Sums,
+    Accumulate,
     /// Residual, added to the sums at the end. It needs no memory of its own then, and is read where the processor
     /// would have fetched the old values of the output anyway.
     Residual,
@@ -46,7 +46,7 @@ pub enum Held {
 /// Location of a tile's sums: pixel p of block b is stored at `outputs[b][p]`, for `blocks` blocks from `block` on and
 /// `pixels` pixels from `pixel` on.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct OutputTile {
     /// Index of the first block in `outputs`.
     pub block: usize,
     /// Number of blocks of the tile.
@@ -56,13 +56,13 @@ pub struct Place {
     /// Number of pixels of the tile.
     pub pixels: usize,
     /// Contents of the output on entry.
-    pub held: Held,
+    pub init: OutputInit,
     /// Index of the first block in the whole output.
     pub whole_block: usize,
 }
 
 /// The products that a tile sums.
-pub trait Terms: Copy {
+pub trait TileProduct: Copy {
     /// Adds all products to `sums`.
     fn add_to<S: Simd, const M: usize, const N: usize>(self, simd: S, sums: &mut [[S::V; N]; M]);
 }
@@ -70,17 +70,17 @@ pub trait Terms: Copy {
 /// Computes a tile of at most `S::PIXELS` pixels and `S::BLOCKS` blocks.
 pub fn compute<S: Simd>(
     simd: S,
-    terms: impl Terms,
-    outputs: &mut [&mut [Lane]],
-    place: Place,
-    ending: Ending,
+    product: impl TileProduct,
+    outputs: &mut [&mut [ChannelBlock]],
+    tile: OutputTile,
+    epilogue: Epilogue,
 ) {
     macro_rules! sizes {
         ($($pixels:literal)*) => {
-            match (place.pixels, place.blocks) {
+            match (tile.pixels, tile.blocks) {
                 $(
-                    ($pixels, 1) if $pixels <= S::PIXELS => sized::<S, _, $pixels, 1>(simd, terms, outputs, place, ending),
-                    ($pixels, 2) if $pixels <= S::PIXELS && S::BLOCKS >= 2 => sized::<S, _, $pixels, 2>(simd, terms, outputs, place, ending),
+                    ($pixels, 1) if $pixels <= S::PIXELS => sized::<S, _, $pixels, 1>(simd, product, outputs, tile, epilogue),
+                    ($pixels, 2) if $pixels <= S::PIXELS && S::BLOCKS >= 2 => sized::<S, _, $pixels, 2>(simd, product, outputs, tile, epilogue),
                 )*
                 (pixels, blocks) => unreachable!("a tile of {pixels} pixels and {blocks} blocks"),
             }
@@ -89,11 +89,11 @@ pub fn compute<S: Simd>(
     sizes!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
 }
 
-/// Unrolls `$body` for each of `$places` below `$most`: only values indexed by constants stay in registers.
+/// Unrolls `$body` for each of `$indices` below `$most`: only values indexed by constants stay in registers.
 macro_rules! each {
-    ($i:ident in $most:ident, $($place:literal)*, $body:block) => {
-        $(if $place < $most {
-            let $i = $place;
+    ($i:ident in $most:ident, $($index:literal)*, $body:block) => {
+        $(if $index < $most {
+            let $i = $index;
             $body
         })*
     };
@@ -107,37 +107,37 @@ macro_rules! each_pixel {
 }
 
 #[inline(never)]
-fn sized<S: Simd, T: Terms, const M: usize, const N: usize>(
+fn sized<S: Simd, T: TileProduct, const M: usize, const N: usize>(
     simd: S,
-    terms: T,
-    outputs: &mut [&mut [Lane]],
-    place: Place,
-    ending: Ending,
+    product: T,
+    outputs: &mut [&mut [ChannelBlock]],
+    tile: OutputTile,
+    epilogue: Epilogue,
 ) {
     simd.vectorize(
         #[inline(always)]
         || {
-            fetch_residual::<S, M, N>(simd, outputs, place);
-            let mut sums = begin::<S, M, N>(simd, outputs, place);
-            terms.add_to(simd, &mut sums);
-            finish(simd, sums, outputs, place, ending);
+            fetch_residual::<S, M, N>(simd, outputs, tile);
+            let mut sums = begin::<S, M, N>(simd, outputs, tile);
+            product.add_to(simd, &mut sums);
+            finish(simd, sums, outputs, tile, epilogue);
         },
     );
 }
 
-impl Terms for Factors<'_> {
+impl TileProduct for TileOperands<'_> {
     #[inline(always)]
     fn add_to<S: Simd, const M: usize, const N: usize>(self, simd: S, sums: &mut [[S::V; N]; M]) {
         let (weights, _) = self.weights.as_chunks::<N>();
         let (weights, _) = weights.as_chunks::<LANES>();
-        let share = self.ahead.len().div_ceil(self.segments).max(1);
-        let mut ahead = self.ahead.chunks(share);
+        let share = self.next_weights.len().div_ceil(self.segments).max(1);
+        let mut next_weights = self.next_weights.chunks(share);
         for (segment, weights) in weights[..self.segments].iter().enumerate() {
-            for lane in ahead.next().unwrap_or_default() {
+            for lane in next_weights.next().unwrap_or_default() {
                 simd.prefetch(lane);
             }
             let pixels = &self.pixels[segment * self.step..];
-            if let Some(next) = pixels.get(M..2 * M).filter(|_| self.goes_on) {
+            if let Some(next) = pixels.get(M..2 * M).filter(|_| self.prefetch_pixels) {
                 each_pixel!(m in M, { simd.prefetch(&next[m]); });
             }
             let pixels = &pixels[..M];
@@ -158,7 +158,7 @@ impl Terms for Factors<'_> {
 #[inline(always)]
 pub(super) fn add_products<S: Simd, const M: usize, const N: usize>(
     simd: S,
-    weights: &[Lane; N],
+    weights: &[ChannelBlock; N],
     value: impl Fn(usize) -> f32,
     sums: &mut [[S::V; N]; M],
 ) {
@@ -174,12 +174,12 @@ pub(super) fn add_products<S: Simd, const M: usize, const N: usize>(
 #[inline(always)]
 fn fetch_residual<S: Simd, const M: usize, const N: usize>(
     simd: S,
-    outputs: &[&mut [Lane]],
-    place: Place,
+    outputs: &[&mut [ChannelBlock]],
+    tile: OutputTile,
 ) {
-    if place.held == Held::Residual {
+    if tile.init == OutputInit::Residual {
         each!(n in N, 0 1, {
-            let residual = &outputs[place.block + n][place.pixel..][..M];
+            let residual = &outputs[tile.block + n][tile.pixel..][..M];
             each_pixel!(m in M, { simd.prefetch(&residual[m]); });
         });
     }
@@ -189,13 +189,13 @@ fn fetch_residual<S: Simd, const M: usize, const N: usize>(
 #[inline(always)]
 fn begin<S: Simd, const M: usize, const N: usize>(
     simd: S,
-    outputs: &[&mut [Lane]],
-    place: Place,
+    outputs: &[&mut [ChannelBlock]],
+    tile: OutputTile,
 ) -> [[S::V; N]; M] {
     let mut sums = [[simd.splat(0.0); N]; M];
-    if place.held == Held::Sums {
+    if tile.init == OutputInit::Accumulate {
         each!(n in N, 0 1, {
-            let output = &outputs[place.block + n][place.pixel..][..M];
+            let output = &outputs[tile.block + n][tile.pixel..][..M];
             each_pixel!(m in M, { sums[m][n] = simd.load(&output[m]); });
         });
     }
@@ -207,21 +207,21 @@ fn begin<S: Simd, const M: usize, const N: usize>(
 fn finish<S: Simd, const M: usize, const N: usize>(
     simd: S,
     mut sums: [[S::V; N]; M],
-    outputs: &mut [&mut [Lane]],
-    place: Place,
-    ending: Ending,
+    outputs: &mut [&mut [ChannelBlock]],
+    tile: OutputTile,
+    epilogue: Epilogue,
 ) {
-    let outputs = &mut outputs[place.block..][..N];
+    let outputs = &mut outputs[tile.block..][..N];
     each!(n in N, 0 1, {
-        let output = &mut outputs[n][place.pixel..][..M];
-        if let Some(bias) = ending.bias {
-            let bias = simd.load(&bias[place.whole_block + n]);
+        let output = &mut outputs[n][tile.pixel..][..M];
+        if let Some(bias) = epilogue.bias {
+            let bias = simd.load(&bias[tile.whole_block + n]);
             each_pixel!(m in M, { sums[m][n] = simd.add(sums[m][n], bias); });
         }
-        if place.held == Held::Residual {
+        if tile.init == OutputInit::Residual {
             each_pixel!(m in M, { sums[m][n] = simd.add(sums[m][n], simd.load(&output[m])); });
         }
-        if ending.relu {
+        if epilogue.relu {
             let zero = simd.splat(0.0);
             // NaN stays NaN.
             each_pixel!(m in M, { sums[m][n] = simd.max(zero, sums[m][n]); });
@@ -232,10 +232,10 @@ fn finish<S: Simd, const M: usize, const N: usize>(
 
 pub(super) use {each, each_pixel};
 
-/// Returns the part of `ahead` that tile `i` of `count` tiles with the same weights prefetches: together they fetch it
+/// Returns the part of `next_weights` that tile `i` of `count` tiles with the same weights prefetches: together they fetch it
 /// once.
-pub fn share(ahead: &[Lane], i: usize, count: usize) -> &[Lane] {
-    &ahead[ahead.len() * i / count..ahead.len() * (i + 1) / count]
+pub fn share(next_weights: &[ChannelBlock], i: usize, count: usize) -> &[ChannelBlock] {
+    &next_weights[next_weights.len() * i / count..next_weights.len() * (i + 1) / count]
 }
 
 /// Splits `count` pixels into tiles of nearly equal size, at most `S::PIXELS`; yields the first pixel and the number of

@@ -5,7 +5,7 @@ use crate::data::{DecodeOptions, Loader, Transform};
 use crate::infer::{Plan, Work};
 use crate::model::{Frozen, ModelConfig, ResNet};
 use crate::nn::Targets;
-use crate::ops::Form;
+use crate::ops::Backend;
 use crate::text::pluralize;
 use crate::train::config::settings::Settings;
 use crate::train::data::loader::Feed;
@@ -147,7 +147,7 @@ enum Body<'a> {
 impl<'a> Body<'a> {
     /// Prepares `net` for `pictures` images of height and width `size`.
     fn new(net: &'a ResNet, size: [usize; 2], pictures: usize) -> Result<Self> {
-        if Form::of(net.stem().conv.weight()) == Form::Portable {
+        if Backend::of(net.stem().conv.weight()) == Backend::Candle {
             return Ok(Self::Net(net, size));
         }
         let batch = BATCH.min(pictures);

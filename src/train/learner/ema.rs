@@ -5,7 +5,7 @@
 //! Acceleration of stochastic approximation by averaging, <https://doi.org/10.1137/0330046>; the warm-up is TensorFlow's
 //! [`ExponentialMovingAverage`](https://www.tensorflow.org/api_docs/python/tf/train/ExponentialMovingAverage).
 
-use crate::ops::optimiser::move_average;
+use crate::ops::optimizer::move_average;
 use crate::train::learner::optimizer::{for_each, set_all};
 use anyhow::{Context, Result};
 use candle_core::{Tensor, Var};

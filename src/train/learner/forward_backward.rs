@@ -1,7 +1,7 @@
 //! Forward and backward pass of a training batch: the compiled step for f32 on CPUs, autograd elsewhere.
 
 use crate::model::{Frozen, ResNet};
-use crate::ops::{Form, with_values};
+use crate::ops::{Backend, with_values};
 use crate::step::Step;
 use crate::train::learner::gradients::Gradients;
 use anyhow::{Context, Result};
@@ -61,7 +61,7 @@ impl Pass {
     pub fn forward(&mut self, input: &Input) -> Result<Passed> {
         let (logits, features) = match input {
             Input::Features(x) => (self.net.head().forward(x)?, None),
-            Input::Pictures(x) if Form::of(x) == Form::Kernels => {
+            Input::Pictures(x) if Backend::of(x) == Backend::Native => {
                 let features = self.features(x)?;
                 (self.net.head().forward(&features)?, Some(features))
             }

@@ -1,6 +1,6 @@
 //! The gradients of a step in the order of the variables: accumulation, norm and clipping.
 
-use crate::ops::optimiser::{scaled, sum_of_squares};
+use crate::ops::optimizer::{scaled, sum_of_squares};
 use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor, Var, bail};
 use std::collections::HashMap;

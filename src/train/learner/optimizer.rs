@@ -1,7 +1,7 @@
 //! SGD, Adam and `AdamW` with PyTorch's updates, and their state by name for checkpoints.
 
 use crate::error::usage_error;
-use crate::ops::optimiser::{Adam, Sgd, adam, sgd};
+use crate::ops::optimizer::{Adam, Sgd, adam, sgd};
 use crate::train::learner::gradients::Gradients;
 use anyhow::{Context, Result, bail};
 use candle_core::{Tensor, Var};

@@ -5,7 +5,7 @@ use crate::data::dataset::DataName;
 use crate::error::usage_error;
 use crate::model::{Frozen, ModelConfig, Preprocess};
 use crate::nn::loss::CrossEntropy;
-use crate::ops::Form;
+use crate::ops::Backend;
 use crate::train::checkpoint::paths::{RUNS, ensure_new, ensure_no_file};
 use crate::train::checkpoint::run_dir::RunFolder;
 use crate::train::checkpoint::state::{Exact, Identity, Standing};
@@ -30,7 +30,7 @@ use crate::train::trainer::Run;
 use crate::weights::{Card, Checkpoint, Remote};
 use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
-use resnet_kernels::isa;
+use resnet_kernels::cpu;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -299,6 +299,6 @@ fn run_name(data: &str, config: &ModelConfig, settings: &Settings, recipe: &Reci
 
 /// Returns the instruction set in use on a CPU, which decides the last bits of the results.
 pub(in crate::train) fn instructions(dtype: DType, device: &Device) -> Option<String> {
-    let form = Form::on(dtype, device);
-    (form == Form::Kernels).then(|| isa::current().name().to_owned())
+    let backend = Backend::on(dtype, device);
+    (backend == Backend::Native).then(|| cpu::current().name().to_owned())
 }

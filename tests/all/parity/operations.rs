@@ -8,12 +8,12 @@ use resnet::nn::init::Parameters;
 use resnet::ops::conv2d::{Conv2dConfig, conv2d_as};
 use resnet::ops::max_pool::max_pool2d_as;
 use resnet::ops::relu::relu;
-use resnet::ops::{Form, batch_norm};
+use resnet::ops::{Backend, batch_norm};
 use serde_json::Value;
 
 /// A way to compute an operation, and its limit for the difference from PyTorch's f64.
 struct Way {
-    form: Form,
+    backend: Backend,
     dtype: DType,
     device: Device,
     limit: f64,
@@ -22,7 +22,7 @@ struct Way {
 /// Returns each form with each dtype, the portable one on every device.
 fn ways() -> Vec<Way> {
     let mut ways = vec![Way {
-        form: Form::Kernels,
+        backend: Backend::Native,
         dtype: DType::F32,
         device: Device::Cpu,
         limit: 1e-5,
@@ -30,7 +30,7 @@ fn ways() -> Vec<Way> {
     for device in devices() {
         for (dtype, limit) in [(DType::F32, 1e-5), (DType::F64, 1e-12)] {
             ways.push(Way {
-                form: Form::Portable,
+                backend: Backend::Candle,
                 dtype,
                 device: device.clone(),
                 limit,
@@ -128,7 +128,7 @@ fn convolutions_and_their_gradients_are_pytorchs() {
         };
         for way in &ways {
             let [input, weight] = ["input", "weight"].map(|key| case.variable(key, way));
-            let output = conv2d_as(way.form, &input, &weight, config).unwrap();
+            let output = conv2d_as(way.backend, &input, &weight, config).unwrap();
             case.assert_equal("output", &output, way.limit);
             let variables = [("input", &input), ("weight", &weight)];
             case.assert_gradients(&output, &variables, way.limit);
@@ -143,7 +143,7 @@ fn max_pooling_and_its_gradient_are_pytorchs_with_ties_nan_and_infinities() {
         let [kernel, stride, padding] = ["kernel", "stride", "padding"].map(|key| case.number(key));
         for way in &ways {
             let input = case.variable("input", way);
-            let output = max_pool2d_as(way.form, &input, kernel, stride, padding).unwrap();
+            let output = max_pool2d_as(way.backend, &input, kernel, stride, padding).unwrap();
             case.assert_equal("output", &output, way.limit);
             case.assert_gradients(&output, &[("input", &input)], way.limit);
         }
@@ -154,7 +154,7 @@ fn max_pooling_and_its_gradient_are_pytorchs_with_ties_nan_and_infinities() {
 fn relu_and_its_gradient_are_pytorchs_at_zero_and_nan_too() {
     // They have one form.
     let mut ways = ways();
-    ways.retain(|way| way.form == Form::Portable);
+    ways.retain(|way| way.backend == Backend::Candle);
     each("relu", 1, |case| {
         for way in &ways {
             let input = case.variable("input", way);
@@ -176,7 +176,8 @@ fn batch_norm_and_its_gradients_are_pytorchs() {
         for way in &ways {
             let [input, weight, bias] =
                 ["input", "weight", "bias"].map(|key| case.variable(key, way));
-            let (output, _) = batch_norm::train_as(way.form, &input, &weight, &bias, eps).unwrap();
+            let (output, _) =
+                batch_norm::train_as(way.backend, &input, &weight, &bias, eps).unwrap();
             case.assert_equal("output", &output, way.limit);
             let variables = [("input", &input), ("weight", &weight), ("bias", &bias)];
             case.assert_gradients(&output, &variables, way.limit);
@@ -188,7 +189,7 @@ fn batch_norm_and_its_gradients_are_pytorchs() {
 fn running_statistics_move_as_pytorchs_and_serve_evaluation() {
     // They have one form.
     let mut ways = ways();
-    ways.retain(|way| way.form == Form::Portable);
+    ways.retain(|way| way.backend == Backend::Candle);
     each("batch_norm", 3, |case| {
         let [eps, momentum] = ["eps", "momentum"].map(|key| case.about[key].as_f64().unwrap());
         for way in &ways {

@@ -5,7 +5,7 @@ use resnet::model::{ModelConfig, ResNet, ShortcutKind, StemKind};
 use resnet::nn::Parameters;
 use resnet::ops::conv2d::{Conv2dConfig, conv2d_as};
 use resnet::ops::max_pool::max_pool2d_as;
-use resnet::ops::{Form, batch_norm};
+use resnet::ops::{Backend, batch_norm};
 
 fn narrow(name: &str) -> ModelConfig {
     ModelConfig {
@@ -151,10 +151,10 @@ fn zero_init_residual_makes_every_block_its_shortcut() {
 
 /// Compares both forms of an operation on `inputs`: returns the largest difference of results and of gradients of a
 /// weighted sum.
-fn difference_of_forms(inputs: &[Tensor], run: impl Fn(Form, &[Tensor]) -> Tensor) -> f32 {
-    let results: Vec<Vec<Tensor>> = [Form::Kernels, Form::Portable]
+fn difference_of_backends(inputs: &[Tensor], run: impl Fn(Backend, &[Tensor]) -> Tensor) -> f32 {
+    let results: Vec<Vec<Tensor>> = [Backend::Native, Backend::Candle]
         .into_iter()
-        .map(|form| {
+        .map(|backend| {
             let variables: Vec<Var> = inputs
                 .iter()
                 .map(|input| Var::from_tensor(input).unwrap())
@@ -163,7 +163,7 @@ fn difference_of_forms(inputs: &[Tensor], run: impl Fn(Form, &[Tensor]) -> Tenso
                 .iter()
                 .map(|variable| variable.as_tensor().clone())
                 .collect();
-            let result = run(form, &tensors);
+            let result = run(backend, &tensors);
             let weights = pictures(1, 64)
                 .flatten_all()
                 .unwrap()
@@ -222,8 +222,8 @@ fn the_two_forms_of_every_operation_agree() {
             groups: 1,
         };
         let inputs = [x.clone(), weight((4, 3, kernel, kernel))];
-        let difference = difference_of_forms(&inputs, |form, t| {
-            conv2d_as(form, &t[0], &t[1], config).unwrap()
+        let difference = difference_of_backends(&inputs, |backend, t| {
+            conv2d_as(backend, &t[0], &t[1], config).unwrap()
         });
         assert!(
             difference < 2e-4,
@@ -236,18 +236,18 @@ fn the_two_forms_of_every_operation_agree() {
         ..Conv2dConfig::default()
     };
     let inputs = [x.clone(), weight((6, 1, 3, 3))];
-    let difference = difference_of_forms(&inputs, |form, t| {
-        conv2d_as(form, &t[0], &t[1], grouped).unwrap()
+    let difference = difference_of_backends(&inputs, |backend, t| {
+        conv2d_as(backend, &t[0], &t[1], grouped).unwrap()
     });
     assert!(difference < 1e-4, "groups: {difference}");
-    let difference = difference_of_forms(std::slice::from_ref(&x), |form, t| {
-        max_pool2d_as(form, &t[0], 3, 2, 1).unwrap()
+    let difference = difference_of_backends(std::slice::from_ref(&x), |backend, t| {
+        max_pool2d_as(backend, &t[0], 3, 2, 1).unwrap()
     });
     assert!(difference < 1e-6, "max-pooling: {difference}");
     let channels = |values: [f32; 3]| Tensor::new(&values, &Device::Cpu).unwrap();
     let inputs = [x, channels([1.5, -0.5, 0.0]), channels([0.1, 0.0, -2.0])];
-    let difference = difference_of_forms(&inputs, |form, t| {
-        batch_norm::train_as(form, &t[0], &t[1], &t[2], 1e-5)
+    let difference = difference_of_backends(&inputs, |backend, t| {
+        batch_norm::train_as(backend, &t[0], &t[1], &t[2], 1e-5)
             .unwrap()
             .0
     });

@@ -1,7 +1,7 @@
 //! Resumed runs: with another length, with data that has changed, and with flags that they cannot have.
 
 use super::{SMALL, command, data, files, metrics, outcome, train, trained};
-use resnet_kernels::isa;
+use resnet_kernels::cpu;
 use std::fs;
 
 #[test]
@@ -538,7 +538,7 @@ fn other_instructions_are_named_and_a_state_that_names_none_goes_on() {
     let begun = command(folder, &line).env("RESNET_ISA", "portable").run();
     assert_eq!(begun.status, 0, "{}", begun.stderr);
     let note = "the run was saved with portable instructions and resumes with ";
-    let differs = isa::detect() != isa::Isa::Portable;
+    let differs = cpu::detect() != cpu::Isa::Portable;
     let done = trained(folder, "--resume run --max-steps 5");
     assert_eq!(done.stderr.contains(note), differs, "{}", done.stderr);
     let done = trained(folder, "--resume run --max-steps 6");

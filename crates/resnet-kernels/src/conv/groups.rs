@@ -1,8 +1,8 @@
 //! Groups of channels, joined until they fill whole blocks.
 
-use super::super::ConvGeometry;
-use super::super::blocked::blocks;
-use super::super::simd::LANES;
+use super::geometry::ConvGeometry;
+use crate::layout::blocks;
+use crate::simd::LANES;
 
 /// A convolution as several independent ones over whole blocks of channels. Narrow groups are joined, with zero weights
 /// between them: finite inputs of one do not reach the others, but an infinite one turns all that were joined into NaN.

@@ -1,18 +1,18 @@
 //! Memory that a thread keeps from one task to the next.
 
-use super::super::aligned::Lanes;
-use super::super::simd::Lane;
+use crate::layout::Buffer;
+use crate::simd::ChannelBlock;
 use std::cell::Cell;
 
 thread_local! {
-    static KEPT: Cell<Lanes> = Cell::new(Lanes::default());
+    static KEPT: Cell<Buffer> = Cell::new(Buffer::default());
 }
 
-/// Runs `work` with `lanes` lanes of memory with undefined contents.
-pub fn with_scratch<T>(lanes: usize, work: impl FnOnce(&mut [Lane]) -> T) -> T {
+/// Runs `work` with `blocks` channel blocks of memory with undefined contents.
+pub fn with_scratch<T>(blocks: usize, work: impl FnOnce(&mut [ChannelBlock]) -> T) -> T {
     let mut kept = KEPT.take();
-    kept.reserve(lanes);
-    let result = work(&mut kept[..lanes]);
+    kept.reserve(blocks);
+    let result = work(&mut kept[..blocks]);
     KEPT.set(kept);
     result
 }

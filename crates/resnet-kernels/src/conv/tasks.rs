@@ -2,7 +2,7 @@
 //!
 //! The split changes no bit of the result: each output value is one sum, computed in one task in a fixed order.
 
-use super::super::simd::Lane;
+use crate::simd::ChannelBlock;
 use std::ops::Range;
 
 /// Some pixels of some blocks of output channels.
@@ -14,13 +14,13 @@ pub struct Task<'a> {
     /// Pixels of the whole output.
     pub pixels: Range<usize>,
     /// Pixels of each block.
-    pub outputs: Vec<&'a mut [Lane]>,
+    pub outputs: Vec<&'a mut [ChannelBlock]>,
 }
 
 /// Returns the tasks of an output of `pixels` pixels per block: each of `cuts`, which are consecutive and cover all
 /// pixels, by each of `blocks`, which cover all blocks in order.
 pub fn split<'a>(
-    output: &'a mut [Lane],
+    output: &'a mut [ChannelBlock],
     pixels: usize,
     cuts: &[Range<usize>],
     blocks: &[Range<usize>],

@@ -1,14 +1,14 @@
 //! Tests of the batch norm kernels: every instruction set against the portable one, over few and many pixels, and odd
 //! numbers of them.
 
-use resnet_kernels::isa::{self, Isa};
+use resnet_kernels::cpu::{self, Isa};
 use resnet_kernels::norm::{affine, apply, gradients, statistics};
-use resnet_kernels::simd::Lane;
+use resnet_kernels::simd::ChannelBlock;
 
 const EPS: f64 = 1e-5;
 
 /// Returns numbers around 1, each different from its neighbors.
-fn lanes(count: usize, seed: usize) -> Vec<Lane> {
+fn lanes(count: usize, seed: usize) -> Vec<ChannelBlock> {
     let value = |i: usize| (((i + 1) * 7919 + seed * 104_729) % 1009) as f32 / 252.0 - 1.0;
     let lane = |start: usize| std::array::from_fn(|j| value(16 * start + j));
     (0..count).map(lane).collect()
@@ -41,10 +41,10 @@ fn all(blocks: usize, pixels: usize, has_residual: bool, relu: bool) -> Vec<f32>
 fn batch_norm_is_the_same_in_every_instruction_set() {
     for (blocks, pixels) in [(1, 2), (2, 3), (1, 63), (3, 65), (2, 4097), (1, 8193)] {
         for (residual, relu) in [(false, false), (true, true)] {
-            let portable = isa::with(Isa::Portable, || all(blocks, pixels, residual, relu));
+            let portable = cpu::with(Isa::Portable, || all(blocks, pixels, residual, relu));
             let largest = portable.iter().fold(0.0_f32, |most, n| most.max(n.abs()));
-            for isa in isa::available() {
-                let numbers = isa::with(isa, || all(blocks, pixels, residual, relu));
+            for isa in cpu::available() {
+                let numbers = cpu::with(isa, || all(blocks, pixels, residual, relu));
                 assert_eq!(numbers.len(), portable.len());
                 for (ours, theirs) in numbers.iter().zip(&portable) {
                     let near = (ours - theirs).abs() <= 1e-5 * largest;
@@ -56,7 +56,7 @@ fn batch_norm_is_the_same_in_every_instruction_set() {
 }
 
 /// Returns mean and biased variance of one channel, in f64.
-fn exact(input: &[Lane], channel: usize) -> [f64; 2] {
+fn exact(input: &[ChannelBlock], channel: usize) -> [f64; 2] {
     let values = || input.iter().map(|lane| f64::from(lane[channel]));
     let count = input.len() as f64;
     let mean = values().sum::<f64>() / count;
@@ -85,8 +85,8 @@ fn statistics_are_right_beside_large_means_and_outliers() {
         }
         // The other channels of the block have nothing of it.
         input[0][3] = first;
-        for isa in isa::available() {
-            let found = isa::with(isa, || statistics(&input, pixels))[0];
+        for isa in cpu::available() {
+            let found = cpu::with(isa, || statistics(&input, pixels))[0];
             for channel in [0, 3] {
                 let [mean, variance] = exact(&input, channel);
                 let of_mean = (f64::from(found.mean[channel]) - mean).abs();
@@ -103,12 +103,12 @@ fn statistics_are_right_beside_large_means_and_outliers() {
 
 #[test]
 fn statistics_of_what_is_no_number_are_none() {
-    for isa in isa::available() {
+    for isa in cpu::available() {
         for value in [f32::NAN, f32::INFINITY] {
             for place in [0, 70] {
                 let mut input = lanes(100, 6);
                 input[place][3] = value;
-                let found = isa::with(isa, || statistics(&input, 100))[0];
+                let found = cpu::with(isa, || statistics(&input, 100))[0];
                 assert!(!found.mean[3].is_finite(), "{isa:?}, {value} at {place}");
                 assert!(found.variance[3].is_nan(), "{isa:?}, {value} at {place}");
                 assert!(found.variance[2].is_finite() && found.mean[2].is_finite());

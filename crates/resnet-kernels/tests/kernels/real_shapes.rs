@@ -1,6 +1,6 @@
 //! Tests of the kernels against seven nested loops, over all shapes of real networks.
 
-use crate::conv::check;
+use crate::loops::check;
 use resnet_kernels::ConvGeometry;
 use std::collections::HashSet;
 

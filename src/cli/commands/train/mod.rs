@@ -19,7 +19,7 @@ use crate::train::context::place;
 use crate::train::{Length, Recipe, Run, Site, Target, Why, newest_unfinished};
 use anyhow::Result;
 use args::Format;
-use resnet_kernels::isa;
+use resnet_kernels::cpu;
 use std::path::Path;
 
 pub use args::Args;
@@ -57,7 +57,7 @@ pub fn run(
         console.detail(format_args!(
             "computing on {} ({}) with {} and {}",
             place(&device),
-            isa::current().name(),
+            cpu::current().name(),
             pluralize(threads, "thread"),
             pluralize(workers, "data-loading thread")
         ));

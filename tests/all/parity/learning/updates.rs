@@ -3,8 +3,8 @@
 use crate::support::fixture::{distance, values};
 use candle_core::{DType, Device, Tensor, Var};
 use resnet::error::is_usage_error;
-use resnet::ops::Form;
-use resnet::ops::optimiser::{Adam, Sgd, adam_as, move_average_as, sgd_as, sum_of_squares_as};
+use resnet::ops::Backend;
+use resnet::ops::optimizer::{Adam, Sgd, adam_as, move_average_as, sgd_as, sum_of_squares_as};
 use resnet::random::Random;
 use resnet::train::{Ema, Gradients, Optimiser, OptimiserConfig, OptimiserKind};
 
@@ -27,8 +27,8 @@ const COUNT: usize = 40_003;
 
 /// The variables after three steps with each backend agree in all values, not only in their norm.
 #[track_caller]
-fn assert_forms_agree(what: &str, run: impl Fn(Form) -> Vec<Var>) {
-    let (fused, portable) = (run(Form::Kernels), run(Form::Portable));
+fn assert_backends_agree(what: &str, run: impl Fn(Backend) -> Vec<Var>) {
+    let (fused, portable) = (run(Backend::Native), run(Backend::Candle));
     for (fused, portable) in fused.iter().zip(&portable) {
         for (ours, theirs) in values(fused).into_iter().zip(values(portable)) {
             let difference = (ours - theirs).abs();
@@ -49,7 +49,7 @@ fn the_two_forms_of_sgd_agree() {
         (0.9, true, 0.01),
     ] {
         let what = format!("momentum {momentum} nesterov {nesterov} decay {weight_decay}");
-        assert_forms_agree(&what, |form| {
+        assert_backends_agree(&what, |backend| {
             let (parameter, buffer) = (variable("parameter", COUNT), zeros(COUNT));
             for step in 0..3 {
                 let gradient = random(&format!("gradient {step}"), COUNT);
@@ -60,7 +60,7 @@ fn the_two_forms_of_sgd_agree() {
                     nesterov,
                     weight_decay,
                 };
-                sgd_as(form, &parameter, &gradient, kept, &step).unwrap();
+                sgd_as(backend, &parameter, &gradient, kept, &step).unwrap();
             }
             vec![parameter, buffer]
         });
@@ -70,7 +70,7 @@ fn the_two_forms_of_sgd_agree() {
 #[test]
 fn the_two_forms_of_adam_agree() {
     for decoupled in [false, true] {
-        assert_forms_agree(&format!("decoupled {decoupled}"), |form| {
+        assert_backends_agree(&format!("decoupled {decoupled}"), |backend| {
             let parameter = variable("parameter", COUNT);
             let (mean, square) = (zeros(COUNT), zeros(COUNT));
             for step in 1..=3 {
@@ -83,7 +83,7 @@ fn the_two_forms_of_adam_agree() {
                     decoupled,
                     step,
                 };
-                adam_as(form, &parameter, &gradient, [&mean, &square], &step).unwrap();
+                adam_as(backend, &parameter, &gradient, [&mean, &square], &step).unwrap();
             }
             vec![parameter, mean, square]
         });
@@ -92,19 +92,19 @@ fn the_two_forms_of_adam_agree() {
 
 #[test]
 fn the_two_forms_of_the_average_and_of_the_sum_of_squares_agree() {
-    assert_forms_agree("average", |form| {
+    assert_backends_agree("average", |backend| {
         let average = variable("average", COUNT);
-        move_average_as(form, &average, &random("value", COUNT), 0.7).unwrap();
+        move_average_as(backend, &average, &random("value", COUNT), 0.7).unwrap();
         vec![average]
     });
     let x = random("value", COUNT);
     let exact: f64 = values(&x).iter().map(|value| value * value).sum();
     let wide = x.to_dtype(DType::F64).unwrap();
-    let fused = sum_of_squares_as(Form::Kernels, &x).unwrap();
+    let fused = sum_of_squares_as(Backend::Native, &x).unwrap();
     assert!((fused / exact - 1.0).abs() < 1e-12);
-    let portable = sum_of_squares_as(Form::Portable, &wide).unwrap();
+    let portable = sum_of_squares_as(Backend::Candle, &wide).unwrap();
     assert!((portable / exact - 1.0).abs() < 1e-12);
-    let portable = sum_of_squares_as(Form::Portable, &x).unwrap();
+    let portable = sum_of_squares_as(Backend::Candle, &x).unwrap();
     assert!((portable / exact - 1.0).abs() < 1e-4);
 }
 

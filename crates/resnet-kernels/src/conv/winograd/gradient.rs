@@ -6,15 +6,15 @@
 //! - So 36 products over tiles replace nine over sixteen times as many pixels.
 //! - Tiles are processed in order, several at a time to fit the caches: the same sums for any number of threads.
 
-use super::super::super::ConvGeometry;
-use super::super::super::aligned::Lanes;
-use super::super::super::blocked::blocks;
-use super::super::super::simd::{Job, LANES, Lane, Simd, dispatch};
-use super::super::super::tile::{Ending, Held};
-use super::super::tasks;
-use super::super::training::multiply;
+use super::tile::{Tile, applies as forward_applies};
+use super::tiling::Winograd;
 use super::transform::{Square, Transform};
-use super::{Tile, Winograd, fits};
+use crate::conv::geometry::ConvGeometry;
+use crate::conv::outer_product::multiply;
+use crate::conv::tasks;
+use crate::layout::{Buffer, blocks};
+use crate::simd::{ChannelBlock, Job, LANES, Simd, dispatch};
+use crate::tile::{Epilogue, OutputInit};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -31,9 +31,9 @@ const NARROWEST: usize = 128;
 
 /// Returns true if the gradient is computed this way: if it needs fewer multiplications, and enough channels share each
 /// transform.
-pub fn pays(geometry: &ConvGeometry) -> bool {
+pub fn applies(geometry: &ConvGeometry) -> bool {
     let tiles: usize = Tile::Four.grid(geometry).iter().product();
-    fits(geometry)
+    forward_applies(geometry)
         && geometry.in_channels.min(geometry.out_channels) >= NARROWEST
         && POINTS * tiles < 9 * geometry.out_pixels()
 }
@@ -41,30 +41,30 @@ pub fn pays(geometry: &ConvGeometry) -> bool {
 /// Memory that gradients reuse from step to step.
 #[derive(Debug, Default)]
 pub struct Memory {
-    /// Transformed inputs, `[input blocks][points][tiles + 1]`: one lane more, because points at a distance of a power
+    /// Transformed inputs, `[input blocks][points][tiles + 1]`: one channel block more, because points at a distance of a power
     /// of two would share sets of the cache.
-    inputs: Lanes,
+    inputs: Buffer,
     /// Transformed gradients, `[output blocks][points][tiles + 1]`.
-    gradients: Lanes,
+    gradients: Buffer,
     /// Sums, `[points][input blocks][output blocks][16 inputs]`.
-    sums: Lanes,
+    sums: Buffer,
 }
 
 /// Computes the sums `[input blocks][output blocks][9][16 inputs][16 outputs]` from the input `[C_in / 16, N, H, W,
 /// 16]` and the gradient of the output.
 pub fn sums(
-    input: &[Lane],
-    gradient: &[Lane],
+    input: &[ChannelBlock],
+    gradient: &[ChannelBlock],
     geometry: &ConvGeometry,
     memory: &mut Memory,
-    result: &mut [Lane],
+    result: &mut [ChannelBlock],
 ) {
     struct Sums<'a>(
-        &'a [Lane],
-        &'a [Lane],
+        &'a [ChannelBlock],
+        &'a [ChannelBlock],
         &'a ConvGeometry,
         &'a mut Memory,
-        &'a mut [Lane],
+        &'a mut [ChannelBlock],
     );
     impl Job for Sums<'_> {
         type Output = ();
@@ -77,8 +77,8 @@ pub fn sums(
                 weights: &[],
                 geometry,
                 grid,
-                held: Held::Nothing,
-                ending: Ending::default(),
+                init: OutputInit::Overwrite,
+                epilogue: Epilogue::default(),
             };
             let lines = geometry.batch * grid[0];
             let parts = lines.div_ceil((TILES / grid[1]).max(1));
@@ -94,7 +94,7 @@ pub fn sums(
 
 impl<S: Simd> Winograd<'_, S, OUT, IN> {
     /// Transforms inputs and gradients of some lines of tiles.
-    fn transform(&self, gradient: &[Lane], lines: Range<usize>, memory: &mut Memory) {
+    fn transform(&self, gradient: &[ChannelBlock], lines: Range<usize>, memory: &mut Memory) {
         let step = lines.len() * self.grid[1] + 1;
         let of_block = POINTS * step;
         let Memory {
@@ -137,9 +137,9 @@ impl<S: Simd> Winograd<'_, S, OUT, IN> {
     #[inline(always)]
     fn transform_gradients(
         &self,
-        plane: &[Lane],
+        plane: &[ChannelBlock],
         lines: Range<usize>,
-        target: &mut [Lane],
+        target: &mut [ChannelBlock],
         step: usize,
     ) {
         let simd = self.simd;
@@ -190,19 +190,31 @@ impl<S: Simd> Winograd<'_, S, OUT, IN> {
         sums.enumerate().for_each(|(number, sums)| {
             let (point, in_block) = (number / in_blocks, number % in_blocks);
             let place = |block: usize| (block * POINTS + point) * (count + 1);
-            let seen = &inputs[place(in_block)..][..count];
+            let of_point = &inputs[place(in_block)..][..count];
             for start in (0..count).step_by(CHUNK) {
                 let tiles = start..(start + CHUNK).min(count);
                 let gradients = |block: usize| &gradients[place(block)..][tiles.clone()];
                 let adds = adds || start > 0;
-                multiply(self.simd, &seen[tiles.clone()], gradients, 1, adds, sums);
+                multiply(
+                    self.simd,
+                    &of_point[tiles.clone()],
+                    gradients,
+                    1,
+                    adds,
+                    sums,
+                );
             }
         });
     }
 }
 
 /// Computes `G^T s G` of all sums.
-fn transform_back<S: Simd>(simd: S, geometry: &ConvGeometry, sums: &[Lane], result: &mut [Lane]) {
+fn transform_back<S: Simd>(
+    simd: S,
+    geometry: &ConvGeometry,
+    sums: &[ChannelBlock],
+    result: &mut [ChannelBlock],
+) {
     let pairs = blocks(geometry.in_channels) * blocks(geometry.out_channels);
     let transform = <Square<OUT, IN> as Transform<OUT, IN>>::kernel();
     let squares = result[..pairs * 9 * LANES].par_chunks_exact_mut(9 * LANES);

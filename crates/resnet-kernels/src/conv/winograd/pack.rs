@@ -1,18 +1,16 @@
 //! Weights of Winograd's algorithm, transformed and laid out in the order in which they are read.
 
-use super::super::super::aligned::Lanes;
-use super::super::super::blocked::blocks;
-use super::super::super::simd::{Job, LANES, Lane, Simd, dispatch};
-use super::super::direct::strided;
-use super::super::view::Taps;
 use super::Tile;
 use super::transform::{Square, Transform};
+use crate::conv::offsets::TapWeights;
+use crate::layout::{Buffer, blocks, gather_strided};
+use crate::simd::{ChannelBlock, Job, LANES, Simd, dispatch};
 use rayon::prelude::*;
 
 /// Packs the transformed weights `[tiles of blocks][points][input channels][blocks of the tile][16]` of nine taps in
 /// row-major order.
-pub fn pack(taps: &Taps, tile: Tile, packed: &mut Lanes) {
-    struct Pack<'a>(&'a Taps<'a>, Tile, &'a mut [Lane]);
+pub fn pack(taps: &TapWeights, tile: Tile, packed: &mut Buffer) {
+    struct Pack<'a>(&'a TapWeights<'a>, Tile, &'a mut [ChannelBlock]);
     impl Job for Pack<'_> {
         type Output = ();
         fn run<S: Simd>(self, simd: S) {
@@ -31,8 +29,11 @@ pub fn pack(taps: &Taps, tile: Tile, packed: &mut Lanes) {
     dispatch(Pack(taps, tile, packed));
 }
 
-fn pack_for<S: Simd, const OUT: usize, const IN: usize>(simd: S, taps: &Taps, packed: &mut [Lane])
-where
+fn pack_for<S: Simd, const OUT: usize, const IN: usize>(
+    simd: S,
+    taps: &TapWeights,
+    packed: &mut [ChannelBlock],
+) where
     Square<OUT, IN>: Transform<OUT, IN>,
 {
     let channels = blocks(taps.inputs) * LANES;
@@ -51,12 +52,12 @@ where
                     let outputs = LANES.min(taps.outputs - first);
                     for input in 0..taps.inputs {
                         let kernels = &taps.values[first * taps.out_step + input * taps.in_step..];
-                        let kernels: [Lane; 9] = std::array::from_fn(
+                        let kernels: [ChannelBlock; 9] = std::array::from_fn(
                             #[inline(always)]
                             |tap| {
                                 let values = &kernels[taps.places[tap]..];
                                 if outputs == LANES {
-                                    return strided(values, taps.out_step);
+                                    return gather_strided(values, taps.out_step);
                                 }
                                 let mut lane = [0.0; LANES];
                                 let values = values.iter().step_by(taps.out_step);
@@ -89,8 +90,8 @@ where
 fn transform_kernels<S: Simd, const IN: usize>(
     simd: S,
     transform: &[[f32; 3]; IN],
-    kernels: &[Lane; 9],
-    target: &mut [Lane],
+    kernels: &[ChannelBlock; 9],
+    target: &mut [ChannelBlock],
     step: usize,
     place: usize,
 ) {

@@ -3,7 +3,7 @@
 //! A vector holds the values of one pixel in a block of channels, and the pixels of a batch follow one another across
 //! images: a product over pixels never sees where an image ends. Channels that pad the last block are zero.
 
-use super::simd::{LANES, Lane};
+use crate::simd::{ChannelBlock, LANES};
 use rayon::prelude::*;
 
 /// Returns the number of blocks that hold `channels` channels.
@@ -15,7 +15,11 @@ pub fn blocks(channels: usize) -> usize {
 ///
 /// # Panics
 /// If the size of a slice does not match the shape.
-pub fn from_planar(planar: &[f32], [batch, channels, pixels]: [usize; 3], blocked: &mut [Lane]) {
+pub fn from_planar(
+    planar: &[f32],
+    [batch, channels, pixels]: [usize; 3],
+    blocked: &mut [ChannelBlock],
+) {
     assert_eq!(planar.len(), batch * channels * pixels);
     assert_eq!(blocked.len(), blocks(channels) * batch * pixels);
     if pixels == 0 {
@@ -38,14 +42,34 @@ pub fn from_planar(planar: &[f32], [batch, channels, pixels]: [usize; 3], blocke
     });
 }
 
-/// Returns sixteen lanes with rows and columns exchanged.
+/// Returns the transpose of a square of 16 by 16 values.
 #[inline(always)]
-pub fn transposed(lanes: &[Lane; LANES]) -> [Lane; LANES] {
+pub fn transposed(lanes: &[ChannelBlock; LANES]) -> [ChannelBlock; LANES] {
     std::array::from_fn(|j| std::array::from_fn(|k| lanes[k][j]))
 }
 
-/// Returns the values of a vector, sixteen per lane, padded with zeros.
-pub fn vector(values: &[f32]) -> Vec<Lane> {
+/// Returns the columns of the square of 16 by 16 values whose rows start `step` values apart.
+pub fn load_square(values: &[f32], step: usize) -> [ChannelBlock; LANES] {
+    let mut rows = [[0.0; LANES]; LANES];
+    for (row, values) in rows.iter_mut().zip(values.chunks(step)) {
+        row.copy_from_slice(&values[..LANES]);
+    }
+    transposed(&rows)
+}
+
+/// Returns sixteen values that are `step` values apart.
+#[inline(always)]
+pub fn gather_strided(values: &[f32], step: usize) -> ChannelBlock {
+    if let (1, Some(lane)) = (step, values.first_chunk()) {
+        return *lane;
+    }
+    // One bounds check for all sixteen.
+    let values = &values[..=(LANES - 1) * step];
+    std::array::from_fn(|j| values[j * step])
+}
+
+/// Returns one value per channel as `[C / 16, 16]`, padded with zeros.
+pub fn vector(values: &[f32]) -> Vec<ChannelBlock> {
     let mut lanes = vec![[0.0; LANES]; blocks(values.len())];
     from_planar(values, [1, values.len(), 1], &mut lanes);
     lanes
@@ -55,7 +79,11 @@ pub fn vector(values: &[f32]) -> Vec<Lane> {
 ///
 /// # Panics
 /// If the size of a slice does not match the shape.
-pub fn to_planar(blocked: &[Lane], [batch, channels, pixels]: [usize; 3], planar: &mut [f32]) {
+pub fn to_planar(
+    blocked: &[ChannelBlock],
+    [batch, channels, pixels]: [usize; 3],
+    planar: &mut [f32],
+) {
     assert_eq!(planar.len(), batch * channels * pixels);
     assert_eq!(blocked.len(), blocks(channels) * batch * pixels);
     if pixels == 0 {

@@ -1,7 +1,7 @@
 //! The parameter-free shortcut of the paper's CIFAR networks: every `stride`-th pixel, between zero channels.
 
-use super::blocked::blocks;
-use super::simd::{LANES, Lane};
+use crate::layout::blocks;
+use crate::simd::{ChannelBlock, LANES};
 
 /// Shapes of the shortcut.
 #[derive(Debug, Clone, Copy)]
@@ -19,13 +19,13 @@ impl PaddedShortcut {
         self.size.map(|length| length.div_ceil(self.stride))
     }
 
-    /// Returns the number of lanes of the output.
-    pub fn out_lanes(&self, batch: usize) -> usize {
+    /// Returns the number of channel blocks of the output.
+    pub fn out_blocks(&self, batch: usize) -> usize {
         blocks(self.channels[1]) * batch * self.out_size().iter().product::<usize>()
     }
 
-    /// Calls `visit` with block and lane of each input channel and of its output channel, and the input and output
-    /// pixels of each line.
+    /// Calls `visit` for each input channel and line of outputs with the positions of the channel and of its output
+    /// channel within their blocks, the first input and output pixel, the stride, and the number of outputs.
     fn each(&self, batch: usize, mut visit: impl FnMut([usize; 2], [usize; 2], usize, usize)) {
         let [height, width] = self.size;
         let [out_height, out_width] = self.out_size();
@@ -49,7 +49,12 @@ impl PaddedShortcut {
 }
 
 /// Computes `[C_out / 16, N, H', W', 16]` from `[C_in / 16, N, H, W, 16]`.
-pub fn padded(batch: usize, input: &[Lane], shortcut: &PaddedShortcut, output: &mut [Lane]) {
+pub fn padded_shortcut(
+    batch: usize,
+    input: &[ChannelBlock],
+    shortcut: &PaddedShortcut,
+    output: &mut [ChannelBlock],
+) {
     output.fill([0.0; LANES]);
     shortcut.each(batch, |[i, o], [from, to], stride, width| {
         let pixels = input[from..].iter().step_by(stride);
@@ -60,11 +65,11 @@ pub fn padded(batch: usize, input: &[Lane], shortcut: &PaddedShortcut, output: &
 }
 
 /// Computes the gradient of the input of [`padded`].
-pub fn grad_padded(
+pub fn grad_padded_shortcut(
     batch: usize,
-    gradient: &[Lane],
+    gradient: &[ChannelBlock],
     shortcut: &PaddedShortcut,
-    result: &mut [Lane],
+    result: &mut [ChannelBlock],
 ) {
     result.fill([0.0; LANES]);
     shortcut.each(batch, |[i, o], [from, to], stride, width| {

@@ -1,4 +1,4 @@
-//! A convolution in training: its output, and the gradients of its input and its weights.
+//! The gradients of a convolution: of its input and of its weights.
 //!
 //! - The input gradient is a convolution of the output gradient, by the same algorithms: with the flipped kernel for
 //!   stride 1; for a larger stride, the input pixels fall into `stride²` phases, each of which only some taps read.
@@ -6,143 +6,88 @@
 //!   the output gradient. Pixels are processed in order, so the sums are the same for any number of threads. Many
 //!   channels under a 3x3 kernel use Winograd's algorithm.
 
-use super::super::ConvGeometry;
-use super::super::aligned::Lanes;
-use super::super::blocked::transposed;
-use super::super::simd::{Job, LANES, Lane, Simd, dispatch};
-use super::super::tile::{Ending, Held, each};
+use super::geometry::ConvGeometry;
 use super::groups::Groups;
+use super::offsets::{OffsetConv, TapWeights, contributing_taps};
+use super::outer_product::multiply;
 use super::scratch::with_scratch;
-use super::view::{Taps, View, seeing_taps};
-use super::{Algorithm, choose, direct, gather, stem, tasks, winograd};
+use super::select::{Algorithm, choose};
+use super::workspace::Workspace;
+use super::{direct, im2col, tasks, winograd};
+use crate::layout::transposed;
+use crate::simd::{ChannelBlock, Job, LANES, Simd, dispatch};
+use crate::tile::{Epilogue, OutputInit};
 use rayon::prelude::*;
 
 /// Number of pixels whose products with all output channels stay in a core's caches.
 const CHUNK: usize = 256;
 
-/// Memory that a convolution reuses from step to step.
-#[derive(Debug, Default)]
-pub struct Workspace {
-    packed: Lanes,
-    phase: Lanes,
-    sums: Lanes,
-    winograd: winograd::gradient::Memory,
-    /// The images as the stem's forward pass expanded them.
-    pub(super) pictures: Vec<f32>,
-}
-
-/// Computes the output `[C_out / 16, N, H', W', 16]` of the input `[C_in / 16, N, H, W, 16]` and weights `[C_out, C_in
-/// / groups, k, k]`.
-pub fn forward(
-    input: &[Lane],
-    weight: &[f32],
-    geometry: &ConvGeometry,
-    workspace: &mut Workspace,
-    output: &mut [Lane],
-) {
-    let taps = Taps::forward(weight, geometry);
-    let packed = &mut workspace.packed;
-    if let Algorithm::Winograd(tile) = choose(geometry) {
-        winograd::pack(&taps, tile, packed);
-        winograd::forward(
-            input,
-            packed,
-            geometry,
-            tile,
-            Held::Nothing,
-            Ending::default(),
-            output,
-        );
-    } else {
-        direct::pack(&taps.seeing(geometry), Groups::of(geometry), packed);
-        direct::forward(
-            input,
-            packed,
-            &View::forward(geometry),
-            Held::Nothing,
-            Ending::default(),
-            output,
-        );
-    }
-}
-
-/// Computes [`forward`] for images `[N, C, H, W]` of few channels ([`stem::fits`]).
-pub fn forward_on_pictures(
-    pictures: &[f32],
-    weight: &[f32],
-    geometry: &ConvGeometry,
-    workspace: &mut Workspace,
-    output: &mut [Lane],
-) {
-    stem::pack(weight, geometry, &mut workspace.packed);
-    let length = stem::padded_len(geometry);
-    let buffer = &mut workspace.pictures;
-    buffer.resize(length.max(buffer.len()), 0.0);
-    let (packed, buffer) = (&workspace.packed, &mut buffer[..length]);
-    stem::forward(
-        pictures,
-        buffer,
-        packed,
-        geometry,
-        Ending::default(),
-        output,
-    );
-}
-
-/// Computes the gradient of the input from the gradient of the output and the weights, and adds it to `result`.
+/// Computes the gradient of the input, `[C_in / 16, N, H, W, 16]`, from the gradient of the output, `[C_out / 16, N, H',
+/// W', 16]`, and the weights, `[C_out, C_in / groups, k, k]`. `init` states what `result` holds on entry.
 pub fn grad_input(
-    gradient: &[Lane],
+    gradient: &[ChannelBlock],
     weight: &[f32],
     geometry: &ConvGeometry,
-    held: Held,
+    init: OutputInit,
     workspace: &mut Workspace,
-    result: &mut [Lane],
+    result: &mut [ChannelBlock],
 ) {
     let Workspace { packed, phase, .. } = workspace;
-    let ending = Ending::default();
+    let epilogue = Epilogue::default();
     let flipped = ConvGeometry {
         in_channels: geometry.out_channels,
         out_channels: geometry.in_channels,
         height: geometry.out_height(),
         width: geometry.out_width(),
-        padding: (geometry.reach() - 1).saturating_sub(geometry.padding),
+        padding: (geometry.effective_kernel_size() - 1).saturating_sub(geometry.padding),
         ..*geometry
     };
     if let Algorithm::Winograd(tile) = choose(&flipped)
-        && geometry.padding < geometry.reach()
+        && geometry.padding < geometry.effective_kernel_size()
     {
         let places = (0..9).rev().collect();
-        winograd::pack(&Taps::transposed(weight, geometry, places), tile, packed);
-        return winograd::forward(gradient, packed, &flipped, tile, held, ending, result);
+        winograd::pack(
+            &TapWeights::transposed(weight, geometry, places),
+            tile,
+            packed,
+        );
+        return winograd::forward(gradient, packed, &flipped, tile, init, epilogue, result);
     }
     let stride = geometry.stride;
     for row in 0..stride.min(geometry.height) {
         for column in 0..stride.min(geometry.width) {
-            let (view, places) = seen_by(geometry, [row, column]);
-            let is_seen = !places.is_empty();
-            if is_seen {
-                let taps = Taps::transposed(weight, geometry, places);
-                direct::pack(&taps, view.groups, packed);
+            let (conv, places) = phase_conv(geometry, [row, column]);
+            let contributes = !places.is_empty();
+            if contributes {
+                let taps = TapWeights::transposed(weight, geometry, places);
+                direct::pack(&taps, conv.groups, packed);
             }
             if stride == 1 {
-                return direct::forward(gradient, packed, &view, held, ending, result);
+                return direct::forward(gradient, packed, &conv, init, epilogue, result);
             }
-            let lanes = view.groups.count * view.groups.out_blocks * view.out_pixels();
+            let lanes = conv.groups.count * conv.groups.out_blocks * conv.out_pixels();
             phase.reserve(lanes);
             let phase = &mut phase[..lanes];
-            if is_seen {
-                direct::forward(gradient, packed, &view, Held::Nothing, ending, phase);
+            if contributes {
+                direct::forward(
+                    gradient,
+                    packed,
+                    &conv,
+                    OutputInit::Overwrite,
+                    epilogue,
+                    phase,
+                );
             } else {
                 phase.fill([0.0; LANES]);
             }
-            scatter(phase, &view, geometry, [row, column], held, result);
+            scatter(phase, &conv, geometry, [row, column], init, result);
         }
     }
 }
 
 /// Returns the taps that read the input pixels of a phase, those at `row + stride * i` and `column + stride * j`, and
 /// their positions in the output.
-fn seen_by(geometry: &ConvGeometry, [row, column]: [usize; 2]) -> (View, Vec<usize>) {
+fn phase_conv(geometry: &ConvGeometry, [row, column]: [usize; 2]) -> (OffsetConv, Vec<usize>) {
     let ConvGeometry {
         kernel,
         stride,
@@ -155,14 +100,14 @@ fn seen_by(geometry: &ConvGeometry, [row, column]: [usize; 2]) -> (View, Vec<usi
         (distance.rem_euclid(stride as isize) == 0).then(|| distance.div_euclid(stride as isize))
     };
     let (mut offsets, mut places) = (Vec::new(), Vec::new());
-    for tap in seeing_taps(geometry) {
+    for tap in contributing_taps(geometry) {
         let at = (offset(row, tap / kernel), offset(column, tap % kernel));
         if let (Some(dr), Some(dc)) = at {
             offsets.push([dr, dc]);
             places.push(tap);
         }
     }
-    let view = View {
+    let conv = OffsetConv {
         batch: geometry.batch,
         input: [geometry.out_height(), geometry.out_width()],
         output: [
@@ -173,19 +118,19 @@ fn seen_by(geometry: &ConvGeometry, [row, column]: [usize; 2]) -> (View, Vec<usi
         offsets,
         groups: Groups::of(geometry).transposed(),
     };
-    (view, places)
+    (conv, places)
 }
 
 /// Adds the gradients of a phase to their positions in the result.
 fn scatter(
-    phase: &[Lane],
-    view: &View,
+    phase: &[ChannelBlock],
+    conv: &OffsetConv,
     geometry: &ConvGeometry,
     [row, column]: [usize; 2],
-    held: Held,
-    result: &mut [Lane],
+    init: OutputInit,
+    result: &mut [ChannelBlock],
 ) {
-    let [rows, columns] = view.output;
+    let [rows, columns] = conv.output;
     let image = geometry.height * geometry.width;
     let images = result.par_chunks_exact_mut(image).enumerate();
     images.for_each(|(number, result)| {
@@ -196,9 +141,11 @@ fn scatter(
             let start = (row + i * geometry.stride) * geometry.width + column;
             let targets = result[start..].iter_mut().step_by(geometry.stride);
             for (target, lane) in targets.zip(source) {
-                *target = match held {
-                    Held::Nothing => *lane,
-                    Held::Sums | Held::Residual => std::array::from_fn(|j| lane[j] + target[j]),
+                *target = match init {
+                    OutputInit::Overwrite => *lane,
+                    OutputInit::Accumulate | OutputInit::Residual => {
+                        std::array::from_fn(|j| lane[j] + target[j])
+                    }
                 };
             }
         }
@@ -210,13 +157,18 @@ fn scatter(
 /// # Panics
 /// If the size of `result` does not match the weights.
 pub fn grad_weight(
-    input: &[Lane],
-    gradient: &[Lane],
+    input: &[ChannelBlock],
+    gradient: &[ChannelBlock],
     geometry: &ConvGeometry,
     workspace: &mut Workspace,
     result: &mut [f32],
 ) {
-    struct Sums<'a>(&'a [Lane], &'a [Lane], &'a View, &'a mut [Lane]);
+    struct Sums<'a>(
+        &'a [ChannelBlock],
+        &'a [ChannelBlock],
+        &'a OffsetConv,
+        &'a mut [ChannelBlock],
+    );
     impl Job for Sums<'_> {
         type Output = ();
         fn run<S: Simd>(self, simd: S) {
@@ -224,28 +176,28 @@ pub fn grad_weight(
         }
     }
     assert_eq!(result.len(), geometry.weights(), "the weights' size");
-    if winograd::gradient::pays(geometry) {
+    if winograd::gradient::applies(geometry) {
         return grad_weight_by_winograd(input, gradient, geometry, workspace, result);
     }
-    let view = View::forward(geometry);
-    let groups = view.groups;
+    let conv = OffsetConv::forward(geometry);
+    let groups = conv.groups;
     let blocks = groups.count * groups.in_blocks * groups.out_blocks;
-    let lanes = blocks * view.offsets.len() * LANES;
-    let slabs = slabs(&view);
+    let lanes = blocks * conv.offsets.len() * LANES;
+    let slabs = slabs(&conv);
     workspace.sums.reserve(slabs * lanes);
     let sums = &mut workspace.sums[..slabs * lanes];
-    dispatch(Sums(input, gradient, &view, sums));
+    dispatch(Sums(input, gradient, &conv, sums));
     let (total, others) = sums.split_at_mut(lanes);
     for sums in others.chunks_exact(lanes) {
         add(total, sums);
     }
-    place_gradients(total, geometry, &seeing_taps(geometry), result);
+    write_weight_gradient(total, geometry, &contributing_taps(geometry), result);
 }
 
-/// Computes [`grad_weight`] of a convolution that [`winograd::fits`].
+/// Computes [`grad_weight`] of a convolution that [`winograd::applies`].
 pub fn grad_weight_by_winograd(
-    input: &[Lane],
-    gradient: &[Lane],
+    input: &[ChannelBlock],
+    gradient: &[ChannelBlock],
     geometry: &ConvGeometry,
     workspace: &mut Workspace,
     result: &mut [f32],
@@ -255,20 +207,20 @@ pub fn grad_weight_by_winograd(
     let groups = Groups::of(geometry);
     sums.reserve(groups.in_blocks * groups.out_blocks * taps.len() * LANES);
     winograd::gradient::sums(input, gradient, geometry, winograd, sums);
-    place_gradients(sums, geometry, &taps, result);
+    write_weight_gradient(sums, geometry, &taps, result);
 }
 
 /// Returns the number of parts into which the pixels are split, each with its own sums: a function of shapes only. Few
 /// channels have few sums, which would leave threads without work.
-fn slabs(view: &View) -> usize {
+fn slabs(conv: &OffsetConv) -> usize {
     /// Number of sums that is enough for the threads of any machine: of one block of inputs and two of outputs each.
     const ENOUGH: usize = 32;
-    let groups = view.groups;
+    let groups = conv.groups;
     let sums = groups.count * groups.in_blocks * groups.out_blocks.div_ceil(2);
-    (ENOUGH / sums).min(view.out_pixels() / CHUNK).max(1)
+    (ENOUGH / sums).min(conv.out_pixels() / CHUNK).max(1)
 }
 
-fn add(total: &mut [Lane], sums: &[Lane]) {
+fn add(total: &mut [ChannelBlock], sums: &[ChannelBlock]) {
     for (total, sums) in total.iter_mut().zip(sums) {
         for (total, sum) in total.iter_mut().zip(sums) {
             *total += sum;
@@ -279,14 +231,14 @@ fn add(total: &mut [Lane], sums: &[Lane]) {
 /// Computes the sums `[slabs][groups, input blocks][output blocks][taps][16 inputs][16 outputs]`.
 fn sum_gradients<S: Simd>(
     simd: S,
-    input: &[Lane],
-    gradient: &[Lane],
-    view: &View,
-    sums: &mut [Lane],
+    input: &[ChannelBlock],
+    gradient: &[ChannelBlock],
+    conv: &OffsetConv,
+    sums: &mut [ChannelBlock],
 ) {
-    let groups = view.groups;
-    let taps = view.offsets.len();
-    let (in_pixels, out_pixels) = (view.in_pixels(), view.out_pixels());
+    let groups = conv.groups;
+    let taps = conv.offsets.len();
+    let (in_pixels, out_pixels) = (conv.in_pixels(), conv.out_pixels());
     let in_blocks = groups.count * groups.in_blocks;
     let of_block = groups.out_blocks * taps * LANES;
     let slabs = tasks::ranges(out_pixels, CHUNK, sums.len() / (in_blocks * of_block));
@@ -317,7 +269,7 @@ fn sum_gradients<S: Simd>(
                 for start in slab.clone().step_by(CHUNK) {
                     let pixels = start..(start + CHUNK).min(slab.end);
                     let count = pixels.len();
-                    let seen: &[Lane] = if view.is_pointwise() {
+                    let inputs: &[ChannelBlock] = if conv.is_pointwise() {
                         &plane[pixels.clone()]
                     } else {
                         let gathered = &mut gathered[..taps * count];
@@ -325,9 +277,15 @@ fn sum_gradients<S: Simd>(
                             #[inline(always)]
                             || {
                                 for (gathered, &offset) in
-                                    gathered.chunks_exact_mut(count).zip(&view.offsets)
+                                    gathered.chunks_exact_mut(count).zip(&conv.offsets)
                                 {
-                                    gather::tap(plane, view, offset, pixels.clone(), gathered);
+                                    im2col::gather_tap(
+                                        plane,
+                                        conv,
+                                        offset,
+                                        pixels.clone(),
+                                        gathered,
+                                    );
                                 }
                             },
                         );
@@ -335,85 +293,20 @@ fn sum_gradients<S: Simd>(
                     };
                     let gradients =
                         |block: usize| &gradient[(first + block) * out_pixels..][pixels.clone()];
-                    multiply(simd, seen, gradients, taps, start > slab.start, sums);
+                    multiply(simd, inputs, gradients, taps, start > slab.start, sums);
                 }
             });
         });
 }
 
-/// Input channels of a register tile: half of a block, so that two blocks of output channels fit beside them.
-pub(super) const ROWS: usize = 8;
-
-/// Computes [`outer`] for all output blocks that `sums` has room for, several at a time: `gradients` returns those of a
-/// block.
-pub(super) fn multiply<'a, S: Simd>(
-    simd: S,
-    seen: &[Lane],
-    gradients: impl Fn(usize) -> &'a [Lane],
-    taps: usize,
-    adds: bool,
-    sums: &mut [Lane],
-) {
-    let of_block = taps * LANES;
-    for (tile, sums) in sums.chunks_mut(S::BLOCKS * of_block).enumerate() {
-        let block = tile * S::BLOCKS;
-        if sums.len() == 2 * of_block {
-            let gradients = [gradients(block), gradients(block + 1)];
-            outer::<S, 2>(simd, seen, gradients, taps, adds, sums);
-        } else {
-            outer::<S, 1>(simd, seen, [gradients(block)], taps, adds, sums);
-        }
-    }
-}
-
-/// Writes the products of the inputs of each tap, `seen[tap][pixel][16]`, and the gradients of `N` output blocks to
-/// `sums[block][tap][16 inputs][16 outputs]`, or adds them.
-#[inline(never)]
-fn outer<S: Simd, const N: usize>(
-    simd: S,
-    seen: &[Lane],
-    gradients: [&[Lane]; N],
-    taps: usize,
-    adds: bool,
-    sums: &mut [Lane],
-) {
-    let pixels = gradients[0].len();
-    simd.vectorize(
-        #[inline(always)]
-        || {
-            for (tap, seen) in seen.chunks_exact(pixels).enumerate() {
-                for half in 0..LANES / ROWS {
-                    let first = |n: usize| (n * taps + tap) * LANES + half * ROWS;
-                    let mut totals = [[simd.splat(0.0); N]; ROWS];
-                    if adds {
-                        each!(n in N, 0 1, {
-                            let sums = &sums[first(n)..][..ROWS];
-                            each!(m in ROWS, 0 1 2 3 4 5 6 7, { totals[m][n] = simd.load(&sums[m]); });
-                        });
-                    }
-                    for (pixel, lane) in seen.iter().enumerate() {
-                        let mut vectors = [simd.splat(0.0); N];
-                        each!(n in N, 0 1, { vectors[n] = simd.load(&gradients[n][pixel]); });
-                        let (halves, _) = lane.as_chunks::<ROWS>();
-                        let values = &halves[half];
-                        each!(m in ROWS, 0 1 2 3 4 5 6 7, {
-                            let value = simd.splat(values[m]);
-                            each!(n in N, 0 1, { totals[m][n] = simd.mul_add(value, vectors[n], totals[m][n]); });
-                        });
-                    }
-                    each!(n in N, 0 1, {
-                        let sums = &mut sums[first(n)..][..ROWS];
-                        each!(m in ROWS, 0 1 2 3 4 5 6 7, { simd.store(&mut sums[m], totals[m][n]); });
-                    });
-                }
-            }
-        },
-    );
-}
-
 /// Rearranges the sums in the order of the weights, sixteen output channels at a time: each row is written
 /// sequentially, from sums that stay in the L1 cache meanwhile.
-fn place_gradients(sums: &[Lane], geometry: &ConvGeometry, taps: &[usize], result: &mut [f32]) {
+fn write_weight_gradient(
+    sums: &[ChannelBlock],
+    geometry: &ConvGeometry,
+    taps: &[usize],
+    result: &mut [f32],
+) {
     let groups = Groups::of(geometry);
     let all = geometry.kernel * geometry.kernel;
     let [inputs, outputs] =
@@ -443,8 +336,8 @@ fn place_gradients(sums: &[Lane], geometry: &ConvGeometry, taps: &[usize], resul
             for (j, row) in rows.chunks_exact_mut(row).enumerate() {
                 // The input channels of the output channel's own group.
                 let own = (first_output + j) / outputs * inputs;
-                let seen = first.max(own)..(first + LANES).min(own + inputs);
-                for input in seen {
+                let channels = first.max(own)..(first + LANES).min(own + inputs);
+                for input in channels {
                     let row = &mut row[(input - own) * all..][..all];
                     for (sums, &tap) in sums.chunks_exact(LANES).zip(taps) {
                         row[tap] = sums[input - first][j];

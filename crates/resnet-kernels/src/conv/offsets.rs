@@ -1,12 +1,12 @@
-//! The input that a convolution reads, in terms that fit its gradient as well.
+//! Convolutions by the offsets of their taps, a form that the forward pass and the input gradient share.
 
-use super::super::ConvGeometry;
+use super::geometry::ConvGeometry;
 use super::groups::Groups;
 
-/// A sum over taps: the output pixel at row r and column c reads the input at row `r * stride + dr` and column `c *
+/// A convolution as a sum over taps: the output pixel at row r and column c reads the input at row `r * stride + dr` and column `c *
 /// stride + dc` for each of several offsets (dr, dc), and zero outside.
 #[derive(Debug, Clone)]
-pub struct View {
+pub struct OffsetConv {
     /// Number of images.
     pub batch: usize,
     /// Height and width of the input.
@@ -21,11 +21,11 @@ pub struct View {
     pub groups: Groups,
 }
 
-impl View {
-    /// Returns the view of the forward pass: of the input.
+impl OffsetConv {
+    /// Returns the forward pass, with only the taps that read any pixel.
     pub fn forward(geometry: &ConvGeometry) -> Self {
         let offset = |tap: usize| (tap * geometry.dilation) as isize - geometry.padding as isize;
-        let offsets = seeing_taps(geometry)
+        let offsets = contributing_taps(geometry)
             .into_iter()
             .map(|tap| [offset(tap / geometry.kernel), offset(tap % geometry.kernel)]);
         Self {
@@ -56,15 +56,15 @@ impl View {
 
 /// Returns the taps that read any pixel at all: of a 3x3 kernel on an image of one pixel, only the middle one does. If
 /// none does, the first one stands for a sum of zeros.
-pub fn seeing_taps(geometry: &ConvGeometry) -> Vec<usize> {
+pub fn contributing_taps(geometry: &ConvGeometry) -> Vec<usize> {
     let kernel = geometry.kernel;
-    let sees = |tap: usize, length: usize, out_length: usize| {
+    let reads = |tap: usize, length: usize, out_length: usize| {
         !geometry.inside(tap, length, out_length).is_empty()
     };
     let mut taps: Vec<usize> = (0..kernel * kernel)
         .filter(|tap| {
-            sees(tap / kernel, geometry.height, geometry.out_height())
-                && sees(tap % kernel, geometry.width, geometry.out_width())
+            reads(tap / kernel, geometry.height, geometry.out_height())
+                && reads(tap % kernel, geometry.width, geometry.out_width())
         })
         .collect();
     if taps.is_empty() {
@@ -76,7 +76,7 @@ pub fn seeing_taps(geometry: &ConvGeometry) -> Vec<usize> {
 /// Weights as a sum over taps reads them: that of output channel o, input channel i and tap t, counted within a group,
 /// is `values[group * outputs * inputs * taps_of_all + o * out_step + i * in_step + places[t]]`.
 #[derive(Debug, Clone)]
-pub struct Taps<'a> {
+pub struct TapWeights<'a> {
     /// All weights.
     pub values: &'a [f32],
     /// Number of groups, before any are joined.
@@ -95,7 +95,7 @@ pub struct Taps<'a> {
     pub places: Vec<usize>,
 }
 
-impl<'a> Taps<'a> {
+impl<'a> TapWeights<'a> {
     /// Returns the weights `[C_out, C_in / groups, k, k]` of the forward pass, with all taps in row-major order.
     pub fn forward(values: &'a [f32], geometry: &ConvGeometry) -> Self {
         let taps = geometry.kernel * geometry.kernel;
@@ -114,9 +114,9 @@ impl<'a> Taps<'a> {
     }
 
     /// Returns the same weights with only the taps that read any pixel.
-    pub fn seeing(self, geometry: &ConvGeometry) -> Self {
+    pub fn contributing(self, geometry: &ConvGeometry) -> Self {
         Self {
-            places: seeing_taps(geometry),
+            places: contributing_taps(geometry),
             ..self
         }
     }

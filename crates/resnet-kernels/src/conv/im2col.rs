@@ -2,26 +2,26 @@
 //!
 //! A block of a pixel is one vector, so that this "im2col" moves whole vectors, for any stride, padding and dilation.
 
-use super::super::simd::{LANES, Lane};
-use super::view::View;
+use super::offsets::OffsetConv;
+use crate::simd::{ChannelBlock, LANES};
 use std::ops::Range;
 
 /// Writes the inputs of the tap with `offset` in `plane` (a block of the input, `[N, H, W, 16]`) for the output pixels
 /// `pixels`, counted over all images.
 #[inline(always)]
-pub fn tap(
-    plane: &[Lane],
-    view: &View,
+pub fn gather_tap(
+    plane: &[ChannelBlock],
+    conv: &OffsetConv,
     offset: [isize; 2],
     pixels: Range<usize>,
-    target: &mut [Lane],
+    target: &mut [ChannelBlock],
 ) {
-    let [out_height, out_width] = view.output;
-    let [height, width] = view.input;
-    let rows = inside(offset[0], view.stride, height, out_height);
-    let columns = inside(offset[1], view.stride, width, out_width);
+    let [out_height, out_width] = conv.output;
+    let [height, width] = conv.input;
+    let rows = inside(offset[0], conv.stride, height, out_height);
+    let columns = inside(offset[1], conv.stride, width, out_width);
     let position =
-        |output: usize, offset: isize| (output * view.stride).wrapping_add_signed(offset);
+        |output: usize, offset: isize| (output * conv.stride).wrapping_add_signed(offset);
     let mut target = &mut target[..pixels.len()];
     let mut pixel = pixels.start;
     while pixel < pixels.end {
@@ -29,14 +29,14 @@ pub fn tap(
         let end = out_width.min(start + pixels.end - pixel);
         let (now, rest) = target.split_at_mut(end - start);
         let (image, row) = (line / out_height, line % out_height);
-        let seen = columns.start.clamp(start, end)..columns.end.clamp(start, end);
-        if rows.contains(&row) && !seen.is_empty() {
+        let valid = columns.start.clamp(start, end)..columns.end.clamp(start, end);
+        if rows.contains(&row) && !valid.is_empty() {
             let line = image * height + position(row, offset[0]);
-            let source = &plane[line * width + position(seen.start, offset[1])..];
-            now[..seen.start - start].fill([0.0; LANES]);
-            now[seen.end - start..].fill([0.0; LANES]);
-            let now = &mut now[seen.start - start..seen.end - start];
-            for (target, source) in now.iter_mut().zip(source.iter().step_by(view.stride)) {
+            let source = &plane[line * width + position(valid.start, offset[1])..];
+            now[..valid.start - start].fill([0.0; LANES]);
+            now[valid.end - start..].fill([0.0; LANES]);
+            let now = &mut now[valid.start - start..valid.end - start];
+            for (target, source) in now.iter_mut().zip(source.iter().step_by(conv.stride)) {
                 *target = *source;
             }
         } else {

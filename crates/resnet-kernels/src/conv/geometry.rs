@@ -64,17 +64,17 @@ impl ConvGeometry {
     }
 
     /// Returns the effective kernel size: the extent of the dilated kernel on one axis, in input pixels.
-    pub fn reach(&self) -> usize {
+    pub fn effective_kernel_size(&self) -> usize {
         self.dilation * (self.kernel - 1) + 1
     }
 
     /// Returns true if the kernel fits on the padded image.
     pub fn fits(&self) -> bool {
-        self.height.min(self.width) + 2 * self.padding >= self.reach()
+        self.height.min(self.width) + 2 * self.padding >= self.effective_kernel_size()
     }
 
     fn out_length(&self, length: usize) -> usize {
-        (length + 2 * self.padding - self.reach()) / self.stride + 1
+        (length + 2 * self.padding - self.effective_kernel_size()) / self.stride + 1
     }
 
     /// Returns the outputs, out of `out_length`, whose tap `tap` lies inside an input of `length` pixels.
@@ -86,42 +86,5 @@ impl ConvGeometry {
             .div_ceil(self.stride);
         let end = end.min(out_length);
         first.min(end)..end
-    }
-}
-
-/// The shapes of a pooling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PoolGeometry {
-    /// Number of images times blocks of channels.
-    pub planes: usize,
-    /// Height of a plane.
-    pub height: usize,
-    /// Width of a plane.
-    pub width: usize,
-    /// Height and width of the window.
-    pub kernel: usize,
-    /// Stride of both axes.
-    pub stride: usize,
-    /// Padding of both axes, which never contributes a maximum.
-    pub padding: usize,
-}
-
-impl PoolGeometry {
-    /// Returns the height of an output plane.
-    pub fn out_height(&self) -> usize {
-        (self.height + 2 * self.padding - self.kernel) / self.stride + 1
-    }
-
-    /// Returns the width of an output plane.
-    pub fn out_width(&self) -> usize {
-        (self.width + 2 * self.padding - self.kernel) / self.stride + 1
-    }
-    /// Returns the input positions under output `position` of one axis with `length` positions.
-    pub fn window(&self, position: usize, length: usize) -> Range<usize> {
-        let start = position * self.stride;
-        let end = (start + self.kernel)
-            .saturating_sub(self.padding)
-            .min(length);
-        start.saturating_sub(self.padding)..end
     }
 }

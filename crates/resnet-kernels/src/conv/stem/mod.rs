@@ -4,13 +4,18 @@
 //! the kernel reads are then contiguous, and those of the next output pixel start `stride * C` values later. The tile
 //! reads them in place; nothing is gathered.
 
-use super::super::ConvGeometry;
-use super::super::aligned::Lanes;
-use super::super::blocked::blocks;
-use super::super::simd::{Job, LANES, Lane, Simd, dispatch};
-use super::super::tile::{self, Ending, Held, Place, Terms, add_products, each, each_pixel, tiles};
+mod gradient;
+
+use super::geometry::ConvGeometry;
 use super::tasks;
+use crate::layout::{Buffer, blocks};
+use crate::simd::{ChannelBlock, Job, LANES, Simd, dispatch};
+use crate::tile::{
+    self, Epilogue, OutputInit, OutputTile, TileProduct, add_products, each, each_pixel, tiles,
+};
 use rayon::prelude::*;
+
+pub use gradient::grad_weight_on_images;
 
 /// Approximate number of output pixels per task.
 const CHUNK: usize = 448;
@@ -18,13 +23,13 @@ const CHUNK: usize = 448;
 const MOST_CHANNELS: usize = 4;
 
 /// Returns true if this algorithm supports the convolution.
-pub fn fits(geometry: &ConvGeometry) -> bool {
+pub fn applies(geometry: &ConvGeometry) -> bool {
     geometry.in_channels <= MOST_CHANNELS && geometry.groups == 1 && geometry.dilation == 1
 }
 
 /// Packs weights as `[tiles of blocks][kernel row, kernel column, input channel][blocks of the tile][16]`.
-pub fn pack(weight: &[f32], geometry: &ConvGeometry, packed: &mut Lanes) {
-    struct Pack<'a>(&'a [f32], &'a ConvGeometry, &'a mut [Lane]);
+pub fn pack(weight: &[f32], geometry: &ConvGeometry, packed: &mut Buffer) {
+    struct Pack<'a>(&'a [f32], &'a ConvGeometry, &'a mut [ChannelBlock]);
     impl Job for Pack<'_> {
         type Output = ();
         fn run<S: Simd>(self, _: S) {
@@ -41,7 +46,7 @@ pub fn pack(weight: &[f32], geometry: &ConvGeometry, packed: &mut Lanes) {
     dispatch(Pack(weight, geometry, packed));
 }
 
-fn pack_for<S: Simd>(weight: &[f32], geometry: &ConvGeometry, packed: &mut [Lane]) {
+fn pack_for<S: Simd>(weight: &[f32], geometry: &ConvGeometry, packed: &mut [ChannelBlock]) {
     let (channels, taps) = (geometry.in_channels, geometry.kernel * geometry.kernel);
     let patch = geometry.patch();
     for (tile, packed) in packed.chunks_mut(S::BLOCKS * patch).enumerate() {
@@ -62,42 +67,43 @@ fn pack_for<S: Simd>(weight: &[f32], geometry: &ConvGeometry, packed: &mut [Lane
 }
 
 /// Returns the number of values of the images as [`forward`] expands them.
-pub fn padded_len(geometry: &ConvGeometry) -> usize {
-    let [height, width] = padded(geometry);
+pub fn expanded_len(geometry: &ConvGeometry) -> usize {
+    let [height, width] = padded_size(geometry);
     geometry.batch * height * width * geometry.in_channels
 }
 
-pub(super) fn padded(geometry: &ConvGeometry) -> [usize; 2] {
+/// Returns height and width of an expanded image.
+fn padded_size(geometry: &ConvGeometry) -> [usize; 2] {
     [geometry.height, geometry.width].map(|side| side + 2 * geometry.padding)
 }
 
 /// Computes the output `[C_out / 16, N, H', W', 16]` of images `[N, C, H, W]`, which are expanded into `buffer` of
-/// [`padded_len`].
+/// [`expanded_len`].
 pub fn forward(
-    pictures: &[f32],
+    images: &[f32],
     buffer: &mut [f32],
-    weights: &[Lane],
+    weights: &[ChannelBlock],
     geometry: &ConvGeometry,
-    ending: Ending,
-    output: &mut [Lane],
+    epilogue: Epilogue,
+    output: &mut [ChannelBlock],
 ) {
     struct Forward<'a>(
         &'a [f32],
-        &'a [Lane],
+        &'a [ChannelBlock],
         &'a ConvGeometry,
-        Ending<'a>,
-        &'a mut [Lane],
+        Epilogue<'a>,
+        &'a mut [ChannelBlock],
     );
     impl Job for Forward<'_> {
         type Output = ();
         fn run<S: Simd>(self, simd: S) {
-            let Self(padded, weights, geometry, ending, output) = self;
+            let Self(padded, weights, geometry, epilogue, output) = self;
             let stem = Stem {
                 simd,
                 padded,
                 weights,
                 geometry,
-                ending,
+                epilogue,
             };
             match geometry.stride * geometry.in_channels {
                 3 => stem.run::<3>(output),
@@ -106,12 +112,12 @@ pub fn forward(
             }
         }
     }
-    write_out(pictures, geometry, buffer);
-    dispatch(Forward(buffer, weights, geometry, ending, output));
+    expand(images, geometry, buffer);
+    dispatch(Forward(buffer, weights, geometry, epilogue, output));
 }
 
 /// Expands images `[N, C, H, W]` to `[N, H + 2p, W + 2p, C]`.
-pub fn write_out(pictures: &[f32], geometry: &ConvGeometry, padded: &mut [f32]) {
+pub fn expand(images: &[f32], geometry: &ConvGeometry, padded: &mut [f32]) {
     let ConvGeometry {
         in_channels: channels,
         height,
@@ -119,7 +125,7 @@ pub fn write_out(pictures: &[f32], geometry: &ConvGeometry, padded: &mut [f32]) 
         padding,
         ..
     } = *geometry;
-    let [padded_height, padded_width] = self::padded(geometry);
+    let [padded_height, padded_width] = padded_size(geometry);
     let plane = height * width;
     let rows = padded
         .par_chunks_exact_mut(padded_width * channels)
@@ -138,7 +144,7 @@ pub fn write_out(pictures: &[f32], geometry: &ConvGeometry, padded: &mut [f32]) 
         before.fill(0.0);
         after.fill(0.0);
         for channel in 0..channels {
-            let source = &pictures[(image * channels + channel) * plane + row * width..][..width];
+            let source = &images[(image * channels + channel) * plane + row * width..][..width];
             for (target, &value) in inside
                 .iter_mut()
                 .skip(channel)
@@ -154,14 +160,14 @@ pub fn write_out(pictures: &[f32], geometry: &ConvGeometry, padded: &mut [f32]) 
 struct Stem<'a, S> {
     simd: S,
     padded: &'a [f32],
-    weights: &'a [Lane],
+    weights: &'a [ChannelBlock],
     geometry: &'a ConvGeometry,
-    ending: Ending<'a>,
+    epilogue: Epilogue<'a>,
 }
 
 impl<S: Simd> Stem<'_, S> {
     /// Runs with a distance of `PITCH` values between the inputs of two output pixels; 0 stands for any number.
-    fn run<const PITCH: usize>(&self, output: &mut [Lane]) {
+    fn run<const PITCH: usize>(&self, output: &mut [ChannelBlock]) {
         let geometry = self.geometry;
         let width = geometry.out_width();
         let pixels = geometry.batch * geometry.out_pixels();
@@ -188,21 +194,21 @@ impl<S: Simd> Stem<'_, S> {
         [column, count]: [usize; 2],
     ) {
         let geometry = self.geometry;
-        let [padded_height, padded_width] = padded(geometry);
+        let [padded_height, padded_width] = padded_size(geometry);
         let (image, row) = (line / geometry.out_height(), line % geometry.out_height());
         let first_row = image * padded_height + row * geometry.stride;
         let start = first_row * padded_width + column * geometry.stride;
         let patch = geometry.patch();
         let pixel = line * geometry.out_width() + column;
-        let place = Place {
+        let place = OutputTile {
             block,
             blocks: S::BLOCKS.min(task.blocks.len() - block),
             pixel: pixel - task.pixels.start,
             pixels: count,
-            held: Held::Nothing,
+            init: OutputInit::Overwrite,
             whole_block: task.blocks.start + block,
         };
-        let seen = Seen::<PITCH> {
+        let operands = PatchOperands::<PITCH> {
             values: &self.padded[start * geometry.in_channels..],
             row: padded_width * geometry.in_channels,
             rows: geometry.kernel,
@@ -210,13 +216,13 @@ impl<S: Simd> Stem<'_, S> {
             pitch: geometry.stride * geometry.in_channels,
             weights: &self.weights[(task.blocks.start + block) * patch..][..place.blocks * patch],
         };
-        tile::compute(self.simd, seen, &mut task.outputs, place, self.ending);
+        tile::compute(self.simd, operands, &mut task.outputs, place, self.epilogue);
     }
 }
 
 /// The inputs of a tile. `PITCH` is `pitch`, or 0 if that is not known at compile time.
 #[derive(Clone, Copy)]
-struct Seen<'a, const PITCH: usize> {
+struct PatchOperands<'a, const PITCH: usize> {
     /// Values from the first input of the first pixel on.
     values: &'a [f32],
     /// Number of values from one row of the kernel to the next.
@@ -228,10 +234,10 @@ struct Seen<'a, const PITCH: usize> {
     /// Number of values from one pixel to the next.
     pitch: usize,
     /// Weights, `[rows][run][blocks]`.
-    weights: &'a [Lane],
+    weights: &'a [ChannelBlock],
 }
 
-impl<const PITCH: usize> Terms for Seen<'_, PITCH> {
+impl<const PITCH: usize> TileProduct for PatchOperands<'_, PITCH> {
     #[inline(always)]
     fn add_to<S: Simd, const M: usize, const N: usize>(self, simd: S, sums: &mut [[S::V; N]; M]) {
         let pitch = if PITCH == 0 { self.pitch } else { PITCH };

@@ -3,12 +3,14 @@
 //! As in [`super::stem`], the values of the images are contiguous, so a register tile covers eight positions of a
 //! kernel row at once. Lines are partitioned by their number only, and the partial sums are added in order.
 
-use super::super::ConvGeometry;
-use super::super::blocked::blocks;
-use super::super::simd::{Job, LANES, Lane, Simd, dispatch};
-use super::super::tile::each;
-use super::training::{ROWS, Workspace};
-use super::{stem, tasks};
+use super::{expanded_len, padded_size};
+use crate::conv::geometry::ConvGeometry;
+use crate::conv::outer_product::ROWS;
+use crate::conv::tasks;
+use crate::conv::workspace::Workspace;
+use crate::layout::blocks;
+use crate::simd::{ChannelBlock, Job, LANES, Simd, dispatch};
+use crate::tile::each;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -17,13 +19,18 @@ const SLABS: usize = 8;
 
 /// Computes the gradient of the weights `[C_out, C, k, k]` from the gradient of the output and the images `[N, C, H,
 /// W]` of few channels that the forward pass expanded into `workspace`.
-pub fn grad_weight_on_pictures(
+pub fn grad_weight_on_images(
     workspace: &Workspace,
-    gradient: &[Lane],
+    gradient: &[ChannelBlock],
     geometry: &ConvGeometry,
     result: &mut [f32],
 ) {
-    struct GradWeight<'a>(&'a [f32], &'a [Lane], &'a ConvGeometry, &'a mut [f32]);
+    struct GradWeight<'a>(
+        &'a [f32],
+        &'a [ChannelBlock],
+        &'a ConvGeometry,
+        &'a mut [f32],
+    );
     impl Job for GradWeight<'_> {
         type Output = ();
         fn run<S: Simd>(self, simd: S) {
@@ -35,9 +42,9 @@ pub fn grad_weight_on_pictures(
             }
         }
     }
-    let length = stem::padded_len(geometry);
+    let length = expanded_len(geometry);
     dispatch(GradWeight(
-        &workspace.pictures[..length],
+        &workspace.images[..length],
         gradient,
         geometry,
         result,
@@ -47,7 +54,7 @@ pub fn grad_weight_on_pictures(
 fn stem_gradients<S: Simd, const PITCH: usize>(
     simd: S,
     padded: &[f32],
-    gradient: &[Lane],
+    gradient: &[ChannelBlock],
     geometry: &ConvGeometry,
     result: &mut [f32],
 ) {
@@ -67,7 +74,7 @@ fn stem_gradients<S: Simd, const PITCH: usize>(
             blocks.map(move |blocks| (lines.clone(), row, blocks))
         })
         .collect();
-    let sums: Vec<Vec<Lane>> = tasks
+    let sums: Vec<Vec<ChannelBlock>> = tasks
         .par_iter()
         .map(|(lines, row, blocks)| {
             let mut sums = vec![[0.0; LANES]; pieces * blocks.len() * ROWS];
@@ -129,13 +136,13 @@ fn stem_gradients<S: Simd, const PITCH: usize>(
 fn stem_outer<S: Simd, const PITCH: usize, const N: usize>(
     simd: S,
     padded: &[f32],
-    gradients: [&[Lane]; N],
+    gradients: [&[ChannelBlock]; N],
     geometry: &ConvGeometry,
     lines: Range<usize>,
     [row, first]: [usize; 2],
-    sums: &mut [Lane],
+    sums: &mut [ChannelBlock],
 ) {
-    let [padded_height, padded_width] = stem::padded(geometry);
+    let [padded_height, padded_width] = padded_size(geometry);
     let pitch = if PITCH == 0 {
         geometry.stride * geometry.in_channels
     } else {

@@ -1,40 +1,40 @@
-//! In-place optimizer updates of variables, in two forms: over [`resnet_kernels::optimiser`], which has the formulas,
+//! In-place optimizer updates of variables, in two forms: over [`resnet_kernels::optimizer`], which has the formulas,
 //! and made of candle's tensor operations.
 
-use super::{Form, with_values};
+use super::{Backend, with_values};
 use candle_core::{CpuStorage, DType, Device, InplaceOp1, Layout, Result, Tensor, Var, bail};
-use resnet_kernels::optimiser as kernel;
-pub use resnet_kernels::optimiser::{Adam, Sgd};
+use resnet_kernels::optimizer as kernel;
+pub use resnet_kernels::optimizer::{Adam, Sgd};
 use std::cell::Cell;
 
 /// Performs one step of SGD on `parameter`; `momentum` is its buffer, initialized to 0, if momentum is used.
 pub fn sgd(parameter: &Var, gradient: &Tensor, momentum: Option<&Var>, step: &Sgd) -> Result<()> {
-    sgd_as(Form::of(parameter), parameter, gradient, momentum, step)
+    sgd_as(Backend::of(parameter), parameter, gradient, momentum, step)
 }
 
-/// Implements [`sgd`] in the given form.
+/// Implements [`sgd`] by the given backend.
 pub fn sgd_as(
-    form: Form,
+    backend: Backend,
     parameter: &Var,
     gradient: &Tensor,
     momentum: Option<&Var>,
     step: &Sgd,
 ) -> Result<()> {
     same_shape(parameter, gradient)?;
-    match (form, momentum) {
-        (Form::Kernels, None) => with_values(gradient, |gradient| {
+    match (backend, momentum) {
+        (Backend::Native, None) => with_values(gradient, |gradient| {
             with_values_mut(parameter, |parameter| {
                 kernel::sgd(parameter, gradient, step);
             })
         })?,
-        (Form::Kernels, Some(momentum)) => with_values(gradient, |gradient| {
+        (Backend::Native, Some(momentum)) => with_values(gradient, |gradient| {
             with_values_mut(momentum, |momentum| {
                 with_values_mut(parameter, |parameter| {
                     kernel::sgd_with_momentum(parameter, gradient, momentum, step);
                 })
             })?
         })?,
-        (Form::Portable, momentum) => {
+        (Backend::Candle, momentum) => {
             let old = parameter.as_detached_tensor();
             let mut change = (gradient.detach() + (&old * step.weight_decay)?)?;
             if let Some(momentum) = momentum {
@@ -61,7 +61,7 @@ pub fn adam(
     step: &Adam,
 ) -> Result<()> {
     adam_as(
-        Form::of(parameter),
+        Backend::of(parameter),
         parameter,
         gradient,
         [mean, square],
@@ -71,15 +71,15 @@ pub fn adam(
 
 /// Implements [`adam`] in the given form, with `[mean, square]`.
 pub fn adam_as(
-    form: Form,
+    backend: Backend,
     parameter: &Var,
     gradient: &Tensor,
     [mean, square]: [&Var; 2],
     step: &Adam,
 ) -> Result<()> {
     same_shape(parameter, gradient)?;
-    match form {
-        Form::Kernels => with_values(gradient, |gradient| {
+    match backend {
+        Backend::Native => with_values(gradient, |gradient| {
             with_values_mut(mean, |mean| {
                 with_values_mut(square, |square| {
                     with_values_mut(parameter, |parameter| {
@@ -88,7 +88,7 @@ pub fn adam_as(
                 })?
             })?
         })?,
-        Form::Portable => {
+        Backend::Candle => {
             let old = parameter.as_detached_tensor();
             let gradient = (gradient.detach() + (&old * step.coupled_decay())?)?;
             let moved = |average: &Var, value: &Tensor, beta: f64| {
@@ -108,19 +108,19 @@ pub fn adam_as(
 
 /// Computes `average = keep * average + (1 - keep) * value`.
 pub fn move_average(average: &Var, value: &Tensor, keep: f64) -> Result<()> {
-    move_average_as(Form::of(average), average, value, keep)
+    move_average_as(Backend::of(average), average, value, keep)
 }
 
-/// Implements [`move_average`] in the given form.
-pub fn move_average_as(form: Form, average: &Var, value: &Tensor, keep: f64) -> Result<()> {
+/// Implements [`move_average`] by the given backend.
+pub fn move_average_as(backend: Backend, average: &Var, value: &Tensor, keep: f64) -> Result<()> {
     same_shape(average, value)?;
-    match form {
-        Form::Kernels => with_values(value, |value| {
+    match backend {
+        Backend::Native => with_values(value, |value| {
             with_values_mut(average, |average| {
                 kernel::move_average(average, value, keep);
             })
         })?,
-        Form::Portable => {
+        Backend::Candle => {
             let old = average.as_detached_tensor();
             let part = ((value.detach() - &old)? * (1.0 - keep))?;
             average.set(&(old + part)?)
@@ -130,26 +130,26 @@ pub fn move_average_as(form: Form, average: &Var, value: &Tensor, keep: f64) -> 
 
 /// Returns `x * factor`, detached from any graph.
 pub fn scaled(x: &Tensor, factor: f64) -> Result<Tensor> {
-    match Form::of(x) {
-        Form::Kernels => {
+    match Backend::of(x) {
+        Backend::Native => {
             let mut values = with_values(x, <[f32]>::to_vec)?;
             kernel::scale(&mut values, factor);
             Tensor::from_vec(values, x.shape(), x.device())
         }
-        Form::Portable => x.detach() * factor,
+        Backend::Candle => x.detach() * factor,
     }
 }
 
 /// Returns the sum of the squares of `x`, bit-identical for any number of threads.
 pub fn sum_of_squares(x: &Tensor) -> Result<f64> {
-    sum_of_squares_as(Form::of(x), x)
+    sum_of_squares_as(Backend::of(x), x)
 }
 
-/// Implements [`sum_of_squares`] in the given form.
-pub fn sum_of_squares_as(form: Form, x: &Tensor) -> Result<f64> {
-    match form {
-        Form::Kernels => with_values(x, kernel::sum_of_squares),
-        Form::Portable => {
+/// Implements [`sum_of_squares`] by the given backend.
+pub fn sum_of_squares_as(backend: Backend, x: &Tensor) -> Result<f64> {
+    match backend {
+        Backend::Native => with_values(x, kernel::sum_of_squares),
+        Backend::Candle => {
             // Half precision would overflow, and not every device supports f64.
             let wide = match x.dtype() {
                 DType::F64 => x.detach(),

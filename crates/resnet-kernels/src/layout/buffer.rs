@@ -1,26 +1,26 @@
-//! Memory whose lanes do not straddle cache lines, in huge pages if the system has them.
+//! Memory whose channel blocks do not straddle cache lines, in huge pages if the system has them.
 //!
 //! Batches of activations are read and written sequentially. Pages of 2 MB instead of 4 KB need fewer lookups, and
 //! which lines share a set of the L2 cache no longer depends on where the system finds its pages.
 
-use super::simd::{LANES, Lane};
+use crate::simd::{ChannelBlock, LANES};
 use std::ops::{Deref, DerefMut};
 
-/// Lanes in memory that starts at a cache line.
+/// Channel blocks in memory that starts at a cache line.
 #[derive(Debug, Clone, Default)]
-pub struct Lanes {
+pub struct Buffer {
     values: Vec<f32>,
     start: usize,
     count: usize,
 }
 
-impl Lanes {
-    /// Allocates `count` lanes of zeros.
+impl Buffer {
+    /// Allocates `count` channel blocks of zeros.
     pub fn zeros(count: usize) -> Self {
         // Zeros of a large allocation are pages that the system provides when they are first touched.
         let values = vec![0.0; (count + 1) * LANES - 1];
-        ask_for_large_pages(&values);
-        let start = values.as_ptr().align_offset(size_of::<Lane>());
+        ask_for_huge_pages(&values);
+        let start = values.as_ptr().align_offset(size_of::<ChannelBlock>());
         // The offset is in elements; an allocator that returns odd addresses would only cost speed.
         let start = if start < LANES { start } else { 0 };
         Self {
@@ -30,7 +30,7 @@ impl Lanes {
         }
     }
 
-    /// Makes room for at least `count` lanes; their contents may be lost.
+    /// Makes room for at least `count` channel blocks; their contents may be lost.
     pub fn reserve(&mut self, count: usize) {
         if self.count < count {
             *self = Self::zeros(count);
@@ -40,18 +40,18 @@ impl Lanes {
 
 /// Asks the system for huge pages for `values`, most of which have not been touched yet. The system may decline.
 #[cfg(target_os = "linux")]
-fn ask_for_large_pages(values: &[f32]) {
+fn ask_for_huge_pages(values: &[f32]) {
     // No smaller allocation can hold a huge page, on x86-64 and mostly elsewhere.
-    const LARGE_PAGE: usize = 2 << 20;
-    if size_of_val(values) >= LARGE_PAGE {
+    const HUGE_PAGE: usize = 2 << 20;
+    if size_of_val(values) >= HUGE_PAGE {
         // Without huge pages it is slower, nothing else.
-        let _ = advise_large_pages(values);
+        let _ = advise_huge_pages(values);
     }
 }
 
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "the system call takes addresses")]
-fn advise_large_pages(values: &[f32]) -> rustix::io::Result<()> {
+fn advise_huge_pages(values: &[f32]) -> rustix::io::Result<()> {
     use rustix::mm::{Advice, madvise};
     let start = values.as_ptr().cast_mut().cast::<u8>();
     let into_page = start.addr() % rustix::param::page_size();
@@ -63,11 +63,13 @@ fn advise_large_pages(values: &[f32]) -> rustix::io::Result<()> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn ask_for_large_pages(_: &[f32]) {}
+fn ask_for_huge_pages(_: &[f32]) {}
 
-impl Deref for Lanes {
-    type Target = [Lane];
-    fn deref(&self) -> &[Lane] {
+impl Deref for Buffer {
+    type Target = [ChannelBlock];
+
+    #[inline]
+    fn deref(&self) -> &[ChannelBlock] {
         if self.count == 0 {
             return &[];
         }
@@ -75,8 +77,9 @@ impl Deref for Lanes {
     }
 }
 
-impl DerefMut for Lanes {
-    fn deref_mut(&mut self) -> &mut [Lane] {
+impl DerefMut for Buffer {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [ChannelBlock] {
         if self.count == 0 {
             return &mut [];
         }
@@ -89,14 +92,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn large_lanes_may_have_large_pages() {
+    fn large_buffers_may_have_huge_pages() {
         // Not every kernel has them.
         if !std::fs::exists("/sys/kernel/mm/transparent_hugepage").unwrap_or(false) {
             return;
         }
-        advise_large_pages(&vec![0.0; 4 << 20]).unwrap();
-        let lanes = Lanes::zeros(1 << 18);
-        let flags = flags_at(lanes.as_ptr().addr() + (8 << 20));
+        advise_huge_pages(&vec![0.0; 4 << 20]).unwrap();
+        let buffer = Buffer::zeros(1 << 18);
+        let flags = flags_at(buffer.as_ptr().addr() + (8 << 20));
         assert!(flags.split(' ').any(|flag| flag == "hg"), "{flags}");
     }
 
