@@ -5,6 +5,7 @@
 
 pub mod calibration;
 pub mod class_mapping;
+pub mod history;
 pub mod interval;
 pub mod mcnemar;
 pub mod metrics;

@@ -13,12 +13,11 @@ use super::date::Date;
 use super::evaluation_report::EvaluationReport;
 use super::page::{Again, Heading, Headline, Page};
 use super::{PLOTS, REPORT, write_page};
-use crate::error::{error_with_hint, one_line, usage_error};
+use crate::error::{error_with_hint, one_line};
 use crate::eval::Evaluation;
 use crate::fs::{temporary_beside, write_whole};
 use crate::predict::Prediction;
 use crate::text::pluralize;
-use crate::train::is_run;
 
 /// File name of the whole evaluation, as printed by `resnet eval --format json`.
 pub const EVALUATION: &str = "evaluation.json";
@@ -56,7 +55,11 @@ pub struct ModelEvaluation {
 }
 
 /// Returns the page of an evaluation.
-fn page<'a>(report: &ModelEvaluation, examined: &'a EvaluationReport, again: Again) -> Page<'a> {
+fn page<'a>(
+    report: &ModelEvaluation,
+    evaluation_report: &'a EvaluationReport,
+    again: Again,
+) -> Page<'a> {
     let ModelEvaluation { model, data, .. } = report;
     let warnings = report.remark.into_iter().map(str::to_owned);
     Page {
@@ -67,13 +70,13 @@ fn page<'a>(report: &ModelEvaluation, examined: &'a EvaluationReport, again: Aga
             date: Some(Date::now()),
         },
         headline: Headline {
-            measured: Some(examined.measured()),
+            measured: Some(evaluation_report.measured()),
             on: report.measured_on(),
-            figures: examined.figures_beside(),
+            figures: evaluation_report.figures_beside(),
             warnings: warnings.collect(),
             notes: Vec::new(),
         },
-        examined: Some(examined),
+        evaluation_report: Some(evaluation_report),
         again,
         ..Page::default()
     }
@@ -167,15 +170,6 @@ impl EvaluationDir {
     /// # Errors
     /// As for [`OutputDir::create`].
     pub fn create(path: &Path) -> Result<Self> {
-        if is_run(path) {
-            return Err(usage_error(
-                format!(
-                    "folder `{}` belongs to a run, which has its own report",
-                    path.display()
-                ),
-                "pass another folder",
-            ));
-        }
         let folder = OutputDir::create(path, &[EVALUATION, PREDICTIONS, REPORT])?;
         let plots = path.join(PLOTS);
         if plots.exists() && !plots.is_dir() {
@@ -235,10 +229,10 @@ impl EvaluationDir {
     pub fn write_page(
         &self,
         report: &ModelEvaluation,
-        examined: &EvaluationReport,
+        evaluation_report: &EvaluationReport,
         again: Again,
     ) -> Result<PathBuf> {
-        write_page(self.folder.path(), &page(report, examined, again))?;
+        write_page(self.folder.path(), &page(report, evaluation_report, again))?;
         Ok(self.folder.path().join(REPORT))
     }
 }

@@ -47,10 +47,10 @@ pub fn write_page(folder: &Path, page: &Page) -> Result<()> {
         Ok(file.write_all(html.as_bytes())?)
     })?;
     // The page does without them.
-    if let Some(examined) = page.examined {
+    if let Some(evaluation_report) = page.evaluation_report {
         let plots = plots_in(folder)?;
         let subtitle = format!("{}: {}", page.heading.name, page.headline.on);
-        for (name, figure) in examined.figures(&subtitle)? {
+        for (name, figure) in evaluation_report.figures(&subtitle)? {
             figure.save(&plots, name)?;
         }
     }

@@ -48,7 +48,7 @@ pub use learner::ema::Ema;
 pub use learner::gradients::Gradients;
 pub use learner::lr_schedule::{Schedule, Scheduler};
 pub use learner::optimizer::{Optimiser, OptimiserConfig, OptimiserKind};
-pub use observe::observer::{Epoch, Watch};
+pub use observe::observer::Watch;
 pub use observe::outcome::{Ended, Why};
 pub use trainer::Run;
 pub use trainer::build::Target;

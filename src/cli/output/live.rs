@@ -3,7 +3,8 @@
 //! Colors have one meaning each: cyan is training, magenta is validation, green is the best epoch.
 
 use crate::cli::output::curve::{Curve, bar};
-use crate::train::observe::observer::{Beginning, Epoch, Step};
+use crate::eval::history::Epoch;
+use crate::train::observe::observer::{Beginning, Step};
 use anstyle::{AnsiColor, Style};
 use console::{measure_text_width, truncate_str};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What was measured, in one line, and why metrics are optimistic.
+//! The caption of a comparison: the images, and why metrics are optimistic.
 
 use std::fmt::Write;
 

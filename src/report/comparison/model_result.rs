@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::settings::RunSettings;
+use crate::eval::history::Epoch;
 use crate::eval::interval::wilson;
 use crate::eval::metrics::{FIVE, ImageResult};
-use crate::train::Epoch;
 
 /// A model and its result on each image.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use crate::eval::calibration::MIN_IMAGES;
 use crate::report::evaluation_report::EvaluationReport;
 
 /// Writes the section.
-pub fn section(page: &mut Html, examined: &EvaluationReport) {
+pub fn section(page: &mut Html, evaluation_report: &EvaluationReport) {
     page.section("calibration", "Calibration", "");
     page.raw("<div class=\"two\">\n<figure class=\"chart reliability\">\n<figcaption><h3>Accuracy by confidence, %</h3></figcaption>\n<div class=\"plot\">\n");
     for percent in [0, 25, 50, 75, 100] {
@@ -16,7 +16,7 @@ pub fn section(page: &mut Html, examined: &EvaluationReport) {
     }
     page.raw("<span class=\"axis\">confidence in the predicted class, %</span>\n");
     page.raw("<svg viewBox=\"0 0 1000 1000\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><path class=\"grid\" d=\"M0 0H1000M0 250H1000M0 500H1000M0 750H1000M0 1000H1000\"/></svg>\n");
-    let bins = &examined.calibration.bins;
+    let bins = &evaluation_report.calibration.bins;
     let place = |index: usize| {
         let width = 100.0 / bins.len() as f64;
         format!("left:{:.3}%;width:{width:.3}%", width * index as f64)
@@ -52,7 +52,7 @@ pub fn section(page: &mut Html, examined: &EvaluationReport) {
     if images as usize >= MIN_IMAGES {
         page.raw(&format!(
             "<p class=\"large\">{:.1}<small> %</small></p>\n<p class=\"of\"><b>expected calibration error</b>: the mean distance of accuracy from confidence</p>\n",
-            100.0 * examined.calibration.expected_error()
+            100.0 * evaluation_report.calibration.expected_error()
         ));
     } else {
         page.raw(&format!(

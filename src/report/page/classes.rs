@@ -10,11 +10,11 @@ const BARS: usize = 30;
 const PRINTED: usize = 100;
 
 /// Writes the section.
-pub fn section(page: &mut Html, examined: &EvaluationReport) {
+pub fn section(page: &mut Html, evaluation_report: &EvaluationReport) {
     page.section("classes", "Classes", "");
     page.raw("<div class=\"two\">\n");
-    bars(page, &examined.evaluation.classes);
-    table(page, &examined.evaluation.classes);
+    bars(page, &evaluation_report.evaluation.classes);
+    table(page, &evaluation_report.evaluation.classes);
     page.raw("</div>\n</section>\n");
 }
 

@@ -16,24 +16,24 @@ const NAME: usize = 22;
 ///
 /// # Errors
 /// Never: any counts can be drawn.
-pub fn section(page: &mut Html, examined: &EvaluationReport) -> Result<()> {
+pub fn section(page: &mut Html, evaluation_report: &EvaluationReport) -> Result<()> {
     page.section("confusion", "Confusion", "");
-    let few = examined.labels.len() <= NAMED;
+    let few = evaluation_report.labels.len() <= NAMED;
     page.raw("<div class=\"two\">\n<div>\n");
     if few {
-        matrix(page, examined);
+        matrix(page, evaluation_report);
     } else {
-        whole(page, examined)?;
+        whole(page, evaluation_report)?;
     }
     page.raw("</div>\n<div>\n");
-    pairs(page, examined);
+    pairs(page, evaluation_report);
     page.raw("</div>\n</div>\n</section>\n");
     Ok(())
 }
 
 /// The matrix of few classes, each cell a button that opens its images.
-fn matrix(page: &mut Html, examined: &EvaluationReport) {
-    let count = examined.labels.len();
+fn matrix(page: &mut Html, evaluation_report: &EvaluationReport) {
+    let count = evaluation_report.labels.len();
     let size = match count {
         0..=12 => "",
         13..=20 => " dense",
@@ -43,24 +43,24 @@ fn matrix(page: &mut Html, examined: &EvaluationReport) {
     page.raw(&format!(
         "<div class=\"scroll\"><table class=\"matrix{size}\" style=\"--count:{count}\"><thead><tr><td colspan=\"2\"></td><th colspan=\"{count}\" class=\"axis\">predicted</th></tr>\n<tr><td colspan=\"2\"></td>"
     ));
-    for label in &examined.labels {
+    for label in &evaluation_report.labels {
         page.raw(&format!(
             "<th scope=\"col\"><span>{}</span></th>",
             name(label, NAME)
         ));
     }
     page.raw("</tr></thead><tbody>\n");
-    let confusion = &examined.evaluation.confusion;
+    let confusion = &evaluation_report.evaluation.confusion;
     let totals: Vec<u64> = confusion.iter().map(|counts| counts.iter().sum()).collect();
     let most_wrong = most_wrong(confusion, &totals);
-    let with_images: HashSet<(usize, usize)> = examined
+    let with_images: HashSet<(usize, usize)> = evaluation_report
         .cells
         .iter()
         .filter(|cell| !cell.thumbnails.is_empty())
         .map(|cell| (cell.class as usize, cell.predicted as usize))
         .collect();
     for (class, counts) in confusion.iter().enumerate() {
-        let label = &examined.labels[class];
+        let label = &evaluation_report.labels[class];
         page.raw("<tr>");
         if class == 0 {
             page.raw(&format!(
@@ -81,7 +81,7 @@ fn matrix(page: &mut Html, examined: &EvaluationReport) {
                 page.raw(&format!(
                     "<button type=\"button\" data-cell=\"{class},{predicted}\" aria-label=\"{count} of {} predicted as {}\">{count}</button>",
                     escape(label),
-                    escape(&examined.labels[predicted])
+                    escape(&evaluation_report.labels[predicted])
                 ));
             } else if count > 0 {
                 page.raw(&count.to_string());
@@ -108,9 +108,9 @@ fn legend(page: &mut Html, of: &str, most_wrong: f64) {
 }
 
 /// The matrix of many classes as an image of one pixel per cell.
-fn whole(page: &mut Html, examined: &EvaluationReport) -> Result<()> {
-    let count = examined.labels.len();
-    let uri = map(&examined.evaluation.confusion)?;
+fn whole(page: &mut Html, evaluation_report: &EvaluationReport) -> Result<()> {
+    let count = evaluation_report.labels.len();
+    let uri = map(&evaluation_report.evaluation.confusion)?;
     page.raw("<p class=\"lead\">Rows are true classes, columns are predictions, both in the order of their numbers.</p>\n");
     page.raw(&format!(
         "<figure class=\"map\"><span class=\"axis\">predicted</span><span class=\"axis down\">true</span><img src=\"{uri}\" alt=\"Confusion matrix of {count} classes\"><span class=\"x\">0</span><span class=\"x last\">{}</span></figure>\n",
@@ -121,13 +121,13 @@ fn whole(page: &mut Html, examined: &EvaluationReport) -> Result<()> {
 }
 
 /// The pairs that are confused most, each with a button that opens its images.
-fn pairs(page: &mut Html, examined: &EvaluationReport) {
-    let wrong = examined
+fn pairs(page: &mut Html, evaluation_report: &EvaluationReport) {
+    let wrong = evaluation_report
         .cells
         .iter()
         .filter(|cell| cell.class != cell.predicted);
     let pairs: Vec<&ConfusionCell> = wrong.take(PAIRS).collect();
-    let all = confused_pairs(&examined.evaluation.confusion).len();
+    let all = confused_pairs(&evaluation_report.evaluation.confusion).len();
     page.element("h3", "Most confused");
     if pairs.is_empty() {
         page.raw("<p>No mistakes.</p>\n");
@@ -151,7 +151,7 @@ fn pairs(page: &mut Html, examined: &EvaluationReport) {
     );
     page.raw("<tbody>\n");
     for cell in pairs {
-        let label = |class: u32| examined.labels[class as usize].as_str();
+        let label = |class: u32| evaluation_report.labels[class as usize].as_str();
         page.raw("<tr>");
         page.cell(label(cell.class), None);
         page.raw(&format!(
@@ -172,7 +172,9 @@ fn pairs(page: &mut Html, examined: &EvaluationReport) {
             ));
         }
         page.raw("</td>");
-        let row: u64 = examined.evaluation.confusion[class as usize].iter().sum();
+        let row: u64 = evaluation_report.evaluation.confusion[class as usize]
+            .iter()
+            .sum();
         let part = 100.0 * cell.images as f64 / row.max(1) as f64;
         page.cell(&format!("{part:.1}"), Some(part));
         page.raw("</tr>\n");

@@ -2,7 +2,7 @@
 
 use super::chart::{Chart, Line, smoothed};
 use super::html::Html;
-use crate::train::observe::observer::Epoch;
+use crate::eval::history::Epoch;
 
 /// Steps that the script knows, at most.
 const STEPS: usize = 500;

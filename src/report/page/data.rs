@@ -13,8 +13,12 @@ const LISTED: usize = 20;
 const NAME: usize = 40;
 
 /// Writes the section.
-pub fn section(page: &mut Html, data: Option<&DatasetSurvey>, examined: Option<&EvaluationReport>) {
-    let spread = examined.map_or(&[][..], |examined| &examined.spread);
+pub fn section(
+    page: &mut Html,
+    data: Option<&DatasetSurvey>,
+    evaluation_report: Option<&EvaluationReport>,
+) {
+    let spread = evaluation_report.map_or(&[][..], |evaluation_report| &evaluation_report.spread);
     if data.is_none() && spread.is_empty() {
         return;
     }
@@ -26,10 +30,10 @@ pub fn section(page: &mut Html, data: Option<&DatasetSurvey>, examined: Option<&
         problems(page, data);
         page.raw("</div>\n</div>\n");
     }
-    if let Some(examined) = examined.filter(|_| !spread.is_empty()) {
+    if let Some(evaluation_report) = evaluation_report.filter(|_| !spread.is_empty()) {
         page.element("h3", "Examples");
         page.raw("<p class=\"lead\">Evenly spread over the measured images.</p>\n");
-        tiles(page, examined, spread);
+        tiles(page, evaluation_report, spread);
     }
     page.raw("</section>\n");
 }

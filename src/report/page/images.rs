@@ -11,22 +11,22 @@ const FILE: usize = 34;
 const PIXELATED: u32 = 64;
 
 /// Writes the mistakes that the model was most confident of.
-pub fn mistakes(page: &mut Html, examined: &EvaluationReport) {
+pub fn mistakes(page: &mut Html, evaluation_report: &EvaluationReport) {
     page.section(
         "mistakes",
         "Mistakes",
-        match examined.mistakes.len() {
+        match evaluation_report.mistakes.len() {
             0 => "No image was misclassified.",
             _ => "Most confident first: true class → predicted class.",
         },
     );
-    tiles(page, examined, &examined.mistakes);
+    tiles(page, evaluation_report, &evaluation_report.mistakes);
     page.raw("</section>\n");
 }
 
 /// Writes images with the regions that speak for the predicted class.
-pub fn cams(page: &mut Html, examined: &EvaluationReport) {
-    if examined.explained.is_empty() {
+pub fn cams(page: &mut Html, evaluation_report: &EvaluationReport) {
+    if evaluation_report.explained.is_empty() {
         return;
     }
     page.section(
@@ -35,8 +35,8 @@ pub fn cams(page: &mut Html, examined: &EvaluationReport) {
         "The regions that speak for the predicted class. Each map is scaled to its own maximum. Regions that the crop removes before the model sees the image are dimmed.",
     );
     page.raw("<p class=\"heat\">no evidence <i></i> most evidence</p>\n<ul class=\"cams\">\n");
-    for one in &examined.explained {
-        let image = &examined.thumbnails[one.place];
+    for one in &evaluation_report.explained {
+        let image = &evaluation_report.thumbnails[one.place];
         page.raw("<li><figure><div>");
         img(page, image);
         page.raw(&format!(
@@ -45,25 +45,25 @@ pub fn cams(page: &mut Html, examined: &EvaluationReport) {
             escape(&image.name)
         ));
         page.raw("</div><figcaption>");
-        caption(page, examined, image);
+        caption(page, evaluation_report, image);
         page.raw("</figcaption></figure></li>\n");
     }
     page.raw("</ul>\n</section>\n");
 }
 
 /// Writes a list of images.
-pub fn tiles(page: &mut Html, examined: &EvaluationReport, places: &[usize]) {
+pub fn tiles(page: &mut Html, evaluation_report: &EvaluationReport, places: &[usize]) {
     if places.is_empty() {
         return;
     }
     page.raw("<ul class=\"tiles\">\n");
     for &place in places {
-        let image = &examined.thumbnails[place];
+        let image = &evaluation_report.thumbnails[place];
         page.raw(&format!(
             "<li><button type=\"button\" data-image=\"{place}\">"
         ));
         img(page, image);
-        caption(page, examined, image);
+        caption(page, evaluation_report, image);
         page.raw("</button></li>\n");
     }
     page.raw("</ul>\n");
@@ -85,8 +85,8 @@ fn img(page: &mut Html, image: &Thumbnail) {
 }
 
 /// Writes the true class, the predicted one, the confidence, and the file.
-fn caption(page: &mut Html, examined: &EvaluationReport, image: &Thumbnail) {
-    let label = |class: u32| name(&examined.labels[class as usize], NAME);
+fn caption(page: &mut Html, evaluation_report: &EvaluationReport, image: &Thumbnail) {
+    let label = |class: u32| name(&evaluation_report.labels[class as usize], NAME);
     let confidence = 100.0 * image.probability;
     page.raw("<span class=\"verdict\">");
     if image.class == image.predicted {

@@ -43,7 +43,7 @@ pub struct Page<'a> {
     /// The curves of the run.
     pub learning: Option<Learning<'a>>,
     /// The evaluation with its images.
-    pub examined: Option<&'a EvaluationReport>,
+    pub evaluation_report: Option<&'a EvaluationReport>,
     /// The dataset, if it was surveyed.
     pub data: Option<&'a DatasetSurvey>,
     /// The settings of the run.
@@ -62,7 +62,9 @@ impl Page<'_> {
         begin(&mut page, &self.heading.title());
         self.heading.write(&mut page);
         self.headline.write(&mut page);
-        let has_images = self.examined.is_some_and(|examined| !examined.is_empty());
+        let has_images = self
+            .evaluation_report
+            .is_some_and(|evaluation_report| !evaluation_report.is_empty());
         navigation(
             &mut page,
             &[
@@ -74,16 +76,16 @@ impl Page<'_> {
                 (
                     "cam",
                     "Grad-CAM",
-                    self.examined
-                        .is_some_and(|examined| !examined.explained.is_empty()),
+                    self.evaluation_report
+                        .is_some_and(|evaluation_report| !evaluation_report.explained.is_empty()),
                 ),
                 (
                     "data",
                     "Data",
                     self.data.is_some()
                         || self
-                            .examined
-                            .is_some_and(|examined| !examined.spread.is_empty()),
+                            .evaluation_report
+                            .is_some_and(|evaluation_report| !evaluation_report.spread.is_empty()),
                 ),
                 ("settings", "Settings", !self.settings.is_empty()),
                 ("reproduce", "Reproduce", true),
@@ -93,15 +95,15 @@ impl Page<'_> {
         if let Some(learning) = &self.learning {
             curves::section(&mut page, learning);
         }
-        if let Some(examined) = self.examined.filter(|_| has_images) {
-            classes::section(&mut page, examined);
-            confusion::section(&mut page, examined)?;
-            images::mistakes(&mut page, examined);
-            calibration::section(&mut page, examined);
-            images::cams(&mut page, examined);
+        if let Some(evaluation_report) = self.evaluation_report.filter(|_| has_images) {
+            classes::section(&mut page, evaluation_report);
+            confusion::section(&mut page, evaluation_report)?;
+            images::mistakes(&mut page, evaluation_report);
+            calibration::section(&mut page, evaluation_report);
+            images::cams(&mut page, evaluation_report);
         }
-        let examined = self.examined.filter(|_| has_images);
-        data::section(&mut page, self.data, examined);
+        let evaluation_report = self.evaluation_report.filter(|_| has_images);
+        data::section(&mut page, self.data, evaluation_report);
         reproduce::settings(&mut page, &self.settings);
         reproduce::section(&mut page, &self.again);
         page.raw("</main>\n");
@@ -112,13 +114,13 @@ impl Page<'_> {
     /// The data of the script.
     fn data(&self) -> serde_json::Value {
         let learning = self.learning.as_ref();
-        let examined = self.examined;
+        let evaluation_report = self.evaluation_report;
         json!({
             "epochs": learning.map_or(&[][..], |learning| learning.epochs),
             "steps": learning.map_or(Vec::new(), Learning::steps_for_script),
-            "labels": examined.map(|examined| &examined.labels),
-            "images": examined.map(|examined| &examined.thumbnails),
-            "cells": examined.map(|examined| &examined.cells),
+            "labels": evaluation_report.map(|evaluation_report| &evaluation_report.labels),
+            "images": evaluation_report.map(|evaluation_report| &evaluation_report.thumbnails),
+            "cells": evaluation_report.map(|evaluation_report| &evaluation_report.cells),
         })
     }
 }

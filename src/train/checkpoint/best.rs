@@ -6,9 +6,9 @@
 //!
 //! Early stopping looks at the measure alone: an epoch that only ties does not restart `--patience`.
 
+use crate::eval::history::{COLUMNS, Epoch};
 use crate::train::checkpoint::state::{Exact, Standing};
 use crate::train::data::validation::Scores;
-use crate::train::observe::observer::{COLUMNS, Epoch};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 
@@ -133,7 +133,7 @@ impl Standing {
         let mut epochs = self
             .rows
             .iter()
-            .filter_map(|row| Epoch::of_csv(COLUMNS, row));
+            .filter_map(|row| Epoch::from_csv(COLUMNS, row));
         let row = epochs.find(|epoch| epoch.epoch == best.epoch);
         best.loss = row.and_then(|epoch| epoch.val_loss).map(Exact);
     }

@@ -1,11 +1,11 @@
 //! The epochs, the data and the settings of the run that made a model.
 
+use crate::eval::history::Epoch;
+use crate::report::comparison::RunSettings;
 use crate::run_dir::{METRICS, RECIPE};
 use crate::train::checkpoint::run_dir::Which;
 use crate::train::config::recipe::Recipe;
-use crate::train::observe::observer::Epoch;
 use crate::weights::Source;
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ pub fn epochs_of(model: &str) -> Vec<Epoch> {
     let mut lines = text.lines();
     let columns = lines.next().unwrap_or_default();
     lines
-        .filter_map(|line| Epoch::of_csv(columns, line))
+        .filter_map(|line| Epoch::from_csv(columns, line))
         .collect()
 }
 
@@ -28,11 +28,8 @@ pub fn data_of(model: &str) -> Option<String> {
     Recipe::read(&run_of(model)?.join(RECIPE)).ok()?.data
 }
 
-/// The settings of a run: keys of its `config.toml`, and their values as text.
-pub type Settings = BTreeMap<String, String>;
-
-/// The settings of that run; `None` if they cannot be read.
-pub fn settings_of(model: &str) -> Option<Settings> {
+/// Returns the settings of that run; `None` if they cannot be read.
+pub fn settings_of(model: &str) -> Option<RunSettings> {
     let text = fs::read_to_string(run_of(model)?.join(RECIPE)).ok()?;
     let table: toml::Table = text.parse().ok()?;
     let text = |value: toml::Value| match value {

@@ -2,13 +2,13 @@
 
 use crate::data::DatasetSurvey;
 use crate::error::error_with_hint;
+use crate::eval::history::COLUMNS;
 use crate::fs::write_whole;
 use crate::report::{PLOTS, plots_in};
 use crate::run_dir::{BEST, LAST, LOCK, METRICS, RECIPE, STATE, SURVEY, WEIGHTS};
 use crate::train::checkpoint::paths::{ensure_new, is_run, is_unfinished, no_run};
 use crate::train::checkpoint::state::{self, Identity, Standing, State};
 use crate::train::config::recipe::Recipe;
-use crate::train::observe::observer::COLUMNS;
 use crate::weights::{Card, write_model};
 use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};

@@ -1,4 +1,4 @@
-//! What a run reports: to an observer, to its report and to TensorBoard.
+//! The events and results of a run: observers, its report, and TensorBoard.
 
 pub mod observer;
 pub mod outcome;

@@ -5,6 +5,7 @@
 use crate::data::DatasetSurvey;
 use crate::data::panic::catch_panic;
 use crate::eval::Evaluation;
+use crate::eval::history::{COLUMNS, Epoch};
 use crate::explain::Explainer;
 use crate::infer::Work;
 use crate::model::ResNet;
@@ -19,7 +20,7 @@ use crate::text::{pluralize, thousands};
 use crate::train::checkpoint::run_dir::RunFolder;
 use crate::train::config::recipe::Recipe;
 use crate::train::data::validation::Measured;
-use crate::train::observe::observer::{COLUMNS, Epoch, Watch};
+use crate::train::observe::observer::Watch;
 use crate::train::observe::outcome::{Ended, Why};
 use crate::train::observe::tensorboard::read::scalars_of;
 use crate::train::trainer::Run;
@@ -66,29 +67,33 @@ impl Run {
     pub(in crate::train) fn report(
         &self,
         ended: &Ended,
-        examined: Option<(Evaluation, ResNet)>,
+        evaluation_report: Option<(Evaluation, ResNet)>,
         watch: &mut dyn Watch,
     ) {
-        if let Err(error) = catch_panic(|| self.write_report(ended, examined)) {
+        if let Err(error) = catch_panic(|| self.write_report(ended, evaluation_report)) {
             watch.warning(&error.context("the report cannot be written"));
         }
     }
 
-    fn write_report(&self, ended: &Ended, examined: Option<(Evaluation, ResNet)>) -> Result<()> {
+    fn write_report(
+        &self,
+        ended: &Ended,
+        evaluation_report: Option<(Evaluation, ResNet)>,
+    ) -> Result<()> {
         let Some(folder) = &self.folder else {
             return Ok(());
         };
         let epochs = self.epochs();
         let curves = self.curves(&epochs)?;
         let measured = self.test.as_ref().or(self.validation.as_ref());
-        let examined = match (examined, measured) {
+        let evaluation_report = match (evaluation_report, measured) {
             (Some((evaluation, net)), Some(measured)) => {
                 let Measured { split, options, .. } = &measured.pictures;
                 let labels = self.identity.labels.clone();
                 let decoding = &options.decoding;
                 let mut explainer = Explainer::new(net, &self.settings.preprocess, Work::many(1))?;
-                let examined = EvaluationReport::new(evaluation, labels, split, decoding);
-                Some(examined.explained(&mut explainer, split, decoding))
+                let evaluation_report = EvaluationReport::new(evaluation, labels, split, decoding);
+                Some(evaluation_report.explained(&mut explainer, split, decoding))
             }
             _ => None,
         };
@@ -96,7 +101,7 @@ impl Run {
         let data = recipe.data.unwrap_or_default();
         let config = folder.config_text()?;
         let survey = folder.survey();
-        let mut headline = self.headline(&epochs, ended, examined.as_ref(), &data);
+        let mut headline = self.headline(&epochs, ended, evaluation_report.as_ref(), &data);
         let overlaps = survey.as_ref().map(DatasetSurvey::overlaps);
         let overlaps = overlaps.iter().flatten();
         headline.warnings.extend(
@@ -112,7 +117,7 @@ impl Run {
                 best: ended.best.map(|(epoch, _)| epoch),
                 steps: self.steps(),
             }),
-            examined: examined.as_ref(),
+            evaluation_report: evaluation_report.as_ref(),
             data: survey.as_ref(),
             settings: Settings::of_toml(&config),
             again: Again {
@@ -166,7 +171,7 @@ impl Run {
         &self,
         epochs: &[Epoch],
         ended: &Ended,
-        examined: Option<&EvaluationReport>,
+        evaluation_report: Option<&EvaluationReport>,
         data: &str,
     ) -> Headline {
         let measuring = self.test.as_ref().or(self.validation.as_ref());
@@ -177,9 +182,11 @@ impl Run {
             let right = (top1 / 100.0 * images as f64).round() as usize;
             Some(([right, images], self.validation.as_ref()?.split.as_str()))
         };
-        let measured = examined
+        let measured = evaluation_report
             .zip(measuring)
-            .map(|(examined, measuring)| (examined.measured(), measuring.split.as_str()))
+            .map(|(evaluation_report, measuring)| {
+                (evaluation_report.measured(), measuring.split.as_str())
+            })
             .or_else(of_epoch);
         let kind = |split: &str| match split {
             "val" => "validation image",
@@ -196,9 +203,9 @@ impl Run {
             figures.push(("Best epoch", format!("{epoch} of {all}")));
         }
         figures.extend(
-            examined
+            evaluation_report
                 .iter()
-                .flat_map(|examined| examined.figures_beside()),
+                .flat_map(|evaluation_report| evaluation_report.figures_beside()),
         );
         let seconds = epochs.iter().fold(0.0, |sum, epoch| sum + epoch.seconds);
         figures.push(("Training time", duration(seconds)));
@@ -278,7 +285,7 @@ impl Run {
             rows = folder.metrics();
         }
         rows.iter()
-            .filter_map(|row| Epoch::of_csv(COLUMNS, row))
+            .filter_map(|row| Epoch::from_csv(COLUMNS, row))
             .collect()
     }
 }

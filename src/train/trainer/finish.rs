@@ -2,12 +2,13 @@
 
 use crate::error::one_line;
 use crate::eval::Evaluation;
+use crate::eval::history::{COLUMNS, Epoch};
 use crate::model::ResNet;
 use crate::train::checkpoint::best::Best;
 use crate::train::checkpoint::run_dir::{RunFolder, Which};
 use crate::train::checkpoint::state::Standing;
 use crate::train::data::validation::{Scores, Validation};
-use crate::train::observe::observer::{COLUMNS, Epoch, Watch};
+use crate::train::observe::observer::Watch;
 use crate::train::observe::outcome::{Ended, Tested, Why};
 use crate::train::trainer::Run;
 use crate::weights::Card;
@@ -151,7 +152,7 @@ impl Run {
         let rows = folder.metrics();
         let (last, earlier) = rows.split_last()?;
         let epoch = self.standing.epoch + 1;
-        let last = Epoch::of_csv(COLUMNS, last)?;
+        let last = Epoch::from_csv(COLUMNS, last)?;
         if last.epoch != epoch || earlier != self.standing.rows {
             return None;
         }

@@ -10,6 +10,7 @@ pub mod resume;
 
 use crate::error::error_with_hint;
 use crate::eval::Evaluation;
+use crate::eval::history::Epoch;
 use crate::predict::NotFinite;
 use crate::train::checkpoint::best::Best;
 use crate::train::checkpoint::run_dir::RunFolder;
@@ -19,7 +20,7 @@ use crate::train::config::settings::Settings;
 use crate::train::data::loader::{FedBatch, Feed};
 use crate::train::data::validation::{Scores, Validation};
 use crate::train::learner::Learner;
-use crate::train::observe::observer::{Epoch, Step, Watch};
+use crate::train::observe::observer::{Step, Watch};
 use crate::train::observe::outcome::{Ended, Why};
 use crate::train::observe::report::Drawing;
 use crate::train::observe::tensorboard::{self, Events};

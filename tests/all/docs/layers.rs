@@ -30,7 +30,6 @@ const KNOWN: &[(&str, &str)] = &[
     ("eval", "predict"),
     ("explain", "predict"),
     ("report", "predict"),
-    ("report", "train"),
 ];
 
 fn layer_of(module: &str) -> usize {

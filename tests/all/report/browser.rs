@@ -303,7 +303,7 @@ fn a_comparison_can_be_read_on_any_screen() {
 }
 
 /// An evaluation of `classes` classes, each with a mistake.
-fn examined(classes: usize) -> EvaluationReport {
+fn evaluation_report(classes: usize) -> EvaluationReport {
     let labels: Vec<String> = (0..classes)
         .map(|class| format!("{} {class}", HOSTILE[class % HOSTILE.len()]))
         .collect();
@@ -366,13 +366,13 @@ fn reports_of_two_and_of_a_thousand_classes_can_be_used_on_any_screen() {
         return;
     };
     for (classes, width) in [(2, 390), (10, 1920), (32, 390), (1000, 1280), (1000, 390)] {
-        let examined = examined(classes);
+        let evaluation_report = evaluation_report(classes);
         let page = Page {
             heading: Heading {
                 name: "many".to_owned(),
                 ..Heading::default()
             },
-            examined: Some(&examined),
+            evaluation_report: Some(&evaluation_report),
             ..Page::default()
         };
         let page = page.html().unwrap();
@@ -392,9 +392,9 @@ fn reports_of_two_and_of_a_thousand_classes_can_be_used_on_any_screen() {
             return out;";
         let out = opened(&browser, &page, screen, script);
         assert_eq!(out["rows"], classes);
-        let last = &examined.labels[classes - 1];
+        let last = &evaluation_report.labels[classes - 1];
         assert_eq!(out["first"], last.as_str());
-        let matching = examined
+        let matching = evaluation_report
             .labels
             .iter()
             .filter(|label| label.contains('1'))

@@ -217,12 +217,16 @@ fn every_button_of_many_classes_opens_images() {
             records,
         };
         let decoding = DecodeOptions::default();
-        let examined = EvaluationReport::new(evaluation, labels, &split, &decoding);
-        assert!(examined.cells.len() > 100, "{}", examined.cells.len());
-        for cell in &examined.cells {
+        let evaluation_report = EvaluationReport::new(evaluation, labels, &split, &decoding);
+        assert!(
+            evaluation_report.cells.len() > 100,
+            "{}",
+            evaluation_report.cells.len()
+        );
+        for cell in &evaluation_report.cells {
             assert!(!cell.thumbnails.is_empty(), "{classes} classes: {cell:?}");
             for &place in &cell.thumbnails {
-                let thumbnail = &examined.thumbnails[place];
+                let thumbnail = &evaluation_report.thumbnails[place];
                 assert_eq!(
                     (thumbnail.class, thumbnail.predicted),
                     (cell.class, cell.predicted)

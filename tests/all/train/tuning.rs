@@ -2,10 +2,11 @@
 
 use super::{SMALL, data, lines, losses, outcome, pictures, train, trained};
 use image::{Rgb, RgbImage};
+use resnet::eval::history::Epoch;
 use resnet::hub::Silent;
 use resnet::model::Frozen;
 use resnet::random::Random;
-use resnet::train::observe::observer::{Beginning, Epoch, Step, Unwatched};
+use resnet::train::observe::observer::{Beginning, Step, Unwatched};
 use resnet::train::{Length, Recipe, Run, Site, Target, Watch, Why};
 use std::collections::BTreeMap;
 use std::fs;

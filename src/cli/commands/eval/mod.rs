@@ -16,14 +16,17 @@ use crate::cli::output::stdout::print;
 use crate::cli::output::terminal::Look;
 use crate::data::DecodeOptions;
 use crate::data::dataset::DataName;
+use crate::error::usage_error;
 use crate::eval::EvalEvent;
 use crate::predict::top;
 use crate::report::evaluation_dir::{EvaluationDir, ModelEvaluation, TOP};
 use crate::report::evaluation_report::EvaluationReport;
+use crate::train::is_run;
 use anyhow::Result;
 use args::Format;
 use images::EvalImages;
 use model::{Conditions, EvalModel};
+use std::path::Path;
 
 pub use args::Args;
 
@@ -51,11 +54,7 @@ pub fn run(
 fn one(model: &str, conditions: &Conditions) -> Result<ExitStatus> {
     let Conditions { args, console, .. } = conditions;
     let named = args.data.as_deref().map(DataName::parse).transpose()?;
-    let mut output = args
-        .output
-        .as_deref()
-        .map(EvaluationDir::create)
-        .transpose()?;
+    let mut output = args.output.as_deref().map(output_dir).transpose()?;
     let opened = EvalModel::open(model, conditions, false)?;
     let card = opened.card().clone();
     let (data, data_name) = match (&args.data, named) {
@@ -117,16 +116,33 @@ fn one(model: &str, conditions: &Conditions) -> Result<ExitStatus> {
     }
     if let Some(output) = output {
         let evaluation = report.evaluation.clone();
-        let mut examined = EvaluationReport::new(evaluation, labels.clone(), split, &decoding);
+        let mut evaluation_report =
+            EvaluationReport::new(evaluation, labels.clone(), split, &decoding);
         match conditions.explainer(model, &preprocess) {
-            Ok(mut explainer) => examined = examined.explained(&mut explainer, split, &decoding),
+            Ok(mut explainer) => {
+                evaluation_report = evaluation_report.explained(&mut explainer, split, &decoding);
+            }
             Err(error) => console.warning(&error.context("cannot show what the model looks at")),
         }
-        let page = output.write_page(&report, &examined, conditions.again())?;
+        let page = output.write_page(&report, &evaluation_report, conditions.again())?;
         console.note(format_args!("the report is {}", page.display()));
         if args.open {
             open_in_browser(&page, console);
         }
     }
     Ok(ExitStatus::of_inputs(report.evaluation.skipped > 0))
+}
+
+/// Creates the output folder, which must not be a run's: that one has its own report.
+fn output_dir(path: &Path) -> Result<EvaluationDir> {
+    if is_run(path) {
+        return Err(usage_error(
+            format!(
+                "folder `{}` belongs to a run, which has its own report",
+                path.display()
+            ),
+            "pass another folder",
+        ));
+    }
+    EvaluationDir::create(path)
 }

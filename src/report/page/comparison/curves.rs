@@ -3,8 +3,8 @@
 use super::super::chart::{Chart, Line};
 use super::super::html::Html;
 use super::model_names::COLORS;
+use crate::eval::history::Epoch;
 use crate::report::comparison::Comparison;
-use crate::train::Epoch;
 
 /// A value of an epoch, if it has it.
 type Of = fn(&Epoch) -> Option<f64>;

@@ -18,9 +18,10 @@ pub mod read;
 mod record;
 
 use crate::error::error_with_hint;
+use crate::eval::history::Epoch;
 use crate::model::Preprocess;
 use crate::train::learner::Input;
-use crate::train::observe::observer::{Epoch, Step, Watch};
+use crate::train::observe::observer::{Step, Watch};
 use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
 use file::{EventFile, now};

@@ -97,7 +97,7 @@ const RULES: &[(&str, &str)] = &[
 pub const OPENINGS: [&str; 7] = ["how", "that", "those", "what", "where", "whether", "which"];
 
 /// Words in -ise and -our, without their endings, that are American too.
-const AMERICAN: &str = "adv apprais ar brais brui chast clockw compr comprom conc cont counterclockw crui dem despi det \
+const AMERICAN: &str = "adv apprais ar brais brui chast clockw compr comprom conc cont counterclockw crui dem depthw despi det \
     dev disgu elementw enterpr exerc expert f fl franch h imprec improv lengthw lik likew no otherw \
     p pairw pointw pra prec prem prom r ra rev s sc stepw superv surpr t telev vel w y";
 
