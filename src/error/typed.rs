@@ -34,7 +34,7 @@ pub enum Error {
     Other(Cause),
 }
 
-/// What went wrong, with its causes and perhaps a hint.
+/// A failure, with its causes and a hint if any.
 pub struct Cause(anyhow::Error);
 
 /// A variant of [`Error`].

@@ -70,17 +70,17 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "the name of a stream of random numbers decides them",
     ),
     (
-        "src/weights/archive.rs",
+        "src/weights/format/pytorch/archive.rs",
         "net",
         "a key of others' checkpoints",
     ),
     (
-        "src/weights/names.rs",
+        "src/weights/state_dict/rename.rs",
         "net",
         "a prefix in others' checkpoints",
     ),
     (
-        "src/weights/run.rs",
+        "src/weights/provenance.rs",
         "carved",
         "the name of a split on disk",
     ),
