@@ -1,6 +1,6 @@
 //! Timing of a network's forward pass, in total and by layer.
 
-use crate::infer::{Engine, Plan, Work};
+use crate::infer::{Engine, Plan, Workload};
 use crate::model::{Description, ModelConfig, ResNet};
 use crate::nn::Parameters;
 use anyhow::Result;
@@ -70,7 +70,7 @@ pub fn time_forward(
 
 fn time_plan(net: ResNet, description: &Description, runs: usize) -> Result<ForwardTimes> {
     let [batch, channels, height, width] = description.input;
-    let mut plan = Plan::new(&net, height, width, Work::many(batch))?;
+    let plan = Plan::new(&net, height, width, Workload::many(batch))?;
     drop(net);
     plan.ensure_memory(batch)?;
     let pictures = vec![0.5; batch * channels * height * width];

@@ -2,13 +2,13 @@
 //! and classifies images. [`train`] has an example of training.
 //!
 //! ```
-//! use resnet::Predictor;
+//! use resnet::Model;
 //!
-//! # fn main() -> anyhow::Result<()> {
-//! # let model = "tests/fixtures/weights/bottleneck.safetensors";
+//! # fn main() -> Result<(), resnet::Error> {
+//! # let name = "tests/fixtures/weights/bottleneck.safetensors";
 //! // A hub name such as `resnet50`, a folder, or a weights file.
-//! let mut predictor = Predictor::load(model)?;
-//! for prediction in predictor.predict("assets/images/cat.png", 5)? {
+//! let model = Model::builder(name).load()?;
+//! for prediction in model.classify("assets/images/cat.png", 5)? {
 //!     let label = prediction.label.unwrap_or_default();
 //!     println!("{:6.2} % {} {label}", 100.0 * prediction.probability, prediction.class);
 //! }
@@ -49,6 +49,7 @@ pub mod infer;
 pub mod model;
 pub mod nn;
 pub mod ops;
+pub mod pipeline;
 pub mod predict;
 pub mod random;
 pub mod report;
@@ -59,7 +60,9 @@ pub mod train;
 pub mod weights;
 
 pub use error::Error;
-pub use predict::{Prediction, Predictor};
+pub use infer::CamTarget;
+pub use pipeline::Prediction;
+pub use predict::{ImageInput, Model, ModelBuilder};
 
 /// The README's examples, compiled.
 #[cfg(doctest)]

@@ -5,7 +5,7 @@ use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use rayon::prelude::*;
-use resnet::infer::{Plan, Work};
+use resnet::infer::{Plan, Workload};
 use resnet::model::{ModelConfig, ResNet};
 use resnet::nn::Parameters;
 use resnet::random::Random;
@@ -151,12 +151,15 @@ fn net(name: &str) -> Result<[f64; 3]> {
         .flatten_all()?
         .to_vec1()?;
     let single = net(DType::F32)?;
-    let one = Work {
+    let one = Workload {
         batch: 1,
-        pictures: 1,
+        images: 1,
     };
     let mut errors = [0.0; 3];
-    for (error, work) in errors.iter_mut().zip([one, Work::many(1), Work::many(32)]) {
+    for (error, work) in errors
+        .iter_mut()
+        .zip([one, Workload::many(1), Workload::many(32)])
+    {
         let logits = Plan::new(&single, 224, 224, work)?.run(&picture)?;
         *error = largest_error(&logits, &exact);
     }

@@ -65,18 +65,23 @@ fn with_fault(message: Message, hint: Message, fault: Fault) -> anyhow::Error {
 
 /// Returns true if any error in the chain is a [`usage_error`].
 pub fn is_usage_error(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<ErrorWithHint>())
-        .any(|error| error.fault == Fault::Usage)
+    error.chain().any(|cause| {
+        if let Some(error) = cause.downcast_ref::<Error>() {
+            return is_usage_error(error.inner());
+        }
+        let error = cause.downcast_ref::<ErrorWithHint>();
+        error.is_some_and(|error| error.fault == Fault::Usage)
+    })
 }
 
 /// Returns the hint of the outermost [`ErrorWithHint`] in the chain of `error`, if any.
 pub fn hint_of(error: &anyhow::Error) -> Option<&Message> {
     error
         .chain()
-        .find_map(|cause| cause.downcast_ref::<ErrorWithHint>())
-        .map(|error| &error.hint)
+        .find_map(|cause| match cause.downcast_ref::<Error>() {
+            Some(error) => error.hint(),
+            None => Some(&cause.downcast_ref::<ErrorWithHint>()?.hint),
+        })
 }
 
 /// Returns the causes of `error` as one message, outermost first, without the backtraces in candle's errors.
@@ -84,6 +89,9 @@ pub fn message_of(error: &anyhow::Error) -> Message {
     let causes = error.chain().map(|cause| {
         if let Some(error) = cause.downcast_ref::<ErrorWithHint>() {
             return error.message.clone();
+        }
+        if let Some(error) = cause.downcast_ref::<Error>() {
+            return message_of(error.inner());
         }
         match cause.downcast_ref::<candle_core::Error>() {
             Some(error) => without_backtrace(error).into(),
@@ -135,7 +143,18 @@ pub fn without_backtrace(error: &candle_core::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message;
     use anyhow::Context;
+
+    #[test]
+    fn an_error_of_the_library_keeps_its_hint_and_message_as_a_cause_of_another() {
+        let message = message!["no ", setting("depth")];
+        let inner = usage_error(message.clone(), setting("model")).context("cannot load");
+        let error = anyhow::Error::new(Error::classify(inner, Error::Other));
+        assert!(is_usage_error(&error));
+        assert_eq!(hint_of(&error), Some(&setting("model").into()));
+        assert_eq!(message_of(&error), message!["cannot load: ", message]);
+    }
 
     #[test]
     fn a_hint_survives_added_context() {

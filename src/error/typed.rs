@@ -3,9 +3,10 @@
 use super::{ErrorWithHint, Message, hint_of, one_line};
 use std::fmt::{self, Debug, Display, Formatter};
 use std::io;
+use std::sync::Arc;
 
 /// An error of the library. [`Display`] shows all causes on one line, outermost first.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Error {
     /// There is no model, file, folder or repository of this name.
@@ -35,7 +36,8 @@ pub enum Error {
 }
 
 /// A failure, with its causes and a hint if any.
-pub struct Cause(anyhow::Error);
+#[derive(Clone)]
+pub struct Cause(Arc<anyhow::Error>);
 
 /// A variant of [`Error`].
 pub type Kind = fn(Cause) -> Error;
@@ -54,30 +56,17 @@ impl Error {
                 otherwise
             }
         });
-        kind(Cause(error))
+        kind(Cause(Arc::new(error)))
     }
 
     /// Returns the way out, if one is known.
     pub fn hint(&self) -> Option<&Message> {
-        hint_of(&self.cause().0)
+        hint_of(self.inner())
     }
 
-    /// Returns the error with its chain of causes, which [`hint_of`] and [`one_line`] understand.
-    pub fn into_anyhow(self) -> anyhow::Error {
-        match self {
-            Self::ModelNotFound(cause)
-            | Self::UnsupportedArchitecture(cause)
-            | Self::DamagedWeights(cause)
-            | Self::InvalidConfiguration(cause)
-            | Self::Image(cause)
-            | Self::Dataset(cause)
-            | Self::Hub(cause)
-            | Self::NotFinite(cause)
-            | Self::OutOfMemory(cause)
-            | Self::Device(cause)
-            | Self::Io(cause)
-            | Self::Other(cause) => cause.0,
-        }
+    /// Returns the error and its causes, outermost first.
+    pub(super) fn inner(&self) -> &anyhow::Error {
+        &self.cause().0
     }
 
     fn cause(&self) -> &Cause {

@@ -11,7 +11,7 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use crate::model::top_class;
-use crate::predict::ensure_finite;
+use crate::pipeline::ensure_finite;
 
 /// Number of classes that top-5 considers; with fewer classes it is omitted.
 pub const FIVE: usize = 5;

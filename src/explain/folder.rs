@@ -26,10 +26,10 @@ impl Folder {
     /// after it, with the extension `.png`; if images share a name, later ones get `-2`, `-3`...
     ///
     /// # Errors
-    /// If files cannot be written, a folder has the name of a file, or one of the `pictures` themselves or another file
+    /// If files cannot be written, a folder has the name of a file, or one of the `images` themselves or another file
     /// that is not an explanation is in its place, which is wrong usage.
-    pub fn create(path: &Path, pictures: &[PathBuf]) -> Result<Self> {
-        let files: Vec<PathBuf> = names(pictures).map(|name| path.join(name)).collect();
+    pub fn create(path: &Path, images: &[PathBuf]) -> Result<Self> {
+        let files: Vec<PathBuf> = names(images).map(|name| path.join(name)).collect();
         let prepare = || -> Result<()> {
             if path.exists() && !path.is_dir() {
                 return Err(error_with_hint(
@@ -38,7 +38,7 @@ impl Folder {
                 ));
             }
             fs::create_dir_all(path)?;
-            ensure_free(&files, pictures)?;
+            ensure_free(&files, images)?;
             temporary_beside(&path.join("explanation.png"))?;
             Ok(())
         };
@@ -105,12 +105,12 @@ fn is_explanation(path: &Path) -> bool {
 }
 
 /// Returns a name for each image; all differ even if case is ignored.
-fn names(pictures: &[PathBuf]) -> impl Iterator<Item = String> {
+fn names(images: &[PathBuf]) -> impl Iterator<Item = String> {
     let mut taken = HashSet::new();
-    pictures.iter().map(move |picture| {
-        let stem = picture
+    images.iter().map(move |image| {
+        let stem = image
             .file_stem()
-            .unwrap_or(picture.as_os_str())
+            .unwrap_or(image.as_os_str())
             .to_string_lossy();
         let mut numbered = (2..).map(|number| format!("{stem}-{number}.png"));
         let mut name = format!("{stem}.png");
@@ -122,7 +122,7 @@ fn names(pictures: &[PathBuf]) -> impl Iterator<Item = String> {
 }
 
 /// Rejects files that are folders, the images themselves, or anything else but explanations.
-fn ensure_free(files: &[PathBuf], pictures: &[PathBuf]) -> Result<()> {
+fn ensure_free(files: &[PathBuf], images: &[PathBuf]) -> Result<()> {
     let existing = || files.iter().filter(|file| file.exists());
     if let Some(folder) = existing().find(|file| file.is_dir()) {
         let name = folder.file_name().unwrap_or_default().display();
@@ -136,13 +136,10 @@ fn ensure_free(files: &[PathBuf], pictures: &[PathBuf]) -> Result<()> {
     if overwritten.is_empty() {
         return Ok(());
     }
-    let itself = |picture: &&PathBuf| real(picture).is_some_and(|path| overwritten.contains(&path));
-    if let Some(picture) = pictures.iter().find(itself) {
+    let itself = |image: &&PathBuf| real(image).is_some_and(|path| overwritten.contains(&path));
+    if let Some(image) = images.iter().find(itself) {
         return Err(usage_error(
-            format!(
-                "an explanation would overwrite image `{}`",
-                picture.display()
-            ),
+            format!("an explanation would overwrite image `{}`", image.display()),
             "pass another folder",
         ));
     }
@@ -163,8 +160,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pictures_of_one_name_have_files_of_their_own() {
-        let pictures = [
+    fn images_of_one_name_have_files_of_their_own() {
+        let images = [
             "a/x.png",
             "b/x.jpg",
             "c/X.gif",
@@ -173,8 +170,8 @@ mod tests {
             "..",
             "x",
         ];
-        let pictures = pictures.map(PathBuf::from);
-        let names: Vec<String> = names(&pictures).collect();
+        let images = images.map(PathBuf::from);
+        let names: Vec<String> = names(&images).collect();
         assert_eq!(
             names,
             [

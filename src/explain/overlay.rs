@@ -1,10 +1,9 @@
 //! Drawing of a class activation map over an image.
 
-use super::colours::tints;
-use super::largest;
+use super::colors::tints;
 use super::upsample::{Between, row};
 use crate::data::{Placement, Transform};
-use crate::infer::Heat;
+use crate::infer::ClassActivationMap;
 use image::{Rgb, RgbImage};
 
 /// Remaining brightness where the image was cropped.
@@ -12,23 +11,27 @@ const DIMMED: f64 = 0.35;
 
 /// The part of an image that the model sees.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Seen {
+pub(super) struct VisiblePart {
     /// Location of the image in the model's input.
     placement: Placement,
     /// Height and width of the model's input.
     input: [usize; 2],
 }
 
-/// Draws the class activation map `heat`, computed from the input that `transform` creates, over `picture`.
-pub(crate) fn overlay(picture: &RgbImage, heat: &Heat, transform: &Transform) -> RgbImage {
-    Seen::new(picture, transform).overlay(picture, heat)
+/// Draws the class activation map `cam`, computed from the input that `transform` creates, over `image`.
+pub(crate) fn overlay(
+    image: &RgbImage,
+    cam: &ClassActivationMap,
+    transform: &Transform,
+) -> RgbImage {
+    VisiblePart::new(image, transform).overlay(image, cam)
 }
 
-impl Seen {
-    /// Returns the part of `picture` that is in the input that `transform` creates.
-    pub fn new(picture: &RgbImage, transform: &Transform) -> Self {
+impl VisiblePart {
+    /// Returns the part of `image` that is in the input that `transform` creates.
+    pub fn new(image: &RgbImage, transform: &Transform) -> Self {
         Self {
-            placement: transform.placement([picture.height() as usize, picture.width() as usize]),
+            placement: transform.placement([image.height() as usize, image.width() as usize]),
             input: transform.size(),
         }
     }
@@ -67,16 +70,16 @@ impl Seen {
 
     /// Draws the heat map over the image, or over the same at another size. Besides the result, it needs memory for one
     /// row and one column.
-    pub fn overlay(&self, picture: &RgbImage, heat: &Heat) -> RgbImage {
-        let mut drawn = picture.clone();
+    pub fn overlay(&self, image: &RgbImage, cam: &ClassActivationMap) -> RgbImage {
+        let mut drawn = image.clone();
         let tints = tints();
         // An infinite map, which no intact network produces, tints nothing.
-        let scale = match 255.0 / largest(heat) {
+        let scale = match 255.0 / cam.largest() {
             scale if scale.is_finite() => scale,
             _ => 0.0,
         };
-        let warm: Vec<f64> = heat.values.iter().map(|value| value.max(0.0)).collect();
-        let rows = self.spread(&warm, heat.size, [picture.height(), picture.width()]);
+        let warm: Vec<f64> = cam.values.iter().map(|value| value.max(0.0)).collect();
+        let rows = self.spread(&warm, cam.size, [image.height(), image.width()]);
         for (pixels, row) in drawn.rows_mut().zip(rows) {
             for (Rgb(pixel), value) in pixels.zip(row) {
                 *pixel = match value {
@@ -97,20 +100,20 @@ mod tests {
     use candle_core::Device;
     use std::path::Path;
 
-    fn heat(size: [usize; 2], values: &[f64]) -> Heat {
-        Heat {
+    fn cam(size: [usize; 2], values: &[f64]) -> ClassActivationMap {
+        ClassActivationMap {
             class: 0,
             size,
             values: values.to_vec(),
         }
     }
 
-    /// Draws `heat` over a gray image for a model with an input of 8x8 pixels.
+    /// Draws `cam` over a gray image for a model with an input of 8x8 pixels.
     fn drawn(
         [height, width]: [u32; 2],
         crop_mode: CropMode,
         crop_pct: f64,
-        heat: &Heat,
+        cam: &ClassActivationMap,
     ) -> RgbImage {
         let preprocess = Preprocess {
             size: [8, 8],
@@ -119,23 +122,23 @@ mod tests {
             ..Preprocess::default()
         };
         let transform = Transform::new(&preprocess).unwrap();
-        let picture = RgbImage::from_pixel(width, height, Rgb([100; 3]));
-        overlay(&picture, heat, &transform)
+        let image = RgbImage::from_pixel(width, height, Rgb([100; 3]));
+        overlay(&image, cam, &transform)
     }
 
     /// Marks the pixels of a row as dimmed (`-`), unchanged (`.`) or tinted (`*`).
-    fn marks(picture: &RgbImage, y: u32) -> String {
-        let mark = |x: u32| match picture.get_pixel(x, y).0 {
+    fn marks(image: &RgbImage, y: u32) -> String {
+        let mark = |x: u32| match image.get_pixel(x, y).0 {
             [35, 35, 35] => '-',
             [100, 100, 100] => '.',
             _ => '*',
         };
-        (0..picture.width()).map(mark).collect()
+        (0..image.width()).map(mark).collect()
     }
 
     /// Images have the size of the model's input, so that a pixel is a pixel of the input.
     #[test]
-    fn heats_are_spread_over_the_input_as_pytorch_spreads_them() {
+    fn maps_are_spread_over_the_input_as_pytorch_spreads_them() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let fixture = root.join("tests/fixtures/explain/explain.safetensors");
         let fixture = candle_core::safetensors::load(fixture, &Device::Cpu).unwrap();
@@ -151,7 +154,7 @@ mod tests {
             };
             let transform = Transform::new(&preprocess).unwrap();
             let [height, width] = target.map(|edge| edge as u32);
-            let seen = Seen::new(&RgbImage::new(width, height), &transform);
+            let seen = VisiblePart::new(&RgbImage::new(width, height), &transform);
             let map = get("map").to_vec2::<f64>().unwrap();
             let size = [map.len(), map[0].len()];
             let rows: Vec<_> = seen.spread(&map.concat(), size, [height, width]).collect();
@@ -171,46 +174,46 @@ mod tests {
     }
 
     #[test]
-    fn what_the_crop_cuts_off_is_dimmed_and_the_heat_lies_where_the_model_saw_it() {
+    fn what_the_crop_cuts_off_is_dimmed_and_the_map_lies_where_the_model_saw_it() {
         // The right half of the input speaks for the class, the left one against it.
-        let heat = heat([1, 2], &[-1.0, 1.0]);
+        let cam = cam([1, 2], &[-1.0, 1.0]);
         // Twice as wide as high: the middle half is seen.
-        let picture = drawn([16, 32], CropMode::Center, 1.0, &heat);
-        assert_eq!(marks(&picture, 8), "--------....************--------");
+        let image = drawn([16, 32], CropMode::Center, 1.0, &cam);
+        assert_eq!(marks(&image, 8), "--------....************--------");
         // Both edges shrink by 8/10, so that a tenth of each side is cut off.
-        let picture = drawn([20, 40], CropMode::Squash, 0.8, &heat);
-        assert_eq!(marks(&picture, 1), "-".repeat(40));
-        assert_eq!(marks(&picture, 18), "-".repeat(40));
+        let image = drawn([20, 40], CropMode::Squash, 0.8, &cam);
+        assert_eq!(marks(&image, 1), "-".repeat(40));
+        assert_eq!(marks(&image, 18), "-".repeat(40));
         assert_eq!(
-            marks(&picture, 2),
+            marks(&image, 2),
             format!("----{}{}----", ".".repeat(8), "*".repeat(24))
         );
-        // All of the picture is seen.
-        let picture = drawn([4, 8], CropMode::Border, 1.0, &heat);
-        assert_eq!(marks(&picture, 3), "..******");
+        // All of the image is seen.
+        let image = drawn([4, 8], CropMode::Border, 1.0, &cam);
+        assert_eq!(marks(&image, 3), "..******");
     }
 
     #[test]
-    fn the_hottest_place_has_the_hottest_colour_whatever_the_heats_size() {
+    fn the_hottest_place_has_the_hottest_color_whatever_the_size_of_the_values() {
         let hottest = tints()[255].over([100; 3]);
         for factor in [1e-30, 1.0, 1e30] {
-            let heat = heat([2, 2], &[0.0, 0.2, 0.5, 1.0].map(|value| value * factor));
-            let picture = drawn([8, 8], CropMode::Center, 1.0, &heat);
-            assert_eq!(picture.get_pixel(7, 7).0, hottest);
-            assert_eq!(picture.get_pixel(0, 0).0, [100; 3]);
+            let cam = cam([2, 2], &[0.0, 0.2, 0.5, 1.0].map(|value| value * factor));
+            let image = drawn([8, 8], CropMode::Center, 1.0, &cam);
+            assert_eq!(image.get_pixel(7, 7).0, hottest);
+            assert_eq!(image.get_pixel(0, 0).0, [100; 3]);
         }
     }
 
     #[test]
-    fn a_heat_that_is_nothing_or_no_number_leaves_the_picture() {
+    fn a_map_of_zeros_or_nan_leaves_the_image_unchanged() {
         for values in [
             [0.0, -0.0],
             [-1.0, -2.0],
             [f64::NAN, 0.0],
             [f64::INFINITY, 1.0],
         ] {
-            let picture = drawn([8, 8], CropMode::Center, 1.0, &heat([1, 2], &values));
-            assert_eq!(marks(&picture, 4), "........", "{values:?}");
+            let image = drawn([8, 8], CropMode::Center, 1.0, &cam([1, 2], &values));
+            assert_eq!(marks(&image, 4), "........", "{values:?}");
         }
     }
 }

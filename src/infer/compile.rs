@@ -1,6 +1,6 @@
-//! Compilation of a network to a [`Plan`]: folds batch norm, fuses what follows a convolution, assigns buffers.
+//! Compilation of a network to a [`Program`]: folds batch norm, fuses what follows a convolution, assigns buffers.
 
-use super::plan::{Operation, Plan, Slot, Step, Work};
+use super::program::{End, Operation, Program, Slot, Step, Workload};
 use super::weights::Weights;
 use crate::model::ResNet;
 use crate::model::block::{Block, ConvNorm, Shortcut};
@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use candle_core::{DType, Tensor};
 use rayon::prelude::*;
 use resnet_kernels::conv::{Algorithm, Convolution, choose, stem};
-use resnet_kernels::layout::{Buffer, blocks};
+use resnet_kernels::layout::blocks;
 use resnet_kernels::residual::PaddedShortcut;
 use resnet_kernels::{ConvGeometry, OutputInit, pool};
 
@@ -18,22 +18,14 @@ use resnet_kernels::{ConvGeometry, OutputInit, pool};
 /// number of images saves.
 const REPAYING: usize = 8;
 
-/// The last output of a plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    /// The logits of the classifier.
-    Logits,
-    /// The pooled features.
-    Features,
-}
-
+/// Compiles `net` for images of height and width `size`.
 pub(super) fn compile(
     net: &ResNet,
     weights: &dyn Weights,
     [height, width]: [usize; 2],
-    work: Work,
+    work: Workload,
     end: End,
-) -> Result<Plan> {
+) -> Result<Program> {
     if height == 0 || width == 0 {
         bail!("an image of {height}x{width} has no pixels");
     }
@@ -67,16 +59,13 @@ pub(super) fn compile(
         compiler.head(net)?;
     }
     let outputs = compiler.value.channels;
-    let buffers = vec![Buffer::default(); compiler.in_use.len()];
-    let picture = [config.in_channels, height, width];
-    Ok(Plan {
+    Ok(Program {
+        buffers: compiler.in_use.len(),
         steps: compiler.steps,
-        buffers,
-        stem: Vec::new(),
-        picture,
+        image: [config.in_channels, height, width],
         outputs,
         map,
-        classifies: end == End::Logits,
+        end,
     })
 }
 
@@ -99,7 +88,7 @@ struct Compiler<'a> {
     weights: &'a dyn Weights,
     /// Weights of one layer after the other.
     numbers: Vec<f32>,
-    work: Work,
+    work: Workload,
     steps: Vec<Step>,
     /// True for each buffer that holds a value still to be read.
     in_use: Vec<bool>,
@@ -167,7 +156,7 @@ impl Compiler<'_> {
     ) -> Result<()> {
         let geometry = self.geometry(layer)?;
         let batch = self.work.batch;
-        let algorithm = if self.work.pictures >= REPAYING {
+        let algorithm = if self.work.images >= REPAYING {
             choose(&ConvGeometry { batch, ..geometry })
         } else {
             Algorithm::Direct

@@ -1,7 +1,7 @@
 //! The fastest available computation of logits: the compiled pass where it is supported, otherwise the network itself.
 
-use super::pass::{Pass, Wanted, of_net};
-use super::{Plan, Weights, Work};
+use super::forward::{ForwardOptions, ModelOutput, of_net};
+use super::{Plan, Weights, Workload};
 use crate::model::ResNet;
 use crate::ops::Backend;
 use anyhow::Result;
@@ -32,7 +32,7 @@ impl Engine {
     ///
     /// # Errors
     /// If the images are too small for the network.
-    pub fn new(net: ResNet, size: [usize; 2], work: Work) -> Result<Self> {
+    pub fn new(net: ResNet, size: [usize; 2], work: Workload) -> Result<Self> {
         let weight = net.stem().conv.weight();
         let (dtype, device) = (weight.dtype(), weight.device().clone());
         let runner = if Self::compiles(dtype, &device) {
@@ -53,7 +53,7 @@ impl Engine {
         net: &ResNet,
         weights: &dyn Weights,
         size: [usize; 2],
-        work: Work,
+        work: Workload,
     ) -> Result<Self> {
         let plan = Plan::with_weights(net, weights, size, work)?;
         let runner = Runner::Plan(plan);
@@ -76,26 +76,33 @@ impl Engine {
         }
     }
 
-    /// Returns the logits `[N, classes]` of inputs `[N, C, H, W]`, where `N` is `pictures`.
+    /// Returns the logits `[N, classes]` of inputs `[N, C, H, W]`, where `N` is `images`.
     ///
     /// # Errors
     /// If the device lacks memory.
-    pub fn logits(&mut self, inputs: Vec<f32>, pictures: usize) -> Result<Vec<f64>> {
-        Ok(self.pass(inputs, pictures, Wanted::default())?.logits)
+    pub fn logits(&self, inputs: Vec<f32>, images: usize) -> Result<Vec<f64>> {
+        Ok(self
+            .forward(inputs, images, ForwardOptions::default())?
+            .logits)
     }
 
-    /// Returns [`Engine::logits`] and the other outputs `wanted` from the same pass.
+    /// Returns [`Engine::logits`] and the other outputs that `options` request, from the same pass.
     ///
     /// # Errors
     /// If the device lacks memory, or the model does not have the class.
-    pub fn pass(&mut self, inputs: Vec<f32>, pictures: usize, wanted: Wanted) -> Result<Pass> {
-        match &mut self.runner {
-            Runner::Plan(plan) => Ok(plan.pass(&inputs, wanted)?),
+    pub fn forward(
+        &self,
+        inputs: Vec<f32>,
+        images: usize,
+        options: ForwardOptions,
+    ) -> Result<ModelOutput> {
+        match &self.runner {
+            Runner::Plan(plan) => Ok(plan.forward(&inputs, options)?),
             Runner::Net { net, dtype, device } => {
                 let [height, width] = self.size;
-                let shape = (pictures, net.config().in_channels, height, width);
+                let shape = (images, net.config().in_channels, height, width);
                 let x = Tensor::from_vec(inputs, shape, device)?.to_dtype(*dtype)?;
-                Ok(of_net(net, &x, wanted)?)
+                Ok(of_net(net, &x, options)?)
             }
         }
     }

@@ -1,15 +1,19 @@
 //! The forward pass of a trained network, compiled for f32 on the CPU: batch norm is folded into the weights; bias,
 //! residual and ReLU are part of the last store of each convolution; buffers are reused from pass to pass.
 
+mod cam;
 mod compile;
 mod engine;
-mod pass;
+mod forward;
 mod plan;
+mod program;
 mod weights;
 
+pub use cam::{CamTarget, ClassActivationMap};
 pub use engine::Engine;
-pub use pass::{Heat, HeatOf, Pass, Wanted};
-pub use plan::{Plan, StepTime, Work};
+pub use forward::{ForwardOptions, ModelOutput};
+pub use plan::Plan;
+pub use program::{StepTime, Workload};
 pub use weights::Weights;
 
 #[cfg(test)]
@@ -37,7 +41,7 @@ mod tests {
     fn in_both_precisions(config: &ModelConfig) -> (ResNet, ResNet) {
         let parameters = Parameters::default();
         let net = ResNet::new(config, &parameters.seeded(3, DType::F32, &Device::Cpu)).unwrap();
-        let x = pictures(config, 4, 33, 40);
+        let x = images(config, 4, 33, 40);
         for _ in 0..3 {
             net.forward_t(&x, true).unwrap();
         }
@@ -62,7 +66,7 @@ mod tests {
         }
     }
 
-    fn pictures(config: &ModelConfig, batch: usize, height: usize, width: usize) -> Tensor {
+    fn images(config: &ModelConfig, batch: usize, height: usize, width: usize) -> Tensor {
         let count = batch * config.in_channels * height * width;
         let values: Vec<f32> = (0..count)
             .map(|i| ((i * 7919) % 1009) as f32 / 504.5 - 1.0)
@@ -111,23 +115,23 @@ mod tests {
         for config in configs {
             let (net, wide) = in_both_precisions(&config);
             for (batch, height, width) in [(1, 64, 48), (2, 33, 40), (5, 17, 21), (1, 1, 1)] {
-                let x = pictures(&config, batch, height, width);
-                let pictures = x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                let x = images(&config, batch, height, width);
+                let images = x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
                 let x = x.to_dtype(DType::F64).unwrap();
                 let (logits, features) =
                     (wide.forward_t(&x, false).unwrap(), wide.pooled(&x).unwrap());
-                for work in [Work { batch, pictures: 1 }, Work::many(batch)] {
+                for work in [Workload { batch, images: 1 }, Workload::many(batch)] {
                     let what = format!("{config:?} {height}x{width}, {work:?}");
-                    let mut plan = Plan::new(&net, height, width, work).unwrap();
-                    plan.run(&pictures[..config.in_channels * height * width])
+                    let plan = Plan::new(&net, height, width, work).unwrap();
+                    plan.run(&images[..config.in_channels * height * width])
                         .unwrap();
-                    let many = plan.run(&pictures).unwrap();
+                    let many = plan.run(&images).unwrap();
                     assert_close(&many, &logits, &what);
-                    plan.run(&pictures[..config.in_channels * height * width])
+                    plan.run(&images[..config.in_channels * height * width])
                         .unwrap();
-                    assert_eq!(plan.run(&pictures).unwrap(), many, "{what}");
-                    let mut plan = Plan::of_features(&net, height, width, work).unwrap();
-                    assert_close(&plan.run(&pictures).unwrap(), &features, &what);
+                    assert_eq!(plan.run(&images).unwrap(), many, "{what}");
+                    let plan = Plan::of_features(&net, height, width, work).unwrap();
+                    assert_close(&plan.run(&images).unwrap(), &features, &what);
                 }
             }
         }
@@ -136,7 +140,7 @@ mod tests {
     #[test]
     fn a_timed_pass_names_every_step() {
         let config = narrow("resnet18", 8);
-        let mut plan = Plan::new(&net(&config), 32, 32, Work::many(1)).unwrap();
+        let plan = Plan::new(&net(&config), 32, 32, Workload::many(1)).unwrap();
         let (_, times) = plan.run_timed(&vec![0.5; 3 * 32 * 32]).unwrap();
         assert_eq!(times[0].path, "conv1");
         assert_eq!(times.last().unwrap().path, "fc");
@@ -153,20 +157,23 @@ mod tests {
                     in_channels,
                     ..narrow("resnet50", 8)
                 };
-                let mut plan = Plan::new(&net(&config), 33, 40, Work::many(2)).unwrap();
-                let pictures = vec![0.5; 2 * in_channels * 33 * 40];
-                plan.run(&pictures).unwrap();
-                let lanes: usize = plan.buffers.iter().map(|buffer| buffer.len()).sum();
-                let numbers = lanes * LANES + plan.stem.len() + pictures.len();
+                let plan = Plan::new(&net(&config), 33, 40, Workload::many(2)).unwrap();
+                let images = vec![0.5; 2 * in_channels * 33 * 40];
+                plan.run(&images).unwrap();
+                let buffers = plan.with_buffers(|buffers| {
+                    let slots: usize = buffers.slots.iter().map(|slot| slot.len()).sum();
+                    slots * LANES + buffers.stem.len()
+                });
+                let numbers = buffers + images.len();
                 assert_eq!(plan.bytes(2), numbers * size_of::<f32>(), "{config:?}");
             }
         }
     }
 
     #[test]
-    fn pictures_of_another_size_are_refused() {
+    fn images_of_another_size_are_refused() {
         let net = net(&narrow("resnet18", 8));
-        let mut plan = Plan::new(&net, 32, 32, Work::many(1)).unwrap();
+        let plan = Plan::new(&net, 32, 32, Workload::many(1)).unwrap();
         assert!(
             plan.run(&[0.0; 100])
                 .unwrap_err()

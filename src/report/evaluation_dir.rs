@@ -16,7 +16,7 @@ use super::{PLOTS, REPORT, write_page};
 use crate::error::{error_with_hint, one_line};
 use crate::eval::Evaluation;
 use crate::fs::{temporary_beside, write_whole};
-use crate::predict::Prediction;
+use crate::pipeline::Prediction;
 use crate::text::pluralize;
 
 /// File name of the whole evaluation, as printed by `resnet eval --format json`.

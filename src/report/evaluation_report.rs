@@ -22,6 +22,7 @@ use crate::eval::calibration::MIN_IMAGES;
 use crate::eval::records::{self, Record};
 use crate::eval::{Calibration, Evaluation};
 use crate::explain::Explainer;
+use crate::infer::CamTarget;
 
 /// Images of the split, evenly spread.
 const SPREAD: usize = 24;
@@ -182,7 +183,7 @@ impl EvaluationReport {
     #[must_use]
     pub fn explained(
         mut self,
-        explainer: &mut Explainer,
+        explainer: &Explainer,
         split: &Split,
         decoding: &DecodeOptions,
     ) -> Self {
@@ -196,7 +197,7 @@ impl EvaluationReport {
         let explain = |place: usize| {
             let index = self.thumbnails[place].index;
             let overlay = |image: &RgbImage| {
-                let explanation = explainer.explain(image, None)?;
+                let explanation = explainer.explain(image, CamTarget::Top)?;
                 let (uri, _) = thumbnail(&explanation.overlay(&enlarged(image)), LARGE)?;
                 Ok(uri)
             };

@@ -14,10 +14,10 @@ use resnet::data::dataset::{Pictures, Split};
 use resnet::data::{DecodeOptions, Transform};
 use resnet::error::one_line;
 use resnet::eval::{EvalEvent, EvalOptions, Evaluation, Metrics, evaluate};
-use resnet::infer::Work;
+use resnet::infer::Workload;
 use resnet::model::{ModelConfig, Preprocess, ResNet, StemKind};
 use resnet::nn::Parameters;
-use resnet::predict::prepare;
+use resnet::pipeline::prepare;
 use resnet::random::Random;
 use resnet::weights::{Card, RunNote, write_safetensors};
 use serde_json::Value;
@@ -189,7 +189,7 @@ fn labels() -> Vec<String> {
 }
 
 fn evaluated(split: &Split, options: &EvalOptions) -> Evaluation {
-    let (mut engine, transform) = prepare(net(3).0, &preprocess(), Work::many(4)).unwrap();
+    let (mut engine, transform) = prepare(net(3).0, &preprocess(), Workload::many(4)).unwrap();
     evaluate(
         &mut engine,
         split,
@@ -222,7 +222,7 @@ fn workers_do_not_change_a_bit_and_batches_hardly_one() {
 fn every_image_is_reported_in_order_and_an_error_of_the_callback_ends_the_evaluation() {
     let split = memory();
     let transform = Transform::new(&preprocess()).unwrap();
-    let (mut engine, _) = prepare(net(3).0, &preprocess(), Work::many(4)).unwrap();
+    let (mut engine, _) = prepare(net(3).0, &preprocess(), Workload::many(4)).unwrap();
     let (mut told, mut done) = (Vec::new(), Vec::new());
     let mut run = |stop: bool, told: &mut Vec<usize>| {
         evaluate(
@@ -270,7 +270,7 @@ fn noise_is_evaluated_as_it_is_and_noise_of_another_size_is_refused() {
         Split::new(Pictures::Inputs { length, values }, vec![0, 1, 2, 0])
     };
     assert_eq!(evaluated(&noise(length), &options(4, 2)).images, 4);
-    let (mut engine, transform) = prepare(net(3).0, &preprocess(), Work::many(4)).unwrap();
+    let (mut engine, transform) = prepare(net(3).0, &preprocess(), Workload::many(4)).unwrap();
     let error = evaluate(
         &mut engine,
         &noise(length / 3),
@@ -288,7 +288,7 @@ fn noise_is_evaluated_as_it_is_and_noise_of_another_size_is_refused() {
 
 #[test]
 fn a_split_without_images_and_a_wrong_number_of_labels_are_errors() {
-    let (mut engine, transform) = prepare(net(3).0, &preprocess(), Work::many(4)).unwrap();
+    let (mut engine, transform) = prepare(net(3).0, &preprocess(), Workload::many(4)).unwrap();
     let mut refused = |split: &Split, labels: &[String]| {
         let each = &mut |_: EvalEvent| Ok(());
         let result = evaluate(&mut engine, split, &transform, labels, &options(4, 1), each);

@@ -15,11 +15,11 @@ use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
 use resnet::{
     error::{hint_of, one_line},
-    infer::Work,
+    infer::Workload,
     model::{
         BlockKind, CropMode, Interpolation, ModelConfig, StemKind, StridePlacement, parameters,
     },
-    predict::{load, prepare},
+    pipeline::{load, prepare},
     weights::{Card, Checkpoint, Fetch},
 };
 use safetensors::{SafeTensors, View, tensor::Dtype};
@@ -476,7 +476,7 @@ fn numbers_that_are_not_finite_are_noted() {
 
 #[test]
 fn a_net_read_a_layer_at_a_time_gives_the_bits_of_one_in_memory() {
-    let work = Work::many(1);
+    let work = Workload::many(1);
     for file in [
         "basic.pth",
         "legacy.pth",
@@ -497,7 +497,7 @@ fn a_net_read_a_layer_at_a_time_gives_the_bits_of_one_in_memory() {
             .map(|i| (i % 251) as f32 / 125.0 - 1.0)
             .collect();
         let [expected, read] =
-            [in_memory, stored].map(|mut engine| engine.logits(input.clone(), 1).unwrap());
+            [in_memory, stored].map(|engine| engine.logits(input.clone(), 1).unwrap());
         assert_ne!(expected[..1], expected[1..2], "{file}");
         assert_eq!(read, expected, "{file}");
     }
@@ -513,7 +513,7 @@ fn a_file_cut_off_after_it_was_opened_is_an_error() {
     file.set_len(7000).unwrap();
     let place = (DType::F32, &Device::Cpu);
     let preprocess = &checkpoint.card.preprocess;
-    let error = load(&checkpoint, place, preprocess, Work::many(1)).unwrap_err();
+    let error = load(&checkpoint, place, preprocess, Workload::many(1)).unwrap_err();
     let expected = format!("cannot load weights `{}`: ", path.display());
     let message = one_line(&error);
     assert!(message.starts_with(&expected), "{message}");

@@ -12,8 +12,9 @@ use crate::cli::output::predictions::{Choice, Printer};
 use crate::data::list_images;
 use crate::error::{error_with_hint, hint_of, replace_hint, why_unreadable};
 use crate::hub::Progress;
-use crate::infer::Work;
-use crate::predict::{Explain, PredictOptions, Predictor};
+use crate::infer::Workload;
+use crate::message;
+use crate::predict::{BATCH_SIZE, Explain, Model, PredictOptions};
 use crate::text::pluralize;
 use crate::train::context::place;
 use crate::weights::{Checkpoint, Remote};
@@ -23,8 +24,6 @@ use std::path::{Path, PathBuf};
 
 /// The default `--model`.
 const MODEL: &str = "resnet50";
-/// The default `--batch-size`.
-const BATCH: usize = 16;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -136,13 +135,13 @@ pub fn run(
     );
     let batch = args
         .batch_size
-        .map_or(BATCH, |batch| batch as usize)
+        .map_or(BATCH_SIZE, |batch| batch as usize)
         .min(paths.len());
-    let work = Work {
+    let work = Workload {
         batch,
-        pictures: paths.len(),
+        images: paths.len(),
     };
-    let mut predictor = Predictor::new(&checkpoint, (dtype, &device), &preprocess, labels, work)?;
+    let model = Model::new(&checkpoint, (dtype, &device), &preprocess, labels, work)?;
     console.notes(checkpoint.note().as_slice());
     drop(checkpoint);
     let options = PredictOptions {
@@ -158,7 +157,7 @@ pub fn run(
         console.start_images("predict", paths.len());
     }
     let (mut done, mut failures) = (0, 0);
-    predictor.predict_all(&paths, &options, |path, result| {
+    model.predict_files(&paths, &options, |path, result| {
         let name = path.display().to_string();
         done += 1;
         console.advance(done);
@@ -202,9 +201,10 @@ fn offer_others(error: anyhow::Error, model: &str) -> anyhow::Error {
     match hint_of(&error).filter(|_| model == MODEL) {
         Some(hint) => replace_hint(
             &error,
-            format!(
-                "{hint}; without a download: `-m sample`, the small model inside the binary, or `-m RUN_DIR`"
-            ),
+            message![
+                hint,
+                "; without a download: `-m sample`, the small model inside the binary, or `-m RUN_DIR`",
+            ],
         ),
         None => error,
     }

@@ -10,6 +10,7 @@ use crate::cli::output::stdout::print;
 use crate::cli::output::terminal::Look;
 use crate::cli::output::timing;
 use crate::error::{hint_of, replace_hint, usage_error};
+use crate::message;
 use crate::model::config::CIFAR_DEPTHS;
 use crate::model::{ModelConfig, Preprocess, StemKind, describe};
 use crate::report::json::Timing;
@@ -242,7 +243,10 @@ fn offer_depth(error: anyhow::Error, model: &str) -> anyhow::Error {
     match depth.zip(hint_of(&error)) {
         Some((depth, hint)) => replace_hint(
             &error,
-            format!("{hint}; without a download: `resnet summary --depth {depth}`"),
+            message![
+                hint,
+                format!("; without a download: `resnet summary --depth {depth}`"),
+            ],
         ),
         None => error,
     }

@@ -7,6 +7,6 @@ mod gif;
 mod jpeg;
 pub mod large_images;
 mod orientation;
-mod rgb;
+pub mod rgb;
 mod tiff;
 pub(in crate::data) mod truncation;

@@ -46,6 +46,15 @@ pub fn from_image(image: DynamicImage, bytes: &[u8], format: ImageFormat) -> Res
         .ok_or_else(|| anyhow::anyhow!("an image of {}x{} pixels is incomplete", size.0, size.1))
 }
 
+/// Converts an image in memory to red, green and blue.
+///
+/// # Errors
+/// When its samples are floating-point numbers.
+pub fn rgb_from_dynamic(image: DynamicImage) -> Result<RgbImage> {
+    // No format in particular: only a PNG's gray samples depend on the file.
+    from_image(image, &[], ImageFormat::Tiff)
+}
+
 /// Returns the first three of each `N` samples.
 fn colours<const N: usize, T: Copy>(samples: &[T], convert: fn(T) -> u8) -> Vec<u8> {
     let (pixels, _) = samples.as_chunks::<N>();

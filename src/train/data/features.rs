@@ -2,7 +2,7 @@
 
 use crate::data::dataset::Split;
 use crate::data::{DecodeOptions, Loader, Transform};
-use crate::infer::{Plan, Work};
+use crate::infer::{Plan, Workload};
 use crate::model::{Frozen, ModelConfig, ResNet};
 use crate::nn::Targets;
 use crate::ops::Backend;
@@ -151,7 +151,15 @@ impl<'a> Body<'a> {
             return Ok(Self::Net(net, size));
         }
         let batch = BATCH.min(pictures);
-        let plan = Plan::of_features(net, size[0], size[1], Work { batch, pictures })?;
+        let plan = Plan::of_features(
+            net,
+            size[0],
+            size[1],
+            Workload {
+                batch,
+                images: pictures,
+            },
+        )?;
         plan.ensure_memory(batch)?;
         Ok(Self::Plan(plan))
     }

@@ -4,7 +4,7 @@ use crate::data::Transform;
 use crate::data::dataset::Split;
 use crate::eval::metrics::macro_average;
 use crate::eval::{EvalEvent, EvalOptions, Evaluation, Metrics, Record, evaluate};
-use crate::infer::{Engine, Work};
+use crate::infer::{Engine, Workload};
 use crate::model::ResNet;
 use crate::train::data::features::Features;
 use crate::train::learner::{Input, Learner};
@@ -137,7 +137,7 @@ impl Validation {
         if let Some(features) = &self.features {
             return of_features(features, &net, &self.labels, split.len()).map(Some);
         }
-        let work = Work::many(options.batch.min(split.len()));
+        let work = Workload::many(options.batch.min(split.len()));
         let mut engine = Engine::new(net, transform.size(), work)?;
         let left_out = &mut self.left_out;
         let mut each = |event: EvalEvent<'_>| {

@@ -7,7 +7,7 @@ use crate::data::panic::catch_panic;
 use crate::eval::Evaluation;
 use crate::eval::history::{COLUMNS, Epoch};
 use crate::explain::Explainer;
-use crate::infer::Work;
+use crate::infer::Workload;
 use crate::model::ResNet;
 use crate::report::date::Date;
 use crate::report::environment::environment;
@@ -91,9 +91,9 @@ impl Run {
                 let Measured { split, options, .. } = &measured.pictures;
                 let labels = self.identity.labels.clone();
                 let decoding = &options.decoding;
-                let mut explainer = Explainer::new(net, &self.settings.preprocess, Work::many(1))?;
+                let explainer = Explainer::new(net, &self.settings.preprocess, Workload::many(1))?;
                 let evaluation_report = EvaluationReport::new(evaluation, labels, split, decoding);
-                Some(evaluation_report.explained(&mut explainer, split, decoding))
+                Some(evaluation_report.explained(&explainer, split, decoding))
             }
             _ => None,
         };

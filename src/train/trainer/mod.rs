@@ -11,7 +11,7 @@ pub mod resume;
 use crate::error::error_with_hint;
 use crate::eval::Evaluation;
 use crate::eval::history::Epoch;
-use crate::predict::NotFinite;
+use crate::pipeline::NotFinite;
 use crate::train::checkpoint::best::Best;
 use crate::train::checkpoint::run_dir::RunFolder;
 use crate::train::checkpoint::state::{Identity, Standing, Sums};

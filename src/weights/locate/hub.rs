@@ -1,7 +1,7 @@
 //! The hub as a source of model files, opened when the first of them is requested.
 
 use super::fetch::Fetch;
-use crate::hub::{Hub, Progress};
+use crate::hub::{Hub, Progress, Settings};
 use anyhow::Result;
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -9,6 +9,8 @@ use std::sync::OnceLock;
 /// Access to the hub that the environment names; downloads are reported to `progress`.
 pub struct Remote<'a> {
     hub: OnceLock<Hub>,
+    /// True if only cached files are used, whatever the environment says.
+    offline: bool,
     progress: &'a dyn Progress,
 }
 
@@ -17,16 +19,25 @@ impl<'a> Remote<'a> {
     pub fn new(progress: &'a dyn Progress) -> Self {
         Self {
             hub: OnceLock::new(),
+            offline: false,
             progress,
         }
+    }
+
+    /// Uses only cached files if `offline` is true, as `HF_HUB_OFFLINE` in the environment does.
+    #[must_use]
+    pub fn offline(mut self, offline: bool) -> Self {
+        self.offline = offline;
+        self
     }
 
     fn hub(&self) -> Result<&Hub> {
         if let Some(hub) = self.hub.get() {
             return Ok(hub);
         }
-        let hub = Hub::from_env()?;
-        Ok(self.hub.get_or_init(|| hub))
+        let mut settings = Settings::from_env()?;
+        settings.offline |= self.offline;
+        Ok(self.hub.get_or_init(|| Hub::new(settings)))
     }
 }
 

@@ -6,8 +6,8 @@ use crate::support::command::{Finished, Resnet, root};
 use crate::support::fixture::{Fixture, devices, largest_difference};
 use candle_core::{DType, Device, Tensor};
 use image::RgbImage;
-use resnet::Predictor;
-use resnet::infer::{Engine, HeatOf, Pass, Wanted, Work};
+use resnet::Model;
+use resnet::infer::{CamTarget, Engine, ForwardOptions, ModelOutput, Workload};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::fs;
@@ -23,40 +23,37 @@ fn fixture() -> HashMap<String, Tensor> {
 }
 
 /// Compares class activation maps and features of every network, computed in one pass in `dtype` on `device`.
-fn equals_pytorch(dtype: DType, device: &Device, work: Work, limit: f64) {
+fn equals_pytorch(dtype: DType, device: &Device, work: Workload, limit: f64) {
     let expected = fixture();
     for case in cases() {
         let name = &case.fixture.name;
         let input = case.input(DType::F32, &Device::Cpu);
         let (pictures, _, height, width) = input.dims4().unwrap();
-        let mut engine = Engine::new(case.net(dtype, device).0, [height, width], work).unwrap();
+        let engine = Engine::new(case.net(dtype, device).0, [height, width], work).unwrap();
         let input: Vec<f32> = input.flatten_all().unwrap().to_vec1().unwrap();
         let top = expected[&format!("{name}.top")].to_vec1::<i64>().unwrap();
         for (of, map, classes) in [
-            (HeatOf::Top, "top_map", top),
-            (HeatOf::Class(2), "named_map", vec![2; pictures]),
+            (CamTarget::Top, "top_map", top),
+            (CamTarget::Class(2), "named_map", vec![2; pictures]),
         ] {
-            let wanted = Wanted {
+            let options = ForwardOptions {
                 features: true,
-                heat: Some(of),
+                cam: Some(of),
             };
-            let pass = engine.pass(input.clone(), pictures, wanted).unwrap();
-            let Pass {
+            let output = engine.forward(input.clone(), pictures, options).unwrap();
+            let ModelOutput {
                 logits,
                 features,
-                heats,
-            } = pass;
+                cams,
+            } = output;
             assert_eq!(engine.logits(input.clone(), pictures).unwrap(), logits);
-            let found: Vec<i64> = heats.iter().map(|heat| heat.class as i64).collect();
+            let found: Vec<i64> = cams.iter().map(|cam| cam.class as i64).collect();
             assert_eq!(found, classes, "{name}");
             let expected = |what: &str| &expected[&format!("{name}.{what}")];
             let (_, height, width) = expected(map).dims3().unwrap();
-            assert!(
-                heats.iter().all(|heat| heat.size == [height, width]),
-                "{name}"
-            );
-            let heats = heats.into_iter().flat_map(|heat| heat.values).collect();
-            for (what, found) in [(map, heats), ("features", features)] {
+            assert!(cams.iter().all(|cam| cam.size == [height, width]), "{name}");
+            let cams = cams.into_iter().flat_map(|cam| cam.values).collect();
+            for (what, found) in [(map, cams), ("features", features)] {
                 let expected = expected(what);
                 let found: Vec<f64> = found;
                 let found = Tensor::from_vec(found, expected.shape(), &Device::Cpu).unwrap();
@@ -72,37 +69,37 @@ fn equals_pytorch(dtype: DType, device: &Device, work: Work, limit: f64) {
 }
 
 #[test]
-fn heats_and_features_are_pytorchs_by_the_compiled_pass() {
-    equals_pytorch(DType::F32, &Device::Cpu, Work::many(3), 1e-4);
-    let few = Work {
+fn maps_and_features_are_pytorchs_by_the_compiled_pass() {
+    equals_pytorch(DType::F32, &Device::Cpu, Workload::many(3), 1e-4);
+    let few = Workload {
         batch: 1,
-        pictures: 1,
+        images: 1,
     };
     equals_pytorch(DType::F32, &Device::Cpu, few, 1e-4);
 }
 
 #[test]
-fn heats_and_features_are_pytorchs_in_f64() {
+fn maps_and_features_are_pytorchs_in_f64() {
     for device in devices() {
-        equals_pytorch(DType::F64, &device, Work::many(3), 1e-9);
+        equals_pytorch(DType::F64, &device, Workload::many(3), 1e-9);
     }
 }
 
 #[cfg(feature = "cuda")]
 #[test]
-fn heats_and_features_are_pytorchs_on_a_gpu() {
+fn maps_and_features_are_pytorchs_on_a_gpu() {
     let device = Device::new_cuda(0).unwrap();
-    equals_pytorch(DType::F32, &device, Work::many(3), 1e-4);
+    equals_pytorch(DType::F32, &device, Workload::many(3), 1e-4);
 }
 
 #[test]
 fn a_class_that_the_net_lacks_is_an_error() {
-    let mut predictor = Predictor::load(MODEL).unwrap();
+    let model = Model::builder(MODEL).load().unwrap();
     let picture = RgbImage::new(300, 200);
-    let error = predictor.explain_image(&picture, Some(3)).unwrap_err();
+    let error = model.explain(&picture, CamTarget::Class(3)).unwrap_err();
     assert!(error.to_string().contains("no class 3 among 3"), "{error}");
-    let explanation = predictor.explain_image(&picture, Some(2)).unwrap();
-    assert_eq!(explanation.heat.class, 2);
+    let explanation = model.explain(&picture, CamTarget::Class(2)).unwrap();
+    assert_eq!(explanation.cam.class, 2);
     assert_eq!(explanation.overlay(&picture).dimensions(), (300, 200));
 }
 
@@ -155,10 +152,10 @@ fn explanations_are_as_large_as_the_pictures_and_change_no_prediction() {
         );
         assert_eq!(fs::read_dir(&explanations).unwrap().count(), 2);
     }
-    let mut predictor = Predictor::load(MODEL).unwrap();
+    let model = Model::builder(MODEL).load().unwrap();
     let picture = open(Path::new(CAT));
-    let overlay = predictor
-        .explain_image(&picture, Some(1))
+    let overlay = model
+        .explain(&picture, CamTarget::Class(1))
         .unwrap()
         .overlay(&picture);
     assert!(overlay == open(&explanations.join("cat.png")));

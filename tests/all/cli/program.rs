@@ -578,17 +578,18 @@ fn threads_do_not_change_a_bit() {
 fn the_library_gives_what_the_command_line_prints() {
     let done = Resnet::line(&format!("predict {ROCKET} -m {MODEL} -f json")).run();
     let value: Value = serde_json::from_str(&done.stdout).unwrap();
-    let mut predictor = resnet::Predictor::load(root().join(MODEL).to_str().unwrap()).unwrap();
-    let by_path = predictor.predict(root().join(ROCKET), 5).unwrap();
+    let model = resnet::Model::builder(root().join(MODEL).to_str().unwrap()).load();
+    let model = model.unwrap();
+    let by_path = model.classify(&root().join(ROCKET), 5).unwrap();
     assert_eq!(
         serde_json::to_value(&by_path).unwrap(),
         value["predictions"]
     );
     let bytes = std::fs::read(root().join(ROCKET)).unwrap();
-    let picture =
-        resnet::data::decode_bytes(&bytes, &resnet::data::DecodeOptions::default()).unwrap();
-    assert_eq!(predictor.predict_image(&picture, 5).unwrap(), by_path);
-    assert!(predictor.labels().is_empty());
+    assert_eq!(model.classify(&bytes, 5).unwrap(), by_path);
+    let image = model.decode(&bytes).unwrap();
+    assert_eq!(model.classify(&image, 5).unwrap(), by_path);
+    assert!(model.labels().is_empty());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use crate::support::fixture::{Fixture, devices, distance, folder, largest_difference};
 use candle_core::{D, DType, Device, Tensor};
-use resnet::infer::{Plan, Work};
+use resnet::infer::{Plan, Workload};
 use resnet::model::{ModelConfig, ResNet};
 use resnet::nn::init::Parameters;
 
@@ -175,7 +175,7 @@ fn the_compiled_pass_gives_pytorchs_logits() {
             panic!("pictures have four axes")
         };
         let (net, _) = case.net(DType::F32, &Device::Cpu);
-        let mut plan = Plan::new(&net, height, width, Work::many(1)).unwrap();
+        let plan = Plan::new(&net, height, width, Workload::many(1)).unwrap();
         let pictures: Vec<f32> = input.flatten_all().unwrap().to_vec1().unwrap();
         let expected = case.fixture.get("eval.logits");
         let logits =

@@ -18,7 +18,7 @@ use crate::data::DecodeOptions;
 use crate::data::dataset::DataName;
 use crate::error::usage_error;
 use crate::eval::EvalEvent;
-use crate::predict::top;
+use crate::pipeline::top;
 use crate::report::evaluation_dir::{EvaluationDir, ModelEvaluation, TOP};
 use crate::report::evaluation_report::EvaluationReport;
 use crate::train::is_run;
@@ -119,8 +119,8 @@ fn one(model: &str, conditions: &Conditions) -> Result<ExitStatus> {
         let mut evaluation_report =
             EvaluationReport::new(evaluation, labels.clone(), split, &decoding);
         match conditions.explainer(model, &preprocess) {
-            Ok(mut explainer) => {
-                evaluation_report = evaluation_report.explained(&mut explainer, split, &decoding);
+            Ok(explainer) => {
+                evaluation_report = evaluation_report.explained(&explainer, split, &decoding);
             }
             Err(error) => console.warning(&error.context("cannot show what the model looks at")),
         }

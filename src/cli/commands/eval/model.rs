@@ -9,9 +9,9 @@ use crate::data::DecodeOptions;
 use crate::eval::{EvalEvent, EvalOptions, Evaluation, evaluate};
 use crate::explain::Explainer;
 use crate::hub::Progress;
-use crate::infer::Work;
+use crate::infer::Workload;
 use crate::model::Preprocess;
-use crate::predict::load;
+use crate::pipeline::load;
 use crate::report::environment::environment;
 use crate::report::page::Again;
 use crate::train::context::place;
@@ -45,7 +45,7 @@ impl Conditions<'_> {
     pub fn explainer(&self, model: &str, preprocess: &Preprocess) -> Result<Explainer> {
         let checkpoint = Checkpoint::open(model, &Remote::new(self.console))?;
         let net = checkpoint.build(self.dtype, &self.device)?;
-        Explainer::new(net, preprocess, Work::many(1))
+        Explainer::new(net, preprocess, Workload::many(1))
     }
 }
 
@@ -130,9 +130,9 @@ impl<'a> EvalModel<'a> {
             decoding: DecodeOptions::from(&self.preprocess),
             strict: args.strict,
         };
-        let work = Work {
+        let work = Workload {
             batch: options.batch.min(split.len()),
-            pictures: split.len(),
+            images: split.len(),
         };
         let (mut engine, transform) =
             load(&self.checkpoint, (*dtype, device), &self.preprocess, work)?;

@@ -1,12 +1,14 @@
 //! Prediction of many image files in batches, with all requested outputs from one pass.
 
-use super::{Prediction, Predictor, top};
+use super::Model;
+use super::model::Inner;
 use crate::data::Loader;
 use crate::data::dataset::{Pictures, Split};
 use crate::data::image::large_images::Turns;
 use crate::data::loader::parallel::Ordered;
-use crate::explain::{Folder, is_cold, overlay};
-use crate::infer::{Heat, HeatOf, Pass, Wanted};
+use crate::explain::{Folder, overlay};
+use crate::infer::{CamTarget, ClassActivationMap, ForwardOptions, ModelOutput};
+use crate::pipeline::{Prediction, top};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
@@ -58,52 +60,58 @@ pub struct Explained {
     pub is_cold: bool,
 }
 
-impl Predictor {
-    /// Predicts many images as [`Predictor::predict`] does, decoding on several threads while the model runs. `each`
+impl Model {
+    /// Predicts many image files as [`Model::classify`] does, decoding on several threads while the model runs. `each`
     /// receives the results in order, or the error of an image that cannot be read; an error that it returns ends the
     /// run.
     ///
     /// # Errors
     /// Errors of `each`; if the model cannot run at all, does not have the class to explain, or an explanation cannot
     /// be written.
-    pub fn predict_all(
-        &mut self,
+    pub fn predict_files(
+        &self,
         paths: &[PathBuf],
         options: &PredictOptions,
         mut each: impl FnMut(&Path, Result<Predicted>) -> Result<()>,
     ) -> Result<()> {
+        let Inner {
+            engine,
+            transform,
+            decoding,
+            labels,
+            ..
+        } = self.inner();
         let batch = options.batch.clamp(1, paths.len().max(1));
-        self.engine.ensure_memory(batch)?;
+        engine.ensure_memory(batch)?;
         let split = Split::new(Pictures::Files(paths.to_vec()), vec![0; paths.len()]);
-        let mut loader = Loader::of(&split, &self.transform, self.decoding, options.workers)?;
+        let mut loader = Loader::of(&split, transform, *decoding, options.workers)?;
         for first in (0..paths.len()).step_by(batch) {
             let indices = first..(first + batch).min(paths.len());
-            let mut inputs = Vec::with_capacity(indices.len() * self.transform.input_len());
+            let mut inputs = Vec::with_capacity(indices.len() * transform.input_len());
             let loaded = loader.by_ref().take(indices.len());
             let outcomes: Vec<Result<()>> = loaded
                 .map(|loaded| loaded.map(|input| inputs.extend_from_slice(&input)))
                 .collect();
-            let pictures = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-            let pass = match pictures {
-                0 => Pass::default(),
-                _ => self.engine.pass(inputs, pictures, options.wanted())?,
+            let count = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+            let output = match count {
+                0 => ModelOutput::default(),
+                _ => engine.forward(inputs, count, options.forward())?,
             };
-            let row = |numbers: &[f64]| (numbers.len() / pictures.max(1)).max(1);
-            let mut logits = pass.logits.chunks_exact(row(&pass.logits));
-            let mut features = pass.features.chunks_exact(row(&pass.features));
-            let mut heats = pass.heats.into_iter();
+            let row = |numbers: &[f64]| (numbers.len() / count.max(1)).max(1);
+            let mut logits = output.logits.chunks_exact(row(&output.logits));
+            let mut features = output.features.chunks_exact(row(&output.features));
+            let mut cams = output.cams.into_iter();
             let mut to_draw = Vec::new();
             let mut results = Vec::with_capacity(indices.len());
             for (index, outcome) in indices.clone().zip(outcomes) {
                 results.push(outcome.and_then(|()| {
                     let logits = logits.next().context("the model gave too few logits")?;
                     let features = features.next().unwrap_or_default().to_vec();
-                    let heat = heats.next();
-                    let predictions =
-                        top(logits, options.top, &self.labels).with_context(|| {
-                            format!("cannot predict image `{}`", paths[index].display())
-                        })?;
-                    to_draw.extend(heat.map(|heat| (index, heat)));
+                    let cam = cams.next();
+                    let predictions = top(logits, options.top, labels).with_context(|| {
+                        format!("cannot predict image `{}`", paths[index].display())
+                    })?;
+                    to_draw.extend(cam.map(|cam| (index, cam)));
                     Ok(Predicted {
                         predictions,
                         features,
@@ -136,28 +144,34 @@ impl Predictor {
     fn draw(
         &self,
         split: &Split,
-        heats: Vec<(usize, Heat)>,
+        cams: Vec<(usize, ClassActivationMap)>,
         folder: &Folder,
         workers: usize,
     ) -> Result<Vec<(usize, Result<Explained>)>> {
-        let explained: Vec<(usize, Explained)> = heats
+        let Inner {
+            transform,
+            decoding,
+            labels,
+            ..
+        } = self.inner();
+        let explained: Vec<(usize, Explained)> = cams
             .iter()
-            .map(|(index, heat)| {
+            .map(|(index, cam)| {
                 let explained = Explained {
-                    class: heat.class,
-                    label: self.labels.get(heat.class).cloned(),
+                    class: cam.class,
+                    label: labels.get(cam.class).cloned(),
                     file: folder.file(*index).to_owned(),
-                    is_cold: is_cold(heat),
+                    is_cold: cam.is_cold(),
                 };
                 (*index, explained)
             })
             .collect();
-        let (split, transform, folder) = (split.clone(), self.transform.clone(), folder.clone());
-        let (decoding, turns) = (self.decoding, Turns::default());
-        let drawn = Ordered::new(heats.len(), workers, move |place| {
-            let (index, heat) = &heats[place];
-            split.with_picture(*index, &decoding, &turns, |picture| {
-                let overlay = overlay(picture, heat, &transform);
+        let (split, transform, folder) = (split.clone(), transform.clone(), folder.clone());
+        let (decoding, turns) = (*decoding, Turns::default());
+        let drawn = Ordered::new(cams.len(), workers, move |place| {
+            let (index, cam) = &cams[place];
+            split.with_picture(*index, &decoding, &turns, |image| {
+                let overlay = overlay(image, cam, &transform);
                 Ok(folder.write(*index, &overlay))
             })
         })?;
@@ -172,12 +186,12 @@ impl Predictor {
 }
 
 impl PredictOptions<'_> {
-    /// Returns the outputs that the pass must return for it.
-    fn wanted(&self) -> Wanted {
-        let heat = |explain: Explain| explain.class.map_or(HeatOf::Top, HeatOf::Class);
-        Wanted {
+    /// Returns the outputs that a pass must return for it.
+    fn forward(&self) -> ForwardOptions {
+        let target = |explain: Explain| explain.class.map_or(CamTarget::Top, CamTarget::Class);
+        ForwardOptions {
             features: self.features,
-            heat: self.explain.map(heat),
+            cam: self.explain.map(target),
         }
     }
 }

@@ -26,7 +26,7 @@ const BITS: u32 = 16;
 #[derive(Debug, Clone, Copy)]
 pub struct Tint {
     /// Color times its opacity, in fixed point.
-    colour: [u32; 3],
+    color: [u32; 3],
     /// Remaining weight of the image, in fixed point.
     left: u32,
 }
@@ -39,7 +39,7 @@ pub fn tints() -> Vec<Tint> {
             // Rises fast at first, so that mild heat is visible; starts at 0, so that there is no edge.
             let cover = COVER * level.sqrt() * f64::from(1 << BITS);
             Tint {
-                colour: colour(level).map(|channel| (channel * cover) as u32),
+                color: color(level).map(|channel| (channel * cover) as u32),
                 left: (1 << BITS) - cover as u32,
             }
         })
@@ -47,7 +47,7 @@ pub fn tints() -> Vec<Tint> {
 }
 
 /// Returns the color of a level from 0 to 1.
-fn colour(level: f64) -> [f64; 3] {
+fn color(level: f64) -> [f64; 3] {
     let place = level * (INFERNO.len() - 1) as f64;
     let first = (place as usize).min(INFERNO.len() - 2);
     let part = place - first as f64;
@@ -62,7 +62,7 @@ impl Tint {
     pub fn over(self, pixel: [u8; 3]) -> [u8; 3] {
         const HALF: u32 = 1 << (BITS - 1);
         std::array::from_fn(|channel| {
-            let sum = u32::from(pixel[channel]) * self.left + self.colour[channel];
+            let sum = u32::from(pixel[channel]) * self.left + self.color[channel];
             ((sum + HALF) >> BITS) as u8
         })
     }
@@ -80,11 +80,11 @@ mod tests {
             |[red, green, blue]: [f64; 3]| 0.2126 * red + 0.7152 * green + 0.0722 * blue;
         let levels: Vec<f64> = (0..=255).map(|level| f64::from(level) / 255.0).collect();
         for (levels, tints) in levels.windows(2).zip(tints.windows(2)) {
-            assert!(brightness(colour(levels[0])) < brightness(colour(levels[1])));
+            assert!(brightness(color(levels[0])) < brightness(color(levels[1])));
             let [colder, hotter] = [0, 1].map(|at| tints[at].over([0; 3]).map(f64::from));
             assert!(brightness(colder) <= brightness(hotter));
         }
-        assert_eq!(colour(1.0).map(|channel| channel as u8), INFERNO[9]);
+        assert_eq!(color(1.0).map(|channel| channel as u8), INFERNO[9]);
         let [red, green, blue] = tints[255].over([0; 3]);
         assert_eq!([red, green, blue], [164, 166, 107]);
     }
