@@ -1,11 +1,11 @@
 //! The parser: the program's flags and its commands, each with the flags and the help of its own.
 
 use crate::cli::args::device::DeviceChoice;
-use crate::cli::args::preprocess;
 use crate::cli::commands::{eval, predict, summary, train};
 use crate::cli::help;
 use crate::cli::output::log::LogFormat;
 use crate::cli::version;
+use crate::train::config::key::Group;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -106,9 +106,10 @@ pub enum Command {
 /// Returns the parser. `train` does not offer `--test-size`, and its images have one heading.
 pub fn command() -> clap::Command {
     let images = |flag: clap::Arg| match flag.get_help_heading() {
-        Some(preprocess::HEADING) => {
+        Some(Group::PREPROCESSING) => {
             let is_unused = flag.get_id() == "test_size";
-            flag.help_heading(train::args::IMAGES).hide(is_unused)
+            flag.help_heading(Group::Augmentation.heading())
+                .hide(is_unused)
         }
         _ => flag,
     };
@@ -129,6 +130,8 @@ impl From<ColorChoice> for clap::ColorChoice {
 mod tests {
     use super::*;
     use crate::cli::help::{TOPICS, Topic};
+    use crate::train::Recipe;
+    use crate::train::config::recipe::KEYS;
     use clap::CommandFactory;
 
     /// The most lines of `-h` in a terminal of 80 columns.
@@ -211,6 +214,28 @@ mod tests {
                 let parsed = command().try_get_matches_from(line[at..].split_whitespace());
                 assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
             }
+        }
+    }
+
+    #[test]
+    fn every_key_is_a_flag_and_a_recipe_key_with_the_help_of_the_table() {
+        let mut parser = command();
+        parser.build();
+        let train = parser.find_subcommand("train").unwrap();
+        for key in KEYS {
+            let mut flags = train.get_arguments();
+            let flag = flags.find(|flag| flag.get_id() == key.id).unwrap();
+            assert_eq!(flag.get_long(), Some(key.name));
+            assert_eq!(key.name, key.id.replace('_', "-"));
+            let help = flag.get_help().unwrap().to_string();
+            let first = &key.paragraphs()[0];
+            assert!(!first.is_empty() && help == *first, "{help}");
+            let is_first = key.flag.group == Group::Source;
+            assert_eq!(flag.get_help_heading().is_none(), is_first, "{help}");
+            // No key is a table.
+            let error = Recipe::parse(&format!("{} = {{}}", key.name)).unwrap_err();
+            let start = format!("line 1: `{}`: ", key.name);
+            assert!(error.to_string().starts_with(&start), "{error}");
         }
     }
 }

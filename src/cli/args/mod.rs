@@ -3,7 +3,7 @@
 pub mod architecture;
 pub mod device;
 pub mod files;
-pub mod numbers;
+pub mod key_flags;
 pub mod preprocess;
 pub mod probability;
 pub mod workers;

@@ -1,81 +1,24 @@
 //! The flags that override a model's preprocessing, shared by the commands that read images.
 
+use crate::cli::args::key_flags::{InputSizeFlags, PreprocessingFlags};
 use crate::error::usage_error;
-use crate::model::{CropMode, Interpolation, Preprocess};
+use crate::model::Preprocess;
 use crate::text::pluralize;
 use crate::train::Recipe;
-use crate::train::config::values::PictureSize;
+use crate::train::config::key::Group;
+use crate::train::config::values::ImageSize;
 use anyhow::Result;
-use clap::ValueEnum;
-
-/// The heading of the flags.
-pub const HEADING: &str = "Preprocessing [default: the model's]";
 
 #[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = HEADING)]
+#[command(next_help_heading = Group::PREPROCESSING)]
 pub struct PreprocessArgs {
-    /// Input size in pixels, such as 224 or 192x256
-    #[arg(long, value_name = "SIZE", conflicts_with = "test_size")]
-    image_size: Option<PictureSize>,
+    #[command(flatten)]
+    size: InputSizeFlags,
     /// Use the model's test size and crop instead of its training size
-    #[arg(long)]
+    #[arg(long, conflicts_with = "image_size")]
     test_size: bool,
-    /// Fraction of the resized image that the crop keeps
-    #[arg(long, value_name = "FRACTION", value_parser = parse_part)]
-    crop_pct: Option<f64>,
-    /// Crop mode, to fit images to the input: center, squash or border
-    ///
-    /// center resizes the short edge and crops the center, squash resizes both edges and crops the center, border resizes the
-    /// long edge and pads with the mean color.
-    #[arg(long, value_enum, value_name = "MODE")]
-    crop_mode: Option<CropModeChoice>,
-    /// Resize filter: bilinear or bicubic
-    #[arg(long, value_enum, value_name = "FILTER")]
-    interpolation: Option<InterpolationChoice>,
-    /// Mean per channel, of values in 0..1
-    #[arg(long, value_name = "A,B,C", value_delimiter = ',', allow_negative_numbers = true, value_parser = parse_level)]
-    mean: Option<Vec<f32>>,
-    /// Standard deviation per channel, of values in 0..1
-    #[arg(long, value_name = "A,B,C", value_delimiter = ',', allow_negative_numbers = true, value_parser = parse_positive)]
-    std: Option<Vec<f32>>,
-    /// Ignore the EXIF orientation of images
-    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, hide_possible_values = true, value_name = "BOOL")]
-    no_exif: Option<bool>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum CropModeChoice {
-    /// Resize the short edge, crop the center
-    Center,
-    /// Resize both edges, crop the center
-    Squash,
-    /// Resize the long edge, pad with the mean color
-    Border,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum InterpolationChoice {
-    Bilinear,
-    Bicubic,
-}
-
-impl From<CropModeChoice> for CropMode {
-    fn from(choice: CropModeChoice) -> Self {
-        match choice {
-            CropModeChoice::Center => Self::Center,
-            CropModeChoice::Squash => Self::Squash,
-            CropModeChoice::Border => Self::Border,
-        }
-    }
-}
-
-impl From<InterpolationChoice> for Interpolation {
-    fn from(choice: InterpolationChoice) -> Self {
-        match choice {
-            InterpolationChoice::Bilinear => Self::Bilinear,
-            InterpolationChoice::Bicubic => Self::Bicubic,
-        }
-    }
+    #[command(flatten)]
+    other: PreprocessingFlags,
 }
 
 impl PreprocessArgs {
@@ -85,7 +28,8 @@ impl PreprocessArgs {
     /// If there are not as many means or stds as the model has channels.
     pub fn apply(&self, model: Preprocess) -> Result<(Preprocess, Option<String>)> {
         let channels = model.mean.len();
-        for (flag, numbers) in [("--mean", &self.mean), ("--std", &self.std)] {
+        let flags = self.overrides();
+        for (flag, numbers) in [("--mean", &flags.mean), ("--std", &flags.std)] {
             let count = numbers.as_ref().map_or(channels, Vec::len);
             if count != channels {
                 return Err(usage_error(
@@ -104,26 +48,26 @@ impl PreprocessArgs {
         } else {
             model
         };
-        if let Some(PictureSize(size)) = self.image_size {
+        if let Some(ImageSize(size)) = flags.image_size {
             preprocess.size = size;
         }
-        if let Some(crop_pct) = self.crop_pct {
+        if let Some(crop_pct) = flags.crop_pct {
             preprocess.crop_pct = crop_pct;
         }
-        if let Some(mode) = self.crop_mode {
-            preprocess.crop_mode = mode.into();
+        if let Some(mode) = flags.crop_mode {
+            preprocess.crop_mode = mode;
         }
-        if let Some(filter) = self.interpolation {
-            preprocess.interpolation = filter.into();
+        if let Some(filter) = flags.interpolation {
+            preprocess.interpolation = filter;
         }
-        if let Some(no_exif) = self.no_exif {
+        if let Some(no_exif) = flags.no_exif {
             preprocess.exif = !no_exif;
         }
-        if let Some(mean) = &self.mean {
-            preprocess.mean.clone_from(mean);
+        if let Some(mean) = flags.mean {
+            preprocess.mean = mean;
         }
-        if let Some(std) = &self.std {
-            preprocess.std.clone_from(std);
+        if let Some(std) = flags.std {
+            preprocess.std = std;
         }
         Ok((preprocess, note))
     }
@@ -136,7 +80,7 @@ impl PreprocessArgs {
                 .then(|| "the model has no test size: --test-size changes nothing".to_owned());
         }
         let [height, width] = model.test_size.filter(|&size| size != model.size)?;
-        self.image_size.is_none().then(|| {
+        self.size.0.image_size.is_none().then(|| {
             format!(
                 "images are {}x{}, as in the model's training; it names {height}x{width} for testing: --test-size",
                 model.size[0], model.size[1]
@@ -155,16 +99,12 @@ impl PreprocessArgs {
                 "pass the size as --image-size",
             ));
         }
-        Ok(Recipe {
-            image_size: self.image_size,
-            crop_pct: self.crop_pct,
-            crop_mode: self.crop_mode.map(CropMode::from),
-            interpolation: self.interpolation.map(Interpolation::from),
-            mean: self.mean.clone(),
-            std: self.std.clone(),
-            no_exif: self.no_exif,
-            ..Recipe::default()
-        })
+        Ok(self.overrides())
+    }
+
+    /// Returns the flags of the keys that are given.
+    fn overrides(&self) -> Recipe {
+        self.size.0.clone().or(self.other.0.clone())
     }
 }
 
@@ -184,29 +124,4 @@ pub fn in_words(preprocess: &Preprocess) -> String {
             ", EXIF orientation ignored"
         }
     )
-}
-
-fn parse_part(text: &str) -> Result<f64, String> {
-    let part = text.parse().ok().filter(|&part| part > 0.0 && part <= 1.0);
-    part.ok_or_else(|| "must be above 0 and at most 1".to_owned())
-}
-
-fn parse_level(text: &str) -> Result<f32, String> {
-    let number: Option<f32> = text.parse().ok().filter(|number: &f32| number.is_finite());
-    match number {
-        None => Err("must be a number for each channel".to_owned()),
-        Some(number) if number.abs() > Preprocess::LARGEST_LEVEL => {
-            Err("images are scaled to 0..1: divide it by 255".to_owned())
-        }
-        Some(number) => Ok(number),
-    }
-}
-
-fn parse_positive(text: &str) -> Result<f32, String> {
-    let number = parse_level(text)?;
-    if number > 0.0 {
-        Ok(number)
-    } else {
-        Err("must be a number above 0 for each channel".to_owned())
-    }
 }

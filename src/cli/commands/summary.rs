@@ -1,8 +1,8 @@
 //! `resnet summary`: describes a network layer by layer, in well-known layouts.
 
 use crate::benchmark::time_forward;
-use crate::cli::args::architecture::ArchitectureArgs;
 use crate::cli::args::device::{DTypeChoice, DeviceChoice};
+use crate::cli::args::key_flags::ArchitectureFlags;
 use crate::cli::commands::list;
 use crate::cli::exit::ExitStatus;
 use crate::cli::output::console::Console;
@@ -74,7 +74,7 @@ pub struct Args {
     )]
     dtype: DTypeChoice,
     #[command(flatten)]
-    architecture: ArchitectureArgs,
+    architecture: ArchitectureFlags,
     /// Layers before the first stage: imagenet or cifar
     ///
     /// imagenet: a 7x7 convolution of stride 2 and max-pooling. cifar: a 3x3 convolution of stride 1, no pooling. [default:
@@ -123,7 +123,7 @@ pub fn run(args: &Args, device: DeviceChoice, console: &Console) -> Result<ExitS
     if args.list {
         return list_models(args.style);
     }
-    let (name, config, size) = subject(args, console)?;
+    let (name, config, size) = described_network(args, console)?;
     let own_input = size.map_or_else(
         || default_input(&config),
         |[height, width]| [config.in_channels, height, width],
@@ -198,7 +198,7 @@ fn list_models(style: Style) -> Result<ExitStatus> {
 }
 
 /// Returns the network that MODEL or the flags describe, the name of MODEL, and the input size that it names.
-fn subject(
+fn described_network(
     args: &Args,
     console: &Console,
 ) -> Result<(Option<String>, ModelConfig, Option<[usize; 2]>)> {

@@ -1,8 +1,14 @@
-//! The settings of a run: recipes, their defaults and their validation.
+//! The settings of a run: the table of keys, recipes, their defaults and their validation.
 
+pub mod complete;
 pub mod defaults;
+pub mod error;
+pub mod key;
+mod parse;
 pub mod recipe;
+mod recipe_file;
 pub mod settings;
+mod table;
 pub(in crate::train) mod unused;
 pub(in crate::train) mod validate;
 pub mod values;

@@ -1,459 +1,341 @@
-//! Recipes: the settings of a run under the names of the command line's flags, all of them optional.
+//! Recipes: the settings of a run, all of them optional.
 //!
-//! Flags, recipe files and defaults are all recipes, and [`Recipe::or`] merges two of them. The one with every key set is a
-//! run's `config.toml`.
+//! This table is the one definition of each setting: its name, help, type and flag, how the flag's value is parsed, its range
+//! and its default. The command line's flags, recipe files and defaults are all recipes, and [`Recipe::or`] merges two of
+//! them. The one with every key set is a run's `config.toml`, whose order is the table's.
 
 use crate::data::transform::augment::Policy;
-use crate::error::{error_with_hint, why_unreadable};
 use crate::model::{CropMode, Frozen, Interpolation};
 use crate::train::checkpoint::best::BestBy;
-use crate::train::config::values::{PictureSize, StemRule};
+use crate::train::config::defaults::Case;
+use crate::train::config::key::Group::{
+    Architecture, Augmentation, InputSize, Optimization, Preprocessing, Reading, Run, Source, Start,
+};
+use crate::train::config::key::{Flag, Key, Limit, Value, limit, with_dashes};
+use crate::train::config::parse::{
+    any_case, cropped, depth, finite, frozen, held_out, level, list, positive_level, switch, up_to,
+    whole, word,
+};
+use crate::train::config::table::recipe;
+use crate::train::config::values::{ClassWeights, ImageSize, StemRule, TrainDType};
 use crate::train::learner::lr_schedule::Scheduler;
 use crate::train::learner::optimizer::OptimiserKind;
-use anyhow::{Context, Result};
-use serde::de::IntoDeserializer;
-use serde::{Deserialize, Deserializer, Serialize};
-use std::collections::BTreeSet;
-use std::path::Path;
+use serde::{Deserialize, Serialize};
 
-macro_rules! recipe {
-    ($($(#[$doc:meta])* $name:ident: $type:ty,)*) => {
-        /// Settings of a run. The keys are the command line's flags.
-        #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-        #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-        pub struct Recipe {
-            $(
-                $(#[$doc])*
-                #[serde(default, skip_serializing_if = "Option::is_none")]
-                pub $name: Option<$type>,
-            )*
-        }
-
-        impl Recipe {
-            /// Returns this recipe, with the values of `other` for the keys that are not set.
-            #[must_use]
-            pub fn or(self, other: Self) -> Self {
-                Self { $($name: self.$name.or(other.$name),)* }
-            }
-
-            /// Returns the flags of the keys that are set.
-            pub fn said(&self) -> Vec<String> {
-                let keys = [$((stringify!($name), self.$name.is_some()),)*];
-                keys.iter()
-                    .filter(|(_, is_said)| *is_said)
-                    .map(|(key, _)| format!("--{}", key.replace('_', "-")))
-                    .collect()
-            }
-        }
-    };
-}
+const AT_LEAST_ONE: Limit = limit(|n| n >= 1.0, "at least 1");
+const ONE_TO_4096: Limit = limit(
+    |n| (1.0..=4096.0).contains(&n),
+    "at least 1 and at most 4,096",
+);
+const BELOW_ONE: Limit = limit(|n| (0.0..1.0).contains(&n), "at least 0 and below 1");
+const BETWEEN_0_AND_1: Limit = limit(|n| n > 0.0 && n < 1.0, "above 0 and below 1");
+const ALPHA: Limit = limit(
+    |n| (0.0..=1e6).contains(&n),
+    "0 (off) or above, such as 0.2 or 1, and at most 1000000",
+);
 
 recipe! {
-    /// The dataset, as the command line's DATA.
-    data: String,
-    /// The fraction of the training images that is held out for validation.
-    val_split: f64,
-    /// An unreadable image ends the run.
-    strict: bool,
-    /// The pretrained model to start from, as the command line's MODEL.
-    model: String,
-    /// The number of layers.
-    depth: usize,
-    /// The stem.
-    #[serde(deserialize_with = "any_case")]
-    stem: StemRule,
-    /// Channels of the first stage.
-    width: usize,
-    /// Groups of the bottlenecks' 3x3 convolutions.
-    groups: usize,
-    /// Channels per group at 64 planes.
-    width_per_group: usize,
-    /// No shortcuts.
-    plain: bool,
-    /// Each block's last batch norm starts at 0.
-    zero_init_residual: bool,
-    /// The frozen part of the network.
-    #[serde(deserialize_with = "any_case")]
-    freeze: Frozen,
-    /// Height and width of the model's input.
-    image_size: PictureSize,
-    /// The fraction of the resized image that the crop keeps.
-    crop_pct: f64,
-    /// The crop of non-square images.
-    #[serde(deserialize_with = "any_case")]
-    crop_mode: CropMode,
-    /// The resize filter.
-    #[serde(deserialize_with = "any_case")]
-    interpolation: Interpolation,
-    /// The mean of each channel.
-    mean: Vec<f32>,
-    /// The std of each channel.
-    std: Vec<f32>,
-    /// EXIF orientation is ignored.
-    no_exif: bool,
-    /// The augmentation of training images.
-    #[serde(deserialize_with = "any_case")]
-    augment: Policy,
-    /// Alpha of mixup, 0 for none.
-    mixup: f64,
-    /// Alpha of cutmix, 0 for none.
-    cutmix: f64,
-    /// Probability of random erasing.
-    random_erase: f64,
-    /// Images keep the order of the dataset.
-    no_shuffle: bool,
-    /// The random seed.
-    seed: u64,
-    /// Passes over the training images.
-    epochs: u64,
-    /// Optimizer steps after which the run ends.
-    max_steps: u64,
-    /// Images per batch.
-    batch_size: usize,
-    /// An incomplete last batch of an epoch is dropped.
-    drop_last: bool,
-    /// Batches per step, whose gradients are averaged.
-    grad_accumulation: usize,
-    /// The optimizer.
-    #[serde(deserialize_with = "any_case")]
-    optimizer: OptimiserKind,
-    /// The peak learning rate.
-    lr: f64,
-    /// SGD's momentum.
-    momentum: f64,
-    /// Nesterov momentum.
-    nesterov: bool,
-    /// Weight decay.
-    weight_decay: f64,
-    /// No weight decay on batch norm and biases.
-    no_norm_decay: bool,
-    /// The learning-rate schedule.
-    #[serde(deserialize_with = "any_case")]
-    scheduler: Scheduler,
-    /// Warm-up epochs.
-    warmup_epochs: f64,
-    /// Epochs at which the `step` schedule multiplies the learning rate by 0.1.
-    milestones: Vec<u64>,
-    /// Label smoothing.
-    label_smoothing: f64,
-    /// `auto`, or a file with one weight per class.
-    class_weights: String,
-    /// Maximum norm of the gradients.
-    clip_grad: f64,
-    /// Decay of the EMA of the weights.
-    ema: f64,
-    /// The validation measure that selects the best epoch.
-    #[serde(deserialize_with = "any_case")]
-    best_by: BestBy,
-    /// Epochs without improvement after which the run stops early.
-    patience: u64,
-    /// The dtype: f32 or f64.
-    #[serde(deserialize_with = "any_case")]
-    dtype: String,
-    /// Steps between saves, in addition to the end of each epoch.
-    checkpoint_every: u64,
-}
-
-/// Deserializes one of a few words in any case, as flags take them.
-fn any_case<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    let word = String::deserialize(deserializer)?.to_lowercase();
-    T::deserialize(word.into_deserializer()).map(Some)
-}
-
-/// The hint for a file that is not a recipe.
-const WHAT_A_RECIPE_IS: &str = "pass a file of `key = value` lines, such as a run's `config.toml` or the repository's `models/*/recipe.toml`";
-
-/// Headings in `config.toml`, each with the key that it precedes.
-const HEADINGS: [(&str, &str); 4] = [
-    ("data", "Data"),
-    ("model", "Architecture"),
-    ("image-size", "Images"),
-    ("epochs", "Optimization"),
-];
-
-impl Recipe {
-    /// Merges flags with a recipe file; the flags override it. A model in the flags replaces the architecture in the file, and
-    /// an architecture in the flags the model in the file. Another optimizer or scheduler drops the options of the file's.
-    #[must_use]
-    pub fn over(self, mut file: Self) -> Self {
-        if !matches!(self.optimizer, None | Some(OptimiserKind::Sgd)) {
-            (file.momentum, file.nesterov) = (None, None);
-        }
-        if !matches!(self.scheduler, None | Some(Scheduler::Step)) {
-            file.milestones = None;
-        }
-        if self.scheduler == Some(Scheduler::Onecycle) {
-            file.warmup_epochs = None;
-        }
-        if self.model.is_some() {
-            file = Self {
-                depth: None,
-                stem: None,
-                width: None,
-                groups: None,
-                width_per_group: None,
-                plain: None,
-                zero_init_residual: None,
-                ..file
-            };
-        } else if self.depth.is_some() {
-            file.model = None;
-        }
-        self.or(file)
-    }
-
-    /// Returns the keys that differ from `other`, in alphabetical order: the key, this recipe's value and the other's.
+    /// Dataset: a name or an image folder
     ///
-    /// # Errors
-    /// If a recipe cannot be written as TOML.
-    pub fn differences(&self, other: &Self) -> Result<Vec<[String; 3]>> {
-        let (own, others) = (toml::Table::try_from(self)?, toml::Table::try_from(other)?);
-        let keys: BTreeSet<&String> = own.keys().chain(others.keys()).collect();
-        let say = |table: &toml::Table, key: &str| {
-            let value = table.get(key);
-            value.map_or("unset".to_owned(), toml::Value::to_string)
-        };
-        let differing = keys
-            .into_iter()
-            .filter(|&key| own.get(key) != others.get(key));
-        Ok(differing
-            .map(|key| [key.clone(), say(&own, key), say(&others, key)])
-            .collect())
+    /// A name: sample (6,000 images inside the binary), cifar10, cifar100, mnist or fashion-mnist (downloaded once), NAME:DIR
+    /// for the original files of one of these in DIR, or fake:N[:CLASSES] (random tensors, for timing). A folder: one folder
+    /// of images per class, either directly or in train/, val/ and test/ (training/, valid/, validation/ and testing/ work too).
+    /// [default: cifar10]
+    data: String {
+        flag: Flag::text(Source, "DATA").short('d'), parse: |text| Ok(text.to_owned()), range: [], default: |_| None,
     }
-
-    /// Reads a recipe file.
+    /// Fraction to hold out for validation
     ///
-    /// # Errors
-    /// If the file cannot be read, is not TOML, or has an unknown key or an invalid value.
-    pub fn read(path: &Path) -> Result<Self> {
-        let context = || format!("cannot read recipe `{}`", path.display());
-        // Opening a folder is a different error on each system.
-        if path.is_dir() {
-            let config = path.join("config.toml");
-            let way_out = if config.is_file() {
-                format!("pass the run's own recipe, `{}`", config.display())
-            } else {
-                WHAT_A_RECIPE_IS.to_owned()
-            };
-            return Err(error_with_hint("it is a folder", way_out)).with_context(context);
-        }
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| error_with_hint(why_unreadable(&error), WHAT_A_RECIPE_IS))
-            .with_context(context)?;
-        Self::parse(&text).with_context(context)
+    /// They are taken from the training images. [default: 0.1 for a folder without val/ or test/; otherwise none]
+    val_split: f64 {
+        flag: Flag::number(Augmentation, "FRACTION"), parse: held_out, range: [BETWEEN_0_AND_1], default: |_| None,
     }
-
-    /// Parses a recipe from TOML.
+    /// Fail at the first unreadable image instead of leaving it out
     ///
-    /// # Errors
-    /// If the text is not TOML, or has an unknown key or an invalid value.
-    pub fn parse(text: &str) -> Result<Self> {
-        toml::from_str(text).map_err(|error| {
-            let place = error.span().map_or(String::new(), |span| {
-                let before = &text[..span.start];
-                let line = before.matches('\n').count() + 1;
-                let key = key_before(before, error.message()).map(|key| format!("`{key}`: "));
-                format!("line {line}: {}", key.unwrap_or_default())
-            });
-            let message = error.message();
-            let meant = meant(message).map_or(String::new(), |key| format!("did you mean `{key}`? "));
-            error_with_hint(
-                format!("{place}{}", plain(message)),
-                format!(
-                    "{meant}a recipe has `key = value` lines with the flags of `resnet train --help` as keys, except those of a single run: output, name, resume, recipe, dry-run, check, format, open, workers, threads, device, quiet, verbose and color"
-                ),
-            )
-        })
+    /// Without it, each unreadable image is named and left out, and the exit status is 0.
+    strict: bool {
+        flag: Flag::switch(Reading), parse: switch, range: [], default: |_| Some(false),
     }
-
-    /// Converts the recipe to TOML, which [`Recipe::parse`] reads back, with `about` as a comment at the top.
+    /// Model to fine-tune: a name, folder or file
     ///
-    /// # Errors
-    /// If a number is out of TOML's range.
-    pub fn to_toml(&self, about: &str) -> Result<String> {
-        let plain = toml::to_string(self)?;
-        // TOML comments cannot have control characters; file names can.
-        let comment = |line: &str| format!("# {}\n", line.replace(char::is_control, "\u{fffd}"));
-        let mut text: String = about.lines().map(comment).collect();
-        let mut last = "";
-        for line in plain.lines() {
-            let key = line.split(' ').next().unwrap_or_default();
-            if let Some(heading) = self.heading_at(key).filter(|heading| *heading != last) {
-                text.extend(["\n# ", heading, "\n"]);
-                last = heading;
-            }
-            text += line;
-            text.push('\n');
-        }
-        Ok(text)
+    /// A hub name (resnet50, org/name), a run folder, a folder or file of weights, or sample. The last layer is replaced if the
+    /// classes differ. Without --model and --depth, photographs are fine-tuned from resnet50, and small images are trained from
+    /// scratch.
+    model: String {
+        flag: Flag::text(Source, "MODEL").short('m'), parse: |text| Ok(text.to_owned()), range: [], default: |_| None,
     }
-
-    /// Returns the heading that precedes `key`; that of the architecture precedes the model or, without a model, the depth.
-    fn heading_at(&self, key: &str) -> Option<&'static str> {
-        let key = match key {
-            "depth" if self.model.is_none() => "model",
-            key => key,
-        };
-        HEADINGS
-            .iter()
-            .find_map(|(first, heading)| (*first == key).then_some(*heading))
+    /// Depth: 18, 34, 50, 101, 152; CIFAR: 20, 32, 44, 56, 110
+    ///
+    /// The last five are the paper's networks for 32x32 images. [default: 50]
+    depth: usize {
+        flag: Flag::text(Architecture, "N"), parse: depth, range: [], default: |_| None,
+    }
+    /// Layers before the first stage: auto, imagenet or cifar [default: auto]
+    ///
+    /// imagenet: a 7x7 convolution of stride 2 and max-pooling. cifar: a 3x3 convolution of stride 1, no pooling. auto: cifar
+    /// up to 40 pixels and for the CIFAR depths.
+    #[serde(deserialize_with = "any_case")]
+    stem: StemRule {
+        flag: Flag::word(Start, "STEM", &["auto", "imagenet", "cifar"]), parse: word, range: [], default: |_| None,
+    }
+    /// Channels of the first stage, doubled in each later stage [default: 64; 16 for CIFAR depths]
+    width: usize {
+        flag: Flag::text(Architecture, "CHANNELS"), parse: up_to::<4096>, range: [ONE_TO_4096], default: |_| None,
+    }
+    /// Groups of 3x3 convolutions
+    ///
+    /// For depths 50, 101 and 152, as in ResNeXt. [default: 1]
+    groups: usize {
+        flag: Flag::text(Architecture, "N"), parse: up_to::<1024>, range: [ONE_TO_4096], default: |_| None,
+    }
+    /// Channels per group in the first stage
+    ///
+    /// As in torchvision: 4 in ResNeXt-50 32x4d, 128 in Wide ResNet-50-2. [default: 64]
+    width_per_group: usize {
+        flag: Flag::text(Architecture, "N"), parse: up_to::<4096>, range: [ONE_TO_4096], default: |_| None,
+    }
+    /// No shortcuts: the paper's plain networks
+    plain: bool {
+        flag: Flag::switch(Architecture), parse: switch, range: [], default: |_| None,
+    }
+    /// Initialize the last batch norm of each block to 0
+    zero_init_residual: bool {
+        flag: Flag::switch(Start), parse: switch, range: [], default: |case| (!case.from_model).then_some(false),
+    }
+    /// Freeze up to: stem, layer1 to layer4, or backbone
+    ///
+    /// backbone is everything but the last layer (a linear probe): its features are computed once, so epochs are fast.
+    #[serde(deserialize_with = "any_case")]
+    freeze: Frozen {
+        flag: Flag::text(Start, "PART"), parse: frozen, range: [], default: |_| None,
+    }
+    /// Input size in pixels, such as 224 or 192x256
+    image_size: ImageSize {
+        flag: Flag::text(InputSize, "SIZE"), parse: str::parse,
+        range: [limit(|n| (1.0..=4096.0).contains(&n), "pixels, 1 to 4096")],
+        default: |case| Some(ImageSize(case.preprocess.size)),
+    }
+    /// Fraction of the resized image that the crop keeps
+    crop_pct: f64 {
+        flag: Flag::text(Preprocessing, "FRACTION"), parse: cropped,
+        range: [limit(|n| n > 0.0 && n <= 1.0, "above 0 and at most 1")],
+        default: |case| Some(case.preprocess.crop_pct),
+    }
+    /// Crop mode, to fit images to the input: center, squash or border
+    ///
+    /// center resizes the short edge and crops the center, squash resizes both edges and crops the center, border resizes the
+    /// long edge and pads with the mean color.
+    #[serde(deserialize_with = "any_case")]
+    crop_mode: CropMode {
+        flag: Flag::word(Preprocessing, "MODE", &["center", "squash", "border"]).meaning(&[
+            "Resize the short edge, crop the center",
+            "Resize both edges, crop the center",
+            "Resize the long edge, pad with the mean color",
+        ]),
+        parse: word, range: [], default: |case| Some(case.preprocess.crop_mode),
+    }
+    /// Resize filter: bilinear or bicubic
+    #[serde(deserialize_with = "any_case")]
+    interpolation: Interpolation {
+        flag: Flag::word(Preprocessing, "FILTER", &["bilinear", "bicubic"]), parse: word, range: [],
+        default: |case| Some(case.preprocess.interpolation),
+    }
+    /// Mean per channel, of values in 0..1
+    mean: Vec<f32> {
+        flag: Flag::numbers(Preprocessing, "A,B,C"), parse: |text| list(text, level), range: [],
+        default: |case| Some(case.preprocess.mean.clone()),
+    }
+    /// Standard deviation per channel, of values in 0..1
+    std: Vec<f32> {
+        flag: Flag::numbers(Preprocessing, "A,B,C"), parse: |text| list(text, positive_level), range: [],
+        default: |case| Some(case.preprocess.std.clone()),
+    }
+    /// Ignore the EXIF orientation of images
+    no_exif: bool {
+        flag: Flag::switch(Preprocessing), parse: switch, range: [], default: |case| Some(!case.preprocess.exif),
+    }
+    /// Augmentation, such as crop-flip or randaugment
+    ///
+    /// none (as in evaluation), flip, crop, crop-flip, resized-crop or randaugment. [default: crop-flip small images; crop
+    /// digits; resized-crop photographs; none --freeze backbone]
+    #[serde(deserialize_with = "any_case")]
+    augment: Policy {
+        flag: Flag::word(Augmentation, "NAME", &["none", "flip", "crop", "crop-flip", "resized-crop", "randaugment"]),
+        parse: word, range: [], default: |case| Some(case.augment()),
+    }
+    /// Mixup alpha [default: 0]
+    mixup: f64 {
+        flag: Flag::number(Augmentation, "ALPHA"), parse: finite, range: [ALPHA], default: |_| Some(0.0),
+    }
+    /// Cutmix alpha [default: 0]
+    cutmix: f64 {
+        flag: Flag::number(Augmentation, "ALPHA"), parse: finite, range: [ALPHA], default: |_| Some(0.0),
+    }
+    /// Probability of random erasing [default: 0]
+    random_erase: f64 {
+        flag: Flag::number(Augmentation, "PROBABILITY"), parse: finite,
+        range: [limit(|n| (0.0..=1.0).contains(&n), "from 0 (off) to 1")], default: |_| Some(0.0),
+    }
+    /// Keep the order of the dataset
+    no_shuffle: bool {
+        flag: Flag::switch(Augmentation), parse: switch, range: [], default: |_| Some(false),
+    }
+    /// Random seed [default: 0]
+    seed: u64 {
+        flag: Flag::number(Augmentation, "N"), parse: whole, range: [], default: |_| Some(0),
+    }
+    /// Passes over the training images
+    ///
+    /// [default: 30 small images; 90 photographs; 10 fine-tuning; 30 --freeze backbone; more for small datasets, up to 100]
+    epochs: u64 {
+        flag: Flag::number(Optimization, "N"), parse: whole,
+        range: [AT_LEAST_ONE, limit(|n| n <= 1e6, "at most 1,000,000")], default: |case| Some(case.epochs),
+    }
+    /// Stop after N optimizer steps
+    ///
+    /// The run may end within an epoch. Without --epochs, it has as many epochs as these steps take.
+    max_steps: u64 {
+        flag: Flag::number(Optimization, "N"), parse: whole,
+        range: [AT_LEAST_ONE, limit(|n| n <= 1e12, "at most 1000000000000")], default: |_| None,
+    }
+    /// Images per batch
+    ///
+    /// [default: 128 small images; 32 photographs; 32 fine-tuning; 256 --freeze backbone; fewer for small datasets]
+    batch_size: usize {
+        flag: Flag::number(Optimization, "N").short('b'), parse: whole,
+        range: [AT_LEAST_ONE, limit(|n| n <= 65_536.0, "at most 65,536")], default: |case| Some(case.batch_size),
+    }
+    /// Drop the last batch of an epoch if it is not full
+    drop_last: bool {
+        flag: Flag::switch(Optimization), parse: switch, range: [], default: |_| Some(false),
+    }
+    /// Batches per optimizer step [default: 1]
+    grad_accumulation: usize {
+        flag: Flag::number(Optimization, "N"), parse: whole, range: [AT_LEAST_ONE], default: |_| Some(1),
+    }
+    /// Optimizer: sgd, adam or adamw [default: sgd]
+    #[serde(deserialize_with = "any_case")]
+    optimizer: OptimiserKind {
+        flag: Flag::word(Optimization, "NAME", &["sgd", "adam", "adamw"]), parse: word, range: [],
+        default: |case| Some(case.optimizer),
+    }
+    /// Peak learning rate
+    ///
+    /// [default for sgd: 0.1 x batch/128 small images; 0.1 x batch/256 photographs; 0.005 fine-tuning (0.01 x batch/64 above a
+    /// batch of 32); 0.005 --freeze backbone. For adam and adamw: 0.001; 0.0001 fine-tuning]
+    lr: f64 {
+        flag: Flag::number(Optimization, "RATE"), parse: finite,
+        range: [limit(|n| n.is_finite() && n > 0.0, "above 0, such as 0.1")], default: |case| Some(case.lr()),
+    }
+    /// SGD momentum [default: 0.9]
+    momentum: f64 {
+        flag: Flag::number(Optimization, "M"), parse: finite, range: [BELOW_ONE],
+        default: |case| case.is_sgd().then_some(0.9),
+    }
+    /// Nesterov momentum
+    nesterov: bool {
+        flag: Flag::switch(Optimization), parse: switch, range: [], default: |case| case.is_sgd().then_some(false),
+    }
+    /// Weight decay
+    ///
+    /// [default: sgd 0.0005 small images; 0.0001 photographs and fine-tuning; adamw 0.01; adam 0]
+    weight_decay: f64 {
+        flag: Flag::number(Optimization, "DECAY"), parse: finite,
+        range: [limit(|n| n.is_finite() && n >= 0.0, "at least 0")], default: |case| Some(case.weight_decay()),
+    }
+    /// No weight decay for batch norm and biases
+    no_norm_decay: bool {
+        flag: Flag::switch(Optimization), parse: switch, range: [], default: |_| Some(false),
+    }
+    /// Schedule: cosine, step, constant or onecycle
+    ///
+    /// [default: cosine; constant for fake:N]
+    #[serde(deserialize_with = "any_case")]
+    scheduler: Scheduler {
+        flag: Flag::word(Optimization, "NAME", &["cosine", "step", "constant", "onecycle"]), parse: word, range: [],
+        default: |case| Some(case.scheduler),
+    }
+    /// Warm-up epochs (fractions allowed)
+    ///
+    /// [default: 0.05 x epochs for cosine and step, otherwise 0]
+    warmup_epochs: f64 {
+        flag: Flag::number(Optimization, "EPOCHS"), parse: finite,
+        range: [limit(|n| (0.0..=1e6).contains(&n), "at least 0 and at most 1,000,000")],
+        default: |case| Some(case.warmup_epochs()),
+    }
+    /// Epochs at which --scheduler step divides the learning rate by 10 [default: 1/2 and 3/4 of the run]
+    milestones: Vec<u64> {
+        flag: Flag::numbers(Optimization, "EPOCH,.."), parse: |text| list(text, whole),
+        range: [limit(|n| n <= 1e6, "epochs, at most 1,000,000")], default: |case| case.milestones(),
+    }
+    /// Label smoothing
+    ///
+    /// [default: 0.1 photographs; otherwise 0]
+    label_smoothing: f64 {
+        flag: Flag::number(Optimization, "FRACTION"), parse: finite, range: [BELOW_ONE],
+        default: |case| Some(case.label_smoothing()),
+    }
+    /// Class weights in the loss: auto, or a file of numbers
+    ///
+    /// auto weighs classes inversely to their frequency. A file has one number per line, in the order of the classes.
+    class_weights: ClassWeights {
+        flag: Flag::text(Run, "auto|FILE"), parse: |text| Ok(text.to_owned().into()), range: [], default: |_| None,
+    }
+    /// Clip the norm of all gradients together
+    clip_grad: f64 {
+        flag: Flag::number(Optimization, "NORM"), parse: finite,
+        range: [limit(|n| n.is_finite() && n > 0.0, "above 0, such as 1")], default: |_| None,
+    }
+    /// Exponential moving average of the weights: its decay, such as 0.999
+    ///
+    /// The averaged weights are validated and saved in best/ and last/.
+    ema: f64 {
+        flag: Flag::number(Optimization, "DECAY"), parse: finite, range: [BETWEEN_0_AND_1], default: |_| None,
+    }
+    /// Measure that selects best/: top1, loss, macro-f1 or balanced
+    ///
+    /// Measured on the validation set; balanced is the mean recall of the classes. Ties go to the lower loss (for loss, to the
+    /// higher top-1), then to the later epoch. [default: top1]
+    #[serde(deserialize_with = "any_case")]
+    best_by: BestBy {
+        flag: Flag::word(Run, "MEASURE", &["top1", "loss", "macro-f1", "balanced"]), parse: word, range: [],
+        default: |_| Some(BestBy::Top1),
+    }
+    /// Stop after N epochs without improvement
+    ///
+    /// An improvement is a better value of the --best-by measure; a tie is none.
+    patience: u64 {
+        flag: Flag::number(Run, "N"), parse: whole, range: [AT_LEAST_ONE], default: |_| None,
+    }
+    /// Numeric type: f32, or f64 (slow, for reference) [default: f32]
+    #[serde(deserialize_with = "any_case")]
+    dtype: TrainDType {
+        flag: Flag::word(Run, "TYPE", &["f32", "f64", "f16", "bf16"]).meaning(&[
+            "The fast path",
+            "Slow, for reference",
+            "Half precision, on GPUs",
+            "Half precision with f32's range, on GPUs",
+        ]),
+        parse: word, range: [], default: |_| Some(TrainDType::F32),
+    }
+    /// Also save a checkpoint every N steps, not only after each epoch
+    checkpoint_every: u64 {
+        flag: Flag::number(Run, "STEPS"), parse: whole, range: [AT_LEAST_ONE], default: |_| None,
     }
 }
 
-/// Returns the most similar key for a message about an unknown one, which lists all keys.
-fn meant(message: &str) -> Option<&str> {
-    let mut names = message
-        .strip_prefix("unknown field ")?
-        .split('`')
-        .skip(1)
-        .step_by(2);
-    let written = names.next()?.to_lowercase().replace('_', "-");
-    let (distance, key) = names
-        .map(|key| (strsim::levenshtein(&written, key), key))
-        .min()?;
-    // Half the letters of a short word can turn into any other word.
-    (distance <= 3.min(key.len() / 2)).then_some(key)
-}
-
-/// Returns the key of the value that a message is about: in the last line of `before`, or above it if the value is a list.
-fn key_before<'a>(before: &'a str, message: &str) -> Option<&'a str> {
-    let lines_above = if message.starts_with("invalid ") {
-        usize::MAX
-    } else {
-        1
-    };
-    let mut lines = before.split('\n').rev().take(lines_above);
-    lines.find_map(|line| {
-        let key = line.split_once('=')?.0.trim();
-        let is_key = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        (!key.is_empty() && key.chars().all(is_key)).then_some(key)
-    })
-}
-
-/// Rewrites a TOML parser's message with plain names of types.
-fn plain(message: &str) -> String {
-    let mut message = message.to_owned();
-    for (name, plain) in [
-        ("expected u64", "expected a whole number of 0 or more"),
-        ("expected usize", "expected a whole number of 0 or more"),
-        ("expected f64", "expected a number"),
-        ("expected f32", "expected a number"),
-        ("expected a boolean", "expected true or false"),
-        ("expected a string", "expected text in quotes"),
-        ("expected a sequence", "expected a list in brackets"),
-    ] {
-        message = message.replace(name, plain);
-    }
-    message
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::hint_of;
-
-    #[test]
-    fn a_recipe_is_read_back_as_it_was_written() {
-        let recipe = Recipe {
-            data: Some("C:\\pictures \"x\"".into()),
-            depth: Some(20),
-            image_size: Some(PictureSize([24, 32])),
-            mean: Some(vec![0.485, 0.456, 0.406]),
-            lr: Some(0.1),
-            seed: Some(u64::MAX),
-            ..Recipe::default()
-        };
-        assert!(recipe.said().contains(&"--image-size".to_owned()));
-        let text = recipe.to_toml("made by a test\ntw\x07ice").unwrap();
-        assert_eq!(Recipe::parse(&text).unwrap(), recipe);
-        assert!(text.starts_with("# made by a test\n# tw\u{fffd}ice\n\n# Data\ndata = "));
-        assert!(text.contains("\n# Architecture\ndepth = 20\n"), "{text}");
-        assert!(text.contains("mean = [0.485, 0.456, 0.406]"), "{text}");
-    }
-
-    #[test]
-    fn words_are_read_in_any_case_and_written_in_lower_case() {
-        let text = "stem = 'CIFAR'\nfreeze = 'Layer1'\ncrop-mode = 'Center'\ninterpolation = 'BICUBIC'\naugment = 'Crop-Flip'\noptimizer = 'AdamW'\nscheduler = 'OneCycle'\nbest-by = 'Macro-F1'\ndtype = 'F32'\n";
-        let recipe = Recipe::parse(text).unwrap();
-        assert_eq!(recipe, Recipe::parse(&text.to_lowercase()).unwrap());
-        assert_eq!(recipe.optimizer, Some(OptimiserKind::Adamw));
-        let written = recipe.to_toml("").unwrap();
-        assert!(written.contains("\noptimizer = \"adamw\"\n"), "{written}");
-    }
-
-    #[test]
-    fn what_is_said_first_wins() {
-        let said = Recipe {
-            lr: Some(0.5),
-            ..Recipe::default()
-        };
-        let other = Recipe {
-            lr: Some(0.1),
-            epochs: Some(3),
-            ..Recipe::default()
-        };
-        let both = said.or(other);
-        assert_eq!((both.lr, both.epochs), (Some(0.5), Some(3)));
-        assert_eq!(both.said(), ["--epochs", "--lr"]);
-    }
-
-    #[test]
-    fn a_model_and_an_architecture_never_meet() {
-        let file = Recipe {
-            depth: Some(20),
-            plain: Some(true),
-            lr: Some(0.1),
-            ..Recipe::default()
-        };
-        let flags = Recipe {
-            model: Some("x".into()),
-            ..Recipe::default()
-        };
-        let both = flags.clone().over(file.clone());
-        assert_eq!((both.depth, both.plain, both.lr), (None, None, Some(0.1)));
-        let both = file.over(flags);
-        assert_eq!((both.model, both.depth), (None, Some(20)));
-    }
-
-    #[test]
-    fn another_optimiser_or_scheduler_brings_nothing_of_the_files_along() {
-        let file = Recipe::parse(
-            "optimizer = 'sgd'\nmomentum = 0.9\nnesterov = true\nscheduler = 'step'\nmilestones = [3]\nwarmup-epochs = 1",
-        )
-        .unwrap();
-        let over = |flags: &str| Recipe::parse(flags).unwrap().over(file.clone());
-        let adam = over("optimizer = 'adam'");
-        assert_eq!((adam.momentum, adam.nesterov), (None, None));
-        let cosine = over("scheduler = 'cosine'");
-        assert_eq!((cosine.milestones, cosine.warmup_epochs), (None, Some(1.0)));
-        assert_eq!(over("scheduler = 'onecycle'").warmup_epochs, None);
-        assert_eq!(over("lr = 0.1").momentum, Some(0.9));
-    }
-
-    #[test]
-    fn an_unknown_key_is_named_with_its_line() {
-        let error = Recipe::parse("lr = 0.1\nlearning-rate = 0.1\n").unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("line 2: unknown field `learning-rate`"),
-            "{error}"
-        );
-        for (key, meant) in [
-            ("weight_decay", Some("did you mean `weight-decay`? ")),
-            ("epoch", Some("did you mean `epochs`? ")),
-            ("learning-rate", None),
-            ("output", None),
-        ] {
-            let error = Recipe::parse(&format!("{key} = 1")).unwrap_err();
-            let hint = hint_of(&error).unwrap().to_string();
-            let start = meant.unwrap_or("a recipe has ");
-            assert!(hint.starts_with(start), "{key}: {hint}");
-            assert!(hint.contains("except those of a single run: output, name, resume"));
-        }
-    }
-}
+// Values without a number.
+impl Value for String {}
+impl Value for bool {}
+impl Value for StemRule {}
+impl Value for Frozen {}
+impl Value for CropMode {}
+impl Value for Interpolation {}
+/// The numbers of the channels are checked against each other, in `validate`.
+impl Value for Vec<f32> {}
+impl Value for Policy {}
+impl Value for OptimiserKind {}
+impl Value for Scheduler {}
+impl Value for ClassWeights {}
+impl Value for BestBy {}
+impl Value for TrainDType {}

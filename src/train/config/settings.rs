@@ -6,16 +6,16 @@ use crate::error::{usage_error, without_backtrace};
 use crate::model::{Architecture, Frozen, Preprocess, config::CIFAR_DEPTHS};
 use crate::text::pluralize;
 use crate::train::checkpoint::best::BestBy;
+use crate::train::config::error::out_of_range;
+use crate::train::config::key::Group;
 use crate::train::config::recipe::Recipe;
-use crate::train::config::validate::wrong;
-use crate::train::config::values::{PictureSize, StemRule};
+use crate::train::config::values::{ClassWeights, ImageSize, StemRule, TrainDType};
 use crate::train::learner::lr_schedule::Scheduler;
 use crate::train::learner::optimizer::{OptimiserConfig, OptimiserKind};
 use anyhow::Result;
 use candle_core::DType;
 use serde::Serialize;
 use std::fmt;
-use std::path::PathBuf;
 
 /// All settings that decide the results of a run.
 #[derive(Debug, Clone)]
@@ -82,20 +82,9 @@ pub struct Settings {
 
 /// The largest edge of images that `randaugment` crops as small ones, in pixels.
 const LARGEST_SMALL: usize = 64;
-/// Maximum width of a network, in channels of its first stage and channels per group.
-const WIDEST: usize = 4096;
-
-/// Class weights in the loss.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ClassWeights {
-    /// Inverse to the class frequency.
-    Auto,
-    /// From a file, one number per line.
-    File(PathBuf),
-}
 
 /// Returns the value of `key`.
-fn said<T>(value: Option<T>, key: &str) -> Result<T> {
+fn required<T>(value: Option<T>, key: &str) -> Result<T> {
     value.ok_or_else(|| {
         usage_error(
             format!("the recipe has no `{key}`"),
@@ -109,10 +98,10 @@ impl Settings {
     ///
     /// # Errors
     /// If a key is missing or out of range.
-    pub fn new(recipe: &Recipe) -> Result<Self> {
-        let recipe = recipe.clone();
+    pub fn new(complete: &Recipe) -> Result<Self> {
+        let recipe = complete.clone();
         let preprocess = preprocess(&recipe)?;
-        let policy = said(recipe.augment, "augment")?;
+        let policy = required(recipe.augment, "augment")?;
         let settings = Self {
             val_split: recipe.val_split,
             strict: recipe.strict.unwrap_or(false),
@@ -122,48 +111,45 @@ impl Settings {
             augmentation: Augmentation {
                 policy,
                 small: preprocess.size.iter().all(|&edge| edge <= LARGEST_SMALL),
-                erase: said(recipe.random_erase, "random-erase")?,
-                mixup: said(recipe.mixup, "mixup")?,
-                cutmix: said(recipe.cutmix, "cutmix")?,
+                erase: required(recipe.random_erase, "random-erase")?,
+                mixup: required(recipe.mixup, "mixup")?,
+                cutmix: required(recipe.cutmix, "cutmix")?,
             },
             preprocess,
             shuffle: !recipe.no_shuffle.unwrap_or(false),
-            seed: said(recipe.seed, "seed")?,
-            epochs: said(recipe.epochs, "epochs")?,
+            seed: required(recipe.seed, "seed")?,
+            epochs: required(recipe.epochs, "epochs")?,
             max_steps: recipe.max_steps,
-            batch_size: said(recipe.batch_size, "batch-size")?,
+            batch_size: required(recipe.batch_size, "batch-size")?,
             drop_last: recipe.drop_last.unwrap_or(false),
             grad_accumulation: recipe.grad_accumulation.unwrap_or(1),
             optimiser: OptimiserConfig {
-                kind: said(recipe.optimizer, "optimizer")?,
+                kind: required(recipe.optimizer, "optimizer")?,
                 momentum: recipe.momentum.unwrap_or(0.9),
                 nesterov: recipe.nesterov.unwrap_or(false),
-                weight_decay: said(recipe.weight_decay, "weight-decay")?,
+                weight_decay: required(recipe.weight_decay, "weight-decay")?,
                 norm_decay: !recipe.no_norm_decay.unwrap_or(false),
                 betas: [0.9, 0.999],
                 eps: 1e-8,
             },
-            lr: said(recipe.lr, "lr")?,
-            scheduler: said(recipe.scheduler, "scheduler")?,
-            warmup_epochs: said(recipe.warmup_epochs, "warmup-epochs")?,
+            lr: required(recipe.lr, "lr")?,
+            scheduler: required(recipe.scheduler, "scheduler")?,
+            warmup_epochs: required(recipe.warmup_epochs, "warmup-epochs")?,
             milestones: recipe.milestones.unwrap_or_default(),
-            label_smoothing: said(recipe.label_smoothing, "label-smoothing")?,
-            class_weights: recipe.class_weights.map(|weights| match weights.as_str() {
-                "auto" => ClassWeights::Auto,
-                file => ClassWeights::File(file.into()),
-            }),
+            label_smoothing: required(recipe.label_smoothing, "label-smoothing")?,
+            class_weights: recipe.class_weights,
             clip_grad: recipe.clip_grad,
             ema: recipe.ema,
             best_by: recipe.best_by.unwrap_or_default(),
             patience: recipe.patience,
-            dtype: match recipe.dtype.as_deref().unwrap_or("f32") {
-                "f32" => DType::F32,
-                "f64" => DType::F64,
-                other => return Err(wrong("dtype", other, "f32 or f64")),
+            dtype: match recipe.dtype.unwrap_or_default() {
+                TrainDType::F32 => DType::F32,
+                TrainDType::F64 => DType::F64,
+                other => return Err(out_of_range("dtype", word(&other), "f32 or f64")),
             },
             checkpoint_every: recipe.checkpoint_every,
         };
-        settings.check()?;
+        settings.check(complete)?;
         Ok(settings)
     }
 }
@@ -178,14 +164,14 @@ impl Settings {
 
 /// Returns the preprocessing of the recipe.
 fn preprocess(recipe: &Recipe) -> Result<Preprocess> {
-    let PictureSize(size) = said(recipe.image_size, "image-size")?;
+    let ImageSize(size) = required(recipe.image_size, "image-size")?;
     Ok(Preprocess {
         size,
-        crop_pct: said(recipe.crop_pct, "crop-pct")?,
-        crop_mode: said(recipe.crop_mode, "crop-mode")?,
-        interpolation: said(recipe.interpolation, "interpolation")?,
-        mean: said(recipe.mean.clone(), "mean")?,
-        std: said(recipe.std.clone(), "std")?,
+        crop_pct: required(recipe.crop_pct, "crop-pct")?,
+        crop_mode: required(recipe.crop_mode, "crop-mode")?,
+        interpolation: required(recipe.interpolation, "interpolation")?,
+        mean: required(recipe.mean.clone(), "mean")?,
+        std: required(recipe.std.clone(), "std")?,
         test_size: None,
         test_crop_pct: None,
         exif: !recipe.no_exif.unwrap_or(false),
@@ -197,15 +183,7 @@ fn preprocess(recipe: &Recipe) -> Result<Preprocess> {
 /// # Errors
 /// If the network cannot be built.
 pub fn architecture(recipe: &Recipe, size: [usize; 2]) -> Result<Architecture> {
-    for (flag, number) in [
-        ("width", recipe.width),
-        ("groups", recipe.groups),
-        ("width-per-group", recipe.width_per_group),
-    ] {
-        if let Some(number) = number.filter(|number| !(1..=WIDEST).contains(number)) {
-            return Err(wrong(flag, number, "at least 1 and at most 4,096"));
-        }
-    }
+    recipe.check_ranges(&[Group::Architecture])?;
     let depth = recipe.depth.unwrap_or(50);
     let stem = match recipe.stem.unwrap_or(StemRule::Auto) {
         StemRule::Auto if CIFAR_DEPTHS.contains(&depth) => StemRule::Cifar,

@@ -1,107 +1,45 @@
-//! Ranges of the values in a recipe.
+//! Validation of a recipe and of the settings made of it: the ranges of the keys, and what concerns several keys together.
 
 use crate::data::transform::augment::Policy;
 use crate::error::usage_error;
 use crate::model::{Frozen, Preprocess};
+use crate::train::config::error::out_of_range;
+use crate::train::config::key::Group;
 use crate::train::config::recipe::Recipe;
 use crate::train::config::settings::Settings;
-use crate::train::config::values::PictureSize;
 use anyhow::Result;
-use std::fmt::Display;
 
-/// Maximum number of epochs of a run.
-const MOST_EPOCHS: u64 = 1_000_000;
-/// Maximum number of steps of a run.
-const MOST_STEPS: u64 = 1_000_000_000_000;
-
-/// The usage error for `flag` with a value out of range; `is` completes `--flag must be ...`.
-pub(in crate::train) fn wrong(flag: &str, value: impl Display, is: &str) -> anyhow::Error {
-    usage_error(
-        format!("cannot train with --{flag} {value}"),
-        format!("--{flag} must be {is}"),
-    )
+impl Recipe {
+    /// Rejects values of the keys of `groups` that are out of range.
+    ///
+    /// # Errors
+    /// Wrong usage: names the flag and its range.
+    pub fn check_ranges(&self, groups: &[Group]) -> Result<()> {
+        for (key, value) in self.values() {
+            let value = value.filter(|_| groups.contains(&key.flag.group));
+            if let Some(value) = value
+                && let Some(limit) = key.broken_limit(value)
+            {
+                return Err(out_of_range(key.name, value.shown(), limit.is));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Settings {
-    fn check_counts(&self) -> Result<()> {
-        let whole = [
-            ("epochs", Some(self.epochs)),
-            ("max-steps", self.max_steps),
-            ("batch-size", Some(self.batch_size as u64)),
-            ("grad-accumulation", Some(self.grad_accumulation as u64)),
-            ("patience", self.patience),
-            ("checkpoint-every", self.checkpoint_every),
-        ];
-        for (flag, number) in whole {
-            if number == Some(0) {
-                return Err(wrong(flag, 0, "at least 1"));
-            }
-        }
-        if let Some(steps) = self.max_steps.filter(|&steps| steps > MOST_STEPS) {
-            return Err(wrong("max-steps", steps, &format!("at most {MOST_STEPS}")));
-        }
-        if self.epochs > MOST_EPOCHS {
-            return Err(wrong("epochs", self.epochs, "at most 1,000,000"));
-        }
-        if self.milestones.iter().any(|&epoch| epoch > MOST_EPOCHS) {
-            return Err(wrong(
-                "milestones",
-                format_args!("{:?}", self.milestones),
-                "epochs, at most 1,000,000",
-            ));
-        }
+    /// Rejects values out of range, and those that do not go together; `recipe` is that of the settings.
+    pub(super) fn check(&self, recipe: &Recipe) -> Result<()> {
+        // They check their own ranges, also for users of the library.
+        self.optimiser.validate()?;
+        self.augmentation.check()?;
+        recipe.check_ranges(&Group::ALL)?;
         if !self.milestones.is_sorted_by(|a, b| a < b) {
-            return Err(wrong(
+            return Err(out_of_range(
                 "milestones",
                 format_args!("{:?}", self.milestones),
                 "increasing epochs",
             ));
-        }
-        if self.batch_size > 65_536 {
-            return Err(wrong("batch-size", self.batch_size, "at most 65,536"));
-        }
-        Ok(())
-    }
-
-    /// Rejects values out of range; the optimizer and the augmentation check their own.
-    pub(in crate::train) fn check(&self) -> Result<()> {
-        self.check_counts()?;
-        self.optimiser.validate()?;
-        self.augmentation.check()?;
-        let share = "at least 0 and below 1";
-        let positive = |number: f64| number.is_finite() && number > 0.0;
-        let is_share = |number: f64| (0.0..1.0).contains(&number);
-        let numbers = [
-            ("lr", self.lr, positive(self.lr), "above 0, such as 0.1"),
-            (
-                "label-smoothing",
-                self.label_smoothing,
-                is_share(self.label_smoothing),
-                share,
-            ),
-            (
-                "warmup-epochs",
-                self.warmup_epochs,
-                (0.0..=MOST_EPOCHS as f64).contains(&self.warmup_epochs),
-                "at least 0 and at most 1,000,000",
-            ),
-        ];
-        for (flag, number, fits, is) in numbers {
-            if !fits {
-                return Err(wrong(flag, number, is));
-            }
-        }
-        let optional = [
-            ("val-split", self.val_split, "above 0 and below 1"),
-            ("ema", self.ema, "above 0 and below 1"),
-        ];
-        for (flag, number, is) in optional {
-            if let Some(number) = number.filter(|&number| !(number > 0.0 && number < 1.0)) {
-                return Err(wrong(flag, number, is));
-            }
-        }
-        if let Some(norm) = self.clip_grad.filter(|&norm| !positive(norm)) {
-            return Err(wrong("clip-grad", norm, "above 0, such as 1"));
         }
         if self.augmentation.policy == Policy::None && self.frozen == Frozen::Backbone {
             // Features are computed once, so images cannot vary.
@@ -112,7 +50,7 @@ impl Settings {
             ];
             for (flag, number) in varied {
                 if number > 0.0 {
-                    return Err(wrong(
+                    return Err(out_of_range(
                         flag,
                         number,
                         "0 with a frozen backbone and `--augment none`: features are computed once",
@@ -135,7 +73,7 @@ fn check_channels(recipe: &Recipe, base: &Preprocess) -> Result<()> {
     }
     for (flag, numbers) in both {
         if ![1, 3].contains(&numbers.len()) || mean.len() != std.len() {
-            return Err(wrong(
+            return Err(out_of_range(
                 flag,
                 format_args!("{numbers:?}"),
                 "one number per channel, the same count for --mean and --std: 3 for color, 1 for gray",
@@ -150,10 +88,10 @@ fn check_channels(recipe: &Recipe, base: &Preprocess) -> Result<()> {
         }
     }
     if let Some(number) = mean.iter().find(|number| !number.is_finite()) {
-        return Err(wrong("mean", number, "a finite number per channel"));
+        return Err(out_of_range("mean", number, "a finite number per channel"));
     }
     match std.iter().find(|&&std| !(std.is_finite() && std > 0.0)) {
-        Some(number) => Err(wrong("std", number, "a number above 0 per channel")),
+        Some(number) => Err(out_of_range("std", number, "a number above 0 per channel")),
         None => Ok(()),
     }
 }
@@ -162,21 +100,95 @@ fn check_channels(recipe: &Recipe, base: &Preprocess) -> Result<()> {
 ///
 /// # Errors
 /// Wrong usage: image sizes, crop fractions, mean or std out of range.
-pub fn check_pictures(recipe: &Recipe, base: &Preprocess) -> Result<()> {
-    if let Some(PictureSize(size)) = recipe.image_size
-        && size.iter().any(|edge| !(1..=4096).contains(edge))
-    {
-        return Err(wrong(
-            "image-size",
-            format_args!("{}x{}", size[0], size[1]),
-            "pixels, 1 to 4096",
-        ));
-    }
-    if let Some(part) = recipe.crop_pct.filter(|&part| !(part > 0.0 && part <= 1.0)) {
-        return Err(wrong("crop-pct", part, "above 0 and at most 1"));
-    }
+pub fn check_preprocessing(recipe: &Recipe, base: &Preprocess) -> Result<()> {
+    recipe.check_ranges(&[Group::InputSize, Group::Preprocessing])?;
     if recipe.mean.is_none() && recipe.std.is_none() {
         return Ok(());
     }
     check_channels(recipe, base)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{hint_of, is_usage_error};
+    use crate::train::config::recipe::KEYS;
+
+    /// Values in TOML, of every type and out of every range.
+    const VALUES: [&str; 12] = [
+        "3",
+        "true",
+        "\"word\"",
+        "-1",
+        "0",
+        "0.0",
+        "nan",
+        "1.5",
+        "1e7",
+        "2000000000000",
+        "[2000000]",
+        "[256.0]",
+    ];
+
+    #[test]
+    fn every_key_refuses_other_types_and_values_out_of_its_range_by_its_name() {
+        for key in KEYS {
+            let flag = format!("--{}", key.name);
+            let mut refused = [0, 0];
+            for value in VALUES {
+                match Recipe::parse(&format!("{} = {value}", key.name)) {
+                    Err(error) => {
+                        let message = error.to_string();
+                        let start = format!("line 1: `{}`: ", key.name);
+                        assert!(message.starts_with(&start), "{message}");
+                        refused[0] += 1;
+                    }
+                    Ok(recipe) => {
+                        let checked = recipe
+                            .check_ranges(&Group::ALL)
+                            .and_then(|()| check_preprocessing(&recipe, &Preprocess::default()));
+                        if let Err(error) = checked {
+                            let message = error.to_string();
+                            assert!(message.contains(&flag), "{message}");
+                            assert!(is_usage_error(&error) && hint_of(&error).is_some());
+                            refused[1] += 1;
+                        }
+                    }
+                }
+            }
+            assert!(refused[0] > 0, "{flag} takes values of every type");
+            let is_limited = !key.range.is_empty() || ["mean", "std"].contains(&key.id);
+            assert_eq!(refused[1] > 0, is_limited, "{flag}");
+        }
+    }
+
+    #[test]
+    fn every_limit_is_broken_by_a_number_and_kept_by_another() {
+        let numbers = [
+            f64::NAN,
+            f64::INFINITY,
+            -1.0,
+            0.0,
+            0.5,
+            1.0,
+            1.5,
+            5000.0,
+            70_000.0,
+            1e7,
+            2e12,
+        ];
+        for key in KEYS {
+            for limit in key.range {
+                let kept = numbers.iter().filter(|&&number| (limit.allows)(number));
+                let kept = kept.count();
+                assert!(
+                    0 < kept && kept < numbers.len(),
+                    "--{} {}",
+                    key.name,
+                    limit.is
+                );
+                assert!(!(limit.allows)(f64::NAN), "--{} {}", key.name, limit.is);
+            }
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::model::StemKind;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 /// The largest edge of images for which `auto` is CIFAR's stem, in pixels.
@@ -42,7 +43,7 @@ impl From<StemKind> for StemRule {
 /// Height and width of images, written as one number if they are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "WrittenSize", into = "WrittenSize")]
-pub struct PictureSize(pub [usize; 2]);
+pub struct ImageSize(pub [usize; 2]);
 
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(
@@ -56,7 +57,7 @@ enum WrittenSize {
 }
 
 /// Parses `224` or `192x256`.
-impl FromStr for PictureSize {
+impl FromStr for ImageSize {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -71,7 +72,7 @@ impl FromStr for PictureSize {
     }
 }
 
-impl TryFrom<WrittenSize> for PictureSize {
+impl TryFrom<WrittenSize> for ImageSize {
     type Error = String;
 
     fn try_from(written: WrittenSize) -> Result<Self, String> {
@@ -83,14 +84,57 @@ impl TryFrom<WrittenSize> for PictureSize {
     }
 }
 
-impl From<PictureSize> for WrittenSize {
-    fn from(PictureSize(sides): PictureSize) -> Self {
+impl From<ImageSize> for WrittenSize {
+    fn from(ImageSize(sides): ImageSize) -> Self {
         if sides[0] == sides[1] {
             Self::Edge(sides[0])
         } else {
             Self::Sides(sides)
         }
     }
+}
+
+/// Class weights in the loss, written `auto` or as a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum ClassWeights {
+    /// Inverse to the class frequency.
+    Auto,
+    /// From a file, one number per line.
+    File(PathBuf),
+}
+
+impl From<String> for ClassWeights {
+    fn from(text: String) -> Self {
+        match text.as_str() {
+            "auto" => Self::Auto,
+            _ => Self::File(text.into()),
+        }
+    }
+}
+
+impl From<ClassWeights> for String {
+    fn from(weights: ClassWeights) -> Self {
+        match weights {
+            ClassWeights::Auto => "auto".to_owned(),
+            ClassWeights::File(path) => path.to_string_lossy().into_owned(),
+        }
+    }
+}
+
+/// The dtype of a run. Training in half precision is refused by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TrainDType {
+    /// 32-bit floating point.
+    #[default]
+    F32,
+    /// 64-bit floating point, for reference.
+    F64,
+    /// Half precision.
+    F16,
+    /// Half precision with the range of [`TrainDType::F32`].
+    Bf16,
 }
 
 #[cfg(test)]
@@ -107,7 +151,7 @@ mod tests {
             ("\"24\"", [24, 24]),
         ] {
             let recipe = Recipe::parse(&format!("image-size = {written}")).unwrap();
-            assert_eq!(recipe.image_size, Some(PictureSize(size)), "{written}");
+            assert_eq!(recipe.image_size, Some(ImageSize(size)), "{written}");
         }
     }
 
@@ -118,5 +162,17 @@ mod tests {
         assert_eq!(StemRule::Auto.at([64, 64]), StemKind::Imagenet);
         assert_eq!(StemRule::Imagenet.at([32, 32]), StemKind::Imagenet);
         assert_eq!(StemRule::Cifar.at([224, 224]), StemKind::Cifar);
+    }
+
+    #[test]
+    fn class_weights_are_automatic_or_a_file() {
+        for (text, weights) in [
+            ("auto", ClassWeights::Auto),
+            ("Auto", ClassWeights::File("Auto".into())),
+            ("weights.txt", ClassWeights::File("weights.txt".into())),
+        ] {
+            assert_eq!(ClassWeights::from(text.to_owned()), weights);
+            assert_eq!(String::from(weights), text);
+        }
     }
 }

@@ -11,12 +11,13 @@ use crate::data::transform::augment::Policy;
 use crate::error::error_with_hint;
 use crate::eval::EvalOptions;
 use crate::hub::Progress;
-use crate::model::{ModelConfig, Preprocess};
+use crate::model::{Frozen, ModelConfig, Preprocess};
 use crate::text::pluralize;
-use crate::train::config::defaults::{Situation, defaults, usual_epochs};
+use crate::train::config::complete::defaults;
+use crate::train::config::defaults::Situation;
 use crate::train::config::recipe::Recipe;
 use crate::train::config::settings::{Settings, architecture};
-use crate::train::config::validate::check_pictures;
+use crate::train::config::validate::check_preprocessing;
 use crate::train::config::values::StemRule;
 use crate::train::data::batching::{drops_last, fewest_pictures};
 use crate::train::data::validation::{Measured, Validation};
@@ -58,7 +59,7 @@ impl Data {
             DataName::Fake { count, classes } => {
                 let default = Preprocess::default();
                 let base = base.unwrap_or(&default);
-                check_pictures(said, base)?;
+                check_preprocessing(said, base)?;
                 let [height, width] = said.image_size.map_or(base.size, |size| size.0);
                 let channels = said.mean.as_ref().map_or(base.mean.len(), Vec::len);
                 let input = [channels, height, width];
@@ -140,13 +141,14 @@ impl Data {
         watch: &mut dyn Watch,
     ) -> Result<Recipe> {
         let from_model = model.is_some();
-        check_pictures(&said, base)?;
+        check_preprocessing(&said, base)?;
         said.data = Some(self.set.name.clone());
         said.val_split = self.carved;
         let situation = Situation {
             kind: self.set.kind,
             from_model,
-            pictures: self.set.train.as_ref().map_or(0, Split::len),
+            is_probe: said.freeze == Some(Frozen::Backbone),
+            images: self.set.train.as_ref().map_or(0, Split::len),
         };
         let size = said.image_size.map_or(base.size, |size| size.0);
         let config = match model {
@@ -160,10 +162,10 @@ impl Data {
             };
             self.steps_an_epoch(&said, &config, size)
         };
-        let defaults = defaults(situation, &said, base, steps_an_epoch);
+        let defaults = defaults(&situation, &said, base, steps_an_epoch);
         if let (None, Some(steps), Some(epochs)) = (said.epochs, said.max_steps, defaults.epochs) {
             let batch_size = said.batch_size.or(defaults.batch_size).unwrap_or(1);
-            let usual = usual_epochs(situation, &said, steps_an_epoch(batch_size));
+            let usual = situation.epochs(steps_an_epoch(batch_size));
             if usual != epochs {
                 watch.note(&format!(
                     "--max-steps {steps} shortens the schedule to {}; add `--epochs {usual}` to keep the default one",

@@ -4,7 +4,8 @@ use crate::data::dataset::Split;
 use crate::error::{error_with_hint, why_unreadable};
 use crate::nn::loss::balanced;
 use crate::text::pluralize;
-use crate::train::config::settings::{ClassWeights, Settings};
+use crate::train::config::settings::Settings;
+use crate::train::config::values::ClassWeights;
 use anyhow::{Context, Result};
 use std::path::Path;
 

@@ -3,8 +3,9 @@
 use super::{SMALL, command, train};
 use resnet::data::dataset::Kind;
 use resnet::model::{Architecture, Preprocess, StemKind};
-use resnet::train::config::defaults::{Situation, defaults};
-use resnet::train::config::values::PictureSize;
+use resnet::train::config::complete::defaults;
+use resnet::train::config::defaults::Situation;
+use resnet::train::config::values::ImageSize;
 use resnet::train::memory::step_bytes;
 use resnet::train::{OptimiserKind, Recipe, Settings};
 use std::fs;
@@ -57,7 +58,7 @@ fn the_estimate_is_below_what_a_step_takes_and_above_half_of_it() {
         (50, 2, 64, OptimiserKind::Sgd, None),
     ] {
         let said = Recipe {
-            image_size: Some(PictureSize([size; 2])),
+            image_size: Some(ImageSize([size; 2])),
             batch_size: Some(images),
             optimizer: Some(optimizer),
             ema,
@@ -66,9 +67,10 @@ fn the_estimate_is_below_what_a_step_takes_and_above_half_of_it() {
         let situation = Situation {
             kind: Kind::Noise,
             from_model: false,
-            pictures: images,
+            is_probe: false,
+            images,
         };
-        let others = defaults(situation, &said, &Preprocess::default(), |_| 3);
+        let others = defaults(&situation, &said, &Preprocess::default(), |_| 3);
         let settings = Settings::new(&said.or(others)).unwrap();
         let config = Architecture {
             depth,

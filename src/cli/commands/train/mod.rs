@@ -15,6 +15,7 @@ use crate::cli::stop::Stop;
 use crate::cli::version;
 use crate::error::is_usage_error;
 use crate::text::pluralize;
+use crate::train::config::values::TrainDType;
 use crate::train::context::place;
 use crate::train::{Length, Recipe, Run, Site, Target, Why, newest_unfinished};
 use anyhow::Result;
@@ -90,22 +91,22 @@ pub fn run(
         stop.listen()?;
         run.go(&mut observer)?
     } else {
-        let flags = overrides.said();
+        let flags = overrides.flags();
         let overrides = match &args.recipe {
             Some(file) => overrides.over(Recipe::read(file)?),
             None => overrides,
         };
         let from_file = overrides
-            .said()
+            .flags()
             .into_iter()
             .filter(|key| !flags.contains(key));
         let from_file: Vec<String> = from_file.collect();
-        let dtype = match overrides.dtype.as_deref() {
-            Some("f64") => DTypeChoice::F64,
+        let dtype = match overrides.dtype {
+            Some(TrainDType::F64) => DTypeChoice::F64,
             _ => DTypeChoice::F32,
         };
         let site = site(dtype)?;
-        observer.set_overrides(overrides.said());
+        observer.set_overrides(overrides.flags());
         let target = match args.output.as_ref().or(args.name.as_ref()).cloned() {
             folder if args.dry_run && args.format == Format::Json => Target::Dry(folder),
             folder if args.dry_run => Target::Trial(folder),

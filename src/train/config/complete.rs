@@ -1,0 +1,179 @@
+//! Completes a recipe with the defaults of its case.
+
+use crate::model::Preprocess;
+use crate::train::config::defaults::{Case, Situation};
+use crate::train::config::recipe::Recipe;
+
+/// Returns defaults for the keys that `overrides` leaves unset, with the base `preprocess`. `steps_per_epoch` returns the
+/// optimizer steps per epoch for a batch size.
+pub fn defaults(
+    situation: &Situation,
+    overrides: &Recipe,
+    preprocess: &Preprocess,
+    steps_per_epoch: impl Fn(usize) -> u64,
+) -> Recipe {
+    let batch_size = situation.batch_size();
+    // The rate follows the actual batch size, which is limited by the number of images.
+    let largest_batch = overrides.batch_size.unwrap_or(batch_size);
+    let largest_batch = largest_batch.min(situation.images.max(1));
+    let steps_per_epoch = steps_per_epoch(largest_batch).max(1);
+    let epochs = overrides
+        .epochs
+        .unwrap_or_else(|| match overrides.max_steps {
+            // A run limited by steps has the epochs that these need.
+            Some(steps) => steps.div_ceil(steps_per_epoch).max(1),
+            None => situation.epochs(steps_per_epoch),
+        });
+    Recipe::defaults(&Case {
+        kind: situation.kind,
+        from_model: situation.from_model,
+        is_probe: situation.is_probe,
+        preprocess,
+        batch_size,
+        largest_batch,
+        epochs,
+        optimizer: overrides.optimizer.unwrap_or_default(),
+        scheduler: overrides.scheduler.unwrap_or(situation.scheduler()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::dataset::Kind;
+    use crate::data::transform::augment::Policy;
+    use crate::model::Frozen;
+    use crate::train::Settings;
+    use crate::train::learner::optimizer::OptimiserKind;
+
+    fn filled(kind: Kind, from_model: bool, said: Recipe) -> Recipe {
+        of_pictures(10_000, kind, from_model, said)
+    }
+
+    fn of_pictures(pictures: usize, kind: Kind, from_model: bool, said: Recipe) -> Recipe {
+        let situation = Situation {
+            kind,
+            from_model,
+            is_probe: said.freeze == Some(Frozen::Backbone),
+            images: pictures,
+        };
+        let defaults = defaults(&situation, &said, &Preprocess::default(), |batch| {
+            pictures.div_ceil(batch) as u64
+        });
+        said.or(defaults)
+    }
+
+    #[test]
+    fn every_situation_has_settings_that_hold() {
+        let kinds = [
+            Kind::Small,
+            Kind::SmallGrey,
+            Kind::Digits,
+            Kind::Photographs,
+            Kind::Noise,
+        ];
+        for kind in kinds {
+            for from_model in [false, true] {
+                for freeze in [None, Some(Frozen::Stem), Some(Frozen::Backbone)] {
+                    for optimizer in [OptimiserKind::Sgd, OptimiserKind::Adam] {
+                        let said = Recipe {
+                            freeze,
+                            optimizer: Some(optimizer),
+                            ..Recipe::default()
+                        };
+                        Settings::new(&filled(kind, from_model, said)).unwrap();
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_of_steps_has_the_epochs_that_they_take() {
+        let said = Recipe {
+            max_steps: Some(25),
+            batch_size: Some(1000),
+            ..Recipe::default()
+        };
+        assert_eq!(filled(Kind::Small, false, said.clone()).epochs, Some(3));
+        let epochs = Recipe {
+            epochs: Some(7),
+            ..said
+        };
+        assert_eq!(filled(Kind::Small, false, epochs).epochs, Some(7));
+    }
+
+    #[test]
+    fn the_rate_follows_the_batch_and_fine_tuning_takes_less() {
+        let lr = |from_model, batch| {
+            let said = Recipe {
+                batch_size: Some(batch),
+                ..Recipe::default()
+            };
+            filled(Kind::Small, from_model, said).lr.unwrap()
+        };
+        assert!((lr(false, 128) - 0.1).abs() < 1e-12 && (lr(false, 64) - 0.05).abs() < 1e-12);
+        assert!(lr(true, 128) < lr(false, 128));
+    }
+
+    #[test]
+    fn few_pictures_make_enough_steps_in_small_batches() {
+        let probe = || Recipe {
+            freeze: Some(Frozen::Backbone),
+            ..Recipe::default()
+        };
+        for (pictures, kind, from_model, said, batch, epochs, lr) in [
+            // A last layer alone: its rate does not follow the batch.
+            (81, Kind::Photographs, true, probe(), 8, 30, 0.005),
+            (20, Kind::Photographs, true, probe(), 8, 67, 0.005),
+            (1000, Kind::Photographs, true, probe(), 64, 30, 0.005),
+            (60_000, Kind::Small, true, probe(), 256, 30, 0.005),
+            // Fine-tuning.
+            (40, Kind::Photographs, true, Recipe::default(), 8, 40, 0.005),
+            (
+                200,
+                Kind::Photographs,
+                true,
+                Recipe::default(),
+                16,
+                16,
+                0.005,
+            ),
+            (
+                5000,
+                Kind::Photographs,
+                true,
+                Recipe::default(),
+                32,
+                10,
+                0.005,
+            ),
+            // From scratch.
+            (60, Kind::Small, false, Recipe::default(), 8, 30, 0.00625),
+            (6000, Kind::Small, false, Recipe::default(), 128, 30, 0.1),
+            (
+                3,
+                Kind::Photographs,
+                false,
+                Recipe::default(),
+                8,
+                100,
+                0.001_172,
+            ),
+            // Random inputs are for timing.
+            (16, Kind::Noise, false, Recipe::default(), 32, 1, 0.00625),
+        ] {
+            let filled = of_pictures(pictures, kind, from_model, said);
+            let found = (filled.batch_size, filled.epochs, filled.lr);
+            let what = format!("{pictures} of {kind:?}: {found:?}");
+            assert_eq!((found.0, found.1), (Some(batch), Some(epochs)), "{what}");
+            assert!((found.2.unwrap() - lr).abs() < 1e-9, "{what}");
+        }
+    }
+
+    #[test]
+    fn digits_are_never_mirrored() {
+        let policy = filled(Kind::Digits, false, Recipe::default()).augment;
+        assert_eq!(policy, Some(Policy::Crop));
+    }
+}
