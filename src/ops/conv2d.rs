@@ -1,6 +1,6 @@
 //! Two-dimensional convolution without bias, with square kernels and groups.
 //!
-//! In the portable form, both gradients are forward convolutions of contiguous tensors, because candle's own input
+//! With candle's operations, both gradients are forward convolutions of contiguous tensors, because candle's own input
 //! gradient is a naive loop on every device, and its strided kernels are slow on CUDA and wrong on Metal:
 //! - the input gradient convolves the output gradient, with zeros inserted between its pixels for the stride, with the
 //!   flipped kernel, input and output channels exchanged;

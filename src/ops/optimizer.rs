@@ -1,4 +1,4 @@
-//! In-place optimizer updates of variables, in two forms: over [`resnet_kernels::optimizer`], which has the formulas,
+//! In-place optimizer updates of variables, by two backends: over [`resnet_kernels::optimizer`], which has the formulas,
 //! and made of candle's tensor operations.
 
 use super::{Backend, with_values};
@@ -69,7 +69,7 @@ pub fn adam(
     )
 }
 
-/// Implements [`adam`] in the given form, with `[mean, square]`.
+/// Implements [`adam`] by the given backend, with `[mean, square]`.
 pub fn adam_as(
     backend: Backend,
     parameter: &Var,

@@ -15,7 +15,7 @@ pub struct Affine {
 }
 
 /// Returns the maps with which [`apply`] computes `y = (x - mean) / sqrt(variance + eps) * weight + bias`; weight and
-/// bias are laid out by [`vector`](super::blocked::vector).
+/// bias are laid out by [`vector`](crate::layout::vector).
 pub fn affine(
     statistics: &[Statistics],
     weight: &[ChannelBlock],

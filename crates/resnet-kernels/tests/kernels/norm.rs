@@ -8,7 +8,7 @@ use resnet_kernels::simd::ChannelBlock;
 const EPS: f64 = 1e-5;
 
 /// Returns numbers around 1, each different from its neighbors.
-fn lanes(count: usize, seed: usize) -> Vec<ChannelBlock> {
+fn channel_blocks(count: usize, seed: usize) -> Vec<ChannelBlock> {
     let value = |i: usize| (((i + 1) * 7919 + seed * 104_729) % 1009) as f32 / 252.0 - 1.0;
     let lane = |start: usize| std::array::from_fn(|j| value(16 * start + j));
     (0..count).map(lane).collect()
@@ -17,10 +17,10 @@ fn lanes(count: usize, seed: usize) -> Vec<ChannelBlock> {
 /// Returns all outputs of the kernels for `blocks` of `pixels`, concatenated.
 fn all(blocks: usize, pixels: usize, has_residual: bool, relu: bool) -> Vec<f32> {
     let count = blocks * pixels;
-    let mut input = lanes(count, 1);
-    let mut gradient = lanes(count, 2);
-    let residual = lanes(count, 3);
-    let (weight, bias) = (lanes(blocks, 4), lanes(blocks, 5));
+    let mut input = channel_blocks(count, 1);
+    let mut gradient = channel_blocks(count, 2);
+    let residual = channel_blocks(count, 3);
+    let (weight, bias) = (channel_blocks(blocks, 4), channel_blocks(blocks, 5));
     let found = statistics(&input, pixels);
     let by = affine(&found, &weight, &bias, EPS);
     let mut output = vec![[f32::NAN; 16]; count];
@@ -31,8 +31,8 @@ fn all(blocks: usize, pixels: usize, has_residual: bool, relu: bool) -> Vec<f32>
     let found = found.iter().flat_map(|found| [found.mean, found.variance]);
     let mut numbers = of_parameters.concat();
     numbers.extend(found.flatten());
-    for lanes in [output, input, gradient] {
-        numbers.extend(lanes.as_flattened());
+    for blocks in [output, input, gradient] {
+        numbers.extend(blocks.as_flattened());
     }
     numbers
 }
@@ -79,7 +79,7 @@ fn statistics_are_right_beside_large_means_and_outliers() {
         (0.123, 0.0, 30.0),
         (1.0, 1e-3, 1e4),
     ] {
-        let mut input = lanes(pixels, 6);
+        let mut input = channel_blocks(pixels, 6);
         for lane in &mut input {
             *lane = lane.map(|value| mean + width * (value - 1.0) / 2.0);
         }
@@ -102,11 +102,11 @@ fn statistics_are_right_beside_large_means_and_outliers() {
 }
 
 #[test]
-fn statistics_of_what_is_no_number_are_none() {
+fn channels_with_nan_or_infinity_have_no_finite_statistics() {
     for isa in cpu::available() {
         for value in [f32::NAN, f32::INFINITY] {
             for place in [0, 70] {
-                let mut input = lanes(100, 6);
+                let mut input = channel_blocks(100, 6);
                 input[place][3] = value;
                 let found = cpu::with(isa, || statistics(&input, 100))[0];
                 assert!(!found.mean[3].is_finite(), "{isa:?}, {value} at {place}");
