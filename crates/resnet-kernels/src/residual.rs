@@ -64,7 +64,7 @@ pub fn padded_shortcut(
     });
 }
 
-/// Computes the gradient of the input of [`padded`].
+/// Computes the gradient of the input of [`padded_shortcut`].
 pub fn grad_padded_shortcut(
     batch: usize,
     gradient: &[ChannelBlock],
