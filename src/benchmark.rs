@@ -127,7 +127,9 @@ fn time_net(
 
 fn mult_adds(description: &Description, path: &str) -> u64 {
     let calls = description.calls.iter().filter(|call| call.path == path);
-    calls.map(crate::model::description::Call::mult_adds).sum()
+    calls
+        .map(crate::model::description::ModuleCall::mult_adds)
+        .sum()
 }
 
 fn milliseconds(time: Duration) -> f64 {

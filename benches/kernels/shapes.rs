@@ -1,7 +1,7 @@
 //! The convolutions of the family.
 
 use anyhow::{Context, Result};
-use resnet::model::description::Call;
+use resnet::model::description::ModuleCall;
 use resnet::model::{ModelConfig, describe};
 use resnet_kernels::ConvGeometry;
 use std::str::FromStr;
@@ -33,7 +33,7 @@ pub fn of(case: Case) -> Result<Vec<ConvGeometry>> {
     for name in ["resnet18", "resnet50"].into_iter().chain(small) {
         let config = ModelConfig::named(name).context("a network of the family")?;
         let calls = describe(&config, [case.batch, 3, case.side, case.side])?.calls;
-        for shape in calls.iter().filter_map(Call::convolution) {
+        for shape in calls.iter().filter_map(ModuleCall::convolution) {
             if shape.in_channels > 3 && !shapes.contains(&shape) {
                 shapes.push(shape);
             }

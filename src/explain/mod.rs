@@ -14,10 +14,10 @@
 //! # fn main() -> anyhow::Result<()> {
 //! let checkpoint = Checkpoint::open("sample", &Remote::new(&Silent))?;
 //! let net = checkpoint.build(candle_core::DType::F32, &candle_core::Device::Cpu)?;
-//! let explainer = Explainer::new(net, &checkpoint.card.preprocess, Workload::many(1))?;
+//! let explainer = Explainer::new(net, &checkpoint.info.preprocess, Workload::many(1))?;
 //! let boot = image::open("assets/images/boot.png")?.into_rgb8();
 //! let explanation = explainer.explain(&boot, CamTarget::Top)?;
-//! assert_eq!(checkpoint.card.labels[explanation.cam.class], "Ankle boot");
+//! assert_eq!(checkpoint.info.labels[explanation.cam.class], "Ankle boot");
 //! let overlay: image::RgbImage = explanation.overlay(&boot);
 //! # Ok(())
 //! # }

@@ -13,17 +13,17 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::name::Holds;
+use super::name::RepoKind;
 
 /// The cached part of a repository.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(super) struct RepoCache {
     path: PathBuf,
 }
 
 /// The state of a file of a commit in the cache.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Entry {
+pub(super) enum CacheEntry {
     /// It is cached at this path.
     Present(PathBuf),
     /// The commit has no such file.
@@ -32,10 +32,10 @@ pub(super) enum Entry {
     Unknown,
 }
 
-impl Folder {
+impl RepoCache {
     /// Returns the folder of the repository `org/name` below the cache; it need not exist.
-    pub fn new(cache: &Path, holds: Holds, repo: &str) -> Self {
-        let name = format!("{}--{}", holds.folder(), repo.replace('/', "--"));
+    pub fn new(cache: &Path, kind: RepoKind, repo: &str) -> Self {
+        let name = format!("{}--{}", kind.cache_prefix(), repo.replace('/', "--"));
         Self {
             path: cache.join(name),
         }
@@ -57,18 +57,18 @@ impl Folder {
     }
 
     /// Looks up a file; a dangling link counts as not known.
-    pub fn entry(&self, commit: &str, file: &str) -> Entry {
+    pub fn entry(&self, commit: &str, file: &str) -> CacheEntry {
         let path = self.snapshot(commit).join(file);
         if path.is_file() {
-            Entry::Present(path)
+            CacheEntry::Present(path)
         } else if self.absence(commit, file).is_file() {
-            Entry::Absent
+            CacheEntry::Absent
         } else {
-            Entry::Unknown
+            CacheEntry::Unknown
         }
     }
 
-    /// Returns whether any file of the commit is in the cache.
+    /// Returns true if any file of the commit is in the cache.
     pub fn has_files_of(&self, commit: &str) -> bool {
         fs::read_dir(self.snapshot(commit)).is_ok_and(|mut entries| entries.next().is_some())
     }
@@ -76,7 +76,7 @@ impl Folder {
     /// Moves a complete download into the cache and returns its path. `blob` is named by its etag and
     /// is synced to disk before it gets its final name; `scratch` is a free path. Both are on the
     /// cache's file system, so that each step is an atomic rename.
-    pub fn adopt(
+    pub fn store(
         &self,
         blob: &Path,
         commit: &str,
@@ -102,7 +102,7 @@ impl Folder {
         fs::create_dir_all(path.parent().unwrap_or(&self.path))?;
         // From `snapshots/<commit>/` up to the repository's folder, and one more level per folder in `file`.
         let up = "../".repeat(2 + file.matches('/').count());
-        point(scratch, &target, &Path::new(&up).join("blobs").join(etag))?;
+        link(scratch, &target, &Path::new(&up).join("blobs").join(etag))?;
         fs::rename(scratch, &path)?;
         Ok(path)
     }
@@ -114,7 +114,7 @@ impl Folder {
         fs::write(marker, "")
     }
 
-    /// Remembers the commit of a branch or tag; `scratch` as for [`Folder::adopt`].
+    /// Remembers the commit of a branch or tag; `scratch` as for [`RepoCache::store`].
     pub fn remember_commit(&self, revision: &str, commit: &str, scratch: &Path) -> io::Result<()> {
         if is_commit_hash(revision) {
             return Ok(());
@@ -144,13 +144,13 @@ impl Folder {
 
 /// Links `path` to the blob at `target`; `relative` leads to it from the final path.
 #[cfg(unix)]
-fn point(path: &Path, _target: &Path, relative: &Path) -> io::Result<()> {
+fn link(path: &Path, _target: &Path, relative: &Path) -> io::Result<()> {
     std::os::unix::fs::symlink(relative, path)
 }
 
 /// Symbolic links need a privilege on Windows; a second name for the file does not.
 #[cfg(not(unix))]
-fn point(path: &Path, target: &Path, _relative: &Path) -> io::Result<()> {
+fn link(path: &Path, target: &Path, _relative: &Path) -> io::Result<()> {
     fs::hard_link(target, path).or_else(|_| fs::copy(target, path).map(|_| ()))
 }
 

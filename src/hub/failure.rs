@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use hf_hub::HFError;
 
-use super::name::Wanted;
-use super::settings::Settings;
+use super::name::FileRequest;
+use super::settings::HubSettings;
 use crate::error::error_with_hint;
 
 /// The reason why a download failed.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum DownloadFailure {
     /// An error of `hf-hub`.
     Hub(HFError),
     /// The cache could not be written.
@@ -22,22 +22,22 @@ pub(super) enum Failure {
     /// The hub answered 404 without the reason, which tells a missing file from other cases.
     NotFound,
     /// No byte came for this time.
-    Silence(Duration),
+    Stalled(Duration),
     /// The body has another length than announced; 0 if the hub announced none.
     WrongSize { announced: u64, received: u64 },
     /// The download thread ended without a result.
-    Died,
+    ThreadEnded,
 }
 
 /// The request, for messages.
 #[derive(Clone, Copy)]
-pub(super) struct Asked<'a> {
-    pub settings: &'a Settings,
-    pub wanted: &'a Wanted<'a>,
+pub(super) struct FailedRequest<'a> {
+    pub settings: &'a HubSettings,
+    pub request: &'a FileRequest<'a>,
 }
 
-impl Failure {
-    /// Returns whether the connection broke, so that another attempt may succeed.
+impl DownloadFailure {
+    /// Returns true if the connection broke, so that another attempt may succeed.
     pub fn is_broken_transfer(&self) -> bool {
         match self {
             Self::Hub(HFError::Request { source, .. }) => {
@@ -50,19 +50,19 @@ impl Failure {
     }
 
     /// Returns the message and the hint.
-    pub fn explain(self, asked: &Asked) -> anyhow::Error {
-        let Asked { settings, wanted } = *asked;
-        let Wanted { repo, file, .. } = *wanted;
-        let instead = wanted.holds.instead();
+    pub fn into_error(self, failed: &FailedRequest) -> anyhow::Error {
+        let FailedRequest { settings, request } = *failed;
+        let FileRequest { repo, file, .. } = *request;
+        let instead = request.kind.offline_hint();
         let endpoint = settings.endpoint.trim_end_matches('/');
         match self {
-            Self::Hub(error) => explain_hub(&error, asked),
-            Self::Cache(error) => unwritable_cache(&error, settings),
-            Self::Endpoint => bad_endpoint(settings),
-            Self::NotFound => no_repository(asked),
-            Self::Silence(patience) => error_with_hint(
+            Self::Hub(error) => explain_hub(&error, failed),
+            Self::Cache(error) => cache_error(&error, settings),
+            Self::Endpoint => endpoint_error(settings),
+            Self::NotFound => no_repository_error(failed),
+            Self::Stalled(stall_timeout) => error_with_hint(
                 format!(
-                    "`{endpoint}` has sent nothing for {patience:?} while downloading `{file}` of `{repo}`"
+                    "`{endpoint}` has sent nothing for {stall_timeout:?} while downloading `{file}` of `{repo}`"
                 ),
                 format!("try again later, or {instead}"),
             ),
@@ -86,7 +86,7 @@ impl Failure {
                 ),
                 "run the command again; nothing incomplete was kept",
             ),
-            Self::Died => error_with_hint(
+            Self::ThreadEnded => error_with_hint(
                 format!("the download of `{file}` of `{repo}` ended unexpectedly"),
                 "run the command again",
             ),
@@ -95,41 +95,41 @@ impl Failure {
 }
 
 /// Returns the error for a repository that has no such file.
-pub(super) fn no_file(asked: &Asked) -> anyhow::Error {
-    let Wanted {
+pub(super) fn no_file_error(failed: &FailedRequest) -> anyhow::Error {
+    let FileRequest {
         repo,
         revision,
         file,
         ..
-    } = *asked.wanted;
+    } = *failed.request;
     error_with_hint(
         format!("`{repo}` has no file `{file}` at revision `{revision}`"),
-        format!("{} lists its files", page(asked, "/tree/", revision)),
+        format!("{} lists its files", page_url(failed, "/tree/", revision)),
     )
 }
 
 /// Returns the error for a repository that has no such revision.
-pub(super) fn no_revision(asked: &Asked) -> anyhow::Error {
-    let Wanted { repo, revision, .. } = *asked.wanted;
+pub(super) fn no_revision_error(failed: &FailedRequest) -> anyhow::Error {
+    let FileRequest { repo, revision, .. } = *failed.request;
     error_with_hint(
         format!("`{repo}` has no revision `{revision}`"),
         format!(
             "name a branch, a tag or a full commit hash; {} lists them",
-            page(asked, "/tree/", "main")
+            page_url(failed, "/tree/", "main")
         ),
     )
 }
 
 /// Returns the error for a file that is needed from the hub while requests are forbidden.
-pub(super) fn offline(asked: &Asked) -> anyhow::Error {
-    let Asked { settings, wanted } = *asked;
-    let Wanted {
-        holds,
+pub(super) fn offline_error(failed: &FailedRequest) -> anyhow::Error {
+    let FailedRequest { settings, request } = *failed;
+    let FileRequest {
+        kind,
         repo,
         revision,
         file,
-    } = *wanted;
-    let instead = holds.instead();
+    } = *request;
+    let instead = kind.offline_hint();
     error_with_hint(
         format!(
             "`{file}` of `{repo}` at revision `{revision}` is not in the cache `{}`, \
@@ -140,36 +140,36 @@ pub(super) fn offline(asked: &Asked) -> anyhow::Error {
     )
 }
 
-fn explain_hub(error: &HFError, asked: &Asked) -> anyhow::Error {
-    let Asked { settings, wanted } = *asked;
-    let Wanted { repo, file, .. } = *wanted;
-    let instead = wanted.holds.instead();
+fn explain_hub(error: &HFError, failed: &FailedRequest) -> anyhow::Error {
+    let FailedRequest { settings, request } = *failed;
+    let FileRequest { repo, file, .. } = *request;
+    let instead = request.kind.offline_hint();
     let endpoint = settings.endpoint.trim_end_matches('/');
     match error {
         HFError::AuthRequired { context } | HFError::Forbidden { context } => {
             let code = context.error_code.as_deref();
-            let said = said(context.server_message.as_deref());
+            let server_message = append_server_message(context.server_message.as_deref());
             match (code, settings.token.is_some(), context.status.as_u16()) {
-                (Some("GatedRepo"), has_token, _) => gated(asked, has_token),
-                (_, false, 401) => no_repository(asked),
+                (Some("GatedRepo"), has_token, _) => gated_error(failed, has_token),
+                (_, false, 401) => no_repository_error(failed),
                 (_, true, 401) => error_with_hint(
-                    format!("`{endpoint}` rejected the token for `{repo}`{said}"),
+                    format!("`{endpoint}` rejected the token for `{repo}`{server_message}"),
                     "check HF_TOKEN, or unset it for public repositories",
                 ),
                 _ => error_with_hint(
-                    format!("`{endpoint}` denied access to `{repo}`{said}"),
+                    format!("`{endpoint}` denied access to `{repo}`{server_message}"),
                     "set HF_TOKEN to a token that may read the repository",
                 ),
             }
         }
-        HFError::RepoNotFound { .. } => no_repository(asked),
+        HFError::RepoNotFound { .. } => no_repository_error(failed),
         HFError::RateLimited {
             retry_after,
             context,
         } => error_with_hint(
             format!(
                 "`{endpoint}` asks for fewer requests{}",
-                said(context.server_message.as_deref())
+                append_server_message(context.server_message.as_deref())
             ),
             match retry_after {
                 Some(pause) => format!("try again in {} s, or set HF_TOKEN", pause.as_secs()),
@@ -180,21 +180,21 @@ fn explain_hub(error: &HFError, asked: &Asked) -> anyhow::Error {
             format!(
                 "`{endpoint}` answered {} for `{file}` of `{repo}`{}",
                 context.status,
-                said(context.server_message.as_deref())
+                append_server_message(context.server_message.as_deref())
             ),
             format!("try again later, or {instead}"),
         ),
         HFError::Request { source, .. } if source.is_connect() || source.is_timeout() => {
             error_with_hint(
-                format!("cannot reach `{endpoint}`: {}", innermost(source)),
+                format!("cannot reach `{endpoint}`: {}", innermost_cause(source)),
                 format!("check the network and HF_ENDPOINT, or {instead}"),
             )
         }
-        HFError::Request { source, .. } if source.is_builder() => bad_endpoint(settings),
-        HFError::Request { source, .. } => broken_off(&innermost(source), asked),
-        HFError::Xet { source, .. } => broken_off(&innermost(source.as_ref()), asked),
-        HFError::Url(_) => bad_endpoint(settings),
-        HFError::Io(error) => unwritable_cache(error, settings),
+        HFError::Request { source, .. } if source.is_builder() => endpoint_error(settings),
+        HFError::Request { source, .. } => interrupted_error(&innermost_cause(source), failed),
+        HFError::Xet { source, .. } => interrupted_error(&innermost_cause(source.as_ref()), failed),
+        HFError::Url(_) => endpoint_error(settings),
+        HFError::Io(error) => cache_error(error, settings),
         HFError::MalformedResponse { what, .. } => error_with_hint(
             format!("`{endpoint}` does not answer like a hub: {what}"),
             "check HF_ENDPOINT; the public hub is `https://huggingface.co`",
@@ -207,11 +207,11 @@ fn explain_hub(error: &HFError, asked: &Asked) -> anyhow::Error {
 }
 
 /// Returns the error of a repository that does not exist or is private: the hub does not tell which.
-fn no_repository(asked: &Asked) -> anyhow::Error {
-    let Wanted { holds, repo, .. } = *asked.wanted;
-    let noun = holds.noun();
-    let endpoint = asked.settings.endpoint.trim_end_matches('/');
-    let hint = if asked.settings.token.is_some() {
+fn no_repository_error(failed: &FailedRequest) -> anyhow::Error {
+    let FileRequest { kind, repo, .. } = *failed.request;
+    let noun = kind.noun();
+    let endpoint = failed.settings.endpoint.trim_end_matches('/');
+    let hint = if failed.settings.token.is_some() {
         "check the name; if it is private, the token in HF_TOKEN must be allowed to read it"
     } else {
         "check the name; if it is private, set HF_TOKEN to a token that may read it"
@@ -219,24 +219,24 @@ fn no_repository(asked: &Asked) -> anyhow::Error {
     error_with_hint(format!("`{endpoint}` has no {noun} `{repo}`"), hint)
 }
 
-fn gated(asked: &Asked, has_token: bool) -> anyhow::Error {
-    let page = page(asked, "", "");
+fn gated_error(failed: &FailedRequest, has_token: bool) -> anyhow::Error {
+    let page = page_url(failed, "", "");
     let way_out = if has_token {
         format!("accept its conditions at {page} with the account of the token in HF_TOKEN")
     } else {
         format!("accept its conditions at {page} and set HF_TOKEN to a token of that account")
     };
-    error_with_hint(format!("`{}` is gated", asked.wanted.repo), way_out)
+    error_with_hint(format!("`{}` is gated", failed.request.repo), way_out)
 }
 
-fn bad_endpoint(settings: &Settings) -> anyhow::Error {
+fn endpoint_error(settings: &HubSettings) -> anyhow::Error {
     error_with_hint(
         format!("HF_ENDPOINT is not a web address: `{}`", settings.endpoint),
         "unset it, or set it to an address such as `https://huggingface.co`",
     )
 }
 
-fn unwritable_cache(error: &io::Error, settings: &Settings) -> anyhow::Error {
+fn cache_error(error: &io::Error, settings: &HubSettings) -> anyhow::Error {
     let hint = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "free some space, or set HF_HUB_CACHE to a folder on another disk"
@@ -252,8 +252,8 @@ fn unwritable_cache(error: &io::Error, settings: &Settings) -> anyhow::Error {
     )
 }
 
-fn broken_off(why: &str, asked: &Asked) -> anyhow::Error {
-    let Wanted { repo, file, .. } = *asked.wanted;
+fn interrupted_error(why: &str, failed: &FailedRequest) -> anyhow::Error {
+    let FileRequest { repo, file, .. } = *failed.request;
     error_with_hint(
         format!("the download of `{file}` of `{repo}` was interrupted repeatedly: {why}"),
         "run the command again; nothing incomplete was kept",
@@ -261,19 +261,19 @@ fn broken_off(why: &str, asked: &Asked) -> anyhow::Error {
 }
 
 /// Returns a page of the repository on the hub's site.
-fn page(asked: &Asked, part: &str, revision: &str) -> String {
-    let endpoint = asked.settings.endpoint.trim_end_matches('/');
-    let Wanted { holds, repo, .. } = *asked.wanted;
-    format!("{endpoint}/{}{repo}{part}{revision}", holds.address())
+fn page_url(failed: &FailedRequest, part: &str, revision: &str) -> String {
+    let endpoint = failed.settings.endpoint.trim_end_matches('/');
+    let FileRequest { kind, repo, .. } = *failed.request;
+    format!("{endpoint}/{}{repo}{part}{revision}", kind.url_prefix())
 }
 
 /// Returns the hub's own message, to append to ours.
-fn said(message: Option<&str>) -> String {
+fn append_server_message(message: Option<&str>) -> String {
     message.map_or_else(String::new, |message| format!(": {message}"))
 }
 
 /// Returns the innermost cause, which says what happened.
-fn innermost(error: &dyn Error) -> String {
+fn innermost_cause(error: &dyn Error) -> String {
     let mut cause = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;

@@ -13,24 +13,24 @@ mod staging;
 mod transfer;
 
 pub use progress::{Progress, Silent};
-pub use settings::Settings;
+pub use settings::HubSettings;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 
-use cache::{Entry, Folder};
-use failure::Asked;
-use name::{Holds, Wanted};
-use transfer::{Answer, Connection};
+use cache::{CacheEntry, RepoCache};
+use failure::FailedRequest;
+use name::{FileRequest, RepoKind};
+use transfer::{Connection, FetchOutcome};
 
 /// Access to the files of repositories of models and datasets: the cache first, then the hub.
 ///
 /// One value serves a whole run, from any thread; downloads happen one after the other.
 #[derive(Debug)]
 pub struct Hub {
-    settings: Settings,
+    settings: HubSettings,
     /// Created by the first download.
     connection: Mutex<Option<Connection>>,
 }
@@ -43,25 +43,25 @@ enum Need {
 }
 
 impl Hub {
-    /// Creates a hub with the settings of the environment, see [`Settings::from_env`].
+    /// Creates a hub with the settings of the environment, see [`HubSettings::from_env`].
     ///
     /// # Errors
     ///
     /// When no folder for the cache is set and there is no home directory.
     pub fn from_env() -> Result<Self> {
-        Ok(Self::new(Settings::from_env()?))
+        Ok(Self::new(HubSettings::from_env()?))
     }
 
     /// Creates a hub with the given settings. Nothing is read, written or requested yet.
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: HubSettings) -> Self {
         Self {
             settings,
             connection: Mutex::new(None),
         }
     }
 
-    /// Returns whether the settings forbid every request.
+    /// Returns true if the settings forbid every request.
     #[must_use]
     pub fn is_offline(&self) -> bool {
         self.settings.offline
@@ -87,7 +87,10 @@ impl Hub {
         file: &str,
         progress: &dyn Progress,
     ) -> Result<PathBuf> {
-        self.required(&Wanted::new(Holds::Model, repo, revision, file)?, progress)
+        self.required(
+            &FileRequest::new(RepoKind::Model, repo, revision, file)?,
+            progress,
+        )
     }
 
     /// Like [`Hub::file`], for the dataset repository `repo`.
@@ -103,7 +106,7 @@ impl Hub {
         progress: &dyn Progress,
     ) -> Result<PathBuf> {
         self.required(
-            &Wanted::new(Holds::DataSet, repo, revision, file)?,
+            &FileRequest::new(RepoKind::Dataset, repo, revision, file)?,
             progress,
         )
     }
@@ -124,39 +127,39 @@ impl Hub {
         file: &str,
         progress: &dyn Progress,
     ) -> Result<Option<PathBuf>> {
-        let wanted = Wanted::new(Holds::Model, repo, revision, file)?;
-        self.find(&wanted, Need::Optional, progress)
+        let request = FileRequest::new(RepoKind::Model, repo, revision, file)?;
+        self.find(&request, Need::Optional, progress)
     }
 
     /// Returns the file, which must exist.
-    fn required(&self, wanted: &Wanted, progress: &dyn Progress) -> Result<PathBuf> {
-        let found = self.find(wanted, Need::Required, progress)?;
-        found.ok_or_else(|| failure::no_file(&self.asked(wanted)))
+    fn required(&self, request: &FileRequest, progress: &dyn Progress) -> Result<PathBuf> {
+        let found = self.find(request, Need::Required, progress)?;
+        found.ok_or_else(|| failure::no_file_error(&self.failed_request(request)))
     }
 
     /// Returns the file from the cache, else from the hub; `None` when the repository has no such file.
     fn find(
         &self,
-        wanted: &Wanted,
+        request: &FileRequest,
         need: Need,
         progress: &dyn Progress,
     ) -> Result<Option<PathBuf>> {
-        let folder = Folder::new(&self.settings.cache, wanted.holds, wanted.repo);
+        let folder = RepoCache::new(&self.settings.cache, request.kind, request.repo);
         // Held until the answer is in the cache: other threads wait here and find the file there.
         let mut connection = self
             .connection
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
 
-        let commit = folder.commit_of(wanted.revision);
-        let entry = commit
-            .as_deref()
-            .map_or(Entry::Unknown, |commit| folder.entry(commit, wanted.file));
-        let is_pinned = commit.as_deref() == Some(wanted.revision);
+        let commit = folder.commit_of(request.revision);
+        let entry = commit.as_deref().map_or(CacheEntry::Unknown, |commit| {
+            folder.entry(commit, request.file)
+        });
+        let is_pinned = commit.as_deref() == Some(request.revision);
         match entry {
-            Entry::Present(path) => return Ok(Some(path)),
-            Entry::Absent if is_pinned || need == Need::Optional => return Ok(None),
-            Entry::Absent | Entry::Unknown => {}
+            CacheEntry::Present(path) => return Ok(Some(path)),
+            CacheEntry::Absent if is_pinned || need == Need::Optional => return Ok(None),
+            CacheEntry::Absent | CacheEntry::Unknown => {}
         }
 
         if self.settings.offline {
@@ -164,25 +167,27 @@ impl Hub {
             if known && need == Need::Optional {
                 return Ok(None);
             }
-            return Err(failure::offline(&self.asked(wanted)));
+            return Err(failure::offline_error(&self.failed_request(request)));
         }
 
-        if let (Some(commit), Entry::Unknown, false) = (&commit, entry, is_pinned) {
-            let pinned = Wanted {
+        if let (Some(commit), CacheEntry::Unknown, false) = (&commit, entry, is_pinned) {
+            let pinned = FileRequest {
                 revision: commit,
-                ..*wanted
+                ..*request
             };
             match self.fetch(&mut connection, &pinned, &folder, progress)? {
-                Answer::File(path) => return Ok(Some(path)),
-                Answer::NoFile if need == Need::Optional => return Ok(None),
+                FetchOutcome::File(path) => return Ok(Some(path)),
+                FetchOutcome::NoFile if need == Need::Optional => return Ok(None),
                 // The known commit lacks the file, or no longer exists.
-                Answer::NoFile | Answer::NoRevision => {}
+                FetchOutcome::NoFile | FetchOutcome::NoRevision => {}
             }
         }
-        match self.fetch(&mut connection, wanted, &folder, progress)? {
-            Answer::File(path) => Ok(Some(path)),
-            Answer::NoFile => Ok(None),
-            Answer::NoRevision => Err(failure::no_revision(&self.asked(wanted))),
+        match self.fetch(&mut connection, request, &folder, progress)? {
+            FetchOutcome::File(path) => Ok(Some(path)),
+            FetchOutcome::NoFile => Ok(None),
+            FetchOutcome::NoRevision => {
+                Err(failure::no_revision_error(&self.failed_request(request)))
+            }
         }
     }
 
@@ -190,27 +195,29 @@ impl Hub {
     fn fetch(
         &self,
         connection: &mut Option<Connection>,
-        wanted: &Wanted,
-        folder: &Folder,
+        request: &FileRequest,
+        folder: &RepoCache,
         progress: &dyn Progress,
-    ) -> Result<Answer> {
-        let asked = self.asked(wanted);
+    ) -> Result<FetchOutcome> {
+        let failed = self.failed_request(request);
         let open = match connection.take() {
             Some(open) => open,
-            None => Connection::open(&self.settings).map_err(|failure| failure.explain(&asked))?,
+            None => {
+                Connection::open(&self.settings).map_err(|failure| failure.into_error(&failed))?
+            }
         };
-        let answer = open.fetch(wanted, folder, self.settings.patience, progress);
+        let answer = open.fetch(request, folder, self.settings.stall_timeout, progress);
         // After a failure the worker may still use it: the next download creates a new one.
         if answer.is_ok() {
             *connection = Some(open);
         }
-        answer.map_err(|failure| failure.explain(&asked))
+        answer.map_err(|failure| failure.into_error(&failed))
     }
 
-    fn asked<'a>(&'a self, wanted: &'a Wanted<'a>) -> Asked<'a> {
-        Asked {
+    fn failed_request<'a>(&'a self, request: &'a FileRequest<'a>) -> FailedRequest<'a> {
+        FailedRequest {
             settings: &self.settings,
-            wanted,
+            request,
         }
     }
 }

@@ -6,25 +6,25 @@ use crate::error::error_with_hint;
 
 /// The kind of a repository, with its own names, addresses and cache folders on the hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holds {
+pub(super) enum RepoKind {
     Model,
-    DataSet,
+    Dataset,
 }
 
-impl Holds {
+impl RepoKind {
     /// Returns the prefix of its folder in the cache.
-    pub fn folder(self) -> &'static str {
+    pub fn cache_prefix(self) -> &'static str {
         match self {
             Self::Model => "models",
-            Self::DataSet => "datasets",
+            Self::Dataset => "datasets",
         }
     }
 
     /// Returns the prefix of its name in an address.
-    pub fn address(self) -> &'static str {
+    pub fn url_prefix(self) -> &'static str {
         match self {
             Self::Model => "",
-            Self::DataSet => "datasets/",
+            Self::Dataset => "datasets/",
         }
     }
 
@@ -32,15 +32,15 @@ impl Holds {
     pub fn noun(self) -> &'static str {
         match self {
             Self::Model => "repository",
-            Self::DataSet => "dataset",
+            Self::Dataset => "dataset",
         }
     }
 
     /// Returns the hint for work without the hub.
-    pub fn instead(self) -> &'static str {
+    pub fn offline_hint(self) -> &'static str {
         match self {
             Self::Model => "pass a local file",
-            Self::DataSet => {
+            Self::Dataset => {
                 "download the original files by other means and pass their folder as `cifar10:DIR`, or use `sample`"
             }
         }
@@ -49,9 +49,9 @@ impl Holds {
 
 /// A file of a revision of a repository, with names that are safe in paths.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wanted<'a> {
+pub(super) struct FileRequest<'a> {
     /// The kind of the repository.
-    pub holds: Holds,
+    pub kind: RepoKind,
     /// `org/name`, or `name` for the few repositories without an owner.
     pub repo: &'a str,
     /// A branch, a tag or a commit hash.
@@ -60,10 +60,10 @@ pub(super) struct Wanted<'a> {
     pub file: &'a str,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> FileRequest<'a> {
     /// Checks the names; the default revision is `main`.
     pub fn new(
-        holds: Holds,
+        kind: RepoKind,
         repo: &'a str,
         revision: Option<&'a str>,
         file: &'a str,
@@ -88,7 +88,7 @@ impl<'a> Wanted<'a> {
             ));
         }
         Ok(Self {
-            holds,
+            kind,
             repo,
             revision,
             file,
@@ -101,7 +101,7 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// Returns whether the name follows the hub's rules for repositories.
+/// Returns true if the name follows the hub's rules for repositories.
 fn is_repository(repo: &str) -> bool {
     let parts: Vec<&str> = repo.split('/').collect();
     parts.len() <= 2
@@ -121,7 +121,7 @@ fn is_repository_part(part: &str) -> bool {
         && part.ends_with(is_word)
 }
 
-/// Returns whether the path, joined to a folder, stays in that folder on every system.
+/// Returns true if the path, joined to a folder, stays in that folder on every system.
 fn is_relative_path(path: &str) -> bool {
     path.split('/')
         .all(|part| !part.is_empty() && part != "." && part != "..")
@@ -134,8 +134,12 @@ fn is_relative_path(path: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn wanted<'a>(repo: &'a str, revision: Option<&'a str>, file: &'a str) -> Result<Wanted<'a>> {
-        Wanted::new(Holds::Model, repo, revision, file)
+    fn request<'a>(
+        repo: &'a str,
+        revision: Option<&'a str>,
+        file: &'a str,
+    ) -> Result<FileRequest<'a>> {
+        FileRequest::new(RepoKind::Model, repo, revision, file)
     }
 
     #[test]
@@ -146,10 +150,10 @@ mod tests {
             "gpt2",
             "_a/b_",
         ] {
-            assert!(wanted(repo, None, "config.json").is_ok(), "{repo}");
+            assert!(request(repo, None, "config.json").is_ok(), "{repo}");
         }
         for revision in ["main", "refs/pr/1", "v1.0", "feature/x"] {
-            assert!(wanted("org/name", Some(revision), "a/b.safetensors").is_ok());
+            assert!(request("org/name", Some(revision), "a/b.safetensors").is_ok());
         }
     }
 
@@ -177,14 +181,14 @@ mod tests {
             "org/na%2Fme",
             &long,
         ] {
-            let error = wanted(repo, None, "config.json").unwrap_err();
+            let error = request(repo, None, "config.json").unwrap_err();
             assert!(error.to_string().contains("repository"), "{repo}: {error}");
         }
         for path in [
             "", "/etc", "..", "a/../b", "a//b", "./a", "a/", r"a\b", "c:a", "a\0",
         ] {
-            assert!(wanted("org/name", Some(path), "a").is_err(), "{path}");
-            assert!(wanted("org/name", None, path).is_err(), "{path}");
+            assert!(request("org/name", Some(path), "a").is_err(), "{path}");
+            assert!(request("org/name", None, path).is_err(), "{path}");
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::error::error_with_hint;
 
 /// The settings of the hub and its cache.
 #[derive(Clone)]
-pub struct Settings {
+pub struct HubSettings {
     /// The folder that holds `models--org--name` folders.
     pub cache: PathBuf,
     /// The address of the hub, with no path.
@@ -20,11 +20,11 @@ pub struct Settings {
     /// Forbids all requests.
     pub offline: bool,
     /// The time without a byte after which a download is given up.
-    pub patience: Duration,
+    pub stall_timeout: Duration,
 }
 
-impl Settings {
-    /// Returns the settings of the public hub with the given cache, no token and a patience of 30 seconds.
+impl HubSettings {
+    /// Returns the settings of the public hub with the given cache, no token and a stall timeout of 30 seconds.
     #[must_use]
     pub fn new(cache: impl Into<PathBuf>) -> Self {
         Self {
@@ -32,7 +32,7 @@ impl Settings {
             endpoint: "https://huggingface.co".to_owned(),
             token: None,
             offline: false,
-            patience: Duration::from_secs(30),
+            stall_timeout: Duration::from_secs(30),
         }
     }
 
@@ -105,15 +105,15 @@ fn no_cache_folder() -> anyhow::Error {
 }
 
 /// The token stays out of logs and panics.
-impl std::fmt::Debug for Settings {
+impl std::fmt::Debug for HubSettings {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
-            .debug_struct("Settings")
+            .debug_struct("HubSettings")
             .field("cache", &self.cache)
             .field("endpoint", &self.endpoint)
             .field("token", &self.token.as_ref().map(|_| ".."))
             .field("offline", &self.offline)
-            .field("patience", &self.patience)
+            .field("stall_timeout", &self.stall_timeout)
             .finish()
     }
 }
@@ -122,8 +122,8 @@ impl std::fmt::Debug for Settings {
 mod tests {
     use super::*;
 
-    fn settings(variables: &[(&str, &str)]) -> Settings {
-        Settings::from_variables(
+    fn settings(variables: &[(&str, &str)]) -> HubSettings {
+        HubSettings::from_variables(
             |name| {
                 let (_, value) = variables.iter().find(|(known, _)| *known == name)?;
                 Some((*value).to_owned())
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn without_any_folder_the_error_names_the_variables() {
-        let error = Settings::from_variables(|_| None, None).unwrap_err();
+        let error = HubSettings::from_variables(|_| None, None).unwrap_err();
         assert!(
             crate::error::hint_of(&error)
                 .unwrap()

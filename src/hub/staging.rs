@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::cache::Folder;
+use super::cache::RepoCache;
 
 const PREFIX: &str = "resnet-";
 const LOCK: &str = "lock";
@@ -29,7 +29,7 @@ impl Staging {
     pub fn new(cache: &Path) -> io::Result<Self> {
         let locks = cache.join(".locks");
         fs::create_dir_all(&locks)?;
-        sweep(&locks);
+        remove_abandoned(&locks);
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&locks)?;
         // Locked before it gets its name, so that no process sees it unlocked. Without locks in the
         // file system, leftovers stay.
@@ -64,7 +64,7 @@ impl Staging {
     /// Hard-links the blobs of the real cache into the staged one, so that a file that two commits
     /// share is not downloaded twice. Without hard links it is.
     #[cfg(unix)]
-    pub fn lend(real: &Folder, staged: &Folder) -> io::Result<()> {
+    pub fn link_blobs(real: &RepoCache, staged: &RepoCache) -> io::Result<()> {
         let Ok(entries) = fs::read_dir(real.blobs()) else {
             return Ok(());
         };
@@ -81,13 +81,13 @@ impl Staging {
 
     /// Without links in snapshots, the new blob could not be told from the linked ones.
     #[cfg(not(unix))]
-    pub fn lend(_real: &Folder, _staged: &Folder) -> io::Result<()> {
+    pub fn link_blobs(_real: &RepoCache, _staged: &RepoCache) -> io::Result<()> {
         Ok(())
     }
 }
 
 /// Returns the blob of a staged file: the target of its link, or without links the only blob.
-pub(super) fn blob_behind(file: &Path, staged: &Folder) -> io::Result<PathBuf> {
+pub(super) fn blob_behind(file: &Path, staged: &RepoCache) -> io::Result<PathBuf> {
     if let Ok(target) = fs::read_link(file)
         && let Some(etag) = target.file_name()
     {
@@ -101,7 +101,7 @@ pub(super) fn blob_behind(file: &Path, staged: &Folder) -> io::Result<PathBuf> {
 }
 
 /// Removes the folders of processes that have ended.
-fn sweep(locks: &Path) {
+fn remove_abandoned(locks: &Path) {
     let Ok(entries) = fs::read_dir(locks) else {
         return;
     };

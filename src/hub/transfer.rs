@@ -1,7 +1,7 @@
 //! Downloads by `hf-hub`, with guarantees that `hf-hub` 1.0 lacks:
 //!
 //! - It waits forever for a hub that accepts a connection and sends nothing. Here it runs on its
-//!   own thread, which is abandoned once no byte has come for [`Settings::patience`].
+//!   own thread, which is abandoned once no byte has come for [`HubSettings::stall_timeout`].
 //! - It renames any response to a GET into the cache, even an error page or a short body without a
 //!   length. Here it fills a [`Staging`] folder, and a file moves from there into the cache only if
 //!   it has the announced length.
@@ -22,11 +22,11 @@ use hf_hub::RepoType;
 use hf_hub::progress::{DownloadEvent, ProgressEvent, ProgressHandler};
 use hf_hub::{HFClient, HFClientSync, HFError, HFRepositorySync, HFResult};
 
-use super::cache::Folder;
-use super::failure::Failure;
-use super::name::{Holds, Wanted};
+use super::cache::RepoCache;
+use super::failure::DownloadFailure;
+use super::name::{FileRequest, RepoKind};
 use super::progress::Progress;
-use super::settings::Settings;
+use super::settings::HubSettings;
 use super::staging::{Staging, blob_behind};
 
 /// The number of attempts at a download.
@@ -43,7 +43,7 @@ pub(super) struct Connection {
 
 /// The hub's answer about a file.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(super) enum FetchOutcome {
     /// It is now cached at this path.
     File(PathBuf),
     /// The repository has no such file at that revision.
@@ -53,7 +53,7 @@ pub(super) enum Answer {
 }
 
 /// A message of the download thread.
-enum Message {
+enum WorkerMessage {
     /// The download starts; total bytes, 0 when the hub does not tell.
     Announced(u64),
     /// Bytes received so far.
@@ -64,12 +64,12 @@ enum Message {
 
 impl Connection {
     /// Prepares downloads; makes no request.
-    pub fn open(settings: &Settings) -> Result<Self, Failure> {
+    pub fn open(settings: &HubSettings) -> Result<Self, DownloadFailure> {
         let endpoint = &settings.endpoint;
         if !endpoint.starts_with("http://") && !endpoint.starts_with("https://") {
-            return Err(Failure::Endpoint);
+            return Err(DownloadFailure::Endpoint);
         }
-        let staging = Staging::new(&settings.cache).map_err(Failure::Cache)?;
+        let staging = Staging::new(&settings.cache).map_err(DownloadFailure::Cache)?;
         let mut builder = HFClient::builder()
             .endpoint(endpoint)
             .cache_dir(staging.cache())
@@ -78,22 +78,22 @@ impl Connection {
         if let Some(token) = &settings.token {
             builder = builder.token(token);
         }
-        let client = builder.build_sync().map_err(Failure::Hub)?;
+        let client = builder.build_sync().map_err(DownloadFailure::Hub)?;
         Ok(Self { client, staging })
     }
 
     /// Downloads the file into `folder`, or records there that it does not exist.
     pub fn fetch(
         &self,
-        wanted: &Wanted,
-        folder: &Folder,
-        patience: Duration,
+        request: &FileRequest,
+        folder: &RepoCache,
+        stall_timeout: Duration,
         progress: &dyn Progress,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<FetchOutcome, DownloadFailure> {
         let mut attempt = 1;
         loop {
             // A second failure may be due to a damaged linked blob: then do without them.
-            let answer = self.attempt(wanted, folder, attempt == 1, patience, progress);
+            let answer = self.attempt(request, folder, attempt == 1, stall_timeout, progress);
             match answer {
                 Err(failure) if failure.is_broken_transfer() && attempt < ATTEMPTS => {
                     std::thread::sleep(PAUSE * 2_u32.pow(attempt - 1));
@@ -106,38 +106,47 @@ impl Connection {
 
     fn attempt(
         &self,
-        wanted: &Wanted,
-        folder: &Folder,
-        lend: bool,
-        patience: Duration,
+        request: &FileRequest,
+        folder: &RepoCache,
+        link_blobs: bool,
+        stall_timeout: Duration,
         progress: &dyn Progress,
-    ) -> Result<Answer, Failure> {
-        let staged = Folder::new(&self.staging.cache(), wanted.holds, wanted.repo);
-        self.staging.clear().map_err(Failure::Cache)?;
-        if lend {
-            Staging::lend(folder, &staged).map_err(Failure::Cache)?;
+    ) -> Result<FetchOutcome, DownloadFailure> {
+        let staged = RepoCache::new(&self.staging.cache(), request.kind, request.repo);
+        self.staging.clear().map_err(DownloadFailure::Cache)?;
+        if link_blobs {
+            Staging::link_blobs(folder, &staged).map_err(DownloadFailure::Cache)?;
         }
 
-        let messages = self.spawn(wanted, &staged);
+        let messages = self.spawn(request, &staged);
         let mut announced = None;
-        let outcome = watch(&messages, patience, wanted.file, &mut announced, progress);
+        let outcome = wait_for_end(
+            &messages,
+            stall_timeout,
+            request.file,
+            &mut announced,
+            progress,
+        );
         if announced.is_some() {
             progress.finish();
         }
         let announced = announced.unwrap_or(0);
         match outcome {
             Ok(file) => self
-                .keep(&file, announced, wanted, folder, &staged)
-                .map(Answer::File),
-            Err(Failure::Hub(HFError::EntryNotFound { context, .. })) => {
-                if let Some(commit) = absent_from(&staged) {
-                    self.remember_absence(&commit, wanted, folder)?;
-                    return Ok(Answer::NoFile);
+                .store_complete(&file, announced, request, folder, &staged)
+                .map(FetchOutcome::File),
+            Err(DownloadFailure::Hub(HFError::EntryNotFound { context, .. })) => {
+                if let Some(commit) = absent_commit(&staged) {
+                    self.remember_absence(&commit, request, folder)?;
+                    return Ok(FetchOutcome::NoFile);
                 }
-                match context.as_ref().and_then(|told| told.error_code.as_deref()) {
-                    Some("EntryNotFound") => Ok(Answer::NoFile),
-                    Some("RevisionNotFound") => Ok(Answer::NoRevision),
-                    _ => Err(Failure::NotFound),
+                match context
+                    .as_ref()
+                    .and_then(|context| context.error_code.as_deref())
+                {
+                    Some("EntryNotFound") => Ok(FetchOutcome::NoFile),
+                    Some("RevisionNotFound") => Ok(FetchOutcome::NoRevision),
+                    _ => Err(DownloadFailure::NotFound),
                 }
             }
             Err(failure) => Err(failure),
@@ -145,27 +154,27 @@ impl Connection {
     }
 
     /// Starts the download on a thread of its own.
-    fn spawn(&self, wanted: &Wanted, staged: &Folder) -> Receiver<Message> {
-        let (owner, name) = wanted.owner_and_name();
-        match wanted.holds {
-            Holds::Model => spawn(self.client.model(owner, name), wanted, staged),
-            Holds::DataSet => spawn(self.client.dataset(owner, name), wanted, staged),
+    fn spawn(&self, request: &FileRequest, staged: &RepoCache) -> Receiver<WorkerMessage> {
+        let (owner, name) = request.owner_and_name();
+        match request.kind {
+            RepoKind::Model => spawn(self.client.model(owner, name), request, staged),
+            RepoKind::Dataset => spawn(self.client.dataset(owner, name), request, staged),
         }
     }
 
     /// Moves a staged file into the cache if it is complete.
-    fn keep(
+    fn store_complete(
         &self,
         file: &Path,
         announced: u64,
-        wanted: &Wanted,
-        folder: &Folder,
-        staged: &Folder,
-    ) -> Result<PathBuf, Failure> {
-        let blob = blob_behind(file, staged).map_err(Failure::Cache)?;
-        let received = fs::metadata(&blob).map_err(Failure::Cache)?.len();
+        request: &FileRequest,
+        folder: &RepoCache,
+        staged: &RepoCache,
+    ) -> Result<PathBuf, DownloadFailure> {
+        let blob = blob_behind(file, staged).map_err(DownloadFailure::Cache)?;
+        let received = fs::metadata(&blob).map_err(DownloadFailure::Cache)?.len();
         if received != announced {
-            return Err(Failure::WrongSize {
+            return Err(DownloadFailure::WrongSize {
                 announced,
                 received,
             });
@@ -174,37 +183,39 @@ impl Connection {
             .strip_prefix(staged.snapshots())
             .ok()
             .and_then(|below| below.iter().next()?.to_str())
-            .ok_or_else(|| Failure::Cache(std::io::ErrorKind::InvalidData.into()))?;
+            .ok_or_else(|| DownloadFailure::Cache(std::io::ErrorKind::InvalidData.into()))?;
         let path = folder
-            .adopt(&blob, commit, wanted.file, &self.staging.scratch())
-            .map_err(Failure::Cache)?;
+            .store(&blob, commit, request.file, &self.staging.scratch())
+            .map_err(DownloadFailure::Cache)?;
         folder
-            .remember_commit(wanted.revision, commit, &self.staging.scratch())
-            .map_err(Failure::Cache)?;
+            .remember_commit(request.revision, commit, &self.staging.scratch())
+            .map_err(DownloadFailure::Cache)?;
         Ok(path)
     }
 
     fn remember_absence(
         &self,
         commit: &str,
-        wanted: &Wanted,
-        folder: &Folder,
-    ) -> Result<(), Failure> {
+        request: &FileRequest,
+        folder: &RepoCache,
+    ) -> Result<(), DownloadFailure> {
         folder
-            .remember_absence(commit, wanted.file)
-            .and_then(|()| folder.remember_commit(wanted.revision, commit, &self.staging.scratch()))
-            .map_err(Failure::Cache)
+            .remember_absence(commit, request.file)
+            .and_then(|()| {
+                folder.remember_commit(request.revision, commit, &self.staging.scratch())
+            })
+            .map_err(DownloadFailure::Cache)
     }
 }
 
 /// Starts the download of a file of `repository` on a thread of its own.
 fn spawn<T: RepoType>(
     repository: HFRepositorySync<T>,
-    wanted: &Wanted,
-    staged: &Folder,
-) -> Receiver<Message> {
+    request: &FileRequest,
+    staged: &RepoCache,
+) -> Receiver<WorkerMessage> {
     let (sender, receiver) = mpsc::channel();
-    let (revision, file) = (wanted.revision.to_owned(), wanted.file.to_owned());
+    let (revision, file) = (request.revision.to_owned(), request.file.to_owned());
     let absences = staged.absences();
     std::thread::spawn(move || {
         let mut outcome = repository
@@ -215,23 +226,23 @@ fn spawn<T: RepoType>(
             .send();
         // Without a marker for the commit, only the hub's message tells what is missing.
         if matches!(outcome, Err(HFError::EntryNotFound { .. })) && !absences.exists() {
-            outcome = Err(ask_what_is_missing(&repository, &revision, &file));
+            outcome = Err(request_missing_reason(&repository, &revision, &file));
         }
         // The receiver is gone if the wait was given up.
-        let _ = sender.send(Message::Ended(outcome));
+        let _ = sender.send(WorkerMessage::Ended(outcome));
     });
     receiver
 }
 
 /// Returns the commit for which `hf-hub` has just recorded that the file does not exist.
-fn absent_from(staged: &Folder) -> Option<String> {
+fn absent_commit(staged: &RepoCache) -> Option<String> {
     let commit = fs::read_dir(staged.absences()).ok()?.next()?.ok()?;
     commit.file_name().into_string().ok()
 }
 
 /// Returns the error of a request for the file's metadata, which keeps the message that the error of the
 /// download lacks.
-fn ask_what_is_missing<T: RepoType>(
+fn request_missing_reason<T: RepoType>(
     repository: &HFRepositorySync<T>,
     revision: &str,
     file: &str,
@@ -248,52 +259,52 @@ fn ask_what_is_missing<T: RepoType>(
 }
 
 /// Forwards the messages of the thread until it has ended, or no byte has come for too long.
-fn watch(
-    messages: &Receiver<Message>,
-    patience: Duration,
+fn wait_for_end(
+    messages: &Receiver<WorkerMessage>,
+    stall_timeout: Duration,
     file: &str,
     announced: &mut Option<u64>,
     progress: &dyn Progress,
-) -> Result<PathBuf, Failure> {
+) -> Result<PathBuf, DownloadFailure> {
     let mut received = 0;
     let mut last_sign = Instant::now();
     loop {
-        let left = patience.saturating_sub(last_sign.elapsed());
+        let left = stall_timeout.saturating_sub(last_sign.elapsed());
         match messages.recv_timeout(left) {
-            Ok(Message::Announced(total)) => {
+            Ok(WorkerMessage::Announced(total)) => {
                 *announced = Some(total);
                 last_sign = Instant::now();
                 progress.start(file, (total > 0).then_some(total));
             }
             // The xet protocol reports ten times a second, whether bytes came or not.
-            Ok(Message::Received(bytes)) if bytes > received => {
+            Ok(WorkerMessage::Received(bytes)) if bytes > received => {
                 received = bytes;
                 last_sign = Instant::now();
                 progress.advance(bytes);
             }
-            Ok(Message::Received(_)) => {}
-            Ok(Message::Ended(outcome)) => return outcome.map_err(Failure::Hub),
-            Err(RecvTimeoutError::Timeout) => return Err(Failure::Silence(patience)),
-            Err(RecvTimeoutError::Disconnected) => return Err(Failure::Died),
+            Ok(WorkerMessage::Received(_)) => {}
+            Ok(WorkerMessage::Ended(outcome)) => return outcome.map_err(DownloadFailure::Hub),
+            Err(RecvTimeoutError::Timeout) => return Err(DownloadFailure::Stalled(stall_timeout)),
+            Err(RecvTimeoutError::Disconnected) => return Err(DownloadFailure::ThreadEnded),
         }
     }
 }
 
 /// Sends the reports of `hf-hub` to the waiting thread.
-struct Messenger(Sender<Message>);
+struct Messenger(Sender<WorkerMessage>);
 
 impl ProgressHandler for Messenger {
     fn on_progress(&self, event: &ProgressEvent) {
         let message = match event {
             ProgressEvent::Download(DownloadEvent::Start { total_bytes, .. }) => {
-                Message::Announced(*total_bytes)
+                WorkerMessage::Announced(*total_bytes)
             }
             ProgressEvent::Download(DownloadEvent::Progress { files }) => {
-                Message::Received(files.iter().map(|file| file.bytes_completed).sum())
+                WorkerMessage::Received(files.iter().map(|file| file.bytes_completed).sum())
             }
             ProgressEvent::Download(DownloadEvent::AggregateProgress {
                 bytes_completed, ..
-            }) => Message::Received(*bytes_completed),
+            }) => WorkerMessage::Received(*bytes_completed),
             ProgressEvent::Download(DownloadEvent::Complete) | ProgressEvent::Upload(_) => return,
         };
         let _ = self.0.send(message);

@@ -4,7 +4,7 @@ use super::cam::{CamTarget, ClassActivationMap};
 use super::plan::{Buffers, Plan};
 use super::program::Operation;
 use crate::model::ResNet;
-use crate::model::resnet::pool;
+use crate::model::resnet::global_avg_pool;
 use candle_core::{DType, Device, Result, Tensor, bail};
 use resnet_kernels::layout::{self, Buffer};
 use resnet_kernels::simd::LANES;
@@ -96,7 +96,7 @@ impl Plan {
 /// Computes the same outputs with the network itself, for images `[N, C, H, W]` of its type on its device.
 pub(super) fn of_net(net: &ResNet, x: &Tensor, options: ForwardOptions) -> Result<ModelOutput> {
     let map = net.feature_map(x)?; // [N, features, h, w]
-    let pooled = pool(&map)?; // [N, features]
+    let pooled = global_avg_pool(&map)?; // [N, features]
     let mut output = ModelOutput {
         logits: elements(&net.head().forward(&pooled)?)?,
         ..ModelOutput::default()

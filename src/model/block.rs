@@ -34,7 +34,7 @@ pub(super) struct ConvNormShape {
     pub dilation: usize,
     pub groups: usize,
     /// Initial value of batch norm's weight.
-    pub norm_start: f64,
+    pub norm_init: f64,
 }
 
 impl ConvNormShape {
@@ -45,7 +45,7 @@ impl ConvNormShape {
             stride,
             dilation: 1,
             groups: 1,
-            norm_start: 1.0,
+            norm_init: 1.0,
         }
     }
 
@@ -58,7 +58,7 @@ impl ConvNormShape {
             stride,
             dilation,
             groups,
-            norm_start,
+            norm_init,
         } = self;
         let padding = dilation * (kernel - 1) / 2;
         let config = Conv2dConfig {
@@ -71,7 +71,7 @@ impl ConvNormShape {
             conv: Conv2d::new(channels, kernel, config, conv)?,
             norm: BatchNorm2d::new(
                 channels[1],
-                norm_start,
+                norm_init,
                 BATCH_NORM_EPS,
                 BATCH_NORM_MOMENTUM,
                 norm,
@@ -136,7 +136,7 @@ pub struct Block {
 
 /// Position of a block in the network.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct BlockPosition {
     pub stage: usize,
     pub in_channels: usize,
     pub stride: usize,
@@ -149,35 +149,35 @@ pub(super) struct Place {
 impl Block {
     pub(super) fn new(
         config: &ModelConfig,
-        place: Place,
+        position: BlockPosition,
         zero_init_residual: bool,
         vb: &VarBuilder,
     ) -> Result<Self> {
-        let out_channels = config.stage_channels(place.stage);
+        let out_channels = config.stage_channels(position.stage);
         let mut shapes = match config.block {
-            BlockKind::Basic => basic(config, place),
-            BlockKind::Bottleneck => bottleneck(config, place),
+            BlockKind::Basic => basic_shapes(config, position),
+            BlockKind::Bottleneck => bottleneck_shapes(config, position),
         };
         if let (true, Some(last)) = (zero_init_residual, shapes.last_mut()) {
-            last.norm_start = 0.0;
+            last.norm_init = 0.0;
         }
         let layers = shapes.into_iter().enumerate().map(|(i, shape)| {
             let (conv, norm) = (format!("conv{}", i + 1), format!("bn{}", i + 1));
             shape.build(&vb.pp(conv), &vb.pp(norm))
         });
         let layers = layers.collect::<Result<Vec<_>>>()?;
-        let channels = [place.in_channels, out_channels];
+        let channels = [position.in_channels, out_channels];
         let shortcut = match config.shortcut {
             ShortcutKind::None => Shortcut::None,
-            _ if place.stride == 1 && place.in_channels == out_channels => Shortcut::Identity,
+            _ if position.stride == 1 && position.in_channels == out_channels => Shortcut::Identity,
             ShortcutKind::Projection => {
                 let vb = vb.pp("downsample");
-                let shape = ConvNormShape::new(channels, 1, place.stride);
+                let shape = ConvNormShape::new(channels, 1, position.stride);
                 Shortcut::Projection(shape.build(&vb.pp("0"), &vb.pp("1"))?)
             }
             ShortcutKind::Padded => Shortcut::Padded {
                 channels,
-                stride: place.stride,
+                stride: position.stride,
             },
         };
         Ok(Self {
@@ -203,33 +203,33 @@ impl Block {
     }
 }
 
-fn basic(config: &ModelConfig, place: Place) -> Vec<ConvNormShape> {
-    let planes = config.planes[place.stage];
+fn basic_shapes(config: &ModelConfig, position: BlockPosition) -> Vec<ConvNormShape> {
+    let planes = config.planes[position.stage];
     vec![
         ConvNormShape {
-            dilation: place.first_dilation,
-            ..ConvNormShape::new([place.in_channels, planes], 3, place.stride)
+            dilation: position.first_dilation,
+            ..ConvNormShape::new([position.in_channels, planes], 3, position.stride)
         },
         ConvNormShape {
-            dilation: place.dilation,
+            dilation: position.dilation,
             ..ConvNormShape::new([planes, planes], 3, 1)
         },
     ]
 }
 
-fn bottleneck(config: &ModelConfig, place: Place) -> Vec<ConvNormShape> {
-    let inner = config.bottleneck_channels(place.stage);
+fn bottleneck_shapes(config: &ModelConfig, position: BlockPosition) -> Vec<ConvNormShape> {
+    let inner = config.bottleneck_channels(position.stage);
     let [first, second] = match config.stride_placement {
-        StridePlacement::V1 => [place.stride, 1],
-        StridePlacement::V15 => [1, place.stride],
+        StridePlacement::V1 => [position.stride, 1],
+        StridePlacement::V15 => [1, position.stride],
     };
     vec![
-        ConvNormShape::new([place.in_channels, inner], 1, first),
+        ConvNormShape::new([position.in_channels, inner], 1, first),
         ConvNormShape {
-            dilation: place.first_dilation,
+            dilation: position.first_dilation,
             groups: config.groups,
             ..ConvNormShape::new([inner, inner], 3, second)
         },
-        ConvNormShape::new([inner, config.stage_channels(place.stage)], 1, 1),
+        ConvNormShape::new([inner, config.stage_channels(position.stage)], 1, 1),
     ]
 }

@@ -102,9 +102,9 @@ pub struct ModelConfig {
 
 /// Maximum number of channels, classes, groups or channels per group: far above any real network, and small enough that
 /// no product of two of them overflows.
-const LARGEST: usize = 1 << 20;
+const MAX_SIZE: usize = 1 << 20;
 /// Maximum number of blocks per stage.
-const MOST_BLOCKS: usize = 1000;
+const MAX_BLOCKS: usize = 1000;
 
 /// Depths of the `ImageNet` networks.
 pub const IMAGENET_DEPTHS: [usize; 5] = [18, 34, 50, 101, 152];
@@ -269,11 +269,11 @@ impl ModelConfig {
         if sizes().any(|&size| size == 0) {
             bail!("channels, classes, groups and widths must be at least 1");
         }
-        if sizes().any(|&size| size > LARGEST)
-            || self.blocks.iter().any(|&blocks| blocks > MOST_BLOCKS)
+        if sizes().any(|&size| size > MAX_SIZE)
+            || self.blocks.iter().any(|&blocks| blocks > MAX_BLOCKS)
         {
             bail!(
-                "channels, classes, groups and widths must be at most {LARGEST}, blocks per stage at most {MOST_BLOCKS}"
+                "channels, classes, groups and widths must be at most {MAX_SIZE}, blocks per stage at most {MAX_BLOCKS}"
             );
         }
         if !(1..=2).contains(&self.first_stage_stride) {

@@ -2,7 +2,7 @@
 
 use super::block::{Block, ConvNorm, Shortcut};
 use super::config::{BlockKind, ModelConfig, StemKind};
-use super::description::{Call, Description, Module, ModuleKind};
+use super::description::{Description, Module, ModuleCall, ModuleKind};
 use super::resnet::{ResNet, STEM_POOL};
 use crate::nn::init::without_memory;
 use candle_core::{Result, bail};
@@ -11,8 +11,8 @@ use candle_core::{Result, bail};
 ///
 /// Returns an error for an architecture that cannot be built and for another number of input channels.
 pub fn describe(config: &ModelConfig, input: [usize; 4]) -> Result<Description> {
-    let (net, _) = without_memory(|vb| ResNet::new(config, &vb))?;
-    net.describe(input)
+    let (model, _) = without_memory(|vb| ResNet::new(config, &vb))?;
+    model.describe(input)
 }
 
 impl ResNet {
@@ -67,12 +67,12 @@ impl ResNet {
         children.push(walk.leaf("avgpool", ModuleKind::AdaptiveAvgPool2d));
         let features = [config.features(), config.classes];
         children.push(walk.leaf("fc", ModuleKind::Linear { features }));
-        let net = walk.close("", ModuleKind::ResNet, children, input.to_vec());
+        let root = walk.close("", ModuleKind::ResNet, children, input.to_vec());
         let name = config.name().unwrap_or("resnet").to_owned();
         Ok(Description {
             name,
             input,
-            net,
+            root,
             calls: walk.calls,
         })
     }
@@ -81,7 +81,7 @@ impl ResNet {
 /// The current shape and the calls that have returned.
 struct Walk {
     shape: Vec<usize>,
-    calls: Vec<Call>,
+    calls: Vec<ModuleCall>,
 }
 
 impl Walk {
@@ -89,7 +89,7 @@ impl Walk {
     fn leaf(&mut self, path: &str, kind: ModuleKind) -> Module {
         let output = output_shape(kind, &self.shape);
         let input = std::mem::replace(&mut self.shape, output.clone());
-        self.calls.push(Call {
+        self.calls.push(ModuleCall {
             path: path.to_owned(),
             kind,
             input,
@@ -110,7 +110,7 @@ impl Walk {
         children: Vec<Module>,
         input: Vec<usize>,
     ) -> Module {
-        self.calls.push(Call {
+        self.calls.push(ModuleCall {
             path: path.to_owned(),
             kind,
             input,

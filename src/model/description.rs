@@ -110,7 +110,7 @@ pub struct Module {
 
 /// One call of a module in a forward pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
+pub struct ModuleCall {
     /// Dotted path of the called module. A ReLU is called two or three times per block under one path.
     pub path: String,
     /// Kind of the module.
@@ -121,7 +121,7 @@ pub struct Call {
     pub output: Vec<usize>,
 }
 
-impl Call {
+impl ModuleCall {
     /// Returns the shapes of a convolution; `None` for other modules.
     pub fn convolution(&self) -> Option<ConvGeometry> {
         let ModuleKind::Conv2d {
@@ -175,8 +175,8 @@ pub struct Description {
     /// Shape of the input, batch first: `[N, C, H, W]`.
     pub input: [usize; 4],
     /// The network and all its modules.
-    pub net: Module,
+    pub root: Module,
     /// Every call of a forward pass in the order in which the calls return (a block after the modules it calls, the
     /// network last), the order of torchsummary's rows.
-    pub calls: Vec<Call>,
+    pub calls: Vec<ModuleCall>,
 }

@@ -53,12 +53,12 @@ pub struct Preprocess {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_crop_pct: Option<f64>,
     /// True if images are rotated according to their EXIF orientation.
-    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    #[serde(default = "default_exif", skip_serializing_if = "Clone::clone")]
     pub exif: bool,
 }
 
 /// Returns the default of `exif`.
-fn yes() -> bool {
+fn default_exif() -> bool {
     true
 }
 

@@ -1,6 +1,6 @@
 //! The residual network, built from a [`ModelConfig`] with torchvision's parameter names.
 
-use super::block::{Block, ConvNorm, ConvNormShape, Place};
+use super::block::{Block, BlockPosition, ConvNorm, ConvNormShape};
 use super::config::{ModelConfig, StemKind};
 use super::frozen::Frozen;
 use crate::nn::Linear;
@@ -62,7 +62,7 @@ impl ResNet {
             let vb = vb.pp(format!("layer{}", stage + 1));
             let mut built = Vec::with_capacity(blocks);
             for block in 0..blocks {
-                let place = Place {
+                let position = BlockPosition {
                     stage,
                     in_channels,
                     stride: if block == 0 { stride } else { 1 },
@@ -71,7 +71,7 @@ impl ResNet {
                 };
                 built.push(Block::new(
                     config,
-                    place,
+                    position,
                     zero_init_residual,
                     &vb.pp(block),
                 )?);
@@ -101,13 +101,13 @@ impl ResNet {
     /// training, its running statistics stay unchanged, and no gradient reaches it.
     pub fn forward_frozen(&self, x: &Tensor, frozen: Frozen, train: bool) -> Result<Tensor> {
         let x = self.features(x, frozen, train)?; // [N, features, H/32, W/32]
-        self.head.forward(&pool(&x)?)
+        self.head.forward(&global_avg_pool(&x)?)
     }
 
     /// Returns the input of the head, `[N, features]`, in evaluation mode and without a gradient: the features that a
     /// linear probe is trained on.
     pub fn pooled(&self, x: &Tensor) -> Result<Tensor> {
-        pool(&self.feature_map(x)?)
+        global_avg_pool(&self.feature_map(x)?)
     }
 
     /// Returns the output of the last stage before pooling, in evaluation mode and without a gradient: `[N, features,
@@ -168,7 +168,7 @@ impl ResNet {
 }
 
 /// Returns the mean over the pixels: `[N, C, H, W]` to `[N, C]`.
-pub(crate) fn pool(x: &Tensor) -> Result<Tensor> {
+pub(crate) fn global_avg_pool(x: &Tensor) -> Result<Tensor> {
     x.flatten_from(2)?.mean(2)
 }
 

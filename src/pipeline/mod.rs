@@ -37,10 +37,10 @@ pub fn load(
     preprocess: &Preprocess,
     work: Workload,
 ) -> Result<(Engine, Transform)> {
-    let transform = transform(&checkpoint.card.config, preprocess)?;
+    let transform = transform(&checkpoint.info.config, preprocess)?;
     let size = transform.size();
     let engine = if Engine::compiles(dtype, device) {
-        Engine::with_weights(&checkpoint.outline()?, checkpoint, size, work)?
+        Engine::with_weights(&checkpoint.build_outline()?, checkpoint, size, work)?
     } else {
         Engine::new(checkpoint.build(dtype, device)?, size, work)?
     };

@@ -100,7 +100,7 @@ impl<'a> ModelBuilder<'a> {
         let checkpoint = Checkpoint::open(&self.model, &remote);
         let checkpoint =
             checkpoint.map_err(|error| Error::classify(error, Error::DamagedWeights))?;
-        let card = &checkpoint.card;
+        let card = &checkpoint.info;
         let preprocess = self.preprocess.unwrap_or_else(|| card.preprocess.clone());
         let labels = self.labels.unwrap_or_else(|| card.labels.clone());
         let place = (self.dtype, &self.device);

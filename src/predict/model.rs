@@ -9,7 +9,7 @@ use crate::explain::{Explanation, explain};
 use crate::infer::{CamTarget, Engine, ForwardOptions, ModelOutput, Workload};
 use crate::model::{ModelConfig, Preprocess};
 use crate::pipeline::{NotFinite, Prediction, ensure_finite, load, top};
-use crate::weights::{Card, Checkpoint};
+use crate::weights::{Checkpoint, ModelInfo};
 use anyhow::{Result, bail};
 use candle_core::{DType, Device};
 use image::RgbImage;
@@ -67,7 +67,7 @@ impl Model {
         work: Workload,
         pool: Option<Arc<rayon::ThreadPool>>,
     ) -> Result<Self> {
-        let Card { config, .. } = &checkpoint.card;
+        let ModelInfo { config, .. } = &checkpoint.info;
         let classes = config.classes;
         if !labels.is_empty() && labels.len() != classes {
             bail!("{} labels for {classes} classes", labels.len());

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::rows;
 use super::torchsummary::{Sizes, parameters};
 use crate::model::Description;
-use crate::model::description::Call;
+use crate::model::description::ModuleCall;
 
 /// Times of forward passes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -28,7 +28,7 @@ pub fn value(description: &Description, timing: Option<&Timing>) -> Value {
         "layers": rows(description).map(layer).collect::<Vec<_>>(),
         "total_params": params,
         "trainable_params": params,
-        "mult_adds": rows(description).map(Call::mult_adds).sum::<u64>(),
+        "mult_adds": rows(description).map(ModuleCall::mult_adds).sum::<u64>(),
         "input_bytes": sizes.input,
         "forward_backward_bytes": sizes.forward_backward,
         "params_bytes": sizes.params,
@@ -40,7 +40,7 @@ pub fn value(description: &Description, timing: Option<&Timing>) -> Value {
 }
 
 /// A call as data; it is trainable if it has parameters, none being frozen in a summary.
-fn layer(call: &Call) -> Value {
+fn layer(call: &ModuleCall) -> Value {
     let params = call.kind.parameters();
     json!({
         "name": call.path,

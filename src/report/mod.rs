@@ -26,7 +26,7 @@ use anyhow::{Context, Result};
 
 use crate::fs::write_whole;
 use crate::model::Description;
-use crate::model::description::{Call, ModuleKind};
+use crate::model::description::{ModuleCall, ModuleKind};
 use page::Page;
 use page::comparison::ComparisonPage;
 
@@ -89,7 +89,7 @@ pub enum Batch {
 }
 
 /// The calls that torchsummary gives a row: all but the network itself and the lists of modules.
-fn rows(description: &Description) -> impl Iterator<Item = &Call> {
+fn rows(description: &Description) -> impl Iterator<Item = &ModuleCall> {
     description
         .calls
         .iter()
@@ -153,7 +153,7 @@ mod tests {
                 leaf("fc", linear),
             ],
         );
-        let call = |path: &str, kind, input: &[usize], output: &[usize]| Call {
+        let call = |path: &str, kind, input: &[usize], output: &[usize]| ModuleCall {
             path: path.to_owned(),
             kind,
             input: [&[batch], input].concat(),

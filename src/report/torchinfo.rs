@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use crate::model::Description;
-use crate::model::description::{Call, ModuleKind};
+use crate::model::description::{ModuleCall, ModuleKind};
 use crate::text::thousands;
 
 /// Levels shown below the network; deeper ones are counted and not shown.
@@ -21,13 +21,13 @@ const NUMBER_BYTES: usize = 4;
 
 /// A call with the calls that it makes.
 struct Node<'a> {
-    call: &'a Call,
+    call: &'a ModuleCall,
     children: Vec<Node<'a>>,
 }
 
 /// A call in the order in which the calls begin.
 struct Row<'a> {
-    call: &'a Call,
+    call: &'a ModuleCall,
     depth: usize,
     /// Its place among the rows of its depth, from 1.
     index: usize,
@@ -129,7 +129,7 @@ fn branch(depth: usize) -> String {
 }
 
 /// Multiplications as torchinfo counts them: batch norm by its parameters, biases included.
-fn mult_adds(call: &Call) -> u64 {
+fn mult_adds(call: &ModuleCall) -> u64 {
     match call.kind {
         ModuleKind::Conv2d { .. } => call.mult_adds(),
         kind => (call.output[0] * kind.parameters()) as u64,
@@ -167,7 +167,7 @@ fn rows(description: &Description) -> Vec<Row<'_>> {
 }
 
 /// Nests calls listed in the order of their returns: a call takes in the calls before it that lie under its path.
-fn nest(calls: &[Call]) -> Vec<Node<'_>> {
+fn nest(calls: &[ModuleCall]) -> Vec<Node<'_>> {
     let mut open: Vec<Node> = Vec::new();
     for call in calls {
         let is_below = |node: &Node| {

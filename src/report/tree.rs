@@ -11,7 +11,7 @@ use crate::model::description::{Module, ModuleKind};
 /// The tree, as `print(model)` prints it.
 pub fn render(description: &Description) -> String {
     let mut text = String::new();
-    append(&description.net, 0, &mut text);
+    append(&description.root, 0, &mut text);
     text.push('\n');
     text
 }

@@ -14,12 +14,12 @@ use safetensors::Dtype;
 use super::{
     format::{
         convert::has_not_finite,
-        file::{Data, Stored},
+        file::{RawTensor, TensorData},
         metadata,
-        tensor_info::Element,
+        tensor_info::ElementType,
     },
-    locate::{fetch::Fetch, files::Place},
-    model_info::{Card, Opened},
+    locate::{fetch::Fetch, files::ModelLocation},
+    model_info::{ModelInfo, OpenedModel},
     save,
 };
 use crate::{infer::Weights, model::ResNet, nn::init::without_memory};
@@ -29,9 +29,9 @@ use crate::{infer::Weights, model::ResNet, nn::init::without_memory};
 /// Weights stay in the open file until they are requested; half precision is kept.
 pub struct Checkpoint {
     /// Description of the model without its weights.
-    pub card: Card,
-    tensors: Vec<Weight>,
-    data: Vec<Data>,
+    pub info: ModelInfo,
+    tensors: Vec<StoredTensor>,
+    data: Vec<TensorData>,
     /// Name of the files in error messages.
     display_name: String,
     /// Index of the first tensor read so far that holds values that are not finite.
@@ -39,7 +39,7 @@ pub struct Checkpoint {
 }
 
 /// One tensor and the location of its data.
-struct Weight {
+struct StoredTensor {
     /// torchvision's name.
     name: String,
     /// Name in the file.
@@ -57,27 +57,27 @@ impl Checkpoint {
     /// # Errors
     /// If the model does not exist, is not of the `ResNet` family, or its weights are incomplete.
     pub fn open(model: &str, hub: &dyn Fetch) -> Result<Self> {
-        let place = Place::find(model, hub)?;
-        let configuration = place.configuration();
-        let opened = Opened::new(place, configuration)?;
-        let display_name = opened.shown.clone();
+        let location = ModelLocation::find(model, hub)?;
+        let configuration = location.read_configuration();
+        let opened = OpenedModel::new(location, configuration)?;
+        let display_name = opened.display_name.clone();
         Self::new(opened).with_context(|| format!("cannot load weights `{display_name}`"))
     }
 
-    fn new(opened: Opened) -> Result<Self> {
-        let Opened {
-            card,
+    fn new(opened: OpenedModel) -> Result<Self> {
+        let OpenedModel {
+            info,
             tensors,
             files,
-            shown,
+            display_name,
         } = opened;
         let mut weights = Vec::with_capacity(tensors.len());
         for (name, named) in tensors {
             let dtype = match &named.info.element {
-                Element::Float(dtype) => Some(*dtype),
-                Element::Other(other) if other == "i64" => None,
+                ElementType::Float(dtype) => Some(*dtype),
+                ElementType::Other(other) if other == "i64" => None,
                 // A counter of another type, which nothing reads.
-                Element::Other(_) => continue,
+                ElementType::Other(_) => continue,
             };
             if name.ends_with(".num_batches_tracked") && dtype.is_some() {
                 continue;
@@ -86,7 +86,7 @@ impl Checkpoint {
                 .iter()
                 .position(|file| file.infos.contains_key(&named.raw))
                 .context("a tensor is in no file")?;
-            weights.push(Weight {
+            weights.push(StoredTensor {
                 name,
                 raw: named.raw,
                 shape: named.info.shape,
@@ -95,10 +95,10 @@ impl Checkpoint {
             });
         }
         Ok(Self {
-            card,
+            info,
             tensors: weights,
             data: files.into_iter().map(|file| file.data).collect(),
-            display_name: shown,
+            display_name,
             not_finite: Mutex::default(),
         })
     }
@@ -118,11 +118,11 @@ impl Checkpoint {
             .tensors
             .iter()
             .enumerate()
-            .filter_map(|(place, weight)| Some((place, weight, weight.dtype?)));
+            .filter_map(|(index, weight)| Some((index, weight, weight.dtype?)));
         floats
-            .map(|(place, weight, stored)| {
+            .map(|(index, weight, stored)| {
                 let bytes = self.bytes(weight)?;
-                self.remember(place, has_not_finite(&bytes, stored));
+                self.record_non_finite(index, has_not_finite(&bytes, stored));
                 let shape = weight.shape.as_slice();
                 let tensor = Tensor::from_raw_buffer(&bytes, stored, shape, &Device::Cpu)?;
                 // The conversion runs on the CPU: a device need not know the file's type.
@@ -147,36 +147,36 @@ impl Checkpoint {
     }
 
     /// Remembers the first tensor that is not finite.
-    fn remember(&self, place: usize, is_not_finite: bool) {
+    fn record_non_finite(&self, index: usize, is_not_finite: bool) {
         if is_not_finite {
             let mut first = self.not_finite();
-            *first = Some(first.map_or(place, |first| first.min(place)));
+            *first = Some(first.map_or(index, |first| first.min(index)));
         }
     }
 
     /// Returns the elements of a tensor as stored in the file.
-    fn bytes(&self, weight: &Weight) -> Result<Vec<u8>> {
-        let bytes = self.data[weight.part].bytes(&weight.raw);
-        bytes.with_context(|| self.failure())
+    fn bytes(&self, weight: &StoredTensor) -> Result<Vec<u8>> {
+        let bytes = self.data[weight.part].read_bytes(&weight.raw);
+        bytes.with_context(|| self.error_context())
     }
 
     /// Fills `numbers` with the elements of the tensor `name`.
     fn read(&self, name: &str, numbers: &mut [f32]) -> Result<()> {
-        let named = |weight: &Weight| weight.name == name;
-        let found = self.tensors.iter().position(named).and_then(|place| {
-            let weight = &self.tensors[place];
-            Some((place, weight, weight.dtype?))
+        let named = |weight: &StoredTensor| weight.name == name;
+        let found = self.tensors.iter().position(named).and_then(|index| {
+            let weight = &self.tensors[index];
+            Some((index, weight, weight.dtype?))
         });
-        let (place, weight, dtype) =
+        let (index, weight, dtype) =
             found.with_context(|| format!("there is no tensor `{name}`"))?;
         let is_not_finite = self.data[weight.part]
-            .numbers(&weight.raw, dtype, numbers)
-            .with_context(|| self.failure())?;
-        self.remember(place, is_not_finite);
+            .read_f32(&weight.raw, dtype, numbers)
+            .with_context(|| self.error_context())?;
+        self.record_non_finite(index, is_not_finite);
         Ok(())
     }
 
-    fn failure(&self) -> String {
+    fn error_context(&self) -> String {
         format!("cannot load weights `{}`", self.display_name)
     }
 
@@ -186,7 +186,7 @@ impl Checkpoint {
     /// As for [`Checkpoint::tensors`].
     pub fn build(&self, dtype: DType, device: &Device) -> Result<ResNet> {
         let vb = VarBuilder::from_tensors(self.tensors(dtype, device)?, dtype, device);
-        Ok(ResNet::new(&self.card.config, &vb)?)
+        Ok(ResNet::new(&self.info.config, &vb)?)
     }
 
     /// Builds the model with only its batch norms loaded: convolutions and the classifier have their shapes and no
@@ -194,8 +194,8 @@ impl Checkpoint {
     ///
     /// # Errors
     /// If the file cannot be read or is damaged.
-    pub fn outline(&self) -> Result<ResNet> {
-        let (_, shapes) = without_memory(|vb| ResNet::new(&self.card.config, &vb))?;
+    pub fn build_outline(&self) -> Result<ResNet> {
+        let (_, shapes) = without_memory(|vb| ResNet::new(&self.info.config, &vb))?;
         let zero = Tensor::zeros((), DType::F32, &Device::Cpu)?;
         let tensors = shapes.into_iter().map(|(name, shape)| {
             let tensor = match shape.len() {
@@ -210,7 +210,7 @@ impl Checkpoint {
         });
         let tensors = tensors.collect::<Result<HashMap<_, _>>>()?;
         let vb = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
-        Ok(ResNet::new(&self.card.config, &vb)?)
+        Ok(ResNet::new(&self.info.config, &vb)?)
     }
 
     /// Returns names, shapes and types of the parameters and running statistics, sorted by name.
@@ -230,7 +230,7 @@ impl Checkpoint {
             .tensors
             .iter()
             .map(|weight| {
-                let view = Stored {
+                let view = RawTensor {
                     dtype: weight.dtype.map_or(Dtype::I64, Dtype::from),
                     shape: &weight.shape,
                     bytes: self.bytes(weight)?,
@@ -238,7 +238,7 @@ impl Checkpoint {
                 Ok((weight.name.clone(), view))
             })
             .collect::<Result<Vec<_>>>()?;
-        let config = serde_json::to_string(&self.card.to_json())?;
+        let config = serde_json::to_string(&self.info.to_json())?;
         let metadata = [("format", "pt"), (metadata::CONFIG, config.as_str())];
         save::write_safetensors(path.as_ref(), &metadata, &views)
     }

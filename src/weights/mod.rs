@@ -1,6 +1,6 @@
 //! Loading of weights from files, folders and the hub, in torchvision's, timm's and transformers' naming.
 //!
-//! The MODEL argument of a command becomes a [`Checkpoint`] (or, without its weights, a [`Card`]):
+//! The MODEL argument of a command becomes a [`Checkpoint`] (or, without its weights, a [`ModelInfo`]):
 //!
 //! | step | module |
 //! |---|---|
@@ -32,7 +32,7 @@ pub use config::labels::imagenet_labels;
 pub(crate) use format::metadata;
 pub use locate::fetch::Fetch;
 pub use locate::hub::Remote;
-pub use locate::source::{Source, named_models};
-pub use model_info::Card;
-pub use provenance::RunNote;
+pub use locate::source::{ModelSource, named_models};
+pub use model_info::ModelInfo;
+pub use provenance::TrainingProvenance;
 pub use save::{write_model, write_safetensors};

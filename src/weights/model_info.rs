@@ -10,12 +10,12 @@ use super::{
     format::{file::WeightsFile, metadata},
     locate::{
         fetch::Fetch,
-        files::{Files, Part, Place},
+        files::{ModelLocation, WeightsFiles, WeightsPart},
     },
-    provenance::RunNote,
+    provenance::TrainingProvenance,
     state_dict::{
         complete, infer_config, other_architectures,
-        rename::{self, Tensors},
+        rename::{self, NamedTensors},
     },
 };
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
 
 /// Description of a model without its weights.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Card {
+pub struct ModelInfo {
     /// Display name of the model: its path, or its repository on the hub.
     pub name: String,
     /// Architecture.
@@ -35,12 +35,12 @@ pub struct Card {
     /// One name per class, or empty if the model names none.
     pub labels: Vec<String>,
     /// The images that trained and selected the weights, if a run of `resnet` wrote them.
-    pub run: Option<RunNote>,
+    pub provenance: Option<TrainingProvenance>,
     /// Notes for the user.
     pub notes: Vec<String>,
 }
 
-impl Card {
+impl ModelInfo {
     /// Describes the model given as MODEL.
     ///
     /// Weights on the hub are downloaded only if no configuration names the architecture. For a local file, the names
@@ -49,13 +49,13 @@ impl Card {
     /// # Errors
     /// If the model does not exist or is not supported.
     pub fn open(model: &str, hub: &dyn Fetch) -> Result<Self> {
-        let place = Place::find(model, hub)?;
-        let configuration = place.configuration();
+        let location = ModelLocation::find(model, hub)?;
+        let configuration = location.read_configuration();
         match configuration {
-            Ok(Some(configuration)) if configuration.config.is_some() && place.is_hub() => {
-                Self::new(place.name, Some(configuration), None, Vec::new())
+            Ok(Some(configuration)) if configuration.config.is_some() && location.is_hub() => {
+                Self::new(location.name, Some(configuration), None, Vec::new())
             }
-            other => Ok(Opened::new(place, other)?.card),
+            other => Ok(OpenedModel::new(location, other)?.info),
         }
     }
 
@@ -67,7 +67,7 @@ impl Card {
             &self.config,
             &self.preprocess,
             &self.labels,
-            self.run.as_ref(),
+            self.provenance.as_ref(),
         )
     }
 
@@ -75,7 +75,7 @@ impl Card {
     fn new(
         name: String,
         configuration: Option<Configuration>,
-        tensors: Option<&Tensors>,
+        tensors: Option<&NamedTensors>,
         mut notes: Vec<String>,
     ) -> Result<Self> {
         let unknown = configuration.is_none();
@@ -87,29 +87,29 @@ impl Card {
             classes: None,
             labels: Vec::new(),
             preprocess: Preprocess::default(),
-            run: None,
+            provenance: None,
             notes: Vec::new(),
         });
         let config = match (given.config, tensors) {
             (Some(config), None) => config,
             (Some(mut config), Some(tensors)) => {
-                let shown = infer_config::infer(tensors);
-                if let (Ok(shown), false) = (&shown, given.knows_in_channels) {
-                    config.in_channels = shown.in_channels;
+                let inferred = infer_config::infer(tensors);
+                if let (Ok(inferred), false) = (&inferred, given.knows_in_channels) {
+                    config.in_channels = inferred.in_channels;
                 }
-                if let Err(incomplete) = complete::complete(&config, tensors) {
-                    if let Ok(shown) = shown {
-                        complete::agree(&config, &shown, &given.source)?;
+                if let Err(incomplete) = complete::ensure_complete(&config, tensors) {
+                    if let Ok(inferred) = inferred {
+                        complete::ensure_agreement(&config, &inferred, &given.source)?;
                     }
                     return Err(incomplete);
                 }
                 config
             }
             (None, Some(tensors)) => {
-                let config = infer_config::complete(tensors, &given.known)?;
-                complete::complete(&config, tensors)?;
+                let config = infer_config::infer_with_known(tensors, &given.known)?;
+                complete::ensure_complete(&config, tensors)?;
                 if let Some(classes) = given.classes.filter(|classes| *classes != config.classes) {
-                    complete::agree(
+                    complete::ensure_agreement(
                         &ModelConfig {
                             classes,
                             ..config.clone()
@@ -133,44 +133,52 @@ impl Card {
                 "correct the labels, or remove them",
             ));
         }
-        let (preprocess, spread) = checks::spread(given.preprocess, config.in_channels)?;
+        let (preprocess, channel_note) =
+            checks::match_channels(given.preprocess, config.in_channels)?;
         notes.extend(given.notes);
         notes.extend((unknown && config.stem == StemKind::Cifar).then(|| {
             "the model does not specify its preprocessing: ImageNet's is used, at 224x224; `--image-size 32 --crop-pct 1 --mean .. --std ..` change it".to_owned()
         }));
-        notes.extend(spread);
+        notes.extend(channel_note);
         Ok(Self {
             name,
-            labels: labels::or_imagenet(given.labels, config.classes),
+            labels: labels::or_imagenet_labels(given.labels, config.classes),
             config,
             preprocess,
-            run: given.run,
+            provenance: given.provenance,
             notes,
         })
     }
 }
 
 /// A model whose weights were opened and found complete; the tensor data is not read yet.
-pub struct Opened {
+pub struct OpenedModel {
     /// Description of the model.
-    pub card: Card,
+    pub info: ModelInfo,
     /// Tensors by torchvision's names.
-    pub tensors: Tensors,
+    pub tensors: NamedTensors,
     /// Files that hold the tensors.
     pub files: Vec<WeightsFile>,
     /// Name of the files in error messages.
-    pub shown: String,
+    pub display_name: String,
 }
 
-impl Opened {
-    /// Opens the weights at `place` under the configuration `beside` them; the file's own metadata takes precedence
+impl OpenedModel {
+    /// Opens the weights at `location` under the configuration `beside` them; the file's own metadata takes precedence
     /// over it.
     ///
     /// Returns an error for an unusable configuration before anything is downloaded.
-    pub fn new(place: Place, beside: Result<Option<Configuration>>) -> Result<Self> {
-        let beside = if place.is_hub() { Ok(beside?) } else { beside };
-        let Files { parts, shown } = place.weights()?;
-        let context = || format!("cannot load weights `{shown}`");
+    pub fn new(location: ModelLocation, beside: Result<Option<Configuration>>) -> Result<Self> {
+        let beside = if location.is_hub() {
+            Ok(beside?)
+        } else {
+            beside
+        };
+        let WeightsFiles {
+            parts,
+            display_name,
+        } = location.resolve_weights()?;
+        let context = || format!("cannot load weights `{display_name}`");
         let (tensors, files, left_aside) = open(&parts).with_context(context)?;
         let mut notes: Vec<String> = files.iter().flat_map(|file| file.notes.clone()).collect();
         notes.extend(left_aside);
@@ -181,29 +189,29 @@ impl Opened {
                 notes.extend((!own.means_the_same(&beside)).then(|| {
                     "the file's own metadata is used, not `config.json` beside it, which differs".to_owned()
                 }));
-                own.run = own.run.or(beside.run);
+                own.provenance = own.provenance.or(beside.provenance);
                 Some(own)
             }
             (own, _) => own,
         };
-        let card =
-            Card::new(place.name, configuration, Some(&tensors), notes).with_context(context)?;
+        let info = ModelInfo::new(location.name, configuration, Some(&tensors), notes)
+            .with_context(context)?;
         Ok(Self {
-            card,
+            info,
             tensors,
             files,
-            shown,
+            display_name,
         })
     }
 }
 
 /// Opens the parts of a model's weights; returns all tensors, the files that hold them, and notes.
-fn open(parts: &[Part]) -> Result<(Tensors, Vec<WeightsFile>, Vec<String>)> {
+fn open(parts: &[WeightsPart]) -> Result<(NamedTensors, Vec<WeightsFile>, Vec<String>)> {
     let mut files = Vec::with_capacity(parts.len());
     for part in parts {
         let file = part.open();
         files.push(match (part, parts) {
-            (Part::Path(path), [_, _, ..]) => {
+            (WeightsPart::Path(path), [_, _, ..]) => {
                 file.with_context(|| format!("part `{}`", path.display()))?
             }
             _ => file?,
@@ -227,9 +235,9 @@ fn open(parts: &[Part]) -> Result<(Tensors, Vec<WeightsFile>, Vec<String>)> {
             ));
         }
     }
-    let (tensors, notes) = rename::canonical(&infos)?;
-    other_architectures::refuse(&tensors)?;
-    other_architectures::refuse_types(&tensors)?;
+    let (tensors, notes) = rename::to_torchvision_names(&infos)?;
+    other_architectures::ensure_supported(&tensors)?;
+    other_architectures::ensure_float_types(&tensors)?;
     Ok((tensors, files, notes))
 }
 
@@ -245,7 +253,7 @@ fn own_configuration(files: &[WeightsFile]) -> Result<Option<Configuration>> {
         return detect::from_metadata(text).map(Some);
     }
     match text("config") {
-        Some(text) if detect::is_own(text) => detect::from_metadata(text).map(Some),
+        Some(text) if detect::is_written_by_resnet(text) => detect::from_metadata(text).map(Some),
         _ => Ok(None),
     }
 }

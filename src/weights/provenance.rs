@@ -13,13 +13,13 @@ use crate::data::dataset::{DataSet, Split};
 use crate::error::error_with_hint;
 use crate::text::pluralize;
 
-/// Key of a `config.json` under which [`RunNote`] is stored.
+/// Key of a `config.json` under which [`TrainingProvenance`] is stored.
 pub const KEY: &str = "resnet_run";
 
-/// Name of a part that was held out of the training images, among the splits of [`RunNote::seen`].
-pub const CARVED: &str = "carved";
+/// Name of a part that was held out of the training images, among the splits of [`TrainingProvenance::exposure`].
+pub const HELD_OUT: &str = "held out";
 
-/// Name of the images that remain in train beside such a part, among the splits of [`RunNote::seen`].
+/// Name of the images that remain in train beside such a part, among the splits of [`TrainingProvenance::exposure`].
 pub const TRAINED_ON: &str = "trained on";
 
 /// Datasets with a short name; `name:DIR` means the same images.
@@ -27,25 +27,26 @@ const NAMED: [&str; 5] = ["sample", "cifar10", "cifar100", "mnist", "fashion-mni
 
 /// The images that trained a run's model, and those that selected it as the best.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RunNote {
+pub struct TrainingProvenance {
     /// Data of the run, as returned by [`canonical`].
     pub data: String,
     /// The part of the training images that was held out for validation, if any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub carved: Option<Carved>,
+    #[serde(default, rename = "carved", skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<HeldOutSplit>,
     /// Selection of this model among the epochs of the run; `None` if it is simply the last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub chosen: Option<Chosen>,
+    #[serde(default, rename = "chosen", skip_serializing_if = "Option::is_none")]
+    pub selection: Option<Selection>,
     /// Provenance of the model that the run started from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<Box<RunNote>>,
+    pub from: Option<Box<TrainingProvenance>>,
 }
 
 /// A part held out of the training images, described so that it can be reproduced.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Carved {
+pub struct HeldOutSplit {
     /// Fraction held out of each class.
-    pub part: f64,
+    #[serde(rename = "part")]
+    pub fraction: f64,
     /// Seed that selects the images.
     pub seed: u64,
     /// Number of images held out.
@@ -56,11 +57,11 @@ pub struct Carved {
     pub fingerprint: String,
 }
 
-impl Carved {
+impl HeldOutSplit {
     /// Describes the `part` that was held out of `data` with `seed`.
-    pub fn of(data: &DataSet, part: f64, seed: u64) -> Self {
+    pub fn of(data: &DataSet, fraction: f64, seed: u64) -> Self {
         Self {
-            part,
+            fraction,
             seed,
             images: data.val.as_ref().map_or(0, Split::len),
             fingerprint: data.fingerprint([&data.train, &data.val].into_iter().flatten()),
@@ -70,7 +71,7 @@ impl Carved {
 
 /// The selection of an epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Chosen {
+pub struct Selection {
     /// Validation split: `val`, `test`, or `train` for a part that was held out of it.
     pub split: String,
     /// Number of validation images.
@@ -83,67 +84,73 @@ pub struct Chosen {
 
 /// The role that images had for a model before they measure it.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Seen {
+pub enum Exposure {
     /// None that is known.
     Never,
     /// The model was trained on them.
-    Learnt,
+    Trained,
     /// They selected the epoch of the model.
-    Chose(Chosen),
+    Selected(Selection),
     /// The model was trained on most of them, and the others, held out, selected its epoch.
-    LearntAndChose(Chosen),
+    TrainedAndSelected(Selection),
 }
 
-impl RunNote {
+impl TrainingProvenance {
     /// Returns the role that the images of `split` of `data`, as given by the user, had for the model and for the one
-    /// that it started from. `split` is `train`, `val`, `test`, [`CARVED`], [`TRAINED_ON`], or `all` for a whole folder of
+    /// that it started from. `split` is `train`, `val`, `test`, [`HELD_OUT`], [`TRAINED_ON`], or `all` for a whole folder of
     /// class folders.
-    pub fn seen(&self, data: &str, split: &str) -> Seen {
-        let in_run = self.seen_in_run(data, split);
+    pub fn exposure(&self, data: &str, split: &str) -> Exposure {
+        let in_run = self.exposure_in_run(data, split);
         let Some(from) = &self.from else {
             return in_run;
         };
         // What was carved out of the training pictures here taught the earlier model, unless it was carved there, too.
         let split = match split {
-            CARVED | TRAINED_ON if from.carved != self.carved => "train",
+            HELD_OUT | TRAINED_ON if from.held_out != self.held_out => "train",
             split => split,
         };
-        match (in_run, from.seen(data, split)) {
-            (Seen::Never, before) => before,
-            (Seen::Chose(by), Seen::Learnt | Seen::LearntAndChose(_)) => Seen::LearntAndChose(by),
+        match (in_run, from.exposure(data, split)) {
+            (Exposure::Never, before) => before,
+            (Exposure::Selected(by), Exposure::Trained | Exposure::TrainedAndSelected(_)) => {
+                Exposure::TrainedAndSelected(by)
+            }
             (in_run, _) => in_run,
         }
     }
 
-    fn seen_in_run(&self, data: &str, split: &str) -> Seen {
+    fn exposure_in_run(&self, data: &str, split: &str) -> Exposure {
         let data = canonical(data);
-        let chosen = self.chosen.as_ref();
-        let chosen_by = chosen.map_or("", |chosen| chosen.split.as_str());
-        let chose = || chosen.cloned().map_or(Seen::Never, Seen::Chose);
-        let learnt = || match chosen {
-            Some(chosen) if split == "all" || chosen_by == "train" => {
-                Seen::LearntAndChose(chosen.clone())
-            }
-            _ => Seen::Learnt,
+        let selection = self.selection.as_ref();
+        let selected_by = selection.map_or("", |selection| selection.split.as_str());
+        let selected = || {
+            selection
+                .cloned()
+                .map_or(Exposure::Never, Exposure::Selected)
         };
-        if pictures_of(&data) == pictures_of(&self.data) {
+        let trained = || match selection {
+            Some(selection) if split == "all" || selected_by == "train" => {
+                Exposure::TrainedAndSelected(selection.clone())
+            }
+            _ => Exposure::Trained,
+        };
+        if parent_dataset(&data) == parent_dataset(&self.data) {
             return match split {
-                "all" | "train" => learnt(),
-                TRAINED_ON => Seen::Learnt,
-                CARVED if chosen_by == "train" => chose(),
-                _ if split == chosen_by => chose(),
-                _ => Seen::Never,
+                "all" | "train" => trained(),
+                TRAINED_ON => Exposure::Trained,
+                HELD_OUT if selected_by == "train" => selected(),
+                _ if split == selected_by => selected(),
+                _ => Exposure::Never,
             };
         }
-        match self.part_at(&data) {
-            Some("train") => Seen::Learnt,
-            Some(part) if part == chosen_by => chose(),
-            _ => Seen::Never,
+        match self.split_at(&data) {
+            Some("train") => Exposure::Trained,
+            Some(part) if part == selected_by => selected(),
+            _ => Exposure::Never,
         }
     }
 
     /// Returns the part of the run's data whose own folder is `data`, to be evaluated whole.
-    fn part_at(&self, data: &str) -> Option<&'static str> {
+    fn split_at(&self, data: &str) -> Option<&'static str> {
         let mut folders = fs::read_dir(&self.data).ok()?.flatten();
         folders.find_map(|entry| {
             let part = part_of(&entry.file_name().to_string_lossy())?;
@@ -154,19 +161,19 @@ impl RunNote {
     /// Returns true if `data`, given by the user as `written`, is the run's data: by its name or path or, if a part was held out, as
     /// a copy of the run's folder.
     pub fn is_of(&self, data: &DataSet, written: &str) -> bool {
-        canonical(written) == self.data || self.is_copied(data)
+        canonical(written) == self.data || self.is_copy(data)
     }
 
     /// Returns true if `data` has the names and classes of the run's images and, if those are still in their place, files of
     /// the same sizes.
-    fn is_copied(&self, data: &DataSet) -> bool {
-        let Some(carved) = &self.carved else {
+    fn is_copy(&self, data: &DataSet) -> bool {
+        let Some(held_out) = &self.held_out else {
             return false;
         };
         let mut parts = data.clone();
-        let has_the_names = !carved.fingerprint.is_empty()
-            && parts.carve(carved.part, carved.seed).is_ok()
-            && Carved::of(&parts, carved.part, carved.seed) == *carved;
+        let has_the_names = !held_out.fingerprint.is_empty()
+            && parts.carve(held_out.fraction, held_out.seed).is_ok()
+            && HeldOutSplit::of(&parts, held_out.fraction, held_out.seed) == *held_out;
         let original = Path::new(&self.data);
         let sizes = |data: &DataSet| file_sizes(&data.train);
         let has_the_sizes = |original: DataSet| sizes(&original) == sizes(data);
@@ -177,18 +184,18 @@ impl RunNote {
     ///
     /// # Errors
     /// If the data have changed since the run.
-    pub fn carve(&self, data: &mut DataSet) -> Result<()> {
-        let Some(carved) = &self.carved else {
+    pub fn hold_out(&self, data: &mut DataSet) -> Result<()> {
+        let Some(held_out) = &self.held_out else {
             return Ok(());
         };
-        data.carve(carved.part, carved.seed)?;
-        if Carved::of(data, carved.part, carved.seed) == *carved {
+        data.carve(held_out.fraction, held_out.seed)?;
+        if HeldOutSplit::of(data, held_out.fraction, held_out.seed) == *held_out {
             return Ok(());
         }
         Err(error_with_hint(
             format!(
                 "the {} of `{}` held out for validation cannot be identified: its training images have changed since the run",
-                pluralize(carved.images, "image"),
+                pluralize(held_out.images, "image"),
                 data.name,
             ),
             "restore the images as they were during training, pass other images with -d, or pass --split all to evaluate all of these",
@@ -208,7 +215,7 @@ pub fn canonical(data: &str) -> String {
 }
 
 /// Returns the dataset that the images belong to: those of the sample are Fashion-MNIST's, split by split.
-fn pictures_of(canonical: &str) -> &str {
+fn parent_dataset(canonical: &str) -> &str {
     match canonical {
         "sample" => "fashion-mnist",
         other => other,
@@ -225,17 +232,17 @@ fn canonical_path(path: &Path) -> String {
 mod tests {
     use super::*;
 
-    fn note(data: &str, split: &str) -> RunNote {
-        RunNote {
+    fn provenance(data: &str, split: &str) -> TrainingProvenance {
+        TrainingProvenance {
             data: canonical(data),
-            carved: None,
-            chosen: Some(chosen(split)),
+            held_out: None,
+            selection: Some(selection(split)),
             from: None,
         }
     }
 
-    fn chosen(split: &str) -> Chosen {
-        Chosen {
+    fn selection(split: &str) -> Selection {
+        Selection {
             split: split.to_owned(),
             images: 10,
             epoch: 3,
@@ -245,55 +252,67 @@ mod tests {
 
     #[test]
     fn what_the_earlier_model_has_seen_is_remembered() {
-        let earlier = RunNote {
-            chosen: None,
-            ..note("fashion-mnist", "test")
+        let earlier = TrainingProvenance {
+            selection: None,
+            ..provenance("fashion-mnist", "test")
         };
-        let own = RunNote {
-            carved: Some(Carved {
-                part: 0.1,
+        let own = TrainingProvenance {
+            held_out: Some(HeldOutSplit {
+                fraction: 0.1,
                 seed: 0,
                 images: 600,
                 fingerprint: String::new(),
             }),
             from: Some(Box::new(earlier)),
-            ..note("sample", "train")
+            ..provenance("sample", "train")
         };
         assert_eq!(
-            own.seen("sample", CARVED),
-            Seen::LearntAndChose(chosen("train"))
+            own.exposure("sample", HELD_OUT),
+            Exposure::TrainedAndSelected(selection("train"))
         );
-        assert_eq!(own.seen("sample", "test"), Seen::Never);
-        let other = RunNote {
+        assert_eq!(own.exposure("sample", "test"), Exposure::Never);
+        let other = TrainingProvenance {
             from: own.from.clone(),
-            ..note("mnist", "test")
+            ..provenance("mnist", "test")
         };
-        assert_eq!(other.seen("fashion-mnist", "train"), Seen::Learnt);
-        assert_eq!(other.seen("mnist", "test"), Seen::Chose(chosen("test")));
+        assert_eq!(other.exposure("fashion-mnist", "train"), Exposure::Trained);
+        assert_eq!(
+            other.exposure("mnist", "test"),
+            Exposure::Selected(selection("test"))
+        );
     }
 
     #[test]
     fn a_named_data_set_is_the_same_wherever_its_files_are() {
-        let note = note("cifar10:some/folder", "test");
-        assert_eq!(note.seen("cifar10", "test"), Seen::Chose(chosen("test")));
-        assert_eq!(note.seen("cifar10:elsewhere", "train"), Seen::Learnt);
-        assert_eq!(note.seen("cifar10", "val"), Seen::Never);
-        assert_eq!(note.seen("cifar100", "test"), Seen::Never);
-        assert_eq!(note.seen("fake:10", "train"), Seen::Never);
+        let run = provenance("cifar10:some/folder", "test");
+        assert_eq!(
+            run.exposure("cifar10", "test"),
+            Exposure::Selected(selection("test"))
+        );
+        assert_eq!(
+            run.exposure("cifar10:elsewhere", "train"),
+            Exposure::Trained
+        );
+        assert_eq!(run.exposure("cifar10", "val"), Exposure::Never);
+        assert_eq!(run.exposure("cifar100", "test"), Exposure::Never);
+        assert_eq!(run.exposure("fake:10", "train"), Exposure::Never);
     }
 
     #[test]
     fn the_sample_is_a_part_of_fashion_mnist() {
-        let whole = note("fashion-mnist", "test");
-        assert_eq!(whole.seen("sample", "test"), Seen::Chose(chosen("test")));
-        assert_eq!(whole.seen("sample", "train"), Seen::Learnt);
-        let part = note("sample", "train");
+        let whole = provenance("fashion-mnist", "test");
         assert_eq!(
-            part.seen("fashion-mnist:x", "train"),
-            Seen::LearntAndChose(chosen("train"))
+            whole.exposure("sample", "test"),
+            Exposure::Selected(selection("test"))
         );
-        assert_eq!(part.seen("fashion-mnist", "test"), Seen::Never);
-        assert_eq!(part.seen("mnist", "train"), Seen::Never);
+        assert_eq!(whole.exposure("sample", "train"), Exposure::Trained);
+        let part = provenance("sample", "train");
+        assert_eq!(
+            part.exposure("fashion-mnist:x", "train"),
+            Exposure::TrainedAndSelected(selection("train"))
+        );
+        assert_eq!(part.exposure("fashion-mnist", "test"), Exposure::Never);
+        assert_eq!(part.exposure("mnist", "train"), Exposure::Never);
     }
 
     #[test]
@@ -303,22 +322,22 @@ mod tests {
             fs::create_dir(folder.path().join(split)).unwrap();
         }
         let written = |rest: &str| folder.path().join(rest).display().to_string();
-        let note = note(&written(""), "val");
+        let run = provenance(&written(""), "val");
         assert_eq!(
-            note.seen(&written("train/.."), "val"),
-            Seen::Chose(chosen("val"))
+            run.exposure(&written("train/.."), "val"),
+            Exposure::Selected(selection("val"))
         );
         assert_eq!(
-            note.seen(&written("."), "all"),
-            Seen::LearntAndChose(chosen("val"))
+            run.exposure(&written("."), "all"),
+            Exposure::TrainedAndSelected(selection("val"))
         );
-        assert_eq!(note.seen(&written("."), "test"), Seen::Never);
+        assert_eq!(run.exposure(&written("."), "test"), Exposure::Never);
         assert_eq!(
-            note.seen(&written("validation"), "all"),
-            Seen::Chose(chosen("val"))
+            run.exposure(&written("validation"), "all"),
+            Exposure::Selected(selection("val"))
         );
-        assert_eq!(note.seen(&written("train"), "all"), Seen::Learnt);
-        assert_eq!(note.seen(&written("test"), "all"), Seen::Never);
+        assert_eq!(run.exposure(&written("train"), "all"), Exposure::Trained);
+        assert_eq!(run.exposure(&written("test"), "all"), Exposure::Never);
     }
 
     #[test]
@@ -329,34 +348,40 @@ mod tests {
             for part in [train, test] {
                 fs::create_dir(written(part)).unwrap();
             }
-            let note = note(&written(""), "test");
-            assert_eq!(note.seen(&written(train), "all"), Seen::Learnt);
-            let seen = note.seen(&written(test), "all");
-            assert_eq!(seen, Seen::Chose(chosen("test")));
+            let run = provenance(&written(""), "test");
+            assert_eq!(run.exposure(&written(train), "all"), Exposure::Trained);
+            let seen = run.exposure(&written(test), "all");
+            assert_eq!(seen, Exposure::Selected(selection("test")));
         }
     }
 
     #[test]
     fn a_part_carved_out_of_train_is_in_train() {
         assert_eq!(
-            note("sample", "train").seen("sample", "train"),
-            Seen::LearntAndChose(chosen("train"))
+            provenance("sample", "train").exposure("sample", "train"),
+            Exposure::TrainedAndSelected(selection("train"))
         );
-        assert_eq!(note("sample", "train").seen("sample", "test"), Seen::Never);
+        assert_eq!(
+            provenance("sample", "train").exposure("sample", "test"),
+            Exposure::Never
+        );
     }
 
     #[test]
     fn the_last_model_learnt_from_train_and_nothing_chose_it() {
-        let last = RunNote {
-            chosen: None,
-            ..note("sample", "train")
+        let last = TrainingProvenance {
+            selection: None,
+            ..provenance("sample", "train")
         };
-        assert_eq!(last.seen("sample", "train"), Seen::Learnt);
-        assert_eq!(last.seen("sample", "all"), Seen::Learnt);
-        assert_eq!(last.seen("sample", CARVED), Seen::Never);
-        assert_eq!(last.seen("sample", TRAINED_ON), Seen::Learnt);
-        let best = note("sample", "train");
-        assert_eq!(best.seen("sample", CARVED), Seen::Chose(chosen("train")));
-        assert_eq!(best.seen("sample", "val"), Seen::Never);
+        assert_eq!(last.exposure("sample", "train"), Exposure::Trained);
+        assert_eq!(last.exposure("sample", "all"), Exposure::Trained);
+        assert_eq!(last.exposure("sample", HELD_OUT), Exposure::Never);
+        assert_eq!(last.exposure("sample", TRAINED_ON), Exposure::Trained);
+        let best = provenance("sample", "train");
+        assert_eq!(
+            best.exposure("sample", HELD_OUT),
+            Exposure::Selected(selection("train"))
+        );
+        assert_eq!(best.exposure("sample", "val"), Exposure::Never);
     }
 }

@@ -62,7 +62,7 @@ pub fn write_safetensors<V: View>(
 }
 
 /// Writes a model into `folder`, which is created if absent: `model.safetensors` under torchvision's names, and
-/// `config.json`. Both contain `config`, the model in timm's form, as [`super::Card::to_json`] returns it.
+/// `config.json`. Both contain `config`, the model in timm's form, as [`super::ModelInfo::to_json`] returns it.
 ///
 /// # Errors
 /// If a file cannot be written.

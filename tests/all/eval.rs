@@ -19,7 +19,7 @@ use resnet::model::{ModelConfig, Preprocess, ResNet, StemKind};
 use resnet::nn::Parameters;
 use resnet::pipeline::prepare;
 use resnet::random::Random;
-use resnet::weights::{Card, RunNote, write_safetensors};
+use resnet::weights::{ModelInfo, TrainingProvenance, write_safetensors};
 use serde_json::Value;
 
 /// Height and width of the model's images.
@@ -58,14 +58,14 @@ fn preprocess() -> Preprocess {
 }
 
 /// Saves the network with these class names as a model in `folder`.
-fn save(folder: &Path, labels: &[&str], run: Option<RunNote>) {
+fn save(folder: &Path, labels: &[&str], run: Option<TrainingProvenance>) {
     let (_, parameters) = net(labels.len());
-    let card = Card {
+    let card = ModelInfo {
         name: "test".into(),
         config: config(labels.len()),
         preprocess: preprocess(),
         labels: labels.iter().map(|&label| label.to_owned()).collect(),
-        run,
+        provenance: run,
         notes: Vec::new(),
     };
     fs::create_dir_all(folder).unwrap();
@@ -76,7 +76,12 @@ fn save(folder: &Path, labels: &[&str], run: Option<RunNote>) {
         .collect();
     fs::write(folder.join("config.json"), card.to_json().to_string()).unwrap();
     // The file's own metadata, which wins, need not know the run.
-    let own = Card { run: None, ..card }.to_json().to_string();
+    let own = ModelInfo {
+        provenance: None,
+        ..card
+    }
+    .to_json()
+    .to_string();
     let path = folder.join("model.safetensors");
     write_safetensors(&path, &[("resnet.config", own.as_str())], &tensors).unwrap();
 }

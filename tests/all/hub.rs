@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use resnet::error::hint_of;
-use resnet::hub::{Hub, Settings, Silent};
+use resnet::hub::{Hub, HubSettings, Silent};
 use tempfile::TempDir;
 
 use crate::support::hub_server::{Fault, HubServer, etag};
@@ -43,8 +43,8 @@ impl Scene {
         Self { server, cache }
     }
 
-    fn settings(&self) -> Settings {
-        let mut settings = Settings::new(self.cache.path());
+    fn settings(&self) -> HubSettings {
+        let mut settings = HubSettings::new(self.cache.path());
         self.server.endpoint().clone_into(&mut settings.endpoint);
         settings
     }

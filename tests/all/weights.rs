@@ -20,7 +20,7 @@ use resnet::{
         BlockKind, CropMode, Interpolation, ModelConfig, StemKind, StridePlacement, parameters,
     },
     pipeline::{load, prepare},
-    weights::{Card, Checkpoint, Fetch},
+    weights::{Checkpoint, Fetch, ModelInfo},
 };
 use safetensors::{SafeTensors, View, tensor::Dtype};
 use serde_json::{Value, json};
@@ -156,10 +156,10 @@ fn every_form_of_torch_save_gives_the_tensors_that_were_saved() {
     ] {
         let checkpoint = open(&fixture(file)).unwrap();
         assert_equals(&checkpoint, expected, file);
-        let config = &checkpoint.card.config;
+        let config = &checkpoint.info.config;
         assert_eq!(config.planes, [8, 12], "{file}");
         assert_eq!(config.classes, 3, "{file}");
-        assert!(checkpoint.card.labels.is_empty(), "{file}");
+        assert!(checkpoint.info.labels.is_empty(), "{file}");
     }
 }
 
@@ -179,7 +179,7 @@ fn half_precision_stays_until_another_type_is_asked_for() {
 fn a_moving_average_beside_the_weights_is_noted() {
     let notes = open(&fixture("torchvision_reference.pth"))
         .unwrap()
-        .card
+        .info
         .notes;
     assert_eq!(
         notes,
@@ -187,7 +187,7 @@ fn a_moving_average_beside_the_weights_is_noted() {
             "the checkpoint holds `model`, which is loaded, and `model_ema`, which is not; to load `model_ema`: `torch.save(torch.load(file)[\"model_ema\"], \"average.pth\")`"
         ]
     );
-    assert!(open(&fixture("basic.pth")).unwrap().card.notes.is_empty());
+    assert!(open(&fixture("basic.pth")).unwrap().info.notes.is_empty());
 }
 
 #[test]
@@ -261,16 +261,16 @@ fn the_architecture_is_read_from_the_tensors() {
         ),
     ] {
         let checkpoint = open(&fixture(&format!("{name}.safetensors"))).unwrap();
-        assert_eq!(checkpoint.card.config, config, "{name}");
-        let card = Card::open(
+        assert_eq!(checkpoint.info.config, config, "{name}");
+        let info = ModelInfo::open(
             fixture(&format!("{name}.safetensors")).to_str().unwrap(),
             &Offline,
         );
-        assert_eq!(card.unwrap(), checkpoint.card, "{name}");
+        assert_eq!(info.unwrap(), checkpoint.info, "{name}");
     }
     let cifar = open(&fixture("kuangliu.pth")).unwrap();
-    assert_eq!(cifar.card.config.stem, StemKind::Cifar);
-    let notes = cifar.card.notes;
+    assert_eq!(cifar.info.config.stem, StemKind::Cifar);
+    let notes = cifar.info.notes;
     assert!(
         notes.len() == 1 && notes[0].contains("`--image-size 32 "),
         "{notes:?}"
@@ -279,15 +279,15 @@ fn the_architecture_is_read_from_the_tensors() {
 
 #[test]
 fn a_thousand_unnamed_classes_are_imagenets() {
-    let card = open(&fixture("four_stages.safetensors")).unwrap().card;
-    assert_eq!(card.labels[281], "tabby, tabby cat");
+    let info = open(&fixture("four_stages.safetensors")).unwrap().info;
+    assert_eq!(info.labels[281], "tabby, tabby cat");
 }
 
 #[test]
 fn other_numbers_of_channels_get_a_mean_for_each_and_a_note() {
-    let card = open(&fixture("five_channels.safetensors")).unwrap().card;
-    assert_eq!(card.preprocess.mean.len(), 5);
-    assert_eq!(card.notes.len(), 1);
+    let info = open(&fixture("five_channels.safetensors")).unwrap().info;
+    assert_eq!(info.preprocess.mean.len(), 5);
+    assert_eq!(info.notes.len(), 1);
 }
 
 #[test]
@@ -297,15 +297,15 @@ fn the_hubs_weights_are_found_under_their_usual_names() {
         let checkpoint = Checkpoint::open(&format!("org/transformers_{name}@main"), &hub).unwrap();
         assert_equals(&checkpoint, "transformers_bottleneck", name);
         assert_eq!(
-            checkpoint.card.name,
+            checkpoint.info.name,
             format!("org/transformers_{name}@main")
         );
     }
     let checkpoint = Checkpoint::open("org/expected/tied.safetensors", &hub).unwrap();
     assert_equals(&checkpoint, "tied", "one file");
     // No configuration there: the shapes tell, and the weights are needed for them.
-    let card = Card::open("org/expected/tied.safetensors", &hub).unwrap();
-    assert_eq!(card, checkpoint.card);
+    let info = ModelInfo::open("org/expected/tied.safetensors", &hub).unwrap();
+    assert_eq!(info, checkpoint.info);
     let error = Checkpoint::open("org/timm_resnet50", &hub).err().unwrap();
     assert_eq!(
         error.to_string(),
@@ -326,9 +326,9 @@ fn a_checkpoint_saved_as_safetensors_is_the_same_model() {
         let path = folder.path().join("saved.safetensors");
         checkpoint.save_safetensors(&path).unwrap();
         let saved = open(&path).unwrap();
-        assert_eq!(saved.card.config, checkpoint.card.config);
-        assert_eq!(saved.card.labels, checkpoint.card.labels);
-        assert_eq!(saved.card.preprocess, checkpoint.card.preprocess);
+        assert_eq!(saved.info.config, checkpoint.info.config);
+        assert_eq!(saved.info.labels, checkpoint.info.labels);
+        assert_eq!(saved.info.preprocess, checkpoint.info.preprocess);
         assert!(saved.infos().eq(checkpoint.infos()));
         let [before, after] =
             [&checkpoint, &saved].map(|c| c.tensors(DType::F64, &Device::Cpu).unwrap());
@@ -488,7 +488,7 @@ fn a_net_read_a_layer_at_a_time_gives_the_bits_of_one_in_memory() {
         "bottleneck.safetensors",
     ] {
         let checkpoint = open(&fixture(file)).unwrap();
-        let preprocess = &checkpoint.card.preprocess;
+        let preprocess = &checkpoint.info.preprocess;
         let net = checkpoint.build(DType::F32, &Device::Cpu).unwrap();
         let (in_memory, _) = prepare(net, preprocess, work).unwrap();
         let (stored, transform) =
@@ -512,7 +512,7 @@ fn a_file_cut_off_after_it_was_opened_is_an_error() {
     let file = fs::File::options().write(true).open(&path).unwrap();
     file.set_len(7000).unwrap();
     let place = (DType::F32, &Device::Cpu);
-    let preprocess = &checkpoint.card.preprocess;
+    let preprocess = &checkpoint.info.preprocess;
     let error = load(&checkpoint, place, preprocess, Workload::many(1)).unwrap_err();
     let expected = format!("cannot load weights `{}`: ", path.display());
     let message = one_line(&error);

@@ -2,11 +2,11 @@
 
 use crate::cli::output::terminal::{COLUMNS, Look};
 use crate::hub::Silent;
-use crate::model::description::Call;
+use crate::model::description::ModuleCall;
 use crate::model::{ModelConfig, describe};
 
 use crate::text::{format_count, thousands};
-use crate::weights::{Card, Remote, named_models};
+use crate::weights::{ModelInfo, Remote, named_models};
 use anyhow::Result;
 use serde::Serialize;
 use std::fmt::Write;
@@ -28,7 +28,7 @@ pub struct Named {
 /// # Errors
 /// Never: each of these networks can be described.
 pub fn all() -> Result<Vec<Named>> {
-    let card = Card::open("sample", &Remote::new(&Silent))?;
+    let card = ModelInfo::open("sample", &Remote::new(&Silent))?;
     let [height, width] = card.preprocess.size;
     let bundled = Named::new("sample", &card.config, [height, width], None)?;
     let mut all = vec![bundled];
@@ -53,7 +53,7 @@ impl Named {
             model,
             input,
             total_params: parameters as u64,
-            mult_adds: calls.map(Call::mult_adds).sum(),
+            mult_adds: calls.map(ModuleCall::mult_adds).sum(),
             weights,
         })
     }

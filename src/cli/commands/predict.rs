@@ -111,7 +111,7 @@ pub fn run(
     let embedding = args.files.embedding(dtype, &read)?;
     let checkpoint = Checkpoint::open(&args.model, &Remote::new(console));
     let checkpoint = checkpoint.map_err(|error| offer_others(error, &args.model))?;
-    let card = checkpoint.card.clone();
+    let card = checkpoint.info.clone();
     console.notes(&card.notes);
     let labels = match &args.labels {
         Some(file) => read_labels(file, card.config.classes)?,

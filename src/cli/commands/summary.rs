@@ -16,7 +16,7 @@ use crate::model::{ModelConfig, Preprocess, StemKind, describe};
 use crate::report::json::Timing;
 use crate::report::{Batch, json, torchinfo, torchsummary, tree};
 use crate::text::pluralize;
-use crate::weights::{Card, Remote};
+use crate::weights::{ModelInfo, Remote};
 use anyhow::Result;
 use clap::ValueEnum;
 
@@ -217,7 +217,7 @@ fn described_network(
                     "leave one of the two out",
                 ));
             }
-            let card = Card::open(model, &Remote::new(console));
+            let card = ModelInfo::open(model, &Remote::new(console));
             let card = card.map_err(|error| offer_depth(error, model))?;
             console.notes(&card.notes);
             let size = input_size(&card);
@@ -253,8 +253,8 @@ fn offer_depth(error: anyhow::Error, model: &str) -> anyhow::Error {
 }
 
 /// The size that a model reads; `None` if nothing but the defaults says so.
-fn input_size(card: &Card) -> Option<[usize; 2]> {
-    let is_known = card.run.is_some() || card.preprocess != Preprocess::default();
+fn input_size(card: &ModelInfo) -> Option<[usize; 2]> {
+    let is_known = card.provenance.is_some() || card.preprocess != Preprocess::default();
     is_known.then_some(card.preprocess.size)
 }
 

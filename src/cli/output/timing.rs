@@ -2,7 +2,7 @@
 
 use crate::benchmark::ForwardTimes;
 use crate::model::Description;
-use crate::model::description::Call;
+use crate::model::description::ModuleCall;
 use std::fmt::Write;
 
 /// Returns the table of `times`; `what` names dtype and threads.
@@ -28,7 +28,7 @@ pub fn table(times: &ForwardTimes, description: &Description, what: &str) -> Str
     line(
         "total",
         total,
-        description.calls.iter().map(Call::mult_adds).sum(),
+        description.calls.iter().map(ModuleCall::mult_adds).sum(),
     );
     let [batch, channels, height, width] = description.input;
     let rule = "-".repeat(59);

@@ -5,7 +5,7 @@ use crate::report::comparison::RunSettings;
 use crate::run_dir::{METRICS, RECIPE};
 use crate::train::checkpoint::run_dir::Which;
 use crate::train::config::recipe::Recipe;
-use crate::weights::Source;
+use crate::weights::ModelSource;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -42,7 +42,7 @@ pub fn settings_of(model: &str) -> Option<RunSettings> {
 
 /// Returns the run folder that `model` is, or is a model of.
 fn run_of(model: &str) -> Option<PathBuf> {
-    let Ok(Source::Path(path)) = Source::parse(model) else {
+    let Ok(ModelSource::Path(path)) = ModelSource::parse(model) else {
         return None;
     };
     // `.` has a name, too.

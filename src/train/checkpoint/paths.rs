@@ -3,7 +3,7 @@
 use crate::error::{error_with_hint, usage_error};
 use crate::run_dir::{LOCK, STATE};
 use crate::text::shell_word;
-use crate::weights::locate::similar::{near, there};
+use crate::weights::locate::similar::{describe_existing, suggest_folders};
 use anyhow::{Context, Result};
 use std::ffi::OsStr;
 use std::fs;
@@ -110,16 +110,16 @@ pub(in crate::train) fn no_run(path: &Path) -> anyhow::Error {
     }
     let mut runs = path
         .parent()
-        .map_or(Vec::new(), |beside| near(beside, name, is_run));
+        .map_or(Vec::new(), |beside| suggest_folders(beside, name, is_run));
     let named = Path::new(RUNS).join(path);
     if is_run(&named) {
         runs = vec![named];
     } else if runs.is_empty() {
-        runs = near(Path::new(RUNS), name, is_run);
+        runs = suggest_folders(Path::new(RUNS), name, is_run);
     }
     let hint = match runs.as_slice() {
         [] => "pass a run folder of `resnet train`, such as `runs/sample-resnet20-1`".to_owned(),
-        runs => there(runs),
+        runs => describe_existing(runs),
     };
     let what = if path.exists() {
         format!("it has no `{STATE}`")

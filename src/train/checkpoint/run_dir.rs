@@ -9,7 +9,7 @@ use crate::run_dir::{BEST, LAST, LOCK, METRICS, RECIPE, STATE, SURVEY, WEIGHTS};
 use crate::train::checkpoint::paths::{ensure_new, is_run, is_unfinished, no_run};
 use crate::train::checkpoint::state::{self, Identity, Standing, State};
 use crate::train::config::recipe::Recipe;
-use crate::weights::{Card, write_model};
+use crate::weights::{ModelInfo, write_model};
 use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
 use std::fs::{self, File, TryLockError};
@@ -260,7 +260,7 @@ impl RunFolder {
     pub fn write_model(
         &self,
         which: Which,
-        card: &Card,
+        card: &ModelInfo,
         tensors: &[(String, Tensor)],
     ) -> Result<()> {
         write_model(&self.path.join(which.folder()), &card.to_json(), tensors)

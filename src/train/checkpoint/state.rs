@@ -11,7 +11,7 @@ pub use crate::train::checkpoint::exact::Exact;
 use crate::train::checkpoint::run_dir::Which;
 use crate::train::trainer::diverged;
 use crate::weights::metadata::STATE as KEY;
-use crate::weights::{RunNote, write_safetensors};
+use crate::weights::{TrainingProvenance, write_safetensors};
 use anyhow::{Context, Result, ensure};
 use candle_core::{Device, Tensor};
 use safetensors::{SafeTensors, View};
@@ -49,7 +49,7 @@ pub struct Identity {
     pub device: String,
     /// The provenance of the pretrained model; `None` in the states of earlier versions.
     #[serde(default)]
-    pub begun_with: Option<RunNote>,
+    pub begun_with: Option<TrainingProvenance>,
     /// The instruction set of a CPU, which decides the last bits; `None` in the states of earlier versions.
     #[serde(default)]
     pub instructions: Option<String>,

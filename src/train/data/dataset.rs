@@ -23,8 +23,8 @@ use crate::train::data::batching::{drops_last, fewest_pictures};
 use crate::train::data::validation::{Measured, Validation};
 use crate::train::memory::ensure_fake;
 use crate::train::observe::observer::Watch;
-use crate::weights::RunNote;
-use crate::weights::provenance::{Carved, canonical};
+use crate::weights::TrainingProvenance;
+use crate::weights::provenance::{HeldOutSplit, canonical};
 use anyhow::{Context, Error, Result};
 use std::collections::BTreeSet;
 use std::path::{self, Path};
@@ -246,12 +246,14 @@ impl Data {
     }
 
     /// Returns the provenance that the saved models carry; `None` for random inputs. `from` is that of the pretrained model.
-    pub fn note(&self, seed: u64, from: Option<RunNote>) -> Option<RunNote> {
-        let carved = self.carved.map(|part| Carved::of(&self.set, part, seed));
-        (self.set.kind != Kind::Noise).then(|| RunNote {
+    pub fn note(&self, seed: u64, from: Option<TrainingProvenance>) -> Option<TrainingProvenance> {
+        let carved = self
+            .carved
+            .map(|part| HeldOutSplit::of(&self.set, part, seed));
+        (self.set.kind != Kind::Noise).then(|| TrainingProvenance {
             data: canonical(&self.set.name),
-            carved,
-            chosen: None,
+            held_out: carved,
+            selection: None,
             from: from.map(Box::new),
         })
     }

@@ -87,7 +87,7 @@ impl Start {
         settings: &Settings,
         watch: &mut dyn Watch,
     ) -> Result<Self> {
-        let card = &checkpoint.card;
+        let card = &checkpoint.info;
         let mut config = card.config.clone();
         let channels = settings.preprocess.mean.len();
         if channels != config.in_channels {

@@ -15,7 +15,7 @@
 mod available;
 
 use crate::error::error_with_hint;
-use crate::model::description::{Call, ModuleKind};
+use crate::model::description::{ModuleCall, ModuleKind};
 use crate::model::{Frozen, ModelConfig, ShortcutKind, describe};
 use crate::text::{format_bytes, pluralize};
 use crate::train::config::settings::Settings;
@@ -193,7 +193,7 @@ impl Settings {
 }
 
 /// Returns whether the part of the network that makes a call is trained.
-fn learns(call: &Call, frozen: Frozen) -> bool {
+fn learns(call: &ModuleCall, frozen: Frozen) -> bool {
     let part = match call.path.as_str() {
         // Part of the stem, without a name of its own.
         "relu" | "maxpool" => "conv1",
@@ -218,7 +218,7 @@ fn is_kept(kind: ModuleKind, dtype: DType, has_sums: bool) -> bool {
 }
 
 /// Returns the numbers in the input and output of the largest convolution, which are in memory together.
-fn widest(calls: &[Call]) -> u64 {
+fn widest(calls: &[ModuleCall]) -> u64 {
     let convolutions = calls
         .iter()
         .filter(|call| matches!(call.kind, ModuleKind::Conv2d { .. }));
@@ -227,7 +227,7 @@ fn widest(calls: &[Call]) -> u64 {
 }
 
 /// Returns the parameters of the calls for which `counts` is true.
-fn parameters(config: &ModelConfig, counts: impl Fn(&Call) -> bool) -> Result<u64> {
+fn parameters(config: &ModelConfig, counts: impl Fn(&ModuleCall) -> bool) -> Result<u64> {
     // The parameters do not depend on the size.
     let described = describe(config, [1, config.in_channels, 64, 64])?;
     let calls = described.calls.iter().filter(|call| counts(call));

@@ -8,7 +8,7 @@ use crate::train::learner::init::DEFAULT_MODEL;
 use crate::train::learner::lr_schedule::Scheduler;
 use crate::train::observe::observer::{Beginning, Watch};
 use crate::train::trainer::Run;
-use crate::weights::provenance::Seen;
+use crate::weights::provenance::Exposure;
 use anyhow::Result;
 
 /// Validation images below which the top-1 of many epochs is equal.
@@ -23,7 +23,7 @@ impl Run {
             return;
         };
         for measured in self.validation.iter().chain(&self.test) {
-            if before.seen(name, &measured.split) != Seen::Never {
+            if before.exposure(name, &measured.split) != Exposure::Never {
                 watch.note(&format!(
                     "results on {} are optimistic: the pretrained model was trained on these images or selected by them",
                     measured.text

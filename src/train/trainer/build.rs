@@ -27,7 +27,7 @@ use crate::train::observe::observer::{Unwatched, Watch};
 use crate::train::observe::report::Drawing;
 use crate::train::observe::tensorboard::Events;
 use crate::train::trainer::Run;
-use crate::weights::{Card, Checkpoint, Remote};
+use crate::weights::{Checkpoint, ModelInfo, Remote};
 use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
 use resnet_kernels::cpu;
@@ -76,11 +76,11 @@ impl Run {
             None => None,
         };
         let network = match &checkpoint {
-            Some(checkpoint) => checkpoint.card.config.clone(),
+            Some(checkpoint) => checkpoint.info.config.clone(),
             None => architecture(&said, Preprocess::default().size)?.config()?,
         };
         refuse_missing_stage(said.freeze.unwrap_or_default(), network.blocks.len())?;
-        let base = checkpoint.as_ref().map(|model| &model.card.preprocess);
+        let base = checkpoint.as_ref().map(|model| &model.info.preprocess);
         let data = Data::open(&name, &written, &said, base, site.progress)?;
         for note in &data.set.notes {
             watch.note(note);
@@ -98,13 +98,13 @@ impl Run {
             survey = inspect(&data, &recipe, &settings, site.workers, watch)?;
             checkpoint = Some(open_default(&hub)?);
         }
-        let card = checkpoint.as_ref().map(|checkpoint| &checkpoint.card);
+        let card = checkpoint.as_ref().map(|checkpoint| &checkpoint.info);
         for note in card.into_iter().flat_map(|card| &card.notes) {
             watch.note(note);
         }
         let base = card.map_or(&data.set.preprocess, |card| &card.preprocess);
         let model = card.map(|card| &card.config);
-        let begun_with = card.and_then(|card| card.run.clone());
+        let begun_with = card.and_then(|card| card.provenance.clone());
         let recipe = data.fill(said, model, base, watch)?;
         let (settings, weights) = settled(&recipe, model, &data)?;
         if survey.is_none() {
@@ -221,13 +221,13 @@ impl Parts {
         let steps_an_epoch = steps(&settings, feed.batches_an_epoch());
         let schedule = schedule(&settings, steps_an_epoch);
         let learner = Learner::new(config, &settings, loss, schedule, start, &site.device)?;
-        let card = Card {
+        let card = ModelInfo {
             name: config.short_name(),
             config: config.clone(),
             preprocess: settings.preprocess.clone(),
             labels: identity.labels.clone(),
             notes: Vec::new(),
-            run: note,
+            provenance: note,
         };
         Ok(Run {
             settings,

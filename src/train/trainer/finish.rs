@@ -11,8 +11,8 @@ use crate::train::data::validation::{Scores, Validation};
 use crate::train::observe::observer::Watch;
 use crate::train::observe::outcome::{Ended, Tested, Why};
 use crate::train::trainer::Run;
-use crate::weights::Card;
-use crate::weights::provenance::Chosen;
+use crate::weights::ModelInfo;
+use crate::weights::provenance::Selection;
 use anyhow::Result;
 use candle_core::Tensor;
 use std::collections::HashMap;
@@ -102,10 +102,10 @@ impl Run {
     }
 
     /// Returns the model information of `best/`, which names the validation that selected it.
-    fn noted(&self) -> Card {
+    fn noted(&self) -> ModelInfo {
         let chosen = |best: Best| {
             let validation = self.validation.as_ref()?;
-            Some(Chosen {
+            Some(Selection {
                 split: validation.split.clone(),
                 images: validation.images(),
                 epoch: usize::try_from(best.epoch).ok()?,
@@ -113,8 +113,8 @@ impl Run {
             })
         };
         let mut card = self.card.clone();
-        if let Some(note) = &mut card.run {
-            note.chosen = self.standing.best.and_then(chosen);
+        if let Some(note) = &mut card.provenance {
+            note.selection = self.standing.best.and_then(chosen);
         }
         card
     }

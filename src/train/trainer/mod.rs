@@ -24,7 +24,7 @@ use crate::train::observe::observer::{Step, Watch};
 use crate::train::observe::outcome::{Ended, Why};
 use crate::train::observe::report::Drawing;
 use crate::train::observe::tensorboard::{self, Events};
-use crate::weights::Card;
+use crate::weights::ModelInfo;
 use anyhow::{Result, bail};
 use candle_core::Tensor;
 use std::time::Instant;
@@ -41,7 +41,7 @@ pub struct Run {
     /// Test images, used neither for training nor for selection, on which the best epoch is evaluated at the end.
     pub(in crate::train) test: Option<Validation>,
     /// The model information in `best/` and `last/`.
-    pub(in crate::train) card: Card,
+    pub(in crate::train) card: ModelInfo,
     /// Data-loading threads.
     pub(in crate::train) workers: usize,
     /// Approximate memory of a step on a CPU in bytes.

@@ -10,12 +10,15 @@ use crate::{
 };
 
 /// Deserializes `value` as a `T`.
-pub fn typed<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T> {
+pub fn deserialize<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T> {
     T::deserialize(value).map_err(|error| error_with_hint(error.to_string(), CORRECT))
 }
 
 /// Returns `preprocess` with a mean and std for each of `channels` channels, and a note if they had to be derived.
-pub fn spread(mut preprocess: Preprocess, channels: usize) -> Result<(Preprocess, Option<String>)> {
+pub fn match_channels(
+    mut preprocess: Preprocess,
+    channels: usize,
+) -> Result<(Preprocess, Option<String>)> {
     let given = preprocess.mean.len();
     if given != preprocess.std.len() {
         return Err(error_with_hint(
@@ -43,17 +46,17 @@ pub fn spread(mut preprocess: Preprocess, channels: usize) -> Result<(Preprocess
 }
 
 /// Checks that the preprocessing is supported.
-pub fn validate(preprocess: &Preprocess) -> Result<()> {
-    possible(preprocess).map_err(|error| error_with_hint(error.to_string(), CORRECT))
+pub fn validate_preprocess(preprocess: &Preprocess) -> Result<()> {
+    ensure_in_range(preprocess).map_err(|error| error_with_hint(error.to_string(), CORRECT))
 }
 
 /// Checks that the architecture can be built.
-pub fn buildable(config: &ModelConfig) -> Result<()> {
+pub fn ensure_buildable(config: &ModelConfig) -> Result<()> {
     let built = config.validate();
     built.map_err(|error| error_with_hint(without_backtrace(&error), CORRECT))
 }
 
-fn possible(preprocess: &Preprocess) -> Result<()> {
+fn ensure_in_range(preprocess: &Preprocess) -> Result<()> {
     let sizes = preprocess
         .size
         .iter()
@@ -89,7 +92,7 @@ fn possible(preprocess: &Preprocess) -> Result<()> {
 }
 
 /// Returns `ImageNet`'s mean and std of three channels.
-pub fn imagenet_statistics() -> [Vec<f32>; 2] {
+pub fn imagenet_mean_and_std() -> [Vec<f32>; 2] {
     [
         preprocess::IMAGENET_MEAN.to_vec(),
         preprocess::IMAGENET_STD.to_vec(),
@@ -102,19 +105,19 @@ mod tests {
 
     #[test]
     fn one_value_or_the_average_serves_other_numbers_of_channels() {
-        let (spread_out, note) = spread(Preprocess::default(), 1).unwrap();
-        assert!((spread_out.mean[0] - 0.449).abs() < 1e-6);
+        let (matched, note) = match_channels(Preprocess::default(), 1).unwrap();
+        assert!((matched.mean[0] - 0.449).abs() < 1e-6);
         assert!(note.unwrap().contains("1 channels"));
         let one = Preprocess {
             mean: vec![0.25],
             std: vec![0.5],
             ..Preprocess::default()
         };
-        let (spread_out, note) = spread(one, 4).unwrap();
-        assert_eq!(spread_out.mean, [0.25; 4]);
+        let (matched, note) = match_channels(one, 4).unwrap();
+        assert_eq!(matched.mean, [0.25; 4]);
         assert_eq!(note, None);
         assert_eq!(
-            spread(Preprocess::default(), 3).unwrap().0,
+            match_channels(Preprocess::default(), 3).unwrap().0,
             Preprocess::default()
         );
     }
@@ -148,8 +151,8 @@ mod tests {
                 ..usual()
             },
         ] {
-            assert!(validate(&wrong).is_err(), "{wrong:?}");
+            assert!(validate_preprocess(&wrong).is_err(), "{wrong:?}");
         }
-        validate(&usual()).unwrap();
+        validate_preprocess(&usual()).unwrap();
     }
 }

@@ -10,33 +10,33 @@ use crate::error::error_with_hint;
 use crate::weights::hints::CORRECT;
 
 /// Maximum size of a configuration, in bytes.
-const LONGEST: u64 = 1 << 26;
+const MAX_LENGTH: u64 = 1 << 26;
 
 /// Reads a `config.json`, and the `preprocessor_config.json` that `preprocessor` finds if transformers wrote the
 /// former. Returns `None` if it is not the configuration of a model.
-pub fn read(
+pub fn read_config(
     config: &Path,
     preprocessor: impl FnOnce() -> Result<Option<PathBuf>>,
 ) -> Result<Option<Configuration>> {
-    let value = json(config)?;
-    if !transformers::recognises(&value) {
-        return in_file(config, of_timm("config.json", &value));
+    let value = read_json(config)?;
+    if !transformers::recognizes(&value) {
+        return with_path(config, read_timm("config.json", &value));
     }
-    let mut read = in_file(config, transformers::read(&value))?;
+    let mut read = with_path(config, transformers::read(&value))?;
     if let Some(path) = preprocessor()? {
-        let preprocess = preprocessor::preprocess(&json(&path)?, &mut read.notes);
-        read.preprocess = in_file(&path, preprocess)?;
+        let preprocess = preprocessor::parse_preprocess(&read_json(&path)?, &mut read.notes);
+        read.preprocess = with_path(&path, preprocess)?;
     }
     Ok(Some(read))
 }
 
 /// Adds the path of the file to the error of `result`.
-fn in_file<T>(path: &Path, result: Result<T>) -> Result<T> {
+fn with_path<T>(path: &Path, result: Result<T>) -> Result<T> {
     result.with_context(|| format!("cannot use `{}`", path.display()))
 }
 
 /// Returns true if `text` is a configuration that `resnet` wrote, not another program's.
-pub fn is_own(text: &str) -> bool {
+pub fn is_written_by_resnet(text: &str) -> bool {
     serde_json::from_str::<Value>(text).is_ok_and(|value| value["resnet"].is_object())
 }
 
@@ -48,8 +48,8 @@ pub fn from_metadata(text: &str) -> Result<Configuration> {
     timm::read(source, &value).with_context(|| format!("cannot use {source}"))
 }
 
-fn of_timm(source: &str, value: &Value) -> Result<Option<Configuration>> {
-    if timm::recognises(value) {
+fn read_timm(source: &str, value: &Value) -> Result<Option<Configuration>> {
+    if timm::recognizes(value) {
         timm::read(source, value).map(Some)
     } else {
         Ok(None)
@@ -57,10 +57,10 @@ fn of_timm(source: &str, value: &Value) -> Result<Option<Configuration>> {
 }
 
 /// Reads the JSON file at `path`, up to the maximum size of a configuration.
-pub fn json(path: &Path) -> Result<Value> {
+pub fn read_json(path: &Path) -> Result<Value> {
     let read = || -> Result<Value> {
         let size = std::fs::metadata(path)?.len();
-        if size > LONGEST {
+        if size > MAX_LENGTH {
             return Err(error_with_hint(
                 format!("it has {size} bytes, too many for a configuration"),
                 CORRECT,

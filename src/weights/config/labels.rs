@@ -16,7 +16,7 @@ pub fn imagenet_labels() -> Vec<String> {
 
 /// Returns the labels that a configuration gives under `key`: a list, or a table from class index to name. Names may be
 /// numbers.
-pub fn listed(key: &str, value: &Value) -> Result<Vec<String>> {
+pub fn parse_labels(key: &str, value: &Value) -> Result<Vec<String>> {
     let wrong = |what: &str| Err(error_with_hint(format!("`{key}` {what}"), CORRECT));
     let names: Vec<&Value> = match value {
         Value::Array(names) => names.iter().collect(),
@@ -43,12 +43,12 @@ pub fn listed(key: &str, value: &Value) -> Result<Vec<String>> {
             _ => return wrong(&format!("has {name}, which is not a label")),
         });
     }
-    Ok(named(labels))
+    Ok(drop_default_names(labels))
 }
 
 /// Returns the display names: the description of a label, if any. `ImageNet`'s synset IDs mean nothing to a reader, so
 /// without descriptions they count as unnamed.
-pub fn described(names: &[String], descriptions: Option<&Value>) -> Vec<String> {
+pub fn describe_labels(names: &[String], descriptions: Option<&Value>) -> Vec<String> {
     let synset = |name: &String| {
         let digits = name.strip_prefix('n').unwrap_or_default();
         digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_digit())
@@ -72,7 +72,7 @@ pub fn described(names: &[String], descriptions: Option<&Value>) -> Vec<String> 
 
 /// Returns `labels`, or an empty list if all of them are of the form `LABEL_7`, which transformers writes for unnamed
 /// classes.
-fn named(labels: Vec<String>) -> Vec<String> {
+fn drop_default_names(labels: Vec<String>) -> Vec<String> {
     let mut numbered = (0..).zip(&labels);
     if numbered.all(|(class, label)| *label == format!("LABEL_{class}")) {
         Vec::new()
@@ -82,7 +82,7 @@ fn named(labels: Vec<String>) -> Vec<String> {
 }
 
 /// Returns the display labels of a model with `classes` classes whose configuration gives `named`.
-pub fn or_imagenet(named: Vec<String>, classes: usize) -> Vec<String> {
+pub fn or_imagenet_labels(named: Vec<String>, classes: usize) -> Vec<String> {
     if named.is_empty() && classes == 1000 {
         imagenet_labels()
     } else {
@@ -107,16 +107,16 @@ mod tests {
 
     #[test]
     fn only_nets_of_a_thousand_unnamed_classes_get_them() {
-        assert_eq!(or_imagenet(Vec::new(), 1000).len(), 1000);
-        assert!(or_imagenet(Vec::new(), 10).is_empty());
-        assert_eq!(or_imagenet(vec!["a".into()], 1000), ["a"]);
+        assert_eq!(or_imagenet_labels(Vec::new(), 1000).len(), 1000);
+        assert!(or_imagenet_labels(Vec::new(), 10).is_empty());
+        assert_eq!(or_imagenet_labels(vec!["a".into()], 1000), ["a"]);
     }
 
     #[test]
     fn descriptions_are_shown_and_bare_synsets_are_not() {
-        let shown = described(&["n1".into(), "n2".into()], Some(&json!({"n1": "tench"})));
+        let shown = describe_labels(&["n1".into(), "n2".into()], Some(&json!({"n1": "tench"})));
         assert_eq!(shown, ["tench", "n2"]);
         let synsets: Vec<String> = (0..1000).map(|i| format!("n{i:08}")).collect();
-        assert!(described(&synsets, None).is_empty());
+        assert!(describe_labels(&synsets, None).is_empty());
     }
 }

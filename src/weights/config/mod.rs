@@ -9,7 +9,7 @@ mod transformers;
 
 use serde_json::{Map, Value};
 
-use super::provenance::RunNote;
+use super::provenance::TrainingProvenance;
 use crate::model::{ModelConfig, Preprocess};
 
 /// The configuration of a model as far as it is given.
@@ -29,8 +29,8 @@ pub struct Configuration {
     pub labels: Vec<String>,
     /// Preprocessing; mean and std may have another number of channels than the model.
     pub preprocess: Preprocess,
-    /// The images that selected the weights, if a run of `resnet` wrote them.
-    pub run: Option<RunNote>,
+    /// The images that trained and selected the weights, if a run of `resnet` wrote them.
+    pub provenance: Option<TrainingProvenance>,
     /// Notes for the user.
     pub notes: Vec<String>,
 }
@@ -46,7 +46,7 @@ impl Configuration {
             classes,
             labels,
             preprocess,
-            run: _,
+            provenance: _,
             notes: _,
         } = self;
         *config == other.config

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::checks::{typed, validate};
+use super::checks::{deserialize, validate_preprocess};
 use crate::{
     error::error_with_hint,
     model::{CropMode, Interpolation, Preprocess},
@@ -17,7 +17,7 @@ const WARPING: [&str; 3] = ["ViT", "DeiT", "Beit"];
 /// An image processor; transformers writes `null` for the default of its class.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Processor {
+struct ImageProcessor {
     crop_pct: Option<f64>,
     image_mean: Option<Statistic>,
     image_std: Option<Statistic>,
@@ -54,14 +54,14 @@ impl Statistic {
 ///
 /// `ConvNextImageProcessor`, which `ResNet` models use, resizes the short edge to `size / crop_pct` and crops the center, or
 /// warps the image from 384 pixels on. Others resize the short edge or warp, and may then crop to `crop_size`.
-pub fn preprocess(value: &Value, notes: &mut Vec<String>) -> Result<Preprocess> {
-    let given: Processor = typed(value)?;
+pub fn parse_preprocess(value: &Value, notes: &mut Vec<String>) -> Result<Preprocess> {
+    let given: ImageProcessor = deserialize(value)?;
     if given.do_resize == Some(false) {
         notes.push(
             "the model expects images that are not resized (`do_resize` is false): here all are resized to one size".to_owned(),
         );
     }
-    let (size, crop_pct, crop_mode) = geometry(&given, notes)?;
+    let (size, crop_pct, crop_mode) = resize_and_crop(&given, notes)?;
     let interpolation = match given.resample {
         None | Some(2) => Interpolation::Bilinear,
         Some(3) => Interpolation::Bicubic,
@@ -72,7 +72,7 @@ pub fn preprocess(value: &Value, notes: &mut Vec<String>) -> Result<Preprocess> 
             Interpolation::Bicubic
         }
     };
-    let [mean, std] = statistics(given);
+    let [mean, std] = mean_and_std(given);
     let preprocess = Preprocess {
         size,
         crop_pct,
@@ -84,13 +84,13 @@ pub fn preprocess(value: &Value, notes: &mut Vec<String>) -> Result<Preprocess> 
         test_crop_pct: None,
         exif: true,
     };
-    validate(&preprocess)?;
+    validate_preprocess(&preprocess)?;
     Ok(preprocess)
 }
 
 /// Returns mean and std for images with values from 0 to 1, where the processor multiplies values from 0 to 255 by its
 /// factor.
-fn statistics(given: Processor) -> [Vec<f32>; 2] {
+fn mean_and_std(given: ImageProcessor) -> [Vec<f32>; 2] {
     let usual = Preprocess::default();
     let [mean, std] = if given.do_normalize == Some(false) {
         [vec![0.0], vec![1.0]]
@@ -118,7 +118,10 @@ fn statistics(given: Processor) -> [Vec<f32>; 2] {
 }
 
 /// Returns the input size, the fraction that the crop keeps, and how images are brought to that shape.
-fn geometry(given: &Processor, notes: &mut Vec<String>) -> Result<([usize; 2], f64, CropMode)> {
+fn resize_and_crop(
+    given: &ImageProcessor,
+    notes: &mut Vec<String>,
+) -> Result<([usize; 2], f64, CropMode)> {
     let usual = Preprocess::default();
     let kind = given.image_processor_type.as_deref().unwrap_or_default();
     let convnext = kind.is_empty() || kind.starts_with("ConvNext");
@@ -165,7 +168,7 @@ fn geometry(given: &Processor, notes: &mut Vec<String>) -> Result<([usize; 2], f
             "correct the sizes, or pass the weights from a folder without them",
         ));
     }
-    let part = cut(crop[0], resized[0]);
+    let part = crop_fraction(crop[0], resized[0]);
     let scaled = crop.map(|edge| (edge as f64 / part).floor() as usize);
     if scaled != resized {
         notes.push(format!(
@@ -177,7 +180,7 @@ fn geometry(given: &Processor, notes: &mut Vec<String>) -> Result<([usize; 2], f
 
 /// Returns the fraction `p` of an edge of `size` pixels that a crop of `crop` keeps, such that `floor(crop / p)` is
 /// `size`.
-fn cut(crop: usize, size: usize) -> f64 {
+fn crop_fraction(crop: usize, size: usize) -> f64 {
     let [crop, size] = [crop as f64, size.max(1) as f64];
     let part = crop / size;
     if (crop / part).floor() < size {
@@ -194,7 +197,7 @@ mod tests {
 
     #[test]
     fn preprocessors_of_every_form_are_read() {
-        let read = |value: Value| preprocess(&value, &mut Vec::new()).unwrap();
+        let read = |value: Value| parse_preprocess(&value, &mut Vec::new()).unwrap();
         let old = read(
             json!({"feature_extractor_type": "ConvNextFeatureExtractor", "size": 224, "crop_pct": 0.875,
             "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225], "resample": 3, "do_normalize": true}),
@@ -239,7 +242,7 @@ mod tests {
         let value = json!({"image_processor_type": "ConvNextImageProcessorFast", "crop_pct": null, "crop_size": null,
             "do_center_crop": null, "do_convert_rgb": null, "do_normalize": null, "do_rescale": null, "do_resize": null,
             "image_mean": null, "image_std": null, "resample": null, "rescale_factor": null, "size": null});
-        let read = |value: &Value| preprocess(value, &mut Vec::new()).unwrap();
+        let read = |value: &Value| parse_preprocess(value, &mut Vec::new()).unwrap();
         assert_eq!(read(&value), Preprocess::default());
         let mut scalar = value;
         scalar["image_mean"] = json!(0.5);
@@ -250,7 +253,7 @@ mod tests {
 
     #[test]
     fn other_scales_of_the_values_move_into_mean_and_deviation() {
-        let read = |value: Value| preprocess(&value, &mut Vec::new()).unwrap();
+        let read = |value: Value| parse_preprocess(&value, &mut Vec::new()).unwrap();
         let unscaled =
             read(json!({"do_rescale": false, "image_mean": [127.5], "image_std": [51.0]}));
         assert_eq!((unscaled.mean, unscaled.std), (vec![0.5], vec![0.2]));
@@ -276,18 +279,18 @@ mod tests {
             ),
         ] {
             let mut notes = Vec::new();
-            preprocess(&value, &mut notes).unwrap();
+            parse_preprocess(&value, &mut notes).unwrap();
             assert!(notes.len() == 1 && notes[0].contains(note), "{notes:?}");
         }
         let padded = json!({"size": 224, "crop_size": 256, "do_center_crop": true});
-        assert!(preprocess(&padded, &mut Vec::new()).is_err());
+        assert!(parse_preprocess(&padded, &mut Vec::new()).is_err());
     }
 
     #[test]
     fn a_cut_gives_its_resized_edge_again() {
         for size in 1..=512 {
             for crop in 1..=size {
-                let part = cut(crop, size);
+                let part = crop_fraction(crop, size);
                 assert!(part > 0.0 && part <= 1.0);
                 assert_eq!(
                     (crop as f64 / part).floor() as usize,

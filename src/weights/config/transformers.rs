@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Configuration,
-    checks::{buildable, typed},
+    checks::{deserialize, ensure_buildable},
     labels,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
 /// `ResNetConfig`, with its defaults.
 #[derive(Debug, Deserialize)]
 #[serde(default)]
-struct Config {
+struct TransformersConfig {
     num_channels: usize,
     embedding_size: usize,
     hidden_sizes: Vec<usize>,
@@ -32,7 +32,7 @@ struct Config {
     architectures: Option<Vec<String>>,
 }
 
-impl Default for Config {
+impl Default for TransformersConfig {
     fn default() -> Self {
         Self {
             num_channels: 3,
@@ -52,7 +52,7 @@ impl Default for Config {
 
 /// Returns true if the JSON is a model configuration in transformers' form; timm's models in transformers have timm's
 /// form.
-pub fn recognises(value: &Value) -> bool {
+pub fn recognizes(value: &Value) -> bool {
     let holds = |key| value.get(key).is_some();
     let timm = value.get("model_type").and_then(Value::as_str) == Some("timm_wrapper");
     !timm && (holds("model_type") || holds("architectures"))
@@ -69,7 +69,7 @@ pub fn read(value: &Value) -> Result<Configuration> {
             ));
         }
     }
-    let given: Config = typed(value)?;
+    let given: TransformersConfig = deserialize(value)?;
     if given
         .architectures
         .iter()
@@ -81,8 +81,8 @@ pub fn read(value: &Value) -> Result<Configuration> {
             "save transformers' `ResNetForImageClassification`",
         ));
     }
-    let (classes, labels) = classes(&given)?;
-    let config = architecture(given, classes)?;
+    let (classes, labels) = read_classes(&given)?;
+    let config = convert_config(given, classes)?;
     Ok(Configuration {
         source: "config.json".to_owned(),
         config: Some(config),
@@ -91,12 +91,12 @@ pub fn read(value: &Value) -> Result<Configuration> {
         classes: Some(classes),
         labels,
         preprocess: Preprocess::default(),
-        run: None,
+        provenance: None,
         notes: Vec::new(),
     })
 }
 
-fn architecture(given: Config, classes: usize) -> Result<ModelConfig> {
+fn convert_config(given: TransformersConfig, classes: usize) -> Result<ModelConfig> {
     if given.hidden_act != "relu" {
         return Err(error_with_hint(
             format!(
@@ -156,19 +156,19 @@ fn architecture(given: Config, classes: usize) -> Result<ModelConfig> {
         },
         classes,
     };
-    buildable(&config)?;
+    ensure_buildable(&config)?;
     Ok(config)
 }
 
 /// Returns number and names of the classes.
-fn classes(given: &Config) -> Result<(usize, Vec<String>)> {
+fn read_classes(given: &TransformersConfig) -> Result<(usize, Vec<String>)> {
     let Some(named) = &given.id2label else {
         // transformers leaves out two unnamed labels, its default.
         return Ok((given.num_labels.unwrap_or(2), Vec::new()));
     };
     Ok((
         named.len(),
-        labels::listed("id2label", &Value::Object(named.clone()))?,
+        labels::parse_labels("id2label", &Value::Object(named.clone()))?,
     ))
 }
 

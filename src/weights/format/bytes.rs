@@ -8,14 +8,14 @@ use crate::error::error_with_hint;
 use crate::weights::hints::DAMAGED;
 
 /// The bytes of a safetensors file.
-pub enum Bytes {
+pub enum ByteSource {
     /// A file on disk.
     File(File),
     /// Data embedded in the binary.
-    Inside(&'static [u8]),
+    Embedded(&'static [u8]),
 }
 
-impl Bytes {
+impl ByteSource {
     /// Fills `bytes` with the bytes from `offset` on; callable from any thread.
     pub fn fill(&self, bytes: &mut [u8], offset: u64) -> Result<()> {
         self.read_exact_at(bytes, offset)
@@ -30,7 +30,7 @@ impl Bytes {
     fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
         match self {
             Self::File(file) => read_exact_at(file, bytes, offset),
-            Self::Inside(all) => {
+            Self::Embedded(all) => {
                 let rest = usize::try_from(offset)
                     .ok()
                     .and_then(|start| all.get(start..));

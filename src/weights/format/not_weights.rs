@@ -4,7 +4,7 @@ use crate::error::error_with_hint;
 use crate::weights::hints::DAMAGED;
 
 /// Returns the error for a known format that cannot be read as weights; `None` for a safetensors file or unknown bytes.
-pub fn mistaken(start: &[u8]) -> Option<anyhow::Error> {
+pub fn detect_other_format(start: &[u8]) -> Option<anyhow::Error> {
     let text = String::from_utf8_lossy(start).trim_start().to_lowercase();
     let tar = start.get(257..262) == Some(b"ustar");
     let (what, hint) = if start.is_empty() {

@@ -4,14 +4,14 @@ use anyhow::Result;
 use safetensors::{SafeTensorError, SafeTensors, tensor::Metadata};
 use serde_json::{Map, Value};
 
-use super::bytes::Bytes;
+use super::bytes::ByteSource;
 use crate::error::error_with_hint;
 use crate::weights::hints::DAMAGED;
 
 /// Maximum length of a safetensors header in bytes, as in the format's own library.
-const LONGEST_HEADER: u64 = 100_000_000;
+const MAX_HEADER_LENGTH: u64 = 100_000_000;
 /// The part of a safetensors file before its data.
-pub struct Header {
+pub struct SafetensorsHeader {
     /// Names, types, shapes and offsets of the tensors.
     pub tensors: Metadata,
     /// The strings stored beside them.
@@ -22,7 +22,7 @@ pub struct Header {
 
 /// Reads the header of a safetensors file of `length` bytes, of which `start` is the first part, and checks its form
 /// and lengths.
-pub fn header(file: &Bytes, start: &[u8], length: u64) -> Result<Header> {
+pub fn read_header(file: &ByteSource, start: &[u8], length: u64) -> Result<SafetensorsHeader> {
     let unknown = || {
         error_with_hint(
             "it is neither a safetensors file nor a checkpoint of `torch.save`",
@@ -33,10 +33,10 @@ pub fn header(file: &Bytes, start: &[u8], length: u64) -> Result<Header> {
         return Err(unknown());
     };
     let size = u64::from_le_bytes(*size);
-    if size > LONGEST_HEADER && rest.first() != Some(&b'{') {
+    if size > MAX_HEADER_LENGTH && rest.first() != Some(&b'{') {
         return Err(unknown());
     }
-    if size > LONGEST_HEADER || size > length.saturating_sub(8) {
+    if size > MAX_HEADER_LENGTH || size > length.saturating_sub(8) {
         return Err(error_with_hint(
             format!("its header claims {size} bytes, and the file has {length}"),
             DAMAGED,
@@ -74,20 +74,20 @@ pub fn header(file: &Bytes, start: &[u8], length: u64) -> Result<Header> {
     // The data that it finds missing behind the header is counted below.
     match SafeTensors::read_metadata(&bytes) {
         Ok(_) | Err(SafeTensorError::MetadataIncompleteBuffer) => {}
-        Err(error) => return Err(wrong_header(&error)),
+        Err(error) => return Err(header_error(&error)),
     }
     let tensors: Metadata = serde_json::from_slice(&bytes[8..])?;
     let end = 8 + size;
     if end + tensors.data_len() as u64 != length {
-        return Err(wrong_header(&SafeTensorError::MetadataIncompleteBuffer));
+        return Err(header_error(&SafeTensorError::MetadataIncompleteBuffer));
     }
-    Ok(Header {
+    Ok(SafetensorsHeader {
         tensors,
         metadata,
         end,
     })
 }
 
-fn wrong_header(error: &SafeTensorError) -> anyhow::Error {
+fn header_error(error: &SafeTensorError) -> anyhow::Error {
     error_with_hint(format!("its header is invalid: {error}"), DAMAGED)
 }

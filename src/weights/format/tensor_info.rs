@@ -4,7 +4,7 @@ use candle_core::DType;
 
 /// Element type of a tensor.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Element {
+pub enum ElementType {
     /// A floating-point type that weights may have: f16, bf16, f32 or f64.
     Float(DType),
     /// Any other type, by name.
@@ -13,9 +13,9 @@ pub enum Element {
 
 /// A tensor without its data.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Info {
+pub struct TensorInfo {
     /// Sizes of the axes.
     pub shape: Vec<usize>,
     /// Element type.
-    pub element: Element,
+    pub element: ElementType,
 }

@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 
 use super::{
     fetch::Fetch,
-    folders::{WEIGHTS, in_folder, refuse_state, run_folder},
-    source::Source,
+    folders::{WEIGHTS, ensure_not_run_state, find_weights, resolve_run_folder},
+    source::ModelSource,
 };
 use crate::error::{error_with_hint, hint_of, one_line};
 use crate::run_dir::MODEL_CONFIG;
@@ -24,16 +24,16 @@ const SAMPLE: &[u8] = include_bytes!("../../../models/sample/model.safetensors")
 const PREPROCESSOR: &str = "preprocessor_config.json";
 
 /// The location of a model's files.
-pub struct Place<'a> {
+pub struct ModelLocation<'a> {
     /// Display name of the model.
     pub name: String,
     /// The argument, if it could also be a path and no file or folder of that name exists.
-    no_path: Option<String>,
+    possible_path: Option<String>,
     hub: &'a dyn Fetch,
-    kind: Kind,
+    kind: LocationKind,
 }
 
-enum Kind {
+enum LocationKind {
     /// The model embedded in the binary.
     Sample,
     /// A folder, and one file in it if that was named.
@@ -50,32 +50,32 @@ enum Kind {
 }
 
 /// A file of weights.
-pub enum Part {
+pub enum WeightsPart {
     /// On disk.
     Path(PathBuf),
     /// Embedded in the binary.
-    Inside(&'static [u8]),
+    Embedded(&'static [u8]),
 }
 
-impl Part {
+impl WeightsPart {
     /// Opens the file.
     pub fn open(&self) -> Result<WeightsFile> {
         match self {
             Self::Path(path) => WeightsFile::open(path),
-            Self::Inside(bytes) => WeightsFile::inside(bytes),
+            Self::Embedded(bytes) => WeightsFile::open_embedded(bytes),
         }
     }
 }
 
 /// The weights of a model as files.
-pub struct Files {
+pub struct WeightsFiles {
     /// The files; more than one if the weights are sharded.
-    pub parts: Vec<Part>,
+    pub parts: Vec<WeightsPart>,
     /// Name of the files in error messages.
-    pub shown: String,
+    pub display_name: String,
 }
 
-impl<'a> Place<'a> {
+impl<'a> ModelLocation<'a> {
     /// Finds the location of the model given as MODEL.
     pub fn find(written: &str, hub: &'a dyn Fetch) -> Result<Self> {
         let name = |repository: &str, revision: &Option<String>, file: &Option<String>| {
@@ -85,39 +85,40 @@ impl<'a> Place<'a> {
                 .chain(file)
                 .fold(repository.to_owned(), |name, part| name + &part)
         };
-        Ok(match Source::parse(written)? {
-            Source::Sample => Self {
+        Ok(match ModelSource::parse(written)? {
+            ModelSource::Sample => Self {
                 name: written.to_owned(),
-                no_path: None,
+                possible_path: None,
                 hub,
-                kind: Kind::Sample,
+                kind: LocationKind::Sample,
             },
-            Source::Path(path) => Self {
+            ModelSource::Path(path) => Self {
                 name: written.to_owned(),
-                no_path: None,
+                possible_path: None,
                 hub,
                 kind: if path.is_dir() {
-                    Kind::Local {
-                        folder: run_folder(path),
+                    LocationKind::Local {
+                        folder: resolve_run_folder(path),
                         file: None,
                     }
                 } else {
-                    refuse_state(&path)?;
-                    Kind::Local {
+                    ensure_not_run_state(&path)?;
+                    LocationKind::Local {
                         folder: path.parent().unwrap_or(Path::new("")).to_owned(),
                         file: Some(path),
                     }
                 },
             },
-            Source::Hub {
+            ModelSource::Hub {
                 repository,
                 revision,
                 file,
             } => Self {
                 name: name(&repository, &revision, &file),
-                no_path: (written.contains('/') && revision.is_none()).then(|| written.to_owned()),
+                possible_path: (written.contains('/') && revision.is_none())
+                    .then(|| written.to_owned()),
                 hub,
-                kind: Kind::Hub {
+                kind: LocationKind::Hub {
                     repository,
                     revision,
                     file,
@@ -128,49 +129,49 @@ impl<'a> Place<'a> {
 
     /// Returns true if the model is a repository on the hub, whose weights may have to be downloaded.
     pub fn is_hub(&self) -> bool {
-        matches!(self.kind, Kind::Hub { .. })
+        matches!(self.kind, LocationKind::Hub { .. })
     }
 
     /// Reads the configuration beside the weights; `None` if absent.
-    pub fn configuration(&self) -> Result<Option<Configuration>> {
+    pub fn read_configuration(&self) -> Result<Option<Configuration>> {
         let config = self
-            .beside(MODEL_CONFIG)
-            .map_err(|error| self.after_no_path(error))?;
+            .find_beside(MODEL_CONFIG)
+            .map_err(|error| self.explain_as_path(error))?;
         let Some(config) = config else {
             return Ok(None);
         };
-        detect::read(&config, || self.beside(PREPROCESSOR))
+        detect::read_config(&config, || self.find_beside(PREPROCESSOR))
     }
 
     /// Returns the weights; those on the hub are downloaded.
-    pub fn weights(&self) -> Result<Files> {
+    pub fn resolve_weights(&self) -> Result<WeightsFiles> {
         match &self.kind {
-            Kind::Sample => Ok(Files {
-                shown: self.name.clone(),
-                parts: vec![Part::Inside(SAMPLE)],
+            LocationKind::Sample => Ok(WeightsFiles {
+                display_name: self.name.clone(),
+                parts: vec![WeightsPart::Embedded(SAMPLE)],
             }),
-            Kind::Local {
+            LocationKind::Local {
                 file: Some(file), ..
-            } => Ok(Files {
-                shown: file.display().to_string(),
-                parts: vec![Part::Path(file.clone())],
+            } => Ok(WeightsFiles {
+                display_name: file.display().to_string(),
+                parts: vec![WeightsPart::Path(file.clone())],
             }),
-            Kind::Local { folder, file: None } => {
-                let chosen = in_folder(folder)?;
-                let shown = folder.join(&chosen).display().to_string();
-                self.parts(&chosen, shown)
+            LocationKind::Local { folder, file: None } => {
+                let chosen = find_weights(folder)?;
+                let display_name = folder.join(&chosen).display().to_string();
+                self.resolve_parts(&chosen, display_name)
             }
-            Kind::Hub {
+            LocationKind::Hub {
                 repository,
                 revision,
                 file,
             } => {
-                let shown = self.name.clone();
+                let display_name = self.name.clone();
                 if let Some(file) = file {
                     let path = self.hub.file(repository, revision.as_deref(), file)?;
-                    return Ok(Files {
-                        parts: vec![Part::Path(path)],
-                        shown,
+                    return Ok(WeightsFiles {
+                        parts: vec![WeightsPart::Path(path)],
+                        display_name,
                     });
                 }
                 for name in WEIGHTS {
@@ -178,18 +179,18 @@ impl<'a> Place<'a> {
                         .hub
                         .optional_file(repository, revision.as_deref(), name)?;
                     if path.is_some() {
-                        return self.parts(name, shown);
+                        return self.resolve_parts(name, display_name);
                     }
                 }
                 if self.hub.is_offline() {
                     // The error that says so.
                     self.hub
                         .file(repository, revision.as_deref(), WEIGHTS[0])
-                        .map_err(|error| self.after_no_path(error))?;
+                        .map_err(|error| self.explain_as_path(error))?;
                 }
                 Err(error_with_hint(
                     format!(
-                        "repository `{shown}` has no weights: neither `model.safetensors` nor `pytorch_model.bin`"
+                        "repository `{display_name}` has no weights: neither `model.safetensors` nor `pytorch_model.bin`"
                     ),
                     format!("name one of its files, as in `{repository}/FILE.safetensors`"),
                 ))
@@ -198,8 +199,8 @@ impl<'a> Place<'a> {
     }
 
     /// Puts what may have been meant as a path before the hub's `error`.
-    fn after_no_path(&self, error: anyhow::Error) -> anyhow::Error {
-        let Some(written) = &self.no_path else {
+    fn explain_as_path(&self, error: anyhow::Error) -> anyhow::Error {
+        let Some(written) = &self.possible_path else {
             return error;
         };
         let other = hint_of(&error).map_or(String::new(), |hint| {
@@ -215,14 +216,14 @@ impl<'a> Place<'a> {
     }
 
     /// Returns the file `name` beside the weights, if present.
-    fn beside(&self, name: &str) -> Result<Option<PathBuf>> {
+    fn find_beside(&self, name: &str) -> Result<Option<PathBuf>> {
         match &self.kind {
-            Kind::Sample => Ok(None),
-            Kind::Local { folder, .. } => {
+            LocationKind::Sample => Ok(None),
+            LocationKind::Local { folder, .. } => {
                 let path = folder.join(name);
                 Ok(path.is_file().then_some(path))
             }
-            Kind::Hub {
+            LocationKind::Hub {
                 repository,
                 revision,
                 file,
@@ -239,11 +240,11 @@ impl<'a> Place<'a> {
     }
 
     /// Returns the weights in the file `name`, or the parts that it indexes.
-    fn parts(&self, name: &str, shown: String) -> Result<Files> {
+    fn resolve_parts(&self, name: &str, display_name: String) -> Result<WeightsFiles> {
         let path = |name: &str| match &self.kind {
-            Kind::Sample => bail!("the bundled model has one part"),
-            Kind::Local { folder, .. } => Ok(folder.join(name)),
-            Kind::Hub {
+            LocationKind::Sample => bail!("the bundled model has one part"),
+            LocationKind::Local { folder, .. } => Ok(folder.join(name)),
+            LocationKind::Hub {
                 repository,
                 revision,
                 ..
@@ -251,13 +252,13 @@ impl<'a> Place<'a> {
         };
         let first = path(name)?;
         if !name.ends_with(".index.json") {
-            return Ok(Files {
-                parts: vec![Part::Path(first)],
-                shown,
+            return Ok(WeightsFiles {
+                parts: vec![WeightsPart::Path(first)],
+                display_name,
             });
         }
         let read = || -> Result<BTreeSet<String>> {
-            let index = detect::json(&first)?;
+            let index = detect::read_json(&first)?;
             let map = index["weight_map"]
                 .as_object()
                 .context("`weight_map` is missing")?;
@@ -286,15 +287,15 @@ impl<'a> Place<'a> {
             let path = path(&part)?;
             if !path.is_file() {
                 return Err(error_with_hint(
-                    format!("cannot load weights `{shown}`: its part `{part}` is missing"),
+                    format!("cannot load weights `{display_name}`: its part `{part}` is missing"),
                     format!("put it beside `{name}`"),
                 ));
             }
-            paths.push(Part::Path(path));
+            paths.push(WeightsPart::Path(path));
         }
-        Ok(Files {
+        Ok(WeightsFiles {
             parts: paths,
-            shown,
+            display_name,
         })
     }
 }

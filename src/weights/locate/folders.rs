@@ -48,7 +48,7 @@ fn holds_model(folder: &Path) -> bool {
 ///
 /// # Errors
 /// If a file of that name is in the folder of a run.
-pub fn refuse_state(file: &Path) -> Result<()> {
+pub fn ensure_not_run_state(file: &Path) -> Result<()> {
     let run = file.parent().unwrap_or(Path::new(""));
     let is_runs = run.join(RECIPE).is_file() || run.join(LAST).is_dir();
     if file.file_name() != Some(STATE.as_ref()) || !is_runs {
@@ -69,7 +69,7 @@ pub fn refuse_state(file: &Path) -> Result<()> {
 
 /// Returns the folder of the weights: for a training run, that of its best model, or of its last if nothing was
 /// evaluated yet.
-pub fn run_folder(folder: PathBuf) -> PathBuf {
+pub fn resolve_run_folder(folder: PathBuf) -> PathBuf {
     if holds_model(&folder) {
         return folder;
     }
@@ -81,7 +81,7 @@ pub fn run_folder(folder: PathBuf) -> PathBuf {
 }
 
 /// Returns the name of the weights in `folder`: one of the usual names, or the only file of weights.
-pub fn in_folder(folder: &Path) -> Result<String> {
+pub fn find_weights(folder: &Path) -> Result<String> {
     if let Some(name) = WEIGHTS.iter().find(|name| folder.join(name).is_file()) {
         return Ok((*name).to_owned());
     }

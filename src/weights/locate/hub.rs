@@ -1,7 +1,7 @@
 //! The hub as a source of model files, opened when the first of them is requested.
 
 use super::fetch::Fetch;
-use crate::hub::{Hub, Progress, Settings};
+use crate::hub::{Hub, HubSettings, Progress};
 use anyhow::Result;
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -35,7 +35,7 @@ impl<'a> Remote<'a> {
         if let Some(hub) = self.hub.get() {
             return Ok(hub);
         }
-        let mut settings = Settings::from_env()?;
+        let mut settings = HubSettings::from_env()?;
         settings.offline |= self.offline;
         Ok(self.hub.get_or_init(|| Hub::new(settings)))
     }

@@ -4,10 +4,14 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 /// Maximum number of suggestions.
-const MOST: usize = 3;
+const MAX_SUGGESTIONS: usize = 3;
 
 /// Returns up to three folders in `folder` for which `is_meant` holds, those with names most similar to `name` first.
-pub fn near(folder: &Path, name: &OsStr, is_meant: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+pub fn suggest_folders(
+    folder: &Path,
+    name: &OsStr,
+    is_meant: impl Fn(&Path) -> bool,
+) -> Vec<PathBuf> {
     let name = name.to_string_lossy();
     let entries = std::fs::read_dir(match folder.as_os_str() {
         empty if empty.is_empty() => Path::new("."),
@@ -23,12 +27,12 @@ pub fn near(folder: &Path, name: &OsStr, is_meant: impl Fn(&Path) -> bool) -> Ve
         })
         .collect();
     found.sort();
-    found.truncate(MOST);
+    found.truncate(MAX_SUGGESTIONS);
     found.into_iter().map(|(_, path)| path).collect()
 }
 
 /// Formats the paths for a sentence: `a`, `b` and `c`.
-pub fn quoted(paths: &[PathBuf]) -> String {
+pub fn quote_paths(paths: &[PathBuf]) -> String {
     let mut quoted: Vec<String> = paths
         .iter()
         .map(|path| format!("`{}`", path.display()))
@@ -42,9 +46,9 @@ pub fn quoted(paths: &[PathBuf]) -> String {
 }
 
 /// Formats the paths for a hint: `there is a`, `there are a and b`.
-pub fn there(paths: &[PathBuf]) -> String {
+pub fn describe_existing(paths: &[PathBuf]) -> String {
     let verb = if paths.len() == 1 { "is" } else { "are" };
-    format!("there {verb} {}", quoted(paths))
+    format!("there {verb} {}", quote_paths(paths))
 }
 
 #[cfg(test)]
@@ -58,16 +62,19 @@ mod tests {
             std::fs::create_dir(root.path().join(name)).unwrap();
         }
         std::fs::write(root.path().join("sample-3"), "").unwrap();
-        let found = near(root.path(), "sample-3".as_ref(), |path| {
+        let found = suggest_folders(root.path(), "sample-3".as_ref(), |path| {
             !path.ends_with("sample-2")
         });
         let names: Vec<_> = found.iter().filter_map(|path| path.file_name()).collect();
         assert_eq!(names, ["sample-1", "simple-11", "other"]);
         assert_eq!(
-            quoted(&["a".into(), "b".into(), "c".into()]),
+            quote_paths(&["a".into(), "b".into(), "c".into()]),
             "`a`, `b` and `c`"
         );
-        assert_eq!(there(&["a".into()]), "there is `a`");
-        assert_eq!(there(&["a".into(), "b".into()]), "there are `a` and `b`");
+        assert_eq!(describe_existing(&["a".into()]), "there is `a`");
+        assert_eq!(
+            describe_existing(&["a".into(), "b".into()]),
+            "there are `a` and `b`"
+        );
     }
 }

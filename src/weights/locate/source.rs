@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 
 use super::folders::{WEIGHTS_EXTENSIONS, has_weights_extension, holds_model_or_run};
-use super::similar::{near, there};
+use super::similar::{describe_existing, suggest_folders};
 use crate::{
     error::error_with_hint,
     model::{ModelConfig, config::NAMES},
-    weights::config::timm::architecture,
+    weights::config::timm::timm_architecture,
 };
 
 /// timm's default weights for each name.
@@ -33,14 +33,14 @@ const DEFAULT_TAGS: [(&str, &str); 14] = [
 /// Returns the short names of the hub's models, each with its repository and its network.
 pub fn named_models() -> impl Iterator<Item = (&'static str, String, ModelConfig)> {
     DEFAULT_TAGS.into_iter().filter_map(|(name, tag)| {
-        let config = architecture(name)?;
+        let config = timm_architecture(name)?;
         Some((name, format!("timm/{name}.{tag}"), config))
     })
 }
 
 /// The source of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum ModelSource {
     /// The model embedded in the binary.
     Sample,
     /// A file or a folder.
@@ -56,7 +56,7 @@ pub enum Source {
     },
 }
 
-impl Source {
+impl ModelSource {
     /// Parses `written`; an existing path takes precedence over a name on the hub.
     ///
     /// # Errors
@@ -68,13 +68,13 @@ impl Source {
             Ok(Self::Sample | Self::Path(_)) => false,
             Err(_) => true,
         };
-        match mistyped(written).filter(|_| may_be_a_path) {
+        match suggest_path(written).filter(|_| may_be_a_path) {
             Some(error) => Err(error),
             None => source,
         }
     }
 
-    /// Implements [`Source::parse`], with `exists` for the file system.
+    /// Implements [`ModelSource::parse`], with `exists` for the file system.
     fn parse_with(written: &str, exists: impl Fn(&Path) -> bool) -> Result<Self> {
         let path = Path::new(written);
         if written == "sample" {
@@ -99,11 +99,11 @@ impl Source {
             || written.starts_with(['.', '~'])
             || (is_file && components < 3 && !written.contains('@'));
         if cannot_be_a_name {
-            return Err(missing(written));
+            return Err(missing_path_error(written));
         }
         match written.split_once('/') {
-            None => short(written),
-            Some((organisation, rest)) => hub(written, organisation, rest),
+            None => parse_short_name(written),
+            Some((organization, rest)) => parse_hub_name(written, organization, rest),
         }
     }
 }
@@ -123,7 +123,7 @@ fn has_file_extension(file: &str) -> bool {
     })
 }
 
-fn missing(written: &str) -> anyhow::Error {
+fn missing_path_error(written: &str) -> anyhow::Error {
     error_with_hint(
         format!("cannot load weights `{written}`: no such file or folder"),
         "pass an existing file or folder, a name such as `resnet50`, or a hub repository as `org/name`",
@@ -132,14 +132,14 @@ fn missing(written: &str) -> anyhow::Error {
 
 /// Returns the error for a path that does not exist below a folder that holds models: it lists them, and how to name a
 /// repository on the hub with the name of the folder.
-fn mistyped(written: &str) -> Option<anyhow::Error> {
+fn suggest_path(written: &str) -> Option<anyhow::Error> {
     let path = Path::new(written);
     let around = path.ancestors().skip(1).find(|folder| folder.is_dir())?;
     let missing = path.strip_prefix(around).ok()?.iter().next()?;
     if around == Path::new("/") {
         return None;
     }
-    let models = near(around, missing, holds_model_or_run);
+    let models = suggest_folders(around, missing, holds_model_or_run);
     if models.is_empty() {
         return None;
     }
@@ -152,11 +152,14 @@ fn mistyped(written: &str) -> Option<anyhow::Error> {
         [_, _] if !path.is_absolute() => format!("; `{written}@main` is the hub repository"),
         _ => String::new(),
     };
-    Some(error_with_hint(message, format!("{}{hub}", there(&models))))
+    Some(error_with_hint(
+        message,
+        format!("{}{hub}", describe_existing(&models)),
+    ))
 }
 
 /// Parses `resnet50`, `resnet50.tag` and either with `@revision`.
-fn short(written: &str) -> Result<Source> {
+fn parse_short_name(written: &str) -> Result<ModelSource> {
     let (name, revision) = match written.split_once('@') {
         Some((name, revision)) => (name, Some(revision)),
         None => (written, None),
@@ -167,13 +170,13 @@ fn short(written: &str) -> Result<Source> {
     };
     let default = DEFAULT_TAGS.iter().find(|(name, _)| *name == base);
     let Some((_, default)) = default else {
-        return Err(unknown(base));
+        return Err(suggest_model(base));
     };
     let repository = format!("timm/{base}.{}", tag.unwrap_or(default));
-    checked(written, repository, revision.map(str::to_owned), None)
+    build_hub_source(written, repository, revision.map(str::to_owned), None)
 }
 
-fn unknown(name: &str) -> anyhow::Error {
+fn suggest_model(name: &str) -> anyhow::Error {
     let message = format!("there is no model `{name}`");
     if NAMES.contains(&name) {
         return error_with_hint(
@@ -194,8 +197,8 @@ fn unknown(name: &str) -> anyhow::Error {
     error_with_hint(message, hint)
 }
 
-/// Parses `name`, `name@revision`, `name/file` and `name@revision/file` in `organisation`.
-fn hub(written: &str, organisation: &str, rest: &str) -> Result<Source> {
+/// Parses `name`, `name@revision`, `name/file` and `name@revision/file` in `organization`.
+fn parse_hub_name(written: &str, organization: &str, rest: &str) -> Result<ModelSource> {
     let (name, revision, file) = match rest.split_once('@') {
         None => match rest.split_once('/') {
             None => (rest, None, None),
@@ -211,23 +214,23 @@ fn hub(written: &str, organisation: &str, rest: &str) -> Result<Source> {
         }
     };
     if file.is_some_and(|file| !has_weights_extension(file)) {
-        return Err(missing(written));
+        return Err(missing_path_error(written));
     }
-    checked(
+    build_hub_source(
         written,
-        format!("{organisation}/{name}"),
+        format!("{organization}/{name}"),
         revision.map(str::to_owned),
         file.map(str::to_owned),
     )
 }
 
 /// Returns the source if its parts consist of characters that the hub allows and do not leave the repository.
-fn checked(
+fn build_hub_source(
     written: &str,
     repository: String,
     revision: Option<String>,
     file: Option<String>,
-) -> Result<Source> {
+) -> Result<ModelSource> {
     let parts = repository.split('/');
     let plain = parts
         .chain(revision.iter().flat_map(|revision| revision.split('/')))
@@ -240,9 +243,9 @@ fn checked(
                     .all(|byte| byte.is_ascii_alphanumeric() || b"._-+".contains(&byte))
         });
     if !plain {
-        return Err(missing(written));
+        return Err(missing_path_error(written));
     }
-    Ok(Source::Hub {
+    Ok(ModelSource::Hub {
         repository,
         revision,
         file,
@@ -254,12 +257,12 @@ mod tests {
     use super::*;
     use crate::error::hint_of;
 
-    fn parse(written: &str) -> Result<Source> {
-        Source::parse_with(written, |path| path == Path::new("runs/one"))
+    fn parse(written: &str) -> Result<ModelSource> {
+        ModelSource::parse_with(written, |path| path == Path::new("runs/one"))
     }
 
-    fn repository(repository: &str, revision: Option<&str>, file: Option<&str>) -> Source {
-        Source::Hub {
+    fn repository(repository: &str, revision: Option<&str>, file: Option<&str>) -> ModelSource {
+        ModelSource::Hub {
             repository: repository.to_owned(),
             revision: revision.map(str::to_owned),
             file: file.map(str::to_owned),
@@ -274,8 +277,8 @@ mod tests {
     #[test]
     fn every_form_of_the_table_is_understood() {
         for (written, source) in [
-            ("sample", Source::Sample),
-            ("runs/one", Source::Path("runs/one".into())),
+            ("sample", ModelSource::Sample),
+            ("runs/one", ModelSource::Path("runs/one".into())),
             ("resnet18", repository("timm/resnet18.a1_in1k", None, None)),
             ("resnet26", repository("timm/resnet26.bt_in1k", None, None)),
             (
@@ -321,12 +324,12 @@ mod tests {
     fn a_path_that_exists_wins_over_a_name() {
         let everything = |_: &Path| true;
         assert_eq!(
-            Source::parse_with("resnet50", everything).unwrap(),
-            Source::Path("resnet50".into())
+            ModelSource::parse_with("resnet50", everything).unwrap(),
+            ModelSource::Path("resnet50".into())
         );
         assert_eq!(
-            Source::parse_with("sample", everything).unwrap(),
-            Source::Sample
+            ModelSource::parse_with("sample", everything).unwrap(),
+            ModelSource::Sample
         );
     }
 

@@ -2,22 +2,22 @@
 
 use anyhow::Result;
 
-use super::rename::Tensors;
+use super::rename::NamedTensors;
 use crate::{
     error::error_with_hint,
     model::{self, ModelConfig},
 };
 
 /// Number of names listed before the rest is only counted.
-const TOLD: usize = 5;
+const MAX_LISTED: usize = 5;
 /// Maximum number of blocks in a configuration; the paper's deepest network, of 1,202 layers, has 600.
-const MOST_BLOCKS: usize = 10_000;
+const MAX_BLOCKS: usize = 10_000;
 
 /// Checks that `tensors` are exactly those of `config`. Returns an error if one is missing, has another shape, or is
 /// not part of the model.
 ///
 /// The counter `num_batches_tracked`, one element, is optional beside each `running_mean`.
-pub fn complete(config: &ModelConfig, tensors: &Tensors) -> Result<()> {
+pub fn ensure_complete(config: &ModelConfig, tensors: &NamedTensors) -> Result<()> {
     let expected = expected_tensors(config)?;
     let mut missing = Vec::new();
     let mut misshapen = Vec::new();
@@ -49,92 +49,94 @@ pub fn complete(config: &ModelConfig, tensors: &Tensors) -> Result<()> {
         .filter(|(names, _)| !names.is_empty())
         .map(|(names, what)| match names.len() {
             1 => format!("tensor {} is {what}", names[0]),
-            _ => format!("tensors {} are {what}", list(names)),
+            _ => format!("tensors {} are {what}", join_names(names)),
         })
-        .chain((!misshapen.is_empty()).then(|| format!("tensor {}", list(&misshapen))))
+        .chain((!misshapen.is_empty()).then(|| format!("tensor {}", join_names(&misshapen))))
         .collect();
     if found.is_empty() {
         return Ok(());
     }
-    let net = config.name().unwrap_or("model of this configuration");
+    let name = config.name().unwrap_or("model of this configuration");
     Err(error_with_hint(
         found.join("; "),
-        format!("a complete {net} is needed: save the model's whole state dict and nothing else"),
+        format!("a complete {name} is needed: save the model's whole state dict and nothing else"),
     ))
 }
 
 /// Returns the first names, and the number of the others.
-fn list(names: &[String]) -> String {
+fn join_names(names: &[String]) -> String {
     match names {
         [one] => one.clone(),
-        [rest @ .., last] if names.len() <= TOLD => format!("{} and {last}", rest.join(", ")),
+        [rest @ .., last] if names.len() <= MAX_LISTED => format!("{} and {last}", rest.join(", ")),
         _ => format!(
             "{} and {} more",
-            names[..TOLD].join(", "),
-            names.len() - TOLD
+            names[..MAX_LISTED].join(", "),
+            names.len() - MAX_LISTED
         ),
     }
 }
 
-/// Checks that a configuration, read from `source`, agrees with `shown`, which was inferred from the tensors; the error
+/// Checks that a configuration, read from `source`, agrees with `inferred`, which was inferred from the tensors; the error
 /// names both values.
-pub fn agree(config: &ModelConfig, shown: &ModelConfig, source: &str) -> Result<()> {
+pub fn ensure_agreement(config: &ModelConfig, inferred: &ModelConfig, source: &str) -> Result<()> {
     let differences = [
         (
             "block",
             format!("{:?}", config.block),
-            format!("{:?}", shown.block),
+            format!("{:?}", inferred.block),
         ),
         (
             "blocks per stage",
             format!("{:?}", config.blocks),
-            format!("{:?}", shown.blocks),
+            format!("{:?}", inferred.blocks),
         ),
         (
             "planes per stage",
             format!("{:?}", config.planes),
-            format!("{:?}", shown.planes),
+            format!("{:?}", inferred.planes),
         ),
         (
             "stem",
             format!("{:?}", config.stem),
-            format!("{:?}", shown.stem),
+            format!("{:?}", inferred.stem),
         ),
         (
             "stem channels",
             config.stem_channels.to_string(),
-            shown.stem_channels.to_string(),
+            inferred.stem_channels.to_string(),
         ),
         (
             "input channels",
             config.in_channels.to_string(),
-            shown.in_channels.to_string(),
+            inferred.in_channels.to_string(),
         ),
         (
             "groups",
             config.groups.to_string(),
-            shown.groups.to_string(),
+            inferred.groups.to_string(),
         ),
         (
             "width per group",
             config.width_per_group.to_string(),
-            shown.width_per_group.to_string(),
+            inferred.width_per_group.to_string(),
         ),
         (
             "classes",
             config.classes.to_string(),
-            shown.classes.to_string(),
+            inferred.classes.to_string(),
         ),
     ];
-    let Some((what, said, seen)) = differences.into_iter().find(|(_, said, seen)| said != seen)
+    let Some((what, configured, inferred)) = differences
+        .into_iter()
+        .find(|(_, configured, inferred)| configured != inferred)
     else {
         return Ok(());
     };
     Err(error_with_hint(
         format!(
             "{source} and the tensors disagree on {what}: {} versus {}",
-            said.to_lowercase(),
-            seen.to_lowercase()
+            configured.to_lowercase(),
+            inferred.to_lowercase()
         ),
         "pass the weights with their own configuration, or with none",
     ))
@@ -143,9 +145,9 @@ pub fn agree(config: &ModelConfig, shown: &ModelConfig, source: &str) -> Result<
 /// Returns name and shape of every tensor of the model, including the running statistics of batch norm.
 fn expected_tensors(config: &ModelConfig) -> Result<Vec<(String, Vec<usize>)>> {
     let blocks: usize = config.blocks.iter().sum();
-    if blocks > MOST_BLOCKS {
+    if blocks > MAX_BLOCKS {
         return Err(error_with_hint(
-            format!("a model of {blocks} blocks exceeds the limit of {MOST_BLOCKS}"),
+            format!("a model of {blocks} blocks exceeds the limit of {MAX_BLOCKS}"),
             "correct the number of blocks in the configuration",
         ));
     }

@@ -10,47 +10,47 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
-use super::rename::Tensors;
+use super::rename::NamedTensors;
 use crate::{
     error::{error_with_hint, without_backtrace},
     model::{BlockKind, ModelConfig, ShortcutKind, StemKind, StridePlacement},
     weights::{
-        config::checks::{buildable, typed},
+        config::checks::{deserialize, ensure_buildable},
         hints::DAMAGED,
     },
 };
 
-const WHOLE: &str = "a complete model is needed: save the model's whole state dict";
+const INCOMPLETE: &str = "a complete model is needed: save the model's whole state dict";
 
 /// Returns the architecture of the model with the weights `tensors`, with the keys of it that are `known` from
 /// elsewhere.
-pub fn complete(tensors: &Tensors, known: &Map<String, Value>) -> Result<ModelConfig> {
+pub fn infer_with_known(tensors: &NamedTensors, known: &Map<String, Value>) -> Result<ModelConfig> {
     if known.is_empty() {
         return infer(tensors);
     }
-    let shown = shown(tensors)?;
+    let inferred = infer_assuming_projections(tensors)?;
     if !known.contains_key("shortcut") {
-        tell_shortcuts(&shown, tensors)?;
+        ensure_known_shortcuts(&inferred, tensors)?;
     }
-    let mut keys = json!(shown);
+    let mut keys = json!(inferred);
     for (key, value) in known {
         keys[key] = value.clone();
     }
-    let config: ModelConfig = typed(&keys).context("key `resnet`")?;
-    buildable(&config).context("key `resnet`")?;
+    let config: ModelConfig = deserialize(&keys).context("key `resnet`")?;
+    ensure_buildable(&config).context("key `resnet`")?;
     Ok(config)
 }
 
 /// Returns the architecture of the model with the weights `tensors`.
-pub fn infer(tensors: &Tensors) -> Result<ModelConfig> {
-    let config = shown(tensors)?;
-    tell_shortcuts(&config, tensors)?;
+pub fn infer(tensors: &NamedTensors) -> Result<ModelConfig> {
+    let config = infer_assuming_projections(tensors)?;
+    ensure_known_shortcuts(&config, tensors)?;
     Ok(config)
 }
 
 /// Returns the architecture shown by the tensors, assuming projection shortcuts.
-fn shown(tensors: &Tensors) -> Result<ModelConfig> {
-    let [stem_channels, in_channels, kernel, _] = shape::<4>(tensors, "conv1.weight")?;
+fn infer_assuming_projections(tensors: &NamedTensors) -> Result<ModelConfig> {
+    let [stem_channels, in_channels, kernel, _] = shape_of::<4>(tensors, "conv1.weight")?;
     let stem = match kernel {
         7 => StemKind::Imagenet,
         3 => StemKind::Cifar,
@@ -64,8 +64,8 @@ fn shown(tensors: &Tensors) -> Result<ModelConfig> {
             ));
         }
     };
-    let [classes, _] = shape::<2>(tensors, "fc.weight")?;
-    let blocks = blocks(tensors)?;
+    let [classes, _] = shape_of::<2>(tensors, "fc.weight")?;
+    let blocks = count_blocks(tensors)?;
     let bottleneck = tensors.contains_key("layer1.0.conv3.weight");
     let mut config = ModelConfig {
         block: if bottleneck {
@@ -89,9 +89,9 @@ fn shown(tensors: &Tensors) -> Result<ModelConfig> {
     let mut widths = Vec::new();
     for stage in 1..=config.blocks.len() {
         let name = |convolution| format!("layer{stage}.0.{convolution}.weight");
-        let [width, group_width, ..] = shape::<4>(tensors, &name("conv2"))?;
+        let [width, group_width, ..] = shape_of::<4>(tensors, &name("conv2"))?;
         if bottleneck {
-            let [channels, ..] = shape::<4>(tensors, &name("conv3"))?;
+            let [channels, ..] = shape_of::<4>(tensors, &name("conv3"))?;
             if channels % 4 != 0 {
                 return Err(error_with_hint(
                     format!(
@@ -108,7 +108,7 @@ fn shown(tensors: &Tensors) -> Result<ModelConfig> {
         }
     }
     if bottleneck {
-        (config.groups, config.width_per_group) = groups(&config.planes, &widths)?;
+        (config.groups, config.width_per_group) = infer_groups(&config.planes, &widths)?;
     }
     config
         .validate()
@@ -117,7 +117,7 @@ fn shown(tensors: &Tensors) -> Result<ModelConfig> {
 }
 
 /// Returns an error if the tensors do not determine the shortcuts of a model of `config`.
-fn tell_shortcuts(config: &ModelConfig, tensors: &Tensors) -> Result<()> {
+fn ensure_known_shortcuts(config: &ModelConfig, tensors: &NamedTensors) -> Result<()> {
     let needed = config.blocks.len() > 1 || config.stem_channels != config.stage_channels(0);
     if needed && !tensors.keys().any(|name| name.contains(".downsample.")) {
         return Err(error_with_hint(
@@ -129,7 +129,7 @@ fn tell_shortcuts(config: &ModelConfig, tensors: &Tensors) -> Result<()> {
 }
 
 /// Returns the number of blocks per stage: how many different `layerS.B` there are.
-fn blocks(tensors: &Tensors) -> Result<Vec<usize>> {
+fn count_blocks(tensors: &NamedTensors) -> Result<Vec<usize>> {
     let mut stages: Vec<BTreeSet<usize>> = Vec::new();
     let places: BTreeSet<(usize, usize)> = tensors
         .keys()
@@ -144,24 +144,24 @@ fn blocks(tensors: &Tensors) -> Result<Vec<usize>> {
             stages.push(BTreeSet::new());
         }
         if stage != stages.len() {
-            return Err(missing_stage(stages.len() + 1));
+            return Err(missing_stage_error(stages.len() + 1));
         }
         stages[stage - 1].insert(block);
     }
     if stages.is_empty() {
-        return Err(missing_stage(1));
+        return Err(missing_stage_error(1));
     }
     Ok(stages.iter().map(BTreeSet::len).collect())
 }
 
-fn missing_stage(stage: usize) -> anyhow::Error {
-    error_with_hint(format!("tensors of `layer{stage}` are missing"), WHOLE)
+fn missing_stage_error(stage: usize) -> anyhow::Error {
+    error_with_hint(format!("tensors of `layer{stage}` are missing"), INCOMPLETE)
 }
 
 /// Returns groups and width per group of bottlenecks of `planes`, whose 3x3 convolutions have `widths`: output
 /// channels, and channels per group. If several widths per group give the same model, 64 is preferred, else the
 /// smallest.
-fn groups(planes: &[usize], widths: &[[usize; 2]]) -> Result<(usize, usize)> {
+fn infer_groups(planes: &[usize], widths: &[[usize; 2]]) -> Result<(usize, usize)> {
     let fit = || {
         let [width, group_width] = *widths.first()?;
         let groups = width.checked_div(group_width)?;
@@ -194,10 +194,10 @@ fn groups(planes: &[usize], widths: &[[usize; 2]]) -> Result<(usize, usize)> {
 }
 
 /// Returns the shape of the tensor `name`, which must have `N` axes.
-fn shape<const N: usize>(tensors: &Tensors, name: &str) -> Result<[usize; N]> {
+fn shape_of<const N: usize>(tensors: &NamedTensors, name: &str) -> Result<[usize; N]> {
     let named = tensors
         .get(name)
-        .ok_or_else(|| error_with_hint(format!("tensor `{name}` is missing"), WHOLE))?;
+        .ok_or_else(|| error_with_hint(format!("tensor `{name}` is missing"), INCOMPLETE))?;
     let shape = &named.info.shape;
     shape.as_slice().try_into().map_err(|_| {
         error_with_hint(
@@ -205,7 +205,7 @@ fn shape<const N: usize>(tensors: &Tensors, name: &str) -> Result<[usize; N]> {
                 "tensor `{}` has shape {shape:?}: it must have {N} axes",
                 named.raw
             ),
-            WHOLE,
+            INCOMPLETE,
         )
     })
 }

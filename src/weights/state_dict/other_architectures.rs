@@ -5,9 +5,9 @@
 
 use anyhow::Result;
 
-use super::rename::Tensors;
+use super::rename::NamedTensors;
 use crate::error::error_with_hint;
-use crate::weights::format::tensor_info::Element;
+use crate::weights::format::tensor_info::ElementType;
 
 /// Other networks, each with the prefix of a tensor name that identifies it.
 const NETWORKS: [(&str, &str); 17] = [
@@ -34,7 +34,7 @@ const NETWORKS: [(&str, &str); 17] = [
 ];
 
 /// Returns an error if the tensors belong to a network outside the supported family.
-pub fn refuse(tensors: &Tensors) -> Result<()> {
+pub fn ensure_supported(tensors: &NamedTensors) -> Result<()> {
     let has_blocks = tensors.contains_key("layer1.0.conv1.weight");
     if let (true, Some(named)) = (has_blocks, tensors.get("conv1.0.weight")) {
         return Err(error_with_hint(
@@ -46,7 +46,7 @@ pub fn refuse(tensors: &Tensors) -> Result<()> {
         ));
     }
     if !tensors.contains_key("conv1.weight") {
-        return Err(another_network(tensors));
+        return Err(other_network_error(tensors));
     }
     for (name, named) in tensors {
         let raw = &named.raw;
@@ -81,8 +81,8 @@ pub fn refuse(tensors: &Tensors) -> Result<()> {
             ));
         }
     }
-    let normalised = tensors.keys().any(|name| name.ends_with(".running_mean"));
-    if !normalised && tensors.contains_key("bn1.weight") {
+    let has_batch_norm = tensors.keys().any(|name| name.ends_with(".running_mean"));
+    if !has_batch_norm && tensors.contains_key("bn1.weight") {
         return Err(error_with_hint(
             "it has no running statistics (`bn1.running_mean`): it uses GroupNorm or another norm, and only batch norm is supported",
             "pass a model with batch norm, such as `resnet50` instead of `resnet50_gn`",
@@ -114,7 +114,7 @@ pub fn refuse(tensors: &Tensors) -> Result<()> {
     Ok(())
 }
 
-fn another_network(tensors: &Tensors) -> anyhow::Error {
+fn other_network_error(tensors: &NamedTensors) -> anyhow::Error {
     let Some(first) = tensors.values().next() else {
         return error_with_hint(
             "it holds no tensors",
@@ -141,19 +141,19 @@ fn another_network(tensors: &Tensors) -> anyhow::Error {
 }
 
 /// Returns an error if a tensor does not hold floating-point values; counters are allowed to.
-pub fn refuse_types(tensors: &Tensors) -> Result<()> {
+pub fn ensure_float_types(tensors: &NamedTensors) -> Result<()> {
     for (name, named) in tensors {
-        if let (Element::Other(other), false) =
+        if let (ElementType::Other(other), false) =
             (&named.info.element, name.ends_with("num_batches_tracked"))
         {
             let message = format!(
                 "tensor `{}` has elements of type `{other}`: weights must be f16, bf16, f32 or f64",
                 named.raw
             );
-            let quantised = other.starts_with('q') || matches!(other.as_str(), "i8" | "u8");
+            let is_quantized = other.starts_with('q') || matches!(other.as_str(), "i8" | "u8");
             return Err(error_with_hint(
                 message,
-                if quantised {
+                if is_quantized {
                     "pass the weights from before quantization"
                 } else {
                     "save the weights in one of these types: `model.float().state_dict()`"

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use crate::error::error_with_hint;
-use crate::weights::format::tensor_info::Info;
+use crate::weights::format::tensor_info::TensorInfo;
 
 /// Prefixes without information about the model.
 const PREFIXES: [&str; 8] = [
@@ -26,22 +26,24 @@ const PREFIXES: [&str; 8] = [
 
 /// A tensor and its name in the file.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Named {
+pub struct NamedTensor {
     /// Name in the file.
     pub raw: String,
     /// Shape and type.
-    pub info: Info,
+    pub info: TensorInfo,
 }
 
 /// Tensors by torchvision's names.
-pub type Tensors = BTreeMap<String, Named>;
+pub type NamedTensors = BTreeMap<String, NamedTensor>;
 
 /// Returns the tensors of a file by torchvision's names, unknown ones under their own, and notes on what was skipped.
-pub fn canonical(infos: &BTreeMap<String, Info>) -> Result<(Tensors, Vec<String>)> {
-    let mut tensors = Tensors::new();
+pub fn to_torchvision_names(
+    infos: &BTreeMap<String, TensorInfo>,
+) -> Result<(NamedTensors, Vec<String>)> {
+    let mut tensors = NamedTensors::new();
     let mut notes = Vec::new();
     let openmmlab = infos.keys().any(|name| name.starts_with("backbone."));
-    let head = only_linear(infos);
+    let head = single_linear_layer(infos);
     for (raw, info) in infos {
         if raw.starts_with("criterion.") && infos.len() > 1 {
             notes.push(format!("`{raw}`, part of a loss, is ignored"));
@@ -58,7 +60,7 @@ pub fn canonical(infos: &BTreeMap<String, Info>) -> Result<(Tensors, Vec<String>
         if let Some(rest) = head.as_ref().and_then(|head| name.strip_prefix(head)) {
             name = format!("fc.{rest}");
         }
-        let named = Named {
+        let named = NamedTensor {
             raw: raw.clone(),
             info: info.clone(),
         };
@@ -78,7 +80,7 @@ pub fn canonical(infos: &BTreeMap<String, Info>) -> Result<(Tensors, Vec<String>
 }
 
 /// Returns `fc.1.` if that is the only linear layer of a multi-part classifier, such as `Sequential(Dropout, Linear)`.
-fn only_linear(infos: &BTreeMap<String, Info>) -> Option<String> {
+fn single_linear_layer(infos: &BTreeMap<String, TensorInfo>) -> Option<String> {
     let mut linear = infos.iter().filter_map(|(raw, info)| {
         let name = translate(raw);
         let number = name.strip_prefix("fc.")?.strip_suffix(".weight")?;
@@ -155,7 +157,7 @@ fn from_kuangliu(name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::weights::format::tensor_info::Element;
+    use crate::weights::format::tensor_info::ElementType;
 
     #[test]
     fn every_naming_becomes_torchvisions() {
@@ -208,13 +210,13 @@ mod tests {
 
     fn names_of(shapes: &[(&str, &[usize])]) -> (Vec<String>, Vec<String>) {
         let infos = shapes.iter().map(|&(name, shape)| {
-            let info = Info {
+            let info = TensorInfo {
                 shape: shape.to_vec(),
-                element: Element::Float(candle_core::DType::F32),
+                element: ElementType::Float(candle_core::DType::F32),
             };
             (name.to_owned(), info)
         });
-        let (tensors, notes) = canonical(&infos.collect()).unwrap();
+        let (tensors, notes) = to_torchvision_names(&infos.collect()).unwrap();
         (tensors.into_keys().collect(), notes)
     }
 
@@ -261,14 +263,14 @@ mod tests {
 
     #[test]
     fn two_tensors_of_one_name_are_refused() {
-        let info = Info {
+        let info = TensorInfo {
             shape: vec![1],
-            element: Element::Float(candle_core::DType::F32),
+            element: ElementType::Float(candle_core::DType::F32),
         };
         let infos =
             ["conv1.weight", "module.conv1.weight"].map(|name| (name.to_owned(), info.clone()));
         assert_eq!(
-            canonical(&infos.into()).unwrap_err().to_string(),
+            to_torchvision_names(&infos.into()).unwrap_err().to_string(),
             "tensors `conv1.weight` and `module.conv1.weight` would both be `conv1.weight`"
         );
     }

@@ -4,8 +4,8 @@ use super::{numbers, report, run, save, save_images};
 use candle_core::Device;
 use resnet::eval::interval::wilson;
 use resnet::eval::mcnemar::{exact, holm};
-use resnet::weights::provenance::{Chosen, canonical};
-use resnet::weights::{RunNote, write_safetensors};
+use resnet::weights::provenance::{Selection, canonical};
+use resnet::weights::{TrainingProvenance, write_safetensors};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -376,10 +376,10 @@ fn wrong_usage_says_the_way_out() {
 
 /// Creates a run folder with a best model and, if given, its epochs.
 pub fn saved_run(folder: &Path, data: &Path, metrics: Option<&str>) {
-    let note = RunNote {
+    let note = TrainingProvenance {
         data: canonical(data.to_str().unwrap()),
-        carved: None,
-        chosen: Some(Chosen {
+        held_out: None,
+        selection: Some(Selection {
             split: "test".into(),
             images: 15,
             epoch: 2,

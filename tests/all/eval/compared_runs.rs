@@ -2,7 +2,7 @@
 
 use super::compared::{prepared, saved_run};
 use super::{report, run, save, save_images};
-use resnet::weights::RunNote;
+use resnet::weights::TrainingProvenance;
 use resnet::weights::provenance::canonical;
 use serde_json::Value;
 use std::fs;
@@ -158,10 +158,10 @@ fn the_part_that_validated_is_carved_again_where_all_runs_put_the_same_aside() {
     save(
         &folder.join("whole"),
         &["a", "b"],
-        Some(RunNote {
+        Some(TrainingProvenance {
             data: canonical(folder.join("data").to_str().unwrap()),
-            carved: None,
-            chosen: None,
+            held_out: None,
+            selection: None,
             from: None,
         }),
     );

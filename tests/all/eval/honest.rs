@@ -3,8 +3,8 @@
 
 use super::{report, run, save, save_images};
 use crate::support::command::Resnet;
-use resnet::weights::RunNote;
-use resnet::weights::provenance::{Chosen, canonical};
+use resnet::weights::TrainingProvenance;
+use resnet::weights::provenance::{Selection, canonical};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,10 +14,10 @@ const NOTE: &str = "note: optimistic: the same images selected the best epoch (e
 
 /// Creates a model whose epoch was selected on `split` of the data in `folder`; returns the output of `eval` on `data`.
 fn evaluated(folder: &Path, split: &str, data: &str) -> (String, Value) {
-    let run = RunNote {
+    let run = TrainingProvenance {
         data: canonical(folder.join("data").to_str().unwrap()),
-        carved: None,
-        chosen: Some(Chosen {
+        held_out: None,
+        selection: Some(Selection {
             split: split.to_owned(),
             images: 2,
             epoch: 7,
@@ -106,10 +106,10 @@ fn the_text_ends_with_what_makes_the_figures_optimistic_and_says_it_once() {
         ),
         ("train", 1, "val", ""),
     ] {
-        let run = RunNote {
+        let run = TrainingProvenance {
             data: canonical(folder.join("data").to_str().unwrap()),
-            carved: None,
-            chosen: Some(Chosen {
+            held_out: None,
+            selection: Some(Selection {
                 split: chosen_by.into(),
                 images,
                 epoch: 7,
@@ -236,10 +236,10 @@ fn a_model_that_was_trained_on_all_images_has_none_left_to_evaluate() {
     let folder = folder.path();
     save_images(&folder.join("data"), &[("a", 2), ("b", 2)], 0);
     let data = canonical(folder.join("data").to_str().unwrap());
-    let note = RunNote {
+    let note = TrainingProvenance {
         data,
-        carved: None,
-        chosen: None,
+        held_out: None,
+        selection: None,
         from: None,
     };
     save(&folder.join("model"), &["a", "b"], Some(note));

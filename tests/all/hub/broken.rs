@@ -72,7 +72,7 @@ fn a_silent_hub_is_given_up() {
         let scene = Scene::new();
         scene.server.misbehave(Some(fault));
         let mut settings = scene.settings();
-        settings.patience = Duration::from_millis(300);
+        settings.stall_timeout = Duration::from_millis(300);
         let start = Instant::now();
         let error = Hub::new(settings)
             .file(REPO, None, "model.safetensors", &Silent)

@@ -1,6 +1,6 @@
 //! The shapes over which the kernels are tested are those of the networks.
 
-use resnet::model::description::Call;
+use resnet::model::description::ModuleCall;
 use resnet::model::{ModelConfig, describe};
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ fn the_kernels_are_tested_over_every_convolution_of_every_network() {
     for name in resnet::model::config::NAMES {
         let config = ModelConfig::named(name).unwrap();
         let calls = describe(&config, [2, 3, 64, 64]).unwrap().calls;
-        for shape in calls.iter().filter_map(Call::convolution) {
+        for shape in calls.iter().filter_map(ModuleCall::convolution) {
             assert_eq!((shape.height, shape.dilation), (shape.width, 1), "{name}");
             shapes.insert([
                 shape.in_channels,

@@ -7,8 +7,8 @@ fn transformers_folders_give_torchvisions_names() {
     for name in ["basic", "bottleneck", "v1"].map(|name| format!("transformers_{name}")) {
         let checkpoint = open(&fixture(&name)).unwrap();
         assert_equals(&checkpoint, &name, &name);
-        assert_eq!(checkpoint.card.labels, ["cat", "dog", "owl"]);
-        let placement = checkpoint.card.config.stride_placement;
+        assert_eq!(checkpoint.info.labels, ["cat", "dog", "owl"]);
+        let placement = checkpoint.info.config.stride_placement;
         assert_eq!(placement == StridePlacement::V1, name.ends_with("v1"));
     }
     for name in ["transformers_parts", "transformers_binary"] {
@@ -30,7 +30,7 @@ fn transformers_folders_give_torchvisions_names() {
 fn transformers_preprocessing_is_read_from_beside_the_config() {
     let preprocess = open(&fixture("transformers_bottleneck"))
         .unwrap()
-        .card
+        .info
         .preprocess;
     assert_eq!(preprocess.size, [224, 224]);
     assert!((preprocess.crop_pct - 0.9).abs() < 1e-9);
@@ -56,9 +56,9 @@ fn timms_models_in_transformers_are_read_as_timms() {
     .unwrap();
     let wrapper = json!({"model_type": "timm_wrapper", "architectures": ["TimmWrapperForImageClassification"],
         "label_names": ["a", "b", "c"], "pretrained_cfg": {"input_size": [3, 96, 96]}});
-    let card = config(wrapper.clone()).unwrap().card;
-    assert_eq!(card.preprocess.size, [96, 96]);
-    assert_eq!(card.labels, ["a", "b", "c"]);
+    let info = config(wrapper.clone()).unwrap().info;
+    assert_eq!(info.preprocess.size, [96, 96]);
+    assert_eq!(info.labels, ["a", "b", "c"]);
     // Without anything of timm's it is timm's all the same, and the wrapper of another net is refused by its name.
     assert!(config(json!({"model_type": "timm_wrapper"})).is_ok());
     let mut other = wrapper;
@@ -72,17 +72,17 @@ fn timms_models_in_transformers_are_read_as_timms() {
 #[test]
 fn timms_own_configuration_describes_a_net_without_its_weights() {
     let hub = Folders::new(fixture(""));
-    let card = Card::open("timm/timm_resnet50", &hub).unwrap();
-    assert_eq!(card.config, ModelConfig::named("resnet50").unwrap());
-    assert_eq!(card.preprocess.size, [176, 176]);
-    assert_eq!(card.preprocess.test_size, Some([224, 224]));
-    assert_eq!(card.labels.len(), 1000);
-    let card = Card::open("timm/timm_resnext50_32x4d@v2", &hub).unwrap();
-    assert_eq!(card.name, "timm/timm_resnext50_32x4d@v2");
-    assert_eq!(card.config.name(), Some("resnext50_32x4d"));
-    assert_eq!((card.config.classes, card.config.in_channels), (10, 1));
-    assert_eq!(card.preprocess.mean, [0.449]);
-    assert!(card.notes.is_empty());
+    let info = ModelInfo::open("timm/timm_resnet50", &hub).unwrap();
+    assert_eq!(info.config, ModelConfig::named("resnet50").unwrap());
+    assert_eq!(info.preprocess.size, [176, 176]);
+    assert_eq!(info.preprocess.test_size, Some([224, 224]));
+    assert_eq!(info.labels.len(), 1000);
+    let info = ModelInfo::open("timm/timm_resnext50_32x4d@v2", &hub).unwrap();
+    assert_eq!(info.name, "timm/timm_resnext50_32x4d@v2");
+    assert_eq!(info.config.name(), Some("resnext50_32x4d"));
+    assert_eq!((info.config.classes, info.config.in_channels), (10, 1));
+    assert_eq!(info.preprocess.mean, [0.449]);
+    assert!(info.notes.is_empty());
     let asked = hub.asked.borrow();
     assert!(
         asked.iter().all(|asked| asked.ends_with(" config.json")),
@@ -100,7 +100,7 @@ fn a_plain_net_and_a_padded_one_are_told_by_their_configuration() {
         let folder = tempfile::tempdir().unwrap();
         let mut config = open(&fixture("expected/basic.safetensors"))
             .unwrap()
-            .card
+            .info
             .to_json();
         config["resnet"]["shortcut"] = json!(shortcut);
         fs::write(
@@ -109,12 +109,12 @@ fn a_plain_net_and_a_padded_one_are_told_by_their_configuration() {
         )
         .unwrap();
         fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
-        let card = open(folder.path()).unwrap().card;
-        assert_eq!(json!(card.config.shortcut), shortcut);
+        let info = open(folder.path()).unwrap().info;
+        assert_eq!(json!(info.config.shortcut), shortcut);
         // The tensors tell all the rest.
         let least = json!({"resnet": {"shortcut": shortcut}}).to_string();
         fs::write(folder.path().join("config.json"), least).unwrap();
-        assert_eq!(open(folder.path()).unwrap().card.config, card.config);
+        assert_eq!(open(folder.path()).unwrap().info.config, info.config);
     }
 }
 
@@ -122,7 +122,7 @@ fn a_plain_net_and_a_padded_one_are_told_by_their_configuration() {
 fn a_local_file_is_compared_with_the_configuration_beside_it_though_only_described() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
-    let describe = || Card::open(path.to_str().unwrap(), &Offline);
+    let describe = || ModelInfo::open(path.to_str().unwrap(), &Offline);
     fs::write(
         folder.path().join("config.json"),
         "{\"architecture\": \"resnet50\"}",
@@ -161,26 +161,26 @@ fn metadata_of_other_programs_is_ignored_and_our_own_wins_over_a_config_json() {
         "{\"lr\": 1}",
     ] {
         fs::write(&path, with_metadata("config", foreign)).unwrap();
-        assert_eq!(open(&path).unwrap().card.config.classes, 3, "{foreign}");
+        assert_eq!(open(&path).unwrap().info.config.classes, 3, "{foreign}");
     }
-    let mut own = open(&path).unwrap().card.to_json();
+    let mut own = open(&path).unwrap().info.to_json();
     own["label_names"] = json!(["a", "b", "c"]);
     for key in ["config", "resnet.config"] {
         fs::write(&path, with_metadata(key, &own.to_string())).unwrap();
-        assert_eq!(open(&path).unwrap().card.labels, ["a", "b", "c"], "{key}");
+        assert_eq!(open(&path).unwrap().info.labels, ["a", "b", "c"], "{key}");
     }
     let config = folder.path().join("config.json");
     fs::write(&config, own.to_string()).unwrap();
-    assert!(open(&path).unwrap().card.notes.is_empty());
+    assert!(open(&path).unwrap().info.notes.is_empty());
     for other in [
         "{\"num_classes\": 3, \"label_names\": [\"x\", \"y\", \"z\"], \"resnet\": null}",
         "{\"model_type\": \"vit\"}",
     ] {
         fs::write(&config, other).unwrap();
-        let card = open(&path).unwrap().card;
-        assert_eq!(card.labels, ["a", "b", "c"]);
+        let info = open(&path).unwrap().info;
+        assert_eq!(info.labels, ["a", "b", "c"]);
         assert_eq!(
-            card.notes.len(),
+            info.notes.len(),
             usize::from(other.contains('x')),
             "{other}"
         );

@@ -172,8 +172,8 @@ fn malformed_and_foreign_files_are_refused_by_name() {
 #[test]
 fn a_configuration_that_contradicts_the_tensors_is_refused_with_both() {
     let own = |key: &str, value: Value| {
-        let card = open(&fixture("expected/basic.safetensors")).unwrap().card;
-        let mut json = card.to_json();
+        let info = open(&fixture("expected/basic.safetensors")).unwrap().info;
+        let mut json = info.to_json();
         json["resnet"][key] = value;
         json
     };

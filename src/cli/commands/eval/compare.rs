@@ -15,7 +15,7 @@ use crate::data::dataset::DataName;
 use crate::error::usage_error;
 use crate::eval::EvalEvent;
 use crate::model::describe;
-use crate::model::description::Call;
+use crate::model::description::ModuleCall;
 use crate::report::comparison::{
     COMPARISON, Comparison, ComparisonData, DRAWN, ModelResult, TABLE,
 };
@@ -187,7 +187,7 @@ fn model_result(
     Ok(ModelResult {
         model,
         parameters: parameters as u64,
-        mult_adds: calls.map(Call::mult_adds).sum(),
+        mult_adds: calls.map(ModuleCall::mult_adds).sum(),
         labels: mapping.labels.clone(),
         results,
         seconds: evaluation.seconds,

@@ -3,7 +3,7 @@
 use crate::data::dataset::DataName;
 use crate::error::{error_with_hint, usage_error};
 use crate::train::checkpoint::history::data_of;
-use crate::weights::Card;
+use crate::weights::ModelInfo;
 use crate::weights::provenance::canonical;
 use anyhow::Result;
 use std::path::Path;
@@ -17,12 +17,12 @@ const HINT: &str = "pass the images with -d";
 ///
 /// # Errors
 /// If a model does not record its data, two models were trained on different data, or these are gone.
-pub fn of_runs(cards: &[&Card], written: &[String]) -> Result<(String, DataName)> {
+pub fn of_runs(cards: &[&ModelInfo], written: &[String]) -> Result<(String, DataName)> {
     let mut common: Option<&str> = None;
     // The model in the binary is at home on the whole of Fashion-MNIST and on its part in the binary.
     let mut has_bundled = false;
     for (card, model) in cards.iter().zip(written) {
-        let Some(run) = &card.run else {
+        let Some(run) = &card.provenance else {
             return Err(usage_error(
                 format!(
                     "no dataset is given, and `{}` does not record the one it was trained on",

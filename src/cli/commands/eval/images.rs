@@ -7,8 +7,8 @@ use crate::data::dataset::{self, DataName};
 use crate::data::dataset::{DataSet, Split};
 use crate::error::{error_with_hint, usage_error};
 use crate::eval::ClassMapping;
-use crate::weights::provenance::{CARVED, Carved, TRAINED_ON};
-use crate::weights::{Card, RunNote};
+use crate::weights::provenance::{HELD_OUT, HeldOutSplit, TRAINED_ON};
+use crate::weights::{ModelInfo, TrainingProvenance};
 use anyhow::{Context, Result};
 use std::path::Path;
 
@@ -34,9 +34,9 @@ enum Part {
     /// All of an image folder without splits.
     All,
     /// The images that were held out of train in a run.
-    HeldOut(Carved),
+    HeldOut(HeldOutSplit),
     /// The remaining images of train.
-    TrainedOn(Carved),
+    TrainedOn(HeldOutSplit),
 }
 
 /// The images with the classes of a model.
@@ -60,11 +60,11 @@ impl Part {
         }
     }
 
-    /// Returns the name of the split for a model of `run`, among those of [`RunNote::seen`].
-    fn seen_as(&self, run: &RunNote) -> &'static str {
+    /// Returns the name of the split for a model of `run`, among those of [`TrainingProvenance::exposure`].
+    fn seen_as(&self, run: &TrainingProvenance) -> &'static str {
         match self {
-            Self::HeldOut(carved) if run.carved.as_ref() == Some(carved) => CARVED,
-            Self::TrainedOn(carved) if run.carved.as_ref() == Some(carved) => TRAINED_ON,
+            Self::HeldOut(carved) if run.held_out.as_ref() == Some(carved) => HELD_OUT,
+            Self::TrainedOn(carved) if run.held_out.as_ref() == Some(carved) => TRAINED_ON,
             // The other models were trained on all of train.
             Self::HeldOut(_) | Self::TrainedOn(_) => "train",
             part => part.name(),
@@ -82,15 +82,15 @@ impl EvalImages {
         name: &DataName,
         written: &str,
         asked: Option<SplitChoice>,
-        cards: &[&Card],
+        cards: &[&ModelInfo],
         console: &Console,
     ) -> Result<Self> {
         let data = dataset::open(name, written, console)?;
         console.notes(&data.notes);
-        let runs = cards.iter().map(|card| card.run.as_ref());
+        let runs = cards.iter().map(|card| card.provenance.as_ref());
         let own = runs.map(|run| run.filter(|run| run.is_of(&data, written)));
-        let own: Vec<Option<&RunNote>> = own.collect();
-        let runs: Vec<&RunNote> = own.iter().copied().flatten().collect();
+        let own: Vec<Option<&TrainingProvenance>> = own.collect();
+        let runs: Vec<&TrainingProvenance> = own.iter().copied().flatten().collect();
         let (part, split) = choose(&data, written, asked, &runs)?;
         if part == Part::All && asked.is_none() {
             console.note(format_args!(
@@ -110,7 +110,7 @@ impl EvalImages {
     ///
     /// # Errors
     /// If the classes of the data are not those of the model.
-    pub fn map_classes(&self, card: &Card) -> Result<MappedImages> {
+    pub fn map_classes(&self, card: &ModelInfo) -> Result<MappedImages> {
         let mapping = ClassMapping::new(&card.labels, card.config.classes, &self.labels)
             .with_context(|| format!("cannot evaluate `{}` on `{}`", card.name, self.data))?;
         Ok(MappedImages {
@@ -122,14 +122,17 @@ impl EvalImages {
 
     /// Returns why the metrics of the model of `card`, the `place`-th, are optimistic; `None` if it has not seen the
     /// images.
-    pub fn leakage_note(&self, place: usize, card: &Card) -> Option<LeakageNote> {
-        let run = card.run.as_ref()?;
+    pub fn leakage_note(&self, place: usize, card: &ModelInfo) -> Option<LeakageNote> {
+        let run = card.provenance.as_ref()?;
         let data = if self.is_own[place] {
             &run.data
         } else {
             &self.data
         };
-        LeakageNote::of(&run.seen(data, self.part.seen_as(run)), self.split.len())
+        LeakageNote::of(
+            &run.exposure(data, self.part.seen_as(run)),
+            self.split.len(),
+        )
     }
 
     /// Returns the name of the split: `train`, `val`, `test` or `all`.
@@ -153,7 +156,7 @@ fn choose(
     data: &DataSet,
     written: &str,
     asked: Option<SplitChoice>,
-    own: &[&RunNote],
+    own: &[&TrainingProvenance],
 ) -> Result<(Part, Split)> {
     let whole = |part: Part, split: &Option<Split>| split.clone().map(|split| (part, split));
     let found = match asked {
@@ -207,12 +210,19 @@ fn is_without_splits(data: &DataSet, written: &str) -> bool {
 }
 
 /// Returns the data with the part held out that its runs held out; `None` if they held out none.
-fn held_out(data: &DataSet, written: &str, own: &[&RunNote]) -> Result<Option<(Carved, DataSet)>> {
-    let mut runs = own.iter().filter(|run| run.carved.is_some());
-    let Some((run, carved)) = runs.next().and_then(|run| Some((run, run.carved.clone()?))) else {
+fn held_out(
+    data: &DataSet,
+    written: &str,
+    own: &[&TrainingProvenance],
+) -> Result<Option<(HeldOutSplit, DataSet)>> {
+    let mut runs = own.iter().filter(|run| run.held_out.is_some());
+    let Some((run, carved)) = runs
+        .next()
+        .and_then(|run| Some((run, run.held_out.clone()?)))
+    else {
         return Ok(None);
     };
-    if runs.any(|other| other.carved.as_ref() != Some(&carved)) {
+    if runs.any(|other| other.held_out.as_ref() != Some(&carved)) {
         let way_out = if is_without_splits(data, written) {
             "pass other images with -d, or --split all to evaluate all of these, most of which the models were trained on"
         } else {
@@ -224,7 +234,7 @@ fn held_out(data: &DataSet, written: &str, own: &[&RunNote]) -> Result<Option<(C
         ));
     }
     let mut parts = data.clone();
-    run.carve(&mut parts)?;
+    run.hold_out(&mut parts)?;
     Ok(Some((carved, parts)))
 }
 
@@ -232,10 +242,10 @@ fn no_such_split(
     data: &DataSet,
     written: &str,
     asked: Option<SplitChoice>,
-    own: &[&RunNote],
+    own: &[&TrainingProvenance],
 ) -> anyhow::Error {
     let mut there = flags(data);
-    if data.val.is_none() && own.iter().any(|run| run.carved.is_some()) {
+    if data.val.is_none() && own.iter().any(|run| run.held_out.is_some()) {
         there.insert(0, "--split val".to_owned());
     }
     // Images that were trained on are no substitute for others.

@@ -1,7 +1,7 @@
 //! Reasons for optimistic metrics: the model was trained on the images, or they selected its best epoch.
 
 use crate::text::pluralize;
-use crate::weights::provenance::Seen;
+use crate::weights::provenance::Exposure;
 
 /// The reason why the metrics of a model are optimistic.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,14 +19,14 @@ pub struct LeakageNote {
 impl LeakageNote {
     /// Returns the remark on metrics of `count` images with the role `seen` for the model; `None` if they are new to
     /// it.
-    pub fn of(seen: &Seen, count: usize) -> Option<Self> {
+    pub fn of(seen: &Exposure, count: usize) -> Option<Self> {
         let (short, long) = match seen {
-            Seen::Never => return None,
-            Seen::Learnt => {
+            Exposure::Never => return None,
+            Exposure::Trained => {
                 let short = "the model was trained on these images";
                 (short, short.to_owned())
             }
-            Seen::Chose(by) => {
+            Exposure::Selected(by) => {
                 let short = if by.images < count {
                     "some of these images selected the best epoch"
                 } else {
@@ -39,7 +39,7 @@ impl LeakageNote {
                 );
                 (short, long)
             }
-            Seen::LearntAndChose(by) => {
+            Exposure::TrainedAndSelected(by) => {
                 let short = "the model was trained on most of these images, and the others selected the best epoch";
                 let images = pluralize(by.images, "image");
                 let long = format!(
@@ -52,8 +52,11 @@ impl LeakageNote {
         Some(Self {
             short,
             long,
-            chose_best: matches!(seen, Seen::Chose(_) | Seen::LearntAndChose(_)),
-            learnt: matches!(seen, Seen::Learnt | Seen::LearntAndChose(_)),
+            chose_best: matches!(
+                seen,
+                Exposure::Selected(_) | Exposure::TrainedAndSelected(_)
+            ),
+            learnt: matches!(seen, Exposure::Trained | Exposure::TrainedAndSelected(_)),
         })
     }
 }

@@ -15,7 +15,7 @@ use crate::pipeline::load;
 use crate::report::environment::environment;
 use crate::report::page::Again;
 use crate::train::context::place;
-use crate::weights::{Card, Checkpoint, Remote};
+use crate::weights::{Checkpoint, ModelInfo, Remote};
 use anyhow::Result;
 use candle_core::{DType, Device};
 use std::fmt::Display;
@@ -62,7 +62,7 @@ impl<'a> EvalModel<'a> {
     /// Opens the model that a user wrote as MODEL.
     pub fn open(model: &str, conditions: &'a Conditions<'a>, is_one_of_many: bool) -> Result<Self> {
         let checkpoint = Checkpoint::open(model, &Remote::new(conditions.console))?;
-        let preprocess = checkpoint.card.preprocess.clone();
+        let preprocess = checkpoint.info.preprocess.clone();
         let (preprocess, note) = conditions.args.preprocess.apply(preprocess)?;
         let opened = Self {
             checkpoint,
@@ -77,8 +77,8 @@ impl<'a> EvalModel<'a> {
     }
 
     /// Returns the description of the model.
-    pub fn card(&self) -> &Card {
-        &self.checkpoint.card
+    pub fn card(&self) -> &ModelInfo {
+        &self.checkpoint.info
     }
 
     /// Returns the location of its weights: the canonical path of a file, or a name if there is no file.

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Arguments of timm's models that have no effect in evaluation.
-const HARMLESS: [&str; 10] = [
+const IGNORED_ARGUMENTS: [&str; 10] = [
     "num_classes",
     "in_chans",
     "output_stride",
@@ -23,7 +23,7 @@ const HARMLESS: [&str; 10] = [
 ];
 
 /// Returns the architecture that timm builds under `name` (without a tag), if it is of the family.
-pub fn architecture(name: &str) -> Option<ModelConfig> {
+pub fn timm_architecture(name: &str) -> Option<ModelConfig> {
     let name = name.split('.').next()?;
     let name = ["tv_", "ssl_", "swsl_", "ig_"]
         .iter()
@@ -45,12 +45,13 @@ pub fn architecture(name: &str) -> Option<ModelConfig> {
                 ..ModelConfig::named("resnext101_32x8d")?
             })
         }
-        // timm has none of the paper's CIFAR nets.
+        // timm has none of the paper's CIFAR networks.
         _ => ModelConfig::named(name).filter(|config| config.stem == StemKind::Imagenet),
     }
 }
 
-pub fn unknown(name: &str) -> anyhow::Error {
+/// Returns the error for an architecture that is not supported.
+pub fn unknown_architecture(name: &str) -> anyhow::Error {
     error_with_hint(
         format!("architecture `{name}` is not one of the family"),
         "the supported models are resnet18, 26, 34, 50, 101, 152 and 200, resnext50_32x4d, resnext101_32x4d, 32x8d, 32x16d, 32x32d, 32x48d and 64x4d, wide_resnet50_2 and wide_resnet101_2",
@@ -61,7 +62,7 @@ pub fn unknown(name: &str) -> anyhow::Error {
 pub fn check_arguments(arguments: &Map<String, Value>, global_pool: Option<&str>) -> Result<()> {
     if let Some(key) = arguments
         .keys()
-        .find(|key| !HARMLESS.contains(&key.as_str()))
+        .find(|key| !IGNORED_ARGUMENTS.contains(&key.as_str()))
     {
         return Err(error_with_hint(
             format!("`model_args` has `{key}`, with which timm builds an unsupported model"),
@@ -79,7 +80,7 @@ pub fn check_arguments(arguments: &Map<String, Value>, global_pool: Option<&str>
 }
 
 /// Replaces strides by dilation, so that features are `output_stride` times smaller than the image.
-pub fn dilate(config: &mut ModelConfig, output_stride: Option<u64>) -> Result<()> {
+pub fn apply_output_stride(config: &mut ModelConfig, output_stride: Option<u64>) -> Result<()> {
     match output_stride {
         None | Some(32) => {}
         Some(16) => config.dilated = vec![false, false, false, true],
@@ -105,8 +106,16 @@ mod tests {
             "ig_resnext101_32x8d",
             "resnext101_32x8d.tv_in1k",
         ] {
-            assert_eq!(architecture(name), ModelConfig::named("resnext101_32x8d"));
+            assert_eq!(
+                timm_architecture(name),
+                ModelConfig::named("resnext101_32x8d")
+            );
         }
-        assert_eq!(architecture("resnext101_32x4d").unwrap().width_per_group, 4);
+        assert_eq!(
+            timm_architecture("resnext101_32x4d")
+                .unwrap()
+                .width_per_group,
+            4
+        );
     }
 }

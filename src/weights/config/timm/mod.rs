@@ -11,31 +11,33 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Configuration,
-    checks::{buildable, typed},
+    checks::{deserialize, ensure_buildable},
     labels,
 };
-use crate::{error::error_with_hint, model::ModelConfig, weights::provenance};
-pub use architecture::architecture;
-use architecture::{check_arguments, dilate, unknown};
-use pretrained::{Pretrained, preprocess};
+use crate::{
+    error::error_with_hint, model::ModelConfig, weights::provenance::KEY as PROVENANCE_KEY,
+};
+pub use architecture::timm_architecture;
+use architecture::{apply_output_stride, check_arguments, unknown_architecture};
+use pretrained::{PretrainedConfig, parse_preprocess};
 pub use write::write;
 
 #[derive(Debug, Deserialize)]
-struct Timm {
+struct TimmConfig {
     architecture: Option<String>,
     num_classes: Option<usize>,
     global_pool: Option<String>,
     model_args: Option<Map<String, Value>>,
-    pretrained_cfg: Option<Pretrained>,
+    pretrained_cfg: Option<PretrainedConfig>,
     resnet: Option<Map<String, Value>>,
     resnet_run: Option<Value>,
     resnet_exif: Option<bool>,
     #[serde(flatten)]
-    flat: Pretrained,
+    flat: PretrainedConfig,
 }
 
 /// Returns true if the JSON is a model configuration in timm's form.
-pub fn recognises(value: &Value) -> bool {
+pub fn recognizes(value: &Value) -> bool {
     ["architecture", "pretrained_cfg", "resnet"]
         .iter()
         .any(|key| value.get(key).is_some())
@@ -43,7 +45,7 @@ pub fn recognises(value: &Value) -> bool {
 
 /// Reads the configuration, found in `source`.
 pub fn read(source: &str, value: &Value) -> Result<Configuration> {
-    let timm: Timm = typed(value)?;
+    let timm: TimmConfig = deserialize(value)?;
     let arguments = timm.model_args.clone().unwrap_or_default();
     let number = |key: &str| arguments.get(key).and_then(Value::as_u64);
     let mut classes = timm
@@ -56,33 +58,33 @@ pub fn read(source: &str, value: &Value) -> Result<Configuration> {
         ));
     }
     let mut knows_in_channels = true;
-    let own = timm.resnet.map(own_keys).transpose()?;
+    let own = timm.resnet.map(parse_own_keys).transpose()?;
     let (config, known) = match own {
-        Some(Own::Whole(config)) => {
+        Some(OwnKeys::Whole(config)) => {
             classes = Some(config.classes);
             (Some(config), None)
         }
-        Some(Own::Part(known)) => (None, Some(known)),
+        Some(OwnKeys::Partial(known)) => (None, Some(known)),
         None => (None, None),
     };
     let config = if let (None, None, Some(name)) = (&config, &known, &timm.architecture) {
-        let mut config = architecture(name).ok_or_else(|| unknown(name))?;
+        let mut config = timm_architecture(name).ok_or_else(|| unknown_architecture(name))?;
         check_arguments(&arguments, timm.global_pool.as_deref())?;
         if let Some(classes) = classes {
             config.classes = classes;
         }
         knows_in_channels = number("in_chans").is_some();
         config.in_channels = number("in_chans").map_or(3, |channels| channels as usize);
-        dilate(&mut config, number("output_stride"))?;
-        buildable(&config)?;
+        apply_output_stride(&mut config, number("output_stride"))?;
+        ensure_buildable(&config)?;
         Some(config)
     } else {
         config
     };
-    let chosen = timm.resnet_run.as_ref().map(typed).transpose();
-    let run = chosen.with_context(|| format!("key `{}`", provenance::KEY))?;
+    let provenance = timm.resnet_run.as_ref().map(deserialize).transpose();
+    let provenance = provenance.with_context(|| format!("key `{PROVENANCE_KEY}`"))?;
     let mut notes = Vec::new();
-    let mut preprocess = preprocess(timm.pretrained_cfg.unwrap_or(timm.flat), &mut notes)?;
+    let mut preprocess = parse_preprocess(timm.pretrained_cfg.unwrap_or(timm.flat), &mut notes)?;
     preprocess.exif = timm.resnet_exif.unwrap_or(true);
     Ok(Configuration {
         source: source.to_owned(),
@@ -90,22 +92,22 @@ pub fn read(source: &str, value: &Value) -> Result<Configuration> {
         known: known.unwrap_or_default(),
         knows_in_channels,
         classes,
-        labels: labels(value)?,
+        labels: read_labels(value)?,
         preprocess,
-        run,
+        provenance,
         notes,
     })
 }
 
 /// The content of the key `resnet`.
-enum Own {
+enum OwnKeys {
     /// All keys of an architecture.
     Whole(ModelConfig),
     /// Some of them; the rest follows from the tensors.
-    Part(Map<String, Value>),
+    Partial(Map<String, Value>),
 }
 
-fn own_keys(given: Map<String, Value>) -> Result<Own> {
+fn parse_own_keys(given: Map<String, Value>) -> Result<OwnKeys> {
     let any = ModelConfig::named("resnet18").map(|config| json!(config));
     let keys: Vec<&String> = any
         .iter()
@@ -125,15 +127,15 @@ fn own_keys(given: Map<String, Value>) -> Result<Own> {
         ));
     }
     if given.len() < keys.len() {
-        return Ok(Own::Part(given));
+        return Ok(OwnKeys::Partial(given));
     }
-    let config: ModelConfig = typed(&Value::Object(given)).context("key `resnet`")?;
-    buildable(&config).context("key `resnet`")?;
-    Ok(Own::Whole(config))
+    let config: ModelConfig = deserialize(&Value::Object(given)).context("key `resnet`")?;
+    ensure_buildable(&config).context("key `resnet`")?;
+    Ok(OwnKeys::Whole(config))
 }
 
 /// Returns the class names: from the root, or from `pretrained_cfg`.
-fn labels(value: &Value) -> Result<Vec<String>> {
+fn read_labels(value: &Value) -> Result<Vec<String>> {
     let places = [value, &value["pretrained_cfg"]];
     let given = |key: &str| {
         let found = places
@@ -142,13 +144,13 @@ fn labels(value: &Value) -> Result<Vec<String>> {
         found.cloned()
     };
     let names = match given("label_names") {
-        Some(names) => labels::listed("label_names", &names)?,
+        Some(names) => labels::parse_labels("label_names", &names)?,
         None => match given("labels").filter(|names| names.is_array() || names.is_object()) {
-            Some(names) => labels::listed("labels", &names)?,
+            Some(names) => labels::parse_labels("labels", &names)?,
             None => Vec::new(),
         },
     };
-    Ok(labels::described(
+    Ok(labels::describe_labels(
         &names,
         given("label_descriptions").as_ref(),
     ))
@@ -158,6 +160,7 @@ fn labels(value: &Value) -> Result<Vec<String>> {
 mod tests {
     use super::*;
     use crate::model::{Interpolation, Preprocess, StemKind};
+    use crate::weights::provenance::{HeldOutSplit, Selection, TrainingProvenance};
 
     fn preprocess() -> Preprocess {
         Preprocess {
@@ -169,25 +172,25 @@ mod tests {
         }
     }
 
-    fn run() -> provenance::RunNote {
-        provenance::RunNote {
+    fn provenance() -> TrainingProvenance {
+        TrainingProvenance {
             data: "cifar10".into(),
-            carved: Some(provenance::Carved {
-                part: 0.1,
+            held_out: Some(HeldOutSplit {
+                fraction: 0.1,
                 seed: u64::MAX,
                 images: 5000,
                 fingerprint: "0123456789abcdef".into(),
             }),
-            chosen: Some(provenance::Chosen {
+            selection: Some(Selection {
                 split: "train".into(),
                 images: 5000,
                 epoch: 7,
                 val_top1: 93.5,
             }),
-            from: Some(Box::new(provenance::RunNote {
+            from: Some(Box::new(TrainingProvenance {
                 data: "cifar100".into(),
-                carved: None,
-                chosen: None,
+                held_out: None,
+                selection: None,
                 from: None,
             })),
         }
@@ -195,7 +198,7 @@ mod tests {
 
     fn written(config: &ModelConfig) -> Value {
         let labels = vec!["a".to_owned(); config.classes];
-        write(config, &preprocess(), &labels, Some(&run()))
+        write(config, &preprocess(), &labels, Some(&provenance()))
     }
 
     #[test]
@@ -208,7 +211,7 @@ mod tests {
             assert_eq!(read.config.as_ref(), Some(&config));
             assert_eq!(read.labels, ["a"; 3]);
             assert_eq!(read.preprocess, preprocess());
-            assert_eq!(read.run, Some(run()));
+            assert_eq!(read.provenance, Some(provenance()));
             assert_eq!(value["pretrained_cfg"]["std"], json!([0.229, 0.224, 0.225]));
         }
     }
@@ -222,7 +225,10 @@ mod tests {
         assert_eq!(named(&config), "resnet50_cifar");
         assert_eq!(named(&config.with_width(8)), "resnet50_custom");
         assert_eq!(named(&ModelConfig::named("resnet20").unwrap()), "resnet20");
-        assert_eq!(named(&architecture("resnet26").unwrap()), "resnet26_custom");
+        assert_eq!(
+            named(&timm_architecture("resnet26").unwrap()),
+            "resnet26_custom"
+        );
     }
 
     #[test]
@@ -329,7 +335,7 @@ mod tests {
         let error = read("config.json", &value).unwrap_err();
         assert_eq!(error.to_string(), "key `resnet_run`");
         let value = json!({"architecture": "resnet18", "resnet_run": null});
-        assert_eq!(read("config.json", &value).unwrap().run, None);
+        assert_eq!(read("config.json", &value).unwrap().provenance, None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::{
     error::error_with_hint,
     model::{CropMode, Interpolation, Preprocess},
     weights::{
-        config::checks::{imagenet_statistics, validate},
+        config::checks::{imagenet_mean_and_std, validate_preprocess},
         hints::CORRECT,
     },
 };
@@ -15,7 +15,7 @@ use crate::{
 /// Preprocessing as timm writes it; every key is optional.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Pretrained {
+pub struct PretrainedConfig {
     input_size: Option<[usize; 3]>,
     test_input_size: Option<[usize; 3]>,
     interpolation: Option<String>,
@@ -27,8 +27,8 @@ pub struct Pretrained {
 }
 
 /// Reads timm's preprocessing. Defaults: bicubic, 0.875, center crop and `ImageNet`'s statistics.
-pub fn preprocess(given: Pretrained, notes: &mut Vec<String>) -> Result<Preprocess> {
-    let [mean, std] = imagenet_statistics();
+pub fn parse_preprocess(given: PretrainedConfig, notes: &mut Vec<String>) -> Result<Preprocess> {
+    let [mean, std] = imagenet_mean_and_std();
     let size = given
         .input_size
         .map_or([224, 224], |[_, height, width]| [height, width]);
@@ -65,6 +65,6 @@ pub fn preprocess(given: Pretrained, notes: &mut Vec<String>) -> Result<Preproce
         test_crop_pct: given.test_crop_pct,
         exif: true,
     };
-    validate(&preprocess)?;
+    validate_preprocess(&preprocess)?;
     Ok(preprocess)
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     model::{BlockKind, ModelConfig, Preprocess, StemKind},
-    weights::provenance::{self, RunNote},
+    weights::provenance::{KEY, TrainingProvenance},
 };
 
 /// Returns a model's description in timm's form, so that timm loads the architectures that it has, with the key `resnet` for
@@ -13,7 +13,7 @@ pub fn write(
     config: &ModelConfig,
     preprocess: &Preprocess,
     labels: &[String],
-    run: Option<&RunNote>,
+    provenance: Option<&TrainingProvenance>,
 ) -> Value {
     let Preprocess {
         size,
@@ -62,8 +62,8 @@ pub fn write(
     if !exif {
         value["resnet_exif"] = json!(false);
     }
-    if let Some(run) = run {
-        value[provenance::KEY] = json!(run);
+    if let Some(provenance) = provenance {
+        value[KEY] = json!(provenance);
     }
     value
 }

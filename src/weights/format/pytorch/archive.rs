@@ -14,13 +14,13 @@ use std::{
 use anyhow::{Context, Result};
 
 use super::{
-    legacy::Legacy,
-    pickle::{Id, LONGEST, Object, Pickle, call},
-    tensor_view::{View, view},
-    zip::Directory,
+    legacy::LegacyStorages,
+    pickle::{Id, MAX_LENGTH, Object, Pickle, call},
+    tensor_view::{TensorView, parse_tensor_view},
+    zip::ZipDirectory,
 };
 use crate::error::{error_with_hint, hint_of};
-use crate::weights::format::tensor_info::Info;
+use crate::weights::format::tensor_info::TensorInfo;
 use crate::weights::hints::{BIG_ENDIAN, STATE_DICT};
 
 /// Keys under which training scripts save a state dict, the most likely first.
@@ -36,12 +36,12 @@ const WRAPPERS: [&str; 9] = [
     "model_state",
 ];
 /// Maximum nesting depth of a state dict inside dictionaries.
-const DEEPEST: usize = 4;
+const MAX_DEPTH: usize = 4;
 
 /// An open checkpoint.
-pub struct Archive {
+pub struct TorchArchive {
     storages: Storages,
-    views: BTreeMap<String, View>,
+    views: BTreeMap<String, TensorView>,
     /// Name and bytes of the storage that was read last, if several tensors share it.
     shared: Mutex<Option<(String, Vec<u8>)>>,
 }
@@ -49,18 +49,18 @@ pub struct Archive {
 /// Location of the tensors' data.
 enum Storages {
     Zip {
-        directory: Directory,
+        directory: ZipDirectory,
         /// Folder of the entries inside the archive.
         folder: String,
     },
-    Legacy(Legacy),
+    Legacy(LegacyStorages),
 }
 
-impl Archive {
+impl TorchArchive {
     /// Reads the contents of the zip archive in `file` without the tensor data. Also returns notes on what was
     /// selected.
     pub fn open(file: File) -> Result<(Self, Vec<String>)> {
-        let directory = Directory::read(file)?;
+        let directory = ZipDirectory::read(file)?;
         if directory
             .names()
             .any(|name| name.ends_with("constants.pkl"))
@@ -80,28 +80,28 @@ impl Archive {
         };
         let order = format!("{folder}byteorder");
         if directory.contains(&order) {
-            let little = directory.entry(&order, 16)? == b"little";
+            let little = directory.read_entry(&order, 16)? == b"little";
             if !little {
                 return Err(error_with_hint("its numbers are big-endian", BIG_ENDIAN));
             }
         }
-        let bytes = directory.entry(&format!("{folder}data.pkl"), LONGEST)?;
+        let bytes = directory.read_entry(&format!("{folder}data.pkl"), MAX_LENGTH)?;
         drop(names);
         let pickle = Pickle::parse(&bytes)?;
-        Self::of(&pickle, Storages::Zip { directory, folder })
+        Self::from_pickle(&pickle, Storages::Zip { directory, folder })
     }
 
     /// Reads the contents of the checkpoint in `file`, in the format from before `PyTorch` 1.6.
     pub fn open_legacy(file: File) -> Result<(Self, Vec<String>)> {
-        let (legacy, pickle) = Legacy::open(file)?;
-        Self::of(&pickle, Storages::Legacy(legacy))
+        let (legacy, pickle) = LegacyStorages::open(file)?;
+        Self::from_pickle(&pickle, Storages::Legacy(legacy))
     }
 
-    fn of(pickle: &Pickle, storages: Storages) -> Result<(Self, Vec<String>)> {
-        let (tensors, notes) = state_dict(pickle)?;
+    fn from_pickle(pickle: &Pickle, storages: Storages) -> Result<(Self, Vec<String>)> {
+        let (tensors, notes) = find_state_dict(pickle)?;
         let mut views = BTreeMap::new();
         for (name, id) in tensors {
-            let view = view(pickle, id)
+            let view = parse_tensor_view(pickle, id)
                 .map_err(|error| match hint_of(&error) {
                     Some(_) => error,
                     None => error_with_hint(format!("{error:#}"), STATE_DICT),
@@ -119,7 +119,7 @@ impl Archive {
     }
 
     /// Returns the shape and type of each tensor, by name.
-    pub fn infos(&self) -> BTreeMap<String, Info> {
+    pub fn infos(&self) -> BTreeMap<String, TensorInfo> {
         let infos = self.views.iter();
         infos
             .map(|(name, view)| (name.clone(), view.info.clone()))
@@ -127,14 +127,14 @@ impl Archive {
     }
 
     /// Returns the elements of the tensor `name`: contiguous, row-major, little-endian.
-    pub fn tensor(&self, name: &str) -> Result<Vec<u8>> {
+    pub fn read_tensor(&self, name: &str) -> Result<Vec<u8>> {
         let view = self.views.get(name).context("no such tensor")?;
         let context = || format!("tensor `{name}`");
         let views = self.views.values();
         let sharing = views.filter(|other| other.storage == view.storage);
         if sharing.count() == 1 {
             let storage = self.storages.read(&view.storage)?;
-            return view.take(storage).with_context(context);
+            return view.extract(storage).with_context(context);
         }
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         if shared
@@ -154,21 +154,21 @@ impl Storages {
     fn read(&self, name: &str) -> Result<Vec<u8>> {
         match self {
             Self::Zip { directory, folder } => {
-                directory.entry(&format!("{folder}data/{name}"), u64::MAX)
+                directory.read_entry(&format!("{folder}data/{name}"), u64::MAX)
             }
-            Self::Legacy(legacy) => legacy.storage(name),
+            Self::Legacy(legacy) => legacy.read_storage(name),
         }
     }
 }
 
 /// The tensors of a state dict by name, and the key under which it was found.
-type Found<'a> = (Named<'a>, Option<&'a str>);
+type FoundStateDict<'a> = (NamedObjects<'a>, Option<&'a str>);
 /// Objects by name.
-type Named<'a> = Vec<(&'a str, Id)>;
+type NamedObjects<'a> = Vec<(&'a str, Id)>;
 
 /// Returns the tensors of a checkpoint by name, and notes on what was skipped.
-fn state_dict(pickle: &Pickle) -> Result<(Named<'_>, Vec<String>)> {
-    let (tensors, key) = find(pickle, pickle.root(), DEEPEST, &mut HashSet::new())?;
+fn find_state_dict(pickle: &Pickle) -> Result<(NamedObjects<'_>, Vec<String>)> {
+    let (tensors, key) = find_below(pickle, pickle.root(), MAX_DEPTH, &mut HashSet::new())?;
     let mut notes = Vec::new();
     if let (Object::Dict(entries), Some(key)) = (pickle.get(pickle.root()), key) {
         let average = entries.iter().find_map(|&(name, value)| {
@@ -187,15 +187,17 @@ fn state_dict(pickle: &Pickle) -> Result<(Named<'_>, Vec<String>)> {
 
 /// Finds the state dict at or below `id`; returns its tensors and the key under which it was found. No dictionary is
 /// visited twice, however often it is referenced.
-fn find<'a>(
+fn find_below<'a>(
     pickle: &'a Pickle,
     id: Id,
     depth: usize,
     visited: &mut HashSet<Id>,
-) -> Result<Found<'a>> {
+) -> Result<FoundStateDict<'a>> {
     let entries = match pickle.get(id) {
         Object::Dict(entries) if depth > 0 && visited.insert(id) => entries,
-        Object::Call { .. } if !is_tensor(pickle, id) => return Err(whole_module(pickle, id)),
+        Object::Call { .. } if !is_tensor(pickle, id) => {
+            return Err(whole_object_error(pickle, id));
+        }
         _ => {
             return Err(error_with_hint("it holds no state dict", STATE_DICT));
         }
@@ -211,12 +213,12 @@ fn find<'a>(
         };
         match pickle.get(value) {
             Object::Dict(_) => {
-                if let Ok((tensors, _)) = find(pickle, value, depth - 1, visited) {
+                if let Ok((tensors, _)) = find_below(pickle, value, depth - 1, visited) {
                     return Ok((tensors, Some(key)));
                 }
             }
             Object::Call { .. } if !is_tensor(pickle, value) => {
-                return Err(whole_module(pickle, value));
+                return Err(whole_object_error(pickle, value));
             }
             _ => {}
         }
@@ -229,7 +231,9 @@ fn find<'a>(
     }
     let mut nested = named()
         .filter(|(_, value)| matches!(pickle.get(*value), Object::Dict(_)))
-        .filter_map(|(key, value)| Some((key, find(pickle, value, depth - 1, visited).ok()?.0)));
+        .filter_map(|(key, value)| {
+            Some((key, find_below(pickle, value, depth - 1, visited).ok()?.0))
+        });
     match (nested.next(), nested.next()) {
         (Some((key, tensors)), None) => Ok((tensors, Some(key))),
         (Some((first, _)), Some((second, _))) => Err(error_with_hint(
@@ -246,7 +250,7 @@ fn is_tensor(pickle: &Pickle, id: Id) -> bool {
     })
 }
 
-fn whole_module(pickle: &Pickle, id: Id) -> anyhow::Error {
+fn whole_object_error(pickle: &Pickle, id: Id) -> anyhow::Error {
     let class = call(pickle, id).map_or_else(String::new, |(module, name, args)| {
         // Protocol 2 makes an object by its class, older ones by `copyreg._reconstructor(class, ..)`.
         let (module, name) = match args.first().and_then(|id| pickle.global(*id)) {

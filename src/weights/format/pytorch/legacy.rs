@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{
-    pickle::{LONGEST, Object, Pickle},
+    pickle::{MAX_LENGTH, Object, Pickle},
     tensor_view::element_size,
 };
 use crate::error::error_with_hint;
@@ -27,14 +27,14 @@ use crate::weights::{
 const MAGIC: &[u8] = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19";
 
 /// The storages of an open checkpoint.
-pub struct Legacy {
+pub struct LegacyStorages {
     file: File,
     /// Offset and length in bytes of each storage's data.
-    places: BTreeMap<String, [u64; 2]>,
+    offsets: BTreeMap<String, [u64; 2]>,
 }
 
 /// Returns true if a file that starts with `start` is in this format.
-pub fn recognises(start: &[u8]) -> bool {
+pub fn recognizes(start: &[u8]) -> bool {
     let [0x80, 2..=5, rest @ ..] = start else {
         return false;
     };
@@ -46,12 +46,12 @@ pub fn recognises(start: &[u8]) -> bool {
     unframed.starts_with(MAGIC)
 }
 
-impl Legacy {
+impl LegacyStorages {
     /// Finds the storages of the checkpoint in `file`, and returns its object.
     pub fn open(mut file: File) -> Result<(Self, Pickle)> {
         let length = file.metadata()?.len();
         let mut bytes = Vec::new();
-        (&mut file).take(LONGEST).read_to_end(&mut bytes)?;
+        (&mut file).take(MAX_LENGTH).read_to_end(&mut bytes)?;
         let mut position = 0;
         let mut next = || -> Result<Pickle> {
             let (pickle, length) = Pickle::parse_first(&bytes[position..])?;
@@ -69,14 +69,14 @@ impl Legacy {
                 return Err(error_with_hint("its numbers are big-endian", BIG_ENDIAN));
             }
         }
-        let places = places(&mut file, position as u64, length, &names, &object)
+        let offsets = locate_storages(&mut file, position as u64, length, &names, &object)
             .map_err(|error| error_with_hint(format!("{error:#}"), DAMAGED))?;
-        Ok((Self { file, places }, object))
+        Ok((Self { file, offsets }, object))
     }
 
     /// Returns the data of the storage `name`.
-    pub fn storage(&self, name: &str) -> Result<Vec<u8>> {
-        let &[start, size] = self.places.get(name).ok_or_else(|| {
+    pub fn read_storage(&self, name: &str) -> Result<Vec<u8>> {
+        let &[start, size] = self.offsets.get(name).ok_or_else(|| {
             error_with_hint(format!("the checkpoint has no storage `{name}`"), DAMAGED)
         })?;
         // It was tested to lie inside the file.
@@ -88,7 +88,7 @@ impl Legacy {
 
 /// Returns the locations of the storages `names` of `object` in `file`, of `length` bytes, the first of them at
 /// `start`.
-fn places(
+fn locate_storages(
     file: &mut File,
     start: u64,
     length: u64,
@@ -98,8 +98,8 @@ fn places(
     let Object::List(items) = names.get(names.root()) else {
         bail!("the list of its storages is missing");
     };
-    let known = storages(object)?;
-    let mut places = BTreeMap::new();
+    let known = list_storages(object)?;
+    let mut offsets = BTreeMap::new();
     let mut position = start;
     for &item in items {
         let name = names
@@ -126,14 +126,14 @@ fn places(
                 format!("storage `{name}` extends beyond the file's {length} bytes")
             })?;
         let place = [data, position - data];
-        let twice = places.insert(name.to_owned(), place).is_some();
+        let twice = offsets.insert(name.to_owned(), place).is_some();
         ensure!(!twice, "storage `{name}` occurs twice");
     }
-    Ok(places)
+    Ok(offsets)
 }
 
 /// Returns the number of elements, and the bytes per element, of every storage that `object` names.
-fn storages(object: &Pickle) -> Result<BTreeMap<&str, [u64; 2]>> {
+fn list_storages(object: &Pickle) -> Result<BTreeMap<&str, [u64; 2]>> {
     let mut storages = BTreeMap::new();
     for persistent in object.objects() {
         let &Object::Persistent(id) = persistent else {
@@ -172,7 +172,7 @@ mod tests {
     fn the_format_is_known_by_its_magic_number_in_any_protocol() {
         let plain = [b"\x80\x02", MAGIC].concat();
         let framed = [b"\x80\x04\x95\x0d\0\0\0\0\0\0\0", MAGIC].concat();
-        assert!(recognises(&plain) && recognises(&framed));
+        assert!(recognizes(&plain) && recognizes(&framed));
         for other in [
             &b""[..],
             b"\x80\x02",
@@ -180,7 +180,7 @@ mod tests {
             b"\x80\x02}.",
             MAGIC,
         ] {
-            assert!(!recognises(other));
+            assert!(!recognizes(other));
         }
     }
 }

@@ -6,17 +6,17 @@ use candle_core::DType;
 use super::pickle::{Id, Object, Pickle, call};
 use crate::error::error_with_hint;
 use crate::weights::{
-    format::tensor_info::{Element, Info},
+    format::tensor_info::{ElementType, TensorInfo},
     hints::DAMAGED,
 };
 
 /// Maximum number of elements of a tensor that is larger than its storage (an expanded one).
-const MOST_EXPANDED: usize = 1 << 24;
+const MAX_EXPANDED: usize = 1 << 24;
 
 /// A tensor: a view of a storage.
-pub struct View {
+pub struct TensorView {
     /// Shape and type.
-    pub info: Info,
+    pub info: TensorInfo,
     /// Stride of each axis, in elements.
     strides: Vec<usize>,
     /// Offset of the first element in the storage, in elements.
@@ -28,7 +28,7 @@ pub struct View {
 }
 
 /// Returns the tensor that the call at `id` describes.
-pub fn view(pickle: &Pickle, id: Id) -> Result<View> {
+pub fn parse_tensor_view(pickle: &Pickle, id: Id) -> Result<TensorView> {
     let (mut id, mut depth) = (id, 0);
     let args = loop {
         let (_, name, args) = call(pickle, id).context("it is not a tensor")?;
@@ -90,15 +90,15 @@ pub fn view(pickle: &Pickle, id: Id) -> Result<View> {
     }
     let (_, class) = pickle.global(class).context("its storage has no type")?;
     let key = pickle.text(key).context("its storage has no name")?;
-    let view = View {
-        info: Info {
+    let view = TensorView {
+        info: TensorInfo {
             shape,
             element: match class {
-                "HalfStorage" => Element::Float(DType::F16),
-                "BFloat16Storage" => Element::Float(DType::BF16),
-                "FloatStorage" => Element::Float(DType::F32),
-                "DoubleStorage" => Element::Float(DType::F64),
-                other => Element::Other(integer_type(other)),
+                "HalfStorage" => ElementType::Float(DType::F16),
+                "BFloat16Storage" => ElementType::Float(DType::BF16),
+                "FloatStorage" => ElementType::Float(DType::F32),
+                "DoubleStorage" => ElementType::Float(DType::F64),
+                other => ElementType::Other(element_type_name(other)),
             },
         },
         strides,
@@ -123,7 +123,7 @@ pub fn element_size(class: &str) -> Option<u64> {
 }
 
 /// Returns the name of the element type of a storage class, as in safetensors.
-fn integer_type(class: &str) -> String {
+fn element_type_name(class: &str) -> String {
     match class {
         "LongStorage" => "i64".to_owned(),
         "IntStorage" => "i32".to_owned(),
@@ -137,7 +137,7 @@ fn integer_type(class: &str) -> String {
     }
 }
 
-impl View {
+impl TensorView {
     /// Returns an error if the view reaches beyond its storage or is far larger.
     fn validate(&self) -> Result<()> {
         let shape = &self.info.shape;
@@ -150,7 +150,7 @@ impl View {
                     last.checked_add((size - 1).checked_mul(stride)?)
                 });
                 last.is_some_and(|last| last < self.stored)
-                    && elements <= self.stored.max(MOST_EXPANDED)
+                    && elements <= self.stored.max(MAX_EXPANDED)
             }
             None => false,
         };
@@ -162,13 +162,13 @@ impl View {
         Ok(())
     }
 
-    /// Gathers the elements as [`View::gather`] does, from a storage that no other tensor needs: without a copy if the
+    /// Gathers the elements as [`TensorView::gather`] does, from a storage that no other tensor needs: without a copy if the
     /// tensor is all of it.
-    pub fn take(&self, storage: Vec<u8>) -> Result<Vec<u8>> {
+    pub fn extract(&self, storage: Vec<u8>) -> Result<Vec<u8>> {
         let elements: usize = self.info.shape.iter().product();
         let is_whole = elements > 0
             && self.stored.checked_mul(self.width()) == Some(storage.len())
-            && contiguous(&self.axes(), self.width()) == (storage.len(), 0);
+            && contiguous_run(&self.axes(), self.width()) == (storage.len(), 0);
         if is_whole {
             return Ok(storage);
         }
@@ -178,9 +178,9 @@ impl View {
     /// Returns the bytes per element.
     fn width(&self) -> usize {
         match &self.info.element {
-            Element::Float(dtype) => dtype.size_in_bytes(),
+            ElementType::Float(dtype) => dtype.size_in_bytes(),
             // Of these only counters are read, of type i64.
-            Element::Other(_) => 8,
+            ElementType::Other(_) => 8,
         }
     }
 
@@ -210,7 +210,7 @@ impl View {
         let mut bytes = Vec::with_capacity(elements * width);
         if elements > 0 {
             let axes = self.axes();
-            let (run, outer) = contiguous(&axes, width);
+            let (run, outer) = contiguous_run(&axes, width);
             gather(
                 storage,
                 self.offset * width,
@@ -225,7 +225,7 @@ impl View {
 
 /// Returns the number of bytes that the last axes (size and stride in bytes) cover without a gap, and the number of
 /// axes before those.
-fn contiguous(axes: &[[usize; 2]], width: usize) -> (usize, usize) {
+fn contiguous_run(axes: &[[usize; 2]], width: usize) -> (usize, usize) {
     let mut run = width;
     let mut outer = axes.len();
     while let Some(&[size, stride]) = axes[..outer].last()
@@ -260,11 +260,11 @@ fn gather(storage: &[u8], from: usize, axes: &[[usize; 2]], run: usize, to: &mut
 mod tests {
     use super::*;
 
-    fn view_of(shape: &[usize], strides: &[usize], offset: usize, stored: usize) -> View {
-        View {
-            info: Info {
+    fn view_of(shape: &[usize], strides: &[usize], offset: usize, stored: usize) -> TensorView {
+        TensorView {
+            info: TensorInfo {
                 shape: shape.to_vec(),
-                element: Element::Float(DType::F16),
+                element: ElementType::Float(DType::F16),
             },
             strides: strides.to_vec(),
             offset,

@@ -17,13 +17,13 @@ use crate::weights::{format::bytes::read_exact_at, hints::DAMAGED};
 const END: (usize, u64) = (22, 65_535);
 
 /// An open archive and the location of its entries.
-pub struct Directory {
+pub struct ZipDirectory {
     file: File,
     length: u64,
-    entries: BTreeMap<String, Entry>,
+    entries: BTreeMap<String, ZipEntry>,
 }
 
-struct Entry {
+struct ZipEntry {
     /// Offset of the entry's own header.
     header: u64,
     /// Size of the content in bytes.
@@ -34,7 +34,7 @@ struct Entry {
     plain: bool,
 }
 
-impl Directory {
+impl ZipDirectory {
     /// Reads the directory of the archive in `file`.
     pub fn read(file: File) -> Result<Self> {
         let length = file.metadata()?.len();
@@ -64,7 +64,7 @@ impl Directory {
     }
 
     /// Returns the content of an entry of at most `limit` bytes, after verifying its checksum.
-    pub fn entry(&self, name: &str, limit: u64) -> Result<Vec<u8>> {
+    pub fn read_entry(&self, name: &str, limit: u64) -> Result<Vec<u8>> {
         let Some(entry) = self.entries.get(name) else {
             return Err(error_with_hint(
                 format!("its archive has no entry `{name}`"),
@@ -88,32 +88,32 @@ impl Directory {
                 "save the weights alone: `torch.save(model.state_dict(), \"weights.pth\")`",
             ));
         }
-        let content = self.content(entry).map_err(|error| {
+        let content = self.read_content(entry).map_err(|error| {
             error_with_hint(format!("entry `{name}` of its archive: {error:#}"), DAMAGED)
         })?;
         Ok(content)
     }
 
-    fn content(&self, entry: &Entry) -> Result<Vec<u8>> {
-        let header = self.bytes(entry.header, 30)?;
+    fn read_content(&self, entry: &ZipEntry) -> Result<Vec<u8>> {
+        let header = self.read_bytes(entry.header, 30)?;
         if !header.starts_with(b"PK\x03\x04") {
             bail!("its header is missing");
         }
         let lengths = u64::from(u16_at(&header, 26)?) + u64::from(u16_at(&header, 28)?);
-        let content = self.bytes(entry.header + 30 + lengths, entry.size)?;
+        let content = self.read_bytes(entry.header + 30 + lengths, entry.size)?;
         if crc32fast::hash(&content) != entry.crc32 {
             bail!("its checksum is wrong");
         }
         Ok(content)
     }
 
-    fn read_entries(&self) -> Result<BTreeMap<String, Entry>> {
-        let (start, size, count) = self.bounds()?;
-        let bytes = self.bytes(start, size)?;
+    fn read_entries(&self) -> Result<BTreeMap<String, ZipEntry>> {
+        let (start, size, count) = self.locate_directory()?;
+        let bytes = self.read_bytes(start, size)?;
         let mut entries = BTreeMap::new();
         let mut rest = bytes.as_slice();
         for _ in 0..count {
-            let (name, entry, length) = entry(rest)?;
+            let (name, entry, length) = parse_entry(rest)?;
             entries.insert(name, entry);
             rest = &rest[length..];
         }
@@ -121,9 +121,9 @@ impl Directory {
     }
 
     /// Returns the offset of the directory, its bytes, and its number of entries.
-    fn bounds(&self) -> Result<(u64, u64, u64)> {
+    fn locate_directory(&self) -> Result<(u64, u64, u64)> {
         let from = self.length.saturating_sub(END.0 as u64 + END.1);
-        let tail = self.bytes(from, self.length - from)?;
+        let tail = self.read_bytes(from, self.length - from)?;
         let end = (0..=tail.len().saturating_sub(END.0))
             .rev()
             .find(|&at| {
@@ -141,11 +141,11 @@ impl Directory {
         let locator = (from + end as u64)
             .checked_sub(20)
             .context("its end is missing")?;
-        let locator = self.bytes(locator, 20)?;
+        let locator = self.read_bytes(locator, 20)?;
         if !locator.starts_with(b"PK\x06\x07") {
             bail!("the directory's 64-bit sizes are missing");
         }
-        let record = self.bytes(u64_at(&locator, 8)?, 56)?;
+        let record = self.read_bytes(u64_at(&locator, 8)?, 56)?;
         if !record.starts_with(b"PK\x06\x06") {
             bail!("the directory's 64-bit sizes are missing");
         }
@@ -157,7 +157,7 @@ impl Directory {
     }
 
     /// Returns `count` bytes of the file.
-    fn bytes(&self, start: u64, count: u64) -> Result<Vec<u8>> {
+    fn read_bytes(&self, start: u64, count: u64) -> Result<Vec<u8>> {
         // Tested before anything is allocated.
         if start.checked_add(count).is_none_or(|end| end > self.length) {
             bail!("it extends beyond the file's {} bytes", self.length);
@@ -169,7 +169,7 @@ impl Directory {
 }
 
 /// Parses the entry at the start of `bytes`; returns its name, the entry, and its length in bytes.
-fn entry(bytes: &[u8]) -> Result<(String, Entry, usize)> {
+fn parse_entry(bytes: &[u8]) -> Result<(String, ZipEntry, usize)> {
     if !bytes.starts_with(b"PK\x01\x02") {
         bail!("its directory is too short");
     }
@@ -202,7 +202,7 @@ fn entry(bytes: &[u8]) -> Result<(String, Entry, usize)> {
         }
         extra = &extra[field_end..];
     }
-    let entry = Entry {
+    let entry = ZipEntry {
         header,
         size,
         crc32: u32_at(bytes, 16)?,
@@ -234,12 +234,14 @@ mod tests {
     use std::io::Write;
     use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
-    fn archive(write: impl FnOnce(&mut ZipWriter<std::io::Cursor<Vec<u8>>>)) -> Result<Directory> {
+    fn archive(
+        write: impl FnOnce(&mut ZipWriter<std::io::Cursor<Vec<u8>>>),
+    ) -> Result<ZipDirectory> {
         let mut writer = ZipWriter::new(std::io::Cursor::new(Vec::new()));
         write(&mut writer);
         let mut file = tempfile::tempfile()?;
         file.write_all(&writer.finish()?.into_inner())?;
-        Directory::read(file)
+        ZipDirectory::read(file)
     }
 
     fn stored() -> SimpleFileOptions {
@@ -261,17 +263,20 @@ mod tests {
         })
         .unwrap();
         assert_eq!(directory.names().collect::<Vec<_>>(), ["b/data", "b/large"]);
-        assert_eq!(directory.entry("b/data", 7).unwrap(), b"content");
-        assert_eq!(directory.entry("b/large", 99).unwrap(), b"sizes in 64 bits");
+        assert_eq!(directory.read_entry("b/data", 7).unwrap(), b"content");
+        assert_eq!(
+            directory.read_entry("b/large", 99).unwrap(),
+            b"sizes in 64 bits"
+        );
         assert!(
             directory
-                .entry("b/data", 6)
+                .read_entry("b/data", 6)
                 .unwrap_err()
                 .to_string()
                 .contains("more than the limit of 6")
         );
         assert_eq!(
-            directory.entry("c", 9).unwrap_err().to_string(),
+            directory.read_entry("c", 9).unwrap_err().to_string(),
             "its archive has no entry `c`"
         );
     }
@@ -291,10 +296,10 @@ mod tests {
                 .contains("Invalid Central Directory header"),
             "{error}"
         );
-        let directory = Directory::read(File::open(path).unwrap()).unwrap();
+        let directory = ZipDirectory::read(File::open(path).unwrap()).unwrap();
         assert_eq!(directory.names().count(), 103);
         for name in directory.names() {
-            directory.entry(name, u64::MAX).unwrap();
+            directory.read_entry(name, u64::MAX).unwrap();
         }
     }
 

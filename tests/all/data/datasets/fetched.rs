@@ -3,7 +3,7 @@
 use super::*;
 use crate::support::command::Resnet;
 use crate::support::hub_server::HubServer;
-use resnet::hub::{Hub, Settings};
+use resnet::hub::{Hub, HubSettings};
 
 const REPO: &str = "uoft-cs/cifar10";
 const TRAIN: &str = "plain_text/train-00000-of-00001.parquet";
@@ -24,7 +24,7 @@ impl Scene {
     }
 
     fn hub(&self, offline: bool) -> Hub {
-        let mut settings = Settings::new(self.cache.path());
+        let mut settings = HubSettings::new(self.cache.path());
         self.server.endpoint().clone_into(&mut settings.endpoint);
         settings.offline = offline;
         Hub::new(settings)

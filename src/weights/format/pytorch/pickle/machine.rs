@@ -1,6 +1,6 @@
 //! The machine itself: a stack, marks on it, and a memo of objects by number.
 //!
-//! An instruction creates at most three objects and copies no text, and at most [`MOST_INSTRUCTIONS`] are run, so
+//! An instruction creates at most three objects and copies no text, and at most [`MAX_INSTRUCTIONS`] are run, so
 //! memory is bounded: about 400 MB for the worst possible file, a few MB for a checkpoint. The instructions are
 //! described in <https://github.com/python/cpython/blob/main/Lib/pickletools.py>; protocols 2 to 5 are supported.
 
@@ -12,7 +12,7 @@ use super::object::{Id, Object};
 use crate::{error::error_with_hint, weights::hints::DAMAGED};
 
 /// Maximum number of instructions; a checkpoint of resnet152 with its optimizer has about fifty thousand.
-pub const MOST_INSTRUCTIONS: usize = 1 << 22;
+pub const MAX_INSTRUCTIONS: usize = 1 << 22;
 
 /// Runs the pickle at the start of `bytes`; returns its objects, the one that was pickled, and the length of the
 /// pickle.
@@ -25,7 +25,7 @@ pub fn run(bytes: &[u8]) -> Result<(Vec<Object>, Id, usize)> {
         marks: Vec::new(),
         memo: HashMap::new(),
     };
-    for _ in 0..MOST_INSTRUCTIONS {
+    for _ in 0..MAX_INSTRUCTIONS {
         let position = machine.position;
         let stop = machine.step().map_err(|error| {
             let message = format!("the pickle is damaged at byte {position}: {error:#}");
@@ -36,7 +36,7 @@ pub fn run(bytes: &[u8]) -> Result<(Vec<Object>, Id, usize)> {
         }
     }
     Err(error_with_hint(
-        format!("the pickle has more instructions than the limit of {MOST_INSTRUCTIONS}"),
+        format!("the pickle has more instructions than the limit of {MAX_INSTRUCTIONS}"),
         "save the weights alone: `torch.save(model.state_dict(), \"weights.pth\")`",
     ))
 }
@@ -169,15 +169,15 @@ impl<'a> Machine<'a> {
             }
             b'q' => {
                 let key = self.take(1)?[0].into();
-                self.memorise(key)?;
+                self.memoize(key)?;
             }
             b'r' => {
                 let key = u32::from_le_bytes(self.array()?);
-                self.memorise(key)?;
+                self.memoize(key)?;
             }
             0x94 => {
                 let key = u32::try_from(self.memo.len()).context("too many objects")?;
-                self.memorise(key)?;
+                self.memoize(key)?;
             }
             b'h' => {
                 let key = self.take(1)?[0].into();
@@ -338,7 +338,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn memorise(&mut self, key: u32) -> Result<()> {
+    fn memoize(&mut self, key: u32) -> Result<()> {
         let top = self.top()?;
         self.memo.insert(key, top);
         Ok(())

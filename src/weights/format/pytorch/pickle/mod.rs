@@ -13,7 +13,7 @@ use anyhow::Result;
 pub use object::{Id, Object};
 
 /// Maximum length of a pickle in bytes; that of a state dict has a few hundred thousand.
-pub const LONGEST: u64 = 1 << 25;
+pub const MAX_LENGTH: u64 = 1 << 25;
 /// The objects of a pickle.
 #[derive(Debug)]
 pub struct Pickle {
@@ -92,7 +92,7 @@ pub fn call(pickle: &Pickle, id: Id) -> Option<(&str, &str, &[Id])> {
 
 #[cfg(test)]
 mod tests {
-    use super::{machine::MOST_INSTRUCTIONS, *};
+    use super::{machine::MAX_INSTRUCTIONS, *};
 
     #[test]
     fn an_object_named_twice_is_one_object_however_deep() {
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dictionary_filled_after_it_was_memorised_is_recalled_full() {
+    fn a_dictionary_filled_after_it_was_memoized_is_recalled_full() {
         let pickle = Pickle::parse(b"\x80\x02}q\x01X\x01\x00\x00\x00aK\x07s0h\x01.").unwrap();
         let Object::Dict(entries) = pickle.get(pickle.root()) else {
             panic!("not a dictionary");
@@ -140,7 +140,7 @@ mod tests {
     fn endless_instructions_are_refused() {
         for instruction in [&b"("[..], b"N", b")2", b"N\x94", b"]"] {
             let mut bytes = b"\x80\x02N".to_vec();
-            bytes.extend(instruction.repeat(MOST_INSTRUCTIONS + 1));
+            bytes.extend(instruction.repeat(MAX_INSTRUCTIONS + 1));
             bytes.extend(b"N.");
             let error = Pickle::parse(&bytes).unwrap_err();
             assert!(
