@@ -20,6 +20,8 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 
+use crate::error::{Error, WithKind};
+
 use cache::{CacheEntry, RepoCache};
 use failure::FailedRequest;
 use name::{FileRequest, RepoKind};
@@ -134,7 +136,8 @@ impl Hub {
     /// Returns the file, which must exist.
     fn required(&self, request: &FileRequest, progress: &dyn Progress) -> Result<PathBuf> {
         let found = self.find(request, Need::Required, progress)?;
-        found.ok_or_else(|| failure::no_file_error(&self.failed_request(request)))
+        let found = found.ok_or_else(|| failure::no_file_error(&self.failed_request(request)));
+        found.with_kind(Error::Hub)
     }
 
     /// Returns the file from the cache, else from the hub; `None` when the repository has no such file.

@@ -19,7 +19,8 @@ use super::{
     },
 };
 use crate::{
-    error::error_with_hint,
+    error::{Error, Message, WithKind, error_with_hint, setting},
+    message,
     model::{ModelConfig, Preprocess, StemKind},
 };
 
@@ -37,7 +38,7 @@ pub struct ModelInfo {
     /// The images that trained and selected the weights, if a run of `resnet` wrote them.
     pub provenance: Option<TrainingProvenance>,
     /// Notes for the user.
-    pub notes: Vec<String>,
+    pub notes: Vec<Message>,
 }
 
 impl ModelInfo {
@@ -76,7 +77,7 @@ impl ModelInfo {
         name: String,
         configuration: Option<Configuration>,
         tensors: Option<&NamedTensors>,
-        mut notes: Vec<String>,
+        mut notes: Vec<Message>,
     ) -> Result<Self> {
         let unknown = configuration.is_none();
         let given = configuration.unwrap_or_else(|| Configuration {
@@ -135,11 +136,21 @@ impl ModelInfo {
         }
         let (preprocess, channel_note) =
             checks::match_channels(given.preprocess, config.in_channels)?;
-        notes.extend(given.notes);
+        notes.extend(given.notes.into_iter().map(Message::from));
         notes.extend((unknown && config.stem == StemKind::Cifar).then(|| {
-            "the model does not specify its preprocessing: ImageNet's is used, at 224x224; `--image-size 32 --crop-pct 1 --mean .. --std ..` change it".to_owned()
+            message![
+                "the model does not specify its preprocessing: ImageNet's is used, at 224x224; `",
+                setting("image-size").to(32),
+                " ",
+                setting("crop-pct").to(1),
+                " ",
+                setting("mean").to(".."),
+                " ",
+                setting("std").to(".."),
+                "` change it"
+            ]
         }));
-        notes.extend(channel_note);
+        notes.extend(channel_note.map(Message::from));
         Ok(Self {
             name,
             labels: labels::or_imagenet_labels(given.labels, config.classes),
@@ -179,15 +190,20 @@ impl OpenedModel {
             display_name,
         } = location.resolve_weights()?;
         let context = || format!("cannot load weights `{display_name}`");
-        let (tensors, files, left_aside) = open(&parts).with_context(context)?;
-        let mut notes: Vec<String> = files.iter().flat_map(|file| file.notes.clone()).collect();
-        notes.extend(left_aside);
-        let own = own_configuration(&files).with_context(context)?;
+        let (tensors, files, skipped) = open(&parts)
+            .with_kind(Error::DamagedWeights)
+            .with_context(context)?;
+        let notes = files.iter().flat_map(|file| file.notes.clone());
+        let mut notes: Vec<Message> = notes.map(Message::from).collect();
+        notes.extend(skipped.into_iter().map(Message::from));
+        let own = own_configuration(&files)
+            .with_kind(Error::InvalidConfiguration)
+            .with_context(context)?;
         let configuration = match (own, beside) {
             (None, beside) => beside?,
             (Some(mut own), Ok(Some(beside))) => {
                 notes.extend((!own.means_the_same(&beside)).then(|| {
-                    "the file's own metadata is used, not `config.json` beside it, which differs".to_owned()
+                    message!["the file's own metadata is used, not `config.json` beside it, which differs"]
                 }));
                 own.provenance = own.provenance.or(beside.provenance);
                 Some(own)
@@ -236,7 +252,7 @@ fn open(parts: &[WeightsPart]) -> Result<(NamedTensors, Vec<WeightsFile>, Vec<St
         }
     }
     let (tensors, notes) = rename::to_torchvision_names(&infos)?;
-    other_architectures::ensure_supported(&tensors)?;
+    other_architectures::ensure_supported(&tensors).with_kind(Error::UnsupportedArchitecture)?;
     other_architectures::ensure_float_types(&tensors)?;
     Ok((tensors, files, notes))
 }

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::data::dataset::fingerprint::file_sizes;
 use crate::data::dataset::folder::{part_of, read};
 use crate::data::dataset::{DataSet, Split};
-use crate::error::error_with_hint;
+use crate::error::{error_with_hint, setting};
+use crate::message;
 use crate::text::pluralize;
 
 /// Key of a `config.json` under which [`TrainingProvenance`] is stored.
@@ -198,7 +199,13 @@ impl TrainingProvenance {
                 pluralize(held_out.images, "image"),
                 data.name,
             ),
-            "restore the images as they were during training, pass other images with -d, or pass --split all to evaluate all of these",
+            message![
+                "restore the images as they were during training, pass other images with ",
+                setting("data"),
+                ", or pass ",
+                setting("split").to("all"),
+                " to evaluate all of these"
+            ],
         ))
     }
 }

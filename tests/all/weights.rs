@@ -181,6 +181,7 @@ fn a_moving_average_beside_the_weights_is_noted() {
         .unwrap()
         .info
         .notes;
+    let notes: Vec<String> = notes.iter().map(ToString::to_string).collect();
     assert_eq!(
         notes,
         [
@@ -272,7 +273,7 @@ fn the_architecture_is_read_from_the_tensors() {
     assert_eq!(cifar.info.config.stem, StemKind::Cifar);
     let notes = cifar.info.notes;
     assert!(
-        notes.len() == 1 && notes[0].contains("`--image-size 32 "),
+        notes.len() == 1 && notes[0].to_string().contains("`image-size = 32 "),
         "{notes:?}"
     );
 }
@@ -376,7 +377,7 @@ fn a_runs_folder_is_its_best_model_and_a_lone_file_needs_no_name() {
         message,
         "run folder `FILE` holds no model: it has neither `best/` nor `last/`"
     );
-    assert!(hint.contains("--resume"), "{hint}");
+    assert!(hint.contains("train with resume = "), "{hint}");
 
     let folder = tempfile::tempdir().unwrap();
     let (message, hint) = refusal(folder.path());

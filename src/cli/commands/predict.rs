@@ -112,7 +112,7 @@ pub fn run(
     let checkpoint = Checkpoint::open(&args.model, &Remote::new(console));
     let checkpoint = checkpoint.map_err(|error| offer_others(error, &args.model))?;
     let card = checkpoint.info.clone();
-    console.notes(&card.notes);
+    console.messages(&card.notes);
     let labels = match &args.labels {
         Some(file) => read_labels(file, card.config.classes)?,
         None => card.labels,

@@ -219,7 +219,7 @@ fn described_network(
             }
             let card = ModelInfo::open(model, &Remote::new(console));
             let card = card.map_err(|error| offer_depth(error, model))?;
-            console.notes(&card.notes);
+            console.messages(&card.notes);
             let size = input_size(&card);
             (Some(card.name), card.config, size)
         }

@@ -2,10 +2,11 @@
 //!
 //! On a terminal they wrap at words; elsewhere each is one line. With `--log-format json` all of them are lines of JSON.
 
-use crate::cli::output::flags::{error_line, hint_line};
+use crate::cli::output::flags::{error_line, hint_line, with_flags};
 use crate::cli::output::log::{self, Level, LogFormat};
 use crate::cli::output::terminal::stderr_columns;
 use crate::cli::output::wrap::{two_columns, wrapped};
+use crate::error::Message;
 use crate::hub::Progress;
 use crate::text::cut_middle;
 use anstyle::{AnsiColor, Style};
@@ -177,6 +178,13 @@ impl Console {
     pub fn notes(&self, notes: &[String]) {
         for note in notes {
             self.note(note);
+        }
+    }
+
+    /// Each of `notes` as a [`Console::note`], with its settings as flags.
+    pub fn messages(&self, notes: &[Message]) {
+        for note in notes {
+            self.note(with_flags(note));
         }
     }
 

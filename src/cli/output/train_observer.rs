@@ -1,13 +1,14 @@
 //! The observer of a run: a live view and lines for people on stderr, JSON lines for programs on stdout.
 
 use crate::cli::output::console::Console;
-use crate::cli::output::flags::error_line;
+use crate::cli::output::flags::{error_line, with_flags};
 use crate::cli::output::live::View;
 use crate::cli::output::stdout::{is_broken_pipe, print};
 use crate::cli::output::survey;
 use crate::cli::output::terminal::stderr_columns;
 use crate::cli::stop::Stop;
 use crate::data::DatasetSurvey;
+use crate::error::Message;
 use crate::eval::history::Epoch;
 use crate::model::Frozen;
 use crate::text::{format_bytes, pluralize};
@@ -170,6 +171,10 @@ impl Drop for TrainObserver<'_> {
 }
 
 impl Watch for TrainObserver<'_> {
+    fn message(&mut self, message: &Message) {
+        self.note(&with_flags(message));
+    }
+
     fn note(&mut self, text: &str) {
         self.console.note(text);
     }

@@ -1,7 +1,7 @@
 //! The observer of a run: the command line prints what it receives, a program can collect it.
 
 use crate::data::DatasetSurvey;
-use crate::error::one_line;
+use crate::error::{Message, one_line};
 use crate::eval::history::Epoch;
 use crate::train::config::recipe::Recipe;
 use anyhow::{Error, Result};
@@ -54,6 +54,11 @@ pub struct Step {
 pub trait Watch {
     /// A remark.
     fn note(&mut self, text: &str);
+
+    /// Shows a note that may name settings; by default by their keys.
+    fn message(&mut self, message: &Message) {
+        self.note(&message.to_string());
+    }
 
     /// A failure that does not end the run.
     fn warning(&mut self, error: &Error) {

@@ -100,7 +100,7 @@ impl Run {
         }
         let card = checkpoint.as_ref().map(|checkpoint| &checkpoint.info);
         for note in card.into_iter().flat_map(|card| &card.notes) {
-            watch.note(note);
+            watch.message(note);
         }
         let base = card.map_or(&data.set.preprocess, |card| &card.preprocess);
         let model = card.map(|card| &card.config);

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::{Configuration, preprocessor, timm, transformers};
-use crate::error::error_with_hint;
+use crate::error::{Error, WithKind, error_with_hint};
 use crate::weights::hints::CORRECT;
 
 /// Maximum size of a configuration, in bytes.
@@ -18,13 +18,14 @@ pub fn read_config(
     config: &Path,
     preprocessor: impl FnOnce() -> Result<Option<PathBuf>>,
 ) -> Result<Option<Configuration>> {
-    let value = read_json(config)?;
+    let value = read_json(config).with_kind(Error::InvalidConfiguration)?;
     if !transformers::recognizes(&value) {
         return with_path(config, read_timm("config.json", &value));
     }
     let mut read = with_path(config, transformers::read(&value))?;
     if let Some(path) = preprocessor()? {
-        let preprocess = preprocessor::parse_preprocess(&read_json(&path)?, &mut read.notes);
+        let value = read_json(&path).with_kind(Error::InvalidConfiguration)?;
+        let preprocess = preprocessor::parse_preprocess(&value, &mut read.notes);
         read.preprocess = with_path(&path, preprocess)?;
     }
     Ok(Some(read))
@@ -32,7 +33,9 @@ pub fn read_config(
 
 /// Adds the path of the file to the error of `result`.
 fn with_path<T>(path: &Path, result: Result<T>) -> Result<T> {
-    result.with_context(|| format!("cannot use `{}`", path.display()))
+    result
+        .with_kind(Error::InvalidConfiguration)
+        .with_context(|| format!("cannot use `{}`", path.display()))
 }
 
 /// Returns true if `text` is a configuration that `resnet` wrote, not another program's.

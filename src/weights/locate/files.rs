@@ -12,7 +12,8 @@ use super::{
     folders::{WEIGHTS, ensure_not_run_state, find_weights, resolve_run_folder},
     source::ModelSource,
 };
-use crate::error::{error_with_hint, hint_of, one_line};
+use crate::error::{Error, WithKind, error_with_hint, hint_of, message_of};
+use crate::message;
 use crate::run_dir::MODEL_CONFIG;
 use crate::weights::{
     config::{Configuration, detect},
@@ -203,16 +204,16 @@ impl<'a> ModelLocation<'a> {
         let Some(written) = &self.possible_path else {
             return error;
         };
-        let other = hint_of(&error).map_or(String::new(), |hint| {
-            format!("; if it is a hub repository, {hint}")
-        });
-        error_with_hint(
-            format!(
-                "there is no file or folder `{written}`, and as a hub repository: {}",
-                one_line(&error)
-            ),
-            format!("if it is a path, correct it{other}"),
-        )
+        let message = message![
+            format!("there is no file or folder `{written}`, and as a hub repository: "),
+            message_of(&error)
+        ];
+        let hint = "if it is a path, correct it";
+        let hint = match hint_of(&error) {
+            Some(other) => message![hint, "; if it is a hub repository, ", other],
+            None => message![hint],
+        };
+        error_with_hint(message, hint).with_kind(Error::ModelNotFound)
     }
 
     /// Returns the file `name` beside the weights, if present.

@@ -7,9 +7,9 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::error::error_with_hint;
+use crate::error::{command, error_with_hint, setting};
+use crate::message;
 use crate::run_dir::{self, BEST, LAST, MODEL_CONFIG, RECIPE, STATE};
-use crate::text::shell_word;
 
 /// File extensions of weights.
 pub const WEIGHTS_EXTENSIONS: [&str; 4] = ["safetensors", "pth", "pt", "bin"];
@@ -108,10 +108,11 @@ pub fn find_weights(folder: &Path) -> Result<String> {
         )),
         (None, _) if folder.join(STATE).is_file() => Err(error_with_hint(
             format!("run folder `{shown}` holds no model: it has neither `best/` nor `last/`"),
-            format!(
-                "`resnet train --resume {}` resumes it and writes them at the end of an epoch",
-                shell_word(&shown.to_string())
-            ),
+            message![
+                "`",
+                command("train").with(setting("resume").to(shown)),
+                "` resumes it and writes them at the end of an epoch"
+            ],
         )),
         (None, _) => Err(error_with_hint(
             format!("folder `{shown}` holds no weights"),

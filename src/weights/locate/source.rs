@@ -7,7 +7,8 @@ use anyhow::{Result, bail};
 use super::folders::{WEIGHTS_EXTENSIONS, has_weights_extension, holds_model_or_run};
 use super::similar::{describe_existing, suggest_folders};
 use crate::{
-    error::error_with_hint,
+    error::{Error, WithKind, command, error_with_hint, setting},
+    message,
     model::{ModelConfig, config::NAMES},
     weights::config::timm::timm_architecture,
 };
@@ -68,10 +69,11 @@ impl ModelSource {
             Ok(Self::Sample | Self::Path(_)) => false,
             Err(_) => true,
         };
-        match suggest_path(written).filter(|_| may_be_a_path) {
+        let source = match suggest_path(written).filter(|_| may_be_a_path) {
             Some(error) => Err(error),
             None => source,
-        }
+        };
+        source.with_kind(Error::ModelNotFound)
     }
 
     /// Implements [`ModelSource::parse`], with `exists` for the file system.
@@ -181,7 +183,11 @@ fn suggest_model(name: &str) -> anyhow::Error {
     if NAMES.contains(&name) {
         return error_with_hint(
             message,
-            "the paper's CIFAR networks have no weights on the hub: train one with `resnet train --depth ..`",
+            message![
+                "the paper's CIFAR networks have no weights on the hub: train one with `",
+                command("train").with(setting("depth").to("..")),
+                "`"
+            ],
         );
     }
     let lower = name.to_lowercase();
@@ -382,7 +388,7 @@ mod tests {
             ),
             (
                 "resnet56",
-                "the paper's CIFAR networks have no weights on the hub: train one with `resnet train --depth ..`",
+                "the paper's CIFAR networks have no weights on the hub: train one with `train with depth = ..`",
             ),
         ] {
             let error = parse(written).unwrap_err();

@@ -5,6 +5,7 @@ use super::images::MappedImages;
 use crate::cli::args::preprocess::in_words;
 use crate::cli::invocation::typed;
 use crate::cli::output::console::Console;
+use crate::cli::output::flags::with_flags;
 use crate::data::DecodeOptions;
 use crate::eval::{EvalEvent, EvalOptions, Evaluation, evaluate};
 use crate::explain::Explainer;
@@ -70,7 +71,8 @@ impl<'a> EvalModel<'a> {
             conditions,
             is_one_of_many,
         };
-        for note in opened.card().notes.iter().chain(&note) {
+        let notes = opened.card().notes.iter().map(with_flags);
+        for note in notes.chain(note) {
             opened.note(note);
         }
         Ok(opened)

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::{Map, Value};
 
 use crate::{
-    error::error_with_hint,
+    error::{Error, WithKind, error_with_hint},
     model::{ModelConfig, StemKind},
 };
 
@@ -52,10 +52,11 @@ pub fn timm_architecture(name: &str) -> Option<ModelConfig> {
 
 /// Returns the error for an architecture that is not supported.
 pub fn unknown_architecture(name: &str) -> anyhow::Error {
-    error_with_hint(
+    let error = error_with_hint(
         format!("architecture `{name}` is not one of the family"),
         "the supported models are resnet18, 26, 34, 50, 101, 152 and 200, resnext50_32x4d, resnext101_32x4d, 32x8d, 32x16d, 32x32d, 32x48d and 64x4d, wide_resnet50_2 and wide_resnet101_2",
-    )
+    );
+    error.with_kind(Error::UnsupportedArchitecture)
 }
 
 /// Rejects arguments under which timm builds another network.
