@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_the_hub_could_have_are_taken() {
+    fn valid_hub_names_are_accepted() {
         for repo in [
             "timm/resnet50.a1_in1k",
             "microsoft/resnet-50",
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_would_leave_the_cache_or_are_no_names_are_refused() {
+    fn invalid_names_and_paths_outside_the_cache_are_rejected() {
         let long = "n".repeat(97);
         for repo in [
             "",

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn offline_is_said_in_four_ways_and_any_case() {
+    fn offline_mode_has_four_spellings_in_any_case() {
         for value in ["1", "on", "ON", "yes", "Yes", "true", "TRUE", " 1 "] {
             assert!(settings(&[("HF_HUB_OFFLINE", value)]).offline, "{value}");
         }
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_not_shown() {
+    fn the_token_is_not_printed() {
         let shown = format!("{:?}", settings(&[("HF_TOKEN", "hf_secret")]));
         assert!(!shown.contains("hf_secret"), "{shown}");
     }

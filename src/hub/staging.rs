@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_when_it_goes() {
+    fn a_dropped_staging_folder_leaves_nothing() {
         let cache = tempfile::tempdir().unwrap();
         drop(Staging::new(cache.path()).unwrap());
         let left = fs::read_dir(cache.path().join(".locks")).unwrap().count();

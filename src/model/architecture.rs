@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_and_changed_nets_have_short_names_too() {
+    fn plain_and_modified_networks_have_short_names_too() {
         let plain = Architecture {
             plain: true,
             ..architecture(56)

@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_overflow_or_lose_channels_is_refused() {
+    fn configurations_that_overflow_or_lose_channels_are_rejected() {
         let base = ModelConfig::named("resnet20").unwrap();
         for (config, part) in [
             (
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_with_basic_blocks_are_refused() {
+    fn groups_with_basic_blocks_are_rejected() {
         let config = ModelConfig {
             groups: 2,
             ..ModelConfig::named("resnet18").unwrap()

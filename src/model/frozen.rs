@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_is_read_as_it_is_written() {
+    fn a_part_is_parsed_from_its_own_text() {
         for frozen in [
             Frozen::Nothing,
             Frozen::Stem,

@@ -183,7 +183,7 @@ mod tests {
         Description {
             name: "resnet".to_owned(),
             input: [batch, 3, 32, 32],
-            net,
+            root: net,
             calls,
         }
     }

@@ -1,4 +1,4 @@
-//! Hints that errors of several modules share.
+//! Hints shared by the errors of several modules.
 
 /// Hint for incomplete files.
 pub const DAMAGED: &str = "the file is truncated or damaged: copy or download it again";

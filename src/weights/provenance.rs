@@ -105,7 +105,7 @@ impl TrainingProvenance {
         let Some(from) = &self.from else {
             return in_run;
         };
-        // What was carved out of the training pictures here taught the earlier model, unless it was carved there, too.
+        // The earlier model was trained on the part held out here, unless it held out the same.
         let split = match split {
             HELD_OUT | TRAINED_ON if from.held_out != self.held_out => "train",
             split => split,
@@ -159,10 +159,10 @@ impl TrainingProvenance {
         })
     }
 
-    /// Returns true if `data`, given by the user as `written`, is the run's data: by its name or path or, if a part was held out, as
+    /// Returns true if `data`, given by the user as `argument`, is the run's data: by its name or path or, if a part was held out, as
     /// a copy of the run's folder.
-    pub fn is_of(&self, data: &DataSet, written: &str) -> bool {
-        canonical(written) == self.data || self.is_copy(data)
+    pub fn is_of(&self, data: &DataSet, argument: &str) -> bool {
+        canonical(argument) == self.data || self.is_copy(data)
     }
 
     /// Returns true if `data` has the names and classes of the run's images and, if those are still in their place, files of
@@ -236,159 +236,4 @@ fn canonical_path(path: &Path) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn provenance(data: &str, split: &str) -> TrainingProvenance {
-        TrainingProvenance {
-            data: canonical(data),
-            held_out: None,
-            selection: Some(selection(split)),
-            from: None,
-        }
-    }
-
-    fn selection(split: &str) -> Selection {
-        Selection {
-            split: split.to_owned(),
-            images: 10,
-            epoch: 3,
-            val_top1: 50.0,
-        }
-    }
-
-    #[test]
-    fn what_the_earlier_model_has_seen_is_remembered() {
-        let earlier = TrainingProvenance {
-            selection: None,
-            ..provenance("fashion-mnist", "test")
-        };
-        let own = TrainingProvenance {
-            held_out: Some(HeldOutSplit {
-                fraction: 0.1,
-                seed: 0,
-                images: 600,
-                fingerprint: String::new(),
-            }),
-            from: Some(Box::new(earlier)),
-            ..provenance("sample", "train")
-        };
-        assert_eq!(
-            own.exposure("sample", HELD_OUT),
-            Exposure::TrainedAndSelected(selection("train"))
-        );
-        assert_eq!(own.exposure("sample", "test"), Exposure::Never);
-        let other = TrainingProvenance {
-            from: own.from.clone(),
-            ..provenance("mnist", "test")
-        };
-        assert_eq!(other.exposure("fashion-mnist", "train"), Exposure::Trained);
-        assert_eq!(
-            other.exposure("mnist", "test"),
-            Exposure::Selected(selection("test"))
-        );
-    }
-
-    #[test]
-    fn a_named_data_set_is_the_same_wherever_its_files_are() {
-        let run = provenance("cifar10:some/folder", "test");
-        assert_eq!(
-            run.exposure("cifar10", "test"),
-            Exposure::Selected(selection("test"))
-        );
-        assert_eq!(
-            run.exposure("cifar10:elsewhere", "train"),
-            Exposure::Trained
-        );
-        assert_eq!(run.exposure("cifar10", "val"), Exposure::Never);
-        assert_eq!(run.exposure("cifar100", "test"), Exposure::Never);
-        assert_eq!(run.exposure("fake:10", "train"), Exposure::Never);
-    }
-
-    #[test]
-    fn the_sample_is_a_part_of_fashion_mnist() {
-        let whole = provenance("fashion-mnist", "test");
-        assert_eq!(
-            whole.exposure("sample", "test"),
-            Exposure::Selected(selection("test"))
-        );
-        assert_eq!(whole.exposure("sample", "train"), Exposure::Trained);
-        let part = provenance("sample", "train");
-        assert_eq!(
-            part.exposure("fashion-mnist:x", "train"),
-            Exposure::TrainedAndSelected(selection("train"))
-        );
-        assert_eq!(part.exposure("fashion-mnist", "test"), Exposure::Never);
-        assert_eq!(part.exposure("mnist", "train"), Exposure::Never);
-    }
-
-    #[test]
-    fn folders_are_the_same_by_their_true_paths() {
-        let folder = tempfile::tempdir().unwrap();
-        for split in ["train", "validation", "test"] {
-            fs::create_dir(folder.path().join(split)).unwrap();
-        }
-        let written = |rest: &str| folder.path().join(rest).display().to_string();
-        let run = provenance(&written(""), "val");
-        assert_eq!(
-            run.exposure(&written("train/.."), "val"),
-            Exposure::Selected(selection("val"))
-        );
-        assert_eq!(
-            run.exposure(&written("."), "all"),
-            Exposure::TrainedAndSelected(selection("val"))
-        );
-        assert_eq!(run.exposure(&written("."), "test"), Exposure::Never);
-        assert_eq!(
-            run.exposure(&written("validation"), "all"),
-            Exposure::Selected(selection("val"))
-        );
-        assert_eq!(run.exposure(&written("train"), "all"), Exposure::Trained);
-        assert_eq!(run.exposure(&written("test"), "all"), Exposure::Never);
-    }
-
-    #[test]
-    fn a_parts_own_folder_is_known_by_every_name_of_it() {
-        for (train, test) in [("train", "test"), ("Training", "testing")] {
-            let folder = tempfile::tempdir().unwrap();
-            let written = |rest: &str| folder.path().join(rest).display().to_string();
-            for part in [train, test] {
-                fs::create_dir(written(part)).unwrap();
-            }
-            let run = provenance(&written(""), "test");
-            assert_eq!(run.exposure(&written(train), "all"), Exposure::Trained);
-            let seen = run.exposure(&written(test), "all");
-            assert_eq!(seen, Exposure::Selected(selection("test")));
-        }
-    }
-
-    #[test]
-    fn a_part_carved_out_of_train_is_in_train() {
-        assert_eq!(
-            provenance("sample", "train").exposure("sample", "train"),
-            Exposure::TrainedAndSelected(selection("train"))
-        );
-        assert_eq!(
-            provenance("sample", "train").exposure("sample", "test"),
-            Exposure::Never
-        );
-    }
-
-    #[test]
-    fn the_last_model_learnt_from_train_and_nothing_chose_it() {
-        let last = TrainingProvenance {
-            selection: None,
-            ..provenance("sample", "train")
-        };
-        assert_eq!(last.exposure("sample", "train"), Exposure::Trained);
-        assert_eq!(last.exposure("sample", "all"), Exposure::Trained);
-        assert_eq!(last.exposure("sample", HELD_OUT), Exposure::Never);
-        assert_eq!(last.exposure("sample", TRAINED_ON), Exposure::Trained);
-        let best = provenance("sample", "train");
-        assert_eq!(
-            best.exposure("sample", HELD_OUT),
-            Exposure::Selected(selection("train"))
-        );
-        assert_eq!(best.exposure("sample", "val"), Exposure::Never);
-    }
-}
+mod tests;

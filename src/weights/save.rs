@@ -88,7 +88,7 @@ mod tests {
     use candle_core::{DType, Device};
 
     #[test]
-    fn what_is_written_is_read_by_the_formats_own_library() {
+    fn a_written_file_is_read_by_the_safetensors_crate() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.safetensors");
         let tensors = [

@@ -253,7 +253,7 @@ fn a_damaged_blob_is_replaced() {
 }
 
 #[test]
-fn names_that_are_none_are_refused_before_anything_happens() {
+fn invalid_names_are_rejected_before_any_request() {
     let scene = Scene::new();
     let hub = scene.hub();
     for (repo, revision, file) in [

@@ -164,7 +164,7 @@ fn every_form_of_torch_save_gives_the_tensors_that_were_saved() {
 }
 
 #[test]
-fn half_precision_stays_until_another_type_is_asked_for() {
+fn half_precision_is_kept_until_another_type_is_requested() {
     for (name, dtype) in [("float16", DType::F16), ("bfloat16", DType::BF16)] {
         let checkpoint = open(&fixture(&format!("{name}.safetensors"))).unwrap();
         assert!(checkpoint.infos().all(|(_, _, stored)| stored == dtype));
@@ -192,7 +192,7 @@ fn a_moving_average_beside_the_weights_is_noted() {
 }
 
 #[test]
-fn the_architecture_is_read_from_the_tensors() {
+fn the_architecture_is_inferred_from_the_tensors() {
     let basic = |planes: &[usize]| ModelConfig {
         blocks: vec![1, 1],
         planes: planes.to_vec(),
@@ -357,7 +357,7 @@ fn a_checkpoint_saved_as_safetensors_is_the_same_model() {
 }
 
 #[test]
-fn a_runs_folder_is_its_best_model_and_a_lone_file_needs_no_name() {
+fn a_run_folder_stands_for_its_best_model_and_a_single_file_needs_no_name() {
     let run = tempfile::tempdir().unwrap();
     for (name, weights) in [("best", "tied"), ("last", "basic")] {
         fs::create_dir(run.path().join(name)).unwrap();
@@ -476,7 +476,7 @@ fn numbers_that_are_not_finite_are_noted() {
 }
 
 #[test]
-fn a_net_read_a_layer_at_a_time_gives_the_bits_of_one_in_memory() {
+fn a_model_read_layer_by_layer_gives_the_bits_of_one_in_memory() {
     let work = Workload::many(1);
     for file in [
         "basic.pth",
@@ -505,7 +505,7 @@ fn a_net_read_a_layer_at_a_time_gives_the_bits_of_one_in_memory() {
 }
 
 #[test]
-fn a_file_cut_off_after_it_was_opened_is_an_error() {
+fn a_file_truncated_after_it_was_opened_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.safetensors");
     fs::copy(fixture("expected/basic.safetensors"), &path).unwrap();
@@ -523,7 +523,7 @@ fn a_file_cut_off_after_it_was_opened_is_an_error() {
 /// The weights are packed one layer at a time from the file: they take their memory once.
 #[cfg(target_os = "linux")]
 #[test]
-fn predicting_one_picture_takes_little_more_memory_than_the_weights() {
+fn predicting_one_image_takes_little_more_memory_than_the_weights() {
     let shapes = parameters(&ModelConfig::named("resnet50").unwrap()).unwrap();
     let tensors: Shapes = shapes
         .into_iter()

@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_value_or_the_average_serves_other_numbers_of_channels() {
+    fn other_numbers_of_channels_get_the_one_value_or_the_average() {
         let (matched, note) = match_channels(Preprocess::default(), 1).unwrap();
         assert!((matched.mean[0] - 0.449).abs() < 1e-6);
         assert!(note.unwrap().contains("1 channels"));
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn impossible_preprocessing_is_refused() {
+    fn invalid_preprocessing_is_rejected() {
         let usual = Preprocess::default;
         for wrong in [
             Preprocess {

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn only_nets_of_a_thousand_unnamed_classes_get_them() {
+    fn only_models_of_a_thousand_unnamed_classes_get_imagenets_labels() {
         assert_eq!(or_imagenet_labels(Vec::new(), 1000).len(), 1000);
         assert!(or_imagenet_labels(Vec::new(), 10).is_empty());
         assert_eq!(or_imagenet_labels(vec!["a".into()], 1000), ["a"]);

@@ -17,7 +17,7 @@ const WARPING: [&str; 3] = ["ViT", "DeiT", "Beit"];
 /// An image processor; transformers writes `null` for the default of its class.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct ImageProcessor {
+struct ProcessorConfig {
     crop_pct: Option<f64>,
     image_mean: Option<Statistic>,
     image_std: Option<Statistic>,
@@ -55,7 +55,7 @@ impl Statistic {
 /// `ConvNextImageProcessor`, which `ResNet` models use, resizes the short edge to `size / crop_pct` and crops the center, or
 /// warps the image from 384 pixels on. Others resize the short edge or warp, and may then crop to `crop_size`.
 pub fn parse_preprocess(value: &Value, notes: &mut Vec<String>) -> Result<Preprocess> {
-    let given: ImageProcessor = deserialize(value)?;
+    let given: ProcessorConfig = deserialize(value)?;
     if given.do_resize == Some(false) {
         notes.push(
             "the model expects images that are not resized (`do_resize` is false): here all are resized to one size".to_owned(),
@@ -90,7 +90,7 @@ pub fn parse_preprocess(value: &Value, notes: &mut Vec<String>) -> Result<Prepro
 
 /// Returns mean and std for images with values from 0 to 1, where the processor multiplies values from 0 to 255 by its
 /// factor.
-fn mean_and_std(given: ImageProcessor) -> [Vec<f32>; 2] {
+fn mean_and_std(given: ProcessorConfig) -> [Vec<f32>; 2] {
     let usual = Preprocess::default();
     let [mean, std] = if given.do_normalize == Some(false) {
         [vec![0.0], vec![1.0]]
@@ -119,7 +119,7 @@ fn mean_and_std(given: ImageProcessor) -> [Vec<f32>; 2] {
 
 /// Returns the input size, the fraction that the crop keeps, and how images are brought to that shape.
 fn resize_and_crop(
-    given: &ImageProcessor,
+    given: &ProcessorConfig,
     notes: &mut Vec<String>,
 ) -> Result<([usize; 2], f64, CropMode)> {
     let usual = Preprocess::default();
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn other_scales_of_the_values_move_into_mean_and_deviation() {
+    fn other_rescale_factors_are_folded_into_mean_and_std() {
         let read = |value: Value| parse_preprocess(&value, &mut Vec::new()).unwrap();
         let unscaled =
             read(json!({"do_rescale": false, "image_mean": [127.5], "image_std": [51.0]}));
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_built_of_a_processor_is_noted() {
+    fn unsupported_options_of_a_processor_are_noted() {
         for (value, note) in [
             (json!({"do_resize": false}), "`do_resize` is false"),
             (json!({"resample": 0}), "Pillow's filter 0"),
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_gives_its_resized_edge_again() {
+    fn a_crop_fraction_gives_back_its_resized_edge() {
         for size in 1..=512 {
             for crop in 1..=size {
                 let part = crop_fraction(crop, size);

@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_built_is_refused_by_name() {
+    fn unsupported_configurations_are_rejected_by_key() {
         for (key, given, message) in [
             (
                 "hidden_act",

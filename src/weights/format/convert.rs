@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn infinities_and_not_a_number_are_found_in_every_type() {
+    fn infinities_and_nan_are_found_in_every_type() {
         for value in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
             let encoded = [
                 (

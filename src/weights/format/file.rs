@@ -224,7 +224,7 @@ mod tests {
     use half::{bf16, f16};
 
     #[test]
-    fn numbers_of_any_type_are_read_in_pieces_and_checked_to_the_last() {
+    fn numbers_of_any_type_are_read_in_chunks_and_checked_to_the_last() {
         let count = 2 * CHUNK + 3;
         let whole = [count];
         for dtype in [DType::F16, DType::BF16, DType::F32, DType::F64] {
@@ -246,7 +246,7 @@ mod tests {
                     shape,
                     bytes,
                 };
-                // What stands before it moves it off the pieces' bounds.
+                // The tensor before it shifts it off the chunks' bounds.
                 let tensors = [
                     ("a", tensor(&[1], encode(0.0))),
                     ("b", tensor(&whole, bytes.clone())),

@@ -78,7 +78,7 @@ pub struct WeightsFiles {
 
 impl<'a> ModelLocation<'a> {
     /// Finds the location of the model given as MODEL.
-    pub fn find(written: &str, hub: &'a dyn Fetch) -> Result<Self> {
+    pub fn find(argument: &str, hub: &'a dyn Fetch) -> Result<Self> {
         let name = |repository: &str, revision: &Option<String>, file: &Option<String>| {
             let revision = revision.iter().map(|revision| format!("@{revision}"));
             let file = file.iter().map(|file| format!("/{file}"));
@@ -86,15 +86,15 @@ impl<'a> ModelLocation<'a> {
                 .chain(file)
                 .fold(repository.to_owned(), |name, part| name + &part)
         };
-        Ok(match ModelSource::parse(written)? {
+        Ok(match ModelSource::parse(argument)? {
             ModelSource::Sample => Self {
-                name: written.to_owned(),
+                name: argument.to_owned(),
                 possible_path: None,
                 hub,
                 kind: LocationKind::Sample,
             },
             ModelSource::Path(path) => Self {
-                name: written.to_owned(),
+                name: argument.to_owned(),
                 possible_path: None,
                 hub,
                 kind: if path.is_dir() {
@@ -116,8 +116,8 @@ impl<'a> ModelLocation<'a> {
                 file,
             } => Self {
                 name: name(&repository, &revision, &file),
-                possible_path: (written.contains('/') && revision.is_none())
-                    .then(|| written.to_owned()),
+                possible_path: (argument.contains('/') && revision.is_none())
+                    .then(|| argument.to_owned()),
                 hub,
                 kind: LocationKind::Hub {
                     repository,
@@ -201,18 +201,18 @@ impl<'a> ModelLocation<'a> {
 
     /// Puts what may have been meant as a path before the hub's `error`.
     fn explain_as_path(&self, error: anyhow::Error) -> anyhow::Error {
-        let Some(written) = &self.possible_path else {
+        let Some(argument) = &self.possible_path else {
             return error;
         };
         let message = message![
-            format!("there is no file or folder `{written}`, and as a hub repository: "),
+            format!("there is no file or folder `{argument}`, and as a hub repository: "),
             message_of(&error)
         ];
         let hint = "if it is a path, correct it";
-        let hint = match hint_of(&error) {
-            Some(other) => message![hint, "; if it is a hub repository, ", other],
-            None => message![hint],
-        };
+        let hint = hint_of(&error).map_or_else(
+            || message![hint],
+            |other| message![hint, "; if it is a hub repository, ", other],
+        );
         error_with_hint(message, hint).with_kind(Error::ModelNotFound)
     }
 

@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn endings_count_in_upper_case_too() {
+    fn extensions_are_recognized_in_upper_case() {
         assert!(has_weights_extension("X.PTH") && has_weights_extension("x.SafeTensors"));
         assert!(!has_weights_extension("x.txt") && !has_weights_extension("pth"));
     }

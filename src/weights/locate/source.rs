@@ -58,18 +58,18 @@ pub enum ModelSource {
 }
 
 impl ModelSource {
-    /// Parses `written`; an existing path takes precedence over a name on the hub.
+    /// Parses `argument`; an existing path takes precedence over a name on the hub.
     ///
     /// # Errors
     /// If it is neither a path nor a possible name.
-    pub fn parse(written: &str) -> Result<Self> {
-        let source = Self::parse_with(written, Path::exists);
+    pub fn parse(argument: &str) -> Result<Self> {
+        let source = Self::parse_with(argument, Path::exists);
         let may_be_a_path = match &source {
-            Ok(Self::Hub { revision, .. }) => revision.is_none() && written.contains('/'),
+            Ok(Self::Hub { revision, .. }) => revision.is_none() && argument.contains('/'),
             Ok(Self::Sample | Self::Path(_)) => false,
             Err(_) => true,
         };
-        let source = match suggest_path(written).filter(|_| may_be_a_path) {
+        let source = match suggest_path(argument).filter(|_| may_be_a_path) {
             Some(error) => Err(error),
             None => source,
         };
@@ -77,35 +77,35 @@ impl ModelSource {
     }
 
     /// Implements [`ModelSource::parse`], with `exists` for the file system.
-    fn parse_with(written: &str, exists: impl Fn(&Path) -> bool) -> Result<Self> {
-        let path = Path::new(written);
-        if written == "sample" {
+    fn parse_with(argument: &str, exists: impl Fn(&Path) -> bool) -> Result<Self> {
+        let path = Path::new(argument);
+        if argument == "sample" {
             return Ok(Self::Sample);
         }
-        if written.is_empty() {
+        if argument.is_empty() {
             bail!("the model's name is empty");
         }
         if exists(path) {
             return Ok(Self::Path(path.to_owned()));
         }
-        if written.contains("://") {
+        if argument.contains("://") {
             return Err(error_with_hint(
-                format!("`{written}` is a URL, not a model"),
+                format!("`{argument}` is a URL, not a model"),
                 "pass the hub repository as `org/name`, or download the file and pass its path",
             ));
         }
-        let components = written.split('/').count();
-        let is_file = has_weights_extension(written) || has_file_extension(written);
-        let cannot_be_a_name = written.contains('\\')
+        let components = argument.split('/').count();
+        let is_file = has_weights_extension(argument) || has_file_extension(argument);
+        let cannot_be_a_name = argument.contains('\\')
             || path.is_absolute()
-            || written.starts_with(['.', '~'])
-            || (is_file && components < 3 && !written.contains('@'));
+            || argument.starts_with(['.', '~'])
+            || (is_file && components < 3 && !argument.contains('@'));
         if cannot_be_a_name {
-            return Err(missing_path_error(written));
+            return Err(missing_path_error(argument));
         }
-        match written.split_once('/') {
-            None => parse_short_name(written),
-            Some((organization, rest)) => parse_hub_name(written, organization, rest),
+        match argument.split_once('/') {
+            None => parse_short_name(argument),
+            Some((organization, rest)) => parse_hub_name(argument, organization, rest),
         }
     }
 }
@@ -125,17 +125,17 @@ fn has_file_extension(file: &str) -> bool {
     })
 }
 
-fn missing_path_error(written: &str) -> anyhow::Error {
+fn missing_path_error(argument: &str) -> anyhow::Error {
     error_with_hint(
-        format!("cannot load weights `{written}`: no such file or folder"),
+        format!("cannot load weights `{argument}`: no such file or folder"),
         "pass an existing file or folder, a name such as `resnet50`, or a hub repository as `org/name`",
     )
 }
 
 /// Returns the error for a path that does not exist below a folder that holds models: it lists them, and how to name a
 /// repository on the hub with the name of the folder.
-fn suggest_path(written: &str) -> Option<anyhow::Error> {
-    let path = Path::new(written);
+fn suggest_path(argument: &str) -> Option<anyhow::Error> {
+    let path = Path::new(argument);
     let around = path.ancestors().skip(1).find(|folder| folder.is_dir())?;
     let missing = path.strip_prefix(around).ok()?.iter().next()?;
     if around == Path::new("/") {
@@ -146,12 +146,12 @@ fn suggest_path(written: &str) -> Option<anyhow::Error> {
         return None;
     }
     let message = format!(
-        "cannot load weights `{written}`: there is no `{}` in `{}`",
+        "cannot load weights `{argument}`: there is no `{}` in `{}`",
         missing.to_string_lossy(),
         around.display()
     );
-    let hub = match written.split('/').collect::<Vec<_>>()[..] {
-        [_, _] if !path.is_absolute() => format!("; `{written}@main` is the hub repository"),
+    let hub = match argument.split('/').collect::<Vec<_>>()[..] {
+        [_, _] if !path.is_absolute() => format!("; `{argument}@main` is the hub repository"),
         _ => String::new(),
     };
     Some(error_with_hint(
@@ -161,10 +161,10 @@ fn suggest_path(written: &str) -> Option<anyhow::Error> {
 }
 
 /// Parses `resnet50`, `resnet50.tag` and either with `@revision`.
-fn parse_short_name(written: &str) -> Result<ModelSource> {
-    let (name, revision) = match written.split_once('@') {
+fn parse_short_name(argument: &str) -> Result<ModelSource> {
+    let (name, revision) = match argument.split_once('@') {
         Some((name, revision)) => (name, Some(revision)),
-        None => (written, None),
+        None => (argument, None),
     };
     let (base, tag) = match name.split_once('.') {
         Some((base, tag)) => (base, Some(tag)),
@@ -175,7 +175,7 @@ fn parse_short_name(written: &str) -> Result<ModelSource> {
         return Err(suggest_model(base));
     };
     let repository = format!("timm/{base}.{}", tag.unwrap_or(default));
-    build_hub_source(written, repository, revision.map(str::to_owned), None)
+    build_hub_source(argument, repository, revision.map(str::to_owned), None)
 }
 
 fn suggest_model(name: &str) -> anyhow::Error {
@@ -204,7 +204,7 @@ fn suggest_model(name: &str) -> anyhow::Error {
 }
 
 /// Parses `name`, `name@revision`, `name/file` and `name@revision/file` in `organization`.
-fn parse_hub_name(written: &str, organization: &str, rest: &str) -> Result<ModelSource> {
+fn parse_hub_name(argument: &str, organization: &str, rest: &str) -> Result<ModelSource> {
     let (name, revision, file) = match rest.split_once('@') {
         None => match rest.split_once('/') {
             None => (rest, None, None),
@@ -220,10 +220,10 @@ fn parse_hub_name(written: &str, organization: &str, rest: &str) -> Result<Model
         }
     };
     if file.is_some_and(|file| !has_weights_extension(file)) {
-        return Err(missing_path_error(written));
+        return Err(missing_path_error(argument));
     }
     build_hub_source(
-        written,
+        argument,
         format!("{organization}/{name}"),
         revision.map(str::to_owned),
         file.map(str::to_owned),
@@ -232,7 +232,7 @@ fn parse_hub_name(written: &str, organization: &str, rest: &str) -> Result<Model
 
 /// Returns the source if its parts consist of characters that the hub allows and do not leave the repository.
 fn build_hub_source(
-    written: &str,
+    argument: &str,
     repository: String,
     revision: Option<String>,
     file: Option<String>,
@@ -249,7 +249,7 @@ fn build_hub_source(
                     .all(|byte| byte.is_ascii_alphanumeric() || b"._-+".contains(&byte))
         });
     if !plain {
-        return Err(missing_path_error(written));
+        return Err(missing_path_error(argument));
     }
     Ok(ModelSource::Hub {
         repository,
@@ -263,8 +263,8 @@ mod tests {
     use super::*;
     use crate::error::hint_of;
 
-    fn parse(written: &str) -> Result<ModelSource> {
-        ModelSource::parse_with(written, |path| path == Path::new("runs/one"))
+    fn parse(argument: &str) -> Result<ModelSource> {
+        ModelSource::parse_with(argument, |path| path == Path::new("runs/one"))
     }
 
     fn repository(repository: &str, revision: Option<&str>, file: Option<&str>) -> ModelSource {
@@ -276,13 +276,13 @@ mod tests {
     }
 
     #[test]
-    fn every_short_name_has_a_network() {
+    fn every_short_name_has_an_architecture() {
         assert_eq!(named_models().count(), DEFAULT_TAGS.len());
     }
 
     #[test]
-    fn every_form_of_the_table_is_understood() {
-        for (written, source) in [
+    fn every_form_of_the_argument_is_parsed() {
+        for (argument, source) in [
             ("sample", ModelSource::Sample),
             ("runs/one", ModelSource::Path("runs/one".into())),
             ("resnet18", repository("timm/resnet18.a1_in1k", None, None)),
@@ -322,7 +322,7 @@ mod tests {
                 repository("lmz/candle-resnet", None, Some("resnet18.safetensors")),
             ),
         ] {
-            assert_eq!(parse(written).unwrap(), source, "{written}");
+            assert_eq!(parse(argument).unwrap(), source, "{argument}");
         }
     }
 
@@ -340,8 +340,8 @@ mod tests {
     }
 
     #[test]
-    fn what_can_only_be_a_path_must_exist() {
-        for written in [
+    fn an_argument_that_can_only_be_a_path_must_exist() {
+        for argument in [
             "x.pth",
             "folder/x.safetensors",
             "x.ckpt",
@@ -361,8 +361,8 @@ mod tests {
             "a/b/x.txt",
         ] {
             assert_eq!(
-                parse(written).unwrap_err().to_string(),
-                format!("cannot load weights `{written}`: no such file or folder")
+                parse(argument).unwrap_err().to_string(),
+                format!("cannot load weights `{argument}`: no such file or folder")
             );
         }
         assert!(parse("").is_err());
@@ -375,8 +375,8 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_nearly_right_are_corrected() {
-        for (written, hint) in [
+    fn a_misspelled_name_gets_a_suggestion() {
+        for (argument, hint) in [
             ("resnet5", "did you mean `resnet50`?"),
             ("ResNet50", "did you mean `resnet50`?"),
             ("resnet-101", "did you mean `resnet101`?"),
@@ -391,9 +391,9 @@ mod tests {
                 "the paper's CIFAR networks have no weights on the hub: train one with `train with depth = ..`",
             ),
         ] {
-            let error = parse(written).unwrap_err();
-            assert_eq!(error.to_string(), format!("there is no model `{written}`"));
-            assert_eq!(hint_of(&error).unwrap().to_string(), hint, "{written}");
+            let error = parse(argument).unwrap_err();
+            assert_eq!(error.to_string(), format!("there is no model `{argument}`"));
+            assert_eq!(hint_of(&error).unwrap().to_string(), hint, "{argument}");
         }
     }
 }

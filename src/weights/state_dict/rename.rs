@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn openmmlabs_head_is_the_classifier_and_its_style_is_asked_after() {
+    fn openmmlabs_head_is_the_classifier_and_its_style_is_noted() {
         let (names, notes) = names_of(&[
             ("backbone.conv1.weight", &[1]),
             ("backbone.layer1.0.conv3.weight", &[1]),
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_and_the_count_of_an_average_are_left_aside() {
+    fn a_loss_and_the_count_of_an_average_are_skipped() {
         let (names, notes) = names_of(&[
             ("criterion.weight", &[3]),
             ("model.conv1.weight", &[1]),
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn two_tensors_of_one_name_are_refused() {
+    fn two_tensors_of_one_name_are_rejected() {
         let info = TensorInfo {
             shape: vec![1],
             element: ElementType::Float(candle_core::DType::F32),

@@ -12,7 +12,7 @@ fn a_file_that_the_hub_keeps_elsewhere_is_fetched_there() {
 }
 
 #[test]
-fn a_transfer_that_breaks_once_is_begun_again() {
+fn a_transfer_that_breaks_once_is_retried() {
     for after in [0, 100_000] {
         let scene = Scene::new();
         scene.server.misbehave(Some(Fault::Cut { after, times: 1 }));
@@ -57,7 +57,7 @@ fn a_transfer_that_always_breaks_is_an_error_and_leaves_nothing() {
 }
 
 #[test]
-fn the_same_client_goes_on_after_a_failure() {
+fn the_same_client_works_after_a_failure() {
     let scene = Scene::new();
     let hub = scene.hub();
     scene.server.misbehave(Some(Fault::Shorter(1)));
@@ -67,7 +67,7 @@ fn the_same_client_goes_on_after_a_failure() {
 }
 
 #[test]
-fn a_silent_hub_is_given_up() {
+fn a_download_from_a_silent_hub_times_out() {
     for fault in [Fault::Silence, Fault::SilenceInBody] {
         let scene = Scene::new();
         scene.server.misbehave(Some(fault));
@@ -89,7 +89,7 @@ fn a_silent_hub_is_given_up() {
 }
 
 #[test]
-fn a_hub_that_cannot_be_reached_is_named() {
+fn an_unreachable_hub_is_named() {
     let scene = Scene::new();
     let free = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -112,7 +112,7 @@ fn a_hub_that_cannot_be_reached_is_named() {
 }
 
 #[test]
-fn an_endpoint_that_is_no_address_is_refused_only_when_it_is_needed() {
+fn an_invalid_endpoint_is_rejected_only_when_it_is_needed() {
     let scene = Scene::new();
     scene
         .hub()
@@ -141,7 +141,7 @@ fn an_endpoint_that_is_no_address_is_refused_only_when_it_is_needed() {
 }
 
 #[test]
-fn a_server_that_is_no_hub_is_refused() {
+fn a_server_that_is_not_a_hub_is_rejected() {
     let scene = Scene::new();
     scene.server.misbehave(Some(Fault::NoHub));
     let error = scene

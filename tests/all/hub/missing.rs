@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_repository_that_does_not_exist_is_said_to_be_missing() {
+fn a_repository_that_does_not_exist_is_reported_as_missing() {
     let scene = Scene::new();
     let error = scene
         .hub()
@@ -26,7 +26,7 @@ fn a_repository_that_does_not_exist_is_said_to_be_missing() {
 }
 
 #[test]
-fn a_revision_that_does_not_exist_is_said_to_be_missing() {
+fn a_revision_that_does_not_exist_is_reported_as_missing() {
     let scene = Scene::new();
     for revision in ["v9", &"9".repeat(40)] {
         for answer in [
@@ -47,7 +47,7 @@ fn a_revision_that_does_not_exist_is_said_to_be_missing() {
 }
 
 #[test]
-fn a_file_that_does_not_exist_is_said_to_be_missing() {
+fn a_file_that_does_not_exist_is_reported_as_missing() {
     let scene = Scene::new();
     let error = scene
         .hub()

@@ -119,7 +119,7 @@ fn offline_the_hints_name_what_needs_no_download() {
 }
 
 #[test]
-fn a_revision_and_a_file_are_asked_for_by_name() {
+fn a_revision_and_a_file_are_requested_by_name() {
     let (server, home) = (HubServer::start(), tempfile::tempdir().unwrap());
     publish(&server, "org/tiny", "v2", "transformers_basic");
     let done = run(
@@ -155,7 +155,7 @@ fn a_revision_and_a_file_are_asked_for_by_name() {
 }
 
 #[test]
-fn what_the_hub_refuses_is_said_with_the_way_out() {
+fn a_refusal_of_the_hub_is_reported_with_the_way_out() {
     let (server, home) = (HubServer::start(), tempfile::tempdir().unwrap());
     publish(&server, "org/tiny", "main", "transformers_basic");
     let predict = |model: &str| run(&server, home.path(), &format!("predict {CAT} -m {model}"));

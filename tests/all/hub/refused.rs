@@ -29,7 +29,7 @@ fn a_private_repository_needs_the_right_token() {
 }
 
 #[test]
-fn a_gated_repository_says_where_to_accept_its_conditions() {
+fn a_gated_repository_names_the_page_of_its_conditions() {
     let scene = Scene::new();
     scene.server.require_token("hf_right");
     scene.server.gate();
@@ -58,7 +58,7 @@ fn a_gated_repository_says_where_to_accept_its_conditions() {
 }
 
 #[test]
-fn refusals_and_failures_of_the_hub_are_passed_on() {
+fn refusals_and_failures_of_the_hub_are_reported() {
     for (status, words, way_out) in [
         (403, "denied access to `org/name`", "HF_TOKEN"),
         (429, "asks for fewer requests", "try again"),

@@ -70,7 +70,7 @@ fn timms_models_in_transformers_are_read_as_timms() {
 }
 
 #[test]
-fn timms_own_configuration_describes_a_net_without_its_weights() {
+fn timms_own_configuration_describes_a_model_without_its_weights() {
     let hub = Folders::new(fixture(""));
     let info = ModelInfo::open("timm/timm_resnet50", &hub).unwrap();
     assert_eq!(info.config, ModelConfig::named("resnet50").unwrap());
@@ -91,7 +91,7 @@ fn timms_own_configuration_describes_a_net_without_its_weights() {
 }
 
 #[test]
-fn a_plain_net_and_a_padded_one_are_told_by_their_configuration() {
+fn plain_and_padded_networks_are_distinguished_by_their_configuration() {
     let tensors: Shapes = whole()
         .into_iter()
         .filter(|(name, _)| !name.contains("downsample"))
@@ -119,7 +119,7 @@ fn a_plain_net_and_a_padded_one_are_told_by_their_configuration() {
 }
 
 #[test]
-fn a_local_file_is_compared_with_the_configuration_beside_it_though_only_described() {
+fn describing_a_local_file_compares_it_with_the_configuration_beside_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
     let describe = || ModelInfo::open(path.to_str().unwrap(), &Offline);

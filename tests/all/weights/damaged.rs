@@ -27,7 +27,7 @@ fn flipped<'a>(bytes: &'a [u8], changes: &'a [u8]) -> impl Iterator<Item = Vec<u
 }
 
 #[test]
-fn a_pth_cut_off_anywhere_is_refused() {
+fn a_truncated_pth_is_rejected() {
     for name in ["smallest.pth", "smallest_legacy.pth"] {
         let bytes = fs::read(fixture(name)).unwrap();
         assert!(open(&fixture(name)).is_ok());
@@ -51,7 +51,7 @@ fn a_pth_with_any_byte_changed_does_not_panic() {
 }
 
 #[test]
-fn an_old_checkpoint_whose_storages_are_not_what_its_object_says_is_refused() {
+fn an_old_checkpoint_with_inconsistent_storages_is_rejected() {
     let bytes = fs::read(fixture("smallest_legacy.pth")).unwrap();
     let last = bytes.len() - 12;
     assert_eq!(
@@ -111,7 +111,7 @@ fn a_pickle_with_any_byte_changed_does_not_panic() {
 }
 
 #[test]
-fn a_pickle_that_names_itself_over_and_over_is_refused_at_once() {
+fn a_pickle_that_references_itself_repeatedly_is_rejected_at_once() {
     // A dictionary of ten thousand keys whose every value is that dictionary.
     let mut pickle = b"\x80\x02}q\x00(".to_vec();
     for key in 0..10_000 {

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn what_torch_saves_beside_state_dicts_is_refused_by_name() {
+fn saved_objects_other_than_state_dicts_are_rejected_by_name() {
     for (file, message) in [
         (
             "torchscript.pt",
@@ -86,7 +86,7 @@ fn tar() -> Vec<u8> {
 }
 
 #[test]
-fn malformed_and_foreign_files_are_refused_by_name() {
+fn malformed_and_foreign_files_are_rejected_by_name() {
     let whole_file = serialised(&whole());
     let length = whole_file.len();
     let header = u64::from_le_bytes(whole_file[..8].try_into().unwrap());
@@ -170,7 +170,7 @@ fn malformed_and_foreign_files_are_refused_by_name() {
 }
 
 #[test]
-fn a_configuration_that_contradicts_the_tensors_is_refused_with_both() {
+fn a_configuration_that_contradicts_the_tensors_is_rejected_with_both_values() {
     let own = |key: &str, value: Value| {
         let info = open(&fixture("expected/basic.safetensors")).unwrap().info;
         let mut json = info.to_json();
@@ -228,7 +228,7 @@ fn a_configuration_that_contradicts_the_tensors_is_refused_with_both() {
 }
 
 #[test]
-fn configurations_that_cannot_be_used_are_refused_and_foreign_ones_ignored() {
+fn unusable_configurations_are_rejected_and_foreign_ones_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
     let config = folder.path().join("config.json");
@@ -343,7 +343,7 @@ fn a_preprocessor_that_cannot_be_used_is_named() {
 }
 
 #[test]
-fn unknown_names_are_said_to_be_missing() {
+fn unknown_names_are_reported_as_missing() {
     for (written, message) in [
         ("no/such/file.pth", "`no/such` has no `file.pth`"),
         (

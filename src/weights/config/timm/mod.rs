@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_of_every_form_are_read_and_the_roots_win() {
+    fn labels_of_every_form_are_read_and_those_at_the_root_win() {
         for (value, expected) in [
             (json!({"label_names": ["a", "b"]}), ["a", "b"]),
             (json!({"labels": ["a", "b"]}), ["a", "b"]),
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_net_without_a_classifier_is_said_to_be_one() {
+    fn a_model_without_a_classifier_is_rejected() {
         let value = json!({"architecture": "resnet18", "num_classes": 0});
         let error = read("config.json", &value).unwrap_err();
         assert_eq!(
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn part_of_our_own_key_is_kept_for_the_tensors_to_complete() {
+    fn a_partial_resnet_key_is_completed_from_the_tensors() {
         let part = read("config.json", &json!({"resnet": {"shortcut": "padded"}})).unwrap();
         assert_eq!(part.config, None);
         assert_eq!(part.known["shortcut"], "padded");
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_note_of_the_run_that_is_none_is_refused_by_its_key() {
+    fn an_invalid_provenance_is_rejected_by_its_key() {
         let value = json!({"architecture": "resnet18", "resnet_run": {"chosen": null}});
         let error = read("config.json", &value).unwrap_err();
         assert_eq!(error.to_string(), "key `resnet_run`");
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn nets_that_tensors_cannot_tell_apart_are_refused_by_their_name() {
+    fn architectures_that_tensors_cannot_tell_apart_are_rejected_by_name() {
         for name in [
             "resnetblur50",
             "resnetaa50",

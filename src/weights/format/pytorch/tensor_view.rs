@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn views_beyond_their_storage_are_refused() {
+    fn views_beyond_their_storage_are_rejected() {
         for (shape, strides, offset) in [
             (&[3, 5][..], &[5, 1][..], 0),
             (&[2, 3], &[3, 1], 7),
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_storage_shorter_than_it_says_is_refused() {
+    fn a_storage_shorter_than_announced_is_rejected() {
         let error = view_of(&[4], &[1], 0, 12).gather(&[0; 23]).unwrap_err();
         assert_eq!(
             error.to_string(),

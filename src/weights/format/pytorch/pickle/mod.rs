@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn endless_instructions_are_refused() {
+    fn endless_instructions_are_rejected() {
         for instruction in [&b"("[..], b"N", b")2", b"N\x94", b"]"] {
             let mut bytes = b"\x80\x02N".to_vec();
             bytes.extend(instruction.repeat(MAX_INSTRUCTIONS + 1));
