@@ -3,6 +3,8 @@
 
 mod configured;
 mod damaged;
+mod located;
+mod on_demand;
 mod refused;
 
 use std::{
@@ -292,29 +294,6 @@ fn other_numbers_of_channels_get_a_mean_for_each_and_a_note() {
 }
 
 #[test]
-fn the_hubs_weights_are_found_under_their_usual_names() {
-    let hub = Folders::new(fixture(""));
-    for name in ["bottleneck", "parts", "binary"] {
-        let checkpoint = Checkpoint::open(&format!("org/transformers_{name}@main"), &hub).unwrap();
-        assert_equals(&checkpoint, "transformers_bottleneck", name);
-        assert_eq!(
-            checkpoint.info.name,
-            format!("org/transformers_{name}@main")
-        );
-    }
-    let checkpoint = Checkpoint::open("org/expected/tied.safetensors", &hub).unwrap();
-    assert_equals(&checkpoint, "tied", "one file");
-    // No configuration there: the shapes tell, and the weights are needed for them.
-    let info = ModelInfo::open("org/expected/tied.safetensors", &hub).unwrap();
-    assert_eq!(info, checkpoint.info);
-    let error = Checkpoint::open("org/timm_resnet50", &hub).err().unwrap();
-    assert_eq!(
-        error.to_string(),
-        "repository `org/timm_resnet50` has no weights: neither `model.safetensors` nor `pytorch_model.bin`"
-    );
-}
-
-#[test]
 fn a_checkpoint_saved_as_safetensors_is_the_same_model() {
     let folder = tempfile::tempdir().unwrap();
     for name in [
@@ -354,42 +333,6 @@ fn a_checkpoint_saved_as_safetensors_is_the_same_model() {
         format!("cannot write `{}`", nowhere.display())
     );
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-}
-
-#[test]
-fn a_run_folder_stands_for_its_best_model_and_a_single_file_needs_no_name() {
-    let run = tempfile::tempdir().unwrap();
-    for (name, weights) in [("best", "tied"), ("last", "basic")] {
-        fs::create_dir(run.path().join(name)).unwrap();
-        let from = fixture("expected").join(format!("{weights}.safetensors"));
-        fs::copy(from, run.path().join(name).join("model.safetensors")).unwrap();
-    }
-    fs::write(run.path().join("state.safetensors"), "").unwrap();
-    assert_equals(&open(run.path()).unwrap(), "tied", "best");
-    fs::remove_dir_all(run.path().join("best")).unwrap();
-    assert_equals(&open(run.path()).unwrap(), "basic", "last");
-    let (message, hint) = refusal(&run.path().join("state.safetensors"));
-    assert_eq!(message, "it is the state of a training run, not a model");
-    assert!(hint.contains("best") && hint.contains("last"), "{hint}");
-    fs::remove_dir_all(run.path().join("last")).unwrap();
-    let (message, hint) = refusal(run.path());
-    assert_eq!(
-        message,
-        "run folder `FILE` holds no model: it has neither `best/` nor `last/`"
-    );
-    assert!(hint.contains("train with resume = "), "{hint}");
-
-    let folder = tempfile::tempdir().unwrap();
-    let (message, hint) = refusal(folder.path());
-    assert_eq!(message, "folder `FILE` holds no weights");
-    assert!(hint.contains("model.safetensors"));
-    fs::copy(fixture("basic.pth"), folder.path().join("a.pth")).unwrap();
-    assert_equals(&open(folder.path()).unwrap(), "basic", "a lone file");
-    fs::copy(fixture("basic.pth"), folder.path().join("b.pth")).unwrap();
-    assert_eq!(
-        refusal(folder.path()).0,
-        "folder `FILE` holds several files of weights: `a.pth`, `b.pth`"
-    );
 }
 
 /// A tensor of zeros for a file written by the test.
@@ -432,7 +375,7 @@ fn whole() -> Shapes {
     shapes
 }
 
-fn serialised(tensors: &Shapes) -> Vec<u8> {
+fn serialized(tensors: &Shapes) -> Vec<u8> {
     let views = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor));
     safetensors::serialize(views, None).unwrap()
 }
@@ -440,7 +383,7 @@ fn serialised(tensors: &Shapes) -> Vec<u8> {
 fn changed(change: impl FnOnce(&mut Shapes)) -> Vec<u8> {
     let mut tensors = whole();
     change(&mut tensors);
-    serialised(&tensors)
+    serialized(&tensors)
 }
 
 /// Returns a zip archive of uncompressed entries.
@@ -454,96 +397,4 @@ fn zipped(entries: &[(&str, &[u8])]) -> Vec<u8> {
         writer.write_all(bytes).unwrap();
     }
     writer.finish().unwrap().into_inner()
-}
-
-#[test]
-fn numbers_that_are_not_finite_are_noted() {
-    let mut bytes = serialised(&whole());
-    let tensors = SafeTensors::deserialize(&bytes).unwrap();
-    let data = tensors.tensor("fc.bias").unwrap().data();
-    let offset = data.as_ptr() as usize - bytes.as_ptr() as usize;
-    bytes[offset..offset + 4].copy_from_slice(&f32::NAN.to_le_bytes());
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("nan.safetensors");
-    fs::write(&path, bytes).unwrap();
-    let checkpoint = open(&path).unwrap();
-    assert_eq!(checkpoint.note(), None);
-    checkpoint.tensors(DType::F32, &Device::Cpu).unwrap();
-    assert_eq!(
-        checkpoint.note().unwrap(),
-        "tensor `fc.bias` holds infinite or NaN values, so the outputs will be invalid"
-    );
-}
-
-#[test]
-fn a_model_read_layer_by_layer_gives_the_bits_of_one_in_memory() {
-    let work = Workload::many(1);
-    for file in [
-        "basic.pth",
-        "legacy.pth",
-        "one_storage.pth",
-        "channels_last.pth",
-        "float16.pth",
-        "bfloat16.safetensors",
-        "expected/tied.safetensors",
-        "bottleneck.safetensors",
-    ] {
-        let checkpoint = open(&fixture(file)).unwrap();
-        let preprocess = &checkpoint.info.preprocess;
-        let net = checkpoint.build(DType::F32, &Device::Cpu).unwrap();
-        let (in_memory, _) = prepare(net, preprocess, work).unwrap();
-        let (stored, transform) =
-            load(&checkpoint, (DType::F32, &Device::Cpu), preprocess, work).unwrap();
-        let input: Vec<f32> = (0..transform.input_len())
-            .map(|i| (i % 251) as f32 / 125.0 - 1.0)
-            .collect();
-        let [expected, read] =
-            [in_memory, stored].map(|engine| engine.logits(input.clone(), 1).unwrap());
-        assert_ne!(expected[..1], expected[1..2], "{file}");
-        assert_eq!(read, expected, "{file}");
-    }
-}
-
-#[test]
-fn a_file_truncated_after_it_was_opened_is_an_error() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("x.safetensors");
-    fs::copy(fixture("expected/basic.safetensors"), &path).unwrap();
-    let checkpoint = open(&path).unwrap();
-    let file = fs::File::options().write(true).open(&path).unwrap();
-    file.set_len(7000).unwrap();
-    let place = (DType::F32, &Device::Cpu);
-    let preprocess = &checkpoint.info.preprocess;
-    let error = load(&checkpoint, place, preprocess, Workload::many(1)).unwrap_err();
-    let expected = format!("cannot load weights `{}`: ", path.display());
-    let message = one_line(&error);
-    assert!(message.starts_with(&expected), "{message}");
-}
-
-/// The weights are packed one layer at a time from the file: they take their memory once.
-#[cfg(target_os = "linux")]
-#[test]
-fn predicting_one_image_takes_little_more_memory_than_the_weights() {
-    let shapes = parameters(&ModelConfig::named("resnet50").unwrap()).unwrap();
-    let tensors: Shapes = shapes
-        .into_iter()
-        .map(|(name, shape)| (name, Zeros(Dtype::F32, shape)))
-        .collect();
-    let bytes = serialised(&tensors);
-    assert_eq!(bytes.len() / 1_000_000, 102);
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("zeros.safetensors");
-    fs::write(&path, bytes).unwrap();
-    // KiB of address space; each arena of the allocator reserves much that it does not use.
-    let script =
-        "ulimit -v 230000; exec \"$0\" predict assets/images/cat.png --threads 1 -m \"$1\"";
-    let done = std::process::Command::new("sh")
-        .args(["-c", script, env!("CARGO_BIN_EXE_resnet")])
-        .arg(&path)
-        .env("MALLOC_ARENA_MAX", "1")
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap();
-    let stderr = String::from_utf8(done.stderr).unwrap();
-    assert_eq!(done.status.code(), Some(0), "{stderr}");
 }

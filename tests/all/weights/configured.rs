@@ -51,7 +51,7 @@ fn timms_models_in_transformers_are_read_as_timms() {
     };
     fs::write(
         folder.path().join("model.safetensors"),
-        serialised(&tensors),
+        serialized(&tensors),
     )
     .unwrap();
     let wrapper = json!({"model_type": "timm_wrapper", "architectures": ["TimmWrapperForImageClassification"],
@@ -105,7 +105,7 @@ fn plain_and_padded_networks_are_distinguished_by_their_configuration() {
         config["resnet"]["shortcut"] = json!(shortcut);
         fs::write(
             folder.path().join("model.safetensors"),
-            serialised(&tensors),
+            serialized(&tensors),
         )
         .unwrap();
         fs::write(folder.path().join("config.json"), config.to_string()).unwrap();

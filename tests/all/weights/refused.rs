@@ -56,7 +56,7 @@ fn only(names: &[&str]) -> Vec<u8> {
     let tensors = names
         .iter()
         .map(|name| ((*name).to_owned(), Zeros(Dtype::F32, vec![2])));
-    serialised(&tensors.collect())
+    serialized(&tensors.collect())
 }
 
 /// Sets the shape and type of the tensor `name`.
@@ -87,7 +87,7 @@ fn tar() -> Vec<u8> {
 
 #[test]
 fn malformed_and_foreign_files_are_rejected_by_name() {
-    let whole_file = serialised(&whole());
+    let whole_file = serialized(&whole());
     let length = whole_file.len();
     let header = u64::from_le_bytes(whole_file[..8].try_into().unwrap());
     let cases: Vec<(&str, Vec<u8>, String)> = vec![
