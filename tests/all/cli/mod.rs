@@ -5,6 +5,7 @@ mod embed;
 mod explain;
 mod logs;
 mod predict;
+mod predictions;
 mod program;
 mod refusals;
 mod summary;
