@@ -37,11 +37,11 @@ pub mod memory;
 pub mod observe;
 pub mod trainer;
 
-pub use checkpoint::best::BestBy;
 pub use checkpoint::newest::newest_unfinished;
 pub(crate) use checkpoint::paths::{is_run, named_run};
 pub use config::recipe::Recipe;
 pub use config::settings::Settings;
+pub use config::values::BestBy;
 pub use context::Site;
 pub use data::check::check;
 pub use learner::ema::Ema;

@@ -8,24 +8,10 @@
 
 use crate::eval::history::{COLUMNS, Epoch};
 use crate::train::checkpoint::state::{Exact, Standing};
+use crate::train::config::values::BestBy;
 use crate::train::data::validation::Scores;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
-
-/// The validation measure that selects the best epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BestBy {
-    /// The highest top-1 accuracy.
-    #[default]
-    Top1,
-    /// The lowest loss.
-    Loss,
-    /// The highest macro-F1: the mean of the classes' F1.
-    MacroF1,
-    /// The highest balanced accuracy: the mean of the classes' recall.
-    Balanced,
-}
 
 /// The best epoch so far.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

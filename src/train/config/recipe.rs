@@ -6,7 +6,6 @@
 
 use crate::data::transform::augment::Policy;
 use crate::model::{CropMode, Frozen, Interpolation};
-use crate::train::checkpoint::best::BestBy;
 use crate::train::config::defaults::Case;
 use crate::train::config::key::Group::{
     Architecture, Augmentation, InputSize, Optimization, Preprocessing, Reading, Run, Source, Start,
@@ -17,7 +16,7 @@ use crate::train::config::parse::{
     whole, word,
 };
 use crate::train::config::table::recipe;
-use crate::train::config::values::{ClassWeights, ImageSize, StemRule, TrainDType};
+use crate::train::config::values::{BestBy, ClassWeights, ImageSize, StemRule, TrainDType};
 use crate::train::learner::lr_schedule::Scheduler;
 use crate::train::learner::optimizer::OptimiserKind;
 use serde::{Deserialize, Serialize};

@@ -94,6 +94,21 @@ impl From<ImageSize> for WrittenSize {
     }
 }
 
+/// The validation measure that selects the best epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BestBy {
+    /// The highest top-1 accuracy.
+    #[default]
+    Top1,
+    /// The lowest loss.
+    Loss,
+    /// The highest macro-F1: the mean of the classes' F1.
+    MacroF1,
+    /// The highest balanced accuracy: the mean of the classes' recall.
+    Balanced,
+}
+
 /// Class weights in the loss, written `auto` or as a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]

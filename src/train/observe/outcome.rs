@@ -1,7 +1,7 @@
 //! The outcome of a run.
 
 use crate::text::pluralize;
-use crate::train::checkpoint::best::BestBy;
+use crate::train::config::values::BestBy;
 use std::path::PathBuf;
 
 /// The outcome of a run.

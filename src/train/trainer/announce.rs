@@ -2,7 +2,7 @@
 
 use crate::model::{Frozen, StemKind};
 use crate::text::{pluralize, thousands};
-use crate::train::checkpoint::best::BestBy;
+use crate::train::config::values::BestBy;
 use crate::train::data::batching::steps;
 use crate::train::learner::init::DEFAULT_MODEL;
 use crate::train::learner::lr_schedule::Scheduler;
