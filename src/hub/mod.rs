@@ -21,7 +21,6 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::Result;
 
 use crate::error::{Error, WithKind};
-
 use cache::{CacheEntry, RepoCache};
 use failure::FailedRequest;
 use name::{FileRequest, RepoKind};
@@ -130,13 +129,17 @@ impl Hub {
         progress: &dyn Progress,
     ) -> Result<Option<PathBuf>> {
         let request = FileRequest::new(RepoKind::Model, repo, revision, file)?;
-        self.find(&request, Need::Optional, progress)
+        let found = self.find(&request, Need::Optional, progress);
+        found.with_kind(Error::Hub)
     }
 
     /// Returns the file, which must exist.
     fn required(&self, request: &FileRequest, progress: &dyn Progress) -> Result<PathBuf> {
-        let found = self.find(request, Need::Required, progress)?;
-        let found = found.ok_or_else(|| failure::no_file_error(&self.failed_request(request)));
+        let found = self
+            .find(request, Need::Required, progress)
+            .and_then(|found| {
+                found.ok_or_else(|| failure::no_file_error(&self.failed_request(request)))
+            });
         found.with_kind(Error::Hub)
     }
 

@@ -16,12 +16,14 @@ fn a_repository_that_does_not_exist_is_reported_as_missing() {
         format!("`{endpoint}` has no repository `org/nothing`")
     );
     assert!(hint.contains("HF_TOKEN"), "{hint}");
-    assert!(
-        scene
-            .hub()
-            .optional_file("org/nothing", None, "a", &Silent)
-            .is_err()
-    );
+    let optional = scene
+        .hub()
+        .optional_file("org/nothing", None, "a", &Silent)
+        .unwrap_err();
+    for error in [error, optional] {
+        let error = resnet::Error::classify(error, resnet::Error::Other);
+        assert!(matches!(error, resnet::Error::Hub(_)), "{error:?}");
+    }
     assert_eq!(scene.cached_files(), [""; 0]);
 }
 

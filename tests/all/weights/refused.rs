@@ -358,3 +358,29 @@ fn unknown_names_are_reported_as_missing() {
         assert_eq!(error.to_string(), message);
     }
 }
+
+#[test]
+fn errors_are_classified_by_what_went_wrong() {
+    use resnet::Error;
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty.pth");
+    fs::write(&empty, "").unwrap();
+    let classify = |path: &Path| Error::classify(open(path).err().unwrap(), Error::Other);
+    let error = classify(Path::new("nothing.pth"));
+    assert!(matches!(error, Error::ModelNotFound(_)), "{error:?}");
+    let error = classify(&empty);
+    assert!(matches!(error, Error::DamagedWeights(_)), "{error:?}");
+    fs::remove_file(empty).unwrap();
+    let weights = folder.path().join("model.safetensors");
+    fs::copy(fixture("expected/basic.safetensors"), weights).unwrap();
+    let config = folder.path().join("config.json");
+    fs::write(&config, r#"{"architecture": "vgg16"}"#).unwrap();
+    let error = classify(folder.path());
+    assert!(
+        matches!(error, Error::UnsupportedArchitecture(_)),
+        "{error:?}"
+    );
+    fs::write(&config, "[").unwrap();
+    let error = classify(folder.path());
+    assert!(matches!(error, Error::InvalidConfiguration(_)), "{error:?}");
+}
