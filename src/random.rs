@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn normal_numbers_have_mean_zero_and_deviation_one() {
+    fn normal_numbers_have_mean_zero_and_std_one() {
         let mut random = Random::new(1, "x");
         let values: Vec<f64> = (0..100_000).map(|_| random.normal()).collect();
         let mean = values.iter().sum::<f64>() / values.len() as f64;

@@ -1,4 +1,4 @@
-//! What a compiled network consists of: steps over numbered buffers, with their packed weights.
+//! A compiled network: steps over numbered buffers, with their packed weights.
 
 use candle_core::{Result, bail};
 use resnet_kernels::conv::Convolution;

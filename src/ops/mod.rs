@@ -14,7 +14,7 @@ pub mod relu;
 
 use candle_core::{CpuStorage, DType, Device, Result, Storage, Tensor, bail};
 
-/// What computes an operation.
+/// The implementation that computes an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
     /// Over [`resnet_kernels`]: f32 on the CPU.

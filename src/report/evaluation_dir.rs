@@ -44,8 +44,8 @@ pub struct ModelEvaluation {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub chose_best: bool,
     /// True if the model was trained on these images, or on most of them; written only then.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub learnt: bool,
+    #[serde(rename = "learnt", skip_serializing_if = "std::ops::Not::not")]
+    pub trained_on: bool,
     /// Reason why the metrics are optimistic; `None`, and not written, if the images are new to the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remark: Option<&'static str>,

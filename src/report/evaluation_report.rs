@@ -14,6 +14,7 @@ use super::plot::classes::class_bars;
 use super::plot::confusion::{NAMED, confusion_matrix};
 use super::plot::gallery::{Tile, gallery};
 use super::plot::reliability::reliability_diagram;
+use super::selection::{EXPLAINED, OF_CELL, by_cell, varied};
 use super::thumbnail::{shrunk, thumbnail};
 use crate::data::DecodeOptions;
 use crate::data::dataset::Split;
@@ -28,14 +29,10 @@ use crate::infer::CamTarget;
 const SPREAD: usize = 24;
 /// Most confident mistakes.
 const MISTAKES: usize = 24;
-/// Images of a cell of the confusion matrix off its diagonal, and on it.
-const OF_CELL: [usize; 2] = [6, 3];
 /// Confused pairs that have images, if not every cell has.
 pub const PAIRS: usize = 200;
 /// Thumbnails in total.
 const THUMBNAILS: usize = 400;
-/// Mistakes that are explained, and as many correct images.
-const EXPLAINED: usize = 3;
 /// Longer side of a small image, in pixels.
 const SIDE: u32 = 128;
 /// Longer side of a mistake or an explained image, which are shown larger.
@@ -295,48 +292,6 @@ impl EvaluationReport {
     }
 }
 
-/// Returns [`EXPLAINED`] of some images with their classes: one of each class before a second of any, for those of a folder come
-/// class by class.
-fn varied<T>(images: impl Iterator<Item = (u32, T)>) -> impl Iterator<Item = T> {
-    let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
-    let mut ranked: Vec<(usize, T)> = images
-        .map(|(class, image)| {
-            let count = counts.entry(class).or_default();
-            *count += 1;
-            (*count, image)
-        })
-        .collect();
-    ranked.sort_by_key(|(rank, _)| *rank);
-    ranked.into_iter().map(|(_, image)| image).take(EXPLAINED)
-}
-
-/// Returns the images to show of each cell, in the order of [`EvaluationReport::cells`].
-fn by_cell(records: &[Record]) -> Vec<((u32, u32), Vec<Record>)> {
-    let mut cells: BTreeMap<(u32, u32), Vec<Record>> = BTreeMap::new();
-    for record in records {
-        let cell = cells.entry((record.class, record.predicted)).or_default();
-        cell.push(*record);
-    }
-    let mut cells: Vec<_> = cells.into_iter().collect();
-    cells.sort_by_key(|((class, predicted), records)| {
-        (
-            class == predicted,
-            std::cmp::Reverse(records.len()),
-            *class,
-            *predicted,
-        )
-    });
-    for ((class, predicted), records) in &mut cells {
-        // The most confident mistakes, and the least confident correct images.
-        records.sort_by(|a, b| a.probability.total_cmp(&b.probability));
-        if class != predicted {
-            records.reverse();
-        }
-        records.truncate(OF_CELL[usize::from(class == predicted)]);
-    }
-    cells
-}
-
 /// Returns an image with enough pixels to draw on: small ones are enlarged by whole factors, large ones shrunk.
 fn enlarged(image: &RgbImage) -> RgbImage {
     let (width, height) = image.dimensions();
@@ -386,16 +341,4 @@ fn thumbnail_of(
         predicted: record.predicted,
         probability: record.probability,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn explained_images_are_of_different_classes_first() {
-        let of_a_folder = [(0, 'a'), (0, 'b'), (0, 'c'), (1, 'd'), (1, 'e')];
-        let chosen: Vec<char> = varied(of_a_folder.into_iter()).collect();
-        assert_eq!(chosen, ['a', 'd', 'b']);
-    }
 }

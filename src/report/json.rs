@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_of_a_time_that_was_not_taken() {
+    fn times_that_were_not_measured_are_left_out() {
         assert!(value(&tiny(1), None).get("timing").is_none());
     }
 

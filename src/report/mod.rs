@@ -14,6 +14,7 @@ pub mod evaluation_report;
 pub mod json;
 pub mod page;
 pub mod plot;
+mod selection;
 pub mod thumbnail;
 pub mod torchinfo;
 pub mod torchsummary;
@@ -142,7 +143,7 @@ mod tests {
                 downsample,
             ],
         );
-        let net = module(
+        let network = module(
             "",
             ModuleKind::ResNet,
             vec![
@@ -183,13 +184,13 @@ mod tests {
         Description {
             name: "resnet".to_owned(),
             input: [batch, 3, 32, 32],
-            root: net,
+            root: network,
             calls,
         }
     }
 
     #[test]
-    fn thousands_are_separated_as_python_separates_them() {
+    fn thousands_are_separated_as_in_python() {
         for (number, text) in [
             (0, "0"),
             (999, "999"),
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_halfway_are_rounded_to_even_as_python_rounds_them() {
+    fn numbers_halfway_are_rounded_to_even_as_in_python() {
         // Sizes in 1024 x 1024 bytes are multiples of a power of two, so that a third digit of 5 does end some.
         for (number, text) in [
             (0.125, "0.12"),

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_of_modules_and_the_net_have_no_row() {
+    fn lists_of_modules_and_the_network_have_no_row() {
         let table = render(&tiny(1), Batch::Any);
         assert!(!table.contains("Sequential"));
         assert!(!table.contains("ResNet"));

@@ -210,7 +210,7 @@ mod tests {
                 records: Vec::new(),
             },
             chose_best: true,
-            learnt: false,
+            trained_on: false,
             remark: Some("the same images selected the best epoch"),
             held_out: true,
         }

@@ -42,7 +42,7 @@ impl Comparison {
                 seconds,
                 images_per_second,
                 chose_best,
-                learnt,
+                trained_on,
                 ..
             } = model;
             let name = quoted(&model.model);
@@ -51,7 +51,7 @@ impl Comparison {
             // Writing into a string cannot fail.
             let _ = writeln!(
                 text,
-                "{name},{parameters},{mult_adds},{top1},{top1_low},{top1_high},{top5},{loss},{seconds},{images_per_second},{chose_best},{learnt},{data},{split},{images},{remark}"
+                "{name},{parameters},{mult_adds},{top1},{top1_low},{top1_high},{top5},{loss},{seconds},{images_per_second},{chose_best},{trained_on},{data},{split},{images},{remark}"
             );
         }
         text

@@ -142,7 +142,7 @@ mod tests {
             seconds: 1.0,
             images_per_second: 5.0,
             chose_best: false,
-            learnt: model == "b",
+            trained_on: model == "b",
             remark: (model == "b").then_some("it was trained on them"),
             curves: Vec::new(),
             settings: None,

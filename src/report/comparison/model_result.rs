@@ -27,7 +27,7 @@ pub struct ModelResult {
     /// True if these images also selected its epoch.
     pub chose_best: bool,
     /// True if it was trained on these images, or on most of them.
-    pub learnt: bool,
+    pub trained_on: bool,
     /// Why its figures are optimistic; `None` if the images are new to the model.
     pub remark: Option<&'static str>,
     /// Epochs of its run, if any.
@@ -63,8 +63,8 @@ pub struct ComparedModel {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub chose_best: bool,
     /// True if it was trained on these images, or on most of them; written only then.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub learnt: bool,
+    #[serde(rename = "learnt", skip_serializing_if = "std::ops::Not::not")]
+    pub trained_on: bool,
     /// Why its figures are optimistic; `None`, and not written, if the images are new to the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remark: Option<&'static str>,
@@ -100,7 +100,7 @@ impl ComparedModel {
             seconds: result.seconds,
             images_per_second: result.images_per_second,
             chose_best: result.chose_best,
-            learnt: result.learnt,
+            trained_on: result.trained_on,
             remark: result.remark,
             curves: result.curves,
             labels: result.labels,

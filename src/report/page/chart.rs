@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_no_number_leaves_a_gap() {
+    fn nan_leaves_a_gap() {
         let chart = Chart {
             lines: vec![Line {
                 name: "train".to_owned(),

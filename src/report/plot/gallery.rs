@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn no_mistake_is_said_to_be_none() {
+    fn a_gallery_without_mistakes_says_none() {
         assert!(
             gallery("mistakes", "", &[])
                 .unwrap()

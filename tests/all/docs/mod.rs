@@ -4,6 +4,7 @@ mod imports;
 mod layers;
 mod length;
 mod loops;
+mod names;
 mod readme;
 mod sources;
 mod wording;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// The comment above a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mark {
+enum BlockKind {
     None,
     Network,
     Measured,
@@ -20,7 +20,7 @@ enum Mark {
 struct Shown {
     command: String,
     lines: Vec<String>,
-    mark: Mark,
+    mark: BlockKind,
 }
 
 fn read(path: &Path) -> String {
@@ -47,9 +47,9 @@ fn blocks(text: &str) -> Vec<Shown> {
     while let Some(line) = lines.next() {
         if line == "```console" {
             let mark = match before {
-                "<!-- network -->" => Mark::Network,
-                "<!-- measured -->" => Mark::Measured,
-                _ => Mark::None,
+                "<!-- network -->" => BlockKind::Network,
+                "<!-- measured -->" => BlockKind::Measured,
+                _ => BlockKind::None,
             };
             for line in lines.by_ref().take_while(|line| *line != "```") {
                 match line.strip_prefix("$ ") {
@@ -174,20 +174,20 @@ fn every_console_block_prints_what_it_says() {
         {
             seen.push(mark);
             let done = match mark {
-                Mark::Network => continue,
+                BlockKind::Network => continue,
                 // All its epochs, on a few images.
-                Mark::Measured if command.starts_with("resnet train") => {
+                BlockKind::Measured if command.starts_with("resnet train") => {
                     let few = command.replace("-d sample", &format!("-d {FEW}"));
                     let runs = tempfile::tempdir_in(&others).unwrap();
                     let mut done = run(&format!("{few} {PLACE}"), runs.path());
                     done.stderr = done.stderr.replace(FEW, "sample");
                     done
                 }
-                Mark::None | Mark::Measured => run(&command, first.path()),
+                BlockKind::None | BlockKind::Measured => run(&command, first.path()),
             };
             let all = done.stdout + &done.stderr;
             let plain = |line: &str| match mark {
-                Mark::Measured if line != "..." => without_numbers(line),
+                BlockKind::Measured if line != "..." => without_numbers(line),
                 _ => line.to_owned(),
             };
             let expected: Vec<String> = lines.iter().map(|line| plain(line)).collect();
@@ -199,7 +199,7 @@ fn every_console_block_prints_what_it_says() {
     }
     let of = |mark| seen.iter().filter(|&&seen| seen == mark).count();
     assert!(
-        of(Mark::None) >= 6 && of(Mark::Network) >= 2 && of(Mark::Measured) >= 3,
+        of(BlockKind::None) >= 6 && of(BlockKind::Network) >= 2 && of(BlockKind::Measured) >= 3,
         "{seen:?}"
     );
 }

@@ -13,6 +13,19 @@ pub fn files() -> Vec<String> {
     found
 }
 
+/// Returns the Rust files of the package, its crates, tests, benches and examples, sorted.
+pub fn rust_files() -> Vec<String> {
+    let mut found = Vec::new();
+    for folder in ["src", "crates", "tests", "benches", "examples"] {
+        let folder = repository().join(folder);
+        if folder.is_dir() {
+            collect(&folder, &mut found);
+        }
+    }
+    found.sort();
+    found
+}
+
 /// Returns the root modules: `src/lib.rs` and those of `crates/`.
 pub fn crates() -> Vec<String> {
     let mut roots = vec!["src/lib.rs".to_owned()];

@@ -2,7 +2,7 @@
 //! American spelling. `wording/rules.rs` lists the words that are not used, each with its replacement.
 
 mod lexer;
-mod rules;
+pub mod rules;
 mod rust;
 mod text;
 
@@ -21,6 +21,7 @@ const READ: &[&str] = &[
     "benches",
     "crates",
     "docs",
+    "examples",
     "models",
     "pyproject.toml",
     "src",
@@ -58,6 +59,17 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "src/cli/usage/suggest/options.rs",
         "colour",
         "a word that is typed and answered",
+    ),
+    (
+        "src/report/comparison/model_result.rs",
+        "learnt",
+        "a JSON key",
+    ),
+    ("src/report/evaluation_dir.rs", "learnt", "a JSON key"),
+    (
+        "src/weights/provenance/tests.rs",
+        "carved",
+        "the name of a split on disk",
     ),
     (
         "src/report/evaluation_report.rs",

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 
-fn near(ours: f64, theirs: f64) -> bool {
+fn is_close(ours: f64, theirs: f64) -> bool {
     (ours - theirs).abs() <= 1e-9 * theirs.abs().max(1e-300)
 }
 
@@ -23,18 +23,21 @@ fn intervals_and_tests_are_those_of_statsmodels() {
     for case in cases("wilson") {
         let case = numbers(&case);
         let [low, high] = wilson(case[0] as usize, case[1] as usize);
-        assert!(near(low, case[2]) && near(high, case[3]), "{case:?}");
+        assert!(
+            is_close(low, case[2]) && is_close(high, case[3]),
+            "{case:?}"
+        );
     }
     for case in cases("mcnemar") {
         let case = numbers(&case);
         let p = exact(case[0] as usize, case[1] as usize);
-        assert!(near(p, case[2]), "{case:?}: {p}");
+        assert!(is_close(p, case[2]), "{case:?}: {p}");
     }
     for case in cases("holm") {
         let ours = holm(&numbers(&case[0]));
         let theirs = numbers(&case[1]);
         assert!(
-            ours.iter().zip(&theirs).all(|(a, b)| near(*a, *b)),
+            ours.iter().zip(&theirs).all(|(a, b)| is_close(*a, *b)),
             "{case}"
         );
     }
@@ -53,7 +56,7 @@ pub fn prepared() -> TempDir {
 }
 
 /// Returns for each image whether it was classified correctly, as written by `eval`.
-fn recognised(folder: &Path, model: &str) -> Vec<bool> {
+fn correct_images(folder: &Path, model: &str) -> Vec<bool> {
     let line = format!("eval -q -m {model} -d data --output {model}-out");
     assert_eq!(run(folder, &line).status, 0);
     let path = folder.join(format!("{model}-out/predictions.csv"));
@@ -109,7 +112,7 @@ fn each_model_has_the_metrics_that_it_has_alone_and_pairs_count_its_images() {
         assert_eq!(model["parameters"], summary["total_params"]);
         assert_eq!(model["mult_adds"], summary["mult_adds"]);
     }
-    let right = names.map(|name| recognised(folder, name));
+    let right = names.map(|name| correct_images(folder, name));
     let pairs = compared["pairs"].as_array().unwrap();
     assert_eq!(pairs.len(), 3);
     let mut values = Vec::new();

@@ -91,7 +91,7 @@ fn runs_know_their_data_what_it_had_to_do_with_them_and_their_epochs() {
 }
 
 #[test]
-fn the_part_that_validated_is_carved_again_where_all_runs_put_the_same_aside() {
+fn the_validation_images_are_held_out_again_if_all_runs_held_out_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     save_images(&folder.join("data"), &[("a", 6), ("b", 6)], 0);
@@ -154,7 +154,7 @@ fn the_part_that_validated_is_carved_again_where_all_runs_put_the_same_aside() {
         (&train["split"], &train["images"]),
         (&"train".into(), &6.into())
     );
-    // What was carved out for one taught the model that saw all.
+    // Images that one model held out trained the model that saw all.
     save(
         &folder.join("whole"),
         &["a", "b"],

@@ -32,17 +32,17 @@ const CHECKS: &str = include_str!("checks.js");
 
 /// A screen that a page is opened on.
 #[derive(Debug, Clone, Copy)]
-struct Screen {
+struct Viewport {
     /// Pixels across.
     width: u32,
     is_dark: bool,
 }
 
 /// A phone, a laptop and a large screen, light and dark.
-fn screens() -> impl Iterator<Item = Screen> {
+fn screens() -> impl Iterator<Item = Viewport> {
     [390, 1280, 1920]
         .into_iter()
-        .flat_map(|width| [false, true].map(|is_dark| Screen { width, is_dark }))
+        .flat_map(|width| [false, true].map(|is_dark| Viewport { width, is_dark }))
 }
 
 fn chromium() -> Option<PathBuf> {
@@ -63,7 +63,7 @@ fn chromium() -> Option<PathBuf> {
 /// Opens `page` on a screen and gives what `script` returns; nothing may go wrong meanwhile.
 ///
 /// The page is in a frame, which can be narrower than any window.
-fn opened(browser: &Path, page: &str, screen: Screen, script: &str) -> Value {
+fn opened(browser: &Path, page: &str, screen: Viewport, script: &str) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("page.html");
     let after = format!(
@@ -111,14 +111,14 @@ fn opened(browser: &Path, page: &str, screen: Screen, script: &str) -> Value {
         .output()
         .unwrap();
     let dom = String::from_utf8_lossy(&output.stdout);
-    let said = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     let outcome = dom.split_once("<pre id=\"outcome\">");
     let outcome = outcome
-        .unwrap_or_else(|| panic!("no outcome: {dom} {said}"))
+        .unwrap_or_else(|| panic!("no outcome: {dom} {stderr}"))
         .1;
     let outcome = outcome.split_once("</pre>").unwrap().0;
     let outcome: Value = serde_json::from_str(outcome).unwrap();
-    assert_eq!(outcome["wrong"], Value::Array(Vec::new()), "{said}");
+    assert_eq!(outcome["wrong"], Value::Array(Vec::new()), "{stderr}");
     assert_eq!(outcome["dark"], screen.is_dark);
     assert_eq!(outcome["across"], screen.width);
     outcome
@@ -126,7 +126,7 @@ fn opened(browser: &Path, page: &str, screen: Screen, script: &str) -> Value {
 
 /// Fails where something is cut off, smaller than 11 px or fainter than AA.
 #[track_caller]
-fn assert_legible(browser: &Path, page: &str, screen: Screen) {
+fn assert_legible(browser: &Path, page: &str, screen: Viewport) {
     let script = "
         $$('details').forEach((details) => (details.open = true));
         const out = { page: looks() };
@@ -180,7 +180,7 @@ fn the_report_of_a_run_answers_to_pointer_keys_and_words() {
         out.owned = $$('img[src=x], main script, bdi *').length;
         out.broken = $$('img').filter((image) => image.complete && image.naturalWidth === 0).length;
         return out;";
-    let screen = Screen {
+    let screen = Viewport {
         width: 1280,
         is_dark: false,
     };
@@ -283,7 +283,7 @@ fn a_comparison_can_be_read_on_any_screen() {
         key('.charts', 'End'); out.last = $('#reading').textContent;
         out.owned = $$('img[src=x], main script, bdi *').length;
         return out;";
-    let screen = Screen {
+    let screen = Viewport {
         width: 1280,
         is_dark: false,
     };
@@ -376,7 +376,7 @@ fn reports_of_two_and_of_a_thousand_classes_can_be_used_on_any_screen() {
             ..Page::default()
         };
         let page = page.html().unwrap();
-        let screen = Screen {
+        let screen = Viewport {
             width,
             is_dark: classes == 10,
         };

@@ -144,8 +144,8 @@ fn a_report_that_cannot_be_written_costs_nothing_of_the_run() {
     let run = folder.join("run");
     fs::remove_dir_all(run.join("plots")).unwrap();
     fs::write(run.join("plots"), b"in the way").unwrap();
-    let said = ran(folder, &["train", "--resume", "run", "--epochs", "2"]);
-    assert!(said.contains("the report cannot be written"), "{said}");
+    let stderr = ran(folder, &["train", "--resume", "run", "--epochs", "2"]);
+    assert!(stderr.contains("the report cannot be written"), "{stderr}");
     let metrics = fs::read_to_string(run.join("metrics.csv")).unwrap();
     assert_eq!(metrics.lines().count(), 3);
     // The page does not need the plots beside it.
@@ -154,13 +154,13 @@ fn a_report_that_cannot_be_written_costs_nothing_of_the_run() {
     // Nor does the run's end need the best model.
     let best = run.join("best/model.safetensors");
     fs::write(&best, b"damaged").unwrap();
-    let said = ran(folder, &["train", "--resume", "run"]);
+    let stderr = ran(folder, &["train", "--resume", "run"]);
     // A best epoch that is the last one is written again; the report does without an earlier one.
     let is_restored = fs::read(&best).unwrap() != b"damaged";
     assert_ne!(
         is_restored,
-        said.contains("the report has no images"),
-        "{said}"
+        stderr.contains("the report has no images"),
+        "{stderr}"
     );
     fs::remove_dir_all(run.join("best")).unwrap();
     ran(folder, &["train", "--resume", "run"]);

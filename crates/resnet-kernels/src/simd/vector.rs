@@ -1,4 +1,4 @@
-//! What each instruction set offers: vectors of sixteen f32 and their arithmetic.
+//! The arithmetic of each instruction set: vectors of sixteen f32.
 
 /// Number of values of a vector, and of channels of a block in the layout of the kernels.
 pub const LANES: usize = 16;

@@ -1,4 +1,4 @@
-//! What the instruction sets of x86-64 share.
+//! Functions shared by the instruction sets of x86-64.
 
 use super::vector::ChannelBlock;
 use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};

@@ -193,7 +193,7 @@ fn model_result(
         seconds: evaluation.seconds,
         images_per_second: evaluation.images_per_second,
         chose_best: remark.as_ref().is_some_and(|remark| remark.chose_best),
-        learnt: remark.as_ref().is_some_and(|remark| remark.learnt),
+        trained_on: remark.as_ref().is_some_and(|remark| remark.trained_on),
         remark: remark.map(|remark| remark.short),
         curves: Vec::new(),
         settings: None,

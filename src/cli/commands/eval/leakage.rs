@@ -13,7 +13,7 @@ pub struct LeakageNote {
     /// True if the images selected the epoch.
     pub chose_best: bool,
     /// True if the model was trained on the images, or on most of them.
-    pub learnt: bool,
+    pub trained_on: bool,
 }
 
 impl LeakageNote {
@@ -56,7 +56,7 @@ impl LeakageNote {
                 seen,
                 Exposure::Selected(_) | Exposure::TrainedAndSelected(_)
             ),
-            learnt: matches!(seen, Exposure::Trained | Exposure::TrainedAndSelected(_)),
+            trained_on: matches!(seen, Exposure::Trained | Exposure::TrainedAndSelected(_)),
         })
     }
 }

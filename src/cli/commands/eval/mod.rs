@@ -100,7 +100,7 @@ fn one(model: &str, conditions: &Conditions) -> Result<ExitStatus> {
         split: images.split_name().to_owned(),
         evaluation,
         chose_best: remark.as_ref().is_some_and(|remark| remark.chose_best),
-        learnt: remark.as_ref().is_some_and(|remark| remark.learnt),
+        trained_on: remark.as_ref().is_some_and(|remark| remark.trained_on),
         held_out: images.is_held_out(),
         remark: remark.as_ref().map(|remark| remark.short),
     };

@@ -29,7 +29,7 @@ pub fn taken(modules: &[Module], module: usize) -> Vec<(String, String)> {
                 continue;
             };
             for name in &own.names {
-                take(crate_.name(other, name, true, &mut Seen::new()), name);
+                take(crate_.name(other, name, true, &mut Visited::new()), name);
             }
         } else if !one.is_public || own.names.contains(&one.name) {
             // A trait is used without its name; a name that is only re-exported is not used.
@@ -44,7 +44,7 @@ pub fn taken(modules: &[Module], module: usize) -> Vec<(String, String)> {
 }
 
 /// The names that were looked for on the way, by module and by place in their path, as imports can lead in circles.
-type Seen = BTreeSet<(usize, String, bool)>;
+type Visited = BTreeSet<(usize, String, bool)>;
 
 struct Crate<'a> {
     modules: &'a [Module],
@@ -53,11 +53,11 @@ struct Crate<'a> {
 impl Crate<'_> {
     /// Follows a path in the code of `module`; `None` if it leads out of the crate.
     fn path(&self, module: usize, path: &[String]) -> Option<Target> {
-        self.path_beyond(module, path, &mut Seen::new())
+        self.path_beyond(module, path, &mut Visited::new())
     }
 
     /// Follows a path that is not reached through the imports `seen`.
-    fn path_beyond(&self, module: usize, path: &[String], seen: &mut Seen) -> Option<Target> {
+    fn path_beyond(&self, module: usize, path: &[String], seen: &mut Visited) -> Option<Target> {
         let mut at = module;
         let mut is_inside = false;
         for (index, segment) in path.iter().enumerate() {
@@ -81,7 +81,7 @@ impl Crate<'_> {
     }
 
     /// Returns what `name` is in `module`; items come before modules if it is the last segment of a path.
-    fn name(&self, module: usize, name: &str, is_last: bool, seen: &mut Seen) -> Option<Target> {
+    fn name(&self, module: usize, name: &str, is_last: bool, seen: &mut Visited) -> Option<Target> {
         if !seen.insert((module, name.to_owned(), is_last)) {
             return None;
         }

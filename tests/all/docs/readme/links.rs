@@ -114,7 +114,7 @@ fn archives_are_linked_as_they_are_built() {
 
 /// They show the product's own colors, and do not make a clone of the repository slow.
 #[test]
-fn pictures_of_the_readme_are_small_and_have_all_colors() {
+fn images_of_the_readme_are_small_and_have_all_colors() {
     let folder = std::fs::read_dir(root().join("assets/readme")).unwrap();
     let files: Vec<PathBuf> = folder.map(|entry| entry.unwrap().path()).collect();
     let bytes: u64 = files

@@ -93,12 +93,82 @@ const RULES: &[(&str, &str)] = &[
     ("spelt", "spelled"),
 ];
 
+/// Types that are called otherwise, each with its name and the start of the paths that this holds for.
+pub const TYPES: &[(&str, &str, &str)] = &[
+    ("Feed", "TrainLoader", ""),
+    ("FedBatch", "TrainBatch", ""),
+    ("Rules", "BatchSampler", "src/train"),
+    ("Watch", "Observer", ""),
+    ("Unwatched", "NoObserver", ""),
+    ("Beginning", "RunStarted", ""),
+    ("Ended", "Outcome", ""),
+    ("Why", "StopReason", "src/train"),
+    ("Tested", "TestMetrics", "src/train"),
+    ("Standing", "TrainProgress", ""),
+    ("Identity", "RunIdentity", "src/train"),
+    ("Sums", "EpochTotals", "src/train"),
+    ("Site", "ExecutionContext", ""),
+    ("Pass", "ForwardBackward", "src/train"),
+    ("Passed", "ForwardOutput", "src/train"),
+    ("Wanted", "ForwardOptions", ""),
+    ("HeatOf", "CamTarget", ""),
+    ("Heat", "ClassActivationMap", "src/"),
+    ("Work", "Workload", ""),
+    ("Form", "Backend", "src/ops"),
+    ("Held", "OutputInit", ""),
+    ("Ending", "Epilogue", ""),
+    ("Factors", "TileOperands", ""),
+    ("Terms", "TileProduct", ""),
+    ("Place", "OutputTile", "crates/"),
+    ("Lane", "ChannelBlock", ""),
+    ("Seen", "Exposure", ""),
+    ("Chosen", "Selection", "src/weights"),
+    ("Carved", "HeldOutSplit", ""),
+    ("RunNote", "TrainingProvenance", ""),
+    ("Card", "ModelInfo", ""),
+    ("Contender", "ModelResult", ""),
+    ("Entrant", "PlottedModel", ""),
+    ("Judgement", "ImageResult", ""),
+    ("Examined", "EvaluationReport", ""),
+    ("Meeting", "MappedImages", ""),
+    ("Mark", "LeakageNote", "src/"),
+    ("Subject", "EvalModel", "src/cli"),
+    ("Screen", "TrainObserver", "src/cli"),
+    ("Turns", "LargeImageGate", ""),
+    ("Ordered", "parallel::ordered_map", "src/data"),
+];
+
+/// Functions and modules that are called otherwise, each with its name and the start of the paths that this holds for.
+pub const FUNCTIONS: &[(&str, &str, &str)] = &[
+    ("said", "overrides", "src/"),
+    ("choices", "values", "src/train"),
+    ("idle", "unused_options", "src/train"),
+    ("ranges", "validate", "src/train"),
+    ("maxima", "max_pool", "crates/"),
+    ("means", "avg_pool", "crates/"),
+    ("shortcut", "padded_shortcut", "crates/"),
+    ("caught", "catch_panic", "src/"),
+    ("counted", "pluralize", "src/"),
+    ("amount", "format_bytes", "src/"),
+    ("misuse", "usage_error", ""),
+    ("hinted", "error_with_hint", ""),
+    ("near", "suggest", "src/"),
+    ("meant", "suggest", "src/"),
+    ("unknown", "suggest", "src/"),
+    ("shown", "display_name", "src/"),
+    ("strided", "gather_strided", "crates/"),
+    ("square", "load_square", "crates/"),
+    ("entered", "to_blocked", "crates/"),
+    ("left", "from_blocked", "crates/"),
+    ("reach", "effective_kernel_size", "crates/"),
+];
+
 /// First words of a doc that says a riddle: a function's doc is a verb in the third person, a field's a noun phrase.
 pub const OPENINGS: [&str; 7] = ["how", "that", "those", "what", "where", "whether", "which"];
 
 /// Words in -ise and -our, without their endings, that are American too.
 const AMERICAN: &str = "adv apprais ar brais brui chast clockw compr comprom conc cont counterclockw crui dem depthw despi det \
-    dev disgu elementw enterpr exerc expert f fl franch h imprec improv lengthw lik likew no otherw \
+    dev disgu elementw enterpr exerc expert f fl franch h imprec improv lengthw lik likew madv no otherw \
     p pairw pointw pra prec prem prom r ra rev s sc stepw superv surpr t telev vel w y";
 
 /// Returns the number of words at the start of `words` that are not used, and what is written instead; `before` are the
