@@ -30,9 +30,11 @@
 //! # }
 //! ```
 //!
-//! The modules are layers, and each imports only from those below: `cli`; [`embedding`], [`eval`], [`explain`], [`predict`],
-//! [`report`], [`train`], [`weights`], [`datasets`], [`benchmark`] and [`hub`]; [`data`]; [`infer`] and [`step`]; [`model`];
-//! [`nn`]; [`ops`]; the crate [`resnet_kernels`]. [`error`], [`random`], [`text`], `fs` and `run_dir` are available to all of them.
+//! Threads share a [`Model`]; its clones have one copy of the weights. [`Error`] says what went wrong, and its hint what to do.
+//!
+//! The modules are layers, and each imports only from those below: `cli`; [`train`] and [`embedding`]; [`report`] and [`predict`];
+//! [`eval`] and [`explain`]; [`pipeline`]; [`weights`] and [`benchmark`]; [`data`], [`infer`] and [`step`]; [`model`]; [`nn`]; [`ops`] and
+//! [`hub`]; `fs` and `run_dir`; [`error`], [`random`] and [`text`]. Below them is the crate [`resnet_kernels`].
 
 #![deny(unsafe_code)]
 
@@ -60,6 +62,7 @@ pub mod train;
 pub mod weights;
 
 pub use error::Error;
+pub use explain::Explanation;
 pub use infer::CamTarget;
 pub use pipeline::Prediction;
 pub use predict::{ImageInput, Model, ModelBuilder};

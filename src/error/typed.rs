@@ -1,11 +1,11 @@
 //! The error of the library's functions, by what went wrong.
 
-use super::{ErrorWithHint, Message, hint_of, one_line};
-use std::fmt::{self, Debug, Display, Formatter};
+use super::message::Message;
+use std::fmt::{self, Debug, Formatter};
 use std::io;
 use std::sync::Arc;
 
-/// An error of the library. [`Display`] shows all causes on one line, outermost first.
+/// An error of the library. [`Display`](std::fmt::Display) shows all causes on one line, outermost first.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Error {
@@ -35,7 +35,7 @@ pub enum Error {
     Other(Cause),
 }
 
-/// A failure, with its causes and a hint if any.
+/// A failure with its causes and a hint, if any: the error's [`Display`](std::fmt::Display) and [`Error::hint`].
 #[derive(Clone)]
 pub struct Cause(Arc<anyhow::Error>);
 
@@ -59,11 +59,6 @@ impl Error {
         kind(Cause(Arc::new(error)))
     }
 
-    /// Returns the way out, if one is known.
-    pub fn hint(&self) -> Option<&Message> {
-        hint_of(self.inner())
-    }
-
     /// Returns the error and its causes, outermost first.
     pub(super) fn inner(&self) -> &anyhow::Error {
         &self.cause().0
@@ -84,20 +79,6 @@ impl Error {
             | Self::Io(cause)
             | Self::Other(cause) => cause,
         }
-    }
-}
-
-impl std::error::Error for Error {}
-
-impl Display for Error {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        Display::fmt(self.cause(), f)
-    }
-}
-
-impl Display for Cause {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(&one_line(&self.0))
     }
 }
 
@@ -131,40 +112,44 @@ impl<T> WithKind for anyhow::Result<T> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::error_with_hint;
-    use anyhow::{Context, anyhow};
+/// An error with a hint for the user.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct ErrorWithHint {
+    pub(super) message: Message,
+    pub(super) hint: Message,
+    pub(super) fault: Fault,
+    /// Variant of [`Error`], if known.
+    kind: Option<Kind>,
+}
 
-    #[test]
-    fn the_first_kind_that_an_error_is_given_holds() {
-        let error = Err::<(), _>(error_with_hint("not an image", "pass a JPEG"))
-            .with_kind(Error::Image)
-            .context("cannot read `x`")
-            .with_kind(Error::Dataset)
-            .context("cannot predict")
-            .unwrap_err();
-        let error = Error::classify(error, Error::Other);
-        assert!(matches!(error, Error::Image(_)), "{error:?}");
-        assert_eq!(
-            error.to_string(),
-            "cannot predict: cannot read `x`: not an image"
-        );
-        assert_eq!(error.hint().unwrap().to_string(), "pass a JPEG");
-    }
+/// The cause of an error, which decides the exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Something is missing or failed.
+    Failure,
+    /// The command line is wrong.
+    Usage,
+}
 
-    #[test]
-    fn an_unclassified_error_is_io_or_what_the_caller_says() {
-        let missing = std::fs::read("no/such/file")
-            .context("cannot read")
-            .unwrap_err();
-        assert!(matches!(
-            Error::classify(missing, Error::Other),
-            Error::Io(_)
-        ));
-        let error = Error::classify(anyhow!("bad"), Error::DamagedWeights);
-        assert!(matches!(error, Error::DamagedWeights(_)));
-        assert!(error.hint().is_none());
-    }
+/// Creates an error whose `hint` the command line prints on its own line; the exit status is 1.
+///
+/// Text is `&str`, `String` or, if it names settings, a [`message!`](crate::message).
+pub fn error_with_hint(message: impl Into<Message>, hint: impl Into<Message>) -> anyhow::Error {
+    with_fault(message.into(), hint.into(), Fault::Failure)
+}
+
+/// Creates an [`error_with_hint`] for wrong usage: the exit status is 2.
+pub fn usage_error(message: impl Into<Message>, hint: impl Into<Message>) -> anyhow::Error {
+    let error = with_fault(message.into(), hint.into(), Fault::Usage);
+    error.with_kind(Error::InvalidConfiguration)
+}
+
+pub(super) fn with_fault(message: Message, hint: Message, fault: Fault) -> anyhow::Error {
+    anyhow::Error::new(ErrorWithHint {
+        message,
+        hint,
+        fault,
+        kind: None,
+    })
 }

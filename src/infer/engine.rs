@@ -1,7 +1,9 @@
 //! The fastest available computation of logits: the compiled pass where it is supported, otherwise the network itself.
 
 use super::forward::{ForwardOptions, ModelOutput, of_net};
-use super::{Plan, Weights, Workload};
+use super::plan::Plan;
+use super::program::Workload;
+use super::weights::Weights;
 use crate::model::ResNet;
 use crate::ops::Backend;
 use anyhow::Result;

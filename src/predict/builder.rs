@@ -1,6 +1,6 @@
 //! Loading of a model with options.
 
-use super::Model;
+use super::model::Model;
 use crate::error::Error;
 use crate::hub::{Progress, Silent};
 use crate::infer::Workload;
@@ -27,10 +27,11 @@ pub struct ModelBuilder<'a> {
     pool: Option<Arc<rayon::ThreadPool>>,
 }
 
-impl ModelBuilder<'static> {
-    pub(super) fn new(model: String) -> Self {
-        Self {
-            model,
+impl Model {
+    /// Starts to load a model: a hub name such as `resnet50` or `org/name`, a folder, a weights file, or `sample`.
+    pub fn builder(model: impl Into<String>) -> ModelBuilder<'static> {
+        ModelBuilder {
+            model: model.into(),
             device: Device::Cpu,
             dtype: DType::F32,
             offline: false,

@@ -1,7 +1,6 @@
 //! Prediction of many image files in batches, with all requested outputs from one pass.
 
-use super::Model;
-use super::model::Inner;
+use super::model::{Inner, Model};
 use crate::data::Loader;
 use crate::data::dataset::{Pictures, Split};
 use crate::data::image::large_images::Turns;

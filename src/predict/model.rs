@@ -1,6 +1,5 @@
 //! A model that classifies, embeds and explains images.
 
-use super::ModelBuilder;
 use super::image_input::ImageInput;
 use crate::data::panic::catch_panic;
 use crate::data::{DecodeOptions, Transform};
@@ -19,7 +18,7 @@ use std::sync::Arc;
 
 /// A model with its preprocessing and labels. A clone shares the weights; every call takes `&self`, from any thread.
 ///
-/// The weights are packed once, for batches of [`ModelBuilder::batch_size`] images, and each thread that computes at the
+/// The weights are packed once, for batches of [`ModelBuilder::batch_size`](super::ModelBuilder::batch_size) images, and each thread that computes at the
 /// same time has buffers of its own. An image has the same outputs, bit for bit, alone, in a batch, and whatever other
 /// threads do.
 #[derive(Debug, Clone)]
@@ -39,11 +38,6 @@ pub(super) struct Inner {
 }
 
 impl Model {
-    /// Starts to load a model: a hub name such as `resnet50` or `org/name`, a folder, a weights file, or `sample`.
-    pub fn builder(model: impl Into<String>) -> ModelBuilder<'static> {
-        ModelBuilder::new(model.into())
-    }
-
     /// Prepares the network of `checkpoint`, computing in a type on a device, for images read by `preprocess` and the
     /// expected workload `work`. `labels` has a name for each class, or none.
     ///

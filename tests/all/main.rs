@@ -9,6 +9,7 @@ mod data;
 mod docs;
 mod eval;
 mod hub;
+mod library;
 mod parity;
 mod report;
 mod support;
