@@ -71,12 +71,11 @@ def errors(metrics):
 def depth(runs, colors):
     """Error by epoch: plain networks on the left, residual ones on the right, as in the paper's figure 6. `runs` maps
     `plain20`, `plain56`, `resnet20` and `resnet56` to their `errors`."""
-    top, height, width, lowest = 34, 250, 240, 0
-    highest = 5 * round(max(max(test[1:] + train[1:]) for train, test in runs.values()) / 5 + 0.5)
+    top, height, width, lowest, highest = 34, 250, 216, 5, 30
     epochs = len(runs["plain20"][0])
     parts = []
-    y = lambda error: top + height * (highest - min(error, highest)) / (highest - lowest)
-    for left, kind, title in ((30, "plain", "Plain networks"), (390, "resnet", "Residual networks")):
+    y = lambda error: top + height * (highest - error) / (highest - lowest)
+    for left, kind, title in ((30, "plain", "Plain networks"), (408, "resnet", "Residual networks")):
         x = lambda epoch: left + width * (epoch - 1) / (epochs - 1)
         parts.append(f'<text x="{left}" y="14" font-weight="600" fill="{colors["text"]}">{title}</text>')
         for error in range(lowest, highest + 1, 5):
@@ -91,14 +90,14 @@ def depth(runs, colors):
             for values, dash in zip(runs[f"{kind}{layers}"], (' stroke-dasharray="5 4"', "")):
                 points = " ".join(f"{x(epoch):.1f},{y(error):.1f}" for epoch, error in enumerate(values, 1))
                 parts.append(f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="2"{dash} clip-path="url(#{kind})"/>')
-            ends.append([y(values[-1]) + 4, f"{layers} layers", color])
+            ends.append([y(values[-1]) + 4, f"{layers} layers: {values[-1]:.1f}", color])
         # The names stand at the ends of the test curves, but never on each other.
         ends.sort(key=lambda end: end[0])
         ends[1][0] = max(ends[1][0], ends[0][0] + 15)
         for at, name, color in ends:
             parts.append(f'<text x="{left + width + 6}" y="{at:.1f}" font-weight="600" fill="{color}">{name}</text>')
         parts.append(f'<clipPath id="{kind}"><rect x="{left - 2}" y="{top}" width="{width + 4}" height="{height + 2}"/></clipPath>')
-    foot = "Error in percent by epoch. Solid: test images. Dashed: training images, augmented, averaged over the epoch."
+    foot = "Error in percent by epoch. Solid: test images. Dashed: training images, averaged over the epoch."
     parts.append(f'<text x="0" y="{top + height + 46}" fill="{colors["dim"]}">{foot}</text>')
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 {top + height + 56}" width="720" height="{top + height + 56}" '
