@@ -6,8 +6,8 @@
 
 use resnet::Model;
 use resnet::hub::Silent;
-use resnet::train::observe::observer::Unwatched;
-use resnet::train::{Recipe, Run, Site, Target};
+use resnet::train::observe::observer::NoObserver;
+use resnet::train::{ExecutionContext, Recipe, Target, Trainer};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -21,21 +21,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         lr: Some(0.01),
         ..Recipe::default()
     };
-    let site = Site {
+    let context = ExecutionContext {
         device: candle_core::Device::Cpu,
         workers: 2,
         progress: &Silent,
     };
     let folder = tempfile::tempdir()?;
     let target = Target::Folder(folder.path().join("run"));
-    let run = Run::start(
+    let trainer = Trainer::start(
         recipe,
         &target,
         "the example fine_tune",
-        &site,
-        &mut Unwatched,
+        &context,
+        &mut NoObserver,
     )?;
-    run.go(&mut Unwatched)?;
+    trainer.run(&mut NoObserver)?;
     let run = folder.path().join("run");
     let tuned = Model::builder(run.to_string_lossy()).load()?;
     for top in tuned.classify("assets/images/boot.png", 3)? {

@@ -1,5 +1,7 @@
 //! Names of the files and folders in a run folder, and of those in a model's folder.
 
+use std::path::Path;
+
 /// The recipe of the run.
 pub const RECIPE: &str = "config.toml";
 /// The state from which the run resumes.
@@ -18,3 +20,8 @@ pub const LAST: &str = "last";
 pub const WEIGHTS: &str = "model.safetensors";
 /// Configuration of a model, in its folder.
 pub const MODEL_CONFIG: &str = "config.json";
+
+/// Returns true if `path` is a run folder: it has the state of a run.
+pub fn is_run(path: &Path) -> bool {
+    path.join(STATE).is_file()
+}

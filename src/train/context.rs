@@ -4,7 +4,7 @@ use crate::hub::Progress;
 use candle_core::Device;
 
 /// Execution environment: device, worker threads, progress. Does not affect results.
-pub struct Site<'a> {
+pub struct ExecutionContext<'a> {
     /// The device.
     pub device: Device,
     /// Data-loading threads.
@@ -14,7 +14,7 @@ pub struct Site<'a> {
 }
 
 /// Returns the name of a device, as states and messages have it.
-pub fn place(device: &Device) -> &'static str {
+pub fn device_name(device: &Device) -> &'static str {
     match device {
         Device::Cpu => "cpu",
         Device::Cuda(_) => "cuda",

@@ -14,15 +14,15 @@
 //! ```
 //! use candle_core::Device;
 //! use resnet::hub::Silent;
-//! use resnet::train::observe::observer::Unwatched;
-//! use resnet::train::{Recipe, Run, Site, Target};
+//! use resnet::train::observe::observer::NoObserver;
+//! use resnet::train::{ExecutionContext, Recipe, Target, Trainer};
 //!
 //! # fn main() -> anyhow::Result<()> {
 //! let recipe = Recipe::parse("data = 'fake:32:4'\ndepth = 20\nimage-size = 16\nepochs = 2")?;
-//! let site = Site { device: Device::Cpu, workers: 2, progress: &Silent };
+//! let context = ExecutionContext { device: Device::Cpu, workers: 2, progress: &Silent };
 //! // `Target::Numbered` writes to `runs/`, and `Target::Folder` to a folder.
-//! let run = Run::start(recipe, &Target::Dry(None), "an example", &site, &mut Unwatched)?;
-//! let ended = run.go(&mut Unwatched)?;
+//! let trainer = Trainer::start(recipe, &Target::Dry(None), "an example", &context, &mut NoObserver)?;
+//! let ended = trainer.run(&mut NoObserver)?;
 //! assert_eq!(ended.best.map(|(epoch, _)| epoch), Some(2));
 //! # Ok(())
 //! # }
@@ -32,24 +32,26 @@ pub mod checkpoint;
 pub mod config;
 pub mod context;
 pub mod data;
+mod error;
 pub mod learner;
 pub mod memory;
 pub mod observe;
 pub mod trainer;
 
+pub use crate::eval::history::Epoch;
 pub use checkpoint::newest::newest_unfinished;
-pub(crate) use checkpoint::paths::{is_run, named_run};
+pub(crate) use checkpoint::paths::named_run;
 pub use config::recipe::Recipe;
 pub use config::settings::Settings;
 pub use config::values::BestBy;
-pub use context::Site;
+pub use context::ExecutionContext;
 pub use data::check::check;
 pub use learner::ema::Ema;
 pub use learner::gradients::Gradients;
 pub use learner::lr_schedule::{Schedule, Scheduler};
-pub use learner::optimizer::{Optimiser, OptimiserConfig, OptimiserKind};
-pub use observe::observer::Watch;
-pub use observe::outcome::{Ended, Why};
-pub use trainer::Run;
+pub use learner::optimizer::{Optimizer, OptimizerConfig, OptimizerKind};
+pub use observe::observer::Observer;
+pub use observe::outcome::{Outcome, StopReason};
+pub use trainer::Trainer;
 pub use trainer::build::Target;
 pub use trainer::resume::Length;

@@ -20,6 +20,7 @@ mod resumed;
 #[cfg(unix)]
 mod signals;
 mod tuning;
+mod version_2;
 
 use crate::support::command::{Finished, Resnet};
 use image::{Rgb, RgbImage};

@@ -16,7 +16,7 @@ use crate::infer::Workload;
 use crate::message;
 use crate::predict::{BATCH_SIZE, Explain, Model, PredictOptions};
 use crate::text::pluralize;
-use crate::train::context::place;
+use crate::train::context::device_name;
 use crate::weights::{Checkpoint, Remote};
 use anyhow::{Context, Result, bail};
 use std::io::BufRead;
@@ -127,7 +127,7 @@ pub fn run(
         card.config.name().unwrap_or("a residual network"),
         pluralize(card.config.classes, "class"),
         dtype.as_str(),
-        place(&device)
+        device_name(&device)
     );
     console.details(
         "model",

@@ -4,7 +4,7 @@
 
 use crate::cli::output::curve::{Curve, bar};
 use crate::eval::history::Epoch;
-use crate::train::observe::observer::{Beginning, Step};
+use crate::train::observe::observer::{RunStarted, Step};
 use anstyle::{AnsiColor, Style};
 use console::{measure_text_width, truncate_str};
 use std::time::Duration;
@@ -60,7 +60,7 @@ impl Smoothed {
 
 impl View {
     /// A run starts, or resumes: then the curve starts with its finished epochs.
-    pub fn begin(&mut self, beginning: &Beginning) {
+    pub fn begin(&mut self, beginning: &RunStarted) {
         self.epochs = beginning.epochs;
         self.best = beginning
             .best
@@ -213,8 +213,8 @@ mod tests {
         }
     }
 
-    fn beginning(history: Vec<Epoch>) -> Beginning {
-        Beginning {
+    fn beginning(history: Vec<Epoch>) -> RunStarted {
+        RunStarted {
             description: Vec::new(),
             answers: Recipe::default(),
             epochs: 30,

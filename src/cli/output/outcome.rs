@@ -4,31 +4,31 @@ use crate::cli::output::console::Console;
 use crate::error::error_with_hint;
 use crate::report::REPORT;
 use crate::text::shell_word;
-use crate::train::{Ended, Why};
+use crate::train::{Outcome, StopReason};
 use std::path::PathBuf;
 
 /// The error of a run whose output cannot be written any more, for the reason `what`: a pipeline must not take it as complete.
-pub fn unread(what: &str, ended: &Ended) -> anyhow::Error {
+pub fn unread(what: &str, ended: &Outcome) -> anyhow::Error {
     match (ended.why, &ended.folder) {
-        (Why::Stopped { step }, Some(folder)) => error_with_hint(
+        (StopReason::Stopped { step }, Some(folder)) => error_with_hint(
             format!("{what} after step {step}; the run is saved"),
             format!(
                 "`resnet train --resume {}` resumes it",
                 shell_word(&folder.display().to_string())
             ),
         ),
-        (Why::Stopped { step }, None) => error_with_hint(
+        (StopReason::Stopped { step }, None) => error_with_hint(
             format!("{what} after step {step}; a dry run saves nothing"),
             "read its output to the end, or run it without --format json",
         ),
-        (Why::Done | Why::NoBetter(_), Some(folder)) => error_with_hint(
+        (StopReason::Done | StopReason::NoBetter(_), Some(folder)) => error_with_hint(
             format!("{what} before the run's last line; the run is finished"),
             format!(
                 "its results are in {}, with all epochs in metrics.csv",
                 folder.display()
             ),
         ),
-        (Why::Done | Why::NoBetter(_), None) => error_with_hint(
+        (StopReason::Done | StopReason::NoBetter(_), None) => error_with_hint(
             format!("{what} before the run's last line"),
             "read its output to the end, or run it without --format json",
         ),
@@ -36,23 +36,23 @@ pub fn unread(what: &str, ended: &Ended) -> anyhow::Error {
 }
 
 /// Prints the outcome of a run.
-pub fn report(ended: &Ended, console: &Console) {
+pub fn report(ended: &Outcome, console: &Console) {
     let folder = ended.folder.as_ref().map(|folder| folder.display());
     match (ended.why, &folder) {
-        (Why::Stopped { step }, Some(folder)) => {
+        (StopReason::Stopped { step }, Some(folder)) => {
             console.note(format_args!(
                 "stopped after step {step}; `resnet train --resume {}` resumes the run",
                 shell_word(&folder.to_string())
             ));
             return;
         }
-        (Why::Stopped { step }, None) => {
+        (StopReason::Stopped { step }, None) => {
             console.note(format_args!(
                 "stopped after step {step}; a dry run saves nothing"
             ));
             return;
         }
-        (Why::NoBetter(_) | Why::Done, _) => {}
+        (StopReason::NoBetter(_) | StopReason::Done, _) => {}
     }
     for sentence in ended.in_words() {
         console.note(sentence);
@@ -64,7 +64,7 @@ pub fn report(ended: &Ended, console: &Console) {
 }
 
 /// The report of a run, if there is one.
-pub fn report_of(ended: &Ended) -> Option<PathBuf> {
+pub fn report_of(ended: &Outcome) -> Option<PathBuf> {
     let report = ended.folder.as_ref()?.join(REPORT);
     report.is_file().then_some(report)
 }

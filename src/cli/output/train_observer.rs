@@ -12,8 +12,8 @@ use crate::error::Message;
 use crate::eval::history::Epoch;
 use crate::model::Frozen;
 use crate::text::{format_bytes, pluralize};
-use crate::train::observe::observer::{Beginning, Step};
-use crate::train::{Recipe, Watch};
+use crate::train::observe::observer::{RunStarted, Step};
+use crate::train::{Observer, Recipe};
 use anstyle::{AnsiColor, Style};
 use anyhow::{Error, Result};
 use chrono::{Local, TimeDelta};
@@ -170,7 +170,7 @@ impl Drop for TrainObserver<'_> {
     }
 }
 
-impl Watch for TrainObserver<'_> {
+impl Observer for TrainObserver<'_> {
     fn message(&mut self, message: &Message) {
         self.note(&with_flags(message));
     }
@@ -197,8 +197,8 @@ impl Watch for TrainObserver<'_> {
             .collect();
     }
 
-    fn begin(&mut self, beginning: &Beginning) {
-        let Beginning {
+    fn begin(&mut self, beginning: &RunStarted) {
+        let RunStarted {
             description,
             answers,
             epochs,
@@ -240,7 +240,7 @@ impl Watch for TrainObserver<'_> {
         Ok(())
     }
 
-    fn looked_at(&mut self, what: &str, done: usize, total: usize) {
+    fn progress_of(&mut self, what: &str, done: usize, total: usize) {
         self.view.looks = Some(what.to_owned());
         self.view.done = [done as u64, total as u64];
         self.show();
@@ -282,7 +282,7 @@ impl Watch for TrainObserver<'_> {
         }
     }
 
-    fn wants_to_stop(&self) -> bool {
+    fn should_stop(&self) -> bool {
         self.lost.is_some() || self.stop.is_wanted()
     }
 }

@@ -3,7 +3,7 @@
 use crate::eval::history::Epoch;
 use crate::report::comparison::RunSettings;
 use crate::run_dir::{METRICS, RECIPE};
-use crate::train::checkpoint::run_dir::Which;
+use crate::train::checkpoint::layout::SavedModel;
 use crate::train::config::recipe::Recipe;
 use crate::weights::ModelSource;
 use std::fs;
@@ -28,7 +28,7 @@ pub fn data_of(model: &str) -> Option<String> {
     Recipe::read(&run_of(model)?.join(RECIPE)).ok()?.data
 }
 
-/// Returns the settings of that run; `None` if they cannot be read.
+/// Returns the settings of that run: the keys of its `config.toml`, and their values as text; `None` if they cannot be read.
 pub fn settings_of(model: &str) -> Option<RunSettings> {
     let text = fs::read_to_string(run_of(model)?.join(RECIPE)).ok()?;
     let table: toml::Table = text.parse().ok()?;
@@ -49,7 +49,7 @@ fn run_of(model: &str) -> Option<PathBuf> {
     let path = path.canonicalize().ok()?;
     let folder = if path.is_dir() { &path } else { path.parent()? };
     let name = folder.file_name().unwrap_or_default();
-    let is_model = [Which::Best, Which::Last]
+    let is_model = [SavedModel::Best, SavedModel::Last]
         .iter()
         .any(|which| name == which.folder());
     let holds_metrics = |folder: &Path| folder.join(METRICS).is_file();

@@ -1,10 +1,10 @@
 //! The newest unfinished run of a folder, which `--resume` without a folder takes.
 
 use crate::error::error_with_hint;
-use crate::run_dir::{LOCK, METRICS, STATE};
+use crate::run_dir::{LOCK, STATE, is_run};
 use crate::text::shell_word;
-use crate::train::checkpoint::paths::{RUNS, is_run};
-use crate::train::checkpoint::state::{Standing, read_header};
+use crate::train::checkpoint::paths::RUNS;
+use crate::train::checkpoint::state::read_header;
 use crate::train::config::recipe::Recipe;
 use crate::train::config::settings::Settings;
 use anyhow::Result;
@@ -55,22 +55,11 @@ fn newest_in(root: &Path) -> Result<PathBuf> {
 
 /// Returns whether a run has no steps left; `None` if its state cannot be read.
 fn is_finished(run: &Path) -> Option<bool> {
-    let (identity, standing) = read_header(&run.join(STATE)).ok()?;
+    let (identity, progress) = read_header(&run.join(STATE)).ok()?;
     let recipe = Recipe::parse(&identity.recipe).ok()?;
     let settings = Settings::new(&recipe).ok()?;
-    let is_validated = standing.best.is_some_and(|best| best.top1.is_some());
-    let ended_inside = has_ended_inside(run, &standing);
-    Some(
-        standing
-            .end(&settings, is_validated, ended_inside)
-            .is_some(),
-    )
-}
-
-/// Returns whether a run ended inside the epoch of its state: `metrics.csv`, written last, has the line of that epoch.
-fn has_ended_inside(run: &Path, standing: &Standing) -> bool {
-    let text = fs::read_to_string(run.join(METRICS)).unwrap_or_default();
-    standing.batch > 0 && text.lines().count() > standing.rows.len() + 1
+    let is_validated = progress.best.is_some_and(|best| best.top1.is_some());
+    Some(progress.stop_reason(&settings, is_validated).is_some())
 }
 
 /// Returns whether another process writes to the run.

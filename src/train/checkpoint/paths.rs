@@ -1,7 +1,7 @@
 //! Paths of run folders: those that a new run can have, and the errors for others.
 
 use crate::error::{error_with_hint, usage_error};
-use crate::run_dir::{LOCK, STATE};
+use crate::run_dir::{LOCK, STATE, is_run};
 use crate::text::shell_word;
 use crate::weights::locate::similar::{describe_existing, suggest_folders};
 use anyhow::{Context, Result};
@@ -79,11 +79,6 @@ pub(in crate::train) fn ensure_no_file(path: &Path) -> Result<()> {
             "move the file, or pass another folder with -o",
         )),
     }
-}
-
-/// Returns whether `path` is a run folder.
-pub(crate) fn is_run(path: &Path) -> bool {
-    path.join(STATE).is_file()
 }
 
 /// The error for a path that is not a run folder.

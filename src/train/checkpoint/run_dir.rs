@@ -5,9 +5,11 @@ use crate::error::error_with_hint;
 use crate::eval::history::COLUMNS;
 use crate::fs::write_whole;
 use crate::report::{PLOTS, plots_in};
-use crate::run_dir::{BEST, LAST, LOCK, METRICS, RECIPE, STATE, SURVEY, WEIGHTS};
-use crate::train::checkpoint::paths::{ensure_new, is_run, is_unfinished, no_run};
-use crate::train::checkpoint::state::{self, Identity, Standing, State};
+use crate::run_dir::{LOCK, METRICS, RECIPE, STATE, SURVEY, WEIGHTS, is_run};
+use crate::train::checkpoint::layout::SavedModel;
+use crate::train::checkpoint::paths::{ensure_new, is_unfinished, no_run};
+use crate::train::checkpoint::progress::TrainProgress;
+use crate::train::checkpoint::state::{self, RunIdentity, State};
 use crate::train::config::recipe::Recipe;
 use crate::weights::{ModelInfo, write_model};
 use anyhow::{Context, Result};
@@ -22,25 +24,6 @@ pub struct RunFolder {
     path: PathBuf,
     /// The lock is released when the process ends.
     _lock: File,
-}
-
-/// A model in a run folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
-    /// The best epoch.
-    Best,
-    /// The last epoch.
-    Last,
-}
-
-impl Which {
-    /// Returns the folder's name.
-    pub fn folder(self) -> &'static str {
-        match self {
-            Self::Best => BEST,
-            Self::Last => LAST,
-        }
-    }
 }
 
 impl RunFolder {
@@ -73,8 +56,8 @@ impl RunFolder {
     fn remove_unfinished(&self) {
         let folders = [
             self.path.clone(),
-            self.path.join(Which::Best.folder()),
-            self.path.join(Which::Last.folder()),
+            self.path.join(SavedModel::Best.folder()),
+            self.path.join(SavedModel::Last.folder()),
             self.path.join(PLOTS),
         ];
         for entry in folders.iter().flat_map(fs::read_dir).flatten().flatten() {
@@ -246,11 +229,11 @@ impl RunFolder {
     /// If numbers are not finite, or the file cannot be written; the earlier state stays then.
     pub fn write_state(
         &self,
-        identity: &Identity,
-        standing: &Standing,
+        identity: &RunIdentity,
+        progress: &TrainProgress,
         tensors: &[(String, Tensor)],
     ) -> Result<()> {
-        state::write(&self.path.join(STATE), identity, standing, tensors)
+        state::write(&self.path.join(STATE), identity, progress, tensors)
     }
 
     /// Writes a model that this program can load, and timm if it has the architecture.
@@ -259,7 +242,7 @@ impl RunFolder {
     /// If it cannot be written.
     pub fn write_model(
         &self,
-        which: Which,
+        which: SavedModel,
         card: &ModelInfo,
         tensors: &[(String, Tensor)],
     ) -> Result<()> {
@@ -267,11 +250,11 @@ impl RunFolder {
     }
 
     /// Returns whether a model was written.
-    pub fn has_model(&self, which: Which) -> bool {
+    pub fn has_model(&self, which: SavedModel) -> bool {
         self.weights(which).is_file()
     }
 
-    fn weights(&self, which: Which) -> PathBuf {
+    fn weights(&self, which: SavedModel) -> PathBuf {
         self.path.join(which.folder()).join(WEIGHTS)
     }
 
@@ -279,7 +262,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// If the file is damaged.
-    pub fn read_model(&self, which: Which) -> Result<Vec<(String, Tensor)>> {
+    pub fn read_model(&self, which: SavedModel) -> Result<Vec<(String, Tensor)>> {
         let path = self.weights(which);
         if !self.has_model(which) {
             return Ok(Vec::new());

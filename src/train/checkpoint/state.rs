@@ -1,15 +1,16 @@
 //! The file from which a run resumes: weights, optimizer, moving average, progress and identity.
 //!
 //! `state.safetensors` has the tensors `model.*`, `ema.*`, `best.*` (the best weights of the finished epochs, only if a run
-//! ended inside an epoch) and those of the optimizer; its metadata has [`Identity`] and [`Standing`] as JSON. Renaming it into
+//! ended inside an epoch) and those of the optimizer; its metadata has [`RunIdentity`] and [`TrainProgress`] as JSON. Renaming it into
 //! place commits everything that a run writes: `best/`, `last/` and `metrics.csv` can be restored from it.
 
 use crate::error::{error_with_hint, hint_of, one_line};
 use crate::model::ModelConfig;
-use crate::train::checkpoint::best::Best;
-pub use crate::train::checkpoint::exact::Exact;
-use crate::train::checkpoint::run_dir::Which;
-use crate::train::trainer::diverged;
+use crate::train::checkpoint::exact::Exact;
+use crate::train::checkpoint::layout::SavedModel;
+use crate::train::checkpoint::progress::TrainProgress;
+use crate::train::checkpoint::version_2;
+use crate::train::error::diverged;
 use crate::weights::metadata::STATE as KEY;
 use crate::weights::{TrainingProvenance, write_safetensors};
 use anyhow::{Context, Result, ensure};
@@ -22,11 +23,11 @@ use std::io::Read as _;
 use std::path::Path;
 
 /// The version of the format.
-const VERSION: u64 = 2;
+const VERSION: u64 = 3;
 
 /// The identity of a run, which does not change while it runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Identity {
+pub struct RunIdentity {
     /// The recipe with every key set, as TOML.
     pub recipe: String,
     /// The network.
@@ -34,7 +35,8 @@ pub struct Identity {
     /// The names of the classes.
     pub labels: Vec<String>,
     /// A fingerprint of the names and classes of the images: a run resumes with the same ones only.
-    pub pictures: String,
+    #[serde(rename = "pictures")]
+    pub images: String,
     /// A fingerprint of the file sizes, to detect a changed image.
     pub sizes: String,
     /// A fingerprint of a sample of the images' contents, to detect one changed at the same size; `None` in the states of
@@ -42,70 +44,27 @@ pub struct Identity {
     #[serde(default)]
     pub contents: Option<String>,
     /// The dataset as DATA, with an absolute path: a run can be resumed from another working folder.
-    pub place: String,
+    #[serde(rename = "place")]
+    pub data: String,
     /// The class weights, so that a file of weights is not needed any more.
     pub class_weights: Option<Vec<Exact>>,
     /// The device: `cpu`, `cuda` or `metal`.
     pub device: String,
     /// The provenance of the pretrained model; `None` in the states of earlier versions.
-    #[serde(default)]
-    pub begun_with: Option<TrainingProvenance>,
+    #[serde(default, rename = "begun_with")]
+    pub pretrained_on: Option<TrainingProvenance>,
     /// The instruction set of a CPU, which decides the last bits; `None` in the states of earlier versions.
     #[serde(default)]
     pub instructions: Option<String>,
-}
-
-/// The totals of an epoch's batches so far.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Sums {
-    /// The sum of the images' losses.
-    pub loss: Exact,
-    /// Correctly classified images.
-    pub correct: u64,
-    /// Images.
-    pub images: u64,
-    /// Wall time in seconds.
-    pub seconds: Exact,
-    /// The learning rate of the last step.
-    pub lr: Exact,
-}
-
-impl Sums {
-    /// Returns the top-1 accuracy in percent.
-    pub fn top1(&self) -> f64 {
-        100.0 * self.correct as f64 / self.images as f64
-    }
-}
-
-/// The progress of a run, between two steps.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Standing {
-    /// Finished epochs.
-    pub epoch: u64,
-    /// Finished batches of the current epoch.
-    pub batch: usize,
-    /// Steps over the whole run.
-    pub step: u64,
-    /// The totals of these batches.
-    pub sums: Sums,
-    /// The best epoch so far.
-    pub best: Option<Best>,
-    /// The epoch from which patience counts at the earliest, set when a run that stopped early is extended.
-    pub patient_since: u64,
-    /// The lines of `metrics.csv`.
-    pub rows: Vec<String>,
-    /// The best epoch at an end inside the epoch; `None` elsewhere and in the states of earlier versions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended_inside: Option<Best>,
 }
 
 /// The state of a run.
 #[derive(Debug)]
 pub struct State {
     /// The identity of the run.
-    pub identity: Identity,
+    pub identity: RunIdentity,
     /// The progress.
-    pub standing: Standing,
+    pub progress: TrainProgress,
     /// The tensors.
     pub tensors: HashMap<String, Tensor>,
 }
@@ -114,16 +73,18 @@ pub struct State {
 struct Written<'a> {
     version: u64,
     checksum: u32,
-    identity: &'a Identity,
-    standing: &'a Standing,
+    identity: &'a RunIdentity,
+    #[serde(rename = "standing")]
+    progress: &'a TrainProgress,
 }
 
 #[derive(Deserialize)]
 struct Read {
     /// `None` in the states of earlier versions.
     checksum: Option<u32>,
-    identity: Identity,
-    standing: Standing,
+    identity: RunIdentity,
+    #[serde(rename = "standing")]
+    progress: TrainProgress,
 }
 
 /// Writes a state to `path` atomically.
@@ -133,15 +94,15 @@ struct Read {
 /// file stays then.
 pub fn write(
     path: &Path,
-    identity: &Identity,
-    standing: &Standing,
+    identity: &RunIdentity,
+    progress: &TrainProgress,
     tensors: &[(String, Tensor)],
 ) -> Result<()> {
     for (name, tensor) in tensors {
         if !is_finite(tensor)? {
             return Err(diverged(&format!(
                 "tensor `{name}` has infinite or NaN values after step {}",
-                standing.step
+                progress.step
             )));
         }
     }
@@ -153,7 +114,7 @@ pub fn write(
                 .map(|(name, tensor)| (name.as_str(), tensor.data())),
         ),
         identity,
-        standing,
+        progress,
     })?;
     let views: Vec<(String, &Tensor)> = tensors
         .iter()
@@ -188,7 +149,7 @@ fn is_finite(tensor: &Tensor) -> Result<bool> {
 pub fn read(path: &Path, device: &Device) -> Result<State> {
     let context = || format!("cannot read `{}`", path.display());
     let bytes = std::fs::read(path).with_context(context)?;
-    let mut state = parse(&bytes)
+    let mut state = parse(&bytes, folder_of(path))
         .map_err(|error| match hint_of(&error) {
             Some(_) => error,
             None => error_with_hint(
@@ -205,8 +166,8 @@ pub fn read(path: &Path, device: &Device) -> Result<State> {
 
 /// Returns the hint of what to do without the state at `path`.
 fn begin_anew(path: &Path) -> String {
-    let run = path.parent().unwrap_or(Path::new(""));
-    let mut models = [Which::Last, Which::Best]
+    let run = folder_of(path);
+    let mut models = [SavedModel::Last, SavedModel::Best]
         .map(|which| run.join(which.folder()))
         .into_iter();
     match models.find(|model| model.is_dir()) {
@@ -222,7 +183,7 @@ fn begin_anew(path: &Path) -> String {
 ///
 /// # Errors
 /// If the file is missing, damaged, or of another version.
-pub fn read_header(path: &Path) -> Result<(Identity, Standing)> {
+pub fn read_header(path: &Path) -> Result<(RunIdentity, TrainProgress)> {
     let mut file = std::fs::File::open(path)?;
     let mut length = [0; 8];
     file.read_exact(&mut length)?;
@@ -231,13 +192,18 @@ pub fn read_header(path: &Path) -> Result<(Identity, Standing)> {
         .read_to_end(&mut bytes)?;
     let header: serde_json::Value = serde_json::from_slice(&bytes)?;
     let Read {
-        identity, standing, ..
-    } = parse_metadata(header["__metadata__"][KEY].as_str())?;
-    Ok((identity, standing))
+        identity, progress, ..
+    } = parse_metadata(header["__metadata__"][KEY].as_str(), folder_of(path))?;
+    Ok((identity, progress))
 }
 
-/// Parses the metadata of a state.
-fn parse_metadata(text: Option<&str>) -> Result<Read> {
+/// Returns the run folder of the state at `path`.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
+}
+
+/// Parses the metadata of a state in the folder `run`.
+fn parse_metadata(text: Option<&str>, run: &Path) -> Result<Read> {
     let Some(text) = text else {
         return Err(error_with_hint(
             "it is not the state of a run",
@@ -246,10 +212,18 @@ fn parse_metadata(text: Option<&str>) -> Result<Read> {
     };
     let value: serde_json::Value = serde_json::from_str(text)?;
     let version = value.get("version").and_then(serde_json::Value::as_u64);
+    if version == Some(2) {
+        let best = value["standing"].get("ended_inside").cloned();
+        let best = best.map(serde_json::from_value).transpose()?;
+        let mut read: Read = serde_json::from_value(value)?;
+        let provisional = version_2::provisional(run, &read.identity.recipe, &read.progress, best);
+        read.progress.provisional = provisional;
+        return Ok(read);
+    }
     if version != Some(VERSION) {
         return Err(error_with_hint(
             format!(
-                "it has version {}, and this program reads {VERSION}",
+                "it has version {}, and this program reads 2 and {VERSION}",
                 version.map_or("none".to_owned(), |version| version.to_string())
             ),
             "resume the run with the version that started it, named in the first line of its config.toml",
@@ -258,14 +232,14 @@ fn parse_metadata(text: Option<&str>) -> Result<Read> {
     Ok(serde_json::from_value(value)?)
 }
 
-fn parse(bytes: &[u8]) -> Result<State> {
+fn parse(bytes: &[u8], run: &Path) -> Result<State> {
     let (_, header) = SafeTensors::read_metadata(bytes)?;
     let text = header.metadata().as_ref().and_then(|all| all.get(KEY));
     let Read {
         checksum: written,
         identity,
-        standing,
-    } = parse_metadata(text.map(String::as_str))?;
+        progress,
+    } = parse_metadata(text.map(String::as_str), run)?;
     let tensors = SafeTensors::deserialize(bytes)?;
     let found = checksum(
         tensors
@@ -278,7 +252,7 @@ fn parse(bytes: &[u8]) -> Result<State> {
     );
     Ok(State {
         identity,
-        standing,
+        progress,
         tensors: candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?,
     })
 }
@@ -296,21 +270,23 @@ pub(in crate::train) fn under(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::checkpoint::best::Best;
+    use crate::train::checkpoint::progress::EpochTotals;
     use candle_core::DType;
 
-    fn identity() -> Identity {
-        Identity {
+    fn identity() -> RunIdentity {
+        RunIdentity {
             recipe: "lr = 0.1\n".into(),
             config: ModelConfig::named("resnet20").unwrap(),
             labels: vec!["a \"b\"".into(), "고양이".into()],
-            pictures: "x".into(),
+            images: "x".into(),
             sizes: "y".into(),
-            place: "/pictures".into(),
+            data: "/pictures".into(),
             class_weights: Some(vec![Exact(0.1), Exact(1.0 / 3.0)]),
             device: "cpu".into(),
             contents: Some("z".into()),
             instructions: None,
-            begun_with: None,
+            pretrained_on: None,
         }
     }
 
@@ -318,14 +294,14 @@ mod tests {
     fn a_state_comes_back_bit_for_bit() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.safetensors");
-        let standing = Standing {
+        let progress = TrainProgress {
             epoch: 3,
             batch: 7,
             step: u64::MAX,
-            sums: Sums {
+            totals: EpochTotals {
                 loss: Exact(0.1 + 0.2),
                 lr: Exact(f64::MIN_POSITIVE / 3.0),
-                ..Sums::default()
+                ..EpochTotals::default()
             },
             best: Some(Best {
                 epoch: 2,
@@ -336,14 +312,14 @@ mod tests {
             }),
             patient_since: 1,
             rows: vec!["1,2".into()],
-            ended_inside: None,
+            provisional: None,
         };
         let tensor = Tensor::new(&[1.0f32, -0.0, 1e-40], &Device::Cpu).unwrap();
         let tensors = [("model.x".to_owned(), tensor.clone())];
-        write(&path, &identity(), &standing, &tensors).unwrap();
+        write(&path, &identity(), &progress, &tensors).unwrap();
         let state = read(&path, &Device::Cpu).unwrap();
         assert_eq!(state.identity, identity());
-        assert_eq!(state.standing, standing);
+        assert_eq!(state.progress, progress);
         let read = &under("model.", &state.tensors)["x"];
         let bits = |tensor: &Tensor| -> Vec<u32> {
             let values = tensor.to_vec1::<f32>().unwrap();
@@ -360,7 +336,8 @@ mod tests {
             for dtype in [DType::F32, DType::F64] {
                 let tensor = Tensor::new(&[0.0, number], &Device::Cpu).unwrap();
                 let tensors = [("model.x".to_owned(), tensor.to_dtype(dtype).unwrap())];
-                let error = write(&path, &identity(), &Standing::default(), &tensors).unwrap_err();
+                let error =
+                    write(&path, &identity(), &TrainProgress::default(), &tensors).unwrap_err();
                 assert!(error.to_string().contains("tensor `model.x`"), "{error}");
                 assert!(!path.exists());
             }
@@ -373,7 +350,7 @@ mod tests {
         let path = folder.path().join("state.safetensors");
         let tensor = Tensor::arange(0f32, 100.0, &Device::Cpu).unwrap();
         let tensors = [("model.x".to_owned(), tensor)];
-        write(&path, &identity(), &Standing::default(), &tensors).unwrap();
+        write(&path, &identity(), &TrainProgress::default(), &tensors).unwrap();
         let mut bytes = std::fs::read(&path).unwrap();
         let last = bytes.len() - 3;
         bytes[last] ^= 1;
@@ -390,10 +367,10 @@ mod tests {
         write_safetensors(&path, &[], &[("x".to_owned(), &tensor)]).unwrap();
         let error = format!("{:#}", read(&path, &Device::Cpu).unwrap_err());
         assert!(error.contains("not the state of a run"), "{error}");
-        let other = [(KEY, "{\"version\": 3}")];
+        let other = [(KEY, "{\"version\": 4}")];
         write_safetensors(&path, &other, &[("x".to_owned(), &tensor)]).unwrap();
         let error = format!("{:#}", read(&path, &Device::Cpu).unwrap_err());
-        assert!(error.contains("version 3"), "{error}");
+        assert!(error.contains("version 4"), "{error}");
         std::fs::write(&path, b"12345678").unwrap();
         assert!(read(&path, &Device::Cpu).is_err());
     }

@@ -44,23 +44,23 @@ mod tests {
     use crate::data::transform::augment::Policy;
     use crate::model::Frozen;
     use crate::train::Settings;
-    use crate::train::learner::optimizer::OptimiserKind;
+    use crate::train::learner::optimizer::OptimizerKind;
 
-    fn filled(kind: Kind, from_model: bool, said: Recipe) -> Recipe {
-        of_pictures(10_000, kind, from_model, said)
+    fn filled(kind: Kind, from_model: bool, overrides: Recipe) -> Recipe {
+        of_images(10_000, kind, from_model, overrides)
     }
 
-    fn of_pictures(pictures: usize, kind: Kind, from_model: bool, said: Recipe) -> Recipe {
+    fn of_images(images: usize, kind: Kind, from_model: bool, overrides: Recipe) -> Recipe {
         let situation = Situation {
             kind,
             from_model,
-            is_probe: said.freeze == Some(Frozen::Backbone),
-            images: pictures,
+            is_probe: overrides.freeze == Some(Frozen::Backbone),
+            images,
         };
-        let defaults = defaults(&situation, &said, &Preprocess::default(), |batch| {
-            pictures.div_ceil(batch) as u64
+        let defaults = defaults(&situation, &overrides, &Preprocess::default(), |batch| {
+            images.div_ceil(batch) as u64
         });
-        said.or(defaults)
+        overrides.or(defaults)
     }
 
     #[test]
@@ -75,13 +75,13 @@ mod tests {
         for kind in kinds {
             for from_model in [false, true] {
                 for freeze in [None, Some(Frozen::Stem), Some(Frozen::Backbone)] {
-                    for optimizer in [OptimiserKind::Sgd, OptimiserKind::Adam] {
-                        let said = Recipe {
+                    for optimizer in [OptimizerKind::Sgd, OptimizerKind::Adam] {
+                        let overrides = Recipe {
                             freeze,
                             optimizer: Some(optimizer),
                             ..Recipe::default()
                         };
-                        Settings::new(&filled(kind, from_model, said)).unwrap();
+                        Settings::new(&filled(kind, from_model, overrides)).unwrap();
                     }
                 }
             }
@@ -90,15 +90,18 @@ mod tests {
 
     #[test]
     fn a_run_of_steps_has_the_epochs_that_they_take() {
-        let said = Recipe {
+        let overrides = Recipe {
             max_steps: Some(25),
             batch_size: Some(1000),
             ..Recipe::default()
         };
-        assert_eq!(filled(Kind::Small, false, said.clone()).epochs, Some(3));
+        assert_eq!(
+            filled(Kind::Small, false, overrides.clone()).epochs,
+            Some(3)
+        );
         let epochs = Recipe {
             epochs: Some(7),
-            ..said
+            ..overrides
         };
         assert_eq!(filled(Kind::Small, false, epochs).epochs, Some(7));
     }
@@ -106,23 +109,23 @@ mod tests {
     #[test]
     fn the_rate_follows_the_batch_and_fine_tuning_takes_less() {
         let lr = |from_model, batch| {
-            let said = Recipe {
+            let overrides = Recipe {
                 batch_size: Some(batch),
                 ..Recipe::default()
             };
-            filled(Kind::Small, from_model, said).lr.unwrap()
+            filled(Kind::Small, from_model, overrides).lr.unwrap()
         };
         assert!((lr(false, 128) - 0.1).abs() < 1e-12 && (lr(false, 64) - 0.05).abs() < 1e-12);
         assert!(lr(true, 128) < lr(false, 128));
     }
 
     #[test]
-    fn few_pictures_make_enough_steps_in_small_batches() {
+    fn few_images_make_enough_steps_in_small_batches() {
         let probe = || Recipe {
             freeze: Some(Frozen::Backbone),
             ..Recipe::default()
         };
-        for (pictures, kind, from_model, said, batch, epochs, lr) in [
+        for (images, kind, from_model, overrides, batch, epochs, lr) in [
             // A last layer alone: its rate does not follow the batch.
             (81, Kind::Photographs, true, probe(), 8, 30, 0.005),
             (20, Kind::Photographs, true, probe(), 8, 67, 0.005),
@@ -163,9 +166,9 @@ mod tests {
             // Random inputs are for timing.
             (16, Kind::Noise, false, Recipe::default(), 32, 1, 0.00625),
         ] {
-            let filled = of_pictures(pictures, kind, from_model, said);
+            let filled = of_images(images, kind, from_model, overrides);
             let found = (filled.batch_size, filled.epochs, filled.lr);
-            let what = format!("{pictures} of {kind:?}: {found:?}");
+            let what = format!("{images} of {kind:?}: {found:?}");
             assert_eq!((found.0, found.1), (Some(batch), Some(epochs)), "{what}");
             assert!((found.2.unwrap() - lr).abs() < 1e-9, "{what}");
         }

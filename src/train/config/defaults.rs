@@ -20,7 +20,7 @@ use crate::data::dataset::Kind;
 use crate::data::transform::augment::Policy;
 use crate::model::Preprocess;
 use crate::train::learner::lr_schedule::Scheduler;
-use crate::train::learner::optimizer::OptimiserKind;
+use crate::train::learner::optimizer::OptimizerKind;
 
 /// The facts that the defaults depend on, beside the recipe.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +53,7 @@ pub struct Case<'a> {
     /// Passes over the training images.
     pub epochs: u64,
     /// The optimizer.
-    pub optimizer: OptimiserKind,
+    pub optimizer: OptimizerKind,
     /// The learning-rate schedule.
     pub scheduler: Scheduler,
 }
@@ -119,7 +119,7 @@ fn is_small(kind: Kind) -> bool {
 impl Case<'_> {
     /// Returns true for SGD.
     pub fn is_sgd(&self) -> bool {
-        self.optimizer == OptimiserKind::Sgd
+        self.optimizer == OptimizerKind::Sgd
     }
 
     /// Returns the augmentation.
@@ -140,14 +140,14 @@ impl Case<'_> {
         let batch = self.largest_batch as f64;
         let is_small = is_small(self.kind);
         let rate = match self.optimizer {
-            OptimiserKind::Sgd if self.is_probe => PROBE_RATE * few / FEWEST_TOGETHER as f64,
+            OptimizerKind::Sgd if self.is_probe => PROBE_RATE * few / FEWEST_TOGETHER as f64,
             // Not smaller for batches that are small because the dataset is.
-            OptimiserKind::Sgd if self.from_model => 0.01 * batch.max(32.0) / 64.0,
-            OptimiserKind::Sgd if is_small => 0.1 * batch / 128.0,
-            OptimiserKind::Sgd => 0.1 * batch / 256.0,
+            OptimizerKind::Sgd if self.from_model => 0.01 * batch.max(32.0) / 64.0,
+            OptimizerKind::Sgd if is_small => 0.1 * batch / 128.0,
+            OptimizerKind::Sgd => 0.1 * batch / 256.0,
             // A small rate keeps the pretrained features.
-            OptimiserKind::Adam | OptimiserKind::Adamw if self.from_model && !self.is_probe => 1e-4,
-            OptimiserKind::Adam | OptimiserKind::Adamw => 1e-3,
+            OptimizerKind::Adam | OptimizerKind::Adamw if self.from_model && !self.is_probe => 1e-4,
+            OptimizerKind::Adam | OptimizerKind::Adamw => 1e-3,
         };
         short(rate)
     }
@@ -155,10 +155,10 @@ impl Case<'_> {
     /// Returns the weight decay.
     pub fn weight_decay(&self) -> f64 {
         match self.optimizer {
-            OptimiserKind::Sgd if is_small(self.kind) && !self.from_model => 5e-4,
-            OptimiserKind::Sgd => 1e-4,
-            OptimiserKind::Adam => 0.0,
-            OptimiserKind::Adamw => 0.01,
+            OptimizerKind::Sgd if is_small(self.kind) && !self.from_model => 5e-4,
+            OptimizerKind::Sgd => 1e-4,
+            OptimizerKind::Adam => 0.0,
+            OptimizerKind::Adamw => 0.01,
         }
     }
 

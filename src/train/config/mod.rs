@@ -9,6 +9,7 @@ pub mod recipe;
 mod recipe_file;
 pub mod settings;
 mod table;
+pub mod train_config;
 pub(in crate::train) mod unused;
 pub(in crate::train) mod validate;
 pub mod values;

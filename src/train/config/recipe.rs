@@ -18,7 +18,7 @@ use crate::train::config::parse::{
 use crate::train::config::table::recipe;
 use crate::train::config::values::{BestBy, ClassWeights, ImageSize, StemRule, TrainDType};
 use crate::train::learner::lr_schedule::Scheduler;
-use crate::train::learner::optimizer::OptimiserKind;
+use crate::train::learner::optimizer::OptimizerKind;
 use serde::{Deserialize, Serialize};
 
 const AT_LEAST_ONE: Limit = limit(|n| n >= 1.0, "at least 1");
@@ -214,7 +214,7 @@ recipe! {
     }
     /// Optimizer: sgd, adam or adamw [default: sgd]
     #[serde(deserialize_with = "any_case")]
-    optimizer: OptimiserKind {
+    optimizer: OptimizerKind {
         flag: Flag::word(Optimization, "NAME", &["sgd", "adam", "adamw"]), parse: word, range: [],
         default: |case| Some(case.optimizer),
     }
@@ -333,7 +333,7 @@ impl Value for Interpolation {}
 /// The numbers of the channels are checked against each other, in `validate`.
 impl Value for Vec<f32> {}
 impl Value for Policy {}
-impl Value for OptimiserKind {}
+impl Value for OptimizerKind {}
 impl Value for Scheduler {}
 impl Value for ClassWeights {}
 impl Value for BestBy {}

@@ -3,7 +3,7 @@
 use crate::error::{error_with_hint, why_unreadable};
 use crate::train::config::recipe::Recipe;
 use crate::train::learner::lr_schedule::Scheduler;
-use crate::train::learner::optimizer::OptimiserKind;
+use crate::train::learner::optimizer::OptimizerKind;
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -30,7 +30,7 @@ impl Recipe {
     /// an architecture in the flags the model in the file. Another optimizer or scheduler drops the options of the file's.
     #[must_use]
     pub fn over(self, mut file: Self) -> Self {
-        if !matches!(self.optimizer, None | Some(OptimiserKind::Sgd)) {
+        if !matches!(self.optimizer, None | Some(OptimizerKind::Sgd)) {
             (file.momentum, file.nesterov) = (None, None);
         }
         if !matches!(self.scheduler, None | Some(Scheduler::Step)) {
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn a_recipe_is_read_back_as_it_was_written() {
         let recipe = Recipe {
-            data: Some("C:\\pictures \"x\"".into()),
+            data: Some("C:\\images \"x\"".into()),
             depth: Some(20),
             image_size: Some(ImageSize([24, 32])),
             mean: Some(vec![0.485, 0.456, 0.406]),
@@ -231,7 +231,7 @@ mod tests {
         let text = "stem = 'CIFAR'\nfreeze = 'Layer1'\ncrop-mode = 'Center'\ninterpolation = 'BICUBIC'\naugment = 'Crop-Flip'\noptimizer = 'AdamW'\nscheduler = 'OneCycle'\nbest-by = 'Macro-F1'\ndtype = 'F32'\n";
         let recipe = Recipe::parse(text).unwrap();
         assert_eq!(recipe, Recipe::parse(&text.to_lowercase()).unwrap());
-        assert_eq!(recipe.optimizer, Some(OptimiserKind::Adamw));
+        assert_eq!(recipe.optimizer, Some(OptimizerKind::Adamw));
         let written = recipe.to_toml("").unwrap();
         assert!(written.contains("\noptimizer = \"adamw\"\n"), "{written}");
     }

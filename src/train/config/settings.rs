@@ -10,7 +10,7 @@ use crate::train::config::key::Group;
 use crate::train::config::recipe::Recipe;
 use crate::train::config::values::{BestBy, ClassWeights, ImageSize, StemRule, TrainDType};
 use crate::train::learner::lr_schedule::Scheduler;
-use crate::train::learner::optimizer::{OptimiserConfig, OptimiserKind};
+use crate::train::learner::optimizer::{OptimizerConfig, OptimizerKind};
 use anyhow::Result;
 use candle_core::DType;
 use serde::Serialize;
@@ -52,7 +52,7 @@ pub struct Settings {
     /// Batches per step.
     pub grad_accumulation: usize,
     /// The optimizer.
-    pub optimiser: OptimiserConfig,
+    pub optimizer: OptimizerConfig,
     /// The peak learning rate.
     pub lr: f64,
     /// The learning-rate schedule.
@@ -122,7 +122,7 @@ impl Settings {
             batch_size: required(recipe.batch_size, "batch-size")?,
             drop_last: recipe.drop_last.unwrap_or(false),
             grad_accumulation: recipe.grad_accumulation.unwrap_or(1),
-            optimiser: OptimiserConfig {
+            optimizer: OptimizerConfig {
                 kind: required(recipe.optimizer, "optimizer")?,
                 momentum: recipe.momentum.unwrap_or(0.9),
                 nesterov: recipe.nesterov.unwrap_or(false),
@@ -155,7 +155,7 @@ impl Settings {
 
 impl Settings {
     /// Returns the maximum number of images that a run is trained on before its last step; `None` without `max-steps`.
-    pub(in crate::train) fn most_pictures(&self) -> Option<usize> {
+    pub(in crate::train) fn max_images(&self) -> Option<usize> {
         let steps = usize::try_from(self.max_steps?).unwrap_or(usize::MAX);
         Some(steps.saturating_mul(self.batch_size * self.grad_accumulation))
     }
@@ -207,20 +207,20 @@ pub fn architecture(recipe: &Recipe, size: [usize; 2]) -> Result<Architecture> {
 
 impl Settings {
     /// The optimizer and what goes with it: `SGD, lr 0.1, momentum 0.9, weight decay 0.0005`.
-    pub(in crate::train) fn optimizer_in_words(&self) -> String {
-        let optimiser = &self.optimiser;
-        let name = match optimiser.kind {
-            OptimiserKind::Sgd => "SGD",
-            OptimiserKind::Adam => "Adam",
-            OptimiserKind::Adamw => "AdamW",
+    pub(in crate::train) fn describe_optimizer(&self) -> String {
+        let optimizer = &self.optimizer;
+        let name = match optimizer.kind {
+            OptimizerKind::Sgd => "SGD",
+            OptimizerKind::Adam => "Adam",
+            OptimizerKind::Adamw => "AdamW",
         };
-        let has_momentum = optimiser.kind == OptimiserKind::Sgd && optimiser.momentum > 0.0;
-        let momentum = match (has_momentum, optimiser.nesterov) {
+        let has_momentum = optimizer.kind == OptimizerKind::Sgd && optimizer.momentum > 0.0;
+        let momentum = match (has_momentum, optimizer.nesterov) {
             (false, _) => String::new(),
-            (true, false) => format!(", momentum {}", optimiser.momentum),
-            (true, true) => format!(", Nesterov momentum {}", optimiser.momentum),
+            (true, false) => format!(", momentum {}", optimizer.momentum),
+            (true, true) => format!(", Nesterov momentum {}", optimizer.momentum),
         };
-        let decay = optimiser.weight_decay;
+        let decay = optimizer.weight_decay;
         with_amounts(
             format!("{name}, lr {}{momentum}, weight decay {decay}", self.lr),
             [
@@ -231,7 +231,7 @@ impl Settings {
     }
 
     /// The scheduler and its warm-up: `cosine, 0.15 warm-up epochs`.
-    pub(in crate::train) fn schedule_in_words(&self) -> String {
+    pub(in crate::train) fn describe_schedule(&self) -> String {
         let scheduler = word(&self.scheduler);
         if self.warmup_epochs <= 0.0 {
             return scheduler;
@@ -242,7 +242,7 @@ impl Settings {
     }
 
     /// The augmentation: `crop-flip, mixup 0.2, label smoothing 0.1`.
-    pub(in crate::train) fn augmentation_in_words(&self) -> String {
+    pub(in crate::train) fn describe_augmentation(&self) -> String {
         let augmentation = &self.augmentation;
         with_amounts(
             word(&augmentation.policy),
@@ -271,11 +271,11 @@ impl fmt::Display for Settings {
         write!(
             formatter,
             "{}; {} over {}; batch size {}; {height}x{width} px, augmentation {}",
-            self.optimizer_in_words(),
-            self.schedule_in_words(),
+            self.describe_optimizer(),
+            self.describe_schedule(),
             pluralize(self.epochs, "epoch"),
             self.batch_size,
-            self.augmentation_in_words()
+            self.describe_augmentation()
         )?;
         if self.frozen != Frozen::Nothing {
             write!(formatter, "; {} frozen", self.frozen)?;

@@ -3,17 +3,17 @@
 use crate::error::usage_error;
 use crate::train::config::recipe::Recipe;
 use crate::train::learner::lr_schedule::Scheduler;
-use crate::train::learner::optimizer::OptimiserKind;
+use crate::train::learner::optimizer::OptimizerKind;
 use anyhow::Result;
 
 /// Rejects a recipe with options that would have no effect.
 ///
 /// # Errors
 /// Wrong usage: names the flag, the reason and the way out.
-pub(in crate::train) fn refuse_idle(said: &Recipe) -> Result<()> {
-    refuse_without_optimiser(said)?;
-    refuse_without_scheduler(said)?;
-    if said.zero_init_residual == Some(true) && said.plain == Some(true) {
+pub(in crate::train) fn reject_unused_options(overrides: &Recipe) -> Result<()> {
+    reject_without_optimizer(overrides)?;
+    reject_without_scheduler(overrides)?;
+    if overrides.zero_init_residual == Some(true) && overrides.plain == Some(true) {
         return Err(usage_error(
             "cannot train with --zero-init-residual and --plain: without shortcuts no signal passes a block that starts at 0",
             "leave one of them out",
@@ -22,13 +22,13 @@ pub(in crate::train) fn refuse_idle(said: &Recipe) -> Result<()> {
     Ok(())
 }
 
-fn refuse_without_optimiser(said: &Recipe) -> Result<()> {
-    let name = match said.optimizer {
-        Some(OptimiserKind::Adam) => "adam",
-        Some(OptimiserKind::Adamw) => "adamw",
-        Some(OptimiserKind::Sgd) | None => return Ok(()),
+fn reject_without_optimizer(overrides: &Recipe) -> Result<()> {
+    let name = match overrides.optimizer {
+        Some(OptimizerKind::Adam) => "adam",
+        Some(OptimizerKind::Adamw) => "adamw",
+        Some(OptimizerKind::Sgd) | None => return Ok(()),
     };
-    let idle = match (said.momentum, said.nesterov) {
+    let idle = match (overrides.momentum, overrides.nesterov) {
         (Some(momentum), _) => format!("--momentum {momentum}"),
         (None, Some(true)) => "--nesterov".to_owned(),
         (None, _) => return Ok(()),
@@ -39,19 +39,19 @@ fn refuse_without_optimiser(said: &Recipe) -> Result<()> {
     ))
 }
 
-fn refuse_without_scheduler(said: &Recipe) -> Result<()> {
-    if said.scheduler != Some(Scheduler::Step)
-        && let Some([first, ..]) = said.milestones.as_deref()
+fn reject_without_scheduler(overrides: &Recipe) -> Result<()> {
+    if overrides.scheduler != Some(Scheduler::Step)
+        && let Some([first, ..]) = overrides.milestones.as_deref()
     {
         return Err(usage_error(
             format!("cannot train with --milestones {first}: only the scheduler `step` uses them"),
             "pass --scheduler step, or leave --milestones out",
         ));
     }
-    let Some(warmup) = said.warmup_epochs.filter(|&epochs| epochs > 0.0) else {
+    let Some(warmup) = overrides.warmup_epochs.filter(|&epochs| epochs > 0.0) else {
         return Ok(());
     };
-    if said.scheduler == Some(Scheduler::Onecycle) {
+    if overrides.scheduler == Some(Scheduler::Onecycle) {
         return Err(usage_error(
             format!(
                 "cannot train with --warmup-epochs {warmup}: the scheduler `onecycle` has its own warm-up"
@@ -60,7 +60,7 @@ fn refuse_without_scheduler(said: &Recipe) -> Result<()> {
         ));
     }
     // Steps alone cut a run short as it is.
-    match said.epochs {
+    match overrides.epochs {
         Some(epochs) if warmup > epochs as f64 => Err(usage_error(
             format!(
                 "cannot train with --warmup-epochs {warmup}: the run ends after --epochs {epochs}, before the warm-up does"
@@ -105,7 +105,7 @@ mod tests {
                 "--zero-init-residual and --plain: ",
             ),
         ] {
-            let error = refuse_idle(&Recipe::parse(recipe).unwrap()).unwrap_err();
+            let error = reject_unused_options(&Recipe::parse(recipe).unwrap()).unwrap_err();
             let message = error.to_string();
             assert!(message.contains(named), "{recipe}: {message}");
             assert!(
@@ -126,7 +126,7 @@ mod tests {
             "epochs = 2\nwarmup-epochs = 2",
             "max-steps = 2\nwarmup-epochs = 5",
         ] {
-            refuse_idle(&Recipe::parse(recipe).unwrap()).unwrap();
+            reject_unused_options(&Recipe::parse(recipe).unwrap()).unwrap();
         }
     }
 }

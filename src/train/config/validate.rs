@@ -31,7 +31,7 @@ impl Settings {
     /// Rejects values out of range, and those that do not go together; `recipe` is that of the settings.
     pub(super) fn check(&self, recipe: &Recipe) -> Result<()> {
         // They check their own ranges, also for users of the library.
-        self.optimiser.validate()?;
+        self.optimizer.validate()?;
         self.augmentation.check()?;
         recipe.check_ranges(&Group::ALL)?;
         if !self.milestones.is_sorted_by(|a, b| a < b) {

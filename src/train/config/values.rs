@@ -152,6 +152,26 @@ pub enum TrainDType {
     Bf16,
 }
 
+impl BestBy {
+    /// The measure's name in a sentence.
+    pub fn caption(self) -> &'static str {
+        match self {
+            Self::Top1 => "top-1",
+            Self::Loss => "validation loss",
+            Self::MacroF1 => "macro-F1",
+            Self::Balanced => "balanced accuracy",
+        }
+    }
+
+    /// A value of the measure as text: a loss with four decimals, else percent.
+    pub fn format(self, value: f64) -> String {
+        match self {
+            Self::Loss => format!("{value:.4}"),
+            Self::Top1 | Self::MacroF1 | Self::Balanced => format!("{value:.2} %"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

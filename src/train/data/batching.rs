@@ -10,8 +10,8 @@ use anyhow::Result;
 
 /// Returns whether the last batch of an epoch is dropped: on request if it is incomplete, or if it has fewer images than batch
 /// norm can be trained on.
-pub fn drops_last(pictures: usize, batch_size: usize, drop_last: bool, fewest: usize) -> bool {
-    let rest = pictures % batch_size.max(1);
+pub fn drops_last(images: usize, batch_size: usize, drop_last: bool, fewest: usize) -> bool {
+    let rest = images % batch_size.max(1);
     drop_last || (rest != 0 && rest < fewest)
 }
 
@@ -41,7 +41,7 @@ pub fn schedule(settings: &Settings, steps_an_epoch: u64) -> Schedule {
 ///
 /// # Errors
 /// If the network cannot take images of this size.
-pub fn fewest_pictures(
+pub fn smallest_batch(
     config: &ModelConfig,
     [height, width]: [usize; 2],
     frozen: Frozen,
@@ -61,19 +61,19 @@ pub fn fewest_pictures(
 /// Rejects batches that cannot be trained on.
 ///
 /// # Errors
-/// If there is no batch of `pictures` images, or the batches have one value per channel.
-pub fn check_batches(settings: &Settings, pictures: usize, fewest: usize) -> Result<()> {
-    if settings.drop_last && pictures < settings.batch_size {
+/// If there is no batch of `images` images, or the batches have one value per channel.
+pub fn check_batches(settings: &Settings, images: usize, fewest: usize) -> Result<()> {
+    if settings.drop_last && images < settings.batch_size {
         return Err(usage_error(
             format!(
                 "--drop-last leaves no batch: {} do not fill one of {}",
-                pluralize(pictures, "image"),
+                pluralize(images, "image"),
                 settings.batch_size
             ),
             "pass a smaller --batch-size, or leave --drop-last out",
         ));
     }
-    if settings.batch_size.min(pictures) < fewest {
+    if settings.batch_size.min(images) < fewest {
         return Err(usage_error(
             format!(
                 "cannot train on batches of one image of {}x{}: batch norm of the last stage sees a single pixel",

@@ -10,14 +10,14 @@ use crate::text::pluralize;
 use crate::train::config::recipe::Recipe;
 use crate::train::config::settings::Settings;
 use crate::train::data::dataset::Data;
-use crate::train::observe::observer::Watch;
+use crate::train::observe::observer::Observer;
 use anyhow::{Result, bail};
 use std::time::Instant;
 
 /// The dataset of a run that names none.
 pub(in crate::train) const DEFAULT_DATA: &str = "cifar10";
 
-/// Inspects the data of a new run of `recipe`; `watch` is told of the progress, and of what a folder
+/// Inspects the data of a new run of `recipe`; `observer` is told of the progress, and of what a folder
 /// has. `None` for random numbers.
 ///
 /// # Errors
@@ -27,15 +27,15 @@ pub(in crate::train) fn inspect(
     recipe: &Recipe,
     settings: &Settings,
     workers: usize,
-    watch: &mut dyn Watch,
+    observer: &mut dyn Observer,
 ) -> Result<Option<DatasetSurvey>> {
     if matches!(data.name, DataName::Fake { .. }) {
         return Ok(None);
     }
     let (images, start) = (data.images(), Instant::now());
-    let inspected = &mut |done| watch.looked_at("inspecting images", done, images);
+    let inspected = &mut |done| observer.progress_of("inspecting images", done, images);
     let survey = data.survey(Inspection::Headers, settings.decoding, workers, inspected)?;
-    watch.detail(&format!(
+    observer.detail(&format!(
         "inspected {} in {:.1} s",
         pluralize(images, "image"),
         start.elapsed().as_secs_f64()
@@ -48,7 +48,7 @@ pub(in crate::train) fn inspect(
         );
     }
     if matches!(data.name, DataName::Folder(_)) {
-        watch.surveyed(&survey, recipe);
+        observer.surveyed(&survey, recipe);
     }
     Ok(Some(survey))
 }

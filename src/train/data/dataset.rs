@@ -19,10 +19,10 @@ use crate::train::config::recipe::Recipe;
 use crate::train::config::settings::{Settings, architecture};
 use crate::train::config::validate::check_preprocessing;
 use crate::train::config::values::StemRule;
-use crate::train::data::batching::{drops_last, fewest_pictures};
-use crate::train::data::validation::{Measured, Validation};
+use crate::train::data::batching::{drops_last, smallest_batch};
+use crate::train::data::validation::{EvalSet, Validation};
 use crate::train::memory::ensure_fake;
-use crate::train::observe::observer::Watch;
+use crate::train::observe::observer::Observer;
 use crate::weights::TrainingProvenance;
 use crate::weights::provenance::{HeldOutSplit, canonical};
 use anyhow::{Context, Error, Result};
@@ -50,23 +50,27 @@ impl Data {
     pub fn open(
         name: &DataName,
         written: &str,
-        said: &Recipe,
+        overrides: &Recipe,
         base: Option<&Preprocess>,
         progress: &dyn Progress,
     ) -> Result<Self> {
-        let seed = said.seed.unwrap_or(0);
+        let seed = overrides.seed.unwrap_or(0);
         let mut set = match name {
             DataName::Fake { count, classes } => {
                 let default = Preprocess::default();
                 let base = base.unwrap_or(&default);
-                check_preprocessing(said, base)?;
-                let [height, width] = said.image_size.map_or(base.size, |size| size.0);
-                let channels = said.mean.as_ref().map_or(base.mean.len(), Vec::len);
+                check_preprocessing(overrides, base)?;
+                let [height, width] = overrides.image_size.map_or(base.size, |size| size.0);
+                let channels = overrides.mean.as_ref().map_or(base.mean.len(), Vec::len);
                 let input = [channels, height, width];
                 ensure_fake(*count, input)?;
                 let mut set = dataset::fake(*count, *classes, input, seed)?;
-                let erases = said.random_erase.is_some_and(|part| part > 0.0);
-                if erases || said.augment.is_some_and(|policy| policy != Policy::None) {
+                let erases = overrides.random_erase.is_some_and(|part| part > 0.0);
+                if erases
+                    || overrides
+                        .augment
+                        .is_some_and(|policy| policy != Policy::None)
+                {
                     set.notes.push(
                         "random inputs: --augment and --random-erase have no effect".to_owned(),
                     );
@@ -82,14 +86,15 @@ impl Data {
             ));
         }
         let is_folder = matches!(name, DataName::Folder(_));
-        if is_folder && set.kind == Kind::Small && base.is_none() && said.image_size.is_none() {
+        if is_folder && set.kind == Kind::Small && base.is_none() && overrides.image_size.is_none()
+        {
             let [height, width] = set.preprocess.size;
             set.notes.push(format!(
                 "images of about {height}x{width} px: trained at that size; `--image-size 224` for another"
             ));
         }
         let alone = set.val.is_none() && set.test.is_none() && is_folder;
-        let carved = said.val_split.or(alone.then_some(FOLDER_VAL_SPLIT));
+        let carved = overrides.val_split.or(alone.then_some(FOLDER_VAL_SPLIT));
         if let Some(fraction) = carved {
             set.carve(fraction, seed)?;
         }
@@ -120,7 +125,7 @@ impl Data {
     }
 
     /// Returns the dataset as DATA that is valid in every working folder.
-    pub fn place(&self) -> String {
+    pub fn location(&self) -> String {
         let absolute = |path: &Path| {
             let found = path::absolute(path);
             found.as_deref().unwrap_or(path).display().to_string()
@@ -132,48 +137,50 @@ impl Data {
         }
     }
 
-    /// Completes the recipe with defaults; notes to `watch` if the number of steps decides that of the epochs.
+    /// Completes the recipe with defaults; notes to `observer` if the number of steps decides that of the epochs.
     pub fn fill(
         &self,
-        mut said: Recipe,
+        mut overrides: Recipe,
         model: Option<&ModelConfig>,
         base: &Preprocess,
-        watch: &mut dyn Watch,
+        observer: &mut dyn Observer,
     ) -> Result<Recipe> {
         let from_model = model.is_some();
-        check_preprocessing(&said, base)?;
-        said.data = Some(self.set.name.clone());
-        said.val_split = self.carved;
+        check_preprocessing(&overrides, base)?;
+        overrides.data = Some(self.set.name.clone());
+        overrides.val_split = self.carved;
         let situation = Situation {
             kind: self.set.kind,
             from_model,
-            is_probe: said.freeze == Some(Frozen::Backbone),
+            is_probe: overrides.freeze == Some(Frozen::Backbone),
             images: self.set.train.as_ref().map_or(0, Split::len),
         };
-        let size = said.image_size.map_or(base.size, |size| size.0);
+        let size = overrides.image_size.map_or(base.size, |size| size.0);
         let config = match model {
             Some(config) => config.clone(),
-            None => architecture(&said, size)?.config()?,
+            None => architecture(&overrides, size)?.config()?,
         };
         let steps_an_epoch = |batch_size| {
-            let said = Recipe {
+            let overrides = Recipe {
                 batch_size: Some(batch_size),
-                ..said.clone()
+                ..overrides.clone()
             };
-            self.steps_an_epoch(&said, &config, size)
+            self.steps_an_epoch(&overrides, &config, size)
         };
-        let defaults = defaults(&situation, &said, base, steps_an_epoch);
-        if let (None, Some(steps), Some(epochs)) = (said.epochs, said.max_steps, defaults.epochs) {
-            let batch_size = said.batch_size.or(defaults.batch_size).unwrap_or(1);
+        let defaults = defaults(&situation, &overrides, base, steps_an_epoch);
+        if let (None, Some(steps), Some(epochs)) =
+            (overrides.epochs, overrides.max_steps, defaults.epochs)
+        {
+            let batch_size = overrides.batch_size.or(defaults.batch_size).unwrap_or(1);
             let usual = situation.epochs(steps_an_epoch(batch_size));
             if usual != epochs {
-                watch.note(&format!(
+                observer.note(&format!(
                     "--max-steps {steps} shortens the schedule to {}; add `--epochs {usual}` to keep the default one",
                     pluralize(epochs, "epoch")
                 ));
             }
         }
-        let mut recipe = said.or(defaults);
+        let mut recipe = overrides.or(defaults);
         if !from_model {
             let size = recipe
                 .image_size
@@ -187,14 +194,14 @@ impl Data {
 
     /// Returns the optimizer steps per epoch of a network with inputs of `size`.
     pub fn steps_an_epoch(&self, recipe: &Recipe, config: &ModelConfig, size: [usize; 2]) -> u64 {
-        let pictures = self.set.train.as_ref().map_or(0, Split::len);
-        let batch_size = recipe.batch_size.unwrap_or(1).clamp(1, pictures.max(1));
+        let images = self.set.train.as_ref().map_or(0, Split::len);
+        let batch_size = recipe.batch_size.unwrap_or(1).clamp(1, images.max(1));
         let frozen = recipe.freeze.unwrap_or_default();
         // A network that cannot be built fails with its own error later.
-        let fewest = fewest_pictures(config, size, frozen).unwrap_or(1);
+        let fewest = smallest_batch(config, size, frozen).unwrap_or(1);
         let drop_last = recipe.drop_last.unwrap_or(false);
-        let drop_last = drops_last(pictures, batch_size, drop_last, fewest);
-        let batches = Batches::count(pictures, batch_size, drop_last);
+        let drop_last = drops_last(images, batch_size, drop_last, fewest);
+        let batches = Batches::count(images, batch_size, drop_last);
         batches.div_ceil(recipe.grad_accumulation.unwrap_or(1).max(1)) as u64
     }
 
@@ -208,7 +215,7 @@ impl Data {
             Ok(Validation {
                 split: name.to_owned(),
                 text,
-                pictures: Measured {
+                images: EvalSet {
                     split: split.clone(),
                     transform: Transform::new(&settings.preprocess)?,
                     options: EvalOptions {
@@ -220,7 +227,7 @@ impl Data {
                 },
                 features: None,
                 labels: self.set.labels.clone(),
-                left_out: BTreeSet::new(),
+                unreadable_images: BTreeSet::new(),
             })
         };
         let test = match self.set.test.as_ref().filter(|test| !test.is_empty()) {

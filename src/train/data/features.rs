@@ -6,13 +6,9 @@ use crate::infer::{Plan, Workload};
 use crate::model::{Frozen, ModelConfig, ResNet};
 use crate::nn::Targets;
 use crate::ops::Backend;
-use crate::text::pluralize;
 use crate::train::config::settings::Settings;
-use crate::train::data::loader::Feed;
-use crate::train::data::validation::Validation;
-use crate::train::learner::{Input, Learner};
-use crate::train::observe::observer::Watch;
-use crate::train::trainer::Run;
+use crate::train::learner::forward_backward::Input;
+use crate::train::observe::observer::Observer;
 use anyhow::{Result, bail};
 use candle_core::{Device, Tensor};
 use std::sync::Arc;
@@ -43,36 +39,34 @@ pub struct FeatureOptions {
     pub strict: bool,
 }
 
-/// Returns the images whose features are computed once, and the size of the features in bytes; `None` unless only the last
-/// layer is trained, images are not augmented, and the features are not too large.
-pub(in crate::train) fn kept_features<'a>(
+/// Returns the size in bytes of the features of `images` images; `None` unless they are computed once, as only the last layer is
+/// trained and they are not too large.
+pub(in crate::train) fn cached_bytes(
     config: &ModelConfig,
     settings: &Settings,
-    feed: &'a Feed,
-) -> Option<(&'a Split, usize)> {
-    let split = feed.unvaried()?;
-    let bytes = split.len() * config.features() * settings.dtype.size_in_bytes();
-    let keeps = settings.frozen == Frozen::Backbone && bytes <= MOST_BYTES;
-    keeps.then_some((split, bytes))
+    images: usize,
+) -> Option<usize> {
+    let bytes = images * config.features() * settings.dtype.size_in_bytes();
+    (settings.frozen == Frozen::Backbone && bytes <= MOST_BYTES).then_some(bytes)
 }
 
 impl Features {
-    /// Computes the features of `split`, and reports progress and unreadable images to `watch`; `None` if `watch` wants to stop.
+    /// Computes the features of `split` with `model`, and reports progress and unreadable images to `observer`; `None` if `observer` wants to stop.
     ///
     /// # Errors
     /// If no image is readable; with `strict`, if any is not.
     pub fn of(
-        learner: &Learner,
+        model: &ResNet,
         split: &Split,
         transform: &Transform,
         options: FeatureOptions,
-        watch: &mut dyn Watch,
+        observer: &mut dyn Observer,
     ) -> Result<Option<Self>> {
-        let weight = learner.net().stem().conv.weight();
+        let weight = model.stem().conv.weight();
         let (dtype, device) = (weight.dtype(), weight.device().clone());
-        let mut body = Body::new(learner.net(), transform.size(), split.len())?;
+        let mut body = Body::new(model, transform.size(), split.len())?;
         let mut loader = Loader::of(split, transform, options.decoding, options.workers)?;
-        let length = learner.net().config().features();
+        let length = model.config().features();
         let values = Tensor::zeros((split.len(), length), dtype, &device)?;
         let (mut classes, mut read) = (Vec::new(), Vec::new());
         for first in (0..split.len()).step_by(BATCH) {
@@ -87,15 +81,15 @@ impl Features {
                         read.push(index as u32);
                     }
                     Err(error) if options.strict => return Err(error),
-                    Err(error) => watch.unreadable(&error),
+                    Err(error) => observer.unreadable(&error),
                 }
             }
-            let pictures = classes.len() - before;
-            if pictures > 0 {
-                values.slice_set(&body.features(inputs, pictures)?, 0, before)?;
+            let images = classes.len() - before;
+            if images > 0 {
+                values.slice_set(&body.features(inputs, images)?, 0, before)?;
             }
-            watch.looked_at("computing features", indices.end, split.len());
-            if watch.wants_to_stop() {
+            observer.progress_of("computing features", indices.end, split.len());
+            if observer.should_stop() {
                 return Ok(None);
             }
         }
@@ -145,83 +139,33 @@ enum Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    /// Prepares `net` for `pictures` images of height and width `size`.
-    fn new(net: &'a ResNet, size: [usize; 2], pictures: usize) -> Result<Self> {
-        if Backend::of(net.stem().conv.weight()) == Backend::Candle {
-            return Ok(Self::Net(net, size));
+    /// Prepares `model` for `images` images of height and width `size`.
+    fn new(model: &'a ResNet, size: [usize; 2], images: usize) -> Result<Self> {
+        if Backend::of(model.stem().conv.weight()) == Backend::Candle {
+            return Ok(Self::Net(model, size));
         }
-        let batch = BATCH.min(pictures);
-        let plan = Plan::of_features(
-            net,
-            size[0],
-            size[1],
-            Workload {
-                batch,
-                images: pictures,
-            },
-        )?;
+        let batch = BATCH.min(images);
+        let plan = Plan::of_features(model, size[0], size[1], Workload { batch, images })?;
         plan.ensure_memory(batch)?;
         Ok(Self::Plan(plan))
     }
 
     /// Returns the features `[images, features]` of inputs `[images, C, H, W]`.
-    fn features(&mut self, inputs: Vec<f32>, pictures: usize) -> Result<Tensor> {
+    fn features(&mut self, inputs: Vec<f32>, images: usize) -> Result<Tensor> {
         match self {
             Self::Plan(plan) => {
                 let features = plan.run(&inputs)?;
-                let shape = (pictures, features.len() / pictures);
+                let shape = (images, features.len() / images);
                 Ok(Tensor::from_vec(features, shape, &Device::Cpu)?)
             }
-            Self::Net(net, [height, width]) => {
-                let shape = (pictures, net.config().in_channels, *height, *width);
-                let weight = net.stem().conv.weight();
+            Self::Net(model, [height, width]) => {
+                let shape = (images, model.config().in_channels, *height, *width);
+                let weight = model.stem().conv.weight();
                 let x = Tensor::from_vec(inputs, shape, &Device::Cpu)?
                     .to_dtype(weight.dtype())?
                     .to_device(weight.device())?;
-                Ok(net.pooled(&x)?.contiguous()?)
+                Ok(model.pooled(&x)?.contiguous()?)
             }
         }
-    }
-}
-
-impl Run {
-    /// Replaces the images by features if only the last layer is trained and images are not augmented; returns false if `watch`
-    /// wanted to stop meanwhile.
-    pub(in crate::train) fn compute_features(&mut self, watch: &mut dyn Watch) -> Result<bool> {
-        let kept = kept_features(&self.identity.config, &self.settings, &self.feed);
-        let Some((train, _)) = kept else {
-            return Ok(true);
-        };
-        let train = match self.looked_at {
-            Some(most) => train.spread(most),
-            None => train.clone(),
-        };
-        watch.note(&format!(
-            "computing the features of {} once",
-            pluralize(
-                train.len() + self.validation.as_ref().map_or(0, Validation::images),
-                "image"
-            )
-        ));
-        let transform = Transform::new(&self.settings.preprocess)?;
-        let options = FeatureOptions {
-            workers: self.workers,
-            decoding: self.settings.decoding,
-            strict: self.settings.strict,
-        };
-        let compute = |split: &Split, watch: &mut dyn Watch| {
-            Features::of(&self.learner, split, &transform, options, watch)
-        };
-        let Some(features) = compute(&train, watch)? else {
-            return Ok(false);
-        };
-        if let Some(validation) = &mut self.validation {
-            let Some(features) = compute(&validation.pictures.split, watch)? else {
-                return Ok(false);
-            };
-            validation.features = Some(features);
-        }
-        self.feed = Feed::features(features, &self.settings);
-        Ok(true)
     }
 }

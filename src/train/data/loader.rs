@@ -6,21 +6,27 @@ use crate::data::loader::train::{BatchOptions, Batches};
 use crate::data::transform::augment::TrainTransform;
 use crate::nn::Targets;
 use crate::train::config::settings::Settings;
-use crate::train::context::Site;
+use crate::train::context::ExecutionContext;
 use crate::train::data::batching::drops_last;
 use crate::train::data::features::Features;
-use crate::train::learner::Input;
-use crate::train::observe::observer::Watch;
+use crate::train::learner::forward_backward::Input;
+use crate::train::observe::observer::Observer;
 use anyhow::{Error, Result};
 use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeSet;
 
 /// Loads the training images in batches.
-pub struct Feed {
+pub struct TrainLoader {
     source: Source,
-    rules: Rules,
+    sampler: BatchSampler,
     /// The errors of skipped images.
-    left_out: BTreeSet<String>,
+    unreadable_images: BTreeSet<String>,
+    /// Images that the inspection of the data could not read.
+    known_unreadable: usize,
+    /// Data-loading threads.
+    workers: usize,
+    /// Maximum number of images that a trial trains on.
+    trial_images: Option<usize>,
 }
 
 enum Source {
@@ -36,7 +42,7 @@ enum Source {
 
 /// The division of an epoch into batches.
 #[derive(Debug, Clone, Copy)]
-struct Rules {
+struct BatchSampler {
     batch_size: usize,
     drop_last: bool,
     shuffle: bool,
@@ -47,7 +53,7 @@ struct Rules {
 
 /// A training batch.
 #[derive(Debug)]
-pub struct FedBatch {
+pub struct TrainBatch {
     /// From 0 in the epoch.
     pub number: usize,
     /// The input of the network.
@@ -58,27 +64,27 @@ pub struct FedBatch {
     pub unreadable: Vec<Error>,
 }
 
-impl Feed {
+impl TrainLoader {
     /// Creates a loader of images. `fewest` is the smallest batch that batch norm can be trained on.
     ///
     /// # Errors
     /// If the transform cannot be created.
-    pub fn pictures(
+    pub fn images(
         split: Split,
         settings: &Settings,
         classes: usize,
         fewest: usize,
-        site: &Site,
+        context: &ExecutionContext,
     ) -> Result<Self> {
-        let rules = Rules::new(settings, split.len(), fewest);
+        let sampler = BatchSampler::new(settings, split.len(), fewest);
         let options = BatchOptions {
-            batch_size: rules.batch_size,
-            seed: rules.seed,
+            batch_size: sampler.batch_size,
+            seed: sampler.seed,
             epoch: 0,
-            shuffle: rules.shuffle,
-            drop_last: rules.drop_last,
+            shuffle: sampler.shuffle,
+            drop_last: sampler.drop_last,
             first_batch: 0,
-            workers: site.workers,
+            workers: context.workers,
             decoding: settings.decoding,
             classes,
         };
@@ -88,19 +94,25 @@ impl Feed {
                 split,
                 options,
                 dtype: settings.dtype,
-                device: site.device.clone(),
+                device: context.device.clone(),
             },
-            rules,
-            left_out: BTreeSet::new(),
+            sampler,
+            unreadable_images: BTreeSet::new(),
+            known_unreadable: 0,
+            workers: context.workers,
+            trial_images: None,
         })
     }
 
     /// Creates a loader of features.
-    pub fn features(features: Features, settings: &Settings) -> Self {
+    pub fn features(features: Features, settings: &Settings, workers: usize) -> Self {
         Self {
-            rules: Rules::new(settings, features.count(), 1),
+            sampler: BatchSampler::new(settings, features.count(), 1),
             source: Source::Features(features),
-            left_out: BTreeSet::new(),
+            unreadable_images: BTreeSet::new(),
+            known_unreadable: 0,
+            workers,
+            trial_images: None,
         }
     }
 
@@ -122,15 +134,50 @@ impl Feed {
         }
     }
 
+    /// Returns the number of data-loading threads.
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// Sets the maximum number of images that a trial trains on.
+    pub fn limit_trial(&mut self, count: Option<usize>) {
+        self.trial_images = count;
+    }
+
+    /// Returns the maximum number of images that a trial trains on.
+    pub fn trial_images(&self) -> Option<usize> {
+        self.trial_images
+    }
+
+    /// Sets the number of images that the inspection of the data could not read.
+    pub fn expect_unreadable(&mut self, count: usize) {
+        self.known_unreadable = count;
+    }
+
+    /// Returns the number of images without those that are known to be unreadable.
+    pub fn readable_images(&self) -> usize {
+        // Features are of readable images alone.
+        let unreadable = if self.is_of_files() {
+            self.known_unreadable.max(self.unreadable_images())
+        } else {
+            0
+        };
+        self.count() - unreadable
+    }
+
     /// Returns the batches per epoch.
     pub fn batches_an_epoch(&self) -> usize {
-        Batches::count(self.count(), self.rules.batch_size, self.rules.drop_last)
+        Batches::count(
+            self.count(),
+            self.sampler.batch_size,
+            self.sampler.drop_last,
+        )
     }
 
     /// Returns the images per epoch that fall into a dropped last batch; with shuffling they differ from epoch to epoch.
     pub fn left_over(&self) -> usize {
-        if self.rules.drop_last {
-            self.count() % self.rules.batch_size
+        if self.sampler.drop_last {
+            self.count() % self.sampler.batch_size
         } else {
             0
         }
@@ -142,8 +189,8 @@ impl Feed {
     }
 
     /// Returns whether a batch of this many images can be trained on.
-    pub fn can_learn(&self, pictures: usize) -> bool {
-        pictures >= self.rules.fewest.max(1)
+    pub fn is_trainable(&self, images: usize) -> bool {
+        images >= self.sampler.fewest.max(1)
     }
 
     /// Returns the batches of epoch `epoch` (from 0) after the first `done`.
@@ -154,7 +201,7 @@ impl Feed {
         &self,
         epoch: u64,
         done: usize,
-    ) -> Result<Box<dyn Iterator<Item = Result<FedBatch>>>> {
+    ) -> Result<Box<dyn Iterator<Item = Result<TrainBatch>>>> {
         match &self.source {
             Source::Pictures {
                 split,
@@ -176,21 +223,21 @@ impl Feed {
                     let batch = batch?;
                     let shape = (batch.targets.len(), channels, height, width);
                     let x = Tensor::from_vec(batch.inputs, shape, &Device::Cpu)?;
-                    Ok(FedBatch {
+                    Ok(TrainBatch {
                         number: batch.number,
-                        input: Input::Pictures(x.to_dtype(dtype)?.to_device(&device)?),
+                        input: Input::Images(x.to_dtype(dtype)?.to_device(&device)?),
                         targets: batch.targets,
                         unreadable: batch.unreadable,
                     })
                 })))
             }
             Source::Features(features) => {
-                let Rules {
+                let BatchSampler {
                     seed,
                     shuffle,
                     batch_size,
                     ..
-                } = self.rules;
+                } = self.sampler;
                 let order = epoch_order(features.count(), seed, epoch, shuffle);
                 let features = features.clone();
                 Ok(Box::new((done..self.batches_an_epoch()).map(
@@ -198,7 +245,7 @@ impl Feed {
                         let rest = &order[number * batch_size..];
                         let (input, targets) =
                             features.batch(&rest[..batch_size.min(rest.len())])?;
-                        Ok(FedBatch {
+                        Ok(TrainBatch {
                             number,
                             input,
                             targets,
@@ -211,28 +258,28 @@ impl Feed {
     }
 
     /// Returns the number of images that could not be read.
-    pub fn left_out(&self) -> usize {
-        self.left_out.len()
+    pub fn unreadable_images(&self) -> usize {
+        self.unreadable_images.len()
     }
 
-    /// Tells `watch` that an image was skipped, once per image.
-    pub fn leave_out(&mut self, error: &Error, watch: &mut dyn Watch) {
-        if self.left_out.insert(format!("{error:#}")) {
-            watch.unreadable(error);
+    /// Tells `observer` that an image was skipped, once per image.
+    pub fn skip(&mut self, error: &Error, observer: &mut dyn Observer) {
+        if self.unreadable_images.insert(format!("{error:#}")) {
+            observer.unreadable(error);
         }
     }
 }
 
-impl Rules {
-    fn new(settings: &Settings, pictures: usize, fewest: usize) -> Self {
-        let batch_size = settings.batch_size.min(pictures.max(1));
+impl BatchSampler {
+    fn new(settings: &Settings, images: usize, fewest: usize) -> Self {
+        let batch_size = settings.batch_size.min(images.max(1));
         Self {
             batch_size: if settings.drop_last {
                 settings.batch_size
             } else {
                 batch_size
             },
-            drop_last: drops_last(pictures, batch_size, settings.drop_last, fewest),
+            drop_last: drops_last(images, batch_size, settings.drop_last, fewest),
             shuffle: settings.shuffle,
             seed: settings.seed,
             fewest,

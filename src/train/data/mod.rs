@@ -3,6 +3,7 @@
 pub mod batching;
 pub(in crate::train) mod check;
 pub(in crate::train) mod dataset;
+pub mod evaluators;
 pub mod features;
 pub mod loader;
 pub mod validation;

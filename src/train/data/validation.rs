@@ -6,9 +6,10 @@ use crate::eval::metrics::macro_average;
 use crate::eval::{EvalEvent, EvalOptions, Evaluation, Metrics, Record, evaluate};
 use crate::infer::{Engine, Workload};
 use crate::model::ResNet;
+use crate::train::config::values::BestBy;
 use crate::train::data::features::Features;
-use crate::train::learner::{Input, Learner};
-use crate::train::observe::observer::Watch;
+use crate::train::learner::forward_backward::Input;
+use crate::train::observe::observer::Observer;
 use anyhow::{Error, Result};
 use candle_core::{DType, Tensor};
 use std::collections::BTreeSet;
@@ -23,16 +24,16 @@ pub struct Validation {
     pub split: String,
     /// The images in words: `1,000 test images`.
     pub text: String,
-    pub(in crate::train) pictures: Measured,
+    pub(in crate::train) images: EvalSet,
     /// Their features, if only the last layer is trained.
     pub(in crate::train) features: Option<Features>,
     pub(in crate::train) labels: Vec<String>,
     /// Images that were skipped with a warning.
-    pub(in crate::train) left_out: BTreeSet<usize>,
+    pub(in crate::train) unreadable_images: BTreeSet<usize>,
 }
 
 /// The images and the options of their evaluation.
-pub(in crate::train) struct Measured {
+pub(in crate::train) struct EvalSet {
     pub split: Split,
     pub transform: Transform,
     pub options: EvalOptions,
@@ -40,7 +41,7 @@ pub(in crate::train) struct Measured {
 
 /// The validation figures of an epoch; all but the loss in percent.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Scores {
+pub struct ValidationMetrics {
     /// Mean cross-entropy.
     pub loss: Option<f64>,
     /// Top-1 accuracy.
@@ -53,7 +54,7 @@ pub struct Scores {
     pub balanced: Option<f64>,
 }
 
-impl Scores {
+impl ValidationMetrics {
     /// Returns the scores of an evaluation.
     pub(in crate::train) fn of(evaluation: &Evaluation) -> Self {
         let [_, recall, f1] = macro_average(&evaluation.classes);
@@ -63,6 +64,16 @@ impl Scores {
             top5: evaluation.top5,
             macro_f1: Some(100.0 * f1),
             balanced: Some(100.0 * recall),
+        }
+    }
+
+    /// Returns the value of the measure `by`.
+    pub(in crate::train) fn measure(&self, by: BestBy) -> Option<f64> {
+        match by {
+            BestBy::Top1 => self.top1,
+            BestBy::Loss => self.loss,
+            BestBy::MacroF1 => self.macro_f1,
+            BestBy::Balanced => self.balanced,
         }
     }
 }
@@ -77,12 +88,12 @@ impl Validation {
     pub fn images(&self) -> usize {
         self.features
             .as_ref()
-            .map_or(self.pictures.split.len(), Features::count)
+            .map_or(self.images.split.len(), Features::count)
     }
 
     /// Returns the images in words, with the number of unreadable ones.
     pub(in crate::train) fn in_words(&self) -> String {
-        match self.left_out.len() {
+        match self.unreadable_images.len() {
             0 => self.text.clone(),
             unread => format!("{} ({unread} unreadable)", self.text),
         }
@@ -90,7 +101,7 @@ impl Validation {
 
     /// Keeps `count` of the images, evenly spread, and returns true if there were more.
     pub(in crate::train) fn shorten(&mut self, count: usize) -> bool {
-        let split = &mut self.pictures.split;
+        let split = &mut self.images.split;
         if count >= split.len() {
             return false;
         }
@@ -101,55 +112,43 @@ impl Validation {
 
     /// Returns the images per batch; 0 if features are used.
     pub(in crate::train) fn together(&self) -> usize {
-        let Measured { split, options, .. } = &self.pictures;
+        let EvalSet { split, options, .. } = &self.images;
         match self.features {
             None => options.batch.min(split.len()),
             Some(_) => 0,
         }
     }
 
-    /// Evaluates the weights that `learner` would save; `None` if `watch` wants to stop meanwhile.
+    /// Evaluates `model`; `None` if `observer` wants to stop meanwhile.
     ///
     /// # Errors
     /// If no image is readable (with `strict`, if any is not), or the outputs are not finite.
-    pub(in crate::train) fn scores(
-        &mut self,
-        learner: &Learner,
-        watch: &mut dyn Watch,
-    ) -> Result<Option<Evaluation>> {
-        self.measure(learner.validated_net()?, watch)
-    }
-
-    /// Evaluates `net`; `None` if `watch` wants to stop meanwhile.
-    ///
-    /// # Errors
-    /// Those of [`Validation::scores`].
     pub(in crate::train) fn measure(
         &mut self,
-        net: ResNet,
-        watch: &mut dyn Watch,
+        model: ResNet,
+        observer: &mut dyn Observer,
     ) -> Result<Option<Evaluation>> {
-        let Measured {
+        let EvalSet {
             split,
             transform,
             options,
-        } = &self.pictures;
+        } = &self.images;
         if let Some(features) = &self.features {
-            return of_features(features, &net, &self.labels, split.len()).map(Some);
+            return of_features(features, &model, &self.labels, split.len()).map(Some);
         }
         let work = Workload::many(options.batch.min(split.len()));
-        let mut engine = Engine::new(net, transform.size(), work)?;
-        let left_out = &mut self.left_out;
+        let mut engine = Engine::new(model, transform.size(), work)?;
+        let unreadable_images = &mut self.unreadable_images;
         let mut each = |event: EvalEvent<'_>| {
             match event {
                 EvalEvent::Unreadable { index, error } => {
-                    if left_out.insert(index) {
-                        watch.unreadable(error);
+                    if unreadable_images.insert(index) {
+                        observer.unreadable(error);
                     }
                 }
                 EvalEvent::Progress { done, total } => {
-                    watch.looked_at("validating", done, total);
-                    if watch.wants_to_stop() {
+                    observer.progress_of("validating", done, total);
+                    if observer.should_stop() {
                         return Err(Error::new(Stop));
                     }
                 }
@@ -176,7 +175,7 @@ impl Validation {
 /// Evaluates the head of a probe on the features of the readable ones of `total` images.
 fn of_features(
     features: &Features,
-    net: &ResNet,
+    model: &ResNet,
     labels: &[String],
     total: usize,
 ) -> Result<Evaluation> {
@@ -185,8 +184,8 @@ fn of_features(
     let mut records = Vec::with_capacity(features.count());
     let all: Vec<u32> = (0..features.count() as u32).collect();
     for places in all.chunks(FEATURES_A_BATCH) {
-        let (Input::Features(x) | Input::Pictures(x), _) = features.batch(places)?;
-        let logits: Tensor = net.head().forward(&x)?.to_dtype(DType::F64)?;
+        let (Input::Features(x) | Input::Images(x), _) = features.batch(places)?;
+        let logits: Tensor = model.head().forward(&x)?.to_dtype(DType::F64)?;
         for (&place, logits) in places.iter().zip(logits.to_vec2::<f64>()?) {
             let (index, class) = features.picture(place as usize);
             let result = metrics.add(class, &logits)?;

@@ -11,15 +11,15 @@ use candle_core::{Tensor, Var};
 #[derive(Debug)]
 pub enum Input {
     /// Images `[N, C, H, W]`.
-    Pictures(Tensor),
+    Images(Tensor),
     /// Pooled features `[N, features]` of a frozen backbone.
     Features(Tensor),
 }
 
 /// A network in training, whose parameters are variables.
 #[derive(Debug)]
-pub struct Pass {
-    net: ResNet,
+pub struct ForwardBackward {
+    model: ResNet,
     frozen: Frozen,
     /// The body compiled for the size of the last images.
     step: Option<Step>,
@@ -27,26 +27,26 @@ pub struct Pass {
 
 /// The output of a forward pass.
 #[derive(Debug)]
-pub struct Passed {
+pub struct ForwardOutput {
     /// Logits `[N, classes]`.
     pub logits: Tensor,
     /// The pooled features, if the compiled step computed them: autograd covers what follows, the step what precedes.
     features: Option<Var>,
 }
 
-impl Pass {
-    /// Creates the passes of `net` with a `frozen` part.
-    pub fn new(net: ResNet, frozen: Frozen) -> Self {
+impl ForwardBackward {
+    /// Creates the passes of `model` with a `frozen` part.
+    pub fn new(model: ResNet, frozen: Frozen) -> Self {
         Self {
-            net,
+            model,
             frozen,
             step: None,
         }
     }
 
     /// Returns the network, which shares its weights with the training.
-    pub fn net(&self) -> &ResNet {
-        &self.net
+    pub fn model(&self) -> &ResNet {
+        &self.model
     }
 
     /// Returns the frozen part.
@@ -58,47 +58,47 @@ impl Pass {
     ///
     /// # Errors
     /// If the network cannot take or be trained on these images, or the device lacks memory.
-    pub fn forward(&mut self, input: &Input) -> Result<Passed> {
+    pub fn forward(&mut self, input: &Input) -> Result<ForwardOutput> {
         let (logits, features) = match input {
-            Input::Features(x) => (self.net.head().forward(x)?, None),
-            Input::Pictures(x) if Backend::of(x) == Backend::Native => {
+            Input::Features(x) => (self.model.head().forward(x)?, None),
+            Input::Images(x) if Backend::of(x) == Backend::Native => {
                 let features = self.features(x)?;
-                (self.net.head().forward(&features)?, Some(features))
+                (self.model.head().forward(&features)?, Some(features))
             }
-            Input::Pictures(x) => (self.net.forward_frozen(x, self.frozen, true)?, None),
+            Input::Images(x) => (self.model.forward_frozen(x, self.frozen, true)?, None),
         };
-        Ok(Passed { logits, features })
+        Ok(ForwardOutput { logits, features })
     }
 
     /// Returns the pooled features of images from the compiled step, as a separate variable.
     fn features(&mut self, x: &Tensor) -> Result<Var> {
         let (batch, channels, height, width) = x.dims4()?;
-        let picture = [channels, height, width];
+        let image = [channels, height, width];
         let step = match self.step.take() {
-            Some(step) if step.picture() == picture => step,
-            _ => Step::new(&self.net, [height, width], self.frozen)?,
+            Some(step) if step.picture() == image => step,
+            _ => Step::new(&self.model, [height, width], self.frozen)?,
         };
         let step = self.step.insert(step);
-        let features = with_values(x, |pictures| step.forward(pictures))??;
+        let features = with_values(x, |images| step.forward(images))??;
         let shape = (batch, features.len() / batch.max(1));
         let features = Tensor::from_vec(features, shape, x.device())?;
         Ok(Var::from_tensor(&features)?)
     }
 
-    /// Returns the gradients of `variables` for the mean loss over the `pictures` images of the last forward pass.
+    /// Returns the gradients of `variables` for the mean loss over the `images` images of the last forward pass.
     ///
     /// # Errors
     /// If a variable has no gradient, as it does not affect the loss.
     pub fn backward(
         &mut self,
-        passed: &Passed,
+        passed: &ForwardOutput,
         loss: &Tensor,
         variables: &[(String, Var)],
-        pictures: usize,
+        images: usize,
     ) -> Result<Gradients> {
         let mut store = loss.backward()?;
         let (Some(features), Some(step)) = (&passed.features, &mut self.step) else {
-            return Ok(Gradients::new(store, variables, pictures)?);
+            return Ok(Gradients::new(store, variables, images)?);
         };
         let gradient = store
             .remove(features)
@@ -111,7 +111,7 @@ impl Pass {
         Ok(Gradients::of_named(
             of_body.into_iter().chain(of_head),
             variables,
-            pictures,
+            images,
         )?)
     }
 }

@@ -10,15 +10,15 @@ use std::collections::HashMap;
 pub struct Gradients {
     named: Vec<(String, Tensor)>,
     /// Images over which the loss is the mean.
-    pictures: usize,
+    images: usize,
 }
 
 impl Gradients {
-    /// Takes the gradients of `variables` out of `store`; the loss was the mean over `pictures` images.
+    /// Takes the gradients of `variables` out of `store`; the loss was the mean over `images` images.
     ///
     /// # Errors
     /// If a variable has no gradient, as it does not affect the loss.
-    pub fn new(mut store: GradStore, variables: &[(String, Var)], pictures: usize) -> Result<Self> {
+    pub fn new(mut store: GradStore, variables: &[(String, Var)], images: usize) -> Result<Self> {
         let mut named = Vec::with_capacity(variables.len());
         for (name, variable) in variables {
             let Some(gradient) = store.remove(variable) else {
@@ -26,7 +26,7 @@ impl Gradients {
             };
             named.push((name.clone(), gradient.contiguous()?));
         }
-        Ok(Self { named, pictures })
+        Ok(Self { named, images })
     }
 
     /// Collects gradients by name.
@@ -36,7 +36,7 @@ impl Gradients {
     pub fn of_named(
         gradients: impl IntoIterator<Item = (String, Tensor)>,
         variables: &[(String, Var)],
-        pictures: usize,
+        images: usize,
     ) -> Result<Self> {
         let mut gradients: HashMap<String, Tensor> = gradients.into_iter().collect();
         let mut named = Vec::with_capacity(variables.len());
@@ -46,7 +46,7 @@ impl Gradients {
             };
             named.push((name.clone(), gradient));
         }
-        Ok(Self { named, pictures })
+        Ok(Self { named, images })
     }
 
     /// Returns the gradients of the mean loss over the images of both, for gradient accumulation.
@@ -54,9 +54,9 @@ impl Gradients {
     /// # Errors
     /// If the gradients are of other variables.
     pub fn averaged_with(self, other: &Self) -> Result<Self> {
-        let pictures = self.pictures + other.pictures;
+        let images = self.images + other.images;
         let [ours, theirs] =
-            [self.pictures, other.pictures].map(|part| part as f64 / pictures.max(1) as f64);
+            [self.images, other.images].map(|part| part as f64 / images.max(1) as f64);
         if self.named.len() != other.named.len() {
             bail!("gradients of different variables cannot be added");
         }
@@ -67,7 +67,7 @@ impl Gradients {
             }
             named.push((name, (scaled(&our, ours)? + scaled(their, theirs)?)?));
         }
-        Ok(Self { named, pictures })
+        Ok(Self { named, images })
     }
 
     /// Returns the L2 norm over all variables; NaN or infinite if any gradient is.
@@ -103,7 +103,7 @@ impl Gradients {
     }
 
     /// Returns the number of images over which the loss is the mean.
-    pub fn pictures(&self) -> usize {
-        self.pictures
+    pub fn images(&self) -> usize {
+        self.images
     }
 }

@@ -5,7 +5,7 @@ use crate::model::ModelConfig;
 use crate::text::pluralize;
 use crate::train::config::recipe::Recipe;
 use crate::train::config::settings::{Settings, architecture};
-use crate::train::observe::observer::Watch;
+use crate::train::observe::observer::Observer;
 use crate::weights::{Checkpoint, Fetch};
 use anyhow::Result;
 use candle_core::{Device, Shape, Tensor};
@@ -15,15 +15,18 @@ use std::collections::HashMap;
 pub(in crate::train) const DEFAULT_MODEL: &str = "resnet50";
 
 /// Returns the first key of a recipe that describes a new architecture.
-pub(in crate::train) fn architecture_key(said: &Recipe) -> Option<&'static str> {
+pub(in crate::train) fn architecture_key(overrides: &Recipe) -> Option<&'static str> {
     let given = [
-        ("depth", said.depth.is_some()),
-        ("stem", said.stem.is_some()),
-        ("width", said.width.is_some()),
-        ("groups", said.groups.is_some()),
-        ("width-per-group", said.width_per_group.is_some()),
-        ("plain", said.plain == Some(true)),
-        ("zero-init-residual", said.zero_init_residual == Some(true)),
+        ("depth", overrides.depth.is_some()),
+        ("stem", overrides.stem.is_some()),
+        ("width", overrides.width.is_some()),
+        ("groups", overrides.groups.is_some()),
+        ("width-per-group", overrides.width_per_group.is_some()),
+        ("plain", overrides.plain == Some(true)),
+        (
+            "zero-init-residual",
+            overrides.zero_init_residual == Some(true),
+        ),
     ];
     let mut given = given.into_iter();
     given.find_map(|(key, is_given)| is_given.then_some(key))
@@ -33,8 +36,8 @@ pub(in crate::train) fn architecture_key(said: &Recipe) -> Option<&'static str> 
 ///
 /// # Errors
 /// If the recipe has both.
-pub(in crate::train) fn refuse_two_architectures(said: &Recipe) -> Result<()> {
-    match (&said.model, architecture_key(said)) {
+pub(in crate::train) fn reject_two_architectures(overrides: &Recipe) -> Result<()> {
+    match (&overrides.model, architecture_key(overrides)) {
         (Some(model), Some(flag)) => Err(usage_error(
             format!("cannot train with --{flag}: `-m {model}` sets the architecture"),
             "leave one of them out",
@@ -85,7 +88,7 @@ impl Start {
         checkpoint: &Checkpoint,
         labels: &[String],
         settings: &Settings,
-        watch: &mut dyn Watch,
+        observer: &mut dyn Observer,
     ) -> Result<Self> {
         let card = &checkpoint.info;
         let mut config = card.config.clone();
@@ -103,12 +106,12 @@ impl Start {
         }
         let mut tensors = checkpoint.tensors(settings.dtype, &Device::Cpu)?;
         if let Some(note) = checkpoint.note() {
-            watch.note(&note);
+            observer.note(&note);
         }
         let same_names = card.labels.is_empty() || card.labels == labels;
         if config.classes != labels.len() || !same_names {
             tensors.retain(|name, _| !name.starts_with("fc."));
-            watch.note(&format!(
+            observer.note(&format!(
                 "the last layer is new: the dataset has {}, the model {}",
                 pluralize(labels.len(), "class"),
                 if config.classes == labels.len() {

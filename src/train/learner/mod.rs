@@ -13,11 +13,11 @@ use crate::nn::loss::CrossEntropy;
 use crate::nn::{Parameters, Targets};
 use crate::train::config::settings::Settings;
 use crate::train::learner::ema::Ema;
+use crate::train::learner::forward_backward::ForwardBackward;
 pub use crate::train::learner::forward_backward::Input;
-use crate::train::learner::forward_backward::Pass;
 use crate::train::learner::gradients::Gradients;
 use crate::train::learner::lr_schedule::Schedule;
-use crate::train::learner::optimizer::Optimiser;
+use crate::train::learner::optimizer::Optimizer;
 use anyhow::{Context, Result};
 use candle_core::{D, DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
@@ -28,10 +28,10 @@ const MODEL: &str = "model.";
 
 /// A network in training.
 pub struct Learner {
-    pass: Pass,
+    pass: ForwardBackward,
     parameters: Parameters,
     loss: CrossEntropy,
-    optimiser: Optimiser,
+    optimizer: Optimizer,
     /// The mean gradients of the batches since the last step.
     gradients: Option<Gradients>,
     schedule: Schedule,
@@ -41,7 +41,7 @@ pub struct Learner {
 
 /// The loss and accuracy of a batch before the update.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Outcome {
+pub struct BatchMetrics {
     /// The mean loss.
     pub loss: f64,
     /// Correctly classified images.
@@ -63,7 +63,7 @@ impl Learner {
     ) -> Result<Self> {
         let parameters = Parameters::default();
         let vb = parameters.seeded(settings.seed, settings.dtype, device);
-        let net = ResNet::with_init(config, settings.zero_init_residual, &vb)?;
+        let model = ResNet::with_init(config, settings.zero_init_residual, &vb)?;
         for (name, variable) in parameters.all() {
             if let Some(tensor) = start.get(&name) {
                 set(&variable, tensor).with_context(|| format!("cannot load `{name}`"))?;
@@ -73,9 +73,9 @@ impl Learner {
         let trained = trained.filter(|(name, _)| !settings.frozen.holds(name));
         let ema = settings.ema.map(|decay| Ema::new(decay, parameters.all()));
         Ok(Self {
-            pass: Pass::new(net, settings.frozen),
+            pass: ForwardBackward::new(model, settings.frozen),
             loss,
-            optimiser: Optimiser::new(settings.optimiser.clone(), trained.collect())?,
+            optimizer: Optimizer::new(settings.optimizer.clone(), trained.collect())?,
             gradients: None,
             schedule,
             clip: settings.clip_grad,
@@ -85,8 +85,8 @@ impl Learner {
     }
 
     /// Returns the network, which shares its weights with the training.
-    pub fn net(&self) -> &ResNet {
-        self.pass.net()
+    pub fn model(&self) -> &ResNet {
+        self.pass.model()
     }
 
     /// Returns the frozen part.
@@ -103,7 +103,7 @@ impl Learner {
                 .sum()
         };
         [
-            count(self.optimiser.variables()),
+            count(self.optimizer.variables()),
             count(&self.parameters.trainable()),
         ]
     }
@@ -112,16 +112,16 @@ impl Learner {
     ///
     /// # Errors
     /// If the device lacks memory.
-    pub fn learn(&mut self, input: &Input, targets: &Targets) -> Result<Outcome> {
+    pub fn learn(&mut self, input: &Input, targets: &Targets) -> Result<BatchMetrics> {
         let passed = self.pass.forward(input)?;
         let loss = self.loss.loss(&passed.logits, targets)?;
-        let outcome = Outcome {
+        let outcome = BatchMetrics {
             loss: loss.to_dtype(DType::F64)?.to_scalar()?,
             correct: correct(&passed.logits, targets)?,
         };
         // Gradients of a loss that is not finite are useless; the caller ends the run.
         if outcome.loss.is_finite() {
-            let variables = self.optimiser.variables();
+            let variables = self.optimizer.variables();
             let new = self
                 .pass
                 .backward(&passed, &loss, variables, targets.len())?;
@@ -139,8 +139,8 @@ impl Learner {
     /// If the device lacks memory.
     pub fn logits(&self, input: &Input, train: bool) -> Result<Tensor> {
         Ok(match input {
-            Input::Pictures(x) => self.net().forward_frozen(x, self.frozen(), train)?,
-            Input::Features(x) => self.net().head().forward(x)?,
+            Input::Images(x) => self.model().forward_frozen(x, self.frozen(), train)?,
+            Input::Features(x) => self.model().head().forward(x)?,
         })
     }
 
@@ -155,7 +155,7 @@ impl Learner {
         if let Some(norm) = self.clip {
             gradients.clip(norm)?;
         }
-        self.optimiser.step(&gradients, lr)?;
+        self.optimizer.step(&gradients, lr)?;
         if let Some(ema) = &mut self.ema {
             ema.update()?;
         }
@@ -185,10 +185,10 @@ impl Learner {
     ///
     /// # Errors
     /// If the device lacks memory.
-    pub fn validated_net(&self) -> Result<ResNet> {
+    pub fn eval_model(&self) -> Result<ResNet> {
         match &self.ema {
-            Some(ema) => self.net_of(ema.tensors()?),
-            None => Ok(self.net().clone()),
+            Some(ema) => self.model_with(ema.tensors()?),
+            None => Ok(self.model().clone()),
         }
     }
 
@@ -196,10 +196,10 @@ impl Learner {
     ///
     /// # Errors
     /// If the weights are of another network.
-    pub fn net_of(&self, tensors: HashMap<String, Tensor>) -> Result<ResNet> {
-        let weight = self.net().stem().conv.weight();
+    pub fn model_with(&self, tensors: HashMap<String, Tensor>) -> Result<ResNet> {
+        let weight = self.model().stem().conv.weight();
         let vb = VarBuilder::from_tensors(tensors, weight.dtype(), weight.device());
-        Ok(ResNet::new(self.net().config(), &vb)?)
+        Ok(ResNet::new(self.model().config(), &vb)?)
     }
 
     /// Returns all tensors that training changes, under their names in a state file.
@@ -214,7 +214,7 @@ impl Learner {
         if let Some(ema) = &self.ema {
             state.extend(ema.state()?);
         }
-        state.extend(self.optimiser.state()?);
+        state.extend(self.optimizer.state()?);
         Ok(state)
     }
 
@@ -233,7 +233,7 @@ impl Learner {
         if let Some(ema) = &mut self.ema {
             ema.restore(tensors, steps)?;
         }
-        self.optimiser.restore(tensors, steps)
+        self.optimizer.restore(tensors, steps)
     }
 }
 

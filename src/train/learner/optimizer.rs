@@ -12,7 +12,7 @@ use std::collections::HashMap;
 /// The kind of optimizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum OptimiserKind {
+pub enum OptimizerKind {
     /// Stochastic gradient descent, with or without momentum.
     #[default]
     Sgd,
@@ -24,9 +24,9 @@ pub enum OptimiserKind {
 
 /// An optimizer and its parameters, under PyTorch's names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OptimiserConfig {
+pub struct OptimizerConfig {
     /// The kind of optimizer.
-    pub kind: OptimiserKind,
+    pub kind: OptimizerKind,
     /// SGD's momentum, in 0..1.
     pub momentum: f64,
     /// Nesterov momentum for SGD.
@@ -41,11 +41,11 @@ pub struct OptimiserConfig {
     pub eps: f64,
 }
 
-impl Default for OptimiserConfig {
+impl Default for OptimizerConfig {
     /// SGD with momentum 0.9 and no weight decay; PyTorch's β and ε.
     fn default() -> Self {
         Self {
-            kind: OptimiserKind::Sgd,
+            kind: OptimizerKind::Sgd,
             momentum: 0.9,
             nesterov: false,
             weight_decay: 0.0,
@@ -56,7 +56,7 @@ impl Default for OptimiserConfig {
     }
 }
 
-impl OptimiserConfig {
+impl OptimizerConfig {
     /// Checks the ranges of the parameters.
     ///
     /// # Errors
@@ -81,7 +81,7 @@ impl OptimiserConfig {
         below_one("beta2", self.betas[1])?;
         not_negative("weight decay", self.weight_decay)?;
         not_negative("epsilon", self.eps)?;
-        if self.kind == OptimiserKind::Sgd && self.nesterov && self.momentum <= 0.0 {
+        if self.kind == OptimizerKind::Sgd && self.nesterov && self.momentum <= 0.0 {
             return Err(usage_error(
                 "Nesterov momentum needs a momentum above 0",
                 "pass `--momentum 0.9`, or leave --nesterov out",
@@ -93,29 +93,29 @@ impl OptimiserConfig {
     /// Returns the names of the tensors that are kept per variable.
     fn kept(&self) -> &'static [&'static str] {
         match self.kind {
-            OptimiserKind::Sgd if self.momentum > 0.0 => &["momentum"],
-            OptimiserKind::Sgd => &[],
-            OptimiserKind::Adam | OptimiserKind::Adamw => &["exp_avg", "exp_avg_sq"],
+            OptimizerKind::Sgd if self.momentum > 0.0 => &["momentum"],
+            OptimizerKind::Sgd => &[],
+            OptimizerKind::Adam | OptimizerKind::Adamw => &["exp_avg", "exp_avg_sq"],
         }
     }
 }
 
 /// Updates variables with their gradients.
 #[derive(Debug)]
-pub struct Optimiser {
-    config: OptimiserConfig,
+pub struct Optimizer {
+    config: OptimizerConfig,
     variables: Vec<(String, Var)>,
     /// The tensors kept per variable, in the order of `config.kept()`; with its shape and dtype.
     kept: Vec<Vec<Var>>,
     steps: u64,
 }
 
-impl Optimiser {
+impl Optimizer {
     /// Creates an optimizer of `variables`.
     ///
     /// # Errors
-    /// Those of [`OptimiserConfig::validate`], and if the device lacks memory.
-    pub fn new(config: OptimiserConfig, variables: Vec<(String, Var)>) -> Result<Self> {
+    /// Those of [`OptimizerConfig::validate`], and if the device lacks memory.
+    pub fn new(config: OptimizerConfig, variables: Vec<(String, Var)>) -> Result<Self> {
         config.validate()?;
         let zeros = |variable: &Var| {
             let kept = config.kept().iter();
@@ -180,7 +180,7 @@ impl Optimiser {
         Ok(state)
     }
 
-    /// Restores an [`Optimiser::state`] taken after `steps` steps. Tensors with other names are ignored.
+    /// Restores an [`Optimizer::state`] taken after `steps` steps. Tensors with other names are ignored.
     ///
     /// # Errors
     /// If a tensor is missing or has another shape; nothing is changed then.
@@ -201,7 +201,7 @@ impl Optimiser {
     }
 
     /// Returns the configuration.
-    pub fn config(&self) -> &OptimiserConfig {
+    pub fn config(&self) -> &OptimizerConfig {
         &self.config
     }
 }
@@ -248,7 +248,7 @@ pub(in crate::train) fn set_all<'a>(
     Ok(())
 }
 
-impl OptimiserConfig {
+impl OptimizerConfig {
     /// Makes step `step` (from 1) for one variable.
     fn update(
         &self,
@@ -267,7 +267,7 @@ impl OptimiserConfig {
                     betas: self.betas,
                     eps: self.eps,
                     weight_decay,
-                    decoupled: self.kind == OptimiserKind::Adamw,
+                    decoupled: self.kind == OptimizerKind::Adamw,
                     step,
                 };
                 adam(variable, gradient, mean, square, &step)

@@ -20,15 +20,26 @@ use crate::model::{Frozen, ModelConfig, ShortcutKind, describe};
 use crate::text::{format_bytes, pluralize};
 use crate::train::config::settings::Settings;
 use crate::train::data::features;
-use crate::train::data::loader::Feed;
-use crate::train::data::validation::Validation;
-use crate::train::learner::optimizer::OptimiserKind;
+use crate::train::learner::optimizer::OptimizerKind;
 use anyhow::Result;
 use available::available_bytes;
 use candle_core::{DType, Device};
 
 /// Batches in memory at a time: the current one, the next, and the one that is being assembled.
 const BATCHES_AT_A_TIME: usize = 3;
+
+/// What a run computes at a time.
+#[derive(Debug, Clone, Copy)]
+pub struct Workload {
+    /// Training images.
+    pub images: usize,
+    /// Batches per epoch.
+    pub batches: usize,
+    /// The size of the features that replace the images; `None` if the images are trained on.
+    pub cached_feature_bytes: Option<usize>,
+    /// Images per validation batch; 0 without validation.
+    pub validation_batch: usize,
+}
 
 /// Rejects random inputs that do not fit into memory.
 ///
@@ -60,23 +71,22 @@ pub fn ensure_fake(count: usize, input: [usize; 3]) -> Result<()> {
 pub fn ensure(
     config: &ModelConfig,
     settings: &Settings,
-    feed: &Feed,
-    validation: Option<&Validation>,
+    workload: Workload,
     device: &Device,
 ) -> Result<Option<u64>> {
     ensure_parameters(config, settings)?;
     if !device.is_cpu() {
         return Ok(None);
     }
-    let mut images = settings.batch_size.min(feed.count());
-    let step = if let Some((_, kept)) = features::kept_features(config, settings, feed) {
+    let mut images = settings.batch_size.min(workload.images);
+    let step = if let Some(kept) = workload.cached_feature_bytes {
         // Features are computed in batches of this size.
         images = images.min(features::BATCH);
         step_bytes(config, settings, images, 1)?.saturating_add(kept as u64)
     } else {
-        step_bytes(config, settings, images, feed.batches_an_epoch())?
+        step_bytes(config, settings, images, workload.batches)?
     };
-    let validated = validation.map_or(0, Validation::together);
+    let validated = workload.validation_batch;
     // The compiled step of f32 keeps its memory during validation.
     let kept = if settings.dtype == DType::F32 {
         step
@@ -146,12 +156,12 @@ pub fn step_bytes(
         .filter(|call| learns(call, frozen) && is_kept(call.kind, settings.dtype, has_sums));
     let kept: u64 = kept.map(|call| numbers(&call.output)).sum();
     let inputs = BATCHES_AT_A_TIME.min(batches) as u64 * numbers(&input);
-    let states = settings.kept_a_parameter();
+    let states = settings.numbers_per_parameter();
     let gradients = if settings.grad_accumulation > 1 { 2 } else { 1 };
-    let learnt = parameters(config, |call| learns(call, frozen))?;
+    let trained = parameters(config, |call| learns(call, frozen))?;
     let numbers = kept.max(widest(&described.calls))
         + inputs
-        + learnt * (gradients + states)
+        + trained * (gradients + states)
         + parameters(config, |_| true)? * (1 + u64::from(settings.ema.is_some()));
     Ok(numbers.saturating_mul(settings.dtype.size_in_bytes() as u64))
 }
@@ -175,19 +185,19 @@ fn validation_bytes(
     }
     let [height, width] = settings.preprocess.size;
     let described = describe(config, [images, config.in_channels, height, width])?;
-    let learnt = parameters(config, |call| learns(call, settings.frozen))?;
+    let trained = parameters(config, |call| learns(call, settings.frozen))?;
     let numbers = widest(&described.calls)
         + parameters(config, |_| true)? * (1 + u64::from(settings.ema.is_some()))
-        + learnt * settings.kept_a_parameter();
+        + trained * settings.numbers_per_parameter();
     Ok(numbers.saturating_mul(settings.dtype.size_in_bytes() as u64))
 }
 
 impl Settings {
     /// Returns the numbers that the optimizer keeps per parameter.
-    fn kept_a_parameter(&self) -> u64 {
-        match self.optimiser.kind {
-            OptimiserKind::Sgd => u64::from(self.optimiser.momentum > 0.0),
-            OptimiserKind::Adam | OptimiserKind::Adamw => 2,
+    fn numbers_per_parameter(&self) -> u64 {
+        match self.optimizer.kind {
+            OptimizerKind::Sgd => u64::from(self.optimizer.momentum > 0.0),
+            OptimizerKind::Adam | OptimizerKind::Adamw => 2,
         }
     }
 }

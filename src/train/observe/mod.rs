@@ -3,4 +3,5 @@
 pub mod observer;
 pub mod outcome;
 pub(in crate::train) mod report;
+pub mod reporter;
 pub(in crate::train) mod tensorboard;

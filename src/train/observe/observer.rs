@@ -9,7 +9,7 @@ use serde::Serialize;
 
 /// The start of a run.
 #[derive(Debug, Clone)]
-pub struct Beginning {
+pub struct RunStarted {
     /// The run in labels and values for people: model, data, validation, schedule, output and more.
     pub description: Vec<(&'static str, String)>,
     /// The recipe with every key set.
@@ -51,7 +51,7 @@ pub struct Step {
 }
 
 /// Receives the events of a run. An error of it ends the run, after its state is saved.
-pub trait Watch {
+pub trait Observer {
     /// A remark.
     fn note(&mut self, text: &str);
 
@@ -72,7 +72,7 @@ pub trait Watch {
     fn surveyed(&mut self, _survey: &DatasetSurvey, _recipe: &Recipe) {}
 
     /// The run starts or resumes.
-    fn begin(&mut self, beginning: &Beginning);
+    fn begin(&mut self, beginning: &RunStarted);
 
     /// A step was done.
     ///
@@ -81,7 +81,7 @@ pub trait Watch {
     fn step(&mut self, step: &Step) -> Result<()>;
 
     /// `done` of `total` images were processed without training; `what` names the task, such as `validating`.
-    fn looked_at(&mut self, what: &str, done: usize, total: usize);
+    fn progress_of(&mut self, what: &str, done: usize, total: usize);
 
     /// An epoch was finished; `is_best` if it is the best one so far.
     ///
@@ -93,23 +93,23 @@ pub trait Watch {
     fn unreadable(&mut self, error: &Error);
 
     /// Returns whether the run should save its state and end.
-    fn wants_to_stop(&self) -> bool;
+    fn should_stop(&self) -> bool;
 }
 
 /// Ignores all events and never stops the run.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Unwatched;
+pub struct NoObserver;
 
-impl Watch for Unwatched {
+impl Observer for NoObserver {
     fn note(&mut self, _: &str) {}
 
-    fn begin(&mut self, _: &Beginning) {}
+    fn begin(&mut self, _: &RunStarted) {}
 
     fn step(&mut self, _: &Step) -> Result<()> {
         Ok(())
     }
 
-    fn looked_at(&mut self, _: &str, _: usize, _: usize) {}
+    fn progress_of(&mut self, _: &str, _: usize, _: usize) {}
 
     fn epoch(&mut self, _: &Epoch, _: bool) -> Result<()> {
         Ok(())
@@ -117,7 +117,7 @@ impl Watch for Unwatched {
 
     fn unreadable(&mut self, _: &Error) {}
 
-    fn wants_to_stop(&self) -> bool {
+    fn should_stop(&self) -> bool {
         false
     }
 }

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 /// The outcome of a run.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Ended {
+pub struct Outcome {
     /// Why it ended.
-    pub why: Why,
+    pub why: StopReason,
     /// The best epoch and its validation top-1 in percent.
     pub best: Option<(u64, Option<f64>)>,
     /// The measure that selected the best epoch.
@@ -16,7 +16,7 @@ pub struct Ended {
     /// Its value for the best epoch: a loss, or percent; `None` without validation.
     pub best_value: Option<f64>,
     /// The test result of the best epoch, if there are test images that did not select it.
-    pub tested: Option<Tested>,
+    pub tested: Option<TestMetrics>,
     /// The validation set in words.
     pub validation: Option<String>,
     /// True if test images selected the best epoch, so that its metrics are optimistic.
@@ -27,7 +27,7 @@ pub struct Ended {
 
 /// Test metrics on images used neither for training nor for selection.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Tested {
+pub struct TestMetrics {
     /// Images.
     pub images: usize,
     /// Top-1 accuracy in percent.
@@ -36,7 +36,7 @@ pub struct Tested {
 
 /// The reason why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum StopReason {
     /// All epochs or steps are done.
     Done,
     /// Early stopping: this many epochs passed without improvement.
@@ -48,17 +48,17 @@ pub enum Why {
     },
 }
 
-impl Ended {
+impl Outcome {
     /// Returns the outcome in sentences.
     pub fn in_words(&self) -> Vec<String> {
         let mut sentences = Vec::new();
-        if let Why::NoBetter(epochs) = self.why {
+        if let StopReason::NoBetter(epochs) = self.why {
             sentences.push(format!(
                 "early stopping: no improvement in {}",
                 pluralize(epochs, "epoch")
             ));
         }
-        if let Why::Stopped { step } = self.why {
+        if let StopReason::Stopped { step } = self.why {
             sentences.push(format!("stopped after step {step}"));
         }
         if let (Some((epoch, Some(top1))), Some(validation)) = (self.best, &self.validation) {

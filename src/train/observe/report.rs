@@ -1,11 +1,9 @@
-//! The plots and the report of a run: its curves are redrawn after epochs, its report is written at the end.
-//!
-//! No run depends on them: if one cannot be drawn or written, a warning says so and the run continues.
+//! The report of a run, and the plot of its curves.
 
 use crate::data::DatasetSurvey;
 use crate::data::panic::catch_panic;
 use crate::eval::Evaluation;
-use crate::eval::history::{COLUMNS, Epoch};
+use crate::eval::history::Epoch;
 use crate::explain::Explainer;
 use crate::infer::Workload;
 use crate::model::ResNet;
@@ -17,87 +15,82 @@ use crate::report::plot::Figure;
 use crate::report::plot::curves::{Point, learning_curves};
 use crate::report::{REPORT, write_page};
 use crate::text::{pluralize, thousands};
+use crate::train::checkpoint::checkpointer::Checkpointer;
+use crate::train::checkpoint::progress::TrainProgress;
 use crate::train::checkpoint::run_dir::RunFolder;
 use crate::train::config::recipe::Recipe;
-use crate::train::data::validation::Measured;
-use crate::train::observe::observer::Watch;
-use crate::train::observe::outcome::{Ended, Why};
+use crate::train::config::settings::Settings as TrainSettings;
+use crate::train::data::evaluators::Evaluators;
+use crate::train::data::loader::TrainLoader;
+use crate::train::data::validation::EvalSet;
+use crate::train::learner::Learner;
+use crate::train::observe::observer::Observer;
+use crate::train::observe::outcome::{Outcome, StopReason};
 use crate::train::observe::tensorboard::read::scalars_of;
-use crate::train::trainer::Run;
 use anyhow::Result;
-use std::time::{Duration, Instant};
 
-/// The pause between two drawings of the curves in times of a drawing, so that short epochs are not slowed down.
-const PAUSE: u32 = 20;
-
-/// The state of a run's drawings.
-#[derive(Debug, Default)]
-pub(in crate::train) struct Drawing {
-    /// When the curves were last drawn, and how long that took.
-    last: Option<(Instant, Duration)>,
-    /// True after a warning that they cannot be drawn.
-    is_said_to_fail: bool,
+/// The parts of a run that its report shows.
+#[derive(Clone, Copy)]
+pub(in crate::train) struct ReportedRun<'a> {
+    pub settings: &'a TrainSettings,
+    pub progress: &'a TrainProgress,
+    pub learner: &'a Learner,
+    pub train: &'a TrainLoader,
+    pub eval: &'a Evaluators,
+    pub checkpoints: &'a Checkpointer,
 }
 
-impl Run {
-    /// Draws the curves of the epochs so far, unless they were drawn a moment ago.
-    pub(in crate::train) fn draw_now_and_then(&mut self, watch: &mut dyn Watch) {
-        let is_moment_ago = |(at, took): (Instant, Duration)| at.elapsed() < PAUSE * took;
-        if self.folder.is_none() || self.drawing.last.is_some_and(is_moment_ago) {
-            return;
-        }
-        let start = Instant::now();
-        let drawn = catch_panic(|| self.save_curves(&self.curves(&self.epochs())?));
-        self.drawing.last = Some((Instant::now(), start.elapsed()));
-        if let Err(error) = drawn
-            && !self.drawing.is_said_to_fail
-        {
-            self.drawing.is_said_to_fail = true;
-            watch.warning(&error.context("the curves cannot be drawn"));
-        }
+impl ReportedRun<'_> {
+    /// Draws the curves of the epochs so far.
+    ///
+    /// # Errors
+    /// If they cannot be drawn or saved.
+    pub fn draw_curves(&self) -> Result<()> {
+        self.save_curves(&self.curves(&self.progress.epochs())?)
     }
 
     /// Returns true if there is a report.
-    pub(in crate::train) fn has_report(&self) -> bool {
-        let folder = self.folder.as_ref();
+    pub fn has_report(&self) -> bool {
+        let folder = self.checkpoints.folder();
         folder.is_some_and(|folder| folder.path().join(REPORT).is_file())
     }
 
     /// Writes the report of a run that `ended`, with the evaluation of its best epoch and that epoch's model.
-    pub(in crate::train) fn report(
+    pub fn report(
         &self,
-        ended: &Ended,
+        ended: &Outcome,
         evaluation_report: Option<(Evaluation, ResNet)>,
-        watch: &mut dyn Watch,
+        observer: &mut dyn Observer,
     ) {
         if let Err(error) = catch_panic(|| self.write_report(ended, evaluation_report)) {
-            watch.warning(&error.context("the report cannot be written"));
+            observer.warning(&error.context("the report cannot be written"));
         }
     }
 
     fn write_report(
         &self,
-        ended: &Ended,
+        ended: &Outcome,
         evaluation_report: Option<(Evaluation, ResNet)>,
     ) -> Result<()> {
-        let Some(folder) = &self.folder else {
+        let Some(folder) = self.checkpoints.folder() else {
             return Ok(());
         };
-        let epochs = self.epochs();
+        let epochs = self.progress.epochs();
         let curves = self.curves(&epochs)?;
-        let measured = self.test.as_ref().or(self.validation.as_ref());
+        let measured = self.eval.measuring();
         let evaluation_report = match (evaluation_report, measured) {
-            (Some((evaluation, net)), Some(measured)) => {
-                let Measured { split, options, .. } = &measured.pictures;
-                let labels = self.identity.labels.clone();
+            (Some((evaluation, model)), Some(measured)) => {
+                let EvalSet { split, options, .. } = &measured.images;
+                let labels = self.checkpoints.identity().labels.clone();
                 let decoding = &options.decoding;
-                let explainer = Explainer::new(net, &self.settings.preprocess, Workload::many(1))?;
+                let explainer =
+                    Explainer::new(model, &self.settings.preprocess, Workload::many(1))?;
                 let evaluation_report = EvaluationReport::new(evaluation, labels, split, decoding);
                 Some(evaluation_report.explained(&explainer, split, decoding))
             }
             _ => None,
         };
-        let recipe = Recipe::parse(&self.identity.recipe)?;
+        let recipe = Recipe::parse(&self.checkpoints.identity().recipe)?;
         let data = recipe.data.unwrap_or_default();
         let config = folder.config_text()?;
         let survey = folder.survey();
@@ -126,7 +119,7 @@ impl Run {
                     Some(command.to_owned())
                 }),
                 config: Some(("config.toml".to_owned(), config)),
-                environment: environment(&self.identity.device),
+                environment: environment(&self.checkpoints.identity().device),
             },
         };
         write_page(folder.path(), &page)?;
@@ -141,14 +134,14 @@ impl Run {
         });
         Heading {
             name: self.name(),
-            what: format!("{} {start} on {data}:", self.card.name),
+            what: format!("{} {start} on {data}:", self.checkpoints.info().name),
             detail: format!(
                 "{} parameters, {} in {}, {} ({})",
                 thousands(parameters),
-                pluralize(self.images(), "training image"),
-                pluralize(self.identity.labels.len(), "class"),
-                pluralize(self.standing.epoch as usize, "epoch"),
-                pluralize(self.standing.step as usize, "step"),
+                pluralize(self.train.readable_images(), "training image"),
+                pluralize(self.checkpoints.identity().labels.len(), "class"),
+                pluralize(self.progress.epoch as usize, "epoch"),
+                pluralize(self.progress.step as usize, "step"),
             ),
             date: Some(Date::now()),
         }
@@ -156,12 +149,12 @@ impl Run {
 
     /// Returns the name of the run's folder.
     fn name(&self) -> String {
-        let path = self.folder.as_ref().map(RunFolder::path);
+        let path = self.checkpoints.folder().map(RunFolder::path);
         // `.` has a name, too.
         let path = path.map(|path| path.canonicalize().unwrap_or_else(|_| path.to_owned()));
         let name = path.as_deref().and_then(|path| path.file_name());
         name.map_or_else(
-            || self.card.name.clone(),
+            || self.checkpoints.info().name.clone(),
             |name| name.to_string_lossy().into_owned(),
         )
     }
@@ -170,17 +163,20 @@ impl Run {
     fn headline(
         &self,
         epochs: &[Epoch],
-        ended: &Ended,
+        ended: &Outcome,
         evaluation_report: Option<&EvaluationReport>,
         data: &str,
     ) -> Headline {
-        let measuring = self.test.as_ref().or(self.validation.as_ref());
+        let measuring = self.eval.measuring();
         // Without an evaluation, the best epoch's own figure.
         let of_epoch = || {
-            let images = self.validation.as_ref()?.images();
+            let images = self.eval.validation.as_ref()?.images();
             let top1 = ended.best?.1?;
             let right = (top1 / 100.0 * images as f64).round() as usize;
-            Some(([right, images], self.validation.as_ref()?.split.as_str()))
+            Some((
+                [right, images],
+                self.eval.validation.as_ref()?.split.as_str(),
+            ))
         };
         let measured = evaluation_report
             .zip(measuring)
@@ -199,7 +195,7 @@ impl Run {
         );
         let mut figures = Vec::new();
         if let Some((epoch, _)) = ended.best {
-            let all = self.standing.epoch.max(epoch);
+            let all = self.progress.epoch.max(epoch);
             figures.push(("Best epoch", format!("{epoch} of {all}")));
         }
         figures.extend(
@@ -210,27 +206,27 @@ impl Run {
         let seconds = epochs.iter().fold(0.0, |sum, epoch| sum + epoch.seconds);
         figures.push(("Training time", duration(seconds)));
         let mut warnings = Vec::new();
-        if self.test.is_none() && measured.is_some() {
+        if self.eval.test.is_none() && measured.is_some() {
             warnings.push("the same images selected the best epoch".to_owned());
         }
         let mut notes = Vec::new();
         match ended.why {
-            Why::NoBetter(epochs) => notes.push(format!(
+            StopReason::NoBetter(epochs) => notes.push(format!(
                 "Stopped early: {} without a better one.",
                 pluralize(epochs as usize, "epoch")
             )),
-            Why::Stopped { step } => {
+            StopReason::Stopped { step } => {
                 notes.push(format!("Stopped after step {}.", thousands(step as usize)));
             }
-            Why::Done => {}
+            StopReason::Done => {}
         }
-        if self.validation.is_none() {
+        if self.eval.validation.is_none() {
             notes.push("No validation set: the best epoch is the last one.".to_owned());
         }
-        if self.feed.left_out() > 0 {
+        if self.train.unreadable_images() > 0 {
             notes.push(format!(
                 "{} could not be read.",
-                pluralize(self.feed.left_out(), "training image")
+                pluralize(self.train.unreadable_images(), "training image")
             ));
         }
         Headline {
@@ -244,13 +240,13 @@ impl Run {
 
     /// Returns loss and learning rate of each step, from the event files in the run's folder.
     fn steps(&self) -> Vec<StepPoint> {
-        let Some(folder) = &self.folder else {
+        let Some(folder) = self.checkpoints.folder() else {
             return Vec::new();
         };
-        let batches = self.feed.batches_an_epoch();
+        let batches = self.train.batches_an_epoch();
         let an_epoch = batches.div_ceil(self.settings.grad_accumulation.max(1));
         let steps = scalars_of(folder.path()).into_iter();
-        let steps = steps.filter(|one| one.step <= self.standing.step);
+        let steps = steps.filter(|one| one.step <= self.progress.step);
         steps
             .map(|one| StepPoint {
                 step: one.step,
@@ -264,29 +260,26 @@ impl Run {
     /// Draws the curves of `epochs`.
     fn curves(&self, epochs: &[Epoch]) -> Result<Figure> {
         let points: Vec<Point> = epochs.iter().map(Point::from).collect();
-        let recipe = Recipe::parse(&self.identity.recipe)?;
+        let recipe = Recipe::parse(&self.checkpoints.identity().recipe)?;
         let data = recipe.data.unwrap_or_default();
-        let subtitle = format!("{}: {} on {data}", self.name(), self.card.name);
-        learning_curves(&points, self.best().map(|(epoch, _)| epoch), &subtitle)
+        let subtitle = format!(
+            "{}: {} on {data}",
+            self.name(),
+            self.checkpoints.info().name
+        );
+        learning_curves(
+            &points,
+            self.progress.best_top1().map(|(epoch, _)| epoch),
+            &subtitle,
+        )
     }
 
     /// Saves the curves in the run's folder.
     fn save_curves(&self, curves: &Figure) -> Result<()> {
-        match &self.folder {
+        match self.checkpoints.folder() {
             Some(folder) => curves.save(&folder.plots()?, "curves"),
             None => Ok(()),
         }
-    }
-
-    /// Returns the finished epochs, and the one that the run ended in.
-    pub(in crate::train) fn epochs(&self) -> Vec<Epoch> {
-        let mut rows = self.standing.rows.clone();
-        if let (Some(_), Some(folder)) = (self.ended_inside, &self.folder) {
-            rows = folder.metrics();
-        }
-        rows.iter()
-            .filter_map(|row| Epoch::from_csv(COLUMNS, row))
-            .collect()
     }
 }
 

@@ -6,8 +6,8 @@ use crate::train::config::values::BestBy;
 use crate::train::data::batching::steps;
 use crate::train::learner::init::DEFAULT_MODEL;
 use crate::train::learner::lr_schedule::Scheduler;
-use crate::train::observe::observer::{Beginning, Watch};
-use crate::train::trainer::Run;
+use crate::train::observe::observer::{Observer, RunStarted};
+use crate::train::trainer::Trainer;
 use crate::weights::provenance::Exposure;
 use anyhow::Result;
 
@@ -16,15 +16,24 @@ const FEW_TO_CHOOSE: usize = 50;
 /// Training images per class below which a pretrained start is better for small images, too.
 const FEW_PER_CLASS: usize = 100;
 
-impl Run {
+/// What the start of a run tells beside its parts.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::train) struct Facts {
+    /// Approximate memory of a step on a CPU in bytes.
+    pub step_bytes: Option<u64>,
+    /// True if the images are photographs in a folder.
+    pub is_photographs: bool,
+}
+
+impl Trainer {
     /// Notes that the model that the run starts from has already seen images that measure the run; `name` is the dataset's.
-    pub(in crate::train) fn note_seen(&self, name: &str, watch: &mut dyn Watch) {
-        let Some(before) = &self.identity.begun_with else {
+    pub(in crate::train) fn note_seen(&self, name: &str, observer: &mut dyn Observer) {
+        let Some(before) = &self.checkpoints.identity().pretrained_on else {
             return;
         };
-        for measured in self.validation.iter().chain(&self.test) {
+        for measured in self.eval.validation.iter().chain(&self.eval.test) {
             if before.exposure(name, &measured.split) != Exposure::Never {
-                watch.note(&format!(
+                observer.note(&format!(
                     "results on {} are optimistic: the pretrained model was trained on these images or selected by them",
                     measured.text
                 ));
@@ -32,13 +41,17 @@ impl Run {
         }
     }
 
-    /// Lets a trial of a few steps validate on as many images as it trains on.
-    pub(in crate::train) fn shorten_validation(&mut self, watch: &mut dyn Watch) {
-        let (Some(most), Some(validation)) = (self.looked_at, &mut self.validation) else {
+    /// Lets a trial of a few steps validate on as many images as it trains on: at most `most`.
+    pub(in crate::train) fn shorten_validation(
+        &mut self,
+        most: usize,
+        observer: &mut dyn Observer,
+    ) {
+        let Some(validation) = &mut self.eval.validation else {
             return;
         };
         if validation.shorten(most) {
-            watch.note(&format!(
+            observer.note(&format!(
                 "a dry run with --max-steps validates on as many images as it trains on: {}",
                 validation.text
             ));
@@ -47,38 +60,43 @@ impl Run {
 
     /// Returns the text of `config.toml`, with `about` as its first comment.
     pub(in crate::train) fn config_toml(&self, about: &str) -> Result<String> {
-        let validation = match &self.validation {
+        let validation = match &self.eval.validation {
             Some(validation) => format!(
                 "best/ is selected by {} on {}",
-                self.settings.best_by.caption(),
+                self.config.settings.best_by.caption(),
                 validation.text
             ),
             None => "best/ is the last epoch: there is no validation set".to_owned(),
         };
-        self.recipe.to_toml(&format!("{about}\n{validation}"))
+        self.config
+            .recipe
+            .to_toml(&format!("{about}\n{validation}"))
     }
 
-    /// Tells `watch` that the run starts or resumes.
-    pub(in crate::train) fn announce(&self, watch: &mut dyn Watch) {
-        watch.begin(&Beginning {
+    /// Tells `observer` that the run starts or resumes.
+    pub(in crate::train) fn announce(&self, facts: Facts, observer: &mut dyn Observer) {
+        observer.begin(&RunStarted {
             description: self.description(),
-            answers: self.recipe.clone(),
-            epochs: self.settings.epochs,
-            steps_an_epoch: steps(&self.settings, self.feed.batches_an_epoch()),
-            step_bytes: self.step_bytes,
-            done: [self.standing.epoch, self.standing.step],
-            best: self.best(),
-            history: self.epochs(),
-            folder: self.folder.as_ref().map(|folder| folder.path().to_owned()),
+            answers: self.config.recipe.clone(),
+            epochs: self.config.settings.epochs,
+            steps_an_epoch: steps(&self.config.settings, self.train.batches_an_epoch()),
+            step_bytes: facts.step_bytes,
+            done: [self.progress.epoch, self.progress.step],
+            best: self.progress.best_top1(),
+            history: self.progress.epochs(),
+            folder: self
+                .checkpoints
+                .folder()
+                .map(|folder| folder.path().to_owned()),
         });
-        for remark in self.remarks() {
-            watch.note(&remark);
+        for remark in self.remarks(facts.is_photographs) {
+            observer.note(&remark);
         }
     }
 
     /// The run in labels and values, each fact once.
     fn description(&self) -> Vec<(&'static str, String)> {
-        let settings = &self.settings;
+        let settings = &self.config.settings;
         let [trained, all] = self.learner.counts();
         let part = if trained == all {
             String::new()
@@ -89,25 +107,25 @@ impl Run {
             "training",
             format!(
                 "{} ({part}{} parameters) on {} in {}",
-                self.card.name,
+                self.checkpoints.info().name,
                 thousands(all),
-                pluralize(self.images(), "image"),
-                pluralize(self.identity.labels.len(), "class")
+                pluralize(self.train.readable_images(), "image"),
+                pluralize(self.checkpoints.identity().labels.len(), "class")
             ),
         )];
-        if self.standing.step > 0 {
+        if self.progress.step > 0 {
             rows.push(("resuming", self.resumed_at()));
         }
         rows.extend([
             ("model", self.model_in_words()),
             ("data", self.data_in_words()),
             ("validation", self.validation_in_words()),
-            ("augmentation", settings.augmentation_in_words()),
-            ("optimizer", settings.optimizer_in_words()),
-            ("schedule", self.schedule_in_words()),
+            ("augmentation", settings.describe_augmentation()),
+            ("optimizer", settings.describe_optimizer()),
+            ("schedule", self.describe_schedule()),
             (
                 "output",
-                match &self.folder {
+                match self.checkpoints.folder() {
                     Some(folder) => folder.path().display().to_string(),
                     None => "none (dry run)".to_owned(),
                 },
@@ -116,20 +134,9 @@ impl Run {
         rows
     }
 
-    /// Training images, but for those that are known to be unreadable.
-    pub(in crate::train) fn images(&self) -> usize {
-        // Features are of readable images alone.
-        let unreadable = if self.feed.is_of_files() {
-            self.unreadable.max(self.feed.left_out())
-        } else {
-            0
-        };
-        self.feed.count() - unreadable
-    }
-
     fn resumed_at(&self) -> String {
-        let (epoch, step) = (self.standing.epoch + 1, self.standing.step);
-        if self.is_last_step() {
+        let (epoch, step) = (self.progress.epoch + 1, self.progress.step);
+        if self.progress.is_last_step(&self.config.settings) {
             // Only the validation after it is left.
             return format!("after step {step} (epoch {epoch})");
         }
@@ -137,15 +144,15 @@ impl Run {
     }
 
     fn model_in_words(&self) -> String {
-        let stem = match self.card.config.stem {
+        let stem = match self.checkpoints.info().config.stem {
             StemKind::Imagenet => "ImageNet",
             StemKind::Cifar => "CIFAR",
         };
-        let start = match &self.recipe.model {
+        let start = match &self.config.recipe.model {
             Some(model) => format!("pretrained `{model}`"),
             None => "from scratch".to_owned(),
         };
-        let frozen = match self.settings.frozen {
+        let frozen = match self.config.settings.frozen {
             Frozen::Nothing => String::new(),
             part => format!(", {part} frozen"),
         };
@@ -153,13 +160,13 @@ impl Run {
     }
 
     fn data_in_words(&self) -> String {
-        let [height, width] = self.settings.preprocess.size;
-        let data = self.recipe.data.as_deref().unwrap_or_default();
+        let [height, width] = self.config.settings.preprocess.size;
+        let data = self.config.recipe.data.as_deref().unwrap_or_default();
         format!("{data} at {height}x{width} px")
     }
 
     fn validation_in_words(&self) -> String {
-        match (&self.validation, self.settings.best_by) {
+        match (&self.eval.validation, self.config.settings.best_by) {
             (None, _) => "none: best/ is the last epoch".to_owned(),
             (Some(validation), BestBy::Top1) => validation.text.clone(),
             (Some(validation), by) => {
@@ -168,28 +175,28 @@ impl Run {
         }
     }
 
-    fn schedule_in_words(&self) -> String {
-        let steps = steps(&self.settings, self.feed.batches_an_epoch());
+    fn describe_schedule(&self) -> String {
+        let steps = steps(&self.config.settings, self.train.batches_an_epoch());
         format!(
             "{} of {}, batch size {}, {}",
-            pluralize(self.settings.epochs, "epoch"),
+            pluralize(self.config.settings.epochs, "epoch"),
             pluralize(steps, "step"),
-            self.settings.batch_size,
-            self.settings.schedule_in_words()
+            self.config.settings.batch_size,
+            self.config.settings.describe_schedule()
         )
     }
 
     /// Remarks on settings that have no effect, and on few images.
-    fn remarks(&self) -> Vec<String> {
-        let settings = &self.settings;
+    fn remarks(&self, is_photographs: bool) -> Vec<String> {
+        let settings = &self.config.settings;
         let mut remarks = Vec::new();
-        let left_over = self.feed.left_over();
+        let left_over = self.train.left_over();
         if left_over > 0 && !settings.drop_last {
             remarks.push(format!(
                 "each epoch drops its last batch, of {left_over}: batch norm cannot be trained on a single pixel"
             ));
         }
-        let is_unvalidated = self.validation.is_none();
+        let is_unvalidated = self.eval.validation.is_none();
         if settings.patience.is_some() && is_unvalidated {
             remarks.push("--patience has no effect: there is no validation set".to_owned());
         }
@@ -204,7 +211,7 @@ impl Run {
                     .to_owned(),
             );
         }
-        let is_new = self.recipe.model.is_none() && self.standing.step == 0;
+        let is_new = self.config.recipe.model.is_none() && self.progress.step == 0;
         if is_new && settings.frozen != Frozen::Nothing {
             remarks.push(
                 "--freeze keeps random weights, as the network is new: start from a model with `-m MODEL`"
@@ -212,9 +219,9 @@ impl Run {
             );
         }
         remarks.extend(self.warning_of_few());
-        let (images, classes) = (self.feed.count(), self.identity.labels.len());
+        let (images, classes) = (self.train.count(), self.checkpoints.identity().labels.len());
         let is_few = images < FEW_PER_CLASS * classes;
-        if is_new && self.feed.is_of_files() && (is_few || self.is_photographs) {
+        if is_new && self.train.is_of_files() && (is_few || is_photographs) {
             remarks.push(format!(
                 "training from scratch on {} per class: a pretrained start (`-m {DEFAULT_MODEL}`) usually does better",
                 pluralize(images / classes.max(1), "image")
@@ -225,8 +232,9 @@ impl Run {
 
     /// A remark if the validation set is small.
     pub(in crate::train) fn warning_of_few(&self) -> Option<String> {
-        let images = self.validation.as_ref()?.images();
-        let is_few = self.feed.is_of_files() && self.settings.epochs > 1 && images < FEW_TO_CHOOSE;
+        let images = self.eval.validation.as_ref()?.images();
+        let is_few =
+            self.train.is_of_files() && self.config.settings.epochs > 1 && images < FEW_TO_CHOOSE;
         is_few.then(|| {
             format!(
                 "{} are too few to tell epochs apart reliably: `last/` may be as good as `best/`",

@@ -1,32 +1,39 @@
 //! Preparation of a new run: data, model, settings, folder.
 
 use crate::data::DatasetSurvey;
-use crate::data::dataset::DataName;
+use crate::data::dataset::{DataName, Split};
 use crate::error::usage_error;
 use crate::model::{Frozen, ModelConfig, Preprocess};
 use crate::nn::loss::CrossEntropy;
 use crate::ops::Backend;
+use crate::train::checkpoint::checkpointer::Checkpointer;
+use crate::train::checkpoint::exact::Exact;
 use crate::train::checkpoint::paths::{RUNS, ensure_new, ensure_no_file};
+use crate::train::checkpoint::progress::TrainProgress;
 use crate::train::checkpoint::run_dir::RunFolder;
-use crate::train::checkpoint::state::{Exact, Identity, Standing};
+use crate::train::checkpoint::state::RunIdentity;
 use crate::train::config::recipe::Recipe;
 use crate::train::config::settings::{Settings, architecture};
-use crate::train::config::unused::refuse_idle;
-use crate::train::context::{Site, place};
-use crate::train::data::batching::{check_batches, fewest_pictures, schedule, steps};
+use crate::train::config::train_config::TrainConfig;
+use crate::train::config::unused::reject_unused_options;
+use crate::train::context::{ExecutionContext, device_name};
+use crate::train::data::batching::{check_batches, schedule, smallest_batch, steps};
 use crate::train::data::check::{DEFAULT_DATA, inspect, unreadable_images};
 use crate::train::data::dataset::Data;
-use crate::train::data::loader::Feed;
+use crate::train::data::evaluators::Evaluators;
+use crate::train::data::features::cached_bytes;
+use crate::train::data::loader::TrainLoader;
+use crate::train::data::validation::Validation;
 use crate::train::learner::Learner;
 use crate::train::learner::class_weights::class_weights;
 use crate::train::learner::init::{
-    DEFAULT_MODEL, Start, architecture_key, open_default, refuse_two_architectures,
+    DEFAULT_MODEL, Start, architecture_key, open_default, reject_two_architectures,
 };
-use crate::train::memory;
-use crate::train::observe::observer::{Unwatched, Watch};
-use crate::train::observe::report::Drawing;
-use crate::train::observe::tensorboard::Events;
-use crate::train::trainer::Run;
+use crate::train::memory::{self, Workload};
+use crate::train::observe::observer::{NoObserver, Observer};
+use crate::train::observe::reporter::Reporter;
+use crate::train::trainer::Trainer;
+use crate::train::trainer::announce::Facts;
 use crate::weights::{Checkpoint, ModelInfo, Remote};
 use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
@@ -47,17 +54,17 @@ pub enum Target {
     Trial(Option<PathBuf>),
 }
 
-impl Run {
-    /// Prepares a new run of the recipe `said`; `about` becomes the comment at the top of its `config.toml`.
+impl Trainer {
+    /// Prepares a new run of the recipe `overrides`; `about` becomes the comment at the top of its `config.toml`.
     ///
     /// # Errors
     /// If it cannot be trained; nothing is written then.
     pub fn start(
-        said: Recipe,
+        overrides: Recipe,
         target: &Target,
         about: &str,
-        site: &Site,
-        watch: &mut dyn Watch,
+        context: &ExecutionContext,
+        observer: &mut dyn Observer,
     ) -> Result<Self> {
         if let Target::Folder(path) | Target::Dry(Some(path)) | Target::Trial(Some(path)) = target {
             ensure_new(path)?;
@@ -65,163 +72,184 @@ impl Run {
         if matches!(target, Target::Numbered) {
             ensure_no_file(Path::new(RUNS))?;
         }
-        let written = said.data.clone().unwrap_or_else(|| DEFAULT_DATA.to_owned());
+        let written = overrides
+            .data
+            .clone()
+            .unwrap_or_else(|| DEFAULT_DATA.to_owned());
         let name = DataName::parse(&written)?;
-        refuse_two_architectures(&said)?;
-        refuse_idle(&said)?;
-        let hub = Remote::new(site.progress);
-        let mut said = said;
-        let mut checkpoint = match &said.model {
+        reject_two_architectures(&overrides)?;
+        reject_unused_options(&overrides)?;
+        let hub = Remote::new(context.progress);
+        let mut overrides = overrides;
+        let mut checkpoint = match &overrides.model {
             Some(model) => Some(Checkpoint::open(model, &hub)?),
             None => None,
         };
         let network = match &checkpoint {
             Some(checkpoint) => checkpoint.info.config.clone(),
-            None => architecture(&said, Preprocess::default().size)?.config()?,
+            None => architecture(&overrides, Preprocess::default().size)?.config()?,
         };
-        refuse_missing_stage(said.freeze.unwrap_or_default(), network.blocks.len())?;
+        refuse_missing_stage(overrides.freeze.unwrap_or_default(), network.blocks.len())?;
         let base = checkpoint.as_ref().map(|model| &model.info.preprocess);
-        let data = Data::open(&name, &written, &said, base, site.progress)?;
+        let data = Data::open(&name, &written, &overrides, base, context.progress)?;
         for note in &data.set.notes {
-            watch.note(note);
+            observer.note(note);
         }
         let mut survey = None;
-        if checkpoint.is_none() && architecture_key(&said).is_none() && data.is_photographs() {
-            said.model = Some(DEFAULT_MODEL.to_owned());
-            watch.note(&format!(
+        if checkpoint.is_none() && architecture_key(&overrides).is_none() && data.is_photographs() {
+            overrides.model = Some(DEFAULT_MODEL.to_owned());
+            observer.note(&format!(
                 "photographs are fine-tuned from a pretrained `{DEFAULT_MODEL}` by default; `--depth 50` trains from scratch"
             ));
             // Before the download. The model's own preprocessing makes no difference to the inspection.
             let base = Preprocess::default();
-            let recipe = data.fill(said.clone(), Some(&network), &base, &mut Unwatched)?;
+            let recipe = data.fill(overrides.clone(), Some(&network), &base, &mut NoObserver)?;
             let (settings, _) = settled(&recipe, Some(&network), &data)?;
-            survey = inspect(&data, &recipe, &settings, site.workers, watch)?;
+            survey = inspect(&data, &recipe, &settings, context.workers, observer)?;
             checkpoint = Some(open_default(&hub)?);
         }
         let card = checkpoint.as_ref().map(|checkpoint| &checkpoint.info);
         for note in card.into_iter().flat_map(|card| &card.notes) {
-            watch.message(note);
+            observer.message(note);
         }
         let base = card.map_or(&data.set.preprocess, |card| &card.preprocess);
         let model = card.map(|card| &card.config);
-        let begun_with = card.and_then(|card| card.provenance.clone());
-        let recipe = data.fill(said, model, base, watch)?;
+        let pretrained_on = card.and_then(|card| card.provenance.clone());
+        let recipe = data.fill(overrides, model, base, observer)?;
         let (settings, weights) = settled(&recipe, model, &data)?;
         if survey.is_none() {
-            survey = inspect(&data, &recipe, &settings, site.workers, watch)?;
+            survey = inspect(&data, &recipe, &settings, context.workers, observer)?;
         }
         let start = match checkpoint {
-            Some(checkpoint) => Start::of(&checkpoint, &data.set.labels, &settings, watch)?,
+            Some(checkpoint) => Start::of(&checkpoint, &data.set.labels, &settings, observer)?,
             None => Start::new(&recipe, &settings, data.set.labels.len())?,
         };
         let folder_name = run_name(&data.name.short_name(), &start.config, &settings, &recipe);
         let few = data.warning_of_small_classes();
-        let identity = Identity {
+        let identity = RunIdentity {
             recipe: recipe.to_toml("")?,
             config: start.config,
             labels: data.set.labels.clone(),
-            pictures: data.fingerprint(),
+            images: data.fingerprint(),
             sizes: data.sizes(),
             contents: Some(data.contents()),
-            place: data.place(),
+            data: data.location(),
             class_weights: weights.map(|weights| weights.into_iter().map(Exact).collect()),
-            device: place(&site.device).to_owned(),
-            instructions: instructions(settings.dtype, &site.device),
-            begun_with,
+            device: device_name(&context.device).to_owned(),
+            instructions: instructions(settings.dtype, &context.device),
+            pretrained_on,
         };
         let parts = Parts {
-            settings,
-            recipe,
+            config: TrainConfig { recipe, settings },
             identity,
-            standing: Standing::default(),
+            progress: TrainProgress::default(),
         };
         let name = data.set.name.clone();
-        let mut run = parts.assemble(data, &start.tensors, site)?;
-        run.note_seen(&name, watch);
-        run.folder = match target {
-            Target::Dry(_) => None,
-            Target::Trial(_) => {
-                run.looked_at = run.settings.most_pictures();
-                run.shorten_validation(watch);
-                None
-            }
-            Target::Folder(path) => Some(RunFolder::create(path)?),
-            Target::Numbered => Some(RunFolder::numbered(Path::new(RUNS), &folder_name)?),
-        };
-        if let Err(error) = run.begin_folder(about, survey.as_ref()) {
-            if let Some(folder) = run.folder.take() {
-                folder.abandon();
-            }
-            return Err(error);
+        let (mut trainer, facts) = parts.assemble(data, &start.tensors, context)?;
+        trainer.note_seen(&name, observer);
+        if let Some(folder) = trainer.open(target, &folder_name, observer)? {
+            trainer.begin_folder(folder, about, survey.as_ref())?;
         }
-        run.unreadable = survey.as_ref().map_or(0, unreadable_images);
-        run.announce(watch);
+        let unreadable = survey.as_ref().map_or(0, unreadable_images);
+        trainer.train.expect_unreadable(unreadable);
+        trainer.announce(facts, observer);
         if let Some(warning) = few {
-            watch.warning(&warning);
+            observer.warning(&warning);
         }
-        Ok(run)
+        Ok(trainer)
     }
 
-    /// Writes the files that a run folder has before the first step, so that the run can be resumed from then on.
-    fn begin_folder(&self, about: &str, survey: Option<&DatasetSurvey>) -> Result<()> {
-        let Some(folder) = &self.folder else {
-            return Ok(());
-        };
-        let bytes = |tensors: &[(String, Tensor)]| -> u64 {
-            let sizes = tensors
-                .iter()
-                .map(|(_, tensor)| tensor.elem_count() * tensor.dtype().size_in_bytes());
-            sizes.sum::<usize>() as u64
-        };
-        let state = self.learner.state()?;
-        folder.ensure_room(bytes(&state), bytes(&self.learner.weights()?))?;
-        // The state first: a folder that has one can be resumed, and one that has none counts as empty.
-        folder.write_state(&self.identity, &self.standing, &state)?;
-        if let Some(survey) = survey {
-            folder.write_survey(survey)?;
+    /// Creates the folder of the output `target`, named `name` if it is a numbered one; limits a trial to the images of its steps.
+    fn open(
+        &mut self,
+        target: &Target,
+        name: &str,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<RunFolder>> {
+        match target {
+            Target::Dry(_) => Ok(None),
+            Target::Trial(_) => {
+                let most = self.config.settings.max_images();
+                self.train.limit_trial(most);
+                if let Some(most) = most {
+                    self.shorten_validation(most, observer);
+                }
+                Ok(None)
+            }
+            Target::Folder(path) => RunFolder::create(path).map(Some),
+            Target::Numbered => RunFolder::numbered(Path::new(RUNS), name).map(Some),
         }
-        folder.write_config(&self.config_toml(about)?)
+    }
+
+    /// Writes the files that a run folder has before the first step.
+    fn begin_folder(
+        &mut self,
+        folder: RunFolder,
+        about: &str,
+        survey: Option<&DatasetSurvey>,
+    ) -> Result<()> {
+        let toml = match self.config_toml(about) {
+            Ok(toml) => toml,
+            Err(error) => {
+                folder.abandon();
+                return Err(error);
+            }
+        };
+        let (progress, learner) = (&self.progress, &self.learner);
+        self.checkpoints
+            .begin(folder, &toml, survey, progress, learner)
     }
 }
 
 /// The parts of a run beside data and weights.
 pub(in crate::train) struct Parts {
-    pub settings: Settings,
-    pub recipe: Recipe,
-    pub identity: Identity,
-    pub standing: Standing,
+    pub config: TrainConfig,
+    pub identity: RunIdentity,
+    pub progress: TrainProgress,
 }
 
 impl Parts {
-    /// Builds the run, with the weights in `start` and without a folder.
-    pub fn assemble(self, data: Data, start: &HashMap<String, Tensor>, site: &Site) -> Result<Run> {
+    /// Builds the trainer, with the weights in `start` and without a folder.
+    pub fn assemble(
+        self,
+        data: Data,
+        start: &HashMap<String, Tensor>,
+        context: &ExecutionContext,
+    ) -> Result<(Trainer, Facts)> {
         let Self {
-            settings,
-            recipe,
+            config: train_config,
             identity,
-            standing,
+            progress,
         } = self;
+        let settings = &train_config.settings;
         let config = &identity.config;
-        let note = data.note(settings.seed, identity.begun_with.clone());
+        let note = data.note(settings.seed, identity.pretrained_on.clone());
         let is_photographs = data.is_photographs();
-        let (validation, test) = data.validation(&settings, site.workers)?;
+        let (validation, test) = data.validation(settings, context.workers)?;
         let train = data
             .set
             .train
             .context("the dataset has no training images")?;
-        let fewest = fewest_pictures(config, settings.preprocess.size, settings.frozen)?;
+        let fewest = smallest_batch(config, settings.preprocess.size, settings.frozen)?;
         let weights = identity.class_weights.as_ref();
         let loss = CrossEntropy {
             label_smoothing: settings.label_smoothing,
             class_weights: weights.map(|all| all.iter().map(|weight| weight.0).collect()),
         };
-        let feed = Feed::pictures(train, &settings, config.classes, fewest, site)?;
-        let step_bytes =
-            memory::ensure(config, &settings, &feed, validation.as_ref(), &site.device)?;
-        let steps_an_epoch = steps(&settings, feed.batches_an_epoch());
-        let schedule = schedule(&settings, steps_an_epoch);
-        let learner = Learner::new(config, &settings, loss, schedule, start, &site.device)?;
-        let card = ModelInfo {
+        let loader = TrainLoader::images(train, settings, config.classes, fewest, context)?;
+        let (images, batches) = (loader.count(), loader.batches_an_epoch());
+        let kept = |split: &Split| cached_bytes(config, settings, split.len());
+        let workload = Workload {
+            images,
+            batches,
+            cached_feature_bytes: loader.unvaried().and_then(kept),
+            validation_batch: validation.as_ref().map_or(0, Validation::together),
+        };
+        let step_bytes = memory::ensure(config, settings, workload, &context.device)?;
+        let steps_an_epoch = steps(settings, batches);
+        let schedule = schedule(settings, steps_an_epoch);
+        let learner = Learner::new(config, settings, loss, schedule, start, &context.device)?;
+        let info = ModelInfo {
             name: config.short_name(),
             config: config.clone(),
             preprocess: settings.preprocess.clone(),
@@ -229,29 +257,20 @@ impl Parts {
             notes: Vec::new(),
             provenance: note,
         };
-        Ok(Run {
-            settings,
-            recipe,
-            identity,
-            standing,
+        let trainer = Trainer {
             learner,
-            feed,
-            validation,
-            test,
-            card,
-            workers: site.workers,
+            train: loader,
+            eval: Evaluators::new(validation, test),
+            checkpoints: Checkpointer::new(identity, info),
+            reporter: Reporter::default(),
+            config: train_config,
+            progress,
+        };
+        let facts = Facts {
             step_bytes,
-            unreadable: 0,
             is_photographs,
-            looked_at: None,
-            folder: None,
-            earlier_best: Vec::new(),
-            ended_inside: None,
-            last_evaluation: None,
-            best_evaluation: None,
-            drawing: Drawing::default(),
-            events: Events::default(),
-        })
+        };
+        Ok((trainer, facts))
     }
 }
 
@@ -281,7 +300,7 @@ fn settled(
     };
     let train = data.set.train.as_ref();
     let train = train.context("the dataset has no training images")?;
-    let fewest = fewest_pictures(&network, size, settings.frozen)?;
+    let fewest = smallest_batch(&network, size, settings.frozen)?;
     check_batches(&settings, train.len(), fewest)?;
     let weights = class_weights(&settings, train, data.set.labels.len())?;
     Ok((settings, weights))

@@ -3,20 +3,25 @@
 use crate::data::dataset::DataName;
 use crate::error::{error_with_hint, one_line, usage_error};
 use crate::text::{pluralize, shell_word};
-use crate::train::checkpoint::run_dir::{RunFolder, Which};
-use crate::train::checkpoint::state::{Identity, Standing, State, under};
+use crate::train::checkpoint::checkpointer::BEST;
+use crate::train::checkpoint::layout::SavedModel;
+use crate::train::checkpoint::progress::TrainProgress;
+use crate::train::checkpoint::run_dir::RunFolder;
+use crate::train::checkpoint::state::{RunIdentity, State, under};
 use crate::train::config::recipe::Recipe;
 use crate::train::config::settings::Settings;
-use crate::train::context::{Site, place};
+use crate::train::config::train_config::TrainConfig;
+use crate::train::context::{ExecutionContext, device_name};
 use crate::train::data::batching::schedule;
 use crate::train::data::check::unreadable_images;
 use crate::train::data::dataset::Data;
-use crate::train::observe::observer::Watch;
-use crate::train::observe::outcome::Why;
-use crate::train::trainer::Run;
+use crate::train::observe::observer::Observer;
+use crate::train::observe::outcome::StopReason;
+use crate::train::trainer::Trainer;
+use crate::train::trainer::announce::Facts;
 use crate::train::trainer::build::{Parts, instructions};
-use crate::train::trainer::finish::BEST;
 use anyhow::{Context, Result};
+use candle_core::Tensor;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -46,7 +51,7 @@ impl Length {
     }
 }
 
-impl Run {
+impl Trainer {
     /// Prepares the run in `folder` to be resumed, with a new length if given.
     ///
     /// # Errors
@@ -54,67 +59,82 @@ impl Run {
     pub fn resume(
         folder: &Path,
         length: Length,
-        site: &Site,
-        watch: &mut dyn Watch,
+        context: &ExecutionContext,
+        observer: &mut dyn Observer,
     ) -> Result<Self> {
-        let (run_folder, state) = RunFolder::resume(folder, &site.device)?;
+        let (run_folder, state) = RunFolder::resume(folder, &context.device)?;
         let before = state.identity.recipe.clone();
-        let resumed = Self::resume_state(state, length, site, watch);
-        let mut run = resumed.with_context(|| format!("cannot resume `{}`", folder.display()))?;
-        run.unreadable = run_folder.survey().as_ref().map_or(0, unreadable_images);
-        run.folder = Some(run_folder);
-        run.ended_inside = run.end_inside_on_disk();
-        run.standing.ended_inside = None;
-        if run.ended_inside.is_none() {
-            run.restore_best()?;
+        let resumed = Self::resume_state(state, length, context, observer);
+        let (mut trainer, facts, earlier_best) =
+            resumed.with_context(|| format!("cannot resume `{}`", folder.display()))?;
+        let unreadable = run_folder.survey().as_ref().map_or(0, unreadable_images);
+        trainer.train.expect_unreadable(unreadable);
+        trainer.checkpoints.resume(run_folder, earlier_best);
+        if !trainer.is_last_step() {
+            trainer.progress.provisional = None;
         }
-        run.miss_best(watch);
-        run.note_edits(length, watch)?;
+        if trainer.progress.provisional.is_none() {
+            let selection = trainer.eval.selection(trainer.progress.best);
+            trainer.checkpoints.restore_best(selection)?;
+        }
+        trainer.miss_best(observer);
+        trainer.note_edits(length, observer)?;
         if length != Length::default() {
-            run.be_patient_again(watch);
+            trainer.be_patient_again(observer);
         }
-        if let Some(folder) = &run.folder {
-            let about = folder.command().unwrap_or_default();
-            let changes = run.identity.recipe != before || run.end().is_none();
-            if length != Length::default() && changes {
-                // The length holds from now on, whatever happens before the next save.
-                run.save()?;
-                folder.write_config(
-                    &run.config_toml(&format!("{about}\nresumed with another length"))?,
-                )?;
-            } else if !folder.has_config() {
-                folder.write_config(&run.config_toml("resumed")?)?;
-            }
+        trainer.write_length(length, &before)?;
+        match trainer.finished_already() {
+            Some(text) => observer.note(&text),
+            None => trainer.announce(facts, observer),
         }
-        match run.finished_already() {
-            Some(text) => watch.note(&text),
-            None => run.announce(watch),
+        Ok(trainer)
+    }
+
+    /// Saves the `length` that was asked for, and restores `config.toml`; `before` is the recipe of the state.
+    fn write_length(&self, length: Length, before: &str) -> Result<()> {
+        let Some(folder) = self.checkpoints.folder() else {
+            return Ok(());
+        };
+        let about = folder.command().unwrap_or_default();
+        let is_news = self.checkpoints.identity().recipe != before || self.stop_reason().is_none();
+        if length != Length::default() && is_news {
+            // The length holds from now on, whatever happens before the next save.
+            self.save()?;
+            let about = format!("{about}\nresumed with another length");
+            folder.write_config(&self.config_toml(&about)?)
+        } else if !folder.has_config() {
+            folder.write_config(&self.config_toml("resumed")?)
+        } else {
+            Ok(())
         }
-        Ok(run)
     }
 
     /// Notes edited lines of `config.toml`: the recipe in the state applies, with the `length` that was asked for.
-    fn note_edits(&self, length: Length, watch: &mut dyn Watch) -> Result<()> {
-        let Some(folder) = self.folder.as_ref().filter(|folder| folder.has_config()) else {
+    fn note_edits(&self, length: Length, observer: &mut dyn Observer) -> Result<()> {
+        let Some(folder) = self
+            .checkpoints
+            .folder()
+            .filter(|folder| folder.has_config())
+        else {
             return Ok(());
         };
         let written = match folder.config() {
             Ok(written) => written,
             Err(error) => {
                 let error = one_line(&error);
-                watch.note(&format!(
+                observer.note(&format!(
                     "{error}; the run resumes with the settings in its state"
                 ));
                 return Ok(());
             }
         };
-        for [key, kept, written] in self.recipe.differences(&written)? {
+        for [key, kept, written] in self.config.recipe.differences(&written)? {
             let way_out = match key.as_str() {
                 "epochs" | "max-steps" if length != Length::default() => continue,
                 "epochs" | "max-steps" if written != "unset" => format!("pass --{key} {written}"),
                 _ => "to change it, start a new run with `--recipe`".to_owned(),
             };
-            watch.note(&format!(
+            observer.note(&format!(
                 "config.toml has {key} = {written}, but a resumed run keeps {kept}: {way_out}"
             ));
         }
@@ -122,11 +142,11 @@ impl Run {
     }
 
     /// Lets a run that stopped early continue: its patience counts from here.
-    fn be_patient_again(&mut self, watch: &mut dyn Watch) {
-        if let Some(Why::NoBetter(patience)) = self.end() {
-            let epoch = self.standing.epoch;
-            self.standing.patient_since = epoch;
-            watch.note(&format!(
+    fn be_patient_again(&mut self, observer: &mut dyn Observer) {
+        if let Some(StopReason::NoBetter(patience)) = self.stop_reason() {
+            let epoch = self.progress.epoch;
+            self.progress.patient_since = epoch;
+            observer.note(&format!(
                 "the run had stopped early; it continues, and --patience {patience} counts from epoch {epoch}"
             ));
         }
@@ -134,21 +154,23 @@ impl Run {
 
     /// Returns the note on a run that is finished, with the command that extends it.
     fn finished_already(&self) -> Option<String> {
-        let Standing { epoch, step, .. } = self.standing;
-        let folder = self.folder.as_ref()?.path().display().to_string();
-        let done = match self.end()? {
-            Why::NoBetter(patience) => {
+        let TrainProgress { epoch, step, .. } = self.progress;
+        let folder = self.checkpoints.folder()?.path().display().to_string();
+        let done = match self.stop_reason()? {
+            StopReason::NoBetter(patience) => {
                 let patience = pluralize(patience, "epoch");
                 format!("the run stopped early after epoch {epoch}: no improvement in {patience}")
             }
-            Why::Done | Why::Stopped { .. } if self.is_last_step() => {
+            StopReason::Done | StopReason::Stopped { .. }
+                if self.progress.is_last_step(&self.config.settings) =>
+            {
                 format!("the run is finished after {}", pluralize(step, "step"))
             }
-            Why::Done | Why::Stopped { .. } => {
+            StopReason::Done | StopReason::Stopped { .. } => {
                 format!("the run is finished after {}", pluralize(epoch, "epoch"))
             }
         };
-        let more = match self.settings.epochs {
+        let more = match self.config.settings.epochs {
             epochs if epochs > epoch => epochs,
             _ => 2 * epoch,
         };
@@ -159,32 +181,37 @@ impl Run {
     }
 
     /// Lets a later epoch be the best if `best/` was removed and cannot be restored.
-    fn miss_best(&mut self, watch: &mut dyn Watch) {
-        let can_be_made = |epoch| epoch == self.standing.epoch && self.standing.batch == 0;
-        let best = self.standing.best.filter(|best| !can_be_made(best.epoch));
-        let is_there = |folder: &RunFolder| folder.has_model(Which::Best);
-        if let (Some(best), Some(false)) = (best, self.folder.as_ref().map(is_there)) {
-            watch.note(&format!(
+    fn miss_best(&mut self, observer: &mut dyn Observer) {
+        if self.progress.is_validated() && self.progress.is_best() {
+            // The state has its weights.
+            return;
+        }
+        let folder = self.checkpoints.folder();
+        let is_there = folder.map(|folder| folder.has_model(SavedModel::Best));
+        if let (Some(best), Some(false)) = (self.progress.best, is_there) {
+            observer.note(&format!(
                 "best/, the model of epoch {}, is missing: the best epoch from here on replaces it",
                 best.epoch
             ));
-            self.standing.best = None;
+            self.progress.best = None;
+            self.progress.provisional = None;
         }
     }
 
+    /// Builds the trainer of a `state`; returns also the best weights of the finished epochs, if the run ended inside a later one.
     fn resume_state(
         state: State,
         length: Length,
-        site: &Site,
-        watch: &mut dyn Watch,
-    ) -> Result<Self> {
+        context: &ExecutionContext,
+        observer: &mut dyn Observer,
+    ) -> Result<(Self, Facts, HashMap<String, Tensor>)> {
         let State {
             mut identity,
-            mut standing,
+            mut progress,
             tensors,
         } = state;
-        standing.complete_best();
-        let here = place(&site.device);
+        progress.complete_best();
+        let here = device_name(&context.device);
         if identity.device != here {
             return Err(usage_error(
                 format!(
@@ -197,11 +224,11 @@ impl Run {
         let mut recipe = Recipe::parse(&identity.recipe)?;
         let written = recipe.data.clone().context("the state has no dataset")?;
         // The path at the start of the run; if it is gone, the data as the user wrote it.
-        let (name, from) = match DataName::parse(&identity.place) {
-            Ok(name) => (name, identity.place.clone()),
+        let (name, from) = match DataName::parse(&identity.data) {
+            Ok(name) => (name, identity.data.clone()),
             Err(_) => match DataName::parse(&written) {
                 Ok(name) => (name, written.clone()),
-                Err(_) => return Err(moved(&identity.place)),
+                Err(_) => return Err(moved(&identity.data)),
             },
         };
         let before = Settings::new(&recipe)?;
@@ -210,9 +237,9 @@ impl Run {
             &from,
             &recipe,
             Some(&before.preprocess),
-            site.progress,
+            context.progress,
         )?;
-        if data.fingerprint() != identity.pictures {
+        if data.fingerprint() != identity.images {
             return Err(error_with_hint(
                 format!(
                     "the images of dataset `{written}` are not those that the run was started with"
@@ -223,7 +250,7 @@ impl Run {
         let (sizes, contents) = (data.sizes(), Some(data.contents()));
         let is_other = identity.contents.is_some() && identity.contents != contents;
         if sizes != identity.sizes || is_other {
-            watch.note(&format!(
+            observer.note(&format!(
                 "images of `{written}` have changed since the run was saved: the results will differ from those of an uninterrupted run"
             ));
         }
@@ -233,10 +260,10 @@ impl Run {
         let settings = Settings::new(&recipe)?;
         note_instructions(
             &mut identity,
-            instructions(settings.dtype, &site.device),
-            watch,
+            instructions(settings.dtype, &context.device),
+            observer,
         );
-        let begun = standing.epoch + u64::from(standing.batch > 0);
+        let begun = progress.epoch + u64::from(progress.batch > 0);
         if settings.epochs < begun {
             return Err(usage_error(
                 format!(
@@ -246,15 +273,15 @@ impl Run {
                 "pass more --epochs, or none",
             ));
         }
-        if let Some(steps) = settings.max_steps.filter(|&steps| steps < standing.step) {
+        if let Some(steps) = settings.max_steps.filter(|&steps| steps < progress.step) {
             return Err(usage_error(
-                format!("cannot end at step {steps}: {} are done", standing.step),
+                format!("cannot end at step {steps}: {} are done", progress.step),
                 "pass more --max-steps, or none",
             ));
         }
         if settings.epochs != before.epochs {
-            let lr = |settings| schedule(settings, steps_an_epoch).lr(standing.step);
-            watch.note(&format!(
+            let lr = |settings| schedule(settings, steps_an_epoch).lr(progress.step);
+            observer.note(&format!(
                 "the run now has {}, not {}: the learning rate follows the new schedule, {:.3e} in the next step instead of {:.3e}",
                 pluralize(settings.epochs, "epoch"),
                 before.epochs,
@@ -263,26 +290,28 @@ impl Run {
             ));
         }
         identity.recipe = recipe.to_toml("")?;
-        let step = standing.step;
+        let step = progress.step;
         let parts = Parts {
-            settings,
-            recipe,
+            config: TrainConfig { recipe, settings },
             identity,
-            standing,
+            progress,
         };
-        let mut run = parts.assemble(data, &HashMap::new(), site)?;
-        run.learner.restore(&tensors, step)?;
-        run.earlier_best = under(BEST, &tensors).into_iter().collect();
-        Ok(run)
+        let (mut trainer, facts) = parts.assemble(data, &HashMap::new(), context)?;
+        trainer.learner.restore(&tensors, step)?;
+        Ok((trainer, facts, under(BEST, &tensors)))
     }
 }
 
 /// Notes that the run was computed with another instruction set than the current one.
-fn note_instructions(identity: &mut Identity, here: Option<String>, watch: &mut dyn Watch) {
+fn note_instructions(
+    identity: &mut RunIdentity,
+    here: Option<String>,
+    observer: &mut dyn Observer,
+) {
     if let (Some(before), Some(here)) = (&identity.instructions, &here)
         && before != here
     {
-        watch.note(&format!(
+        observer.note(&format!(
             "the run was saved with {before} instructions and resumes with {here}: the results will differ in their last bits from those of an uninterrupted run"
         ));
     }

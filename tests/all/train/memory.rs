@@ -7,7 +7,7 @@ use resnet::train::config::complete::defaults;
 use resnet::train::config::defaults::Situation;
 use resnet::train::config::values::ImageSize;
 use resnet::train::memory::step_bytes;
-use resnet::train::{OptimiserKind, Recipe, Settings};
+use resnet::train::{OptimizerKind, Recipe, Settings};
 use std::fs;
 
 #[test]
@@ -53,9 +53,9 @@ fn peak(depth: usize, images: usize, size: usize, flags: &str) -> u64 {
 #[test]
 fn the_estimate_is_below_what_a_step_takes_and_above_half_of_it() {
     for (depth, images, size, optimizer, ema) in [
-        (20, 8, 64, OptimiserKind::Sgd, None),
-        (18, 4, 96, OptimiserKind::Adam, Some(0.9)),
-        (50, 2, 64, OptimiserKind::Sgd, None),
+        (20, 8, 64, OptimizerKind::Sgd, None),
+        (18, 4, 96, OptimizerKind::Adam, Some(0.9)),
+        (50, 2, 64, OptimizerKind::Sgd, None),
     ] {
         let said = Recipe {
             image_size: Some(ImageSize([size; 2])),
@@ -83,7 +83,7 @@ fn the_estimate_is_below_what_a_step_takes_and_above_half_of_it() {
         let config = config.config().unwrap();
         let estimate = step_bytes(&config, &settings, images, 3).unwrap();
         let flags = match (optimizer, ema) {
-            (OptimiserKind::Adam, Some(_)) => "--optimizer adam --ema 0.9",
+            (OptimizerKind::Adam, Some(_)) => "--optimizer adam --ema 0.9",
             _ => "--stem cifar",
         };
         let peak = peak(depth, images, size, flags);

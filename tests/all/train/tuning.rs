@@ -6,8 +6,8 @@ use resnet::eval::history::Epoch;
 use resnet::hub::Silent;
 use resnet::model::Frozen;
 use resnet::random::Random;
-use resnet::train::observe::observer::{Beginning, Step, Unwatched};
-use resnet::train::{Length, Recipe, Run, Site, Target, Watch, Why};
+use resnet::train::observe::observer::{NoObserver, RunStarted, Step};
+use resnet::train::{ExecutionContext, Length, Observer, Recipe, StopReason, Target, Trainer};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -236,7 +236,7 @@ fn a_trial_of_a_probe_computes_only_what_its_steps_need() {
         )
         .unwrap()
     };
-    let site = Site {
+    let site = ExecutionContext {
         device: candle_core::Device::Cpu,
         workers: 1,
         progress: &Silent,
@@ -247,8 +247,9 @@ fn a_trial_of_a_probe_computes_only_what_its_steps_need() {
             stops: false,
             pictures: Vec::new(),
         };
-        let run = Run::start(recipe(steps), &Target::Trial(None), "", &site, &mut watch).unwrap();
-        run.go(&mut watch).unwrap();
+        let run =
+            Trainer::start(recipe(steps), &Target::Trial(None), "", &site, &mut watch).unwrap();
+        run.run(&mut watch).unwrap();
         assert_eq!(watch.pictures.first(), Some(&pictures), "{steps}");
     }
 }
@@ -259,16 +260,16 @@ struct AtFeatures {
     pictures: Vec<usize>,
 }
 
-impl Watch for AtFeatures {
+impl Observer for AtFeatures {
     fn note(&mut self, _: &str) {}
 
-    fn begin(&mut self, _: &Beginning) {}
+    fn begin(&mut self, _: &RunStarted) {}
 
     fn step(&mut self, _: &Step) -> anyhow::Result<()> {
         Ok(())
     }
 
-    fn looked_at(&mut self, what: &str, _: usize, pictures: usize) {
+    fn progress_of(&mut self, what: &str, _: usize, pictures: usize) {
         if what == "computing features" {
             self.pictures.push(pictures);
         }
@@ -280,7 +281,7 @@ impl Watch for AtFeatures {
 
     fn unreadable(&mut self, _: &anyhow::Error) {}
 
-    fn wants_to_stop(&self) -> bool {
+    fn should_stop(&self) -> bool {
         self.stops && !self.pictures.is_empty()
     }
 }
@@ -295,7 +296,7 @@ fn a_stop_while_features_are_computed_leaves_a_run_that_goes_on() {
         ..Recipe::parse("depth = 20\nwidth = 4\nimage-size = 16\nepochs = 1\nfreeze = 'backbone'\n")
             .unwrap()
     };
-    let site = Site {
+    let site = ExecutionContext {
         device: candle_core::Device::Cpu,
         workers: 1,
         progress: &Silent,
@@ -305,11 +306,12 @@ fn a_stop_while_features_are_computed_leaves_a_run_that_goes_on() {
         stops: true,
         pictures: Vec::new(),
     };
-    let begun = Run::start(recipe, &Target::Folder(run.clone()), "", &site, &mut stops).unwrap();
-    let stopped = begun.go(&mut stops).unwrap();
-    assert_eq!(stopped.why, Why::Stopped { step: 0 });
-    let resumed = Run::resume(&run, Length::default(), &site, &mut Unwatched);
-    let ended = resumed.unwrap().go(&mut Unwatched).unwrap();
-    assert_eq!(ended.why, Why::Done);
+    let begun =
+        Trainer::start(recipe, &Target::Folder(run.clone()), "", &site, &mut stops).unwrap();
+    let stopped = begun.run(&mut stops).unwrap();
+    assert_eq!(stopped.why, StopReason::Stopped { step: 0 });
+    let resumed = Trainer::resume(&run, Length::default(), &site, &mut NoObserver);
+    let ended = resumed.unwrap().run(&mut NoObserver).unwrap();
+    assert_eq!(ended.why, StopReason::Done);
     assert!(run.join("best/model.safetensors").is_file());
 }

@@ -21,7 +21,7 @@ use crate::eval::EvalEvent;
 use crate::pipeline::top;
 use crate::report::evaluation_dir::{EvaluationDir, ModelEvaluation, TOP};
 use crate::report::evaluation_report::EvaluationReport;
-use crate::train::is_run;
+use crate::run_dir::is_run;
 use anyhow::Result;
 use args::Format;
 use images::EvalImages;

@@ -15,7 +15,7 @@ use crate::model::Preprocess;
 use crate::pipeline::load;
 use crate::report::environment::environment;
 use crate::report::page::Again;
-use crate::train::context::place;
+use crate::train::context::device_name;
 use crate::weights::{Checkpoint, ModelInfo, Remote};
 use anyhow::Result;
 use candle_core::{DType, Device};
@@ -37,7 +37,7 @@ impl Conditions<'_> {
         Again {
             command: Some(typed()),
             config: None,
-            environment: environment(place(&self.device)),
+            environment: environment(device_name(&self.device)),
         }
     }
 
@@ -122,7 +122,7 @@ impl<'a> EvalModel<'a> {
         console.detail(format_args!(
             "model {name}, in {} on {}; images: {}",
             dtype.as_str(),
-            place(device),
+            device_name(device),
             in_words(&self.preprocess)
         ));
         let split = &mapping.split;

@@ -16,8 +16,10 @@ use crate::cli::version;
 use crate::error::is_usage_error;
 use crate::text::pluralize;
 use crate::train::config::values::TrainDType;
-use crate::train::context::place;
-use crate::train::{Length, Recipe, Run, Site, Target, Why, newest_unfinished};
+use crate::train::context::device_name;
+use crate::train::{
+    ExecutionContext, Length, Recipe, StopReason, Target, Trainer, newest_unfinished,
+};
 use anyhow::Result;
 use args::Format;
 use resnet_kernels::cpu;
@@ -53,16 +55,16 @@ pub fn run(
     }
     let stop = Stop::default();
     let mut observer = TrainObserver::new(console, args.format == Format::Json, &stop);
-    let site = |dtype: DTypeChoice| -> Result<Site> {
+    let site = |dtype: DTypeChoice| -> Result<ExecutionContext> {
         let device = device.open(dtype, console)?.0;
         console.detail(format_args!(
             "computing on {} ({}) with {} and {}",
-            place(&device),
+            device_name(&device),
             cpu::current().name(),
             pluralize(threads, "thread"),
             pluralize(workers, "data-loading thread")
         ));
-        Ok(Site {
+        Ok(ExecutionContext {
             device,
             workers,
             progress: console,
@@ -84,12 +86,12 @@ pub fn run(
             ));
             newest
         };
-        let mut run = Run::resume(&folder, length, &site, &mut observer)?;
+        let mut run = Trainer::resume(&folder, length, &site, &mut observer)?;
         if args.histograms {
             run.write_histograms();
         }
         stop.listen()?;
-        run.go(&mut observer)?
+        run.run(&mut observer)?
     } else {
         let flags = overrides.flags();
         let overrides = match &args.recipe {
@@ -114,7 +116,7 @@ pub fn run(
             None => Target::Numbered,
         };
         let about = format!("resnet {}: {}", version::short(), typed());
-        let begun = Run::start(overrides, &target, &about, &site, &mut observer);
+        let begun = Trainer::start(overrides, &target, &about, &site, &mut observer);
         let mut run = begun.map_err(|error| match &args.recipe {
             Some(file) => blame_recipe(error, file, &from_file),
             None => error,
@@ -123,7 +125,7 @@ pub fn run(
             run.write_histograms();
         }
         stop.listen()?;
-        run.go(&mut observer)?
+        run.run(&mut observer)?
     };
     observer.end();
     if let (Some(lost), None) = (observer.lost(), stop.status()) {
@@ -137,7 +139,7 @@ pub fn run(
         open_in_browser(&report, console);
     }
     Ok(match (ended.why, stop.status()) {
-        (Why::Stopped { .. }, Some(status)) => ExitStatus::Stopped(status),
+        (StopReason::Stopped { .. }, Some(status)) => ExitStatus::Stopped(status),
         _ => ExitStatus::Done,
     })
 }

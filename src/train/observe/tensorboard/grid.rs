@@ -26,13 +26,13 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// Creates a grid of the first `pictures`, `[N, C, H, W]` normalized by `preprocess`; `None` if there are none or they have
+    /// Creates a grid of the first `images`, `[N, C, H, W]` normalized by `preprocess`; `None` if there are none or they have
     /// other than 1 or 3 channels.
     ///
     /// # Errors
     /// If the device lacks memory.
-    pub fn of(pictures: &Tensor, preprocess: &Preprocess) -> Result<Option<Self>> {
-        let (all, channels, height, width) = pictures.dims4()?;
+    pub fn of(images: &Tensor, preprocess: &Preprocess) -> Result<Option<Self>> {
+        let (all, channels, height, width) = images.dims4()?;
         let count = (MOST_PIXELS / (height * width)).clamp(1, MOST).min(all);
         let colours = match channels {
             1 => ExtendedColorType::L8,
@@ -42,7 +42,7 @@ impl Grid {
         if count == 0 {
             return Ok(None);
         }
-        let shown = pictures.narrow(0, 0, count)?.permute((0, 2, 3, 1))?;
+        let shown = images.narrow(0, 0, count)?.permute((0, 2, 3, 1))?;
         let shown = shown.to_device(&Device::Cpu)?.to_dtype(DType::F32)?;
         let shown: Vec<f32> = shown.flatten_all()?.to_vec1()?;
         let columns = (1..=count).find(|n| n * n >= count).unwrap_or(1);
@@ -50,12 +50,12 @@ impl Grid {
         let size = |edge: usize, count: usize| (edge + GAP) * count - GAP;
         let (grid_width, grid_height) = (size(width, columns), size(height, rows));
         let mut bytes = vec![GREY; grid_height * grid_width * channels];
-        for (number, picture) in shown.chunks(height * width * channels).enumerate() {
+        for (number, image) in shown.chunks(height * width * channels).enumerate() {
             let (top, left) = (
                 number / columns * (height + GAP),
                 number % columns * (width + GAP),
             );
-            for (y, row) in picture.chunks(width * channels).enumerate() {
+            for (y, row) in image.chunks(width * channels).enumerate() {
                 let start = ((top + y) * grid_width + left) * channels;
                 for (index, (byte, value)) in bytes[start..].iter_mut().zip(row).enumerate() {
                     let channel = index % channels;
@@ -99,10 +99,8 @@ mod tests {
                 values.extend((0..2).map(|x| (sample(n, c, x) - 0.25) / 0.5));
             }
         }
-        let pictures = Tensor::from_vec(values, (3, 3, 1, 2), &Device::Cpu).unwrap();
-        let grid = Grid::of(&pictures, &preprocess(&[0.25; 3]))
-            .unwrap()
-            .unwrap();
+        let images = Tensor::from_vec(values, (3, 3, 1, 2), &Device::Cpu).unwrap();
+        let grid = Grid::of(&images, &preprocess(&[0.25; 3])).unwrap().unwrap();
         let shown = image::load_from_memory(&grid.png).unwrap().to_rgb8();
         assert_eq!(shown.dimensions(), (grid.width, grid.height));
         assert_eq!(shown.dimensions(), (6, 4));
@@ -121,8 +119,8 @@ mod tests {
     #[test]
     fn other_channels_and_other_numbers_of_pictures_are_taken_as_they_are() {
         let of = |shape: (usize, usize, usize, usize)| {
-            let pictures = Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
-            Grid::of(&pictures, &preprocess(&vec![0.5; shape.1])).unwrap()
+            let images = Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+            Grid::of(&images, &preprocess(&vec![0.5; shape.1])).unwrap()
         };
         assert!(of((4, 5, 8, 8)).is_none() && of((0, 3, 8, 8)).is_none());
         let size = |shape| of(shape).map(|grid| [grid.width, grid.height]);

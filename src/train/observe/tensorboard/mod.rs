@@ -20,8 +20,8 @@ mod record;
 use crate::error::error_with_hint;
 use crate::eval::history::Epoch;
 use crate::model::Preprocess;
-use crate::train::learner::Input;
-use crate::train::observe::observer::{Step, Watch};
+use crate::train::learner::forward_backward::Input;
+use crate::train::observe::observer::{Observer, Step};
 use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
 use file::{EventFile, now};
@@ -32,17 +32,17 @@ use std::path::Path;
 
 /// The event file of this process.
 #[derive(Default)]
-pub struct Events {
+pub struct EventWriter {
     file: Option<EventFile>,
     /// True to write histograms of the weights.
     histograms: bool,
     /// True to remove the values of the last step.
     takes_back: bool,
     /// True while the first images are still to be written.
-    wants_pictures: bool,
+    wants_images: bool,
 }
 
-impl Events {
+impl EventWriter {
     /// Enables a histogram of every weight after each epoch.
     pub fn write_histograms(&mut self) {
         self.histograms = true;
@@ -55,15 +55,15 @@ impl Events {
     }
 
     /// Creates a file in `folder` for the steps after `done`, with the recipe `toml`.
-    pub fn begin(&mut self, folder: &Path, done: u64, toml: &str, watch: &mut dyn Watch) {
+    pub fn begin(&mut self, folder: &Path, done: u64, toml: &str, observer: &mut dyn Observer) {
         match EventFile::create(folder) {
             Ok(file) => self.file = Some(file),
-            Err(error) => return warn(&error, watch),
+            Err(error) => return warn(&error, observer),
         }
         // TensorBoard drops the events of earlier files from this step on.
         let first = if self.takes_back { done } else { done + 1 };
-        self.wants_pictures = first <= 1;
-        self.attempt(watch, |file| {
+        self.wants_images = first <= 1;
+        self.attempt(observer, |file| {
             let now = now();
             file.add(&version(now))?;
             file.add(&start(now, first))?;
@@ -73,22 +73,22 @@ impl Events {
     }
 
     /// Writes the images of the first step.
-    pub fn pictures(
+    pub fn images(
         &mut self,
         input: &Input,
         preprocess: &Preprocess,
         step: u64,
-        watch: &mut dyn Watch,
+        observer: &mut dyn Observer,
     ) {
-        let Input::Pictures(pictures) = input else {
+        let Input::Images(images) = input else {
             return;
         };
-        if !self.wants_pictures || pictures.dims().first() == Some(&0) {
+        if !self.wants_images || images.dims().first() == Some(&0) {
             return;
         }
-        self.wants_pictures = false;
-        self.attempt(watch, |file| {
-            if let Some(grid) = Grid::of(pictures, preprocess)? {
+        self.wants_images = false;
+        self.attempt(observer, |file| {
+            if let Some(grid) = Grid::of(images, preprocess)? {
                 file.add(&summary(now(), step, &[image("train/pictures", &grid)]))?;
             }
             Ok(())
@@ -96,8 +96,8 @@ impl Events {
     }
 
     /// Writes the values of a step.
-    pub fn step(&mut self, step: &Step, watch: &mut dyn Watch) {
-        self.attempt(watch, |file| {
+    pub fn step(&mut self, step: &Step, observer: &mut dyn Observer) {
+        self.attempt(observer, |file| {
             let values = [
                 scalar("train/loss", step.loss),
                 scalar("train/lr", step.lr),
@@ -113,10 +113,10 @@ impl Events {
         step: u64,
         epoch: &Epoch,
         weights: impl FnOnce() -> Result<Vec<(String, Tensor)>>,
-        watch: &mut dyn Watch,
+        observer: &mut dyn Observer,
     ) {
         let histograms = self.histograms;
-        self.attempt(watch, |file| {
+        self.attempt(observer, |file| {
             let values = [
                 ("epoch/train_loss", Some(epoch.train_loss)),
                 ("epoch/train_top1", Some(epoch.train_top1)),
@@ -144,7 +144,11 @@ impl Events {
     }
 
     /// Calls `write` if there is a file; on failure, warns and closes the file.
-    fn attempt(&mut self, watch: &mut dyn Watch, write: impl FnOnce(&mut EventFile) -> Result<()>) {
+    fn attempt(
+        &mut self,
+        observer: &mut dyn Observer,
+        write: impl FnOnce(&mut EventFile) -> Result<()>,
+    ) {
         let Some(file) = &mut self.file else {
             return;
         };
@@ -155,14 +159,14 @@ impl Events {
             if let Some(file) = self.file.take() {
                 file.abandon();
             }
-            warn(&error, watch);
+            warn(&error, observer);
         }
     }
 }
 
 /// Warns that the run continues without events.
-pub fn warn(error: &anyhow::Error, watch: &mut dyn Watch) {
-    watch.warning(&error_with_hint(
+pub fn warn(error: &anyhow::Error, observer: &mut dyn Observer) {
+    observer.warning(&error_with_hint(
         format!("{error:#}"),
         "the run continues without TensorBoard events; metrics.csv has its epochs",
     ));
@@ -176,24 +180,24 @@ fn code(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::observe::observer::Beginning;
+    use crate::train::observe::observer::RunStarted;
     use std::io::{self, Write};
 
     /// Counts warnings.
     struct Warned(Vec<String>);
 
-    impl Watch for Warned {
+    impl Observer for Warned {
         fn note(&mut self, _: &str) {}
-        fn begin(&mut self, _: &Beginning) {}
+        fn begin(&mut self, _: &RunStarted) {}
         fn step(&mut self, _: &Step) -> Result<()> {
             Ok(())
         }
-        fn looked_at(&mut self, _: &str, _: usize, _: usize) {}
+        fn progress_of(&mut self, _: &str, _: usize, _: usize) {}
         fn epoch(&mut self, _: &Epoch, _: bool) -> Result<()> {
             Ok(())
         }
         fn unreadable(&mut self, _: &anyhow::Error) {}
-        fn wants_to_stop(&self) -> bool {
+        fn should_stop(&self) -> bool {
             false
         }
         fn warning(&mut self, error: &anyhow::Error) {
@@ -231,30 +235,30 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_one_warning_and_no_more_events() {
-        let mut events = Events {
+        let mut events = EventWriter {
             file: Some(EventFile::new("run/events".into(), Box::new(Disk(20_000)))),
-            ..Events::default()
+            ..EventWriter::default()
         };
-        let mut watch = Warned(Vec::new());
+        let mut observer = Warned(Vec::new());
         for _ in 0..1000 {
-            events.step(&a_step(), &mut watch);
+            events.step(&a_step(), &mut observer);
         }
-        assert_eq!(watch.0.len(), 1);
+        assert_eq!(observer.0.len(), 1);
         assert!(
-            watch.0[0].starts_with("cannot write `run/events`: "),
+            observer.0[0].starts_with("cannot write `run/events`: "),
             "{:?}",
-            watch.0
+            observer.0
         );
         assert!(events.file.is_none());
     }
 
     #[test]
     fn a_folder_that_takes_no_file_is_a_warning() {
-        let mut watch = Warned(Vec::new());
-        let mut events = Events::default();
-        events.begin(Path::new("there/is/no/such/folder"), 0, "", &mut watch);
-        events.step(&a_step(), &mut watch);
-        assert_eq!(watch.0.len(), 1, "{:?}", watch.0);
+        let mut observer = Warned(Vec::new());
+        let mut events = EventWriter::default();
+        events.begin(Path::new("there/is/no/such/folder"), 0, "", &mut observer);
+        events.step(&a_step(), &mut observer);
+        assert_eq!(observer.0.len(), 1, "{:?}", observer.0);
     }
 
     #[test]

@@ -14,8 +14,8 @@ use crate::support::fixture::{Fixture, devices, distance, values};
 use candle_core::{DType, Device, Tensor};
 use resnet::model::{Frozen, ModelConfig, ResNet};
 use resnet::nn::{CrossEntropy, Parameters, Targets};
-use resnet::train::learner::forward_backward::{Input, Pass};
-use resnet::train::{Gradients, Optimiser, OptimiserConfig, Schedule, Scheduler};
+use resnet::train::learner::forward_backward::{ForwardBackward, Input};
+use resnet::train::{Gradients, Optimizer, OptimizerConfig, Schedule, Scheduler};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ fn folder() -> PathBuf {
 /// The losses of a training.
 #[derive(Deserialize)]
 struct Run {
-    optimiser: OptimiserConfig,
+    optimiser: OptimizerConfig,
     batch: usize,
     label_smoothing: f64,
     clip: Option<f64>,
@@ -101,9 +101,9 @@ struct Learner<'a> {
     case: &'a Case,
     dtype: DType,
     device: Device,
-    pass: Pass,
+    pass: ForwardBackward,
     parameters: Parameters,
-    optimiser: Optimiser,
+    optimiser: Optimizer,
 }
 
 impl<'a> Learner<'a> {
@@ -117,12 +117,12 @@ impl<'a> Learner<'a> {
         let parameters = Parameters::default();
         let net = ResNet::new(&case.config, &parameters.seeded(0, dtype, device)).unwrap();
         parameters.set_all(weights).unwrap();
-        let optimiser = Optimiser::new(case.run.optimiser.clone(), parameters.trainable());
+        let optimiser = Optimizer::new(case.run.optimiser.clone(), parameters.trainable());
         Self {
             case,
             dtype,
             device: device.clone(),
-            pass: Pass::new(net, Frozen::Nothing),
+            pass: ForwardBackward::new(net, Frozen::Nothing),
             parameters,
             optimiser: optimiser.unwrap(),
         }
@@ -151,7 +151,7 @@ impl<'a> Learner<'a> {
             label_smoothing: case.run.label_smoothing,
             class_weights: None,
         };
-        let passed = self.pass.forward(&Input::Pictures(x)).unwrap();
+        let passed = self.pass.forward(&Input::Images(x)).unwrap();
         let loss = entropy
             .loss(&passed.logits, &Targets::Classes(targets))
             .unwrap();

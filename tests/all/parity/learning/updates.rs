@@ -6,7 +6,7 @@ use resnet::error::is_usage_error;
 use resnet::ops::Backend;
 use resnet::ops::optimizer::{Adam, Sgd, adam_as, move_average_as, sgd_as, sum_of_squares_as};
 use resnet::random::Random;
-use resnet::train::{Ema, Gradients, Optimiser, OptimiserConfig, OptimiserKind};
+use resnet::train::{Ema, Gradients, Optimizer, OptimizerConfig, OptimizerKind};
 
 fn random(purpose: &str, count: usize) -> Tensor {
     let mut random = Random::new(1, purpose);
@@ -139,7 +139,7 @@ fn accumulation_is_the_mean_over_all_pictures() {
         .unwrap()
         .averaged_with(&gradients(&variables, 2.5, 10))
         .unwrap();
-    assert_eq!(sum.pictures(), 30);
+    assert_eq!(sum.images(), 30);
     let mean = (12.0 + 32.0 + 25.0) / 30.0;
     for ((_, sum), (_, whole)) in sum.named().iter().zip(whole.named()) {
         assert!(distance(sum, &(whole * mean).unwrap()) < 1e-6);
@@ -187,22 +187,22 @@ fn a_variable_that_takes_no_part_in_the_loss_is_named() {
     assert!(error.to_string().contains("`b` has no gradient"), "{error}");
 }
 
-fn configs() -> [OptimiserConfig; 3] {
-    let decay = OptimiserConfig {
+fn configs() -> [OptimizerConfig; 3] {
+    let decay = OptimizerConfig {
         weight_decay: 0.1,
-        ..OptimiserConfig::default()
+        ..OptimizerConfig::default()
     };
     [
-        OptimiserConfig {
+        OptimizerConfig {
             nesterov: true,
             ..decay.clone()
         },
-        OptimiserConfig {
-            kind: OptimiserKind::Adam,
+        OptimizerConfig {
+            kind: OptimizerKind::Adam,
             ..decay.clone()
         },
-        OptimiserConfig {
-            kind: OptimiserKind::Adamw,
+        OptimizerConfig {
+            kind: OptimizerKind::Adamw,
             ..decay
         },
     ]
@@ -220,7 +220,7 @@ fn bits(variables: &[(String, Var)]) -> Vec<Vec<u64>> {
 fn an_optimiser_restored_from_its_state_goes_on_as_if_never_stopped() {
     for config in configs() {
         let whole = two_variables();
-        let mut optimiser = Optimiser::new(config.clone(), whole.clone()).unwrap();
+        let mut optimiser = Optimizer::new(config.clone(), whole.clone()).unwrap();
         for _ in 0..2 {
             optimiser.step(&gradients(&whole, 1.0, 1), 0.1).unwrap();
         }
@@ -229,7 +229,7 @@ fn an_optimiser_restored_from_its_state_goes_on_as_if_never_stopped() {
             part.set(&whole.copy().unwrap()).unwrap();
         }
         let state = optimiser.state().unwrap();
-        let mut restored = Optimiser::new(config, parts.clone()).unwrap();
+        let mut restored = Optimizer::new(config, parts.clone()).unwrap();
         let tensors = state.iter().cloned().collect();
         restored.restore(&tensors, optimiser.steps()).unwrap();
         for _ in 0..2 {
@@ -258,13 +258,13 @@ fn an_optimiser_restored_from_its_state_goes_on_as_if_never_stopped() {
 fn parameters_of_one_axis_do_not_decay_unless_asked_for() {
     for config in configs() {
         let after = |norm_decay: bool, weight_decay: f64| {
-            let config = OptimiserConfig {
+            let config = OptimizerConfig {
                 norm_decay,
                 weight_decay,
                 ..config.clone()
             };
             let variables = two_variables();
-            let mut optimiser = Optimiser::new(config, variables.clone()).unwrap();
+            let mut optimiser = Optimizer::new(config, variables.clone()).unwrap();
             optimiser.step(&gradients(&variables, 1.0, 1), 0.1).unwrap();
             bits(&variables)
         };
@@ -282,7 +282,7 @@ fn one_two_and_three_threads_move_variables_alike() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         pool.unwrap().install(|| {
             let variables = vec![("a".to_owned(), variable("a", 100_001))];
-            let mut optimiser = Optimiser::new(configs()[1].clone(), variables.clone()).unwrap();
+            let mut optimiser = Optimizer::new(configs()[1].clone(), variables.clone()).unwrap();
             let mut ema = Ema::new(0.9, variables.clone()).unwrap();
             let loss = (variables[0].1.sqr().unwrap() * 3.0)
                 .unwrap()
@@ -305,26 +305,26 @@ fn one_two_and_three_threads_move_variables_alike() {
 #[test]
 fn numbers_out_of_range_are_misuse() {
     let wrong = [
-        OptimiserConfig {
+        OptimizerConfig {
             momentum: 1.0,
-            ..OptimiserConfig::default()
+            ..OptimizerConfig::default()
         },
-        OptimiserConfig {
+        OptimizerConfig {
             momentum: 0.0,
             nesterov: true,
-            ..OptimiserConfig::default()
+            ..OptimizerConfig::default()
         },
-        OptimiserConfig {
+        OptimizerConfig {
             weight_decay: -1.0,
-            ..OptimiserConfig::default()
+            ..OptimizerConfig::default()
         },
-        OptimiserConfig {
+        OptimizerConfig {
             betas: [0.9, f64::NAN],
-            ..OptimiserConfig::default()
+            ..OptimizerConfig::default()
         },
     ];
     for config in wrong {
-        let error = Optimiser::new(config, Vec::new()).unwrap_err();
+        let error = Optimizer::new(config, Vec::new()).unwrap_err();
         assert!(is_usage_error(&error), "{error}");
     }
 }

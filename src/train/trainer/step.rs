@@ -1,0 +1,149 @@
+//! The step of the training loop: batches and their gradients, the update, and what follows it.
+
+use crate::train::checkpoint::progress::TrainProgress;
+use crate::train::data::loader::TrainBatch;
+use crate::train::error::diverged;
+use crate::train::observe::observer::{Observer, Step};
+use crate::train::trainer::{EpochEnd, Trainer};
+use anyhow::Result;
+use std::time::Instant;
+
+/// The batches since the last step.
+#[derive(Debug, Default)]
+pub(super) struct Batches {
+    /// The sum of the images' losses.
+    loss: f64,
+    /// Trained images.
+    pub images: usize,
+}
+
+/// The wall time of an epoch and of its steps.
+pub(super) struct Clock {
+    /// Seconds of the epoch before this process.
+    earlier: f64,
+    epoch: Instant,
+    step: Instant,
+}
+
+impl Clock {
+    /// Starts a clock that continues the epoch of `progress`.
+    pub fn new(progress: &TrainProgress) -> Self {
+        let now = Instant::now();
+        Self {
+            earlier: progress.totals.seconds.0,
+            epoch: now,
+            step: now,
+        }
+    }
+
+    /// Returns the seconds of the epoch.
+    pub fn epoch_seconds(&self) -> f64 {
+        self.earlier + self.epoch.elapsed().as_secs_f64()
+    }
+
+    /// Returns the seconds since the last step, and starts the next one.
+    fn next_step(&mut self) -> f64 {
+        let seconds = self.step.elapsed().as_secs_f64();
+        self.step = Instant::now();
+        seconds
+    }
+}
+
+impl Trainer {
+    /// Adds the gradients of a batch to those of the step.
+    pub(super) fn accumulate(
+        &mut self,
+        batch: TrainBatch,
+        batches: &mut Batches,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        let TrainBatch {
+            number,
+            input,
+            targets,
+            unreadable,
+        } = batch;
+        for error in unreadable {
+            if self.config.settings.strict {
+                return Err(error);
+            }
+            self.train.skip(&error, observer);
+        }
+        let (step, preprocess) = (self.progress.step + 1, &self.config.settings.preprocess);
+        let events = &mut self.reporter.events;
+        events.images(&input, preprocess, step, observer);
+        if self.train.is_trainable(targets.len()) {
+            let metrics = self.learner.learn(&input, &targets)?;
+            if !metrics.loss.is_finite() {
+                return Err(diverged(&format!(
+                    "the loss is {} in step {step} (epoch {})",
+                    metrics.loss,
+                    self.progress.epoch + 1
+                )));
+            }
+            batches.loss += metrics.loss * targets.len() as f64;
+            batches.images += targets.len();
+            let totals = &mut self.progress.totals;
+            totals.loss.0 += metrics.loss * targets.len() as f64;
+            totals.correct += metrics.correct;
+            totals.images += targets.len() as u64;
+        }
+        self.progress.batch = number + 1;
+        Ok(())
+    }
+
+    /// Returns true if a step follows the last batch.
+    pub(super) fn is_step_due(&self) -> bool {
+        let batches = self.config.settings.grad_accumulation;
+        self.progress.batch.is_multiple_of(batches) || self.is_epoch_complete()
+    }
+
+    /// Updates the weights with the gradients of `batches`, and reports the step; returns the error of `observer`, if any.
+    pub(super) fn step(
+        &mut self,
+        batches: &mut Batches,
+        clock: &mut Clock,
+        observer: &mut dyn Observer,
+    ) -> Result<Result<()>> {
+        let Batches { loss, images } = std::mem::take(batches);
+        let lr = self.learner.step(self.progress.step)?;
+        self.progress.step += 1;
+        self.progress.totals.lr.0 = lr;
+        let seconds = clock.next_step();
+        let step = Step {
+            epoch: self.progress.epoch + 1,
+            step: self.progress.step,
+            loss: loss / images as f64,
+            lr,
+            step_ms: 1e3 * seconds,
+            images_per_second: images as f64 / seconds,
+            top1: self.progress.totals.top1(),
+        };
+        self.reporter.step(&step, observer);
+        Ok(observer.step(&step))
+    }
+
+    /// Ends the epoch if `observer` wants to stop, failed (as `told` says) or saw the last step; saves the state in the first two
+    /// cases and where it is due.
+    pub(super) fn stop_or_save(
+        &mut self,
+        told: Result<()>,
+        clock: &mut Clock,
+        observer: &dyn Observer,
+    ) -> Result<Option<EpochEnd>> {
+        if told.is_err() || observer.should_stop() {
+            self.save()?;
+            return told.map(|()| Some(EpochEnd::Stopped));
+        }
+        if self.is_last_step() {
+            return Ok(Some(EpochEnd::LastStep));
+        }
+        let every = self.config.settings.checkpoint_every;
+        let is_due = every.is_some_and(|every| self.progress.step.is_multiple_of(every));
+        if is_due && !self.is_epoch_complete() {
+            self.save()?;
+            clock.step = Instant::now();
+        }
+        Ok(None)
+    }
+}
