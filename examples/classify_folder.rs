@@ -1,4 +1,4 @@
-//! Classifies all images of a folder in batches; one that cannot be read is reported and the others go on.
+//! Classifies all images of a folder in batches; one that cannot be read is reported, and the others are still classified.
 //!
 //!     cargo run --release --example classify_folder [-- FOLDER [MODEL]]
 

@@ -1,4 +1,4 @@
-//! What the chain of an error says: its message, its hint, whether it is wrong usage.
+//! The message and the hint in the chain of an error, and if it is a usage error.
 
 use super::message::Message;
 use super::typed::{Error, ErrorWithHint, Fault, with_fault};
