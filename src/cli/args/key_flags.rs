@@ -80,6 +80,9 @@ fn flag(key: &'static Key) -> Arg {
     if let Some(short) = key.flag.short {
         flag = flag.short(short);
     }
+    if key.flag.group == Group::InputSize {
+        flag = flag.conflicts_with("test_size");
+    }
     match key.flag.form {
         Form::Switch => flag
             .num_args(0..=1)

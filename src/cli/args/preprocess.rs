@@ -15,7 +15,7 @@ pub struct PreprocessArgs {
     #[command(flatten)]
     size: InputSizeFlags,
     /// Use the model's test size and crop instead of its training size
-    #[arg(long, conflicts_with = "image_size")]
+    #[arg(long)]
     test_size: bool,
     #[command(flatten)]
     other: PreprocessingFlags,

@@ -30,7 +30,7 @@ const BELOW_ONE: Limit = limit(|n| (0.0..1.0).contains(&n), "at least 0 and belo
 const BETWEEN_0_AND_1: Limit = limit(|n| n > 0.0 && n < 1.0, "above 0 and below 1");
 const ALPHA: Limit = limit(
     |n| (0.0..=1e6).contains(&n),
-    "0 (off) or above, such as 0.2 or 1, and at most 1000000",
+    "0 (off) or above, such as 0.2 or 1, and at most 1,000,000",
 );
 
 recipe! {

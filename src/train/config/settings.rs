@@ -144,7 +144,9 @@ impl Settings {
             dtype: match recipe.dtype.unwrap_or_default() {
                 TrainDType::F32 => DType::F32,
                 TrainDType::F64 => DType::F64,
-                other => return Err(out_of_range("dtype", word(&other), "f32 or f64")),
+                TrainDType::Unsupported(name) => {
+                    return Err(out_of_range("dtype", name, "f32 or f64"));
+                }
             },
             checkpoint_every: recipe.checkpoint_every,
         };

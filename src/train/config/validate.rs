@@ -15,13 +15,15 @@ impl Recipe {
     /// # Errors
     /// Wrong usage: names the flag and its range.
     pub fn check_ranges(&self, groups: &[Group]) -> Result<()> {
-        for (key, value) in self.values() {
-            let value = value.filter(|_| groups.contains(&key.flag.group));
-            if let Some(value) = value
-                && let Some(limit) = key.broken_limit(value)
-            {
-                return Err(out_of_range(key.name, value.shown(), limit.is));
-            }
+        let values = self.values().filter_map(|(key, value)| {
+            let value = value.filter(|_| groups.contains(&key.flag.group))?;
+            Some((key, value, key.broken_limit(value)?))
+        });
+        let broken: Vec<_> = values.collect();
+        // The default epochs follow from the steps, which are then to blame.
+        let steps = broken.iter().find(|(key, ..)| key.id == "max_steps");
+        if let Some((key, value, limit)) = steps.or(broken.first()) {
+            return Err(out_of_range(key.name, value.shown(), limit.is));
         }
         Ok(())
     }
@@ -160,6 +162,13 @@ mod tests {
             let is_limited = !key.range.is_empty() || ["mean", "std"].contains(&key.id);
             assert_eq!(refused[1] > 0, is_limited, "{flag}");
         }
+    }
+
+    #[test]
+    fn steps_out_of_range_are_reported_before_the_epochs_that_follow_from_them() {
+        let recipe = Recipe::parse("epochs = 2000000\nmax-steps = 2000000000000").unwrap();
+        let error = recipe.check_ranges(&Group::ALL).unwrap_err();
+        assert!(error.to_string().contains("--max-steps 2000000000000"));
     }
 
     #[test]

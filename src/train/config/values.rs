@@ -137,19 +137,37 @@ impl From<ClassWeights> for String {
     }
 }
 
-/// The dtype of a run. Training in half precision is refused by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// The dtype of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub enum TrainDType {
     /// 32-bit floating point.
     #[default]
     F32,
     /// 64-bit floating point, for reference.
     F64,
-    /// Half precision.
-    F16,
-    /// Half precision with the range of [`TrainDType::F32`].
-    Bf16,
+    /// Another one, which is refused by its name.
+    Unsupported(String),
+}
+
+impl From<String> for TrainDType {
+    fn from(name: String) -> Self {
+        match name.as_str() {
+            "f32" => Self::F32,
+            "f64" => Self::F64,
+            _ => Self::Unsupported(name),
+        }
+    }
+}
+
+impl From<TrainDType> for String {
+    fn from(dtype: TrainDType) -> Self {
+        match dtype {
+            TrainDType::F32 => "f32".to_owned(),
+            TrainDType::F64 => "f64".to_owned(),
+            TrainDType::Unsupported(name) => name,
+        }
+    }
 }
 
 impl BestBy {

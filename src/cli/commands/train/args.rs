@@ -85,7 +85,7 @@ pub enum Format {
 impl Args {
     /// Returns the recipe of the flags.
     pub fn recipe(&self) -> Result<Recipe> {
-        if let Some(TrainDType::F16 | TrainDType::Bf16) = self.training.0.dtype {
+        if let Some(TrainDType::Unsupported(_)) = self.training.0.dtype {
             return Err(usage_error(
                 "cannot train in half precision",
                 "pass --dtype f32, or f64 for the reference",
