@@ -13,9 +13,7 @@ pub(crate) mod panic;
 pub mod survey;
 pub mod transform;
 
-pub use self::image::buffer::Picture;
-pub use self::image::decode::{DecodeOptions, decode, decode_bytes};
-pub use self::image::rgb::rgb_from_dynamic;
+pub use self::image::decode::{DecodeOptions, decode, decode_bytes, rgb_from_dynamic};
 pub use dataset::list::list_images;
 pub use loader::eval::Loader;
 pub use loader::train::{Batch, BatchOptions, Batches};

@@ -6,7 +6,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::data::image::decode::{dimensions, read};
+use crate::data::image::decode::read;
+use pillow_image::dimensions;
 
 /// The most images to inspect.
 const LOOKED_AT: usize = 100;

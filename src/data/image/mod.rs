@@ -1,12 +1,4 @@
-//! Images: recognized by content, decoded as Pillow does, and held in memory.
+//! Images: decoded by [`pillow_image`], large ones one at a time.
 
-pub mod buffer;
 pub mod decode;
-pub(in crate::data) mod format;
-mod gif;
-mod jpeg;
 pub mod large_images;
-mod orientation;
-pub mod rgb;
-mod tiff;
-pub(in crate::data) mod truncation;

@@ -4,14 +4,13 @@ use std::fs::File;
 use std::path::Path;
 
 use anyhow::Result;
+use pillow_image::{detect, looks_complete};
 use serde::{Deserialize, Serialize};
 
 use crate::data::dataset::Split;
 use crate::data::dataset::fingerprint::ends;
-use crate::data::image::decode::DecodeOptions;
-use crate::data::image::format;
+use crate::data::image::decode::{DecodeOptions, explain};
 use crate::data::image::large_images::Turns;
-use crate::data::image::truncation::looks_whole;
 use crate::data::loader::parallel::Ordered;
 use crate::error::one_line;
 
@@ -107,14 +106,14 @@ fn glance(path: &Path) -> Inspected {
         Ok(opened) => opened,
         Err(error) => return unreadable(&error.into()),
     };
-    match format::recognise(&ends) {
+    match detect(&ends) {
         Ok(format) => Inspected {
             unreadable: None,
             length,
             checksum: crc32fast::hash(&ends),
-            is_suspect: !looks_whole(&ends, length, format),
+            is_suspect: !looks_complete(&ends, length, format),
         },
-        Err(error) => unreadable(&error),
+        Err(error) => unreadable(&explain(error)),
     }
 }
 
@@ -192,11 +191,7 @@ mod tests {
             image.save(folder.path().join(name)).unwrap();
             let whole = fs::read(folder.path().join(name)).unwrap();
             assert!(
-                looks_whole(
-                    &whole,
-                    whole.len() as u64,
-                    format::recognise(&whole).unwrap()
-                ),
+                looks_complete(&whole, whole.len() as u64, detect(&whole).unwrap()),
                 "{name}"
             );
         }

@@ -6,10 +6,9 @@
 
 use anyhow::{Result, bail};
 use image::RgbImage;
+use pillow_image::{Filter, Image, ImageView, Window, luma, resize_window};
 
 use super::geometry::{Cut, Placement};
-use super::resize::{Window, resize_window};
-use crate::data::image::buffer::{Picture, View};
 use crate::error::error_with_hint;
 use crate::model::{CropMode, Interpolation, Preprocess};
 
@@ -23,7 +22,7 @@ pub struct Transform {
     /// `size / crop_pct`, rounded down.
     scaled: [usize; 2],
     crop_mode: CropMode,
-    interpolation: Interpolation,
+    filter: Filter,
     /// The padding color of images that are smaller than the crop, one value per channel.
     fill: Vec<u8>,
     /// The model's value for each value of a sample, one table per channel.
@@ -69,7 +68,7 @@ impl Transform {
             size: *size,
             scaled: scaled.map(|edge| edge as usize),
             crop_mode: *crop_mode,
-            interpolation: *interpolation,
+            filter: (*interpolation).into(),
             fill: match crop_mode {
                 CropMode::Border => mean.iter().map(|&mean| sample_of(mean)).collect(),
                 CropMode::Center | CropMode::Squash => vec![0; mean.len()],
@@ -89,8 +88,8 @@ impl Transform {
     }
 
     /// Returns the filter that images are resized by.
-    pub fn interpolation(&self) -> Interpolation {
-        self.interpolation
+    pub fn filter(&self) -> Filter {
+        self.filter
     }
 
     /// Returns the number of values in one input of the model: channels times height times width.
@@ -105,30 +104,30 @@ impl Transform {
     ///
     /// # Errors
     /// When the image has no pixels.
-    pub fn apply(&self, picture: &RgbImage) -> Result<Picture> {
-        let mut source = View::from(picture);
-        if source.size.contains(&0) {
-            bail!("the image has {}x{} pixels", source.size[0], source.size[1]);
+    pub fn apply(&self, picture: &RgbImage) -> Result<Image> {
+        let mut source = ImageView::from(picture);
+        let size = source.size();
+        if size.contains(&0) {
+            bail!("the image has {}x{} pixels", size[0], size[1]);
         }
         let grays;
         if self.channels() == 1 {
-            grays = grey(picture.as_raw());
-            source.channels = 1;
-            source.samples = &grays;
+            grays = luma(picture.as_raw());
+            source = ImageView::new(size, 1, &grays);
         }
         let Placement {
             resized,
             cuts: [vertical, horizontal],
-        } = self.placement(source.size);
+        } = self.placement(size);
         let window = Window {
             start: [vertical.start, horizontal.start],
             size: [vertical.length, horizontal.length],
         };
-        let cut = resize_window(source, resized, window, self.interpolation);
+        let cut = resize_window(source, resized, window, self.filter);
         if window.size == self.size {
             return Ok(cut);
         }
-        let mut padded = Picture::filled(self.size, &self.fill);
+        let mut padded = Image::filled(self.size, &self.fill);
         padded.paste(&cut, [vertical.padding, horizontal.padding]);
         Ok(padded)
     }
@@ -143,11 +142,11 @@ impl Transform {
     }
 
     /// Converts a color `picture` to the model's channels.
-    pub(super) fn in_channels(&self, picture: Picture) -> Picture {
+    pub(super) fn in_channels(&self, picture: Image) -> Image {
         if self.channels() == picture.channels() {
             return picture;
         }
-        Picture::new(picture.size(), 1, grey(picture.samples()))
+        Image::new(picture.size(), 1, luma(picture.samples()))
     }
 
     /// Writes the model's input for `picture`, `[channels, height, width]`: each sample divided by 255, minus the channel's
@@ -155,7 +154,7 @@ impl Transform {
     ///
     /// # Panics
     /// When the image does not come from [`Self::apply`], or `input` is not [`Self::input_len`] long.
-    pub fn normalise_into(&self, picture: &Picture, input: &mut [f32]) {
+    pub fn normalise_into(&self, picture: &Image, input: &mut [f32]) {
         assert_eq!(picture.size(), self.size, "size of the image");
         assert_eq!(picture.channels(), self.channels(), "channels of the image");
         assert_eq!(input.len(), self.input_len(), "length of the model's input");
@@ -197,6 +196,15 @@ impl Transform {
     }
 }
 
+impl From<Interpolation> for Filter {
+    fn from(interpolation: Interpolation) -> Self {
+        match interpolation {
+            Interpolation::Bilinear => Self::Bilinear,
+            Interpolation::Bicubic => Self::Bicubic,
+        }
+    }
+}
+
 /// Rejects invalid means and stds.
 fn check_channels(mean: &[f32], std: &[f32]) -> Result<()> {
     if mean.len() != std.len() {
@@ -232,19 +240,6 @@ fn sample_of(mean: f32) -> u8 {
     (255.0 * decimal).round_ties_even().clamp(0.0, 255.0) as u8
 }
 
-/// Returns the luma of red, green and blue samples as Pillow's `convert("L")` does: ITU-R 601-2 in fixed point with 16
-/// fractional bits.
-pub(super) fn grey(samples: &[u8]) -> Vec<u8> {
-    let (pixels, _) = samples.as_chunks::<3>();
-    pixels
-        .iter()
-        .map(|pixel| {
-            let [red, green, blue] = pixel.map(u32::from);
-            ((red * 19_595 + green * 38_470 + blue * 7_471 + 0x8000) >> 16) as u8
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,7 +267,7 @@ mod tests {
     fn a_picture_long_beyond_measure_is_cropped_without_being_resized_whole() {
         let picture = RgbImage::from_pixel(300_000, 1, image::Rgb([9, 8, 7]));
         let transform = Transform::new(&preprocess(CropMode::Center, [224, 224], 0.875)).unwrap();
-        let expected = Picture::filled([224, 224], &[9, 8, 7]);
+        let expected = Image::filled([224, 224], &[9, 8, 7]);
         assert_eq!(transform.apply(&picture).unwrap(), expected);
         let transform = Transform::new(&preprocess(CropMode::Border, [16, 16], 1.0)).unwrap();
         assert_eq!(

@@ -3,4 +3,3 @@
 pub mod augment;
 pub mod eval;
 pub mod geometry;
-pub mod resize;

@@ -306,7 +306,7 @@ fn pictures_of_any_shape_are_explained_at_their_own_size() {
             .save(folder.path().join(format!("{index}.png")))
             .unwrap();
     }
-    let turned = "tests/fixtures/preprocess/jpeg/turn6.jpg";
+    let turned = "crates/pillow-image/tests/fixtures/pillow/jpeg/turn6.jpg";
     fs::copy(turned, folder.path().join("4.jpg")).unwrap();
     let upright = resnet::data::decode(Path::new(turned), &resnet::data::DecodeOptions::default());
     let upright = upright.unwrap().dimensions();

@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use resnet::data::image::buffer::View;
+use pillow_image::{Filter, Image, ImageView, Window, resize};
 use resnet::data::transform::augment::mix::Mix;
 use resnet::data::transform::augment::randaugment::{BINS, Operation};
 use resnet::data::transform::augment::{crop, erase};
-use resnet::data::transform::resize::{Window, cut, resize};
-use resnet::data::{Augmentation, Picture, Policy, TrainTransform};
-use resnet::model::{Interpolation, Preprocess};
+use resnet::data::{Augmentation, Policy, TrainTransform};
+use resnet::model::Preprocess;
 use resnet::random::Random;
 use safetensors::SafeTensors;
 
@@ -25,8 +24,8 @@ fn arrays() -> HashMap<String, (Vec<usize>, Vec<u8>)> {
     tensors.iter().map(array).collect()
 }
 
-fn picture((shape, samples): &(Vec<usize>, Vec<u8>)) -> Picture {
-    Picture::new([shape[0], shape[1]], shape[2], samples.clone())
+fn picture((shape, samples): &(Vec<usize>, Vec<u8>)) -> Image {
+    Image::new([shape[0], shape[1]], shape[2], samples.clone())
 }
 
 fn f32s((_, bytes): &(Vec<usize>, Vec<u8>)) -> Vec<f32> {
@@ -59,7 +58,7 @@ fn window(list: &str) -> Window {
     }
 }
 
-fn assert_same(name: &str, ours: &Picture, expected: &Picture) {
+fn assert_same(name: &str, ours: &Image, expected: &Image) {
     assert_eq!(ours.size(), expected.size(), "{name}");
     let pairs = ours.samples().iter().zip(expected.samples());
     let different = pairs.filter(|(a, b)| a != b).count();
@@ -117,10 +116,10 @@ fn crops_and_flips_give_torchvisions_bytes() {
         let ours = match parts[..] {
             ["resized", place, filter] => {
                 let filter = match filter {
-                    "bilinear" => Interpolation::Bilinear,
-                    _ => Interpolation::Bicubic,
+                    "bilinear" => Filter::Bilinear,
+                    _ => Filter::Bicubic,
                 };
-                let part = cut(View::from(&source), window(place));
+                let part = ImageView::from(&source).crop(window(place));
                 resize(&part, [12, 14], filter)
             }
             ["padded", place] => {
@@ -175,7 +174,7 @@ fn erasing_and_mixing_give_the_numbers_of_torchvision_and_timm() {
 }
 
 /// Returns many random augmentations of one image by a policy.
-fn draws(policy: Policy, small: bool, picture: &image::RgbImage) -> Vec<Picture> {
+fn draws(policy: Policy, small: bool, picture: &image::RgbImage) -> Vec<Image> {
     let preprocess = Preprocess {
         size: [32, 32],
         crop_pct: 1.0,
@@ -195,7 +194,7 @@ fn each_policy_changes_what_it_says_and_nothing_else() {
     // Every pixel tells where it is: red is the column, green the row.
     let picture =
         image::RgbImage::from_fn(32, 32, |x, y| image::Rgb([x as u8 + 1, y as u8 + 1, 99]));
-    let same = Picture::from(picture.clone());
+    let same = Image::from(picture.clone());
     let mut flipped = same.clone();
     crop::flip(&mut flipped);
 
@@ -241,7 +240,7 @@ fn each_policy_changes_what_it_says_and_nothing_else() {
 #[test]
 fn randaugment_draws_every_operation_both_ways_after_the_crop_that_suits() {
     let picture = image::RgbImage::from_pixel(32, 32, image::Rgb([200, 120, 60]));
-    let has_black = |drawn: &&Picture| drawn.samples().as_chunks::<3>().0.contains(&[0; 3]);
+    let has_black = |drawn: &&Image| drawn.samples().as_chunks::<3>().0.contains(&[0; 3]);
     let small = draws(Policy::Randaugment, true, &picture);
     let large = draws(Policy::Randaugment, false, &picture);
     // The padded crop leaves black in 80 of 81 places, shears, shifts and turns in about half of the rest.
@@ -277,8 +276,8 @@ fn a_grey_model_sees_what_torchvision_makes_of_the_grey_picture() {
         let mut expected = grey;
         if policy != Policy::None {
             let window = crop::draw_window([18, 25], &mut random);
-            let part = cut((&expected).into(), window);
-            expected = resize(&part, [18, 25], Interpolation::Bilinear);
+            let part = ImageView::from(&expected).crop(window);
+            expected = resize(&part, [18, 25], Filter::Bilinear);
         }
         if policy != Policy::None && random.chance(0.5) {
             crop::flip(&mut expected);

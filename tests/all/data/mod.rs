@@ -3,6 +3,5 @@
 mod augment;
 mod batches;
 mod datasets;
-mod jpeg;
 mod preprocess;
 mod survey;

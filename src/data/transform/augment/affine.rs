@@ -4,36 +4,36 @@
 //! Pillow's, and the coordinates are those of Pillow's `src/libImaging/Geometry.c`, in fixed point with 16 fractional
 //! bits when both axes contribute.
 
-use crate::data::image::buffer::Picture;
+use pillow_image::Image;
 
 /// The rows a, b, c and d, e, f of the matrix.
 type Matrix = [[f64; 3]; 2];
 
 /// Shifts each row by `slope` times its number.
-pub fn shear_x(picture: &Picture, slope: f64) -> Picture {
+pub fn shear_x(picture: &Image, slope: f64) -> Image {
     let tangent = slope.atan().to_degrees().to_radians().tan();
     nearest(picture, [[1.0, tangent, 0.0], [0.0, 1.0, 0.0]])
 }
 
 /// Shifts each column by `slope` times its number.
-pub fn shear_y(picture: &Picture, slope: f64) -> Picture {
+pub fn shear_y(picture: &Image, slope: f64) -> Image {
     let angle = slope.atan().to_degrees().to_radians();
     let tangent = angle.sin() / angle.cos();
     nearest(picture, [[1.0, 0.0, 0.0], [tangent, 1.0, 0.0]])
 }
 
 /// Shifts to the right by `pixels`, truncated to a whole number.
-pub fn translate_x(picture: &Picture, pixels: f64) -> Picture {
+pub fn translate_x(picture: &Image, pixels: f64) -> Image {
     picture.shifted([0, pixels as isize])
 }
 
 /// Shifts down by `pixels`, truncated to a whole number.
-pub fn translate_y(picture: &Picture, pixels: f64) -> Picture {
+pub fn translate_y(picture: &Image, pixels: f64) -> Image {
     picture.shifted([pixels as isize, 0])
 }
 
 /// Rotates to the left by `degrees` around the center.
-pub fn rotate(picture: &Picture, degrees: f64) -> Picture {
+pub fn rotate(picture: &Image, degrees: f64) -> Image {
     let angle = -degrees.rem_euclid(360.0).to_radians();
     let (sine, cosine) = (rounded(angle.sin()), rounded(angle.cos()));
     let [y, x] = picture.size().map(|edge| edge as f64 / 2.0);
@@ -47,9 +47,9 @@ fn rounded(value: f64) -> f64 {
 }
 
 /// Transforms `picture` by `matrix`.
-fn nearest(picture: &Picture, matrix: Matrix) -> Picture {
+fn nearest(picture: &Image, matrix: Matrix) -> Image {
     let ([height, width], channels) = (picture.size(), picture.channels());
-    let mut output = Picture::filled(picture.size(), &vec![0; channels]);
+    let mut output = Image::filled(picture.size(), &vec![0; channels]);
     let rows = output.samples_mut().chunks_exact_mut(width * channels);
     let inside = |at: i64, length: usize| usize::try_from(at).ok().filter(|&at| at < length);
     if matrix[0][1] == 0.0 && matrix[1][0] == 0.0 {
@@ -101,9 +101,9 @@ fn fixed_point(value: f64) -> i64 {
 mod tests {
     use super::*;
 
-    fn numbered(size: [usize; 2]) -> Picture {
+    fn numbered(size: [usize; 2]) -> Image {
         let samples = (0..size[0] * size[1]).map(|at| at as u8 + 1).collect();
-        Picture::new(size, 1, samples)
+        Image::new(size, 1, samples)
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //! Random parameters (a box, an offset) are drawn by one function and used by another, so that tests can compare the pixels
 //! with torchvision's.
 
-use crate::data::image::buffer::Picture;
-use crate::data::transform::resize::Window;
+use pillow_image::{Image, Window};
+
 use crate::random::Random;
 
 /// The part of the image's area that a resized crop takes.
@@ -16,7 +16,7 @@ const RATIO: [f64; 2] = [3.0 / 4.0, 4.0 / 3.0];
 const TRIES: usize = 10;
 
 /// Flips `picture` left to right.
-pub fn flip(picture: &mut Picture) {
+pub fn flip(picture: &mut Image) {
     let (width, channels) = (picture.size()[1], picture.channels());
     for row in picture.samples_mut().chunks_exact_mut(width * channels) {
         row.reverse();
@@ -31,7 +31,7 @@ pub fn flip(picture: &mut Picture) {
 ///
 /// # Panics
 /// When `start` is more than twice the padding.
-pub fn padded_crop(picture: &Picture, padding: [usize; 2], start: [usize; 2]) -> Picture {
+pub fn padded_crop(picture: &Image, padding: [usize; 2], start: [usize; 2]) -> Image {
     assert!(
         (0..2).all(|axis| start[axis] <= 2 * padding[axis]),
         "a crop at {start:?} with a padding of {padding:?}"
@@ -84,11 +84,11 @@ pub fn middle([height, width]: [usize; 2]) -> Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::transform::resize::cut;
+    use pillow_image::ImageView;
 
-    fn numbered(size: [usize; 2]) -> Picture {
+    fn numbered(size: [usize; 2]) -> Image {
         let samples = (0..size[0] * size[1]).map(|at| at as u8 + 1).collect();
-        Picture::new(size, 1, samples)
+        Image::new(size, 1, samples)
     }
 
     #[test]
@@ -96,7 +96,7 @@ mod tests {
         let picture = numbered([3, 4]);
         for padding in [[0, 0], [1, 2], [4, 5]] {
             let size = [3 + 2 * padding[0], 4 + 2 * padding[1]];
-            let mut padded = Picture::filled(size, &[0]);
+            let mut padded = Image::filled(size, &[0]);
             padded.paste(&picture, padding);
             for top in 0..=2 * padding[0] {
                 for left in 0..=2 * padding[1] {
@@ -104,7 +104,7 @@ mod tests {
                         start: [top, left],
                         size: [3, 4],
                     };
-                    let expected = cut((&padded).into(), window);
+                    let expected = ImageView::from(&padded).crop(window);
                     assert_eq!(padded_crop(&picture, padding, [top, left]), expected);
                 }
             }
@@ -116,7 +116,7 @@ mod tests {
         let mut picture = numbered([2, 3]);
         flip(&mut picture);
         assert_eq!(picture.samples(), [3, 2, 1, 6, 5, 4]);
-        let mut colour = Picture::new([1, 2], 3, vec![1, 2, 3, 4, 5, 6]);
+        let mut colour = Image::new([1, 2], 3, vec![1, 2, 3, 4, 5, 6]);
         flip(&mut colour);
         assert_eq!(colour.samples(), [4, 5, 6, 1, 2, 3]);
     }

@@ -2,19 +2,18 @@
 //! or moved away from it by a factor above 1.
 
 use super::levels::{for_each_channel, look_up};
-use crate::data::image::buffer::Picture;
-use crate::data::transform::eval::grey;
+use pillow_image::{Image, luma};
 
 /// Changes the brightness: 0 is black, 1 the image itself, more is brighter.
-pub fn brightness(picture: &mut Picture, factor: f64) {
+pub fn brightness(picture: &mut Image, factor: f64) {
     towards(picture, 0, factor);
 }
 
 /// Changes the contrast: 0 is the image's mean gray, 1 the image itself.
-pub fn contrast(picture: &mut Picture, factor: f64) {
+pub fn contrast(picture: &mut Image, factor: f64) {
     let grays;
     let samples = if picture.channels() == 3 {
-        grays = grey(picture.samples());
+        grays = luma(picture.samples());
         &grays
     } else {
         picture.samples()
@@ -25,11 +24,11 @@ pub fn contrast(picture: &mut Picture, factor: f64) {
 }
 
 /// Changes the saturation: 0 is without color, 1 the image itself; a gray image stays the same.
-pub fn colour(picture: &mut Picture, factor: f64) {
+pub fn colour(picture: &mut Image, factor: f64) {
     if picture.channels() != 3 {
         return;
     }
-    let grays = grey(picture.samples());
+    let grays = luma(picture.samples());
     let (pixels, _) = picture.samples_mut().as_chunks_mut::<3>();
     for (pixel, grey) in pixels.iter_mut().zip(grays) {
         *pixel = pixel.map(|sample| blend(grey, sample, factor as f32));
@@ -37,7 +36,7 @@ pub fn colour(picture: &mut Picture, factor: f64) {
 }
 
 /// Changes the sharpness: 0 is smooth, 1 the image itself.
-pub fn sharpness(picture: &mut Picture, factor: f64) {
+pub fn sharpness(picture: &mut Image, factor: f64) {
     let smooth = smooth(picture);
     for (sample, &smooth) in picture.samples_mut().iter_mut().zip(smooth.samples()) {
         *sample = blend(smooth, *sample, factor as f32);
@@ -45,7 +44,7 @@ pub fn sharpness(picture: &mut Picture, factor: f64) {
 }
 
 /// Blends every sample with one value.
-fn towards(picture: &mut Picture, value: u8, factor: f64) {
+fn towards(picture: &mut Image, value: u8, factor: f64) {
     let table = std::array::from_fn(|sample| blend(value, sample as u8, factor as f32));
     let channels = picture.channels();
     look_up(picture, &for_each_channel(channels, table));
@@ -58,7 +57,7 @@ fn blend(poor: u8, sample: u8, factor: f32) -> u8 {
 }
 
 /// Smooths as Pillow's `ImageFilter.SMOOTH`: a pixel has weight five, each of its eight neighbors one; the border stays.
-fn smooth(picture: &Picture) -> Picture {
+fn smooth(picture: &Image) -> Image {
     let ([height, width], channels) = (picture.size(), picture.channels());
     let mut smooth = picture.clone();
     let length = width * channels;
@@ -87,7 +86,7 @@ mod tests {
     #[test]
     fn a_factor_of_one_changes_nothing() {
         let samples = (0..60).map(|at| (at * 37 % 256) as u8).collect();
-        let picture = Picture::new([4, 5], 3, samples);
+        let picture = Image::new([4, 5], 3, samples);
         for enhance in [brightness, contrast, colour, sharpness] {
             let mut same = picture.clone();
             enhance(&mut same, 1.0);
@@ -99,7 +98,7 @@ mod tests {
     fn pictures_too_small_to_have_an_inside_stay_as_sharp_as_they_are() {
         for size in [[1, 1], [1, 9], [2, 2], [9, 2]] {
             let samples = (0..size[0] * size[1]).map(|at| at as u8 * 9).collect();
-            let picture = Picture::new(size, 1, samples);
+            let picture = Image::new(size, 1, samples);
             let mut sharper = picture.clone();
             sharpness(&mut sharper, 1.9);
             assert_eq!(sharper, picture);

@@ -1,8 +1,8 @@
 //! Random erasing of a rectangle of the model's input, as in torchvision's `RandomErasing`: Random Erasing Data
 //! Augmentation, <https://arxiv.org/abs/1708.04896>.
 
-use crate::data::transform::resize::Window;
 use crate::random::Random;
+use pillow_image::Window;
 
 /// The part of the input's area that is erased.
 const SCALE: [f64; 2] = [0.02, 0.33];

@@ -1,19 +1,19 @@
 //! Operations with one lookup table per channel: Pillow's `ImageOps.posterize`, `solarize`, `autocontrast`
 //! and `equalize`.
 
-use crate::data::image::buffer::Picture;
+use pillow_image::Image;
 
 /// The new value of each value of a sample.
 pub(super) type Table = [u8; 256];
 
 /// Keeps the `bits` highest bits (1 to 8).
-pub fn posterize(picture: &mut Picture, bits: u32) {
+pub fn posterize(picture: &mut Image, bits: u32) {
     let lost = 8 - bits.clamp(1, 8);
     every_channel(picture, |sample| sample >> lost << lost);
 }
 
 /// Inverts the samples of `threshold` and above.
-pub fn solarize(picture: &mut Picture, threshold: f64) {
+pub fn solarize(picture: &mut Image, threshold: f64) {
     every_channel(picture, |sample| {
         if f64::from(sample) < threshold {
             sample
@@ -24,7 +24,7 @@ pub fn solarize(picture: &mut Picture, threshold: f64) {
 }
 
 /// Stretches each channel so that its darkest sample becomes 0 and its brightest 255.
-pub fn autocontrast(picture: &mut Picture) {
+pub fn autocontrast(picture: &mut Image) {
     by_histogram(picture, |counts| {
         let lowest = counts.iter().position(|&count| count > 0)?;
         let highest = counts.iter().rposition(|&count| count > 0)?;
@@ -41,7 +41,7 @@ pub fn autocontrast(picture: &mut Picture) {
 }
 
 /// Equalizes the histogram of each channel.
-pub fn equalize(picture: &mut Picture) {
+pub fn equalize(picture: &mut Image) {
     by_histogram(picture, |counts| {
         let last = counts.iter().rfind(|&&count| count > 0)?;
         let step = (counts.iter().sum::<usize>() - last) / 255;
@@ -58,7 +58,7 @@ pub fn equalize(picture: &mut Picture) {
 }
 
 /// Maps each channel by the table that `table` makes from its histogram; without one, the channel stays the same.
-fn by_histogram(picture: &mut Picture, table: impl Fn(&[usize; 256]) -> Option<Table>) {
+fn by_histogram(picture: &mut Image, table: impl Fn(&[usize; 256]) -> Option<Table>) {
     let channels = picture.channels();
     let mut counts = vec![[0; 256]; channels];
     for pixel in picture.samples().chunks_exact(channels) {
@@ -75,7 +75,7 @@ fn by_histogram(picture: &mut Picture, table: impl Fn(&[usize; 256]) -> Option<T
 }
 
 /// Maps every sample by `change`.
-fn every_channel(picture: &mut Picture, change: impl Fn(u8) -> u8) {
+fn every_channel(picture: &mut Image, change: impl Fn(u8) -> u8) {
     let table = std::array::from_fn(|value| change(value as u8));
     let channels = picture.channels();
     look_up(picture, &for_each_channel(channels, table));
@@ -87,7 +87,7 @@ pub(super) fn for_each_channel(channels: usize, table: Table) -> Vec<Table> {
 }
 
 /// Maps every sample by the table of its channel.
-pub(super) fn look_up(picture: &mut Picture, tables: &[Table]) {
+pub(super) fn look_up(picture: &mut Image, tables: &[Table]) {
     for pixel in picture.samples_mut().chunks_exact_mut(tables.len()) {
         for (sample, table) in pixel.iter_mut().zip(tables) {
             *sample = table[usize::from(*sample)];
@@ -102,22 +102,22 @@ mod tests {
     #[test]
     fn one_value_has_no_levels_to_spread() {
         for change in [autocontrast, equalize] {
-            let mut picture = Picture::filled([40, 40], &[9, 200, 77]);
+            let mut picture = Image::filled([40, 40], &[9, 200, 77]);
             change(&mut picture);
-            assert_eq!(picture, Picture::filled([40, 40], &[9, 200, 77]));
+            assert_eq!(picture, Image::filled([40, 40], &[9, 200, 77]));
         }
     }
 
     #[test]
     fn autocontrast_reaches_both_ends() {
-        let mut picture = Picture::new([1, 3], 1, vec![50, 60, 70]);
+        let mut picture = Image::new([1, 3], 1, vec![50, 60, 70]);
         autocontrast(&mut picture);
         assert_eq!(picture.samples(), [0, 127, 255]);
     }
 
     #[test]
     fn posterizing_to_eight_bits_is_nothing() {
-        let mut picture = Picture::new([1, 3], 1, vec![1, 130, 255]);
+        let mut picture = Image::new([1, 3], 1, vec![1, 130, 255]);
         posterize(&mut picture, 8);
         assert_eq!(picture.samples(), [1, 130, 255]);
         posterize(&mut picture, 1);

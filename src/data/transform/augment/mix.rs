@@ -4,8 +4,8 @@
 //! The partner of an image is the one at the same position from the end of the batch; the batch shares one draw.
 
 use super::Augmentation;
-use crate::data::transform::resize::Window;
 use crate::random::Random;
+use pillow_image::Window;
 
 /// The mix of the images of a batch.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -14,11 +14,10 @@ pub mod randaugment;
 
 use anyhow::{Result, bail};
 use image::RgbImage;
+use pillow_image::{Image, ImageView, resize};
 use serde::{Deserialize, Serialize};
 
-use crate::data::image::buffer::Picture;
 use crate::data::transform::eval::Transform;
-use crate::data::transform::resize::{cut, resize};
 use crate::error::usage_error;
 use crate::model::Preprocess;
 use crate::random::Random;
@@ -162,7 +161,7 @@ impl TrainTransform {
     ///
     /// # Errors
     /// When the image has no pixels.
-    pub fn picture(&self, picture: &RgbImage, random: &mut Random) -> Result<Picture> {
+    pub fn picture(&self, picture: &RgbImage, random: &mut Random) -> Result<Image> {
         let Augmentation { policy, small, .. } = self.augmentation;
         let mut augmented = match policy {
             Policy::None | Policy::Flip => self.transform.apply(picture)?,
@@ -185,13 +184,13 @@ impl TrainTransform {
     }
 
     /// Returns a random part of `picture` at the model's size.
-    fn resized_crop(&self, picture: &RgbImage, random: &mut Random) -> Result<Picture> {
+    fn resized_crop(&self, picture: &RgbImage, random: &mut Random) -> Result<Image> {
         let size = [picture.height() as usize, picture.width() as usize];
         if size.contains(&0) {
             bail!("the image has {}x{} pixels", size[0], size[1]);
         }
-        let part = cut(picture.into(), crop::draw_window(size, random));
+        let part = ImageView::from(picture).crop(crop::draw_window(size, random));
         let part = self.transform.in_channels(part);
-        Ok(resize(&part, self.size(), self.transform.interpolation()))
+        Ok(resize(&part, self.size(), self.transform.filter()))
     }
 }

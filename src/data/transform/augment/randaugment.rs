@@ -2,8 +2,8 @@
 //! <https://arxiv.org/abs/1909.13719>, with torchvision's operations and magnitudes.
 
 use super::{affine, enhance, levels};
-use crate::data::image::buffer::Picture;
 use crate::random::Random;
+use pillow_image::Image;
 
 /// Operations per image.
 const OPERATIONS: usize = 2;
@@ -91,7 +91,7 @@ impl Operation {
     }
 
     /// Changes `picture` by `magnitude`.
-    pub fn apply(self, mut picture: Picture, magnitude: f64) -> Picture {
+    pub fn apply(self, mut picture: Image, magnitude: f64) -> Image {
         match self {
             Self::Identity => {}
             Self::ShearX => return affine::shear_x(&picture, magnitude),
@@ -113,7 +113,7 @@ impl Operation {
 }
 
 /// Applies two random operations of magnitude 9 of 31 to `picture`.
-pub fn randaugment(picture: Picture, random: &mut Random) -> Picture {
+pub fn randaugment(picture: Image, random: &mut Random) -> Image {
     let size = picture.size();
     (0..OPERATIONS).fold(picture, |picture, _| {
         let operation = Operation::ALL[random.below(Operation::ALL.len())];
