@@ -1,9 +1,9 @@
 //! Images: decoding, resizing and cropping as in Pillow and timm, normalization, and loading on all cores.
 //!
-//! An image goes through [`decode()`] (a file becomes RGB, upright), [`Transform::apply`] (RGB becomes the model's
-//! size, still 8 bits per sample) and [`Transform::normalise_into`] (8 bits become the values that the model reads).
+//! An image goes through [`decode()`] (a file becomes RGB, upright), [`EvalTransform::apply`] (RGB becomes the model's
+//! size, still 8 bits per sample) and [`EvalTransform::normalize_into`] (8 bits become the values that the model reads).
 //! Every step is bit-identical to Pillow and PyTorch, JPEG images included.
-//! [`Loader`] does all of it on worker threads and returns the results in order; [`Batches`] does it for training, with
+//! [`EvalLoader`] does all of it on worker threads and returns the results in order; [`EpochBatches`] does it for training, with
 //! augmentation. [`DatasetSurvey`] inspects a dataset before training.
 
 pub mod dataset;
@@ -15,9 +15,9 @@ pub mod transform;
 
 pub use self::image::decode::{DecodeOptions, decode, decode_bytes, rgb_from_dynamic};
 pub use dataset::list::list_images;
-pub use loader::eval::Loader;
-pub use loader::train::{Batch, BatchOptions, Batches};
+pub use loader::eval::EvalLoader;
+pub use loader::train::{Batch, BatchOptions, EpochBatches};
 pub use survey::DatasetSurvey;
 pub use transform::augment::{Augmentation, Policy, TrainTransform};
-pub use transform::eval::Transform;
+pub use transform::eval::EvalTransform;
 pub use transform::geometry::Placement;

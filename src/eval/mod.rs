@@ -17,7 +17,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 
 use crate::data::dataset::Split;
-use crate::data::{DecodeOptions, Loader, Transform};
+use crate::data::{DecodeOptions, EvalLoader, EvalTransform};
 use crate::error::error_with_hint;
 use crate::infer::Engine;
 pub use calibration::Calibration;
@@ -105,7 +105,7 @@ pub struct Evaluation {
 pub fn evaluate(
     engine: &mut Engine,
     split: &Split,
-    transform: &Transform,
+    transform: &EvalTransform,
     labels: &[String],
     options: &EvalOptions,
     each: &mut dyn FnMut(EvalEvent) -> Result<()>,
@@ -129,7 +129,7 @@ pub fn evaluate(
     let start = Instant::now();
     let batch = options.batch.clamp(1, total);
     engine.ensure_memory(batch)?;
-    let mut loader = Loader::of(split, transform, options.decoding, options.workers)?;
+    let mut loader = EvalLoader::of(split, transform, options.decoding, options.workers)?;
     let mut metrics = Metrics::new(labels.len());
     let mut records = Vec::with_capacity(total);
     for first in (0..total).step_by(batch) {

@@ -33,7 +33,7 @@ pub use class::class_called;
 pub use folder::Folder;
 pub(crate) use overlay::overlay;
 
-use crate::data::Transform;
+use crate::data::EvalTransform;
 use crate::infer::{CamTarget, ClassActivationMap, Engine, ForwardOptions, ModelOutput, Workload};
 use crate::model::{Preprocess, ResNet};
 use crate::pipeline::{ensure_finite, prepare};
@@ -45,7 +45,7 @@ use overlay::VisiblePart;
 #[derive(Debug)]
 pub struct Explainer {
     engine: Engine,
-    transform: Transform,
+    transform: EvalTransform,
 }
 
 /// The prediction for an image, and its explanation.
@@ -80,13 +80,13 @@ impl Explainer {
 /// Explains with an engine and the transform that creates its inputs, as [`Explainer::explain`] does.
 pub(crate) fn explain(
     engine: &Engine,
-    transform: &Transform,
+    transform: &EvalTransform,
     image: &RgbImage,
     target: CamTarget,
 ) -> Result<Explanation> {
     engine.ensure_memory(1)?;
     let mut input = vec![0.0; transform.input_len()];
-    transform.normalise_into(&transform.apply(image)?, &mut input);
+    transform.normalize_into(&transform.apply(image)?, &mut input);
     let options = ForwardOptions {
         cam: Some(target),
         ..ForwardOptions::default()

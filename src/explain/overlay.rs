@@ -2,7 +2,7 @@
 
 use super::colors::tints;
 use super::upsample::{Between, row};
-use crate::data::{Placement, Transform};
+use crate::data::{EvalTransform, Placement};
 use crate::infer::ClassActivationMap;
 use image::{Rgb, RgbImage};
 
@@ -22,14 +22,14 @@ pub(super) struct VisiblePart {
 pub(crate) fn overlay(
     image: &RgbImage,
     cam: &ClassActivationMap,
-    transform: &Transform,
+    transform: &EvalTransform,
 ) -> RgbImage {
     VisiblePart::new(image, transform).overlay(image, cam)
 }
 
 impl VisiblePart {
     /// Returns the part of `image` that is in the input that `transform` creates.
-    pub fn new(image: &RgbImage, transform: &Transform) -> Self {
+    pub fn new(image: &RgbImage, transform: &EvalTransform) -> Self {
         Self {
             placement: transform.placement([image.height() as usize, image.width() as usize]),
             input: transform.size(),
@@ -121,7 +121,7 @@ mod tests {
             crop_pct,
             ..Preprocess::default()
         };
-        let transform = Transform::new(&preprocess).unwrap();
+        let transform = EvalTransform::new(&preprocess).unwrap();
         let image = RgbImage::from_pixel(width, height, Rgb([100; 3]));
         overlay(&image, cam, &transform)
     }
@@ -152,7 +152,7 @@ mod tests {
                 crop_pct: 1.0,
                 ..Preprocess::default()
             };
-            let transform = Transform::new(&preprocess).unwrap();
+            let transform = EvalTransform::new(&preprocess).unwrap();
             let [height, width] = target.map(|edge| edge as u32);
             let seen = VisiblePart::new(&RgbImage::new(width, height), &transform);
             let map = get("map").to_vec2::<f64>().unwrap();

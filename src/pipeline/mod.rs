@@ -5,7 +5,7 @@ pub mod top_k;
 pub use top_k::Prediction;
 pub(crate) use top_k::{NotFinite, ensure_finite, top};
 
-use crate::data::Transform;
+use crate::data::EvalTransform;
 use crate::infer::{Engine, Workload};
 use crate::model::{ModelConfig, Preprocess, ResNet};
 use crate::weights::Checkpoint;
@@ -20,7 +20,7 @@ pub fn prepare(
     net: ResNet,
     preprocess: &Preprocess,
     work: Workload,
-) -> Result<(Engine, Transform)> {
+) -> Result<(Engine, EvalTransform)> {
     let transform = transform(net.config(), preprocess)?;
     let engine = Engine::new(net, transform.size(), work)?;
     Ok((engine, transform))
@@ -36,7 +36,7 @@ pub fn load(
     (dtype, device): (DType, &Device),
     preprocess: &Preprocess,
     work: Workload,
-) -> Result<(Engine, Transform)> {
+) -> Result<(Engine, EvalTransform)> {
     let transform = transform(&checkpoint.info.config, preprocess)?;
     let size = transform.size();
     let engine = if Engine::compiles(dtype, device) {
@@ -48,8 +48,8 @@ pub fn load(
 }
 
 /// Returns the transform that creates the inputs of a network by `preprocess`.
-fn transform(config: &ModelConfig, preprocess: &Preprocess) -> Result<Transform> {
-    let transform = Transform::new(preprocess)?;
+fn transform(config: &ModelConfig, preprocess: &Preprocess) -> Result<EvalTransform> {
+    let transform = EvalTransform::new(preprocess)?;
     let channels = config.in_channels;
     if transform.channels() != channels {
         bail!(

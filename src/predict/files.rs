@@ -1,10 +1,10 @@
 //! Prediction of many image files in batches, with all requested outputs from one pass.
 
 use super::model::{Inner, Model};
-use crate::data::Loader;
-use crate::data::dataset::{Pictures, Split};
-use crate::data::image::large_images::Turns;
-use crate::data::loader::parallel::Ordered;
+use crate::data::EvalLoader;
+use crate::data::dataset::{ImageStore, Split};
+use crate::data::image::large_images::LargeImageGate;
+use crate::data::loader::parallel::ordered_map;
 use crate::explain::{Folder, overlay};
 use crate::infer::{CamTarget, ClassActivationMap, ForwardOptions, ModelOutput};
 use crate::pipeline::{Prediction, top};
@@ -82,8 +82,8 @@ impl Model {
         } = self.inner();
         let batch = options.batch.clamp(1, paths.len().max(1));
         engine.ensure_memory(batch)?;
-        let split = Split::new(Pictures::Files(paths.to_vec()), vec![0; paths.len()]);
-        let mut loader = Loader::of(&split, transform, *decoding, options.workers)?;
+        let split = Split::new(ImageStore::Files(paths.to_vec()), vec![0; paths.len()]);
+        let mut loader = EvalLoader::of(&split, transform, *decoding, options.workers)?;
         for first in (0..paths.len()).step_by(batch) {
             let indices = first..(first + batch).min(paths.len());
             let mut inputs = Vec::with_capacity(indices.len() * transform.input_len());
@@ -166,10 +166,10 @@ impl Model {
             })
             .collect();
         let (split, transform, folder) = (split.clone(), transform.clone(), folder.clone());
-        let (decoding, turns) = (*decoding, Turns::default());
-        let drawn = Ordered::new(cams.len(), workers, move |place| {
+        let (decoding, gate) = (*decoding, LargeImageGate::default());
+        let drawn = ordered_map(cams.len(), workers, move |place| {
             let (index, cam) = &cams[place];
-            split.with_picture(*index, &decoding, &turns, |image| {
+            split.with_image(*index, &decoding, &gate, |image| {
                 let overlay = overlay(image, cam, &transform);
                 Ok(folder.write(*index, &overlay))
             })

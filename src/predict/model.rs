@@ -2,7 +2,7 @@
 
 use super::image_input::ImageInput;
 use crate::data::panic::catch_panic;
-use crate::data::{DecodeOptions, Transform};
+use crate::data::{DecodeOptions, EvalTransform};
 use crate::error::{Error, usage_error};
 use crate::explain::{Explanation, explain};
 use crate::infer::{CamTarget, Engine, ForwardOptions, ModelOutput, Workload};
@@ -28,7 +28,7 @@ pub struct Model(Arc<Inner>);
 pub(super) struct Inner {
     pub config: ModelConfig,
     pub engine: Engine,
-    pub transform: Transform,
+    pub transform: EvalTransform,
     pub decoding: DecodeOptions,
     pub labels: Vec<String>,
     /// Most images of a pass.
@@ -205,7 +205,7 @@ impl Model {
         let transform = &self.0.transform;
         let input = self.pixels(image).and_then(|image| {
             let mut input = vec![0.0; transform.input_len()];
-            transform.normalise_into(&transform.apply(&image)?, &mut input);
+            transform.normalize_into(&transform.apply(&image)?, &mut input);
             Ok(input)
         });
         input.map_err(image_error)

@@ -18,7 +18,7 @@ use super::selection::{EXPLAINED, OF_CELL, by_cell, varied};
 use super::thumbnail::{shrunk, thumbnail};
 use crate::data::DecodeOptions;
 use crate::data::dataset::Split;
-use crate::data::image::large_images::Turns;
+use crate::data::image::large_images::LargeImageGate;
 use crate::eval::calibration::MIN_IMAGES;
 use crate::eval::records::{self, Record};
 use crate::eval::{Calibration, Evaluation};
@@ -129,7 +129,7 @@ impl EvaluationReport {
                 chosen.insert(record.index, *record);
             }
         }
-        let turns = Turns::default();
+        let gate = LargeImageGate::default();
         let root = root(split);
         let chosen: Vec<Record> = chosen.into_values().collect();
         let correct = spread.iter().filter(|record| record.is_correct());
@@ -144,7 +144,7 @@ impl EvaluationReport {
                 } else {
                     SIDE
                 };
-                thumbnail_of(record, side, split, root, decoding, &turns)
+                thumbnail_of(record, side, split, root, decoding, &gate)
             })
             .collect();
         let place = |record: &Record| {
@@ -184,7 +184,7 @@ impl EvaluationReport {
         split: &Split,
         decoding: &DecodeOptions,
     ) -> Self {
-        let turns = Turns::default();
+        let gate = LargeImageGate::default();
         let mut places: Vec<usize> = self.mistakes.iter().copied().take(EXPLAINED).collect();
         let correct = self.spread.iter().filter_map(|&place| {
             let thumbnail = &self.thumbnails[place];
@@ -198,7 +198,7 @@ impl EvaluationReport {
                 let (uri, _) = thumbnail(&explanation.overlay(&enlarged(image)), LARGE)?;
                 Ok(uri)
             };
-            let uri = split.with_picture(index, decoding, &turns, overlay).ok()?;
+            let uri = split.with_image(index, decoding, &gate, overlay).ok()?;
             Some(ExplainedImage { place, uri })
         };
         self.explained = places.into_iter().filter_map(explain).collect();
@@ -321,11 +321,11 @@ fn thumbnail_of(
     split: &Split,
     root: &Path,
     decoding: &DecodeOptions,
-    turns: &Turns,
+    gate: &LargeImageGate,
 ) -> Option<Thumbnail> {
     let index = record.index as usize;
     let small = |image: &RgbImage| thumbnail(image, side);
-    let (uri, size) = split.with_picture(index, decoding, turns, small).ok()?;
+    let (uri, size) = split.with_image(index, decoding, gate, small).ok()?;
     Some(Thumbnail {
         index,
         uri,

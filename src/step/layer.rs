@@ -15,7 +15,7 @@ use resnet_kernels::{ConvGeometry, OutputInit};
 #[derive(Clone, Copy)]
 pub(super) enum Source<'a> {
     /// Images `[N, C, H, W]` with few channels.
-    Pictures(&'a [f32]),
+    Images(&'a [f32]),
     /// Blocked values, `[C / 16, N, H, W, 16]`.
     Blocks(&'a [ChannelBlock]),
 }
@@ -110,7 +110,7 @@ impl Layer {
         self.output.reserve(lanes);
         let convolved = &mut self.convolved[..lanes];
         with_values(self.module.conv.weight(), |weight| match source {
-            Source::Pictures(pictures) => {
+            Source::Images(pictures) => {
                 conv::forward_on_images(pictures, weight, &geometry, workspace, convolved);
             }
             Source::Blocks(input) => {
@@ -194,7 +194,7 @@ impl Layer {
         let gradient = &self.convolved[..self.lanes(batch)];
         let mut result = vec![0.0; geometry.weights()];
         match source {
-            Source::Pictures(_) => {
+            Source::Images(_) => {
                 stem::grad_weight_on_images(workspace, gradient, &geometry, &mut result);
             }
             Source::Blocks(input) => {

@@ -129,7 +129,7 @@ impl Step {
         let batch = pictures.len() / size;
         self.batch = batch;
         let source = if stem::applies(&self.stem.of(1)) {
-            Source::Pictures(pictures)
+            Source::Images(pictures)
         } else {
             self.blocked_images
                 .reserve(blocks(channels) * batch * height * width);
@@ -245,7 +245,7 @@ impl Step {
             stem.grad_norm(batch, &mut buffers.gradient[..lanes], true, &mut gradients)?;
         }
         let source = if stem::applies(&stem.of(1)) {
-            Source::Pictures(&[])
+            Source::Images(&[])
         } else {
             let [channels, height, width] = self.picture;
             Source::Blocks(&self.blocked_images[..blocks(channels) * batch * height * width])

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::dataset::fingerprint::file_sizes;
 use crate::data::dataset::folder::{part_of, read};
-use crate::data::dataset::{DataSet, Split};
+use crate::data::dataset::{Dataset, Split};
 use crate::error::{error_with_hint, setting};
 use crate::message;
 use crate::text::pluralize;
@@ -52,7 +52,7 @@ pub struct HeldOutSplit {
     pub seed: u64,
     /// Number of images held out.
     pub images: usize,
-    /// Fingerprint of the names and classes of both parts, by [`DataSet::fingerprint`]; other images would give another
+    /// Fingerprint of the names and classes of both parts, by [`Dataset::fingerprint`]; other images would give another
     /// held-out part.
     #[serde(default)]
     pub fingerprint: String,
@@ -60,7 +60,7 @@ pub struct HeldOutSplit {
 
 impl HeldOutSplit {
     /// Describes the `part` that was held out of `data` with `seed`.
-    pub fn of(data: &DataSet, fraction: f64, seed: u64) -> Self {
+    pub fn of(data: &Dataset, fraction: f64, seed: u64) -> Self {
         Self {
             fraction,
             seed,
@@ -161,23 +161,23 @@ impl TrainingProvenance {
 
     /// Returns true if `data`, given by the user as `argument`, is the run's data: by its name or path or, if a part was held out, as
     /// a copy of the run's folder.
-    pub fn is_of(&self, data: &DataSet, argument: &str) -> bool {
+    pub fn is_of(&self, data: &Dataset, argument: &str) -> bool {
         canonical(argument) == self.data || self.is_copy(data)
     }
 
     /// Returns true if `data` has the names and classes of the run's images and, if those are still in their place, files of
     /// the same sizes.
-    fn is_copy(&self, data: &DataSet) -> bool {
+    fn is_copy(&self, data: &Dataset) -> bool {
         let Some(held_out) = &self.held_out else {
             return false;
         };
         let mut parts = data.clone();
         let has_the_names = !held_out.fingerprint.is_empty()
-            && parts.carve(held_out.fraction, held_out.seed).is_ok()
+            && parts.hold_out(held_out.fraction, held_out.seed).is_ok()
             && HeldOutSplit::of(&parts, held_out.fraction, held_out.seed) == *held_out;
         let original = Path::new(&self.data);
-        let sizes = |data: &DataSet| file_sizes(&data.train);
-        let has_the_sizes = |original: DataSet| sizes(&original) == sizes(data);
+        let sizes = |data: &Dataset| file_sizes(&data.train);
+        let has_the_sizes = |original: Dataset| sizes(&original) == sizes(data);
         has_the_names && (!original.is_dir() || read(original, &self.data).is_ok_and(has_the_sizes))
     }
 
@@ -185,11 +185,11 @@ impl TrainingProvenance {
     ///
     /// # Errors
     /// If the data have changed since the run.
-    pub fn hold_out(&self, data: &mut DataSet) -> Result<()> {
+    pub fn hold_out(&self, data: &mut Dataset) -> Result<()> {
         let Some(held_out) = &self.held_out else {
             return Ok(());
         };
-        data.carve(held_out.fraction, held_out.seed)?;
+        data.hold_out(held_out.fraction, held_out.seed)?;
         if HeldOutSplit::of(data, held_out.fraction, held_out.seed) == *held_out {
             return Ok(());
         }

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use crate::support::command::{Finished, Resnet};
 use candle_core::{DType, Device, Tensor};
-use resnet::data::dataset::{Pictures, Split};
-use resnet::data::{DecodeOptions, Transform};
+use resnet::data::dataset::{ImageStore, Split};
+use resnet::data::{DecodeOptions, EvalTransform};
 use resnet::error::one_line;
 use resnet::eval::{EvalEvent, EvalOptions, Evaluation, Metrics, evaluate};
 use resnet::infer::Workload;
@@ -180,7 +180,7 @@ fn options(batch: usize, workers: usize) -> EvalOptions {
 /// Returns seven images in memory with known classes.
 fn memory() -> Split {
     let samples: Vec<u8> = (0..7).flat_map(pixels).collect();
-    let images = Pictures::Memory {
+    let images = ImageStore::Memory {
         name: "seeded".into(),
         size: [SIZE, SIZE],
         channels: 3,
@@ -226,7 +226,7 @@ fn workers_do_not_change_a_bit_and_batches_hardly_one() {
 #[test]
 fn every_image_is_reported_in_order_and_an_error_of_the_callback_ends_the_evaluation() {
     let split = memory();
-    let transform = Transform::new(&preprocess()).unwrap();
+    let transform = EvalTransform::new(&preprocess()).unwrap();
     let (mut engine, _) = prepare(net(3).0, &preprocess(), Workload::many(4)).unwrap();
     let (mut told, mut done) = (Vec::new(), Vec::new());
     let mut run = |stop: bool, told: &mut Vec<usize>| {
@@ -272,7 +272,7 @@ fn noise_is_evaluated_as_it_is_and_noise_of_another_size_is_refused() {
     let noise = |length: usize| {
         let mut random = Random::new(2, "noise");
         let values = (0..4 * length).map(|_| random.normal() as f32).collect();
-        Split::new(Pictures::Inputs { length, values }, vec![0, 1, 2, 0])
+        Split::new(ImageStore::Inputs { length, values }, vec![0, 1, 2, 0])
     };
     assert_eq!(evaluated(&noise(length), &options(4, 2)).images, 4);
     let (mut engine, transform) = prepare(net(3).0, &preprocess(), Workload::many(4)).unwrap();
@@ -312,7 +312,7 @@ fn a_split_without_images_and_a_wrong_number_of_labels_are_errors() {
         refused(&split, &[]),
         "the model has 3 classes, but 0 have names"
     );
-    let files = Pictures::Files(vec![PathBuf::from("no/such.png")]);
+    let files = ImageStore::Files(vec![PathBuf::from("no/such.png")]);
     assert_eq!(
         refused(&Split::new(files, vec![0]), &labels()),
         "no image can be read (1 tried)"

@@ -4,7 +4,7 @@
 //! offer files too: bash, zsh and fish do; PowerShell and Elvish complete options and commands alone.
 
 use crate::cli::parser::command;
-use crate::data::dataset::Known;
+use crate::data::dataset::BuiltinDataset;
 use clap::Command;
 use clap::builder::PossibleValuesParser;
 use clap_complete::Shell;
@@ -21,7 +21,7 @@ const MODELS: [&str; 6] = [
 
 /// The datasets that have a name.
 fn datasets() -> Vec<&'static str> {
-    let known = Known::ALL.into_iter().map(Known::word);
+    let known = BuiltinDataset::ALL.into_iter().map(BuiltinDataset::word);
     std::iter::once("sample").chain(known).collect()
 }
 

@@ -1,12 +1,12 @@
 //! The public datasets that are known by name, and their properties.
 
-use super::{DataSet, Kind, Split};
+use super::{Dataset, DatasetKind, Split};
 use crate::model::Preprocess;
 use crate::model::preprocess::{CropMode, Interpolation};
 
 /// A public dataset of small images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
+pub enum BuiltinDataset {
     /// 50,000 + 10,000 photographs of 32x32 pixels in 10 classes.
     Cifar10,
     /// 50,000 + 10,000 photographs of 32x32 pixels in 100 classes.
@@ -17,7 +17,7 @@ pub enum Known {
     FashionMnist,
 }
 
-impl Known {
+impl BuiltinDataset {
     /// All of them.
     pub const ALL: [Self; 4] = [
         Self::Cifar10,
@@ -64,11 +64,11 @@ impl Known {
     }
 
     /// Returns the kind of images.
-    pub fn kind(self) -> Kind {
+    pub fn kind(self) -> DatasetKind {
         match self {
-            Self::Cifar10 | Self::Cifar100 => Kind::Small,
-            Self::Mnist => Kind::Digits,
-            Self::FashionMnist => Kind::SmallGrey,
+            Self::Cifar10 | Self::Cifar100 => DatasetKind::Small,
+            Self::Mnist => DatasetKind::Digits,
+            Self::FashionMnist => DatasetKind::SmallGray,
         }
     }
 
@@ -94,8 +94,8 @@ impl Known {
     }
 
     /// Returns the dataset of these splits.
-    pub(super) fn of(self, train: Split, test: Split) -> DataSet {
-        DataSet {
+    pub(super) fn of(self, train: Split, test: Split) -> Dataset {
+        Dataset {
             name: self.word().to_owned(),
             labels: self.labels(),
             train: Some(train),
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn each_has_as_many_names_as_classes_and_no_name_twice() {
-        for (known, classes) in Known::ALL.into_iter().zip([10, 100, 10, 10]) {
+        for (known, classes) in BuiltinDataset::ALL.into_iter().zip([10, 100, 10, 10]) {
             let mut labels = known.labels();
             assert_eq!(labels.len(), classes);
             assert!(

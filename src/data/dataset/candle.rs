@@ -2,9 +2,9 @@
 
 use anyhow::{Result, bail, ensure};
 use candle_core::{DType, Device, Tensor};
-use candle_datasets::vision::Dataset;
+use candle_datasets::vision;
 
-use super::{DataSet, Kind, Pictures, Split};
+use super::{Dataset, DatasetKind, ImageStore, Split};
 use crate::model::Preprocess;
 
 /// Images that are converted at a time.
@@ -12,7 +12,7 @@ const CHUNK: usize = 1024;
 /// The largest distance of a sample times 255 from a whole number.
 const TOLERANCE: f32 = 1e-3;
 
-impl DataSet {
+impl Dataset {
     /// Converts `data`, whose images are `[N, C, H, W]`, or `[N, pixels]` when they are square and gray, with values in 0..=1,
     /// to 8 bits per sample. `kind` is the kind of images; classes are named by `labels`, or by their numbers when there are
     /// none. Set `preprocess` when `ImageNet`'s mean and std do not fit.
@@ -21,9 +21,9 @@ impl DataSet {
     /// When images have another shape, samples are not 8-bit values, or a class is out of range.
     pub fn from_candle(
         name: &str,
-        kind: Kind,
+        kind: DatasetKind,
         labels: Option<Vec<String>>,
-        data: &Dataset,
+        data: &vision::Dataset,
     ) -> Result<Self> {
         let labels =
             labels.unwrap_or_else(|| (0..data.labels).map(|class| class.to_string()).collect());
@@ -97,11 +97,11 @@ fn split(name: &str, images: &Tensor, labels: &Tensor, classes: usize) -> Result
             samples.push(sample as u8);
         }
     }
-    let pictures = Pictures::Memory {
+    let images = ImageStore::Memory {
         name: name.to_owned(),
         size: [height, width],
         channels,
         samples,
     };
-    Ok(Split::new(pictures, numbers))
+    Ok(Split::new(images, numbers))
 }

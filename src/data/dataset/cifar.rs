@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::{DataSet, Known, MOST_SAMPLES, Pictures, Split};
+use super::{BuiltinDataset, Dataset, ImageStore, MOST_SAMPLES, Split};
 use crate::error::error_with_hint;
 
 /// Bytes of one color plane of an image.
@@ -70,11 +70,13 @@ const CIFAR100: Layout = Layout {
 ///
 /// # Errors
 /// When files are missing, of the Python version, truncated or too long, or a class is out of range.
-pub fn read(folder: &Path, known: Known) -> Result<DataSet> {
+pub fn read(folder: &Path, known: BuiltinDataset) -> Result<Dataset> {
     let layout = match known {
-        Known::Cifar10 => &CIFAR10,
-        Known::Cifar100 => &CIFAR100,
-        Known::Mnist | Known::FashionMnist => bail!("`{}` does not come in batches", known.word()),
+        BuiltinDataset::Cifar10 => &CIFAR10,
+        BuiltinDataset::Cifar100 => &CIFAR100,
+        BuiltinDataset::Mnist | BuiltinDataset::FashionMnist => {
+            bail!("`{}` does not come in batches", known.word())
+        }
     };
     let folder = find(folder, layout)?;
     let mut notes = Vec::new();
@@ -92,13 +94,13 @@ pub fn read(folder: &Path, known: Known) -> Result<DataSet> {
                 ));
             }
         }
-        let pictures = Pictures::Memory {
+        let images = ImageStore::Memory {
             name: format!("{} {part}", known.word()),
             size: [known.edge(); 2],
             channels: known.channels(),
             samples,
         };
-        Ok(Split::new(pictures, classes))
+        Ok(Split::new(images, classes))
     };
     let train = part("train", layout.train, layout.counts[0])?;
     let test = part("test", &[layout.test], layout.counts[1])?;
@@ -142,7 +144,7 @@ fn find(folder: &Path, layout: &Layout) -> Result<PathBuf> {
 /// Adds the images of a file, with interleaved colors, and their classes.
 fn read_batch(
     path: &Path,
-    known: Known,
+    known: BuiltinDataset,
     layout: &Layout,
     samples: &mut Vec<u8>,
     classes: &mut Vec<u32>,

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use rayon::prelude::*;
 
-use super::{DataSet, Kind, Pictures, Split};
+use super::{Dataset, DatasetKind, ImageStore, Split};
 use crate::error::{error_with_hint, usage_error};
 use crate::model::Preprocess;
 use crate::random::Random;
@@ -18,7 +18,7 @@ const LEVELS: usize = 1 << 16;
 ///
 /// # Errors
 /// When there are no images or no classes, or more values than fit into memory.
-pub fn fake(count: usize, classes: usize, input: [usize; 3], seed: u64) -> Result<DataSet> {
+pub fn fake(count: usize, classes: usize, input: [usize; 3], seed: u64) -> Result<Dataset> {
     if count == 0 || classes == 0 {
         return Err(usage_error(
             format!(
@@ -72,13 +72,13 @@ pub fn fake(count: usize, classes: usize, input: [usize; 3], seed: u64) -> Resul
         preprocess.mean = vec![0.5; channels];
         preprocess.std = vec![0.5; channels];
     }
-    Ok(DataSet {
+    Ok(Dataset {
         name: format!("fake:{count}:{classes}"),
         labels: (0..classes).map(|class| class.to_string()).collect(),
-        train: Some(Split::new(Pictures::Inputs { length, values }, drawn)),
+        train: Some(Split::new(ImageStore::Inputs { length, values }, drawn)),
         val: None,
         test: None,
-        kind: Kind::Noise,
+        kind: DatasetKind::Noise,
         preprocess,
         notes: Vec::new(),
     })
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
     use crate::error::is_usage_error;
 
-    fn inputs(data: &DataSet) -> Vec<f32> {
+    fn inputs(data: &Dataset) -> Vec<f32> {
         let train = data.train.as_ref().unwrap();
         let inputs = (0..train.len()).flat_map(|index| train.input(index).unwrap());
         inputs.copied().collect()

@@ -5,9 +5,9 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::{DataSet, Split};
+use super::{Dataset, Split};
 
-impl DataSet {
+impl Dataset {
     /// Returns a hash of the names and classes of the images in `splits`, in their order; the names of files are relative to
     /// the dataset's folder, which may be reached by another path.
     pub fn fingerprint<'a>(&self, splits: impl IntoIterator<Item = &'a Split>) -> String {

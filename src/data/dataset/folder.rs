@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::small_images::small_size;
-use super::{DataSet, Kind, Pictures, Split};
+use super::{Dataset, DatasetKind, ImageStore, Split};
 use crate::data::dataset::list::{Listing, list, list_flat};
 use crate::error::error_with_hint;
 use crate::model::Preprocess;
@@ -39,9 +39,9 @@ const SHOWN: usize = 5;
 /// # Errors
 /// When a folder cannot be read or holds no class or no image, the validation set has classes that the training set lacks, a
 /// split has no class folders, or the name of a class is not UTF-8.
-pub fn read(folder: &Path, name: &str) -> Result<DataSet> {
+pub fn read(folder: &Path, name: &str) -> Result<Dataset> {
     let mut notes = Vec::new();
-    let Some(parts) = Parts::find(folder, &mut notes)? else {
+    let Some(parts) = SplitFolders::find(folder, &mut notes)? else {
         // A folder that cannot be read is an error, later.
         let is_class =
             |class: &Class| !class.files.images.is_empty() || !class.files.errors.is_empty();
@@ -106,13 +106,13 @@ fn names(classes: &[Class]) -> Vec<String> {
 }
 
 /// The folders of a dataset with splits.
-struct Parts {
+struct SplitFolders {
     train: Option<PathBuf>,
     val: Option<PathBuf>,
     test: Option<PathBuf>,
 }
 
-impl Parts {
+impl SplitFolders {
     /// Returns the splits when there is a `train/` with folders in it, or nothing but splits; else `train` is a class.
     fn find(folder: &Path, notes: &mut Vec<String>) -> Result<Option<Self>> {
         let all = subfolders(folder)?;
@@ -252,7 +252,7 @@ fn split(
     }
     let loose = list_flat(part)?;
     if paths.is_empty() {
-        return Err(no_pictures(part, no_class, &loose));
+        return Err(no_images(part, no_class, &loose));
     }
     if !empty.is_empty() {
         notes.push(format!(
@@ -275,10 +275,10 @@ fn split(
             endings(&others)
         ));
     }
-    Ok(Split::new(Pictures::Files(paths), classes))
+    Ok(Split::new(ImageStore::Files(paths), classes))
 }
 
-fn no_pictures(folder: &Path, no_class: bool, loose: &Listing) -> anyhow::Error {
+fn no_images(folder: &Path, no_class: bool, loose: &Listing) -> anyhow::Error {
     let path = folder.display();
     let example = loose
         .images
@@ -345,7 +345,7 @@ fn finish(
     labels: Vec<String>,
     [train, val, test]: [Option<Split>; 3],
     mut notes: Vec<String>,
-) -> DataSet {
+) -> Dataset {
     if let [only] = labels.as_slice() {
         notes.push(format!(
             "there is only one class, `{only}`: every prediction is correct"
@@ -359,11 +359,11 @@ fn finish(
                 crop_pct: 1.0,
                 ..Preprocess::default()
             };
-            (Kind::Small, preprocess)
+            (DatasetKind::Small, preprocess)
         }
-        None => (Kind::Photographs, Preprocess::default()),
+        None => (DatasetKind::Photographs, Preprocess::default()),
     };
-    DataSet {
+    Dataset {
         name: name.to_owned(),
         labels,
         train,

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use flate2::read::MultiGzDecoder;
 
-use super::{DataSet, Known, MOST_SAMPLES, Pictures, Split};
+use super::{BuiltinDataset, Dataset, ImageStore, MOST_SAMPLES, Split};
 use crate::error::error_with_hint;
 
 /// Subfolders in which torchvision keeps the files.
@@ -25,7 +25,7 @@ const LONGEST_EDGE: usize = 1024;
 ///
 /// # Errors
 /// When files are missing, truncated, damaged, longer than their header says, or do not belong together.
-pub fn read(folder: &Path, known: Known) -> Result<DataSet> {
+pub fn read(folder: &Path, known: BuiltinDataset) -> Result<Dataset> {
     if !folder.is_dir() {
         bail!("`{}` is not a folder", folder.display());
     }
@@ -42,7 +42,7 @@ pub fn read(folder: &Path, known: Known) -> Result<DataSet> {
 /// Returns the size of the images and the split of the files that start with `prefix`.
 fn read_split(
     folder: &Path,
-    known: Known,
+    known: BuiltinDataset,
     part: &str,
     prefix: &str,
 ) -> Result<([usize; 2], Split)> {
@@ -66,13 +66,13 @@ fn read_split(
             classes[at]
         );
     }
-    let pictures = Pictures::Memory {
+    let images = ImageStore::Memory {
         name: format!("{} {part}", known.word()),
         size: [height, width],
         channels: 1,
         samples,
     };
-    Ok(([height, width], Split::new(pictures, classes)))
+    Ok(([height, width], Split::new(images, classes)))
 }
 
 /// Returns the file of a split by any of its usual names.

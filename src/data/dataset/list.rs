@@ -33,7 +33,7 @@ pub struct Listing {
 
 /// Lists a folder and its subfolders: [`list_images`] with the extensions of other files.
 pub fn list(folder: &Path) -> Listing {
-    let mut found = Found::default();
+    let mut found = Walk::default();
     found.collect(folder);
     found.listing.images.sort();
     found.listing
@@ -44,7 +44,7 @@ pub fn list(folder: &Path) -> Listing {
 /// # Errors
 /// When the folder cannot be read.
 pub fn list_flat(folder: &Path) -> Result<Listing> {
-    let mut found = Found::default();
+    let mut found = Walk::default();
     let read = found.read(folder, Depth::Flat);
     read.with_context(|| format!("cannot read folder `{}`", folder.display()))?;
     found.listing.images.sort();
@@ -52,7 +52,7 @@ pub fn list_flat(folder: &Path) -> Result<Listing> {
 }
 
 #[derive(Default)]
-struct Found {
+struct Walk {
     listing: Listing,
     /// The canonical paths of the folders that lead to the one being read.
     above: Vec<PathBuf>,
@@ -65,7 +65,7 @@ enum Depth {
     Whole,
 }
 
-impl Found {
+impl Walk {
     /// Adds the images under `folder`, or the error of reading it.
     fn collect(&mut self, folder: &Path) {
         let depth = self.above.len();
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_are_found_in_folders_sorted_and_hidden_ones_left_out() -> Result<()> {
+    fn images_are_found_in_folders_sorted_and_hidden_ones_left_out() -> Result<()> {
         let folder = tempfile::tempdir()?;
         for name in [
             "b/2.JPG",
@@ -178,7 +178,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_folder_that_cannot_be_read_leaves_the_others_pictures() -> Result<()> {
+    fn a_folder_that_cannot_be_read_leaves_the_others_images() -> Result<()> {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir()?;
         for name in ["a.png", "b/1.png", "c/2.png"] {

@@ -1,7 +1,7 @@
 //! Datasets: images with their classes, in splits.
 //!
 //! Every source of images (original binary files, tables of the hub, folders, the bundled sample, random numbers) becomes
-//! the same [`DataSet`]; its images are 8 bits per sample in memory, or stay in their files until they are used.
+//! the same [`Dataset`]; its images are 8 bits per sample in memory, or stay in their files until they are used.
 
 pub mod builtin;
 pub mod candle;
@@ -14,24 +14,24 @@ pub mod list;
 pub mod open;
 pub mod parquet;
 pub mod sample;
-mod similar_path;
 mod small_images;
 pub mod split;
 pub mod stratified;
+mod suggest_path;
 
-pub use builtin::Known;
+pub use builtin::BuiltinDataset;
 pub use fake::fake;
-pub use open::{DataName, open};
-pub use split::{Pictures, Split};
+pub use open::{DatasetName, open};
+pub use split::{ImageStore, Split};
 
 use crate::model::Preprocess;
 
-/// The most bytes of samples in a file: six times the largest of the [`Known`] datasets.
+/// The most bytes of samples in a file: six times the largest of the [`BuiltinDataset`] datasets.
 const MOST_SAMPLES: u64 = 1 << 30;
 
 /// Images with their classes.
 #[derive(Debug, Clone)]
-pub struct DataSet {
+pub struct Dataset {
     /// The dataset as the user wrote it.
     pub name: String,
     /// One name per class.
@@ -43,7 +43,7 @@ pub struct DataSet {
     /// The test set.
     pub test: Option<Split>,
     /// The kind of images.
-    pub kind: Kind,
+    pub kind: DatasetKind,
     /// The default preprocessing: their own size, mean and std.
     pub preprocess: Preprocess,
     /// Remarks for the user, such as files that were ignored.
@@ -52,11 +52,11 @@ pub struct DataSet {
 
 /// The kind of images in a dataset, on which the default recipe depends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum DatasetKind {
     /// Small images that are used at about their own size, such as CIFAR.
     Small,
     /// Small gray images that may be flipped, such as clothes.
-    SmallGrey,
+    SmallGray,
     /// Small gray images that must not be flipped, such as digits.
     Digits,
     /// Images of any size.

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::similar_path::similar_path;
-use super::{DataSet, Known, cifar, folder, idx, parquet, sample};
+use super::suggest_path::suggest_path;
+use super::{BuiltinDataset, Dataset, cifar, folder, idx, parquet, sample};
 use crate::error::{error_with_hint, usage_error};
 use crate::hub::{Hub, Progress};
 
@@ -14,13 +14,13 @@ const FAKE_CLASSES: usize = 10;
 
 /// The name of a dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DataName {
+pub enum DatasetName {
     /// The sample bundled with the binary.
     Sample,
     /// A public dataset on the hub.
-    Named(Known),
+    Named(BuiltinDataset),
     /// The original files of a public dataset, in a folder.
-    Original(Known, PathBuf),
+    Original(BuiltinDataset, PathBuf),
     /// A folder of images.
     Folder(PathBuf),
     /// Random inputs.
@@ -32,7 +32,7 @@ pub enum DataName {
     },
 }
 
-impl DataName {
+impl DatasetName {
     /// Parses a DATA argument. `sample`, the names of known datasets and their `name:DIR` are fixed words, which take
     /// precedence over folders of that name (`./cifar10` is the folder); `fake:N` and `fake:N:CLASSES` are random inputs;
     /// anything else is a folder.
@@ -45,7 +45,9 @@ impl DataName {
             Some((word, rest)) => (word, Some(rest)),
             None => (written, None),
         };
-        let known = Known::ALL.into_iter().find(|known| known.word() == word);
+        let known = BuiltinDataset::ALL
+            .into_iter()
+            .find(|known| known.word() == word);
         match (known, word, rest) {
             (_, "sample", None) => Ok(Self::Sample),
             (_, "sample", Some(_)) => Err(usage_error(
@@ -58,7 +60,7 @@ impl DataName {
                 noise(written, rest.unwrap_or_default())
             }
             _ if path.is_dir() => Ok(Self::Folder(path.to_owned())),
-            _ => Err(unknown(written)),
+            _ => Err(suggest(written)),
         }
     }
 
@@ -82,7 +84,7 @@ impl DataName {
 }
 
 /// Parses `cifar10:DIR`.
-fn original(known: Known, folder: &str) -> Result<DataName> {
+fn original(known: BuiltinDataset, folder: &str) -> Result<DatasetName> {
     let word = known.word();
     if folder.is_empty() {
         return Err(usage_error(
@@ -97,21 +99,21 @@ fn original(known: Known, folder: &str) -> Result<DataName> {
             format!("pass the folder with the original files, or write `{word}` to download it"),
         ));
     }
-    Ok(DataName::Original(known, path))
+    Ok(DatasetName::Original(known, path))
 }
 
 /// Parses `fake:N[:CLASSES]`.
-fn noise(written: &str, rest: &str) -> Result<DataName> {
+fn noise(written: &str, rest: &str) -> Result<DatasetName> {
     let numbers: Option<Vec<usize>> = rest
         .split(':')
         .map(|number| number.parse().ok().filter(|&number| number > 0))
         .collect();
     match numbers.as_deref() {
-        Some(&[count]) => Ok(DataName::Fake {
+        Some(&[count]) => Ok(DatasetName::Fake {
             count,
             classes: FAKE_CLASSES,
         }),
-        Some(&[count, classes]) => Ok(DataName::Fake { count, classes }),
+        Some(&[count, classes]) => Ok(DatasetName::Fake { count, classes }),
         _ => Err(usage_error(
             format!("`{written}` lacks the number of random inputs"),
             "write `fake:N` or `fake:N:CLASSES`, both at least 1, such as `fake:1000:10`",
@@ -120,7 +122,7 @@ fn noise(written: &str, rest: &str) -> Result<DataName> {
 }
 
 /// Returns the error of an argument that is neither a fixed word nor a folder.
-fn unknown(written: &str) -> anyhow::Error {
+fn suggest(written: &str) -> anyhow::Error {
     if Path::new(written).exists() {
         return error_with_hint(
             format!("`{written}` is a file, but a dataset is a folder"),
@@ -132,8 +134,8 @@ fn unknown(written: &str) -> anyhow::Error {
         None => (written, String::new()),
     };
     let lower = word.to_lowercase();
-    let known = Known::ALL
-        .map(Known::word)
+    let known = BuiltinDataset::ALL
+        .map(BuiltinDataset::word)
         .into_iter()
         .chain(["sample", "fake"]);
     let nearest = known
@@ -148,7 +150,7 @@ fn unknown(written: &str) -> anyhow::Error {
         ),
         _ => error_with_hint(
             format!("cannot read dataset `{written}`: no such folder"),
-            match similar_path(Path::new(written), Path::is_dir) {
+            match suggest_path(Path::new(written), Path::is_dir) {
                 Some(folder) => format!("did you mean `{}`?", folder.display()),
                 None => "pass a folder of images, `sample`, `cifar10`, `cifar100`, `mnist`, `fashion-mnist` or `fake:N`".to_owned(),
             },
@@ -162,16 +164,16 @@ fn unknown(written: &str) -> anyhow::Error {
 ///
 /// # Errors
 /// When the dataset cannot be downloaded, is missing, damaged or not a dataset, and for random inputs.
-pub fn open(name: &DataName, written: &str, progress: &dyn Progress) -> Result<DataSet> {
+pub fn open(name: &DatasetName, written: &str, progress: &dyn Progress) -> Result<Dataset> {
     let mut data = match name {
-        DataName::Sample => sample::read(),
-        DataName::Named(known) => download(*known, progress),
-        DataName::Original(known, folder) => match known {
-            Known::Cifar10 | Known::Cifar100 => cifar::read(folder, *known),
-            Known::Mnist | Known::FashionMnist => idx::read(folder, *known),
+        DatasetName::Sample => sample::read(),
+        DatasetName::Named(known) => download(*known, progress),
+        DatasetName::Original(known, folder) => match known {
+            BuiltinDataset::Cifar10 | BuiltinDataset::Cifar100 => cifar::read(folder, *known),
+            BuiltinDataset::Mnist | BuiltinDataset::FashionMnist => idx::read(folder, *known),
         },
-        DataName::Folder(path) => folder::read(path, written),
-        DataName::Fake { .. } => Err(usage_error(
+        DatasetName::Folder(path) => folder::read(path, written),
+        DatasetName::Fake { .. } => Err(usage_error(
             "random inputs are for training only",
             "pass a dataset of images",
         )),
@@ -182,12 +184,12 @@ pub fn open(name: &DataName, written: &str, progress: &dyn Progress) -> Result<D
 }
 
 /// Returns the dataset from the cache, or downloads it from the hub.
-fn download(known: Known, progress: &dyn Progress) -> Result<DataSet> {
+fn download(known: BuiltinDataset, progress: &dyn Progress) -> Result<Dataset> {
     let (repository, folder) = match known {
-        Known::Cifar10 => ("uoft-cs/cifar10", "plain_text"),
-        Known::Cifar100 => ("uoft-cs/cifar100", "cifar100"),
-        Known::Mnist => ("ylecun/mnist", "mnist"),
-        Known::FashionMnist => ("zalando-datasets/fashion_mnist", "fashion_mnist"),
+        BuiltinDataset::Cifar10 => ("uoft-cs/cifar10", "plain_text"),
+        BuiltinDataset::Cifar100 => ("uoft-cs/cifar100", "cifar100"),
+        BuiltinDataset::Mnist => ("ylecun/mnist", "mnist"),
+        BuiltinDataset::FashionMnist => ("zalando-datasets/fashion_mnist", "fashion_mnist"),
     };
     let hub = Hub::from_env()?;
     let file = |part: &str| {
@@ -208,47 +210,56 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let here = folder.path().to_str().unwrap();
         for (written, name) in [
-            ("sample".to_owned(), DataName::Sample),
-            ("cifar10".to_owned(), DataName::Named(Known::Cifar10)),
-            ("cifar100".to_owned(), DataName::Named(Known::Cifar100)),
-            ("mnist".to_owned(), DataName::Named(Known::Mnist)),
+            ("sample".to_owned(), DatasetName::Sample),
+            (
+                "cifar10".to_owned(),
+                DatasetName::Named(BuiltinDataset::Cifar10),
+            ),
+            (
+                "cifar100".to_owned(),
+                DatasetName::Named(BuiltinDataset::Cifar100),
+            ),
+            (
+                "mnist".to_owned(),
+                DatasetName::Named(BuiltinDataset::Mnist),
+            ),
             (
                 "fashion-mnist".to_owned(),
-                DataName::Named(Known::FashionMnist),
+                DatasetName::Named(BuiltinDataset::FashionMnist),
             ),
             (
                 format!("cifar100:{here}"),
-                DataName::Original(Known::Cifar100, here.into()),
+                DatasetName::Original(BuiltinDataset::Cifar100, here.into()),
             ),
             (
                 format!("fashion-mnist:{here}"),
-                DataName::Original(Known::FashionMnist, here.into()),
+                DatasetName::Original(BuiltinDataset::FashionMnist, here.into()),
             ),
-            (here.to_owned(), DataName::Folder(here.into())),
-            ("./src".to_owned(), DataName::Folder("./src".into())),
+            (here.to_owned(), DatasetName::Folder(here.into())),
+            ("./src".to_owned(), DatasetName::Folder("./src".into())),
             (
                 "fake:64".to_owned(),
-                DataName::Fake {
+                DatasetName::Fake {
                     count: 64,
                     classes: 10,
                 },
             ),
             (
                 "fake:1:1000".to_owned(),
-                DataName::Fake {
+                DatasetName::Fake {
                     count: 1,
                     classes: 1000,
                 },
             ),
         ] {
-            assert_eq!(DataName::parse(&written).unwrap(), name, "{written}");
+            assert_eq!(DatasetName::parse(&written).unwrap(), name, "{written}");
         }
     }
 
     #[test]
     fn only_the_four_names_take_a_folder_after_a_colon() {
         for written in ["C:\\images", "D:/images", "sample:src", "pets:src"] {
-            let error = DataName::parse(written).unwrap_err();
+            let error = DatasetName::parse(written).unwrap_err();
             assert!(error.to_string().contains(written), "{error}");
         }
         #[cfg(unix)]
@@ -256,8 +267,8 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let odd = folder.path().join("C:images");
             std::fs::create_dir(&odd).unwrap();
-            let parsed = DataName::parse(odd.to_str().unwrap()).unwrap();
-            assert_eq!(parsed, DataName::Folder(odd));
+            let parsed = DatasetName::parse(odd.to_str().unwrap()).unwrap();
+            assert_eq!(parsed, DatasetName::Folder(odd));
         }
     }
 
@@ -281,7 +292,7 @@ mod tests {
             ("mnist:", "write `mnist:DIR`"),
             ("Cargo.toml", "pass a folder"),
         ] {
-            let error = DataName::parse(written).unwrap_err();
+            let error = DatasetName::parse(written).unwrap_err();
             // A dataset that is not there is no wrong usage, however near its name is.
             let is_missing = hint.starts_with("did you mean") || written == "Cargo.toml";
             assert_eq!(is_usage_error(&error), !is_missing, "{written}");
@@ -295,7 +306,7 @@ mod tests {
             "mnist:no/such/folder",
             "./cifar10",
         ] {
-            let error = DataName::parse(written).unwrap_err();
+            let error = DatasetName::parse(written).unwrap_err();
             assert!(
                 !is_usage_error(&error) && hint_of(&error).is_some(),
                 "{written}"
@@ -317,12 +328,12 @@ mod tests {
             ("..a", "a"),
         ] {
             let path = folder.path().join(name);
-            let named = DataName::Folder(path);
+            let named = DatasetName::Folder(path);
             assert_eq!(named.short_name(), short);
         }
-        let here = DataName::Folder(".".into()).short_name();
+        let here = DatasetName::Folder(".".into()).short_name();
         assert!(!here.is_empty() && here != "folder");
-        let files = DataName::Original(Known::Cifar10, "x".into());
+        let files = DatasetName::Original(BuiltinDataset::Cifar10, "x".into());
         assert_eq!(files.short_name(), "cifar10");
     }
 }

@@ -20,7 +20,7 @@ use parquet::file::reader::SerializedFileReader;
 use parquet::record::{Field, Row};
 use rayon::prelude::*;
 
-use super::{DataSet, Known, MOST_SAMPLES, Pictures, Split};
+use super::{BuiltinDataset, Dataset, ImageStore, MOST_SAMPLES, Split};
 use crate::data::image::decode::{DecodeOptions, decode_bytes};
 use crate::error::error_with_hint;
 
@@ -36,14 +36,14 @@ const MOST_PIXELS: u64 = 1 << 16;
 ///
 /// # Errors
 /// When a file is not a parquet file, is damaged or has other columns, or an image is damaged or of a wrong size or class.
-pub fn read(train: &Path, test: &Path, known: Known) -> Result<DataSet> {
+pub fn read(train: &Path, test: &Path, known: BuiltinDataset) -> Result<Dataset> {
     Ok(known.of(
         read_split(train, known, "train")?,
         read_split(test, known, "test")?,
     ))
 }
 
-fn read_split(path: &Path, known: Known, part: &str) -> Result<Split> {
+fn read_split(path: &Path, known: BuiltinDataset, part: &str) -> Result<Split> {
     // The parquet crate trusts much of a damaged file, and panics.
     let rows = catch_unwind(AssertUnwindSafe(|| read_rows(path, known)));
     let rows = rows.unwrap_or_else(|_| Err(anyhow!("the table is damaged")));
@@ -51,17 +51,17 @@ fn read_split(path: &Path, known: Known, part: &str) -> Result<Split> {
         let message = format!("`{}`: {}", path.display(), crate::error::one_line(&error));
         error_with_hint(message, "delete the file to download it again")
     })?;
-    let pictures = Pictures::Memory {
+    let images = ImageStore::Memory {
         name: format!("{} {part}", known.word()),
         size: [known.edge(); 2],
         channels: known.channels(),
         samples,
     };
-    Ok(Split::new(pictures, classes))
+    Ok(Split::new(images, classes))
 }
 
 /// Returns the samples of all images, and their classes.
-fn read_rows(path: &Path, known: Known) -> Result<(Vec<u8>, Vec<u32>)> {
+fn read_rows(path: &Path, known: BuiltinDataset) -> Result<(Vec<u8>, Vec<u32>)> {
     let file = File::open(path)?;
     let length = file.metadata()?.len();
     let reader = SerializedFileReader::new(file)?;
@@ -86,7 +86,7 @@ fn read_rows(path: &Path, known: Known) -> Result<(Vec<u8>, Vec<u32>)> {
         for row in rows.by_ref().take(ROWS) {
             let row = row?;
             let at = first + files.len();
-            files.push(picture(&row, image).with_context(|| format!("row {at}"))?);
+            files.push(image_bytes(&row, image).with_context(|| format!("row {at}"))?);
             let class = number(&row, class).filter(|&class| (class as usize) < count);
             classes.push(class.with_context(|| format!("row {at} has no class below {count}"))?);
         }
@@ -129,7 +129,7 @@ fn check_places(table: &ParquetMetaData, length: u64) -> Result<()> {
 }
 
 /// Returns the bytes of the image in a column.
-fn picture(row: &Row, column: &str) -> Result<ByteArray> {
+fn image_bytes(row: &Row, column: &str) -> Result<ByteArray> {
     let group = row.get_column_iter().find(|(name, _)| *name == column);
     let Some((_, Field::Group(group))) = group else {
         bail!("`{column}` is not an image");
@@ -158,7 +158,7 @@ fn number(row: &Row, column: &str) -> Option<u32> {
 }
 
 /// Decodes an image, which must have the size and the channels of the dataset.
-fn decode_into(place: &mut [u8], file: &[u8], known: Known) -> Result<()> {
+fn decode_into(place: &mut [u8], file: &[u8], known: BuiltinDataset) -> Result<()> {
     let options = DecodeOptions {
         max_pixels: MOST_PIXELS,
         ..DecodeOptions::default()

@@ -8,7 +8,7 @@ use std::io::Cursor;
 use anyhow::{Context, Result, ensure};
 use image::{ImageFormat, ImageReader};
 
-use super::{DataSet, Known, Pictures, Split};
+use super::{BuiltinDataset, Dataset, ImageStore, Split};
 
 const TRAIN: &[u8] = include_bytes!("../../../assets/sample/train.png");
 const TEST: &[u8] = include_bytes!("../../../assets/sample/test.png");
@@ -21,10 +21,10 @@ const CLASSES: usize = 10;
 ///
 /// # Errors
 /// When the binary is damaged.
-pub fn read() -> Result<DataSet> {
+pub fn read() -> Result<Dataset> {
     let train = split("train", TRAIN, 600).context("the sample inside the binary is damaged")?;
     let test = split("test", TEST, 100).context("the sample inside the binary is damaged")?;
-    let mut data = Known::FashionMnist.of(train, test);
+    let mut data = BuiltinDataset::FashionMnist.of(train, test);
     "sample".clone_into(&mut data.name);
     Ok(data)
 }
@@ -48,12 +48,12 @@ fn split(part: &str, png: &[u8], count: usize) -> Result<Split> {
             samples.extend_from_slice(&sheet[y * COLUMNS * EDGE + left..][..EDGE]);
         }
     }
-    let pictures = Pictures::Memory {
+    let images = ImageStore::Memory {
         name: format!("sample {part}"),
         size: [EDGE, EDGE],
         channels: 1,
         samples,
     };
     let classes = (0..CLASSES * count).map(|index| (index % CLASSES) as u32);
-    Ok(Split::new(pictures, classes.collect()))
+    Ok(Split::new(images, classes.collect()))
 }

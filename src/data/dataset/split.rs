@@ -7,12 +7,12 @@ use anyhow::{Context, Result};
 use image::RgbImage;
 
 use crate::data::image::decode::{DecodeOptions, decode_bytes, pixels, read};
-use crate::data::image::large_images::Turns;
+use crate::data::image::large_images::LargeImageGate;
 use crate::data::panic::catch_panic;
 
 /// The source of the images of a split.
 #[derive(Debug)]
-pub enum Pictures {
+pub enum ImageStore {
     /// Files, which are read whenever an image is used.
     Files(Vec<PathBuf>),
     /// Images of one size in memory.
@@ -38,7 +38,7 @@ pub enum Pictures {
 /// Images in an order, each with its class. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Split {
-    pictures: Arc<Pictures>,
+    images: Arc<ImageStore>,
     /// The image of each example.
     places: Arc<[u32]>,
     /// The class of each example.
@@ -46,24 +46,24 @@ pub struct Split {
 }
 
 impl Split {
-    /// Creates a split of all `pictures` in their order, with one class per image.
+    /// Creates a split of all `images` in their order, with one class per image.
     ///
     /// # Panics
     /// When the numbers of classes and images differ.
-    pub fn new(pictures: Pictures, classes: Vec<u32>) -> Self {
-        let count = match &pictures {
-            Pictures::Files(paths) => paths.len(),
-            Pictures::Memory {
+    pub fn new(images: ImageStore, classes: Vec<u32>) -> Self {
+        let count = match &images {
+            ImageStore::Files(paths) => paths.len(),
+            ImageStore::Memory {
                 size,
                 channels,
                 samples,
                 ..
             } => samples.len() / (size[0] * size[1] * channels),
-            Pictures::Inputs { length, values } => values.len() / length,
+            ImageStore::Inputs { length, values } => values.len() / length,
         };
         assert_eq!(count, classes.len(), "classes of {count} images");
         Self {
-            pictures: Arc::new(pictures),
+            images: Arc::new(images),
             places: (0..count as u32).collect(),
             classes: classes.into(),
         }
@@ -76,7 +76,7 @@ impl Split {
     #[must_use]
     pub fn select(&self, indices: &[usize]) -> Self {
         Self {
-            pictures: Arc::clone(&self.pictures),
+            images: Arc::clone(&self.images),
             places: indices.iter().map(|&index| self.places[index]).collect(),
             classes: indices.iter().map(|&index| self.classes[index]).collect(),
         }
@@ -118,8 +118,8 @@ impl Split {
 
     /// Returns all files, also those of examples that a selection leaves out; `None` when images are in memory.
     pub fn files(&self) -> Option<&[PathBuf]> {
-        match &*self.pictures {
-            Pictures::Files(paths) => Some(paths),
+        match &*self.images {
+            ImageStore::Files(paths) => Some(paths),
             _ => None,
         }
     }
@@ -143,17 +143,17 @@ impl Split {
     /// Returns the name of an example: its file, or its number in the dataset.
     pub fn name(&self, index: usize) -> String {
         let place = self.places[index] as usize;
-        match &*self.pictures {
-            Pictures::Files(paths) => paths[place].display().to_string(),
-            Pictures::Memory { name, .. } => format!("{name} {place}"),
-            Pictures::Inputs { .. } => format!("fake {place}"),
+        match &*self.images {
+            ImageStore::Files(paths) => paths[place].display().to_string(),
+            ImageStore::Memory { name, .. } => format!("{name} {place}"),
+            ImageStore::Inputs { .. } => format!("fake {place}"),
         }
     }
 
     /// Returns the model's input when an example is one already.
     pub fn input(&self, index: usize) -> Option<&[f32]> {
-        match &*self.pictures {
-            Pictures::Inputs { length, values } => {
+        match &*self.images {
+            ImageStore::Inputs { length, values } => {
                 let place = self.places[index] as usize;
                 Some(&values[place * length..][..*length])
             }
@@ -163,8 +163,8 @@ impl Split {
 
     /// Returns the samples of an image in memory, `[height, width, channels]`; `None` for files and inputs.
     pub fn samples(&self, index: usize) -> Option<&[u8]> {
-        match &*self.pictures {
-            Pictures::Memory {
+        match &*self.images {
+            ImageStore::Memory {
                 size,
                 channels,
                 samples,
@@ -178,51 +178,51 @@ impl Split {
         }
     }
 
-    /// Decodes an example and calls `work` with it, for large images one at a time by `turns`; gray images become color.
+    /// Decodes an example and calls `work` with it, for large images one at a time by `gate`; gray images become color.
     ///
     /// # Errors
     /// When the image cannot be read, and those of `work`, with the name of the image; a panic is an error, too.
-    pub fn with_picture<T>(
+    pub fn with_image<T>(
         &self,
         index: usize,
         options: &DecodeOptions,
-        turns: &Turns,
+        gate: &LargeImageGate,
         work: impl FnOnce(&RgbImage) -> Result<T>,
     ) -> Result<T> {
-        self.with_nameless(index, options, turns, work)
+        self.with_nameless(index, options, gate, work)
             .with_context(|| format!("cannot read image `{}`", self.name(index)))
     }
 
-    /// Like [`Split::with_picture`], without the name of the image in errors.
+    /// Like [`Split::with_image`], without the name of the image in errors.
     pub(crate) fn with_nameless<T>(
         &self,
         index: usize,
         options: &DecodeOptions,
-        turns: &Turns,
+        gate: &LargeImageGate,
         work: impl FnOnce(&RgbImage) -> Result<T>,
     ) -> Result<T> {
         let place = self.places[index] as usize;
-        catch_panic(|| match &*self.pictures {
-            Pictures::Files(paths) => {
+        catch_panic(|| match &*self.images {
+            ImageStore::Files(paths) => {
                 let bytes = read(&paths[place])?;
                 // Held until the decoded image is dropped.
-                let _turn = turns.wait(pixels(&bytes));
+                let _guard = gate.wait(pixels(&bytes));
                 let image = decode_bytes(&bytes, options)?;
                 drop(bytes);
                 work(&image)
             }
-            Pictures::Memory { size, channels, .. } => {
+            ImageStore::Memory { size, channels, .. } => {
                 let samples = self.samples(index).context("the image is in memory")?;
-                let colour = if *channels == 1 {
-                    samples.iter().flat_map(|&grey| [grey; 3]).collect()
+                let color = if *channels == 1 {
+                    samples.iter().flat_map(|&gray| [gray; 3]).collect()
                 } else {
                     samples.to_vec()
                 };
-                let image = RgbImage::from_raw(size[1] as u32, size[0] as u32, colour)
+                let image = RgbImage::from_raw(size[1] as u32, size[0] as u32, color)
                     .context("an image in memory has another size")?;
                 work(&image)
             }
-            Pictures::Inputs { .. } => anyhow::bail!("random numbers are not an image"),
+            ImageStore::Inputs { .. } => anyhow::bail!("random numbers are not an image"),
         })
     }
 }

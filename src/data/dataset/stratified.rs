@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::DataSet;
+use super::Dataset;
 use crate::error::usage_error;
 use crate::random::Random;
 
@@ -31,12 +31,12 @@ pub fn stratified(classes: &[u32], fraction: f64, seed: u64) -> (Vec<usize>, Vec
     (0..classes.len()).partition(|&index| !is_held_out[index])
 }
 
-impl DataSet {
+impl Dataset {
     /// Holds out a stratified part of the training images as the validation set, which replaces an existing one.
     ///
     /// # Errors
     /// When the fraction is not between 0 and 1, there are no training images, or all classes have too few images.
-    pub fn carve(&mut self, fraction: f64, seed: u64) -> Result<()> {
+    pub fn hold_out(&mut self, fraction: f64, seed: u64) -> Result<()> {
         if !(fraction > 0.0 && fraction < 1.0) {
             return Err(usage_error(
                 format!("cannot hold out --val-split {fraction} of the training images"),

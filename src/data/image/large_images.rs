@@ -8,9 +8,9 @@ const LARGE: u64 = 30_000_000;
 
 /// The gate that large images pass one at a time.
 #[derive(Debug, Default)]
-pub struct Turns(Mutex<()>);
+pub struct LargeImageGate(Mutex<()>);
 
-impl Turns {
+impl LargeImageGate {
     /// Waits until no other large image is in progress, when an image of `pixels` is large; the turn ends when the guard is
     /// dropped. The holder of a turn never waits, so there is no deadlock.
     pub fn wait(&self, pixels: u64) -> Option<MutexGuard<'_, ()>> {
@@ -22,23 +22,23 @@ impl Turns {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::loader::parallel::Ordered;
+    use crate::data::loader::parallel::ordered_map;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
     #[test]
     fn large_items_take_turns_and_small_ones_go_on_beside_them_in_order() {
-        let turns = Turns::default();
+        let gate = LargeImageGate::default();
         // In progress now, and the most at once: small, large.
         let (now, most) = (
             Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]),
             Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]),
         );
         let seen = Arc::clone(&most);
-        let items = Ordered::new(60, 4, move |item| {
+        let items = ordered_map(60, 4, move |item| {
             let large = usize::from(item % 3 == 0);
-            let _turn = turns.wait([LARGE, LARGE + 1][large]);
+            let _guard = gate.wait([LARGE, LARGE + 1][large]);
             let running = now[large].fetch_add(1, Ordering::SeqCst) + 1;
             most[large].fetch_max(running, Ordering::SeqCst);
             std::thread::sleep(Duration::from_millis(2));

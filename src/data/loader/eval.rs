@@ -4,32 +4,32 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::parallel::Ordered;
-use crate::data::dataset::{Pictures, Split};
+use super::parallel::{OrderedMap, ordered_map};
+use crate::data::dataset::{ImageStore, Split};
 use crate::data::image::decode::DecodeOptions;
-use crate::data::image::large_images::Turns;
-use crate::data::transform::eval::Transform;
+use crate::data::image::large_images::LargeImageGate;
+use crate::data::transform::eval::EvalTransform;
 
 /// The inputs of a model for a list of images: an iterator over one result per image, in the order of the list.
 ///
 /// Each result is a whole input, `[channels, height, width]`, or the error of an image that cannot be read, with its
 /// name; the other images are not affected. Each worker is a few images ahead; large images are decoded one at a time.
 /// Dropping the loader early ends its threads.
-pub struct Loader(Ordered<Vec<f32>>);
+pub struct EvalLoader(OrderedMap<Vec<f32>>);
 
-impl Loader {
+impl EvalLoader {
     /// Starts loading `paths` on `workers` threads (at least one).
     ///
     /// # Errors
     /// When the system gives no thread.
     pub fn new(
         paths: Vec<PathBuf>,
-        transform: &Transform,
+        transform: &EvalTransform,
         decoding: DecodeOptions,
         workers: usize,
     ) -> Result<Self> {
         let classes = vec![0; paths.len()];
-        let split = Split::new(Pictures::Files(paths), classes);
+        let split = Split::new(ImageStore::Files(paths), classes);
         Self::of(&split, transform, decoding, workers)
     }
 
@@ -40,27 +40,27 @@ impl Loader {
     /// When the system gives no thread.
     pub fn of(
         split: &Split,
-        transform: &Transform,
+        transform: &EvalTransform,
         decoding: DecodeOptions,
         workers: usize,
     ) -> Result<Self> {
         let (split, transform) = (split.clone(), transform.clone());
-        let turns = Turns::default();
-        let inputs = Ordered::new(split.len(), workers, move |index| {
+        let gate = LargeImageGate::default();
+        let inputs = ordered_map(split.len(), workers, move |index| {
             if let Some(input) = split.input(index) {
                 return Ok(input.to_vec());
             }
             let apply = |image: &_| transform.apply(image);
-            let picture = split.with_picture(index, &decoding, &turns, apply)?;
+            let image = split.with_image(index, &decoding, &gate, apply)?;
             let mut input = vec![0.0; transform.input_len()];
-            transform.normalise_into(&picture, &mut input);
+            transform.normalize_into(&image, &mut input);
             Ok(input)
         })?;
         Ok(Self(inputs))
     }
 }
 
-impl Iterator for Loader {
+impl Iterator for EvalLoader {
     type Item = Result<Vec<f32>>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -72,4 +72,4 @@ impl Iterator for Loader {
     }
 }
 
-impl ExactSizeIterator for Loader {}
+impl ExactSizeIterator for EvalLoader {}

@@ -11,18 +11,77 @@ use crate::data::panic::catch_panic;
 /// Default look-ahead: items per worker that may be in progress, or done and not yet taken.
 const AHEAD_PER_WORKER: usize = 4;
 
+/// Starts computing `work(0)`, `work(1)`, … up to `count` of them on `workers` threads (at least one, and at most one per
+/// item), with a look-ahead of four items per worker.
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn ordered_map<T: Send + 'static>(
+    count: usize,
+    workers: usize,
+    work: impl Fn(usize) -> Result<T> + Send + Sync + 'static,
+) -> Result<OrderedMap<T>> {
+    let ahead = workers.max(1).saturating_mul(AHEAD_PER_WORKER);
+    ordered_map_with_look_ahead(count, workers, ahead, work)
+}
+
+/// Like [`ordered_map`], with `ahead` items (at least one) in progress, or done and not yet taken.
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn ordered_map_with_look_ahead<T: Send + 'static>(
+    count: usize,
+    workers: usize,
+    ahead: usize,
+    work: impl Fn(usize) -> Result<T> + Send + Sync + 'static,
+) -> Result<OrderedMap<T>> {
+    let workers = workers.max(1).min(count);
+    let shared = Arc::new(Queue {
+        state: Mutex::new(QueueState {
+            next: 0,
+            taken: 0,
+            results: BTreeMap::new(),
+            stopped: false,
+        }),
+        done: Condvar::new(),
+        room: Condvar::new(),
+        count,
+        ahead: ahead.max(1),
+    });
+    let work = Arc::new(work);
+    let mut ordered = OrderedMap {
+        shared,
+        workers: Vec::with_capacity(workers),
+    };
+    for worker in 0..workers {
+        let (shared, work) = (Arc::clone(&ordered.shared), Arc::clone(&work));
+        let thread = thread::Builder::new()
+            .name(format!("loader-{worker}"))
+            .spawn(move || shared.run(work.as_ref()));
+        match thread {
+            Ok(thread) => ordered.workers.push(thread),
+            // Fewer threads than asked for do the same work.
+            Err(error) if worker == 0 => {
+                return Err(error).context("cannot start a thread to load images");
+            }
+            Err(_) => break,
+        }
+    }
+    Ok(ordered)
+}
+
 /// An iterator over `work(0)`, `work(1)`, … up to `count` of them, each computed on one of several threads.
 ///
 /// The number of items ahead of the next one to be taken is bounded, and so is memory. A panic of `work` becomes the error
 /// of its item. Dropping the iterator waits for the items in progress and ends the threads.
-pub struct Ordered<T> {
-    shared: Arc<Shared<T>>,
+pub struct OrderedMap<T> {
+    shared: Arc<Queue<T>>,
     workers: Vec<JoinHandle<()>>,
 }
 
 /// The state that the threads share.
-struct Shared<T> {
-    state: Mutex<State<T>>,
+struct Queue<T> {
+    state: Mutex<QueueState<T>>,
     /// Notified when a result is available.
     done: Condvar,
     /// Notified when there is room for more items, or at the end.
@@ -32,7 +91,7 @@ struct Shared<T> {
 }
 
 /// The progress: `taken <= next <= count`.
-struct State<T> {
+struct QueueState<T> {
     /// The next item to start.
     next: usize,
     /// Results that were taken.
@@ -43,70 +102,9 @@ struct State<T> {
     stopped: bool,
 }
 
-impl<T: Send + 'static> Ordered<T> {
-    /// Starts the work on `workers` threads: at least one, and at most one per item; with a look-ahead of four items per
-    /// worker.
-    ///
-    /// # Errors
-    /// When the system gives no thread.
-    pub fn new(
-        count: usize,
-        workers: usize,
-        work: impl Fn(usize) -> Result<T> + Send + Sync + 'static,
-    ) -> Result<Self> {
-        let ahead = workers.max(1).saturating_mul(AHEAD_PER_WORKER);
-        Self::with_look_ahead(count, workers, ahead, work)
-    }
-
-    /// Like [`Ordered::new`], with `ahead` items (at least one) in progress, or done and not yet taken.
-    ///
-    /// # Errors
-    /// When the system gives no thread.
-    pub fn with_look_ahead(
-        count: usize,
-        workers: usize,
-        ahead: usize,
-        work: impl Fn(usize) -> Result<T> + Send + Sync + 'static,
-    ) -> Result<Self> {
-        let workers = workers.max(1).min(count);
-        let shared = Arc::new(Shared {
-            state: Mutex::new(State {
-                next: 0,
-                taken: 0,
-                results: BTreeMap::new(),
-                stopped: false,
-            }),
-            done: Condvar::new(),
-            room: Condvar::new(),
-            count,
-            ahead: ahead.max(1),
-        });
-        let work = Arc::new(work);
-        let mut ordered = Self {
-            shared,
-            workers: Vec::with_capacity(workers),
-        };
-        for worker in 0..workers {
-            let (shared, work) = (Arc::clone(&ordered.shared), Arc::clone(&work));
-            let thread = thread::Builder::new()
-                .name(format!("loader-{worker}"))
-                .spawn(move || shared.run(work.as_ref()));
-            match thread {
-                Ok(thread) => ordered.workers.push(thread),
-                // Fewer threads than asked for do the same work.
-                Err(error) if worker == 0 => {
-                    return Err(error).context("cannot start a thread to load images");
-                }
-                Err(_) => break,
-            }
-        }
-        Ok(ordered)
-    }
-}
-
-impl<T> Shared<T> {
+impl<T> Queue<T> {
     /// Locks the state. No thread panics while it holds the lock, so a poisoned one is sound.
-    fn state(&self) -> MutexGuard<'_, State<T>> {
+    fn state(&self) -> MutexGuard<'_, QueueState<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -135,7 +133,7 @@ impl<T> Shared<T> {
     }
 }
 
-impl<T> Iterator for Ordered<T> {
+impl<T> Iterator for OrderedMap<T> {
     type Item = Result<T>;
 
     fn next(&mut self) -> Option<Result<T>> {
@@ -163,9 +161,9 @@ impl<T> Iterator for Ordered<T> {
     }
 }
 
-impl<T> ExactSizeIterator for Ordered<T> {}
+impl<T> ExactSizeIterator for OrderedMap<T> {}
 
-impl<T> Drop for Ordered<T> {
+impl<T> Drop for OrderedMap<T> {
     fn drop(&mut self) {
         self.shared.state().stopped = true;
         self.shared.room.notify_all();
@@ -185,19 +183,19 @@ mod tests {
     #[test]
     fn results_come_in_order_whatever_takes_long() {
         for workers in [0, 1, 3, 16] {
-            let squares = Ordered::new(40, workers, |item| {
+            let squares = ordered_map(40, workers, |item| {
                 thread::sleep(Duration::from_micros(((item * 7) % 5) as u64 * 300));
                 Ok(item * item)
             });
             let squares = squares.unwrap().map(Result::unwrap);
             assert!(squares.eq((0..40).map(|item| item * item)));
         }
-        assert_eq!(Ordered::new(0, 4, Ok).unwrap().count(), 0);
+        assert_eq!(ordered_map(0, 4, Ok).unwrap().count(), 0);
     }
 
     #[test]
     fn a_panic_is_the_error_of_its_item_alone() {
-        let ordered = Ordered::new(5, 2, |item| {
+        let ordered = ordered_map(5, 2, |item| {
             assert!(item != 3, "item three");
             Ok(item)
         });
@@ -226,7 +224,7 @@ mod tests {
                 Ok(item)
             }
         };
-        for _ in Ordered::new(300, 2, work).unwrap() {
+        for _ in ordered_map(300, 2, work).unwrap() {
             taken.fetch_add(1, Ordering::SeqCst);
             thread::sleep(Duration::from_micros(100));
         }
@@ -243,7 +241,7 @@ mod tests {
             counter.fetch_add(1, Ordering::SeqCst);
             Ok(item)
         };
-        let mut ordered = Ordered::with_look_ahead(1000, 3, 50, work).unwrap();
+        let mut ordered = ordered_map_with_look_ahead(1000, 3, 50, work).unwrap();
         assert_eq!(ordered.next().unwrap().unwrap(), 0);
         while begun.load(Ordering::SeqCst) < 51 {
             thread::sleep(Duration::from_millis(1));
@@ -262,7 +260,7 @@ mod tests {
                 Ok(item)
             }
         };
-        let mut ordered = Ordered::new(1_000_000, 3, work).unwrap();
+        let mut ordered = ordered_map(1_000_000, 3, work).unwrap();
         assert_eq!(ordered.next().unwrap().unwrap(), 0);
         drop(ordered);
         assert!(begun.load(Ordering::SeqCst) <= 3 * AHEAD_PER_WORKER + 1);

@@ -10,11 +10,11 @@ use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use super::parallel::Ordered;
+use super::parallel::{OrderedMap, ordered_map_with_look_ahead};
 use super::sampler::epoch_order;
 use crate::data::dataset::Split;
 use crate::data::image::decode::DecodeOptions;
-use crate::data::image::large_images::Turns;
+use crate::data::image::large_images::LargeImageGate;
 use crate::data::transform::augment::TrainTransform;
 use crate::data::transform::augment::mix::Mix;
 use crate::error::usage_error;
@@ -68,7 +68,7 @@ pub struct Batch {
 
 /// An iterator over the batches of an epoch. Dropping it early ends its threads.
 #[derive(Debug)]
-pub struct Batches {
+pub struct EpochBatches {
     /// `None` once the threads are to end.
     ready: Option<Receiver<Batch>>,
     stopped: Arc<AtomicBool>,
@@ -77,7 +77,7 @@ pub struct Batches {
     left: usize,
 }
 
-impl Batches {
+impl EpochBatches {
     /// Starts making the batches of an epoch over `split`.
     ///
     /// # Errors
@@ -86,7 +86,7 @@ impl Batches {
     pub fn new(split: &Split, transform: &TrainTransform, options: BatchOptions) -> Result<Self> {
         check(split, transform, &options)?;
         let count = Self::count(split.len(), options.batch_size, options.drop_last);
-        let maker = Maker::new(split, transform, options, count);
+        let maker = BatchMaker::new(split, transform, options, count);
         let left = count - maker.first_batch;
         let (sender, receiver) = sync_channel(1);
         let stopped = Arc::new(AtomicBool::new(false));
@@ -115,7 +115,7 @@ impl Batches {
     }
 }
 
-impl Iterator for Batches {
+impl Iterator for EpochBatches {
     type Item = Result<Batch>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -136,9 +136,9 @@ impl Iterator for Batches {
     }
 }
 
-impl ExactSizeIterator for Batches {}
+impl ExactSizeIterator for EpochBatches {}
 
-impl Drop for Batches {
+impl Drop for EpochBatches {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::Relaxed);
         // A thread that waits for room gives up.
@@ -182,7 +182,7 @@ fn check(split: &Split, transform: &TrainTransform, options: &BatchOptions) -> R
 type Example = (usize, Result<Vec<f32>>);
 
 /// The producer of the batches.
-struct Maker {
+struct BatchMaker {
     split: Split,
     transform: TrainTransform,
     options: BatchOptions,
@@ -193,7 +193,7 @@ struct Maker {
     order: Arc<[u32]>,
 }
 
-impl Maker {
+impl BatchMaker {
     fn new(split: &Split, transform: &TrainTransform, options: BatchOptions, count: usize) -> Self {
         let first_batch = options.first_batch.min(count);
         let mut order = epoch_order(split.len(), options.seed, options.epoch, options.shuffle);
@@ -210,7 +210,7 @@ impl Maker {
     }
 
     /// Returns the examples in order, chunk by chunk, made on worker threads.
-    fn examples(&self) -> Result<Ordered<Vec<Example>>> {
+    fn examples(&self) -> Result<OrderedMap<Vec<Example>>> {
         let BatchOptions {
             seed,
             epoch,
@@ -222,13 +222,13 @@ impl Maker {
         let numbers = self.transform.input_len();
         let chunk = (CHUNK_NUMBERS / numbers).clamp(1, LARGEST_CHUNK);
         // Two batches of images, as far as memory goes; every worker has something to do in any case.
-        let pictures = batch_size.saturating_mul(2).min(AHEAD_NUMBERS / numbers);
-        let ahead = pictures.div_ceil(chunk).max(workers + 1);
+        let images = batch_size.saturating_mul(2).min(AHEAD_NUMBERS / numbers);
+        let ahead = images.div_ceil(chunk).max(workers + 1);
         let (split, transform) = (self.split.clone(), self.transform.clone());
         let order = Arc::clone(&self.order);
-        let turns = Turns::default();
+        let gate = LargeImageGate::default();
         let chunks = order.len().div_ceil(chunk);
-        Ordered::with_look_ahead(chunks, workers, ahead, move |number| {
+        ordered_map_with_look_ahead(chunks, workers, ahead, move |number| {
             let examples = order[number * chunk..].iter().take(chunk);
             let example = |&index: &u32| {
                 let index = index as usize;
@@ -237,20 +237,25 @@ impl Maker {
                 }
                 let mut random = Random::at(seed, "augment", &[epoch, index as u64]);
                 let apply = |image: &_| transform.input(image, &mut random);
-                (index, split.with_picture(index, &decoding, &turns, apply))
+                (index, split.with_image(index, &decoding, &gate, apply))
             };
             Ok(examples.map(example).collect())
         })
     }
 
     /// Assembles the batches until all are sent or the receiver is gone.
-    fn run(&self, examples: Ordered<Vec<Example>>, batches: &SyncSender<Batch>, stop: &AtomicBool) {
+    fn run(
+        &self,
+        examples: OrderedMap<Vec<Example>>,
+        batches: &SyncSender<Batch>,
+        stop: &AtomicBool,
+    ) {
         // The work catches its panics image by image: a chunk is never an error.
         let mut examples = examples.flatten().flatten();
         for number in self.first_batch..self.count {
             let start = (number - self.first_batch) * self.options.batch_size;
             let length = self.options.batch_size.min(self.order.len() - start);
-            let mut batch = Parts::with_capacity(length, self.transform.input_len());
+            let mut batch = PartialBatch::with_capacity(length, self.transform.input_len());
             for example in examples.by_ref().take(length) {
                 batch.add(example);
                 if stop.load(Ordering::Relaxed) {
@@ -264,9 +269,9 @@ impl Maker {
     }
 
     /// Returns the batch of some examples, mixed.
-    fn finish(&self, number: usize, parts: Parts) -> Batch {
+    fn finish(&self, number: usize, parts: PartialBatch) -> Batch {
         let BatchOptions { seed, epoch, .. } = self.options;
-        let Parts {
+        let PartialBatch {
             mut inputs,
             indices,
             unreadable,
@@ -298,17 +303,17 @@ impl Maker {
 }
 
 /// A batch that is being assembled.
-struct Parts {
+struct PartialBatch {
     inputs: Vec<f32>,
     indices: Vec<usize>,
     unreadable: Vec<anyhow::Error>,
 }
 
-impl Parts {
-    fn with_capacity(pictures: usize, numbers: usize) -> Self {
+impl PartialBatch {
+    fn with_capacity(images: usize, numbers: usize) -> Self {
         Self {
-            inputs: Vec::with_capacity(pictures * numbers),
-            indices: Vec::with_capacity(pictures),
+            inputs: Vec::with_capacity(images * numbers),
+            indices: Vec::with_capacity(images),
             unreadable: Vec::new(),
         }
     }

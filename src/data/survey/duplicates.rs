@@ -145,7 +145,7 @@ fn have_same_bytes(mut one: impl io::BufRead, mut other: impl io::BufRead) -> io
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::dataset::Pictures;
+    use crate::data::dataset::ImageStore;
 
     #[test]
     fn files_with_the_same_ends_and_another_middle_are_told_apart() {
@@ -160,7 +160,7 @@ mod tests {
             paths.push(path);
         }
         paths.push(folder.path().join("gone"));
-        let split = Split::new(Pictures::Files(paths), vec![0; 6]);
+        let split = Split::new(ImageStore::Files(paths), vec![0; 6]);
         let alike = Inspected {
             length: 1,
             ..Inspected::default()

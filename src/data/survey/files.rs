@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::data::dataset::Split;
 use crate::data::dataset::fingerprint::ends;
 use crate::data::image::decode::{DecodeOptions, explain};
-use crate::data::image::large_images::Turns;
-use crate::data::loader::parallel::Ordered;
+use crate::data::image::large_images::LargeImageGate;
+use crate::data::loader::parallel::ordered_map;
 use crate::error::one_line;
 
 /// The most files that look truncated and are decoded to be sure: one in this number of all images, but at least a few. Some
@@ -61,7 +61,7 @@ pub fn inspect(
         return Ok(images.collect());
     }
     let decoder = Decoder::new(split, decoding);
-    let looks = Ordered::new(split.len(), workers, move |index| {
+    let looks = ordered_map(split.len(), workers, move |index| {
         let mut image = decoder
             .split
             .file(index)
@@ -129,7 +129,7 @@ fn decode_suspects(
     let suspects = suspects.filter(|(_, image)| image.is_suspect && image.unreadable.is_none());
     let suspects: Vec<usize> = suspects.map(|(index, _)| index).take(most).collect();
     let decoder = Decoder::new(&split.select(&suspects), decoding);
-    let failures = Ordered::new(suspects.len(), workers, move |index| {
+    let failures = ordered_map(suspects.len(), workers, move |index| {
         Ok(decoder.failure(index))
     })?;
     for (index, failure) in suspects.into_iter().zip(failures) {
@@ -142,7 +142,7 @@ fn decode_suspects(
 struct Decoder {
     split: Split,
     options: DecodeOptions,
-    turns: Turns,
+    gate: LargeImageGate,
 }
 
 impl Decoder {
@@ -150,7 +150,7 @@ impl Decoder {
         Self {
             split: split.clone(),
             options,
-            turns: Turns::default(),
+            gate: LargeImageGate::default(),
         }
     }
 
@@ -158,7 +158,7 @@ impl Decoder {
     fn failure(&self, index: usize) -> Option<String> {
         let decoded = self
             .split
-            .with_nameless(index, &self.options, &self.turns, |_| Ok(()));
+            .with_nameless(index, &self.options, &self.gate, |_| Ok(()));
         decoded.err().map(|error| one_line(&error))
     }
 }
@@ -166,13 +166,13 @@ impl Decoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::dataset::Pictures;
+    use crate::data::dataset::ImageStore;
     use image::RgbImage;
     use std::fs;
 
     fn inspected(folder: &Path, names: &[&str], inspection: Inspection) -> Vec<Option<String>> {
         let paths = names.iter().map(|name| folder.join(name)).collect();
-        let split = Split::new(Pictures::Files(paths), vec![0; names.len()]);
+        let split = Split::new(ImageStore::Files(paths), vec![0; names.len()]);
         let mut done = 0;
         let images = inspect(&split, inspection, DecodeOptions::default(), 2, &mut || {
             done += 1;

@@ -15,7 +15,7 @@ mod files;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::data::dataset::{DataSet, Split};
+use crate::data::dataset::{Dataset, Split};
 use crate::data::image::decode::DecodeOptions;
 use duplicates::Location;
 
@@ -149,7 +149,7 @@ impl DatasetSurvey {
     /// # Errors
     /// When the system gives no thread. Unreadable images are part of the survey, not errors.
     pub fn new(
-        data: &DataSet,
+        data: &Dataset,
         inspection: Inspection,
         decoding: DecodeOptions,
         workers: usize,
@@ -278,7 +278,7 @@ fn count_classes(labels: &[String], splits: &[&Split]) -> Vec<ClassCounts> {
     classes
 }
 
-fn reference(data: &DataSet, name: &str, split: &Split, index: usize) -> ImageReference {
+fn reference(data: &Dataset, name: &str, split: &Split, index: usize) -> ImageReference {
     let class = split.classes()[index] as usize;
     ImageReference {
         split: name.to_owned(),
@@ -288,7 +288,7 @@ fn reference(data: &DataSet, name: &str, split: &Split, index: usize) -> ImageRe
 }
 
 /// Returns the group of the images at `locations`.
-fn duplicate(data: &DataSet, splits: &[(&str, &Split)], locations: &[Location]) -> DuplicateGroup {
+fn duplicate(data: &Dataset, splits: &[(&str, &Split)], locations: &[Location]) -> DuplicateGroup {
     let references = locations.iter().map(|location| {
         let (name, split) = splits[location.split];
         reference(data, name, split, location.index)

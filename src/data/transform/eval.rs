@@ -17,7 +17,7 @@ const LONGEST_SCALED_EDGE: f64 = 65_536.0;
 
 /// A model's preprocessing, checked and ready to run.
 #[derive(Debug, Clone)]
-pub struct Transform {
+pub struct EvalTransform {
     size: [usize; 2],
     /// `size / crop_pct`, rounded down.
     scaled: [usize; 2],
@@ -26,10 +26,10 @@ pub struct Transform {
     /// The padding color of images that are smaller than the crop, one value per channel.
     fill: Vec<u8>,
     /// The model's value for each value of a sample, one table per channel.
-    normalised: Vec<[f32; 256]>,
+    normalized: Vec<[f32; 256]>,
 }
 
-impl Transform {
+impl EvalTransform {
     /// Checks `preprocess` and prepares its tables. The model's input channels are as many as its means: 3 (red,
     /// green, blue) or 1 (gray).
     ///
@@ -73,7 +73,7 @@ impl Transform {
                 CropMode::Border => mean.iter().map(|&mean| sample_of(mean)).collect(),
                 CropMode::Center | CropMode::Squash => vec![0; mean.len()],
             },
-            normalised: mean.iter().zip(std).map(|(&m, &s)| table(m, s)).collect(),
+            normalized: mean.iter().zip(std).map(|(&m, &s)| table(m, s)).collect(),
         })
     }
 
@@ -84,7 +84,7 @@ impl Transform {
 
     /// Returns the number of channels of the model's input: 3 or 1.
     pub fn channels(&self) -> usize {
-        self.normalised.len()
+        self.normalized.len()
     }
 
     /// Returns the filter that images are resized by.
@@ -97,22 +97,22 @@ impl Transform {
         self.channels() * self.size[0] * self.size[1]
     }
 
-    /// Resizes and crops `picture` to the model's size, in the model's channels.
+    /// Resizes and crops `image` to the model's size, in the model's channels.
     ///
     /// The result has the bytes of timm's on the same RGB image. (A very thin image that would be resized to no pixels at
     /// all, which timm rejects, keeps one row or column.)
     ///
     /// # Errors
     /// When the image has no pixels.
-    pub fn apply(&self, picture: &RgbImage) -> Result<Image> {
-        let mut source = ImageView::from(picture);
+    pub fn apply(&self, image: &RgbImage) -> Result<Image> {
+        let mut source = ImageView::from(image);
         let size = source.size();
         if size.contains(&0) {
             bail!("the image has {}x{} pixels", size[0], size[1]);
         }
         let grays;
         if self.channels() == 1 {
-            grays = luma(picture.as_raw());
+            grays = luma(image.as_raw());
             source = ImageView::new(size, 1, &grays);
         }
         let Placement {
@@ -141,26 +141,26 @@ impl Transform {
         }
     }
 
-    /// Converts a color `picture` to the model's channels.
-    pub(super) fn in_channels(&self, picture: Image) -> Image {
-        if self.channels() == picture.channels() {
-            return picture;
+    /// Converts a color `image` to the model's channels.
+    pub(super) fn in_channels(&self, image: Image) -> Image {
+        if self.channels() == image.channels() {
+            return image;
         }
-        Image::new(picture.size(), 1, luma(picture.samples()))
+        Image::new(image.size(), 1, luma(image.samples()))
     }
 
-    /// Writes the model's input for `picture`, `[channels, height, width]`: each sample divided by 255, minus the channel's
+    /// Writes the model's input for `image`, `[channels, height, width]`: each sample divided by 255, minus the channel's
     /// mean, divided by its std, each step rounded to `f32` as in torchvision's `ToTensor` and `Normalize`.
     ///
     /// # Panics
     /// When the image does not come from [`Self::apply`], or `input` is not [`Self::input_len`] long.
-    pub fn normalise_into(&self, picture: &Image, input: &mut [f32]) {
-        assert_eq!(picture.size(), self.size, "size of the image");
-        assert_eq!(picture.channels(), self.channels(), "channels of the image");
+    pub fn normalize_into(&self, image: &Image, input: &mut [f32]) {
+        assert_eq!(image.size(), self.size, "size of the image");
+        assert_eq!(image.channels(), self.channels(), "channels of the image");
         assert_eq!(input.len(), self.input_len(), "length of the model's input");
         let planes = input.chunks_exact_mut(self.size[0] * self.size[1]);
-        for (channel, (plane, table)) in planes.zip(&self.normalised).enumerate() {
-            let samples = picture.samples()[channel..].iter().step_by(self.channels());
+        for (channel, (plane, table)) in planes.zip(&self.normalized).enumerate() {
+            let samples = image.samples()[channel..].iter().step_by(self.channels());
             for (number, &sample) in plane.iter_mut().zip(samples) {
                 *number = table[usize::from(sample)];
             }
@@ -264,14 +264,15 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_long_beyond_measure_is_cropped_without_being_resized_whole() {
-        let picture = RgbImage::from_pixel(300_000, 1, image::Rgb([9, 8, 7]));
-        let transform = Transform::new(&preprocess(CropMode::Center, [224, 224], 0.875)).unwrap();
+    fn an_image_long_beyond_measure_is_cropped_without_being_resized_whole() {
+        let image = RgbImage::from_pixel(300_000, 1, image::Rgb([9, 8, 7]));
+        let transform =
+            EvalTransform::new(&preprocess(CropMode::Center, [224, 224], 0.875)).unwrap();
         let expected = Image::filled([224, 224], &[9, 8, 7]);
-        assert_eq!(transform.apply(&picture).unwrap(), expected);
-        let transform = Transform::new(&preprocess(CropMode::Border, [16, 16], 1.0)).unwrap();
+        assert_eq!(transform.apply(&image).unwrap(), expected);
+        let transform = EvalTransform::new(&preprocess(CropMode::Border, [16, 16], 1.0)).unwrap();
         assert_eq!(
-            transform.apply(&picture).unwrap().row(7),
+            transform.apply(&image).unwrap().row(7),
             [9, 8, 7].repeat(16)
         );
     }
@@ -281,7 +282,7 @@ mod tests {
         let refused = |change: fn(&mut Preprocess)| {
             let mut preprocess = Preprocess::default();
             change(&mut preprocess);
-            Transform::new(&preprocess).unwrap_err()
+            EvalTransform::new(&preprocess).unwrap_err()
         };
         assert!(refused(|p| p.size = [0, 224]).to_string().contains("0x224"));
         assert!(refused(|p| p.crop_pct = 1e-9).to_string().contains("65536"));

@@ -1,6 +1,6 @@
 //! The position of an image in a model's input, and the part that the crop cuts off.
 
-/// Placement of images of one size in the model's input by [`Transform::apply`](super::eval::Transform::apply).
+/// Placement of images of one size in the model's input by [`EvalTransform::apply`](super::eval::Transform::apply).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Placement {
     /// Height and width that the image is resized to.
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_point_of_the_picture_is_found_in_the_input_or_known_to_be_cut_off() {
+    fn a_point_of_the_image_is_found_in_the_input_or_known_to_be_cut_off() {
         // Twelve pixels, of which the crop keeps the middle eight; five, with two before and two behind.
         let placement = Placement {
             resized: [12, 5],

@@ -40,17 +40,17 @@ pub fn defaults(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::dataset::Kind;
+    use crate::data::dataset::DatasetKind;
     use crate::data::transform::augment::Policy;
     use crate::model::Frozen;
     use crate::train::Settings;
     use crate::train::learner::optimizer::OptimizerKind;
 
-    fn filled(kind: Kind, from_model: bool, overrides: Recipe) -> Recipe {
+    fn filled(kind: DatasetKind, from_model: bool, overrides: Recipe) -> Recipe {
         of_images(10_000, kind, from_model, overrides)
     }
 
-    fn of_images(images: usize, kind: Kind, from_model: bool, overrides: Recipe) -> Recipe {
+    fn of_images(images: usize, kind: DatasetKind, from_model: bool, overrides: Recipe) -> Recipe {
         let situation = Situation {
             kind,
             from_model,
@@ -66,11 +66,11 @@ mod tests {
     #[test]
     fn every_situation_has_settings_that_hold() {
         let kinds = [
-            Kind::Small,
-            Kind::SmallGrey,
-            Kind::Digits,
-            Kind::Photographs,
-            Kind::Noise,
+            DatasetKind::Small,
+            DatasetKind::SmallGray,
+            DatasetKind::Digits,
+            DatasetKind::Photographs,
+            DatasetKind::Noise,
         ];
         for kind in kinds {
             for from_model in [false, true] {
@@ -96,14 +96,14 @@ mod tests {
             ..Recipe::default()
         };
         assert_eq!(
-            filled(Kind::Small, false, overrides.clone()).epochs,
+            filled(DatasetKind::Small, false, overrides.clone()).epochs,
             Some(3)
         );
         let epochs = Recipe {
             epochs: Some(7),
             ..overrides
         };
-        assert_eq!(filled(Kind::Small, false, epochs).epochs, Some(7));
+        assert_eq!(filled(DatasetKind::Small, false, epochs).epochs, Some(7));
     }
 
     #[test]
@@ -113,7 +113,9 @@ mod tests {
                 batch_size: Some(batch),
                 ..Recipe::default()
             };
-            filled(Kind::Small, from_model, overrides).lr.unwrap()
+            filled(DatasetKind::Small, from_model, overrides)
+                .lr
+                .unwrap()
         };
         assert!((lr(false, 128) - 0.1).abs() < 1e-12 && (lr(false, 64) - 0.05).abs() < 1e-12);
         assert!(lr(true, 128) < lr(false, 128));
@@ -127,15 +129,23 @@ mod tests {
         };
         for (images, kind, from_model, overrides, batch, epochs, lr) in [
             // A last layer alone: its rate does not follow the batch.
-            (81, Kind::Photographs, true, probe(), 8, 30, 0.005),
-            (20, Kind::Photographs, true, probe(), 8, 67, 0.005),
-            (1000, Kind::Photographs, true, probe(), 64, 30, 0.005),
-            (60_000, Kind::Small, true, probe(), 256, 30, 0.005),
+            (81, DatasetKind::Photographs, true, probe(), 8, 30, 0.005),
+            (20, DatasetKind::Photographs, true, probe(), 8, 67, 0.005),
+            (1000, DatasetKind::Photographs, true, probe(), 64, 30, 0.005),
+            (60_000, DatasetKind::Small, true, probe(), 256, 30, 0.005),
             // Fine-tuning.
-            (40, Kind::Photographs, true, Recipe::default(), 8, 40, 0.005),
+            (
+                40,
+                DatasetKind::Photographs,
+                true,
+                Recipe::default(),
+                8,
+                40,
+                0.005,
+            ),
             (
                 200,
-                Kind::Photographs,
+                DatasetKind::Photographs,
                 true,
                 Recipe::default(),
                 16,
@@ -144,7 +154,7 @@ mod tests {
             ),
             (
                 5000,
-                Kind::Photographs,
+                DatasetKind::Photographs,
                 true,
                 Recipe::default(),
                 32,
@@ -152,11 +162,27 @@ mod tests {
                 0.005,
             ),
             // From scratch.
-            (60, Kind::Small, false, Recipe::default(), 8, 30, 0.00625),
-            (6000, Kind::Small, false, Recipe::default(), 128, 30, 0.1),
+            (
+                60,
+                DatasetKind::Small,
+                false,
+                Recipe::default(),
+                8,
+                30,
+                0.00625,
+            ),
+            (
+                6000,
+                DatasetKind::Small,
+                false,
+                Recipe::default(),
+                128,
+                30,
+                0.1,
+            ),
             (
                 3,
-                Kind::Photographs,
+                DatasetKind::Photographs,
                 false,
                 Recipe::default(),
                 8,
@@ -164,7 +190,15 @@ mod tests {
                 0.001_172,
             ),
             // Random inputs are for timing.
-            (16, Kind::Noise, false, Recipe::default(), 32, 1, 0.00625),
+            (
+                16,
+                DatasetKind::Noise,
+                false,
+                Recipe::default(),
+                32,
+                1,
+                0.00625,
+            ),
         ] {
             let filled = of_images(images, kind, from_model, overrides);
             let found = (filled.batch_size, filled.epochs, filled.lr);
@@ -176,7 +210,7 @@ mod tests {
 
     #[test]
     fn digits_are_never_mirrored() {
-        let policy = filled(Kind::Digits, false, Recipe::default()).augment;
+        let policy = filled(DatasetKind::Digits, false, Recipe::default()).augment;
         assert_eq!(policy, Some(Policy::Crop));
     }
 }

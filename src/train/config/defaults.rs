@@ -16,7 +16,7 @@
 //! direction, and with momentum 0.9 rates above 2 (1 + 0.9) / 500, about 0.008, overshoot before they converge. Below that,
 //! hundreds of steps also fit features of a twentieth of that length.
 
-use crate::data::dataset::Kind;
+use crate::data::dataset::DatasetKind;
 use crate::data::transform::augment::Policy;
 use crate::model::Preprocess;
 use crate::train::learner::lr_schedule::Scheduler;
@@ -26,7 +26,7 @@ use crate::train::learner::optimizer::OptimizerKind;
 #[derive(Debug, Clone, Copy)]
 pub struct Situation {
     /// The kind of images.
-    pub kind: Kind,
+    pub kind: DatasetKind,
     /// True for a pretrained network.
     pub from_model: bool,
     /// True if only the last layer is trained.
@@ -39,7 +39,7 @@ pub struct Situation {
 #[derive(Debug, Clone, Copy)]
 pub struct Case<'a> {
     /// The kind of images.
-    pub kind: Kind,
+    pub kind: DatasetKind,
     /// True for a pretrained network.
     pub from_model: bool,
     /// True if only the last layer is trained.
@@ -81,7 +81,7 @@ impl Situation {
         } else {
             32
         };
-        if self.kind == Kind::Noise {
+        if self.kind == DatasetKind::Noise {
             // Random inputs are for timing.
             return many;
         }
@@ -92,7 +92,7 @@ impl Situation {
     /// Returns the default number of epochs, larger for small datasets.
     pub fn epochs(&self, steps_per_epoch: u64) -> u64 {
         let many = match () {
-            () if self.kind == Kind::Noise => return 1,
+            () if self.kind == DatasetKind::Noise => return 1,
             () if self.is_probe => 30,
             () if self.from_model => 10,
             () if is_small(self.kind) => 30,
@@ -104,7 +104,7 @@ impl Situation {
 
     /// Returns the default schedule.
     pub fn scheduler(&self) -> Scheduler {
-        if self.kind == Kind::Noise {
+        if self.kind == DatasetKind::Noise {
             Scheduler::Constant
         } else {
             Scheduler::Cosine
@@ -112,8 +112,11 @@ impl Situation {
     }
 }
 
-fn is_small(kind: Kind) -> bool {
-    matches!(kind, Kind::Small | Kind::SmallGrey | Kind::Digits)
+fn is_small(kind: DatasetKind) -> bool {
+    matches!(
+        kind,
+        DatasetKind::Small | DatasetKind::SmallGray | DatasetKind::Digits
+    )
 }
 
 impl Case<'_> {
@@ -126,10 +129,10 @@ impl Case<'_> {
     pub fn augment(&self) -> Policy {
         match self.kind {
             _ if self.is_probe => Policy::None,
-            Kind::Small | Kind::SmallGrey => Policy::CropFlip,
-            Kind::Digits => Policy::Crop,
-            Kind::Photographs => Policy::ResizedCrop,
-            Kind::Noise => Policy::None,
+            DatasetKind::Small | DatasetKind::SmallGray => Policy::CropFlip,
+            DatasetKind::Digits => Policy::Crop,
+            DatasetKind::Photographs => Policy::ResizedCrop,
+            DatasetKind::Noise => Policy::None,
         }
     }
 
@@ -181,7 +184,7 @@ impl Case<'_> {
 
     /// Returns the label smoothing.
     pub fn label_smoothing(&self) -> f64 {
-        if self.kind == Kind::Photographs {
+        if self.kind == DatasetKind::Photographs {
             0.1
         } else {
             0.0

@@ -1,6 +1,6 @@
 //! Inspection of the data of a run, before it starts or alone.
 
-use crate::data::dataset::DataName;
+use crate::data::dataset::DatasetName;
 use crate::data::image::decode::DecodeOptions;
 use crate::data::survey::{DatasetSurvey, Inspection};
 use crate::error::usage_error;
@@ -29,7 +29,7 @@ pub(in crate::train) fn inspect(
     workers: usize,
     observer: &mut dyn Observer,
 ) -> Result<Option<DatasetSurvey>> {
-    if matches!(data.name, DataName::Fake { .. }) {
+    if matches!(data.name, DatasetName::Fake { .. }) {
         return Ok(None);
     }
     let (images, start) = (data.images(), Instant::now());
@@ -47,7 +47,7 @@ pub(in crate::train) fn inspect(
             first.reason
         );
     }
-    if matches!(data.name, DataName::Folder(_)) {
+    if matches!(data.name, DatasetName::Folder(_)) {
         observer.surveyed(&survey, recipe);
     }
     Ok(Some(survey))
@@ -65,8 +65,8 @@ pub fn check(
     inspected: &mut dyn FnMut(usize, usize),
 ) -> Result<DatasetSurvey> {
     let written = recipe.data.as_deref().unwrap_or(DEFAULT_DATA);
-    let name = DataName::parse(written)?;
-    if matches!(name, DataName::Fake { .. }) {
+    let name = DatasetName::parse(written)?;
+    if matches!(name, DatasetName::Fake { .. }) {
         return Err(usage_error(
             format!("`{written}` is made of random numbers: there is nothing to check"),
             "name a dataset of images",

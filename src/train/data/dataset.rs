@@ -1,11 +1,11 @@
 //! The data of a run: the dataset with its validation set, and the defaults that suit it.
 
-use crate::data::Transform;
+use crate::data::EvalTransform;
 use crate::data::dataset::fingerprint::{file_sizes, sampled_contents};
-use crate::data::dataset::{self, DataName};
-use crate::data::dataset::{DataSet, Kind, Split};
+use crate::data::dataset::{self, DatasetName};
+use crate::data::dataset::{Dataset, DatasetKind, Split};
 use crate::data::image::decode::DecodeOptions;
-use crate::data::loader::train::Batches;
+use crate::data::loader::train::EpochBatches;
 use crate::data::survey::{DatasetSurvey, Inspection};
 use crate::data::transform::augment::Policy;
 use crate::error::error_with_hint;
@@ -40,15 +40,15 @@ const VALIDATED_TOGETHER: usize = 64;
 
 /// The data of a run and its name.
 pub(in crate::train) struct Data {
-    pub set: DataSet,
-    pub name: DataName,
+    pub set: Dataset,
+    pub name: DatasetName,
     /// The fraction of the training images that is held out for validation.
     carved: Option<f64>,
 }
 
 impl Data {
     pub fn open(
-        name: &DataName,
+        name: &DatasetName,
         written: &str,
         overrides: &Recipe,
         base: Option<&Preprocess>,
@@ -56,7 +56,7 @@ impl Data {
     ) -> Result<Self> {
         let seed = overrides.seed.unwrap_or(0);
         let mut set = match name {
-            DataName::Fake { count, classes } => {
+            DatasetName::Fake { count, classes } => {
                 let default = Preprocess::default();
                 let base = base.unwrap_or(&default);
                 check_preprocessing(overrides, base)?;
@@ -85,8 +85,11 @@ impl Data {
                 "put them into `train/`, one folder per class",
             ));
         }
-        let is_folder = matches!(name, DataName::Folder(_));
-        if is_folder && set.kind == Kind::Small && base.is_none() && overrides.image_size.is_none()
+        let is_folder = matches!(name, DatasetName::Folder(_));
+        if is_folder
+            && set.kind == DatasetKind::Small
+            && base.is_none()
+            && overrides.image_size.is_none()
         {
             let [height, width] = set.preprocess.size;
             set.notes.push(format!(
@@ -96,7 +99,7 @@ impl Data {
         let alone = set.val.is_none() && set.test.is_none() && is_folder;
         let carved = overrides.val_split.or(alone.then_some(FOLDER_VAL_SPLIT));
         if let Some(fraction) = carved {
-            set.carve(fraction, seed)?;
+            set.hold_out(fraction, seed)?;
         }
         Ok(Self {
             set,
@@ -107,7 +110,7 @@ impl Data {
 
     /// Returns whether the dataset is a folder of photographs.
     pub fn is_photographs(&self) -> bool {
-        self.set.kind == Kind::Photographs && matches!(self.name, DataName::Folder(_))
+        self.set.kind == DatasetKind::Photographs && matches!(self.name, DatasetName::Folder(_))
     }
 
     /// A warning that names the classes of a folder with fewer than ten training images.
@@ -131,9 +134,11 @@ impl Data {
             found.as_deref().unwrap_or(path).display().to_string()
         };
         match &self.name {
-            DataName::Folder(path) => absolute(path),
-            DataName::Original(known, path) => format!("{}:{}", known.word(), absolute(path)),
-            DataName::Sample | DataName::Named(_) | DataName::Fake { .. } => self.set.name.clone(),
+            DatasetName::Folder(path) => absolute(path),
+            DatasetName::Original(known, path) => format!("{}:{}", known.word(), absolute(path)),
+            DatasetName::Sample | DatasetName::Named(_) | DatasetName::Fake { .. } => {
+                self.set.name.clone()
+            }
         }
     }
 
@@ -201,7 +206,7 @@ impl Data {
         let fewest = smallest_batch(config, size, frozen).unwrap_or(1);
         let drop_last = recipe.drop_last.unwrap_or(false);
         let drop_last = drops_last(images, batch_size, drop_last, fewest);
-        let batches = Batches::count(images, batch_size, drop_last);
+        let batches = EpochBatches::count(images, batch_size, drop_last);
         batches.div_ceil(recipe.grad_accumulation.unwrap_or(1).max(1)) as u64
     }
 
@@ -217,7 +222,7 @@ impl Data {
                 text,
                 images: EvalSet {
                     split: split.clone(),
-                    transform: Transform::new(&settings.preprocess)?,
+                    transform: EvalTransform::new(&settings.preprocess)?,
                     options: EvalOptions {
                         batch: settings.batch_size.min(VALIDATED_TOGETHER),
                         workers,
@@ -257,7 +262,7 @@ impl Data {
         let carved = self
             .carved
             .map(|part| HeldOutSplit::of(&self.set, part, seed));
-        (self.set.kind != Kind::Noise).then(|| TrainingProvenance {
+        (self.set.kind != DatasetKind::Noise).then(|| TrainingProvenance {
             data: canonical(&self.set.name),
             held_out: carved,
             selection: None,

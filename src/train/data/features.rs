@@ -1,7 +1,7 @@
 //! Linear probing: the features of a frozen backbone, computed once, replace the images.
 
 use crate::data::dataset::Split;
-use crate::data::{DecodeOptions, Loader, Transform};
+use crate::data::{DecodeOptions, EvalLoader, EvalTransform};
 use crate::infer::{Plan, Workload};
 use crate::model::{Frozen, ModelConfig, ResNet};
 use crate::nn::Targets;
@@ -58,14 +58,14 @@ impl Features {
     pub fn of(
         model: &ResNet,
         split: &Split,
-        transform: &Transform,
+        transform: &EvalTransform,
         options: FeatureOptions,
         observer: &mut dyn Observer,
     ) -> Result<Option<Self>> {
         let weight = model.stem().conv.weight();
         let (dtype, device) = (weight.dtype(), weight.device().clone());
         let mut body = Body::new(model, transform.size(), split.len())?;
-        let mut loader = Loader::of(split, transform, options.decoding, options.workers)?;
+        let mut loader = EvalLoader::of(split, transform, options.decoding, options.workers)?;
         let length = model.config().features();
         let values = Tensor::zeros((split.len(), length), dtype, &device)?;
         let (mut classes, mut read) = (Vec::new(), Vec::new());

@@ -2,7 +2,7 @@
 
 use crate::data::dataset::Split;
 use crate::data::loader::sampler::epoch_order;
-use crate::data::loader::train::{BatchOptions, Batches};
+use crate::data::loader::train::{BatchOptions, EpochBatches};
 use crate::data::transform::augment::TrainTransform;
 use crate::nn::Targets;
 use crate::train::config::settings::Settings;
@@ -30,7 +30,7 @@ pub struct TrainLoader {
 }
 
 enum Source {
-    Pictures {
+    Images {
         split: Split,
         transform: TrainTransform,
         options: BatchOptions,
@@ -89,7 +89,7 @@ impl TrainLoader {
             classes,
         };
         Ok(Self {
-            source: Source::Pictures {
+            source: Source::Images {
                 transform: TrainTransform::new(&settings.preprocess, settings.augmentation)?,
                 split,
                 options,
@@ -119,7 +119,7 @@ impl TrainLoader {
     /// Returns the images if each is the same input in every epoch.
     pub fn unvaried(&self) -> Option<&Split> {
         match &self.source {
-            Source::Pictures {
+            Source::Images {
                 split, transform, ..
             } if transform.is_deterministic() && split.input(0).is_none() => Some(split),
             _ => None,
@@ -129,7 +129,7 @@ impl TrainLoader {
     /// Returns the number of images.
     pub fn count(&self) -> usize {
         match &self.source {
-            Source::Pictures { split, .. } => split.len(),
+            Source::Images { split, .. } => split.len(),
             Source::Features(features) => features.count(),
         }
     }
@@ -167,7 +167,7 @@ impl TrainLoader {
 
     /// Returns the batches per epoch.
     pub fn batches_an_epoch(&self) -> usize {
-        Batches::count(
+        EpochBatches::count(
             self.count(),
             self.sampler.batch_size,
             self.sampler.drop_last,
@@ -185,7 +185,7 @@ impl TrainLoader {
 
     /// Returns whether the images are files of a folder.
     pub fn is_of_files(&self) -> bool {
-        matches!(&self.source, Source::Pictures { split, .. } if split.is_of_files())
+        matches!(&self.source, Source::Images { split, .. } if split.is_of_files())
     }
 
     /// Returns whether a batch of this many images can be trained on.
@@ -203,7 +203,7 @@ impl TrainLoader {
         done: usize,
     ) -> Result<Box<dyn Iterator<Item = Result<TrainBatch>>>> {
         match &self.source {
-            Source::Pictures {
+            Source::Images {
                 split,
                 transform,
                 options,
@@ -215,7 +215,7 @@ impl TrainLoader {
                     first_batch: done,
                     ..*options
                 };
-                let batches = Batches::new(split, transform, options)?;
+                let batches = EpochBatches::new(split, transform, options)?;
                 let [height, width] = transform.size();
                 let channels = transform.channels();
                 let (dtype, device) = (*dtype, device.clone());

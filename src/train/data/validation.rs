@@ -1,6 +1,6 @@
 //! The validation set, which selects the best epoch.
 
-use crate::data::Transform;
+use crate::data::EvalTransform;
 use crate::data::dataset::Split;
 use crate::eval::metrics::macro_average;
 use crate::eval::{EvalEvent, EvalOptions, Evaluation, Metrics, Record, evaluate};
@@ -35,7 +35,7 @@ pub struct Validation {
 /// The images and the options of their evaluation.
 pub(in crate::train) struct EvalSet {
     pub split: Split,
-    pub transform: Transform,
+    pub transform: EvalTransform,
     pub options: EvalOptions,
 }
 

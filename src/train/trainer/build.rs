@@ -1,7 +1,7 @@
 //! Preparation of a new run: data, model, settings, folder.
 
 use crate::data::DatasetSurvey;
-use crate::data::dataset::{DataName, Split};
+use crate::data::dataset::{DatasetName, Split};
 use crate::error::usage_error;
 use crate::model::{Frozen, ModelConfig, Preprocess};
 use crate::nn::loss::CrossEntropy;
@@ -76,7 +76,7 @@ impl Trainer {
             .data
             .clone()
             .unwrap_or_else(|| DEFAULT_DATA.to_owned());
-        let name = DataName::parse(&written)?;
+        let name = DatasetName::parse(&written)?;
         reject_two_architectures(&overrides)?;
         reject_unused_options(&overrides)?;
         let hub = Remote::new(context.progress);

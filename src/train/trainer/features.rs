@@ -1,6 +1,6 @@
 //! Linear probing in the training loop: features replace the images.
 
-use crate::data::Transform;
+use crate::data::EvalTransform;
 use crate::data::dataset::Split;
 use crate::text::pluralize;
 use crate::train::data::features::{FeatureOptions, Features, cached_bytes};
@@ -32,7 +32,7 @@ impl Trainer {
                 "image"
             )
         ));
-        let transform = Transform::new(&settings.preprocess)?;
+        let transform = EvalTransform::new(&settings.preprocess)?;
         let options = FeatureOptions {
             workers: self.train.workers(),
             decoding: settings.decoding,

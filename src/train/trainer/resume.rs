@@ -1,6 +1,6 @@
 //! Resuming a run: its state, and the data as it was when the run started.
 
-use crate::data::dataset::DataName;
+use crate::data::dataset::DatasetName;
 use crate::error::{error_with_hint, one_line, usage_error};
 use crate::text::{pluralize, shell_word};
 use crate::train::checkpoint::checkpointer::BEST;
@@ -224,9 +224,9 @@ impl Trainer {
         let mut recipe = Recipe::parse(&identity.recipe)?;
         let written = recipe.data.clone().context("the state has no dataset")?;
         // The path at the start of the run; if it is gone, the data as the user wrote it.
-        let (name, from) = match DataName::parse(&identity.data) {
+        let (name, from) = match DatasetName::parse(&identity.data) {
             Ok(name) => (name, identity.data.clone()),
-            Err(_) => match DataName::parse(&written) {
+            Err(_) => match DatasetName::parse(&written) {
                 Ok(name) => (name, written.clone()),
                 Err(_) => return Err(moved(&identity.data)),
             },

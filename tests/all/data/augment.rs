@@ -24,7 +24,7 @@ fn arrays() -> HashMap<String, (Vec<usize>, Vec<u8>)> {
     tensors.iter().map(array).collect()
 }
 
-fn picture((shape, samples): &(Vec<usize>, Vec<u8>)) -> Image {
+fn image_of((shape, samples): &(Vec<usize>, Vec<u8>)) -> Image {
     Image::new([shape[0], shape[1]], shape[2], samples.clone())
 }
 
@@ -68,12 +68,12 @@ fn assert_same(name: &str, ours: &Image, expected: &Image) {
 #[test]
 fn every_operation_of_randaugment_gives_torchvisions_bytes() {
     let arrays = arrays();
-    let (colour, grey) = (picture(&arrays["picture"]), picture(&arrays["grey"]));
+    let (color, gray) = (image_of(&arrays["picture"]), image_of(&arrays["grey"]));
     let mut compared = HashMap::new();
     for (name, expected) in &arrays {
         let (source, rest) = match name.strip_prefix("grey/") {
-            Some(rest) => (&grey, rest),
-            None => (&colour, name.as_str()),
+            Some(rest) => (&gray, rest),
+            None => (&color, name.as_str()),
         };
         let Some((operation, magnitude)) = rest
             .split_once('/')
@@ -82,7 +82,7 @@ fn every_operation_of_randaugment_gives_torchvisions_bytes() {
             continue;
         };
         let ours = operation.apply(source.clone(), magnitude.parse().unwrap());
-        assert_same(name, &ours, &picture(expected));
+        assert_same(name, &ours, &image_of(expected));
         *compared.entry(format!("{operation:?}")).or_insert(0) += 1;
     }
     for operation in Operation::ALL {
@@ -109,7 +109,7 @@ fn magnitudes_are_torchvisions_to_the_bit() {
 #[test]
 fn crops_and_flips_give_torchvisions_bytes() {
     let arrays = arrays();
-    let source = picture(&arrays["picture"]);
+    let source = image_of(&arrays["picture"]);
     let mut compared = 0;
     for (name, expected) in &arrays {
         let parts: Vec<&str> = name.split('/').collect();
@@ -133,7 +133,7 @@ fn crops_and_flips_give_torchvisions_bytes() {
             }
             _ => continue,
         };
-        assert_same(name, &ours, &picture(expected));
+        assert_same(name, &ours, &image_of(expected));
         compared += 1;
     }
     assert_eq!(compared, 14 + 4 + 1);
@@ -158,11 +158,11 @@ fn erasing_and_mixing_give_the_numbers_of_torchvision_and_timm() {
                 let share = share.parse().unwrap();
                 Mix::Mixup { share }.apply(&mut ours, length, size);
             }
-            ["cutmix", share, centre] => {
-                let centre_ = numbers(centre);
-                let mix = Mix::cut_around([centre_[0], centre_[1]], size, share.parse().unwrap());
+            ["cutmix", share, center] => {
+                let center_ = numbers(center);
+                let mix = Mix::cut_around([center_[0], center_[1]], size, share.parse().unwrap());
                 mix.apply(&mut ours, length, size);
-                let left = f64s(&arrays[&format!("left/{share}/{centre}")]);
+                let left = f64s(&arrays[&format!("left/{share}/{center}")]);
                 assert!((mix.share() - left[0]).abs() < 1e-12, "{name}: {mix:?}");
             }
             _ => continue,
@@ -174,7 +174,7 @@ fn erasing_and_mixing_give_the_numbers_of_torchvision_and_timm() {
 }
 
 /// Returns many random augmentations of one image by a policy.
-fn draws(policy: Policy, small: bool, picture: &image::RgbImage) -> Vec<Image> {
+fn draws(policy: Policy, small: bool, image: &image::RgbImage) -> Vec<Image> {
     let preprocess = Preprocess {
         size: [32, 32],
         crop_pct: 1.0,
@@ -184,7 +184,7 @@ fn draws(policy: Policy, small: bool, picture: &image::RgbImage) -> Vec<Image> {
     (0..400)
         .map(|place| {
             let mut random = Random::at(1, "augment", &[0, place]);
-            transform.picture(picture, &mut random).unwrap()
+            transform.image(image, &mut random).unwrap()
         })
         .collect()
 }
@@ -192,16 +192,15 @@ fn draws(policy: Policy, small: bool, picture: &image::RgbImage) -> Vec<Image> {
 #[test]
 fn each_policy_changes_what_it_says_and_nothing_else() {
     // Every pixel tells where it is: red is the column, green the row.
-    let picture =
-        image::RgbImage::from_fn(32, 32, |x, y| image::Rgb([x as u8 + 1, y as u8 + 1, 99]));
-    let same = Image::from(picture.clone());
+    let image = image::RgbImage::from_fn(32, 32, |x, y| image::Rgb([x as u8 + 1, y as u8 + 1, 99]));
+    let same = Image::from(image.clone());
     let mut flipped = same.clone();
     crop::flip(&mut flipped);
 
-    let none = draws(Policy::None, true, &picture);
+    let none = draws(Policy::None, true, &image);
     assert!(none.iter().all(|drawn| *drawn == same));
 
-    let flips = draws(Policy::Flip, true, &picture);
+    let flips = draws(Policy::Flip, true, &image);
     let turned = flips.iter().filter(|drawn| **drawn == flipped).count();
     let kept = flips.iter().filter(|drawn| **drawn == same).count();
     assert_eq!(turned + kept, 400);
@@ -210,7 +209,7 @@ fn each_policy_changes_what_it_says_and_nothing_else() {
     // Four pixels on each side: the middle is always seen, moved by up to four.
     let mut moves = [[0; 9]; 2];
     let mut turned = 0;
-    for mut drawn in draws(Policy::CropFlip, true, &picture) {
+    for mut drawn in draws(Policy::CropFlip, true, &image) {
         if drawn.row(16)[15 * 3] > drawn.row(16)[16 * 3] {
             crop::flip(&mut drawn);
             turned += 1;
@@ -230,8 +229,8 @@ fn each_policy_changes_what_it_says_and_nothing_else() {
             .all(|count| (20..75).contains(count))
     );
 
-    // A part of the picture, spread out.
-    for drawn in draws(Policy::ResizedCrop, false, &picture) {
+    // A part of the image, spread out.
+    for drawn in draws(Policy::ResizedCrop, false, &image) {
         let reds: Vec<u8> = drawn.row(9).iter().copied().step_by(3).collect();
         assert!(reds.is_sorted() || reds.iter().rev().is_sorted());
     }
@@ -239,23 +238,23 @@ fn each_policy_changes_what_it_says_and_nothing_else() {
 
 #[test]
 fn randaugment_draws_every_operation_both_ways_after_the_crop_that_suits() {
-    let picture = image::RgbImage::from_pixel(32, 32, image::Rgb([200, 120, 60]));
+    let image = image::RgbImage::from_pixel(32, 32, image::Rgb([200, 120, 60]));
     let has_black = |drawn: &&Image| drawn.samples().as_chunks::<3>().0.contains(&[0; 3]);
-    let small = draws(Policy::Randaugment, true, &picture);
-    let large = draws(Policy::Randaugment, false, &picture);
+    let small = draws(Policy::Randaugment, true, &image);
+    let large = draws(Policy::Randaugment, false, &image);
     // The padded crop leaves black in 80 of 81 places, shears, shifts and turns in about half of the rest.
     assert!(small.iter().filter(has_black).count() > 370);
     let black = large.iter().filter(has_black).count();
     assert!((180..300).contains(&black), "{black}");
-    // In the middle: brighter and darker, posterised, solarised, with more and less colour.
-    let mut colours: Vec<&[u8]> = large.iter().map(|drawn| &drawn.row(16)[48..51]).collect();
-    colours.sort_unstable();
-    colours.dedup();
-    assert!(colours.len() > 15, "{colours:?}");
+    // In the middle: brighter and darker, posterised, solarised, with more and less color.
+    let mut colors: Vec<&[u8]> = large.iter().map(|drawn| &drawn.row(16)[48..51]).collect();
+    colors.sort_unstable();
+    colors.dedup();
+    assert!(colors.len() > 15, "{colors:?}");
 }
 
 #[test]
-fn a_grey_model_sees_what_torchvision_makes_of_the_grey_picture() {
+fn a_gray_model_sees_what_torchvision_makes_of_the_gray_image() {
     let arrays = arrays();
     let preprocess = Preprocess {
         size: [18, 25],
@@ -266,14 +265,14 @@ fn a_grey_model_sees_what_torchvision_makes_of_the_grey_picture() {
         ..Preprocess::default()
     };
     let (shape, samples) = &arrays["picture"];
-    let colour =
+    let color =
         image::RgbImage::from_raw(shape[1] as u32, shape[0] as u32, samples.clone()).unwrap();
     for policy in [Policy::None, Policy::ResizedCrop, Policy::Randaugment] {
         let transform = TrainTransform::new(&preprocess, Augmentation::of(policy, false)).unwrap();
         let mut random = Random::new(4, "augment");
-        let drawn = transform.picture(&colour, &mut random.clone()).unwrap();
-        let grey = picture(&arrays["grey"]);
-        let mut expected = grey;
+        let drawn = transform.image(&color, &mut random.clone()).unwrap();
+        let gray = image_of(&arrays["grey"]);
+        let mut expected = gray;
         if policy != Policy::None {
             let window = crop::draw_window([18, 25], &mut random);
             let part = ImageView::from(&expected).crop(window);

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use resnet::data::dataset::{Pictures, Split};
+use resnet::data::dataset::{ImageStore, Split};
 use resnet::data::{
-    Augmentation, Batch, BatchOptions, Batches, DecodeOptions, Loader, Policy, TrainTransform,
-    Transform,
+    Augmentation, Batch, BatchOptions, DecodeOptions, EpochBatches, EvalLoader, EvalTransform,
+    Policy, TrainTransform,
 };
 use resnet::error::{hint_of, is_usage_error};
 use resnet::model::Preprocess;
@@ -47,13 +47,13 @@ fn noise(count: usize, size: usize, channels: usize) -> Split {
     let mut random = random(7);
     let length = count * size * size * channels;
     let samples = (0..length).map(|_| random() as u8).collect();
-    let pictures = Pictures::Memory {
+    let images = ImageStore::Memory {
         name: "noise train".into(),
         size: [size, size],
         channels,
         samples,
     };
-    Split::new(pictures, classes(count))
+    Split::new(images, classes(count))
 }
 
 fn transform(policy: Policy, mixup: f64, cutmix: f64) -> Result<TrainTransform> {
@@ -67,7 +67,7 @@ fn transform(policy: Policy, mixup: f64, cutmix: f64) -> Result<TrainTransform> 
 }
 
 fn batches(split: &Split, transform: &TrainTransform, options: BatchOptions) -> Result<Vec<Batch>> {
-    Batches::new(split, transform, options)?.collect()
+    EpochBatches::new(split, transform, options)?.collect()
 }
 
 /// Returns a batch in a form that can be compared bit for bit.
@@ -118,7 +118,7 @@ fn batches_from_the_middle_of_an_epoch_equal_those_of_the_whole() -> Result<()> 
             first_batch,
             ..options(8)
         };
-        let rest = Batches::new(&split, &transform, options)?;
+        let rest = EpochBatches::new(&split, &transform, options)?;
         assert_eq!(rest.len(), whole.len().saturating_sub(first_batch));
         let rest = rest.collect::<Result<Vec<_>>>()?;
         let expected = whole.iter().skip(first_batch).map(bits);
@@ -179,8 +179,8 @@ fn without_shuffling_and_augmentation_a_batch_is_what_evaluation_loads() -> Resu
             };
             let inputs = batches(&split, &transform, options)?;
             let inputs: Vec<f32> = inputs.into_iter().flat_map(|batch| batch.inputs).collect();
-            let eval = Transform::new(&preprocess)?;
-            let loader = Loader::of(&split, &eval, DecodeOptions::default(), 3)?;
+            let eval = EvalTransform::new(&preprocess)?;
+            let loader = EvalLoader::of(&split, &eval, DecodeOptions::default(), 3)?;
             assert_eq!(loader.len(), 21);
             let expected = loader.collect::<Result<Vec<_>>>()?.concat();
             assert_eq!(inputs, expected);
@@ -190,19 +190,19 @@ fn without_shuffling_and_augmentation_a_batch_is_what_evaluation_loads() -> Resu
 }
 
 #[test]
-fn an_unreadable_picture_is_named_and_left_out_of_its_batch() -> Result<()> {
+fn an_unreadable_image_is_named_and_left_out_of_its_batch() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let paths: Vec<PathBuf> = (0..9)
         .map(|index| folder.path().join(format!("{index}.png")))
         .collect();
     for (index, path) in paths.iter().enumerate() {
         match index {
-            4 => std::fs::write(path, "no picture")?,
+            4 => std::fs::write(path, "no image")?,
             5 => {}
             _ => image::RgbImage::from_pixel(9, 7, image::Rgb([index as u8; 3])).save(path)?,
         }
     }
-    let split = Split::new(Pictures::Files(paths.clone()), classes(9));
+    let split = Split::new(ImageStore::Files(paths.clone()), classes(9));
     for (mixup, mixed) in [(0.0, false), (0.3, true)] {
         let transform = transform(Policy::ResizedCrop, mixup, 0.0)?;
         let options = BatchOptions {
@@ -242,7 +242,10 @@ fn a_last_batch_is_smaller_or_dropped() -> Result<()> {
             ..options(batch_size)
         };
         let batches = batches(&split, &transform, options)?;
-        assert_eq!(batches.len(), Batches::count(10, batch_size, drop_last));
+        assert_eq!(
+            batches.len(),
+            EpochBatches::count(10, batch_size, drop_last)
+        );
         Ok(batches.iter().map(|batch| batch.indices.len()).collect())
     };
     assert_eq!(sizes(3, false)?, [3, 3, 3, 1]);
@@ -254,7 +257,7 @@ fn a_last_batch_is_smaller_or_dropped() -> Result<()> {
     assert!(sizes(11, true)?.is_empty());
     let none = noise(0, 12, 3);
     assert!(
-        Batches::new(&none, &transform, options(4))?
+        EpochBatches::new(&none, &transform, options(4))?
             .next()
             .is_none()
     );
@@ -264,11 +267,11 @@ fn a_last_batch_is_smaller_or_dropped() -> Result<()> {
 #[test]
 fn noise_goes_in_as_it_is_and_is_mixed_only_where_that_is_asked_for() -> Result<()> {
     let values: Vec<f32> = (0..7 * 768).map(|at| at as f32).collect();
-    let pictures = Pictures::Inputs {
+    let images = ImageStore::Inputs {
         length: 768,
         values: values.clone(),
     };
-    let split = Split::new(pictures, classes(7));
+    let split = Split::new(images, classes(7));
     let options = BatchOptions {
         shuffle: false,
         ..options(7)
@@ -288,8 +291,8 @@ fn noise_goes_in_as_it_is_and_is_mixed_only_where_that_is_asked_for() -> Result<
     assert_eq!(second, &[6, 5, 4, 3, 2, 1, 0]);
     let expected = *share as f32 * values[5] + (1.0 - share) as f32 * values[6 * 768 + 5];
     assert_eq!(mixed[0].inputs[5].to_bits(), expected.to_bits());
-    let eval = Transform::new(&preprocess(16))?;
-    let loader = Loader::of(&split, &eval, DecodeOptions::default(), 2)?;
+    let eval = EvalTransform::new(&preprocess(16))?;
+    let loader = EvalLoader::of(&split, &eval, DecodeOptions::default(), 2)?;
     assert_eq!(loader.collect::<Result<Vec<_>>>()?.concat(), values);
     Ok(())
 }
@@ -332,13 +335,13 @@ fn dropping_the_batches_early_ends_their_threads_at_once() -> Result<()> {
     let transform = TrainTransform::new(&preprocess(4), augmentation)?;
     // A batch of these takes seconds, and is never finished.
     let split = noise(1, 64, 3).select(&vec![0; 300_000]);
-    let batches = Batches::new(&split, &transform, options(300_000))?;
+    let batches = EpochBatches::new(&split, &transform, options(300_000))?;
     let start = Instant::now();
     drop(batches);
     assert!(start.elapsed() < Duration::from_secs(1));
     // Nor does anybody wait for room that never comes.
     for taken in 0..3 {
-        let mut batches = Batches::new(&split, &transform, options(8))?;
+        let mut batches = EpochBatches::new(&split, &transform, options(8))?;
         for _ in 0..taken {
             batches.next().unwrap()?;
         }
@@ -352,23 +355,25 @@ fn dropping_the_batches_early_ends_their_threads_at_once() -> Result<()> {
 fn what_no_batch_can_be_made_of_is_refused() -> Result<()> {
     let split = noise(12, 12, 3);
     let crop = transform(Policy::CropFlip, 0.0, 0.0)?;
-    let error = Batches::new(&split, &crop, options(0)).unwrap_err();
+    let error = EpochBatches::new(&split, &crop, options(0)).unwrap_err();
     assert!(is_usage_error(&error) && hint_of(&error).is_some());
     let few = BatchOptions {
         classes: 5,
         ..options(4)
     };
-    let error = Batches::new(&split, &crop, few).unwrap_err().to_string();
+    let error = EpochBatches::new(&split, &crop, few)
+        .unwrap_err()
+        .to_string();
     assert_eq!(
         error,
         "`noise train 5` is of class 5, the model tells 5 apart"
     );
-    let inputs = Pictures::Inputs {
+    let inputs = ImageStore::Inputs {
         length: 3,
         values: vec![0.0; 6],
     };
     let inputs = Split::new(inputs, classes(2));
-    let error = Batches::new(&inputs, &crop, options(2)).unwrap_err();
+    let error = EpochBatches::new(&inputs, &crop, options(2)).unwrap_err();
     assert!(error.to_string().contains("3 numbers"), "{error}");
     for change in [
         (|a: &mut Augmentation| a.erase = 1.5) as fn(&mut Augmentation),

@@ -9,9 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use resnet::data::DecodeOptions;
-use resnet::data::dataset::{DataName, DataSet, Known, open};
-use resnet::data::dataset::{Kind, Split, cifar, idx, parquet};
-use resnet::data::image::large_images::Turns;
+use resnet::data::dataset::{BuiltinDataset, Dataset, DatasetName, open};
+use resnet::data::dataset::{DatasetKind, Split, cifar, idx, parquet};
+use resnet::data::image::large_images::LargeImageGate;
 use resnet::error::hint_of;
 use resnet::hub::Silent;
 
@@ -31,7 +31,7 @@ fn copy(name: &str) -> tempfile::TempDir {
     folder
 }
 
-fn tables(folder: &Path, known: Known) -> anyhow::Result<DataSet> {
+fn tables(folder: &Path, known: BuiltinDataset) -> anyhow::Result<Dataset> {
     parquet::read(
         &folder.join("train.parquet"),
         &folder.join("test.parquet"),
@@ -39,19 +39,19 @@ fn tables(folder: &Path, known: Known) -> anyhow::Result<DataSet> {
     )
 }
 
-fn opened(written: &str) -> anyhow::Result<DataSet> {
-    open(&DataName::parse(written)?, written, &Silent)
+fn opened(written: &str) -> anyhow::Result<Dataset> {
+    open(&DatasetName::parse(written)?, written, &Silent)
 }
 
 /// Returns the samples of an image as decoded, `[height, width, 3]`.
 fn samples(split: &Split, index: usize) -> Vec<u8> {
-    let picture = split.with_picture(
+    let image = split.with_image(
         index,
         &DecodeOptions::default(),
-        &Turns::default(),
+        &LargeImageGate::default(),
         |image| Ok(image.as_raw().clone()),
     );
-    picture.unwrap()
+    image.unwrap()
 }
 
 fn all_samples(split: &Split) -> Vec<Vec<u8>> {
@@ -60,57 +60,69 @@ fn all_samples(split: &Split) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn assert_same(a: &DataSet, b: &DataSet) {
+fn assert_same(a: &Dataset, b: &Dataset) {
     assert_eq!(a.labels, b.labels);
     for (a, b) in [(&a.train, &b.train), (&a.test, &b.test)] {
         let (a, b) = (a.as_ref().unwrap(), b.as_ref().unwrap());
         assert_eq!(a.classes(), b.classes());
-        assert!(all_samples(a) == all_samples(b), "the pictures differ");
+        assert!(all_samples(a) == all_samples(b), "the images differ");
     }
 }
 
 /// Returns the whole message and its hint.
-fn failure(result: anyhow::Result<DataSet>) -> (String, String) {
+fn failure(result: anyhow::Result<Dataset>) -> (String, String) {
     let error = result.expect_err("an error");
     let hint = hint_of(&error).map_or(String::new(), ToString::to_string);
     (format!("{error:#}"), hint)
 }
 
 #[test]
-fn the_tables_of_the_hub_hold_the_pictures_of_the_original_files() {
+fn the_tables_of_the_hub_hold_the_images_of_the_original_files() {
     let folder = fixture("cifar10");
-    let original = cifar::read(&folder, Known::Cifar10).unwrap();
+    let original = cifar::read(&folder, BuiltinDataset::Cifar10).unwrap();
     assert_eq!(
         original.train.as_ref().unwrap().classes(),
         [6, 9, 9, 4, 1, 1, 2, 7, 8, 3]
     );
-    assert_same(&tables(&folder, Known::Cifar10).unwrap(), &original);
+    assert_same(
+        &tables(&folder, BuiltinDataset::Cifar10).unwrap(),
+        &original,
+    );
 
     let folder = fixture("cifar100");
-    let original = cifar::read(&folder, Known::Cifar100).unwrap();
+    let original = cifar::read(&folder, BuiltinDataset::Cifar100).unwrap();
     assert_eq!(
         original.train.as_ref().unwrap().classes(),
         [19, 29, 0, 11, 99]
     );
     assert_eq!(original.labels[19], "cattle");
-    assert_same(&tables(&folder, Known::Cifar100).unwrap(), &original);
+    assert_same(
+        &tables(&folder, BuiltinDataset::Cifar100).unwrap(),
+        &original,
+    );
 
     let folder = fixture("fashion_mnist");
-    let original = idx::read(&folder, Known::FashionMnist).unwrap();
-    assert_same(&tables(&folder, Known::FashionMnist).unwrap(), &original);
+    let original = idx::read(&folder, BuiltinDataset::FashionMnist).unwrap();
+    assert_same(
+        &tables(&folder, BuiltinDataset::FashionMnist).unwrap(),
+        &original,
+    );
 }
 
 /// The first image of the fixture is the top left corner of the cat.
 #[test]
-fn pictures_come_out_upright() {
+fn images_come_out_upright() {
     let cat = image::open("assets/images/cat.png").unwrap().into_rgb8();
     let corner = image::imageops::crop_imm(&cat, 0, 0, 32, 32).to_image();
     for data in [
-        cifar::read(&fixture("cifar10"), Known::Cifar10).unwrap(),
-        tables(&fixture("cifar10"), Known::Cifar10).unwrap(),
+        cifar::read(&fixture("cifar10"), BuiltinDataset::Cifar10).unwrap(),
+        tables(&fixture("cifar10"), BuiltinDataset::Cifar10).unwrap(),
     ] {
         assert_eq!(samples(&data.train.unwrap(), 0), *corner.as_raw());
-        assert_eq!((data.kind, data.preprocess.size), (Kind::Small, [32, 32]));
+        assert_eq!(
+            (data.kind, data.preprocess.size),
+            (DatasetKind::Small, [32, 32])
+        );
     }
 }
 
@@ -132,33 +144,38 @@ fn cifar_equals_candle_datasets() {
     }
     fs::write(folder.path().join("test_batch.bin"), &bytes).unwrap();
 
-    let ours = cifar::read(folder.path(), Known::Cifar10).unwrap();
+    let ours = cifar::read(folder.path(), BuiltinDataset::Cifar10).unwrap();
     assert!(ours.notes.is_empty(), "{:?}", ours.notes);
     assert_eq!(ours.train.as_ref().unwrap().len(), 50_000);
     let theirs = candle_datasets::vision::cifar::load_dir(folder.path()).unwrap();
-    let theirs = DataSet::from_candle("x", ours.kind, Some(ours.labels.clone()), &theirs).unwrap();
+    let theirs = Dataset::from_candle("x", ours.kind, Some(ours.labels.clone()), &theirs).unwrap();
     assert_eq!(
         (theirs.kind, theirs.preprocess.size),
-        (Kind::Small, [32, 32])
+        (DatasetKind::Small, [32, 32])
     );
     assert_same(&ours, &theirs);
 }
 
 #[test]
 fn idx_equals_candle_datasets() {
-    let ours = idx::read(&fixture("fashion_mnist"), Known::FashionMnist).unwrap();
+    let ours = idx::read(&fixture("fashion_mnist"), BuiltinDataset::FashionMnist).unwrap();
     let mut theirs = candle_datasets::vision::mnist::load_dir(fixture("fashion_mnist")).unwrap();
-    let taken = DataSet::from_candle("x", Kind::SmallGrey, None, &theirs).unwrap();
+    let taken = Dataset::from_candle("x", DatasetKind::SmallGray, None, &theirs).unwrap();
     assert_eq!(
         (taken.kind, taken.preprocess.size),
-        (Kind::SmallGrey, [28, 28])
+        (DatasetKind::SmallGray, [28, 28])
     );
     assert_eq!(taken.labels[9], "9");
-    let named = DataSet::from_candle("x", ours.kind, Some(ours.labels.clone()), &theirs).unwrap();
+    let named = Dataset::from_candle("x", ours.kind, Some(ours.labels.clone()), &theirs).unwrap();
     assert_same(&ours, &named);
 
-    // Pictures that are normalised, of no square, or of classes beyond the last are refused.
-    let too_few = DataSet::from_candle("x", Kind::SmallGrey, Some(vec!["a".to_owned()]), &theirs);
+    // Images that are normalized, of no square, or of classes beyond the last are refused.
+    let too_few = Dataset::from_candle(
+        "x",
+        DatasetKind::SmallGray,
+        Some(vec!["a".to_owned()]),
+        &theirs,
+    );
     assert!(failure(too_few).0.contains("and there are 1"));
     let images = theirs.train_images.clone();
     for (images, message) in [
@@ -168,7 +185,12 @@ fn idx_equals_candle_datasets() {
         (images.narrow(0, 0, 8).unwrap(), "for 8 images"),
     ] {
         theirs.train_images = images;
-        let (said, _) = failure(DataSet::from_candle("x", Kind::SmallGrey, None, &theirs));
+        let (said, _) = failure(Dataset::from_candle(
+            "x",
+            DatasetKind::SmallGray,
+            None,
+            &theirs,
+        ));
         assert!(said.contains(message), "{said}");
     }
 }
@@ -210,11 +232,11 @@ fn original_files_are_found_where_archives_and_torchvision_put_them() {
         .unwrap();
     }
     let data = opened(&format!("fashion-mnist:{}", folder.path().display())).unwrap();
-    let plain = idx::read(&fixture("fashion_mnist"), Known::FashionMnist).unwrap();
+    let plain = idx::read(&fixture("fashion_mnist"), BuiltinDataset::FashionMnist).unwrap();
     assert_same(&data, &plain);
     assert_eq!(
         (data.kind, data.preprocess.size),
-        (Kind::SmallGrey, [28, 28])
+        (DatasetKind::SmallGray, [28, 28])
     );
 
     // As some archives call them.
@@ -244,7 +266,7 @@ fn the_sample_is_balanced_real_and_credited() {
     assert_eq!(data.labels[9], "Ankle boot");
     assert_eq!(
         (data.kind, data.preprocess.size),
-        (Kind::SmallGrey, [28, 28])
+        (DatasetKind::SmallGray, [28, 28])
     );
     assert!(data.val.is_none() && data.notes.is_empty());
     let credit = fs::read_to_string("assets/sample/README.md").unwrap();
@@ -259,12 +281,12 @@ fn the_sample_is_balanced_real_and_credited() {
                 .eq((0..10).cycle().take(10 * each))
         );
         // What the script said of the original files.
-        let grey: Vec<u8> = all_samples(&split)
+        let gray: Vec<u8> = all_samples(&split)
             .concat()
             .into_iter()
             .step_by(3)
             .collect();
-        let checksum = format!("`{:08x}`", crc32fast::hash(&grey));
+        let checksum = format!("`{:08x}`", crc32fast::hash(&gray));
         assert!(credit.contains(&checksum), "{checksum}");
     }
 }
@@ -272,7 +294,7 @@ fn the_sample_is_balanced_real_and_credited() {
 #[test]
 fn a_part_put_aside_is_balanced_and_the_same_for_a_seed() {
     let mut data = opened("sample").unwrap();
-    data.carve(0.1, 42).unwrap();
+    data.hold_out(0.1, 42).unwrap();
     let (train, val) = (data.train.as_ref().unwrap(), data.val.as_ref().unwrap());
     assert_eq!(
         (train.len(), val.len(), data.test.as_ref().unwrap().len()),
@@ -289,7 +311,7 @@ fn a_part_put_aside_is_balanced_and_the_same_for_a_seed() {
     let names: Vec<String> = (0..600).map(|index| val.name(index)).collect();
     let again = |seed| {
         let mut data = opened("sample").unwrap();
-        data.carve(0.1, seed).unwrap();
+        data.hold_out(0.1, seed).unwrap();
         let val = data.val.unwrap();
         (0..600).map(|index| val.name(index)).collect::<Vec<_>>()
     };
@@ -297,7 +319,7 @@ fn a_part_put_aside_is_balanced_and_the_same_for_a_seed() {
     assert_ne!(again(43), names);
 
     for fraction in [0.0, -0.1, 1.0, 7.0, f64::NAN, f64::INFINITY] {
-        let error = data.carve(fraction, 0).unwrap_err();
+        let error = data.hold_out(fraction, 0).unwrap_err();
         assert!(resnet::error::is_usage_error(&error), "{error}");
         assert!(
             hint_of(&error)
@@ -307,7 +329,7 @@ fn a_part_put_aside_is_balanced_and_the_same_for_a_seed() {
         );
     }
     data.train = data.train.map(|train| train.select(&[0, 1, 2]));
-    let error = data.carve(0.5, 0).unwrap_err();
+    let error = data.hold_out(0.5, 0).unwrap_err();
     assert!(
         error
             .to_string()
@@ -315,7 +337,7 @@ fn a_part_put_aside_is_balanced_and_the_same_for_a_seed() {
         "{error}"
     );
     data.train = None;
-    assert!(data.carve(0.5, 0).is_err());
+    assert!(data.hold_out(0.5, 0).is_err());
 }
 
 #[test]
@@ -329,5 +351,5 @@ fn noise_is_made_for_training_alone() {
     let train = data.train.unwrap();
     assert_eq!((train.len(), train.input(7).unwrap().len()), (8, 768));
     assert!(data.val.is_none() && data.test.is_none());
-    assert_eq!(data.kind, Kind::Noise);
+    assert_eq!(data.kind, DatasetKind::Noise);
 }

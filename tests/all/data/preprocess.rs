@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use image::RgbImage;
 use pillow_image::Image;
-use resnet::data::{DecodeOptions, Loader, Transform, decode};
+use resnet::data::{DecodeOptions, EvalLoader, EvalTransform, decode};
 use resnet::model::{CropMode, Preprocess};
 use safetensors::{Dtype, SafeTensors};
 
@@ -110,12 +110,12 @@ fn transforms_give_the_bits_of_timm_and_torchvision() -> Result<()> {
             .iter()
             .all(|mode| cases.iter().any(|c| c.preprocess.crop_mode == *mode))
     );
-    let mut normalised = 0;
+    let mut normalized = 0;
     for (number, case) in cases.iter().enumerate() {
         let name = format!("{number}: {:?} {:?}", case.r#box, case.preprocess);
-        let transform = Transform::new(&case.preprocess)?;
-        let picture = transform.apply(&crop(&cat, case.r#box))?;
-        assert_same_pixels(&name, &picture, &pixels[&format!("{number}/pixels")]);
+        let transform = EvalTransform::new(&case.preprocess)?;
+        let image = transform.apply(&crop(&cat, case.r#box))?;
+        assert_same_pixels(&name, &image, &pixels[&format!("{number}/pixels")]);
         let Some(expected) = inputs.get(&format!("{number}/input")) else {
             continue;
         };
@@ -126,7 +126,7 @@ fn transforms_give_the_bits_of_timm_and_torchvision() -> Result<()> {
             "{name}"
         );
         let mut input = vec![f32::NAN; transform.input_len()];
-        transform.normalise_into(&picture, &mut input);
+        transform.normalize_into(&image, &mut input);
         assert!(
             input
                 .iter()
@@ -134,22 +134,22 @@ fn transforms_give_the_bits_of_timm_and_torchvision() -> Result<()> {
                 .all(|(a, b)| a.to_bits() == b.to_bits()),
             "{name}"
         );
-        normalised += 1;
+        normalized += 1;
     }
-    assert_eq!(normalised, inputs.len());
+    assert_eq!(normalized, inputs.len());
     Ok(())
 }
 
 #[test]
-fn every_value_is_normalised_to_torchvisions_bits() -> Result<()> {
-    let expected = read("normalise.safetensors")?.inputs;
-    let transform = Transform::new(&Preprocess {
+fn every_value_is_normalized_to_torchvisions_bits() -> Result<()> {
+    let expected = read("normalize.safetensors")?.inputs;
+    let transform = EvalTransform::new(&Preprocess {
         size: [1, 256],
         ..Preprocess::default()
     })?;
     let samples = (0..=255).flat_map(|value| [value; 3]).collect();
     let mut input = vec![f32::NAN; transform.input_len()];
-    transform.normalise_into(&Image::new([1, 256], 3, samples), &mut input);
+    transform.normalize_into(&Image::new([1, 256], 3, samples), &mut input);
     let bits = |values: &[f32]| {
         values
             .iter()
@@ -169,13 +169,13 @@ fn a_loader_gives_what_the_steps_give_in_order_and_errors_in_their_place() -> Re
     let mut paths = image_files()?;
     paths.insert(3, bad.clone());
     paths.insert(20, missing.clone());
-    let transform = Transform::new(&Preprocess {
+    let transform = EvalTransform::new(&Preprocess {
         size: [16, 12],
         ..Preprocess::default()
     })?;
     let options = DecodeOptions::default();
     for workers in [1, 4] {
-        let loader = Loader::new(paths.clone(), &transform, options, workers)?;
+        let loader = EvalLoader::new(paths.clone(), &transform, options, workers)?;
         assert_eq!(loader.len(), paths.len());
         for (path, result) in paths.iter().zip(loader) {
             if [&bad, &missing].contains(&path) {
@@ -185,8 +185,8 @@ fn a_loader_gives_what_the_steps_give_in_order_and_errors_in_their_place() -> Re
                 continue;
             }
             let mut expected = vec![0.0; transform.input_len()];
-            let picture = transform.apply(&decode(path, &options)?)?;
-            transform.normalise_into(&picture, &mut expected);
+            let image = transform.apply(&decode(path, &options)?)?;
+            transform.normalize_into(&image, &mut expected);
             assert_eq!(result?, expected, "{}", path.display());
         }
     }

@@ -3,7 +3,7 @@
 use crate::support::command::{Finished, Resnet};
 use image::{Rgb, RgbImage};
 use resnet::data::DecodeOptions;
-use resnet::data::dataset::{DataName, open};
+use resnet::data::dataset::{DatasetName, open};
 use resnet::data::survey::{DatasetSurvey, DuplicateKind, Inspection};
 use resnet::hub::Silent;
 use serde_json::Value;
@@ -343,7 +343,7 @@ fn imbalanced_classes_are_noted_unless_they_are_weighted() {
 
 #[test]
 fn datasets_in_memory_are_compared_by_their_pixels() {
-    let mut data = open(&DataName::Sample, "sample", &Silent).unwrap();
+    let mut data = open(&DatasetName::Sample, "sample", &Silent).unwrap();
     // Two test images that are trained on, too: one of another class.
     let train = data.train.take().unwrap();
     let classes: Vec<u32> = (0..10).map(|class| (class + 1) % 10).collect();
@@ -383,7 +383,7 @@ fn no_image_is_said_to_be_inspected_twice_or_not_at_all() {
     let folder = tempfile::tempdir().unwrap();
     clean(folder.path());
     let path = folder.path().join("photos");
-    let data = open(&DataName::Folder(path), "photos", &Silent).unwrap();
+    let data = open(&DatasetName::Folder(path), "photos", &Silent).unwrap();
     let mut seen = Vec::new();
     let survey = DatasetSurvey::new(
         &data,

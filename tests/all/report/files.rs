@@ -3,7 +3,7 @@
 use super::{HOSTILE, SMALL, ran, save_images, trained};
 use crate::support::command::Resnet;
 use resnet::data::DecodeOptions;
-use resnet::data::dataset::{Pictures, Split};
+use resnet::data::dataset::{ImageStore, Split};
 use resnet::eval::{Evaluation, Metrics, Record};
 use resnet::report::evaluation_report::EvaluationReport;
 use std::fs;
@@ -185,7 +185,7 @@ fn every_button_of_many_classes_opens_images() {
     for classes in [20, 40] {
         let size = 4;
         let count = 12 * classes;
-        let images = Pictures::Memory {
+        let images = ImageStore::Memory {
             name: "test".to_owned(),
             size: [size, size],
             channels: 1,

@@ -1,7 +1,7 @@
 //! The memory estimate of a run is below the memory that it needs, and not far below.
 
 use super::{SMALL, command, train};
-use resnet::data::dataset::Kind;
+use resnet::data::dataset::DatasetKind;
 use resnet::model::{Architecture, Preprocess, StemKind};
 use resnet::train::config::complete::defaults;
 use resnet::train::config::defaults::Situation;
@@ -65,7 +65,7 @@ fn the_estimate_is_below_what_a_step_takes_and_above_half_of_it() {
             ..Recipe::default()
         };
         let situation = Situation {
-            kind: Kind::Noise,
+            kind: DatasetKind::Noise,
             from_model: false,
             is_probe: false,
             images,

@@ -1,6 +1,6 @@
 //! The dataset to evaluate on if the command line names none: that of the models' runs.
 
-use crate::data::dataset::DataName;
+use crate::data::dataset::DatasetName;
 use crate::error::{error_with_hint, usage_error};
 use crate::train::checkpoint::history::data_of;
 use crate::weights::ModelInfo;
@@ -17,7 +17,7 @@ const HINT: &str = "pass the images with -d";
 ///
 /// # Errors
 /// If a model does not record its data, two models were trained on different data, or these are gone.
-pub fn of_runs(cards: &[&ModelInfo], written: &[String]) -> Result<(String, DataName)> {
+pub fn of_runs(cards: &[&ModelInfo], written: &[String]) -> Result<(String, DatasetName)> {
     let mut common: Option<&str> = None;
     // The model in the binary is at home on the whole of Fashion-MNIST and on its part in the binary.
     let mut has_bundled = false;
@@ -49,7 +49,7 @@ pub fn of_runs(cards: &[&ModelInfo], written: &[String]) -> Result<(String, Data
     let recipes = written.iter().filter_map(|model| data_of(model));
     let mut same = recipes.filter(|data| canonical(data) == common);
     let data = same.next().unwrap_or_else(|| common.to_owned());
-    let name = DataName::parse(&data).map_err(|_| {
+    let name = DatasetName::parse(&data).map_err(|_| {
         error_with_hint(
             format!("the data of training, `{data}`, is no longer there"),
             format!("put it back, or {HINT}"),

@@ -3,8 +3,8 @@
 use super::args::SplitChoice;
 use super::leakage::LeakageNote;
 use crate::cli::output::console::Console;
-use crate::data::dataset::{self, DataName};
-use crate::data::dataset::{DataSet, Split};
+use crate::data::dataset::{self, DatasetName};
+use crate::data::dataset::{Dataset, Split};
 use crate::error::{error_with_hint, usage_error};
 use crate::eval::ClassMapping;
 use crate::weights::provenance::{HELD_OUT, HeldOutSplit, TRAINED_ON};
@@ -79,7 +79,7 @@ impl EvalImages {
     /// # Errors
     /// If the data cannot be read or does not have the split, or the held-out part cannot be determined.
     pub fn open(
-        name: &DataName,
+        name: &DatasetName,
         written: &str,
         asked: Option<SplitChoice>,
         cards: &[&ModelInfo],
@@ -153,7 +153,7 @@ impl EvalImages {
 
 /// Returns the part of `data` to evaluate, and its images; `own` are the runs that were trained on this data.
 fn choose(
-    data: &DataSet,
+    data: &Dataset,
     written: &str,
     asked: Option<SplitChoice>,
     own: &[&TrainingProvenance],
@@ -190,7 +190,7 @@ fn choose(
 }
 
 /// Returns all images of a folder without splits.
-fn all(data: &DataSet, written: &str) -> Result<(Part, Split)> {
+fn all(data: &Dataset, written: &str) -> Result<(Part, Split)> {
     match &data.train {
         Some(train) if is_without_splits(data, written) => Ok((Part::All, train.clone())),
         _ => Err(usage_error(
@@ -201,7 +201,7 @@ fn all(data: &DataSet, written: &str) -> Result<(Part, Split)> {
 }
 
 /// Returns true if the data is a folder of class folders only, all of which is read as train.
-fn is_without_splits(data: &DataSet, written: &str) -> bool {
+fn is_without_splits(data: &Dataset, written: &str) -> bool {
     let folder = Path::new(written);
     data.test.is_none()
         && data.val.is_none()
@@ -211,10 +211,10 @@ fn is_without_splits(data: &DataSet, written: &str) -> bool {
 
 /// Returns the data with the part held out that its runs held out; `None` if they held out none.
 fn held_out(
-    data: &DataSet,
+    data: &Dataset,
     written: &str,
     own: &[&TrainingProvenance],
-) -> Result<Option<(HeldOutSplit, DataSet)>> {
+) -> Result<Option<(HeldOutSplit, Dataset)>> {
     let mut runs = own.iter().filter(|run| run.held_out.is_some());
     let Some((run, carved)) = runs
         .next()
@@ -239,7 +239,7 @@ fn held_out(
 }
 
 fn no_such_split(
-    data: &DataSet,
+    data: &Dataset,
     written: &str,
     asked: Option<SplitChoice>,
     own: &[&TrainingProvenance],
@@ -265,7 +265,7 @@ fn no_such_split(
 }
 
 /// Returns the flags that select the splits of the data.
-fn flags(data: &DataSet) -> Vec<String> {
+fn flags(data: &Dataset) -> Vec<String> {
     let splits = [
         ("test", &data.test),
         ("val", &data.val),

@@ -10,35 +10,35 @@ use pillow_image::Image;
 type Matrix = [[f64; 3]; 2];
 
 /// Shifts each row by `slope` times its number.
-pub fn shear_x(picture: &Image, slope: f64) -> Image {
+pub fn shear_x(image: &Image, slope: f64) -> Image {
     let tangent = slope.atan().to_degrees().to_radians().tan();
-    nearest(picture, [[1.0, tangent, 0.0], [0.0, 1.0, 0.0]])
+    nearest(image, [[1.0, tangent, 0.0], [0.0, 1.0, 0.0]])
 }
 
 /// Shifts each column by `slope` times its number.
-pub fn shear_y(picture: &Image, slope: f64) -> Image {
+pub fn shear_y(image: &Image, slope: f64) -> Image {
     let angle = slope.atan().to_degrees().to_radians();
     let tangent = angle.sin() / angle.cos();
-    nearest(picture, [[1.0, 0.0, 0.0], [tangent, 1.0, 0.0]])
+    nearest(image, [[1.0, 0.0, 0.0], [tangent, 1.0, 0.0]])
 }
 
 /// Shifts to the right by `pixels`, truncated to a whole number.
-pub fn translate_x(picture: &Image, pixels: f64) -> Image {
-    picture.shifted([0, pixels as isize])
+pub fn translate_x(image: &Image, pixels: f64) -> Image {
+    image.shifted([0, pixels as isize])
 }
 
 /// Shifts down by `pixels`, truncated to a whole number.
-pub fn translate_y(picture: &Image, pixels: f64) -> Image {
-    picture.shifted([pixels as isize, 0])
+pub fn translate_y(image: &Image, pixels: f64) -> Image {
+    image.shifted([pixels as isize, 0])
 }
 
 /// Rotates to the left by `degrees` around the center.
-pub fn rotate(picture: &Image, degrees: f64) -> Image {
+pub fn rotate(image: &Image, degrees: f64) -> Image {
     let angle = -degrees.rem_euclid(360.0).to_radians();
     let (sine, cosine) = (rounded(angle.sin()), rounded(angle.cos()));
-    let [y, x] = picture.size().map(|edge| edge as f64 / 2.0);
+    let [y, x] = image.size().map(|edge| edge as f64 / 2.0);
     let row = |a: f64, b: f64, middle: f64| [a, b, a * -x + b * -y + middle];
-    nearest(picture, [row(cosine, sine, x), row(-sine, cosine, y)])
+    nearest(image, [row(cosine, sine, x), row(-sine, cosine, y)])
 }
 
 /// Rounds to 15 decimals, as Pillow rounds sines.
@@ -46,17 +46,17 @@ fn rounded(value: f64) -> f64 {
     format!("{value:.15}").parse().unwrap_or(value)
 }
 
-/// Transforms `picture` by `matrix`.
-fn nearest(picture: &Image, matrix: Matrix) -> Image {
-    let ([height, width], channels) = (picture.size(), picture.channels());
-    let mut output = Image::filled(picture.size(), &vec![0; channels]);
+/// Transforms `image` by `matrix`.
+fn nearest(image: &Image, matrix: Matrix) -> Image {
+    let ([height, width], channels) = (image.size(), image.channels());
+    let mut output = Image::filled(image.size(), &vec![0; channels]);
     let rows = output.samples_mut().chunks_exact_mut(width * channels);
     let inside = |at: i64, length: usize| usize::try_from(at).ok().filter(|&at| at < length);
     if matrix[0][1] == 0.0 && matrix[1][0] == 0.0 {
         let columns = straight(matrix[0][0], matrix[0][2], width);
         for (row, y) in rows.zip(straight(matrix[1][1], matrix[1][2], height)) {
             let Some(y) = inside(y, height) else { continue };
-            let source = picture.row(y);
+            let source = image.row(y);
             for (pixel, &x) in row.chunks_exact_mut(channels).zip(&columns) {
                 if let Some(x) = inside(x, width) {
                     pixel.copy_from_slice(&source[x * channels..][..channels]);
@@ -73,7 +73,7 @@ fn nearest(picture: &Image, matrix: Matrix) -> Image {
         for (pixel, x) in row.chunks_exact_mut(channels).zip(0..) {
             let [x, y] = [(a * x + b * y + c) >> 16, (d * x + e * y + f) >> 16];
             if let (Some(x), Some(y)) = (inside(x, width), inside(y, height)) {
-                pixel.copy_from_slice(&picture.row(y)[x * channels..][..channels]);
+                pixel.copy_from_slice(&image.row(y)[x * channels..][..channels]);
             }
         }
     }
@@ -108,29 +108,29 @@ mod tests {
 
     #[test]
     fn nothing_moves_by_nothing() {
-        let picture = numbered([5, 7]);
+        let image = numbered([5, 7]);
         for still in [shear_x, shear_y, translate_x, translate_y, rotate] {
-            assert_eq!(still(&picture, 0.0), picture);
-            assert_eq!(still(&picture, -0.0), picture);
+            assert_eq!(still(&image, 0.0), image);
+            assert_eq!(still(&image, -0.0), image);
         }
-        assert_eq!(rotate(&picture, 360.0), picture);
+        assert_eq!(rotate(&image, 360.0), image);
     }
 
     #[test]
     fn half_a_turn_reverses_and_a_quarter_turns_rows_to_columns() {
-        let picture = numbered([4, 4]);
-        let mut reversed = picture.samples().to_vec();
+        let image = numbered([4, 4]);
+        let mut reversed = image.samples().to_vec();
         reversed.reverse();
-        assert_eq!(rotate(&picture, 180.0).samples(), reversed);
-        assert_eq!(rotate(&picture, 90.0).row(0), [4, 8, 12, 16]);
+        assert_eq!(rotate(&image, 180.0).samples(), reversed);
+        assert_eq!(rotate(&image, 90.0).row(0), [4, 8, 12, 16]);
     }
 
     #[test]
     fn shifts_leave_black_behind() {
-        let picture = numbered([2, 3]);
-        assert_eq!(translate_x(&picture, 1.9).samples(), [0, 1, 2, 0, 4, 5]);
-        assert_eq!(translate_x(&picture, -2.0).samples(), [3, 0, 0, 6, 0, 0]);
-        assert_eq!(translate_y(&picture, 1.0).samples(), [0, 0, 0, 1, 2, 3]);
-        assert_eq!(translate_y(&picture, -9.0).samples(), [0; 6]);
+        let image = numbered([2, 3]);
+        assert_eq!(translate_x(&image, 1.9).samples(), [0, 1, 2, 0, 4, 5]);
+        assert_eq!(translate_x(&image, -2.0).samples(), [3, 0, 0, 6, 0, 0]);
+        assert_eq!(translate_y(&image, 1.0).samples(), [0, 0, 0, 1, 2, 3]);
+        assert_eq!(translate_y(&image, -9.0).samples(), [0; 6]);
     }
 }

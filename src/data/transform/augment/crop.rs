@@ -15,10 +15,10 @@ const RATIO: [f64; 2] = [3.0 / 4.0, 4.0 / 3.0];
 /// Boxes that are tried before the center is taken.
 const TRIES: usize = 10;
 
-/// Flips `picture` left to right.
-pub fn flip(picture: &mut Image) {
-    let (width, channels) = (picture.size()[1], picture.channels());
-    for row in picture.samples_mut().chunks_exact_mut(width * channels) {
+/// Flips `image` left to right.
+pub fn flip(image: &mut Image) {
+    let (width, channels) = (image.size()[1], image.channels());
+    for row in image.samples_mut().chunks_exact_mut(width * channels) {
         row.reverse();
         for pixel in row.chunks_exact_mut(channels) {
             pixel.reverse();
@@ -26,17 +26,17 @@ pub fn flip(picture: &mut Image) {
     }
 }
 
-/// Pads `picture` with `padding` (rows, columns) of black on each side and returns a window of its own size that starts at
+/// Pads `image` with `padding` (rows, columns) of black on each side and returns a window of its own size that starts at
 /// row and column `start`.
 ///
 /// # Panics
 /// When `start` is more than twice the padding.
-pub fn padded_crop(picture: &Image, padding: [usize; 2], start: [usize; 2]) -> Image {
+pub fn padded_crop(image: &Image, padding: [usize; 2], start: [usize; 2]) -> Image {
     assert!(
         (0..2).all(|axis| start[axis] <= 2 * padding[axis]),
         "a crop at {start:?} with a padding of {padding:?}"
     );
-    picture.shifted([0, 1].map(|axis| padding[axis].cast_signed() - start[axis].cast_signed()))
+    image.shifted([0, 1].map(|axis| padding[axis].cast_signed() - start[axis].cast_signed()))
 }
 
 /// Returns a random start of [`padded_crop`].
@@ -92,12 +92,12 @@ mod tests {
     }
 
     #[test]
-    fn a_padded_crop_shows_the_padded_picture_from_any_start() {
-        let picture = numbered([3, 4]);
+    fn a_padded_crop_shows_the_padded_image_from_any_start() {
+        let image = numbered([3, 4]);
         for padding in [[0, 0], [1, 2], [4, 5]] {
             let size = [3 + 2 * padding[0], 4 + 2 * padding[1]];
             let mut padded = Image::filled(size, &[0]);
-            padded.paste(&picture, padding);
+            padded.paste(&image, padding);
             for top in 0..=2 * padding[0] {
                 for left in 0..=2 * padding[1] {
                     let window = Window {
@@ -105,7 +105,7 @@ mod tests {
                         size: [3, 4],
                     };
                     let expected = ImageView::from(&padded).crop(window);
-                    assert_eq!(padded_crop(&picture, padding, [top, left]), expected);
+                    assert_eq!(padded_crop(&image, padding, [top, left]), expected);
                 }
             }
         }
@@ -113,12 +113,12 @@ mod tests {
 
     #[test]
     fn flipping_turns_rows_around_and_twice_is_nothing() {
-        let mut picture = numbered([2, 3]);
-        flip(&mut picture);
-        assert_eq!(picture.samples(), [3, 2, 1, 6, 5, 4]);
-        let mut colour = Image::new([1, 2], 3, vec![1, 2, 3, 4, 5, 6]);
-        flip(&mut colour);
-        assert_eq!(colour.samples(), [4, 5, 6, 1, 2, 3]);
+        let mut image = numbered([2, 3]);
+        flip(&mut image);
+        assert_eq!(image.samples(), [3, 2, 1, 6, 5, 4]);
+        let mut color = Image::new([1, 2], 3, vec![1, 2, 3, 4, 5, 6]);
+        flip(&mut color);
+        assert_eq!(color.samples(), [4, 5, 6, 1, 2, 3]);
     }
 
     #[test]
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_no_window_fits_gives_its_middle() {
+    fn an_image_that_no_window_fits_gives_its_middle() {
         let mut random = Random::new(1, "x");
         for (size, start, cut) in [
             ([1, 900], [0, 449], [1, 1]),

@@ -5,49 +5,49 @@ use super::levels::{for_each_channel, look_up};
 use pillow_image::{Image, luma};
 
 /// Changes the brightness: 0 is black, 1 the image itself, more is brighter.
-pub fn brightness(picture: &mut Image, factor: f64) {
-    towards(picture, 0, factor);
+pub fn brightness(image: &mut Image, factor: f64) {
+    towards(image, 0, factor);
 }
 
 /// Changes the contrast: 0 is the image's mean gray, 1 the image itself.
-pub fn contrast(picture: &mut Image, factor: f64) {
+pub fn contrast(image: &mut Image, factor: f64) {
     let grays;
-    let samples = if picture.channels() == 3 {
-        grays = luma(picture.samples());
+    let samples = if image.channels() == 3 {
+        grays = luma(image.samples());
         &grays
     } else {
-        picture.samples()
+        image.samples()
     };
     let sum: u64 = samples.iter().map(|&sample| u64::from(sample)).sum();
     let mean = (sum as f64 / samples.len() as f64 + 0.5) as u8;
-    towards(picture, mean, factor);
+    towards(image, mean, factor);
 }
 
 /// Changes the saturation: 0 is without color, 1 the image itself; a gray image stays the same.
-pub fn colour(picture: &mut Image, factor: f64) {
-    if picture.channels() != 3 {
+pub fn color(image: &mut Image, factor: f64) {
+    if image.channels() != 3 {
         return;
     }
-    let grays = luma(picture.samples());
-    let (pixels, _) = picture.samples_mut().as_chunks_mut::<3>();
-    for (pixel, grey) in pixels.iter_mut().zip(grays) {
-        *pixel = pixel.map(|sample| blend(grey, sample, factor as f32));
+    let grays = luma(image.samples());
+    let (pixels, _) = image.samples_mut().as_chunks_mut::<3>();
+    for (pixel, gray) in pixels.iter_mut().zip(grays) {
+        *pixel = pixel.map(|sample| blend(gray, sample, factor as f32));
     }
 }
 
 /// Changes the sharpness: 0 is smooth, 1 the image itself.
-pub fn sharpness(picture: &mut Image, factor: f64) {
-    let smooth = smooth(picture);
-    for (sample, &smooth) in picture.samples_mut().iter_mut().zip(smooth.samples()) {
+pub fn sharpness(image: &mut Image, factor: f64) {
+    let smooth = smooth(image);
+    for (sample, &smooth) in image.samples_mut().iter_mut().zip(smooth.samples()) {
         *sample = blend(smooth, *sample, factor as f32);
     }
 }
 
 /// Blends every sample with one value.
-fn towards(picture: &mut Image, value: u8, factor: f64) {
+fn towards(image: &mut Image, value: u8, factor: f64) {
     let table = std::array::from_fn(|sample| blend(value, sample as u8, factor as f32));
-    let channels = picture.channels();
-    look_up(picture, &for_each_channel(channels, table));
+    let channels = image.channels();
+    look_up(image, &for_each_channel(channels, table));
 }
 
 /// Blends two samples as Pillow's `Image.blend`, which truncates.
@@ -57,13 +57,13 @@ fn blend(poor: u8, sample: u8, factor: f32) -> u8 {
 }
 
 /// Smooths as Pillow's `ImageFilter.SMOOTH`: a pixel has weight five, each of its eight neighbors one; the border stays.
-fn smooth(picture: &Image) -> Image {
-    let ([height, width], channels) = (picture.size(), picture.channels());
-    let mut smooth = picture.clone();
+fn smooth(image: &Image) -> Image {
+    let ([height, width], channels) = (image.size(), image.channels());
+    let mut smooth = image.clone();
     let length = width * channels;
     let rows = smooth.samples_mut().chunks_exact_mut(length).enumerate();
     for (y, row) in rows.skip(1).take(height.saturating_sub(2)) {
-        let [above, here, below] = [y - 1, y, y + 1].map(|y| picture.row(y));
+        let [above, here, below] = [y - 1, y, y + 1].map(|y| image.row(y));
         for at in channels..length.saturating_sub(channels) {
             let three = |row: &[u8]| {
                 [at - channels, at, at + channels]
@@ -86,22 +86,22 @@ mod tests {
     #[test]
     fn a_factor_of_one_changes_nothing() {
         let samples = (0..60).map(|at| (at * 37 % 256) as u8).collect();
-        let picture = Image::new([4, 5], 3, samples);
-        for enhance in [brightness, contrast, colour, sharpness] {
-            let mut same = picture.clone();
+        let image = Image::new([4, 5], 3, samples);
+        for enhance in [brightness, contrast, color, sharpness] {
+            let mut same = image.clone();
             enhance(&mut same, 1.0);
-            assert_eq!(same, picture);
+            assert_eq!(same, image);
         }
     }
 
     #[test]
-    fn pictures_too_small_to_have_an_inside_stay_as_sharp_as_they_are() {
+    fn images_too_small_to_have_an_inside_stay_as_sharp_as_they_are() {
         for size in [[1, 1], [1, 9], [2, 2], [9, 2]] {
             let samples = (0..size[0] * size[1]).map(|at| at as u8 * 9).collect();
-            let picture = Image::new(size, 1, samples);
-            let mut sharper = picture.clone();
+            let image = Image::new(size, 1, samples);
+            let mut sharper = image.clone();
             sharpness(&mut sharper, 1.9);
-            assert_eq!(sharper, picture);
+            assert_eq!(sharper, image);
         }
     }
 }

@@ -42,17 +42,17 @@ impl Mix {
             return Some(Self::Mixup { share });
         }
         let share = random.beta(cutmix, cutmix);
-        let centre = size.map(|edge| random.below(edge));
-        Some(Self::cut_around(centre, size, share))
+        let center = size.map(|edge| random.below(edge));
+        Some(Self::cut_around(center, size, share))
     }
 
-    /// Returns the rectangle of `1 - share` of the area around `centre` (row, column), clipped to an input of height and width
+    /// Returns the rectangle of `1 - share` of the area around `center` (row, column), clipped to an input of height and width
     /// `size`; the share becomes that of the clipped rectangle.
-    pub fn cut_around(centre: [usize; 2], size: [usize; 2], share: f64) -> Self {
+    pub fn cut_around(center: [usize; 2], size: [usize; 2], share: f64) -> Self {
         let [rows, columns] = [0, 1].map(|axis| {
             let length = (size[axis] as f64 * (1.0 - share).sqrt()) as usize;
-            let start = centre[axis].saturating_sub(length / 2);
-            start..(centre[axis] + length.div_ceil(2)).min(size[axis])
+            let start = center[axis].saturating_sub(length / 2);
+            start..(center[axis] + length.div_ceil(2)).min(size[axis])
         });
         let window = Window {
             start: [rows.start, columns.start],
@@ -77,15 +77,11 @@ impl Mix {
     /// # Panics
     /// When `inputs` is not a whole number of images, or the window extends beyond them.
     pub fn apply(&self, inputs: &mut [f32], length: usize, size: [usize; 2]) {
-        let pictures = inputs.len() / length;
-        assert_eq!(
-            inputs.len(),
-            pictures * length,
-            "values of {pictures} inputs"
-        );
+        let images = inputs.len() / length;
+        assert_eq!(inputs.len(), images * length, "values of {images} inputs");
         // In an odd batch, the image in the middle is its own partner.
-        let (first, rest) = inputs.split_at_mut(pictures / 2 * length);
-        let (middle, last) = rest.split_at_mut(pictures % 2 * length);
+        let (first, rest) = inputs.split_at_mut(images / 2 * length);
+        let (middle, last) = rest.split_at_mut(images % 2 * length);
         let partners = last.chunks_exact_mut(length).rev();
         for (one, other) in first.chunks_exact_mut(length).zip(partners) {
             match *self {

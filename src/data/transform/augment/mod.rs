@@ -17,7 +17,7 @@ use image::RgbImage;
 use pillow_image::{Image, ImageView, resize};
 use serde::{Deserialize, Serialize};
 
-use crate::data::transform::eval::Transform;
+use crate::data::transform::eval::EvalTransform;
 use crate::error::usage_error;
 use crate::model::Preprocess;
 use crate::random::Random;
@@ -99,7 +99,7 @@ impl Augmentation {
 /// Preprocessing of a decoded training image for a model.
 #[derive(Debug, Clone)]
 pub struct TrainTransform {
-    transform: Transform,
+    transform: EvalTransform,
     augmentation: Augmentation,
 }
 
@@ -107,11 +107,11 @@ impl TrainTransform {
     /// Checks both and prepares the tables.
     ///
     /// # Errors
-    /// Those of [`Transform::new`], and a probability or an alpha out of range.
+    /// Those of [`EvalTransform::new`], and a probability or an alpha out of range.
     pub fn new(preprocess: &Preprocess, augmentation: Augmentation) -> Result<Self> {
         augmentation.check()?;
         Ok(Self {
-            transform: Transform::new(preprocess)?,
+            transform: EvalTransform::new(preprocess)?,
             augmentation,
         })
     }
@@ -141,14 +141,14 @@ impl TrainTransform {
         self.transform.channels()
     }
 
-    /// Augments `picture` and returns the model's input, `[channels, height, width]`.
+    /// Augments `image` and returns the model's input, `[channels, height, width]`.
     ///
     /// # Errors
     /// When the image has no pixels.
-    pub fn input(&self, picture: &RgbImage, random: &mut Random) -> Result<Vec<f32>> {
+    pub fn input(&self, image: &RgbImage, random: &mut Random) -> Result<Vec<f32>> {
         let mut input = vec![0.0; self.input_len()];
-        let picture = self.picture(picture, random)?;
-        self.transform.normalise_into(&picture, &mut input);
+        let image = self.image(image, random)?;
+        self.transform.normalize_into(&image, &mut input);
         if random.chance(self.augmentation.erase)
             && let Some(window) = erase::draw_window(self.size(), random)
         {
@@ -157,20 +157,20 @@ impl TrainTransform {
         Ok(input)
     }
 
-    /// Crops and changes `picture`, and returns it at the model's size and in its channels.
+    /// Crops and changes `image`, and returns it at the model's size and in its channels.
     ///
     /// # Errors
     /// When the image has no pixels.
-    pub fn picture(&self, picture: &RgbImage, random: &mut Random) -> Result<Image> {
+    pub fn image(&self, image: &RgbImage, random: &mut Random) -> Result<Image> {
         let Augmentation { policy, small, .. } = self.augmentation;
         let mut augmented = match policy {
-            Policy::None | Policy::Flip => self.transform.apply(picture)?,
-            Policy::Randaugment if !small => self.resized_crop(picture, random)?,
-            Policy::ResizedCrop => self.resized_crop(picture, random)?,
+            Policy::None | Policy::Flip => self.transform.apply(image)?,
+            Policy::Randaugment if !small => self.resized_crop(image, random)?,
+            Policy::ResizedCrop => self.resized_crop(image, random)?,
             Policy::Crop | Policy::CropFlip | Policy::Randaugment => {
                 let padding = self.size().map(|edge| edge / PADDING);
                 let start = crop::draw_start(padding, random);
-                crop::padded_crop(&self.transform.apply(picture)?, padding, start)
+                crop::padded_crop(&self.transform.apply(image)?, padding, start)
             }
         };
         let is_mirrored = !matches!(policy, Policy::None | Policy::Crop);
@@ -183,13 +183,13 @@ impl TrainTransform {
         Ok(augmented)
     }
 
-    /// Returns a random part of `picture` at the model's size.
-    fn resized_crop(&self, picture: &RgbImage, random: &mut Random) -> Result<Image> {
-        let size = [picture.height() as usize, picture.width() as usize];
+    /// Returns a random part of `image` at the model's size.
+    fn resized_crop(&self, image: &RgbImage, random: &mut Random) -> Result<Image> {
+        let size = [image.height() as usize, image.width() as usize];
         if size.contains(&0) {
             bail!("the image has {}x{} pixels", size[0], size[1]);
         }
-        let part = ImageView::from(picture).crop(crop::draw_window(size, random));
+        let part = ImageView::from(image).crop(crop::draw_window(size, random));
         let part = self.transform.in_channels(part);
         Ok(resize(&part, self.size(), self.transform.filter()))
     }

@@ -29,7 +29,7 @@ pub enum Operation {
     Rotate,
     /// [`enhance::brightness`].
     Brightness,
-    /// [`enhance::colour`].
+    /// [`enhance::color`].
     Color,
     /// [`enhance::contrast`].
     Contrast,
@@ -90,36 +90,36 @@ impl Operation {
         )
     }
 
-    /// Changes `picture` by `magnitude`.
-    pub fn apply(self, mut picture: Image, magnitude: f64) -> Image {
+    /// Changes `image` by `magnitude`.
+    pub fn apply(self, mut image: Image, magnitude: f64) -> Image {
         match self {
             Self::Identity => {}
-            Self::ShearX => return affine::shear_x(&picture, magnitude),
-            Self::ShearY => return affine::shear_y(&picture, magnitude),
-            Self::TranslateX => return affine::translate_x(&picture, magnitude),
-            Self::TranslateY => return affine::translate_y(&picture, magnitude),
-            Self::Rotate => return affine::rotate(&picture, magnitude),
-            Self::Brightness => enhance::brightness(&mut picture, 1.0 + magnitude),
-            Self::Color => enhance::colour(&mut picture, 1.0 + magnitude),
-            Self::Contrast => enhance::contrast(&mut picture, 1.0 + magnitude),
-            Self::Sharpness => enhance::sharpness(&mut picture, 1.0 + magnitude),
-            Self::Posterize => levels::posterize(&mut picture, magnitude as u32),
-            Self::Solarize => levels::solarize(&mut picture, magnitude),
-            Self::AutoContrast => levels::autocontrast(&mut picture),
-            Self::Equalize => levels::equalize(&mut picture),
+            Self::ShearX => return affine::shear_x(&image, magnitude),
+            Self::ShearY => return affine::shear_y(&image, magnitude),
+            Self::TranslateX => return affine::translate_x(&image, magnitude),
+            Self::TranslateY => return affine::translate_y(&image, magnitude),
+            Self::Rotate => return affine::rotate(&image, magnitude),
+            Self::Brightness => enhance::brightness(&mut image, 1.0 + magnitude),
+            Self::Color => enhance::color(&mut image, 1.0 + magnitude),
+            Self::Contrast => enhance::contrast(&mut image, 1.0 + magnitude),
+            Self::Sharpness => enhance::sharpness(&mut image, 1.0 + magnitude),
+            Self::Posterize => levels::posterize(&mut image, magnitude as u32),
+            Self::Solarize => levels::solarize(&mut image, magnitude),
+            Self::AutoContrast => levels::autocontrast(&mut image),
+            Self::Equalize => levels::equalize(&mut image),
         }
-        picture
+        image
     }
 }
 
-/// Applies two random operations of magnitude 9 of 31 to `picture`.
-pub fn randaugment(picture: Image, random: &mut Random) -> Image {
-    let size = picture.size();
-    (0..OPERATIONS).fold(picture, |picture, _| {
+/// Applies two random operations of magnitude 9 of 31 to `image`.
+pub fn randaugment(image: Image, random: &mut Random) -> Image {
+    let size = image.size();
+    (0..OPERATIONS).fold(image, |image, _| {
         let operation = Operation::ALL[random.below(Operation::ALL.len())];
         let magnitude = operation.magnitude(MAGNITUDE, size);
         let negative = operation.is_signed() && random.chance(0.5);
-        operation.apply(picture, if negative { -magnitude } else { magnitude })
+        operation.apply(image, if negative { -magnitude } else { magnitude })
     })
 }
 

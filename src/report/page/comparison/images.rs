@@ -8,7 +8,7 @@ use super::super::html::{Html, escape, file_name, name};
 use super::model_names::{NAME, badge};
 use crate::data::DecodeOptions;
 use crate::data::dataset::Split;
-use crate::data::image::large_images::Turns;
+use crate::data::image::large_images::LargeImageGate;
 use crate::report::comparison::Comparison;
 use crate::report::thumbnail;
 use crate::text::pluralize;
@@ -50,7 +50,7 @@ impl Images<'_> {
             "What only one of the models classifies correctly, its most confident predictions first.",
         );
         let mut known = ScriptImages::default();
-        let turns = Turns::default();
+        let gate = LargeImageGate::default();
         for (model, model_name) in self.names.iter().enumerate() {
             let places = self.comparison.only_correct(model);
             page.raw(&format!(
@@ -61,7 +61,7 @@ impl Images<'_> {
             ));
             let shown = places.iter().take(IMAGES);
             let shown: Vec<Thumbnail> = shown
-                .filter_map(|&place| self.thumbnail(place, &turns))
+                .filter_map(|&place| self.thumbnail(place, &gate))
                 .collect();
             if shown.is_empty() {
                 continue;
@@ -76,10 +76,10 @@ impl Images<'_> {
         known
     }
 
-    fn thumbnail(&self, place: usize, turns: &Turns) -> Option<Thumbnail> {
+    fn thumbnail(&self, place: usize, gate: &LargeImageGate) -> Option<Thumbnail> {
         let index = self.comparison.indices[place];
         let small = |image: &image::RgbImage| thumbnail::thumbnail(image, SIDE);
-        let read = self.split.with_picture(index, self.decoding, turns, small);
+        let read = self.split.with_image(index, self.decoding, gate, small);
         let (uri, size) = read.ok()?;
         let name = match self.split.file(index) {
             // The class folder and the file tell it.

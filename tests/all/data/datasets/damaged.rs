@@ -12,7 +12,7 @@ pub fn packed(bytes: &[u8]) -> Vec<u8> {
     file.finish().unwrap()
 }
 
-fn assert_fails(result: anyhow::Result<DataSet>, message: &str, hint: &str) {
+fn assert_fails(result: anyhow::Result<Dataset>, message: &str, hint: &str) {
     let (said, way_out) = failure(result);
     assert!(said.contains(message), "`{message}` is not in: {said}");
     assert!(way_out.contains(hint), "`{hint}` is not in: {way_out}");
@@ -22,7 +22,7 @@ fn assert_fails(result: anyhow::Result<DataSet>, message: &str, hint: &str) {
 #[test]
 fn cifar_files_that_are_not_there_are_named_with_the_way_out() {
     let folder = tempfile::tempdir().unwrap();
-    let read = || cifar::read(folder.path(), Known::Cifar10);
+    let read = || cifar::read(folder.path(), BuiltinDataset::Cifar10);
     assert_fails(
         read(),
         "has no `data_batch_1.bin`",
@@ -40,12 +40,12 @@ fn cifar_files_that_are_not_there_are_named_with_the_way_out() {
     fs::create_dir(&hundred).unwrap();
     fs::write(hundred.join("train"), "").unwrap();
     assert_fails(
-        cifar::read(folder.path(), Known::Cifar100),
+        cifar::read(folder.path(), BuiltinDataset::Cifar100),
         "the Python version",
         "cifar-100-binary",
     );
     assert_fails(
-        cifar::read(Path::new("no/such"), Known::Cifar10),
+        cifar::read(Path::new("no/such"), BuiltinDataset::Cifar10),
         "`no/such` is not a folder",
         "",
     );
@@ -53,7 +53,7 @@ fn cifar_files_that_are_not_there_are_named_with_the_way_out() {
     let folder = copy("cifar10");
     fs::remove_file(folder.path().join("data_batch_4.bin")).unwrap();
     assert_fails(
-        cifar::read(folder.path(), Known::Cifar10),
+        cifar::read(folder.path(), BuiltinDataset::Cifar10),
         "data_batch_4.bin`",
         "",
     );
@@ -64,7 +64,7 @@ fn damaged_cifar_files_are_named() {
     let folder = copy("cifar10");
     let batch = folder.path().join("data_batch_2.bin");
     let whole = fs::read(&batch).unwrap();
-    let read = || cifar::read(folder.path(), Known::Cifar10);
+    let read = || cifar::read(folder.path(), BuiltinDataset::Cifar10);
     for length in [0, 1, 3072, 3074, 6145] {
         fs::write(&batch, &whole[..length]).unwrap();
         let message = format!(
@@ -84,7 +84,7 @@ fn damaged_cifar_files_are_named() {
     let folder = copy("cifar10");
     fs::write(folder.path().join("batches.meta.txt"), "a\nb\n").unwrap();
     assert_fails(
-        cifar::read(folder.path(), Known::Cifar10),
+        cifar::read(folder.path(), BuiltinDataset::Cifar10),
         "names 2 classes of 10",
         "remove the file",
     );
@@ -93,7 +93,7 @@ fn damaged_cifar_files_are_named() {
     let huge = fs::File::create(folder.path().join("data_batch_1.bin")).unwrap();
     huge.set_len(3073 << 20).unwrap();
     assert_fails(
-        cifar::read(folder.path(), Known::Cifar10),
+        cifar::read(folder.path(), BuiltinDataset::Cifar10),
         "longer than 1024 MiB",
         "",
     );
@@ -106,7 +106,11 @@ fn damaged_idx_files_are_named() {
     let whole = fs::read(folder.path().join(images)).unwrap();
     let check = |bytes: &[u8], message: &str, hint: &str| {
         fs::write(folder.path().join(images), bytes).unwrap();
-        assert_fails(idx::read(folder.path(), Known::Mnist), message, hint);
+        assert_fails(
+            idx::read(folder.path(), BuiltinDataset::Mnist),
+            message,
+            hint,
+        );
     };
     let header = |sizes: [u32; 3]| {
         let sizes = sizes.into_iter().flat_map(u32::to_be_bytes);
@@ -136,7 +140,7 @@ fn damaged_idx_files_are_named() {
     check(&header([8, 28, 28]), "the file is truncated", "");
     let fewer = [header([8, 28, 28]), whole[16..][..8 * 784].to_vec()].concat();
     check(&fewer, "holds 9 labels for 8 images", "");
-    // Another size than the test pictures.
+    // Another size than the test images.
     let taller = [header([9, 14, 56]), whole[16..].to_vec()].concat();
     check(&taller, "[14, 56] pixels and the test images [28, 28]", "");
 
@@ -155,7 +159,7 @@ fn damaged_idx_files_are_named() {
     wrong[gz.len() / 2] ^= 0x55;
     let (message, _) = {
         fs::write(folder.path().join(images), &wrong).unwrap();
-        failure(idx::read(folder.path(), Known::Mnist))
+        failure(idx::read(folder.path(), BuiltinDataset::Mnist))
     };
     assert!(message.contains("the file is"), "{message}");
     check(b"\x1f\x8b nothing", "the file is", "download it again");
@@ -165,7 +169,7 @@ fn damaged_idx_files_are_named() {
     let mut classes = fs::read(&labels).unwrap();
     classes[10] = 77;
     fs::write(&labels, &classes).unwrap();
-    let read = || idx::read(folder.path(), Known::Mnist);
+    let read = || idx::read(folder.path(), BuiltinDataset::Mnist);
     assert_fails(read(), "image 2 has class 77, but there are 10 classes", "");
     fs::remove_file(&labels).unwrap();
     assert_fails(
@@ -174,7 +178,7 @@ fn damaged_idx_files_are_named() {
         "four original files",
     );
     assert_fails(
-        idx::read(Path::new("no/such"), Known::Mnist),
+        idx::read(Path::new("no/such"), BuiltinDataset::Mnist),
         "is not a folder",
         "",
     );
@@ -190,7 +194,7 @@ fn a_bomb_of_zeros_is_refused() {
     fs::write(&path, packed(&bomb)).unwrap();
     drop(bomb);
     assert_fails(
-        idx::read(folder.path(), Known::FashionMnist),
+        idx::read(folder.path(), BuiltinDataset::FashionMnist),
         "longer than its header says",
         "",
     );
@@ -198,7 +202,7 @@ fn a_bomb_of_zeros_is_refused() {
     let claims = [&[0, 0, 8, 3][..], &[0, 15, 0, 0, 0, 0, 0, 28, 0, 0, 0, 28]].concat();
     fs::write(&path, packed(&claims)).unwrap();
     assert_fails(
-        idx::read(folder.path(), Known::FashionMnist),
+        idx::read(folder.path(), BuiltinDataset::FashionMnist),
         "the file is truncated",
         "",
     );
@@ -209,7 +213,7 @@ fn damaged_tables_are_named() {
     let folder = copy("fashion_mnist");
     let path = folder.path().join("train.parquet");
     let whole = fs::read(&path).unwrap();
-    let read = || tables(folder.path(), Known::FashionMnist);
+    let read = || tables(folder.path(), BuiltinDataset::FashionMnist);
     let hint = "delete the file";
     for bytes in [
         &whole[..0],
@@ -221,7 +225,7 @@ fn damaged_tables_are_named() {
         fs::write(&path, bytes).unwrap();
         assert_fails(read(), "train.parquet`: ", hint);
     }
-    // Columns of another table, and pictures of another size or colour.
+    // Columns of another table, and images of another size or color.
     fs::copy(fixture("cifar10").join("train.parquet"), &path).unwrap();
     assert_fails(
         read(),
@@ -229,7 +233,7 @@ fn damaged_tables_are_named() {
         hint,
     );
     fs::copy(fixture("cifar100").join("train.parquet"), &path).unwrap();
-    let wrong = tables(folder.path(), Known::Cifar10);
+    let wrong = tables(folder.path(), BuiltinDataset::Cifar10);
     assert_fails(wrong, "row 0 has no class below 10", hint);
     fs::remove_file(&path).unwrap();
     assert_fails(read(), "train.parquet`: ", hint);
@@ -255,7 +259,7 @@ fn a_table_with_any_byte_damaged_is_an_error_or_whole() {
             bytes[at] = random() as u8;
         }
         fs::write(&path, &bytes).unwrap();
-        match tables(folder.path(), Known::FashionMnist) {
+        match tables(folder.path(), BuiltinDataset::FashionMnist) {
             Ok(data) => assert!(data.train.unwrap().len() <= 9),
             Err(error) => assert!(format!("{error:#}").contains("train.parquet`: ")),
         }

@@ -17,7 +17,7 @@ fn made(files: &[&str]) -> tempfile::TempDir {
     folder
 }
 
-fn read(folder: &tempfile::TempDir) -> anyhow::Result<DataSet> {
+fn read(folder: &tempfile::TempDir) -> anyhow::Result<Dataset> {
     folder::read(folder.path(), "pets")
 }
 
@@ -43,7 +43,7 @@ fn expected(files: &[(u32, &str)]) -> Vec<(u32, String)> {
 }
 
 #[test]
-fn classes_are_sorted_as_python_sorts_and_pictures_by_path() {
+fn classes_are_sorted_as_python_sorts_and_images_by_path() {
     let folder = made(&[
         "zebra/b.jpg",
         "zebra/a.PNG",
@@ -72,13 +72,16 @@ fn classes_are_sorted_as_python_sorts_and_pictures_by_path() {
         ])
     );
     assert!(data.val.is_none() && data.test.is_none() && data.notes.is_empty());
-    assert_eq!((data.name.as_str(), data.kind), ("pets", Kind::Photographs));
+    assert_eq!(
+        (data.name.as_str(), data.kind),
+        ("pets", DatasetKind::Photographs)
+    );
     assert_eq!(data.preprocess.size, [224, 224]);
 }
 
 #[test]
-fn a_folder_of_small_pictures_has_their_size_and_one_of_photographs_has_not() {
-    // Width and height of each picture, and the height and width that the data set has.
+fn a_folder_of_small_images_has_their_size_and_one_of_photographs_has_not() {
+    // Width and height of each image, and the height and width that the data set has.
     let cases: [(&[[u32; 2]], _); 6] = [
         (&[[28, 28]; 5], Some([28, 28])),
         (&[[64, 48], [64, 48], [30, 30]], Some([48, 64])),
@@ -96,8 +99,8 @@ fn a_folder_of_small_pictures_has_their_size_and_one_of_photographs_has_not() {
         }
         let data = read(&folder).unwrap();
         let (kind, crop_pct) = match size {
-            Some(_) => (Kind::Small, 1.0),
-            None => (Kind::Photographs, 0.875),
+            Some(_) => (DatasetKind::Small, 1.0),
+            None => (DatasetKind::Photographs, 0.875),
         };
         assert_eq!(data.kind, kind, "{sizes:?}");
         assert_eq!(data.preprocess.size, size.unwrap_or([224, 224]));
@@ -136,7 +139,7 @@ fn parts_are_known_by_every_name_and_share_the_classes_of_training() {
         );
         assert!(data.notes.is_empty(), "{:?}", data.notes);
     }
-    // Pictures to measure on alone.
+    // Images to measure on alone.
     let data = read(&made(&[
         "test/c/1.jpg",
         "test/d/1.jpg",
@@ -197,7 +200,7 @@ fn what_is_odd_is_noted() {
 }
 
 #[test]
-fn a_folder_without_a_picture_is_no_class_where_classes_stand_alone() {
+fn a_folder_without_an_image_is_no_class_where_classes_stand_alone() {
     let folder = made(&[
         "cat/1.jpg",
         "runs/a/config.toml",
@@ -223,7 +226,7 @@ fn a_part_that_is_carved_out_leaves_val_unused_and_says_so() {
     ];
     let mut data = read(&made(&files)).unwrap();
     data.notes.clear();
-    data.carve(0.5, 0).unwrap();
+    data.hold_out(0.5, 0).unwrap();
     assert_eq!((data.train.unwrap().len(), data.val.unwrap().len()), (1, 1));
     assert!(
         data.notes.len() == 1 && data.notes[0].starts_with("val/ of `pets` is not used: "),

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Returns the path most like `missing` among those that exist, `is_meant` and differ by a few letters of one name.
-pub fn similar_path(missing: &Path, is_meant: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+pub fn suggest_path(missing: &Path, is_meant: impl Fn(&Path) -> bool) -> Option<PathBuf> {
     // The first name of the path that does not exist, and what follows it.
     let first = missing
         .ancestors()
@@ -43,7 +43,7 @@ mod tests {
         fs::create_dir_all(folder.path().join("phone/x")).unwrap();
         fs::write(folder.path().join("photos/cats/tabby.jpg"), "").unwrap();
         let similar = |path: &str, is_meant: fn(&Path) -> bool| {
-            let found = similar_path(&folder.path().join(path), is_meant)?;
+            let found = suggest_path(&folder.path().join(path), is_meant)?;
             let below = found.strip_prefix(folder.path()).unwrap();
             Some(below.to_str().unwrap().replace('\\', "/"))
         };
