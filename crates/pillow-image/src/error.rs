@@ -29,13 +29,13 @@ pub enum Error {
     /// The file is not an image.
     #[error("it is {kind}, not an image")]
     NotAnImage {
-        /// What the file is, with its article, such as `an HTML page`.
+        /// The kind of file, with its article, such as `an HTML page`.
         kind: &'static str,
     },
     /// The file is an image of a format that is not decoded.
     #[error("it is {kind}, which is not supported")]
     UnsupportedFormat {
-        /// What the file is, with its article, such as `an AVIF image`.
+        /// The kind of file, with its article, such as `an AVIF image`.
         kind: &'static str,
     },
     /// The format is decoded, but not this kind of it.
@@ -43,7 +43,7 @@ pub enum Error {
     UnsupportedFeature {
         /// The format of the file.
         format: Format,
-        /// What is not supported.
+        /// The missing feature.
         feature: String,
     },
     /// The samples are floating-point numbers, whose black and white are unknown.
@@ -57,7 +57,7 @@ pub enum Error {
     Damaged {
         /// The format of the file.
         format: Format,
-        /// How the file violates it.
+        /// The violation, in words.
         reason: String,
     },
     /// The image has no pixels.

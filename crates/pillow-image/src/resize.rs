@@ -85,7 +85,7 @@ fn resize_channels<const C: usize>(
     // The first pass filters only what the second one reads.
     let whole = [0, 0];
     if is_down_first(image.size(), size) {
-        let columns = across.reach();
+        let columns = across.span();
         let middle = filter_down::<C>(image, columns.clone(), &down, whole);
         filter_across::<C>(
             (&middle).into(),
@@ -94,7 +94,7 @@ fn resize_channels<const C: usize>(
             [0, columns.start],
         )
     } else {
-        let rows = down.reach();
+        let rows = down.span();
         let middle = filter_across::<C>(image, rows.clone(), &across, whole);
         filter_down::<C>((&middle).into(), 0..window.size[1], &down, [rows.start, 0])
     }
@@ -230,7 +230,7 @@ impl Taps {
     }
 
     /// Returns the source samples under any span.
-    fn reach(&self) -> Range<usize> {
+    fn span(&self) -> Range<usize> {
         match (self.spans.first(), self.spans.last()) {
             (Some(first), Some(last)) => first.first..last.first + last.count,
             _ => 0..0,

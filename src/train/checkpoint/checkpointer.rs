@@ -1,4 +1,4 @@
-//! What a run saves: the state first, and the files that follow from it.
+//! The files of a run: the state first, and those that follow from it.
 
 use crate::data::DatasetSurvey;
 use crate::train::checkpoint::layout::SavedModel;
@@ -128,17 +128,16 @@ impl Checkpointer {
         Ok(())
     }
 
-    /// Writes the weights that [`Checkpointer::keep_best`] kept back to `best/`.
+    /// Writes the weights that [`Checkpointer::keep_best`] kept back to `best/`, for a run that continues the epoch that it ended in.
     ///
     /// # Errors
     /// If they cannot be written.
-    pub(in crate::train) fn restore_best(&self, selection: Option<Selection>) -> Result<()> {
+    pub(in crate::train) fn restore_best(&mut self, selection: Option<Selection>) -> Result<()> {
+        let best = std::mem::take(&mut self.earlier_best);
         match &self.folder {
-            Some(folder) if !self.earlier_best.is_empty() => folder.write_model(
-                SavedModel::Best,
-                &self.selected(selection),
-                &self.earlier_best,
-            ),
+            Some(folder) if !best.is_empty() => {
+                folder.write_model(SavedModel::Best, &self.selected(selection), &best)
+            }
             _ => Ok(()),
         }
     }

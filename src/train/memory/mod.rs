@@ -28,7 +28,7 @@ use candle_core::{DType, Device};
 /// Batches in memory at a time: the current one, the next, and the one that is being assembled.
 const BATCHES_AT_A_TIME: usize = 3;
 
-/// What a run computes at a time.
+/// The images and features that a run holds at a time.
 #[derive(Debug, Clone, Copy)]
 pub struct Workload {
     /// Training images.

@@ -1,4 +1,4 @@
-//! What a run shows while it trains: TensorBoard events after steps and epochs, its curves after epochs, its report at the end.
+//! The record of a run while it trains: TensorBoard events after steps and epochs, its curves after epochs, its report at the end.
 //!
 //! No run depends on them: if one cannot be drawn or written, a warning says so and the run continues.
 

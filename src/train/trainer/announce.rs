@@ -16,7 +16,7 @@ const FEW_TO_CHOOSE: usize = 50;
 /// Training images per class below which a pretrained start is better for small images, too.
 const FEW_PER_CLASS: usize = 100;
 
-/// What the start of a run tells beside its parts.
+/// Facts about a run that its start announces beside its parts.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::train) struct Facts {
     /// Approximate memory of a step on a CPU in bytes.

@@ -5,6 +5,7 @@
 
 pub(in crate::train) mod announce;
 pub mod build;
+mod epoch;
 mod features;
 pub mod finish;
 pub mod resume;
@@ -26,6 +27,7 @@ use crate::train::observe::report::ReportedRun;
 use crate::train::observe::reporter::Reporter;
 use crate::train::observe::tensorboard;
 use anyhow::{Result, bail};
+use epoch::{Batches, Clock, EpochEnd};
 use std::time::Instant;
 
 /// A run, ready to start or to resume.
@@ -37,17 +39,6 @@ pub struct Trainer {
     eval: Evaluators,
     checkpoints: Checkpointer,
     reporter: Reporter,
-}
-
-/// How the steps of an epoch ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum EpochEnd {
-    /// All batches are done.
-    Complete,
-    /// The run's last step is done, maybe inside the epoch.
-    LastStep,
-    /// The observer wants to stop; the state is saved.
-    Stopped,
 }
 
 impl Trainer {
@@ -92,8 +83,8 @@ impl Trainer {
         if self.is_last_step() {
             return Ok(EpochEnd::LastStep);
         }
-        let mut clock = step::Clock::new(&self.progress);
-        let mut batches = step::Batches::default();
+        let mut clock = Clock::new(&self.progress);
+        let mut batches = Batches::default();
         for batch in self.train.epoch(self.progress.epoch, self.progress.batch)? {
             self.accumulate(batch?, &mut batches, observer)?;
             if !self.is_step_due() {

@@ -1,53 +1,11 @@
 //! The step of the training loop: batches and their gradients, the update, and what follows it.
 
-use crate::train::checkpoint::progress::TrainProgress;
 use crate::train::data::loader::TrainBatch;
 use crate::train::error::diverged;
 use crate::train::observe::observer::{Observer, Step};
-use crate::train::trainer::{EpochEnd, Trainer};
+use crate::train::trainer::Trainer;
+use crate::train::trainer::epoch::{Batches, Clock, EpochEnd};
 use anyhow::Result;
-use std::time::Instant;
-
-/// The batches since the last step.
-#[derive(Debug, Default)]
-pub(super) struct Batches {
-    /// The sum of the images' losses.
-    loss: f64,
-    /// Trained images.
-    pub images: usize,
-}
-
-/// The wall time of an epoch and of its steps.
-pub(super) struct Clock {
-    /// Seconds of the epoch before this process.
-    earlier: f64,
-    epoch: Instant,
-    step: Instant,
-}
-
-impl Clock {
-    /// Starts a clock that continues the epoch of `progress`.
-    pub fn new(progress: &TrainProgress) -> Self {
-        let now = Instant::now();
-        Self {
-            earlier: progress.totals.seconds.0,
-            epoch: now,
-            step: now,
-        }
-    }
-
-    /// Returns the seconds of the epoch.
-    pub fn epoch_seconds(&self) -> f64 {
-        self.earlier + self.epoch.elapsed().as_secs_f64()
-    }
-
-    /// Returns the seconds since the last step, and starts the next one.
-    fn next_step(&mut self) -> f64 {
-        let seconds = self.step.elapsed().as_secs_f64();
-        self.step = Instant::now();
-        seconds
-    }
-}
 
 impl Trainer {
     /// Adds the gradients of a batch to those of the step.
@@ -142,7 +100,7 @@ impl Trainer {
         let is_due = every.is_some_and(|every| self.progress.step.is_multiple_of(every));
         if is_due && !self.is_epoch_complete() {
             self.save()?;
-            clock.step = Instant::now();
+            clock.restart_step();
         }
         Ok(None)
     }

@@ -67,6 +67,11 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ),
     ("src/report/evaluation_dir.rs", "learnt", "a JSON key"),
     (
+        "src/train/checkpoint/state.rs",
+        "pictures",
+        "a key of the state file",
+    ),
+    (
         "src/weights/provenance/tests.rs",
         "carved",
         "the name of a split on disk",
