@@ -285,7 +285,15 @@ fn every_flag_exists() {
         }
     }
     // Those of cargo, uvx and TensorBoard.
-    let foreign = ["--release", "--features", "--path", "--from", "--logdir"];
+    let foreign = [
+        "--bench",
+        "--example",
+        "--features",
+        "--from",
+        "--logdir",
+        "--path",
+        "--release",
+    ];
     for document in documents() {
         let text = read(&document);
         let mut found = 0;
