@@ -5,7 +5,7 @@ use super::typed::{Error, ErrorWithHint, Fault, with_fault};
 use std::fmt::{self, Display, Formatter};
 use std::io;
 
-/// Returns true if any error in the chain is a [`usage_error`].
+/// Returns true if any error in the chain is a [`usage_error`](super::usage_error).
 pub fn is_usage_error(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         if let Some(error) = cause.downcast_ref::<Error>() {

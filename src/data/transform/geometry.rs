@@ -1,6 +1,6 @@
 //! The position of an image in a model's input, and the part that the crop cuts off.
 
-/// Placement of images of one size in the model's input by [`EvalTransform::apply`](super::eval::Transform::apply).
+/// Placement of images of one size in the model's input by [`EvalTransform::apply`](super::eval::EvalTransform::apply).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Placement {
     /// Height and width that the image is resized to.

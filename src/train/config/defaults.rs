@@ -137,7 +137,7 @@ impl Case<'_> {
     }
 
     /// Returns the learning rate; for SGD proportional to the batch size (<https://arxiv.org/abs/1706.02677>), for the last
-    /// layer alone only below [`FEWEST_TOGETHER`].
+    /// layer alone only below `FEWEST_TOGETHER` images.
     pub fn lr(&self) -> f64 {
         let few = self.largest_batch.min(FEWEST_TOGETHER) as f64;
         let batch = self.largest_batch as f64;

@@ -13,6 +13,10 @@ macro_rules! recipe {
         }
     )*) => {
         /// Settings of a run. The keys are the command line's flags.
+        #[expect(
+            rustdoc::broken_intra_doc_links,
+            reason = "the docs are help texts, whose brackets are optional parts of values"
+        )]
         #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case", deny_unknown_fields)]
         pub struct Recipe {
