@@ -71,11 +71,11 @@ def errors(metrics):
 def depth(runs, colors):
     """Error by epoch: plain networks on the left, residual ones on the right, as in the paper's figure 6. `runs` maps
     `plain20`, `plain56`, `resnet20` and `resnet56` to their `errors`."""
-    top, height, width, lowest, highest = 34, 250, 216, 5, 30
+    top, height, width, lowest, highest = 34, 250, 204, 5, 30
     epochs = len(runs["plain20"][0])
     parts = []
     y = lambda error: top + height * (highest - error) / (highest - lowest)
-    for left, kind, title in ((30, "plain", "Plain networks"), (408, "resnet", "Residual networks")):
+    for left, kind, title in ((30, "plain", "Plain networks"), (396, "resnet", "Residual networks")):
         x = lambda epoch: left + width * (epoch - 1) / (epochs - 1)
         parts.append(f'<text x="{left}" y="14" font-weight="600" fill="{colors["text"]}">{title}</text>')
         for error in range(lowest, highest + 1, 5):
