@@ -65,6 +65,28 @@ fn the_model_of_an_end_inside_an_epoch_is_restored_from_the_state() {
     assert_eq!(fs::read(&best).unwrap(), whole[&best]);
 }
 
+/// The state has no weights of an earlier epoch: the end is repeated, and its model is the best from there on.
+#[test]
+fn a_run_whose_best_of_an_earlier_epoch_is_gone_repeats_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let run = folder.join("run");
+    let line = format!("-d fake:48:4 --val-split 0.2 {SMALL} --epochs 3 --max-steps 13 -o run");
+    trained(folder, &line);
+    let selected = fs::read_to_string(run.join("metrics.csv")).unwrap();
+    fs::remove_dir_all(run.join("best")).unwrap();
+    let done = trained(folder, "--resume run");
+    assert!(!done.stderr.contains("finished"), "{}", done.stderr);
+    assert!(done.stderr.contains("\nepoch 2/3: "), "{}", done.stderr);
+    assert!(run.join("best/model.safetensors").is_file());
+    let rows = |text: &str| text.lines().count();
+    let repeated = fs::read_to_string(run.join("metrics.csv")).unwrap();
+    assert_eq!(rows(&repeated), rows(&selected));
+    let done = trained(folder, "--resume run");
+    let finished = "note: the run is finished after 13 steps";
+    assert!(done.stderr.starts_with(finished), "{}", done.stderr);
+}
+
 #[test]
 fn an_epoch_that_cannot_be_validated_is_not_lost() {
     let folder = tempfile::tempdir().unwrap();
