@@ -1,5 +1,5 @@
 //! The `ResNet` family on candle: trains and evaluates models, describes any residual network, loads published checkpoints
-//! and classifies images. [`train`] has an example of training.
+//! and classifies images. `train` has an example of training.
 //!
 //! ```
 //! use resnet::Model;
@@ -32,16 +32,34 @@
 //!
 //! Threads share a [`Model`]; its clones have one copy of the weights. [`Error`] says what went wrong, and its hint what to do.
 //!
-//! The modules are layers, and each imports only from those below: `cli`; [`train`] and [`embedding`]; [`report`] and [`predict`];
-//! [`eval`] and [`explain`]; [`pipeline`]; [`weights`] and [`benchmark`]; [`data`], [`infer`] and [`step`]; [`model`]; [`nn`]; [`ops`] and
-//! [`hub`]; `fs` and `run_dir`; [`error`], [`random`] and [`text`]. Below them is the crate [`resnet_kernels`].
+//! The modules are layers, and each imports only from those below: `cli`; `train` and `embedding`; `report` and [`predict`];
+//! [`eval`] and [`explain`]; [`pipeline`]; [`weights`] and `benchmark`; [`data`], [`infer`] and `step`; [`model`]; [`nn`]; [`ops`] and
+//! [`hub`]; `fs` and `run_dir`; [`error`], [`random`] and `text`. Below them is the crate [`resnet_kernels`].
+//!
+//! # Features
+//!
+//! All are on by default. Without any, the library loads models from files and the cache of the hub, and classifies images.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `cli` | the binary, and `cli`; implies `train` |
+//! | `hub` | downloads from the Hugging Face hub |
+//! | `datasets` | CIFAR, MNIST and Fashion-MNIST in the hub's form |
+//! | `train` | `train`: training and fine-tuning; implies `report` |
+//! | `report` | `report`: tables, plots and pages |
+//! | `png-plots` | plots as PNG beside SVG |
+//!
+//! `cuda`, `cudnn`, `metal`, `accelerate` and `mkl` are off by default, and are candle's.
 
 #![deny(unsafe_code)]
 
-pub mod benchmark;
+#[cfg(feature = "cli")]
+mod benchmark;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod data;
-pub mod embedding;
+#[cfg(feature = "cli")]
+mod embedding;
 pub mod error;
 pub mod eval;
 pub mod explain;
@@ -54,10 +72,13 @@ pub mod ops;
 pub mod pipeline;
 pub mod predict;
 pub mod random;
+#[cfg(feature = "report")]
 pub mod report;
 mod run_dir;
-pub mod step;
-pub mod text;
+#[cfg(feature = "train")]
+mod step;
+mod text;
+#[cfg(feature = "train")]
 pub mod train;
 pub mod weights;
 
@@ -68,11 +89,11 @@ pub use pipeline::Prediction;
 pub use predict::{ImageInput, Model, ModelBuilder};
 
 /// The README's examples, compiled.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "train"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
 /// The examples of docs/library.md, compiled.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "train"))]
 #[doc = include_str!("../docs/library.md")]
 struct Library;

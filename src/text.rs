@@ -1,5 +1,11 @@
 //! Text of messages: numbers with their nouns and units, words of a shell's command line, and line breaks.
 
+#![cfg_attr(
+    not(feature = "cli"),
+    allow(dead_code, reason = "some of it is for the command line alone")
+)]
+
+#[cfg(feature = "report")]
 use console::{measure_text_width, truncate_str};
 use std::borrow::Cow;
 
@@ -66,6 +72,7 @@ pub fn shell_word(text: &str) -> Cow<'_, str> {
 }
 
 /// Breaks `text` at spaces into lines of at most `columns` columns; a longer word has a line of its own.
+#[cfg(feature = "report")]
 pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -81,6 +88,7 @@ pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
 }
 
 /// Cuts `text` in its middle to at most `columns` columns, as the ends of names tell them apart.
+#[cfg(feature = "report")]
 pub fn cut_middle(text: &str, columns: usize) -> String {
     if measure_text_width(text) <= columns {
         return text.to_owned();
@@ -106,6 +114,7 @@ mod tests {
         assert_eq!(shell_word(""), "''");
     }
 
+    #[cfg(feature = "report")]
     #[test]
     fn lines_break_at_spaces() {
         assert_eq!(wrapped("a few words here", 7), ["a few", "words", "here"]);
@@ -114,6 +123,7 @@ mod tests {
         assert!(wrapped("", 4).is_empty());
     }
 
+    #[cfg(feature = "report")]
     #[test]
     fn names_are_cut_in_their_middle() {
         assert_eq!(cut_middle("photos-resnet18-1", 17), "photos-resnet18-1");

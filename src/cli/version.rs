@@ -8,7 +8,7 @@ pub fn short() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
-/// Returns the release, the features and the instruction set.
+/// Returns the release, the features beyond the default ones and those missing of these, and the instruction set.
 pub fn long() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(text);
     &TEXT
@@ -30,6 +30,22 @@ fn text() -> String {
     } else {
         features.join(", ")
     };
+    let missing: Vec<&str> = [
+        ("datasets", cfg!(feature = "datasets")),
+        ("hub", cfg!(feature = "hub")),
+        ("png-plots", cfg!(feature = "png-plots")),
+    ]
+    .into_iter()
+    .filter_map(|(name, built)| (!built).then_some(name))
+    .collect();
+    let missing = if missing.is_empty() {
+        String::new()
+    } else {
+        format!("; without {}", missing.join(", "))
+    };
     let isa = cpu::current().name();
-    format!("{}\nfeatures: {features}\ninstruction set: {isa}", short())
+    format!(
+        "{}\nfeatures: {features}{missing}\ninstruction set: {isa}",
+        short()
+    )
 }

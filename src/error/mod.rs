@@ -7,6 +7,7 @@ mod chain;
 mod message;
 mod typed;
 
+#[cfg(feature = "cli")]
 pub(crate) use chain::replace_hint;
 pub use chain::{hint_of, is_usage_error, message_of, one_line, why_unreadable, without_backtrace};
 pub use message::{Command, Message, Part, Setting, command, setting};

@@ -1,21 +1,23 @@
 //! Files of the Hugging Face hub, through the cache that is shared with Python's `huggingface_hub`.
 //!
 //! Cached files are used without a request, a client or a TLS configuration, so that a warm start
-//! takes a few `stat` calls. Other files are downloaded by `hf-hub`; `transfer` adds the guarantees
-//! that it lacks: bounded waiting, retries, and no incomplete file under its final name.
+//! takes a few `stat` calls. Other files are downloaded by `hf-hub`; `download` adds the guarantees
+//! that it lacks: bounded waiting, retries, and no incomplete file under its final name. Without the feature `hub`, only
+//! cached files are found.
 
 mod cache;
+#[cfg(feature = "hub")]
+mod download;
 mod failure;
 mod name;
 mod progress;
 mod settings;
-mod staging;
-mod transfer;
 
 pub use progress::{Progress, Silent};
 pub use settings::HubSettings;
 
 use std::path::PathBuf;
+#[cfg(feature = "hub")]
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
@@ -24,7 +26,6 @@ use crate::error::{Error, WithKind};
 use cache::{CacheEntry, RepoCache};
 use failure::FailedRequest;
 use name::{FileRequest, RepoKind};
-use transfer::{Connection, FetchOutcome};
 
 /// Access to the files of repositories of models and datasets: the cache first, then the hub.
 ///
@@ -33,7 +34,8 @@ use transfer::{Connection, FetchOutcome};
 pub struct Hub {
     settings: HubSettings,
     /// Created by the first download.
-    connection: Mutex<Option<Connection>>,
+    #[cfg(feature = "hub")]
+    connection: Mutex<Option<download::Connection>>,
 }
 
 /// The caller's need of a file.
@@ -58,6 +60,7 @@ impl Hub {
     pub fn new(settings: HubSettings) -> Self {
         Self {
             settings,
+            #[cfg(feature = "hub")]
             connection: Mutex::new(None),
         }
     }
@@ -150,13 +153,13 @@ impl Hub {
         need: Need,
         progress: &dyn Progress,
     ) -> Result<Option<PathBuf>> {
-        let folder = RepoCache::new(&self.settings.cache, request.kind, request.repo);
         // Held until the answer is in the cache: other threads wait here and find the file there.
+        #[cfg(feature = "hub")]
         let mut connection = self
             .connection
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-
+        let folder = RepoCache::new(&self.settings.cache, request.kind, request.repo);
         let commit = folder.commit_of(request.revision);
         let entry = commit.as_deref().map_or(CacheEntry::Unknown, |commit| {
             folder.entry(commit, request.file)
@@ -167,57 +170,26 @@ impl Hub {
             CacheEntry::Absent if is_pinned || need == Need::Optional => return Ok(None),
             CacheEntry::Absent | CacheEntry::Unknown => {}
         }
-
-        if self.settings.offline {
-            let known = commit.is_some_and(|commit| folder.has_files_of(&commit));
-            if known && need == Need::Optional {
-                return Ok(None);
-            }
-            return Err(failure::offline_error(&self.failed_request(request)));
+        #[cfg(feature = "hub")]
+        if !self.settings.offline {
+            // A file that the cached commit is known to lack is looked for at the branch's newest.
+            let cached_commit = commit.filter(|_| entry == CacheEntry::Unknown && !is_pinned);
+            return self.download(
+                &mut connection,
+                &folder,
+                cached_commit.as_deref(),
+                request,
+                need,
+                progress,
+            );
         }
-
-        if let (Some(commit), CacheEntry::Unknown, false) = (&commit, entry, is_pinned) {
-            let pinned = FileRequest {
-                revision: commit,
-                ..*request
-            };
-            match self.fetch(&mut connection, &pinned, &folder, progress)? {
-                FetchOutcome::File(path) => return Ok(Some(path)),
-                FetchOutcome::NoFile if need == Need::Optional => return Ok(None),
-                // The known commit lacks the file, or no longer exists.
-                FetchOutcome::NoFile | FetchOutcome::NoRevision => {}
-            }
+        #[cfg(not(feature = "hub"))]
+        let _ = progress;
+        let known = commit.is_some_and(|commit| folder.has_files_of(&commit));
+        if known && need == Need::Optional {
+            return Ok(None);
         }
-        match self.fetch(&mut connection, request, &folder, progress)? {
-            FetchOutcome::File(path) => Ok(Some(path)),
-            FetchOutcome::NoFile => Ok(None),
-            FetchOutcome::NoRevision => {
-                Err(failure::no_revision_error(&self.failed_request(request)))
-            }
-        }
-    }
-
-    /// Downloads the file into the cache, and creates the connection first if there is none.
-    fn fetch(
-        &self,
-        connection: &mut Option<Connection>,
-        request: &FileRequest,
-        folder: &RepoCache,
-        progress: &dyn Progress,
-    ) -> Result<FetchOutcome> {
-        let failed = self.failed_request(request);
-        let open = match connection.take() {
-            Some(open) => open,
-            None => {
-                Connection::open(&self.settings).map_err(|failure| failure.into_error(&failed))?
-            }
-        };
-        let answer = open.fetch(request, folder, self.settings.stall_timeout, progress);
-        // After a failure the worker may still use it: the next download creates a new one.
-        if answer.is_ok() {
-            *connection = Some(open);
-        }
-        answer.map_err(|failure| failure.into_error(&failed))
+        Err(failure::offline_error(&self.failed_request(request)))
     }
 
     fn failed_request<'a>(&'a self, request: &'a FileRequest<'a>) -> FailedRequest<'a> {

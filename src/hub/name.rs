@@ -29,6 +29,7 @@ impl RepoKind {
     }
 
     /// Returns its name in messages.
+    #[cfg(feature = "hub")]
     pub fn noun(self) -> &'static str {
         match self {
             Self::Model => "repository",
@@ -96,6 +97,7 @@ impl<'a> FileRequest<'a> {
     }
 
     /// Returns the owner, or an empty string, and the name.
+    #[cfg(feature = "hub")]
     pub fn owner_and_name(&self) -> (&'a str, &'a str) {
         self.repo.split_once('/').unwrap_or(("", self.repo))
     }

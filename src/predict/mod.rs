@@ -5,6 +5,7 @@ mod files;
 mod image_input;
 mod model;
 
+#[cfg(feature = "cli")]
 pub(crate) use builder::BATCH_SIZE;
 pub use builder::ModelBuilder;
 pub use files::{Explain, Explained, PredictOptions, Predicted};

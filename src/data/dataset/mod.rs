@@ -4,6 +4,7 @@
 //! the same [`Dataset`]; its images are 8 bits per sample in memory, or stay in their files until they are used.
 
 pub mod builtin;
+#[cfg(feature = "datasets")]
 pub mod candle;
 pub mod cifar;
 pub mod fake;
@@ -12,6 +13,7 @@ pub mod folder;
 pub mod idx;
 pub mod list;
 pub mod open;
+#[cfg(feature = "datasets")]
 pub mod parquet;
 pub mod sample;
 mod small_images;

@@ -4,10 +4,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+#[cfg(feature = "datasets")]
+use super::parquet;
 use super::suggest_path::suggest_path;
-use super::{BuiltinDataset, Dataset, cifar, folder, idx, parquet, sample};
+use super::{BuiltinDataset, Dataset, cifar, folder, idx, sample};
 use crate::error::{error_with_hint, usage_error};
-use crate::hub::{Hub, Progress};
+#[cfg(feature = "datasets")]
+use crate::hub::Hub;
+use crate::hub::Progress;
 
 /// Default number of classes of random inputs.
 const FAKE_CLASSES: usize = 10;
@@ -183,7 +187,20 @@ pub fn open(name: &DatasetName, written: &str, progress: &dyn Progress) -> Resul
     Ok(data)
 }
 
+/// Returns the error of a dataset in a form that this build cannot read.
+#[cfg(not(feature = "datasets"))]
+fn download(known: BuiltinDataset, _progress: &dyn Progress) -> Result<Dataset> {
+    Err(error_with_hint(
+        "this build has no feature `datasets`",
+        format!(
+            "build with it, or pass the folder with the original files as `{}:DIR`",
+            known.word()
+        ),
+    ))
+}
+
 /// Returns the dataset from the cache, or downloads it from the hub.
+#[cfg(feature = "datasets")]
 fn download(known: BuiltinDataset, progress: &dyn Progress) -> Result<Dataset> {
     let (repository, folder) = match known {
         BuiltinDataset::Cifar10 => ("uoft-cs/cifar10", "plain_text"),

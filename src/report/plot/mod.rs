@@ -12,6 +12,7 @@ pub mod confusion;
 mod curve_panel;
 pub mod curves;
 pub mod gallery;
+#[cfg(feature = "png-plots")]
 mod raster;
 pub mod reliability;
 pub(super) mod scale;
@@ -25,6 +26,7 @@ use crate::fs::write_whole;
 pub use color::Color;
 
 /// Pixels of the PNG per unit of the SVG.
+#[cfg(feature = "png-plots")]
 const SCALE: f32 = 2.0;
 
 /// A plot.
@@ -54,7 +56,7 @@ pub struct Panel {
 }
 
 impl Figure {
-    /// Writes `<name>.svg` and `<name>.png` into `folder`, each atomically.
+    /// Writes `<name>.svg` and, with the feature `png-plots`, `<name>.png` into `folder`, each atomically.
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -62,16 +64,21 @@ impl Figure {
         write_whole(&folder.join(format!("{name}.svg")), |file| {
             Ok(file.write_all(self.svg.as_bytes())?)
         })?;
-        let png = self.png()?;
-        write_whole(&folder.join(format!("{name}.png")), |file| {
-            Ok(file.write_all(&png)?)
-        })
+        #[cfg(feature = "png-plots")]
+        {
+            let png = self.png()?;
+            write_whole(&folder.join(format!("{name}.png")), |file| {
+                Ok(file.write_all(&png)?)
+            })?;
+        }
+        Ok(())
     }
 
     /// The figure as a PNG in its light colors, two pixels per unit.
     ///
     /// # Errors
     /// Never: these drawings can be rasterized.
+    #[cfg(feature = "png-plots")]
     pub fn png(&self) -> Result<Vec<u8>> {
         raster::png(&self.svg, SCALE)
     }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::cache::RepoCache;
+use crate::hub::cache::RepoCache;
 
 const PREFIX: &str = "resnet-";
 const LOCK: &str = "lock";

@@ -22,12 +22,12 @@ use hf_hub::RepoType;
 use hf_hub::progress::{DownloadEvent, ProgressEvent, ProgressHandler};
 use hf_hub::{HFClient, HFClientSync, HFError, HFRepositorySync, HFResult};
 
-use super::cache::RepoCache;
 use super::failure::DownloadFailure;
-use super::name::{FileRequest, RepoKind};
-use super::progress::Progress;
-use super::settings::HubSettings;
 use super::staging::{Staging, blob_behind};
+use crate::hub::cache::RepoCache;
+use crate::hub::name::{FileRequest, RepoKind};
+use crate::hub::progress::Progress;
+use crate::hub::settings::HubSettings;
 
 /// The number of attempts at a download.
 const ATTEMPTS: u32 = 3;
@@ -36,14 +36,14 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// A client of the hub and its download folder.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(in crate::hub) struct Connection {
     client: HFClientSync,
     staging: Staging,
 }
 
 /// The hub's answer about a file.
 #[derive(Debug)]
-pub(super) enum FetchOutcome {
+pub(in crate::hub) enum FetchOutcome {
     /// It is now cached at this path.
     File(PathBuf),
     /// The repository has no such file at that revision.
