@@ -99,12 +99,8 @@ fn fixed_point(value: f64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::numbered;
     use super::*;
-
-    fn numbered(size: [usize; 2]) -> Image {
-        let samples = (0..size[0] * size[1]).map(|at| at as u8 + 1).collect();
-        Image::new(size, 1, samples)
-    }
 
     #[test]
     fn nothing_moves_by_nothing() {

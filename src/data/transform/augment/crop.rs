@@ -83,13 +83,9 @@ pub fn middle([height, width]: [usize; 2]) -> Window {
 
 #[cfg(test)]
 mod tests {
+    use super::super::numbered;
     use super::*;
     use pillow_image::ImageView;
-
-    fn numbered(size: [usize; 2]) -> Image {
-        let samples = (0..size[0] * size[1]).map(|at| at as u8 + 1).collect();
-        Image::new(size, 1, samples)
-    }
 
     #[test]
     fn a_padded_crop_shows_the_padded_image_from_any_start() {

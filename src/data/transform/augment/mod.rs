@@ -194,3 +194,10 @@ impl TrainTransform {
         Ok(resize(&part, self.size(), self.transform.filter()))
     }
 }
+
+/// Returns an image of one channel whose samples are numbered from 1, row by row.
+#[cfg(test)]
+fn numbered(size: [usize; 2]) -> Image {
+    let samples = (0..size[0] * size[1]).map(|at| at as u8 + 1).collect();
+    Image::new(size, 1, samples)
+}
