@@ -59,26 +59,26 @@ pub fn time_forward(
         all.map(|(name, variable)| (name, variable.as_detached_tensor()))
             .collect()
     };
-    let net = ResNet::new(config, &VarBuilder::from_tensors(tensors, dtype, device))?;
+    let network = ResNet::new(config, &VarBuilder::from_tensors(tensors, dtype, device))?;
     drop(parameters);
     if Engine::compiles(dtype, device) {
-        time_plan(net, description, runs)
+        time_plan(network, description, runs)
     } else {
-        time_net(&net, description, runs, dtype, device)
+        time_network(&network, description, runs, dtype, device)
     }
 }
 
-fn time_plan(net: ResNet, description: &Description, runs: usize) -> Result<ForwardTimes> {
+fn time_plan(network: ResNet, description: &Description, runs: usize) -> Result<ForwardTimes> {
     let [batch, channels, height, width] = description.input;
-    let plan = Plan::new(&net, height, width, Workload::many(batch))?;
-    drop(net);
+    let plan = Plan::new(&network, height, width, Workload::many(batch))?;
+    drop(network);
     plan.ensure_memory(batch)?;
-    let pictures = vec![0.5; batch * channels * height * width];
+    let images = vec![0.5; batch * channels * height * width];
     let mut times = ForwardTimes::default();
     let mut steps: Vec<Vec<f64>> = Vec::new();
     for pass in 0..WARM_UP + runs {
         let start = Instant::now();
-        let (_, observed) = plan.run_timed(&pictures)?;
+        let (_, observed) = plan.run_timed(&images)?;
         let whole = start.elapsed();
         if pass < WARM_UP {
             continue;
@@ -103,21 +103,21 @@ fn time_plan(net: ResNet, description: &Description, runs: usize) -> Result<Forw
     Ok(times)
 }
 
-fn time_net(
-    net: &ResNet,
+fn time_network(
+    network: &ResNet,
     description: &Description,
     runs: usize,
     dtype: DType,
     device: &Device,
 ) -> Result<ForwardTimes> {
-    let pictures = Tensor::full(0.5f32, &description.input, &Device::Cpu)?
+    let images = Tensor::full(0.5f32, &description.input, &Device::Cpu)?
         .to_dtype(dtype)?
         .to_device(device)?;
     let mut times = ForwardTimes::default();
     for pass in 0..WARM_UP + runs {
         let start = Instant::now();
         // Reading the logits waits for the device.
-        net.forward_t(&pictures, false)?.to_device(&Device::Cpu)?;
+        network.forward_t(&images, false)?.to_device(&Device::Cpu)?;
         if pass >= WARM_UP {
             times.passes.push(milliseconds(start.elapsed()));
         }

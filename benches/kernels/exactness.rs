@@ -49,7 +49,7 @@ pub fn print() -> Result<bool> {
     println!("|---|---|---|---|");
     let mut holds = true;
     for name in ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"] {
-        let errors = net(name)?;
+        let errors = network_errors(name)?;
         holds &= errors.iter().all(|&error| error <= LIMIT);
         let errors = errors.map(|error| format!("{error:.1e}"));
         println!("| {name} | {} |", errors.join(" | "));
@@ -124,7 +124,7 @@ fn exact(input: &[f32], weight: &[f32], g: &ConvGeometry) -> Vec<f64> {
 }
 
 /// Returns the errors of a network's logits, one for each workload that it is compiled for.
-fn net(name: &str) -> Result<[f64; 3]> {
+fn network_errors(name: &str) -> Result<[f64; 3]> {
     let config = ModelConfig::named(name).ok_or_else(|| anyhow::anyhow!("no {name}"))?;
     let parameters = Parameters::default();
     ResNet::new(&config, &parameters.seeded(0, DType::F32, &Device::Cpu))?;
@@ -133,7 +133,7 @@ fn net(name: &str) -> Result<[f64; 3]> {
         all.map(|(name, variable)| (name, variable.as_detached_tensor()))
             .collect()
     };
-    let net = |dtype| {
+    let build = |dtype| {
         let tensors = tensors
             .iter()
             .map(|(name, tensor)| Ok((name.clone(), tensor.to_dtype(dtype)?)));
@@ -143,14 +143,13 @@ fn net(name: &str) -> Result<[f64; 3]> {
             &VarBuilder::from_tensors(tensors, dtype, &Device::Cpu),
         )?)
     };
-    let picture = noise(3 * 224 * 224, "picture");
-    let exact =
-        Tensor::from_slice(&picture, (1, 3, 224, 224), &Device::Cpu)?.to_dtype(DType::F64)?;
-    let exact = net(DType::F64)?
+    let image = noise(3 * 224 * 224, "picture");
+    let exact = Tensor::from_slice(&image, (1, 3, 224, 224), &Device::Cpu)?.to_dtype(DType::F64)?;
+    let exact = build(DType::F64)?
         .forward_t(&exact, false)?
         .flatten_all()?
         .to_vec1()?;
-    let single = net(DType::F32)?;
+    let single = build(DType::F32)?;
     let one = Workload {
         batch: 1,
         images: 1,
@@ -160,7 +159,7 @@ fn net(name: &str) -> Result<[f64; 3]> {
         .iter_mut()
         .zip([one, Workload::many(1), Workload::many(32)])
     {
-        let logits = Plan::new(&single, 224, 224, work)?.run(&picture)?;
+        let logits = Plan::new(&single, 224, 224, work)?.run(&image)?;
         *error = largest_error(&logits, &exact);
     }
     Ok(errors)

@@ -25,7 +25,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROJECT = os.path.dirname(os.path.dirname(HERE))
-PICTURE = os.path.join(PROJECT, "assets/images/cat.png")
+IMAGE = os.path.join(PROJECT, "assets/images/cat.png")
 PEERS = {"infer": "torch,torch-cl,onnxruntime,openvino", "train": "torch,torch-cl", "process-predict": "onnxruntime,torch", "process-train": "torch,torch-cl"}
 STEPS = 3
 
@@ -123,8 +123,8 @@ def processes(a, names, folder):
         theirs = [[*script, "train", name, str(a.depth), str(a.batch), str(a.size), str(STEPS)] for name in names]
     else:
         subprocess.run([*script, "weights", str(a.depth), folder], check=True, capture_output=True)
-        ours = [a.resnet, "predict", PICTURE, "-m", os.path.join(folder, "net.safetensors"), "--dtype", a.dtype, "--format", "json"]
-        theirs = [[*script, "predict", name, str(a.depth), folder, PICTURE] for name in names]
+        ours = [a.resnet, "predict", IMAGE, "-m", os.path.join(folder, "net.safetensors"), "--dtype", a.dtype, "--format", "json"]
+        theirs = [[*script, "predict", name, str(a.depth), folder, IMAGE] for name in names]
     contestants = [Process("resnet", [*ours, "--device", "cpu"])] + [Process(*pair) for pair in zip(names, theirs)]
     printed = {c.name: c.run()[1] for c in contestants}
     if a.mode == "process-predict":

@@ -54,7 +54,7 @@ def write_idx(path, numbers):
     path.write_bytes(header + numbers.tobytes())
 
 
-def net(depth, stem):
+def network(depth, stem):
     """Returns torchvision's model for ten classes."""
     made = getattr(torchvision.models, f"resnet{depth}")(num_classes=10)
     if stem == "cifar":
@@ -64,9 +64,9 @@ def net(depth, stem):
     return made
 
 
-def inputs(pictures):
+def inputs(images):
     """Converts [N, 28, 28] in 8 bits to [N, 3, 28, 28]."""
-    return ((pictures.float() / 255 - MEAN) / STD).unsqueeze(1).expand(-1, 3, -1, -1)
+    return ((images.float() / 255 - MEAN) / STD).unsqueeze(1).expand(-1, 3, -1, -1)
 
 
 def theirs(arguments, parts, seed):
@@ -74,18 +74,18 @@ def theirs(arguments, parts, seed):
     train, train_classes, test, test_classes = (torch.from_numpy(part.copy()) for part in parts)
     train_classes, test_classes = train_classes.long(), test_classes.long()
     torch.manual_seed(seed)
-    learner = net(arguments.depth, arguments.stem).train()
-    optimiser = torch.optim.SGD(learner.parameters(), lr=RATE, momentum=MOMENTUM, weight_decay=DECAY)
+    learner = network(arguments.depth, arguments.stem).train()
+    optimizer = torch.optim.SGD(learner.parameters(), lr=RATE, momentum=MOMENTUM, weight_decay=DECAY)
     loss_of = torch.nn.CrossEntropyLoss()
     steps = arguments.epochs * math.ceil(len(train) / BATCH)
     step = 0
     for _ in range(arguments.epochs):
         for places in torch.randperm(len(train)).split(BATCH):
-            for group in optimiser.param_groups:
+            for group in optimizer.param_groups:
                 group["lr"] = RATE * (1 + math.cos(math.pi * step / steps)) / 2
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss_of(learner(inputs(train[places])), train_classes[places]).backward()
-            optimiser.step()
+            optimizer.step()
             step += 1
     learner.eval()
     with torch.no_grad():
@@ -116,8 +116,8 @@ def timed(run, *what):
 
 
 def welch(one, other):
-    deviation = math.sqrt(statistics.variance(one) / len(one) + statistics.variance(other) / len(other))
-    return (statistics.mean(one) - statistics.mean(other)) / deviation if deviation > 0 else math.inf
+    std = math.sqrt(statistics.variance(one) / len(one) + statistics.variance(other) / len(other))
+    return (statistics.mean(one) - statistics.mean(other)) / std if std > 0 else math.inf
 
 
 def main():

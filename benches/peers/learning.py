@@ -51,36 +51,36 @@ PROJECT = HERE.parent.parent
 sys.path.insert(0, str(PROJECT / "tests/fixtures"))
 sys.path.insert(0, str(PROJECT / "tests/fixtures/learning"))
 import make
-import nets
+import networks
 
 STEPS, BATCH = make.STEPS, 16
 SAVED = [5, 12]
 F64_LIMIT, F32_LIMIT, GRADIENT_LIMIT = 1e-6, 1e-4, 1e-2
 SGD, ADAM = (make.SGD, 0.01), (make.ADAM, 2e-4)
 CASES = {
-    f"{net}{'' if stem == 'imagenet' else '_cifar'}_{name}": (net, stem, optimiser)
-    for net, stem in [("resnet18", "imagenet"), ("resnet18", "cifar"), ("resnet34", "imagenet"), ("resnet50", "imagenet")]
-    for name, optimiser in [("sgd", SGD), ("adam", ADAM)]
+    f"{network}{'' if stem == 'imagenet' else '_cifar'}_{name}": (network, stem, optimizer)
+    for network, stem in [("resnet18", "imagenet"), ("resnet18", "cifar"), ("resnet34", "imagenet"), ("resnet50", "imagenet")]
+    for name, optimizer in [("sgd", SGD), ("adam", ADAM)]
 }
 
 
-def write_idx(folder, part, pictures, targets):
+def write_idx(folder, part, images, targets):
     """Writes images and classes in the file format of Fashion-MNIST."""
-    images = struct.pack(">4i", 2051, *pictures.shape) + pictures.numpy().tobytes()
-    labels = struct.pack(">2i", 2049, len(targets)) + targets.byte().numpy().tobytes()
-    (folder / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(images))
-    (folder / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels))
+    image_bytes = struct.pack(">4i", 2051, *images.shape) + images.numpy().tobytes()
+    label_bytes = struct.pack(">2i", 2049, len(targets)) + targets.byte().numpy().tobytes()
+    (folder / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(image_bytes))
+    (folder / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(label_bytes))
 
 
 def ours_f64(program, folder, run, lr):
     """Returns the losses of `train` of the binary `program`, starting from `net.pth` on the images of `folder`."""
-    optimiser = run["optimiser"]
+    optimizer = run["optimizer"]
     three = lambda value: ",".join([str(value)] * 3)
     command = [program, "train", "-d", f"fashion-mnist:{folder}", "-m", str(folder / "net.pth"), "--dtype", "f64", "--format", "json"]
     command += ["--dry-run", "--no-shuffle", "--augment", "none", "--max-steps", str(STEPS), "--batch-size", str(run["batch"])]
-    command += ["--image-size", "28", "--crop-pct", "1", "--mean", three(make.MEAN), "--std", three(make.DEVIATION)]
-    command += ["--optimizer", optimiser["kind"], "--lr", str(lr), "--weight-decay", str(optimiser["weight_decay"])]
-    command += ["--momentum", str(optimiser["momentum"])] if optimiser["kind"] == "sgd" else []
+    command += ["--image-size", "28", "--crop-pct", "1", "--mean", three(make.MEAN), "--std", three(make.STD)]
+    command += ["--optimizer", optimizer["kind"], "--lr", str(lr), "--weight-decay", str(optimizer["weight_decay"])]
+    command += ["--momentum", str(optimizer["momentum"])] if optimizer["kind"] == "sgd" else []
     command += ["--scheduler", "constant", "--warmup-epochs", "0", "--label-smoothing", "0"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
@@ -103,23 +103,23 @@ def through_test(folder, name):
     return *(max(map(float, column)) for column in zip(*found)), done.returncode == 0
 
 
-def looked(net, pictures, targets, run, step, dtype, layout=torch.contiguous_format, onednn=True):
+def looked(network, images, targets, run, step, dtype, layout=torch.contiguous_format, onednn=True):
     """Returns the gradients of a step by parameter, and which values of each ReLU are above 0."""
-    net, above = net.to(dtype=dtype, memory_format=layout).train(), []
-    for module in net.modules():
+    network, above = network.to(dtype=dtype, memory_format=layout).train(), []
+    for module in network.modules():
         if isinstance(module, nn.ReLU):
             module.register_forward_hook(lambda module, inputs, output: above.append(output.detach() > 0))
-    batch, x = make.batch_of(pictures, run, step, dtype, layout)
+    batch, x = make.batch_of(images, run, step, dtype, layout)
     torch.backends.mkldnn.enabled = onednn
-    functional.cross_entropy(net(x), targets[batch]).backward()
+    functional.cross_entropy(network(x), targets[batch]).backward()
     torch.backends.mkldnn.enabled = True
-    return {name: parameter.grad for name, parameter in net.named_parameters()}, above
+    return {name: parameter.grad for name, parameter in network.named_parameters()}, above
 
 
 WAYS = {"by default": {}, "channels-last": {"layout": torch.channels_last}, "without oneDNN": {"onednn": False}}
 
 
-def rounding(build, run, pictures, targets, tensors):
+def rounding(build, run, images, targets, tensors):
     """Returns a pair for each of `WAYS`: the difference of PyTorch's f32 gradients from those in f64 from the same start (the largest
     over all parameters and steps), and the number of inputs of ReLU whose sign differs."""
     found = [(0.0, 0)] * len(WAYS)
@@ -128,9 +128,9 @@ def rounding(build, run, pictures, targets, tensors):
         weights = {key.removeprefix(start): t for key, t in tensors.items() if key.startswith(start)}
 
         def look(*arguments, **named):
-            net = build()
-            net.load_state_dict(weights, strict=False)
-            return looked(net, pictures, targets, run, step, *arguments, **named)
+            network = build()
+            network.load_state_dict(weights, strict=False)
+            return looked(network, images, targets, run, step, *arguments, **named)
 
         exact, exact_above = look(torch.float64)
         for place, way in enumerate(WAYS.values()):
@@ -141,14 +141,14 @@ def rounding(build, run, pictures, targets, tensors):
     return found
 
 
-def f32_cells(folder, case, build, lr, config, run, pictures, targets):
+def f32_cells(folder, case, build, lr, config, run, images, targets):
     """Returns the cells of a row for single steps in f32, whether `resnet` is within the limits, and whether PyTorch is."""
     name = f"{case}_full"
     if config["stem"] == "imagenet":
-        pictures = pictures.repeat_interleave(4, 1).repeat_interleave(4, 2)
-    save_file({"pictures": pictures, "targets": targets}, folder / "pictures.safetensors")
-    tensors = make.train(build(), pictures, targets, run, [lr] * (max(SAVED) + 1), torch.float32, save=SAVED)[1]
-    own = rounding(build, run, pictures, targets, tensors)
+        images = images.repeat_interleave(4, 1).repeat_interleave(4, 2)
+    save_file({"pictures": images, "targets": targets}, folder / "pictures.safetensors")
+    tensors = make.train(build(), images, targets, run, [lr] * (max(SAVED) + 1), torch.float32, save=SAVED)[1]
+    own = rounding(build, run, images, targets, tensors)
     tensors["lrs"] = torch.full((STEPS,), lr, dtype=torch.float64)
     about = {"config": json.dumps(config), "run": json.dumps(run), "steps": json.dumps(SAVED)}
     save_file({key: t.contiguous() for key, t in tensors.items()}, folder / f"{name}.safetensors", about)
@@ -158,13 +158,13 @@ def f32_cells(folder, case, build, lr, config, run, pictures, targets):
     return words, passed, max(own)[0] <= GRADIENT_LIMIT
 
 
-def f64_cells(program, folder, case, build, lr, config, run, pictures, targets):
+def f64_cells(program, folder, case, build, lr, config, run, images, targets):
     """Returns the cells of a row for 20 steps in f64, whether `resnet` is within the limit, and whether PyTorch is."""
-    write_idx(folder, "train", pictures, targets)
-    write_idx(folder, "t10k", pictures[:BATCH], targets[:BATCH])
+    write_idx(folder, "train", images, targets)
+    write_idx(folder, "t10k", images[:BATCH], targets[:BATCH])
     lrs = [lr] * STEPS
-    losses, _ = make.train(build(), pictures, targets, run, lrs, torch.float64)
-    twin, _ = make.train(build(), pictures, targets, run, lrs, torch.float64, layout=torch.channels_last)
+    losses, _ = make.train(build(), images, targets, run, lrs, torch.float64)
+    twin, _ = make.train(build(), images, targets, run, lrs, torch.float64, layout=torch.channels_last)
     own = (twin - losses).abs().max().item()
     torch.save(build().state_dict(), folder / "net.pth")
     ours = (ours_f64(program, folder, run, lr) - losses).abs().max().nan_to_num(float("inf")).item()
@@ -180,18 +180,18 @@ STARTS = [
 ]
 
 
-def rows(compute, starts, case, pictures, targets):
+def rows(compute, starts, case, images, targets):
     """Yields the rows of one case, and whether each is a failure, up to the first start that `resnet` passes or fails."""
-    net, stem, (optimiser, lr) = CASES[case]
-    block, blocks = make.BLOCKS[net]
-    config = nets.config(block, blocks, [64, 128, 256, 512], classes=10, stem=stem)
-    run = {"optimiser": optimiser, "batch": BATCH, "label_smoothing": 0.0, "clip": None}
+    network, stem, (optimizer, lr) = CASES[case]
+    block, blocks = make.BLOCKS[network]
+    config = networks.config(block, blocks, [64, 128, 256, 512], classes=10, stem=stem)
+    run = {"optimizer": optimizer, "batch": BATCH, "label_smoothing": 0.0, "clip": None}
     for start in starts:
         words, zero, share = start
         began = time.monotonic()
         with tempfile.TemporaryDirectory() as temporary:
-            build = lambda: make.initialise(nets.build(config), 1, zero)
-            cells, passed, steady = compute(pathlib.Path(temporary), case, build, lr * share, config, run, pictures, targets)
+            build = lambda: make.initialize(networks.build(config), 1, zero)
+            cells, passed, steady = compute(pathlib.Path(temporary), case, build, lr * share, config, run, images, targets)
         print(f"{case} from {words}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
         again = not passed and not steady and start is not starts[-1]
         verdict = "yes" if passed else "not even in PyTorch" if again else "**NO**"
@@ -211,7 +211,7 @@ def main():
     # A lower learning rate does not help a single step in f32.
     starts = {"f64": STARTS, "f32": STARTS[::2]}
     computations = {"f64": partial(f64_cells, arguments.resnet), "f32": f32_cells}
-    pictures, targets = make.read_pictures(arguments.pictures, STEPS * BATCH)
+    images, targets = make.read_images(arguments.pictures, STEPS * BATCH)
     version = subprocess.run([arguments.resnet, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()
     lines, failed = [], False
 
@@ -223,14 +223,14 @@ def main():
     say(
         "# Training compared with PyTorch at full size",
         "",
-        f"Made by `benches/peers/learning.py` (see there for the method) on the first {len(pictures)} images of Fashion-MNIST, {BATCH} per step, with",
+        f"Made by `benches/peers/learning.py` (see there for the method) on the first {len(images)} images of Fashion-MNIST, {BATCH} per step, with",
         f"{version[0]} ({version[-1]}) and torch {torch.__version__} on {platform.machine()}. SGD: learning rate {SGD[1]}, momentum 0.9,",
         f"weight decay 1e-3; Adam: learning rate {ADAM[1]}. Models of full width and 10 classes.",
     )
     for part in arguments.parts.split(","):
         say("", *HEADS[part])
         for case in arguments.cases.split(","):
-            for line, is_failure in rows(computations[part], starts[part], case, pictures, targets):
+            for line, is_failure in rows(computations[part], starts[part], case, images, targets):
                 failed |= is_failure
                 say(line)
     sys.exit(failed)

@@ -61,19 +61,19 @@ BILINEAR = short_edge_and_crop(256, transforms.InterpolationMode.BILINEAR)
 BICUBIC = short_edge_and_crop(256, transforms.InterpolationMode.BICUBIC)
 
 
-def answer(net, batch):
-    output = net(batch)
+def answer(network, batch):
+    output = network(batch)
     return getattr(output, "logits", output)
 
 
-def randomise(net, batch, seed):
+def randomize(network, batch, seed):
     """Randomizes all weights from a seed; batch norm statistics stay near those of `batch`, and a tenth of its scales are negative."""
     generator = torch.Generator().manual_seed(seed)
     normal = lambda like: torch.randn(like.shape, generator=generator)
     uniform = lambda like: torch.rand(like.shape, generator=generator)
-    norms = [module for module in net.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     with torch.no_grad():
-        for module in net.modules():
+        for module in network.modules():
             if isinstance(module, torch.nn.Conv2d):
                 fan_out = module.out_channels * module.kernel_size[0] ** 2
                 module.weight.copy_(normal(module.weight) * (2.0 / fan_out) ** 0.5)
@@ -86,35 +86,35 @@ def randomise(net, batch, seed):
             norm.weight.copy_((uniform(norm.weight) + 0.3) * sign)
             norm.bias.copy_(normal(norm.bias) * 0.2)
             norm.momentum = 1.0
-        net.train()(batch)
+        network.train()(batch)
         for norm in norms:
             norm.momentum = 0.1
             norm.running_mean.add_(normal(norm.running_mean) * 0.2 * norm.running_var.sqrt())
             norm.running_var.mul_(uniform(norm.running_var) + 0.5)
         # Logits of the scale of a trained network, whatever has accumulated over the depth.
-        logits = answer(net.eval(), batch)
+        logits = answer(network.eval(), batch)
         head.weight.mul_(20 / logits.abs().max())
-    return net
+    return network
 
 
-def torchvision_net(name, folder, batch):
+def torchvision_network(name, folder, batch):
     """Yields a state dict saved in two formats, which contain only names, shapes and values."""
-    net = randomise(getattr(torchvision.models, name)(), batch, 1)
-    torch.save(net.state_dict(), folder / f"{name}.pth")
-    yield "torchvision .pth", folder / f"{name}.pth", net, BILINEAR
-    safetensors.torch.save_file(net.state_dict(), folder / f"{name}.safetensors")
-    yield "torchvision .safetensors", folder / f"{name}.safetensors", net, BILINEAR
+    network = randomize(getattr(torchvision.models, name)(), batch, 1)
+    torch.save(network.state_dict(), folder / f"{name}.pth")
+    yield "torchvision .pth", folder / f"{name}.pth", network, BILINEAR
+    safetensors.torch.save_file(network.state_dict(), folder / f"{name}.safetensors")
+    yield "torchvision .safetensors", folder / f"{name}.safetensors", network, BILINEAR
 
 
-def timm_net(name, folder, batch):
+def timm_network(name, folder, batch):
     """Yields timm's folder; its preprocessing is read from its config, bicubic with another crop than torchvision's."""
-    net = randomise(timm.create_model(f"{name}.{TIMM_TAGS[name]}", pretrained=False), batch, 2)
-    timm.models.save_for_hf(net, folder / "timm", safe_serialization=True)
-    transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=net), is_training=False)
-    yield "timm folder", folder / "timm", net, transform
+    network = randomize(timm.create_model(f"{name}.{TIMM_TAGS[name]}", pretrained=False), batch, 2)
+    timm.models.save_for_hf(network, folder / "timm", safe_serialization=True)
+    transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=network), is_training=False)
+    yield "timm folder", folder / "timm", network, transform
 
 
-def transformers_net(name, folder, batch):
+def transformers_network(name, folder, batch):
     """Yields transformers' folder: v1 strides at depth 50, the default v1.5 at the others."""
     block, expansion = ("basic", 1) if name in ("resnet18", "resnet34") else ("bottleneck", 4)
     depths = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3], 101: [3, 4, 23, 3], 152: [3, 8, 36, 3]}
@@ -126,8 +126,8 @@ def transformers_net(name, folder, batch):
         downsample_in_bottleneck=name == "resnet50",
         num_labels=1000,
     )
-    net = randomise(transformers.ResNetForImageClassification(config), batch, 3)
-    net.save_pretrained(folder / "transformers")
+    network = randomize(transformers.ResNetForImageClassification(config), batch, 3)
+    network.save_pretrained(folder / "transformers")
     preprocessor = {
         "crop_pct": 0.875,
         "do_normalize": True,
@@ -140,28 +140,28 @@ def transformers_net(name, folder, batch):
     }
     (folder / "transformers" / "preprocessor_config.json").write_text(json.dumps(preprocessor))
     label = "transformers folder (v1)" if config.downsample_in_bottleneck else "transformers folder"
-    yield label, folder / "transformers", net, BICUBIC
+    yield label, folder / "transformers", network, BICUBIC
 
 
 def read(path):
     return PIL.Image.open(path).convert("RGB")
 
 
-def ours(binary, model, pictures):
-    command = [binary, "predict", *map(str, pictures), "-m", str(model), "-f", "json", "-k", "1000"]
+def ours(binary, model, images):
+    command = [binary, "predict", *map(str, images), "-m", str(model), "-f", "json", "-k", "1000"]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"})
     if done.returncode != 0:
         message = done.stderr.strip().splitlines()[0].replace(str(model), model.name)
         raise RuntimeError(f"status {done.returncode}: {message}")
     answers = [json.loads(line)["predictions"] for line in done.stdout.splitlines()]
-    assert len(answers) == len(pictures), f"{len(answers)} lines for {len(pictures)} images"
+    assert len(answers) == len(images), f"{len(answers)} lines for {len(images)} images"
     return answers
 
 
-def theirs(net, transform, pictures):
-    batch = torch.stack([transform(read(path)) for path in pictures])
+def theirs(network, transform, images):
+    batch = torch.stack([transform(read(path)) for path in images])
     with torch.no_grad():
-        return answer(copy.deepcopy(net).double(), batch.double())
+        return answer(copy.deepcopy(network).double(), batch.double())
 
 
 def compare(answers, logits):
@@ -206,13 +206,13 @@ def main():
         # Noise in addition to the few images, so that statistics are computed from more than a handful of values.
         batch = torch.cat([batch[:4], torch.randn(4, 3, 224, 224, generator=torch.Generator().manual_seed(0))])
         for name in arguments.nets.split(","):
-            sources = [torchvision_net] if name in RELATIVES else [torchvision_net, timm_net, transformers_net]
+            sources = [torchvision_network] if name in RELATIVES else [torchvision_network, timm_network, transformers_network]
             for source in sources:
                 with tempfile.TemporaryDirectory(dir=temporary) as folder:
-                    for label, path, net, transform in source(name, pathlib.Path(folder), batch):
+                    for label, path, network, transform in source(name, pathlib.Path(folder), batch):
                         try:
                             answers = ours(arguments.resnet, path, images)
-                            worst, same = compare(answers, theirs(net, transform, images))
+                            worst, same = compare(answers, theirs(network, transform, images))
                             passed = worst <= LIMIT and same == len(images)
                             cells = f"{worst:.1e} | {same} of {len(images)}"
                         except RuntimeError as error:

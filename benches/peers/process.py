@@ -17,23 +17,23 @@ def weights(depth, folder):
     import safetensors.torch
     import torch
     from workers import model
-    net = model(depth).eval()
-    for layer in net.modules():
+    network = model(depth).eval()
+    for layer in network.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(layer.weight, .8, 1.2)
             torch.nn.init.uniform_(layer.bias, -.2, .2)
             layer.running_mean.normal_(0, .1)
             layer.running_var.uniform_(.7, 1.3)
-    safetensors.torch.save_file(net.state_dict(), os.path.join(folder, "net.safetensors"))
-    torch.save(net.state_dict(), os.path.join(folder, "net.pth"))
-    torch.onnx.export(net, torch.zeros(1, 3, 224, 224), os.path.join(folder, "net.onnx"), input_names=["x"], output_names=["y"], dynamo=False)
+    safetensors.torch.save_file(network.state_dict(), os.path.join(folder, "net.safetensors"))
+    torch.save(network.state_dict(), os.path.join(folder, "net.pth"))
+    torch.onnx.export(network, torch.zeros(1, 3, 224, 224), os.path.join(folder, "net.onnx"), input_names=["x"], output_names=["y"], dynamo=False)
 
 
-def prepared(picture):
+def prepared(path):
     """Returns the image preprocessed for ImageNet models, `[1, 3, 224, 224]`: short side resized to 256 px, bilinear, then a center crop."""
     import numpy as np
     from PIL import Image
-    image = Image.open(picture).convert("RGB")
+    image = Image.open(path).convert("RGB")
     width, height = image.size
     scale = 256 / min(width, height)
     width, height = (256, int(height * scale)) if width <= height else (int(width * scale), 256)
@@ -44,20 +44,20 @@ def prepared(picture):
     return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
 
 
-def predict(peer, depth, folder, picture):
+def predict(peer, depth, folder, image):
     if peer == "onnxruntime":
         import onnxruntime as ort
         session = ort.InferenceSession(os.path.join(folder, "net.onnx"), providers=["CPUExecutionProvider"])
-        logits = session.run(None, {"x": prepared(picture)})[0][0]
+        logits = session.run(None, {"x": prepared(image)})[0][0]
     elif peer == "torch":
         import torch
         import torchvision
         state = torch.load(os.path.join(folder, "net.pth"), weights_only=True, mmap=True)
         with torch.device("meta"):
-            net = getattr(torchvision.models, f"resnet{depth}")()
-        net.load_state_dict(state, assign=True)
+            network = getattr(torchvision.models, f"resnet{depth}")()
+        network.load_state_dict(state, assign=True)
         with torch.inference_mode():
-            logits = net.eval()(torch.from_numpy(prepared(picture)))[0].numpy()
+            logits = network.eval()(torch.from_numpy(prepared(image)))[0].numpy()
     else:
         raise SystemExit(f"unknown peer {peer}")
     for place in logits.argsort()[::-1][:5]:

@@ -58,15 +58,15 @@ def resnet20(classes=10):
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))
 
 
-def inputs(pictures):
+def inputs(images):
     """Converts [N, 28, 28] in 8 bits to [N, 3, 28, 28]."""
-    return ((pictures.float() / 255 - MEAN) / STD).unsqueeze(1).expand(-1, 3, -1, -1)
+    return ((images.float() / 255 - MEAN) / STD).unsqueeze(1).expand(-1, 3, -1, -1)
 
 
-def varied(pictures, erase):
+def varied(images, erase):
     """Returns the batch with each image cropped, flipped and erased independently."""
-    count, side, _ = pictures.shape
-    padded = nn.functional.pad(pictures, (PADDING,) * 4)
+    count, side, _ = images.shape
+    padded = nn.functional.pad(images, (PADDING,) * 4)
     rows = torch.randint(0, 2 * PADDING + 1, (count, 1)) + torch.arange(side)
     columns = torch.randint(0, 2 * PADDING + 1, (count, 1)) + torch.arange(side)
     columns = torch.where(torch.rand(count, 1) < 0.5, columns.flip(1), columns)
@@ -88,38 +88,38 @@ def train(parts, epochs, state):
 
     If the file `state` exists, yields the finished epochs first and resumes; the file is written after each epoch.
     """
-    pictures, classes, test, test_classes = (torch.from_numpy(part.copy()) for part in parts)
+    images, classes, test, test_classes = (torch.from_numpy(part.copy()) for part in parts)
     classes, test_classes = classes.long(), test_classes.long()
     torch.manual_seed(0)
-    net = resnet20()
-    optimiser = torch.optim.SGD(net.parameters(), lr=RATE, momentum=0.9, nesterov=True, weight_decay=DECAY)
+    network = resnet20()
+    optimizer = torch.optim.SGD(network.parameters(), lr=RATE, momentum=0.9, nesterov=True, weight_decay=DECAY)
     loss_of = nn.CrossEntropyLoss(label_smoothing=SMOOTHING)
     erase = torchvision.transforms.RandomErasing(p=1.0)
-    steps_an_epoch = math.ceil(len(pictures) / BATCH)
+    steps_an_epoch = math.ceil(len(images) / BATCH)
     step, done = 0, []
     if state is not None and state.exists():
         kept = torch.load(state)
-        net.load_state_dict(kept["net"])
-        optimiser.load_state_dict(kept["optimiser"])
+        network.load_state_dict(kept["net"])
+        optimizer.load_state_dict(kept["optimizer"])
         torch.set_rng_state(kept["random"])
         step, done = kept["step"], kept["done"]
         yield from done
     for _ in range(len(done), epochs):
         start = time.perf_counter()
-        net.train()
-        for places in torch.randperm(len(pictures)).split(BATCH):
-            for group in optimiser.param_groups:
+        network.train()
+        for places in torch.randperm(len(images)).split(BATCH):
+            for group in optimizer.param_groups:
                 group["lr"] = rate(step, epochs * steps_an_epoch, steps_an_epoch)
-            optimiser.zero_grad()
-            loss_of(net(varied(pictures[places], erase)), classes[places]).backward()
-            optimiser.step()
+            optimizer.zero_grad()
+            loss_of(network(varied(images[places], erase)), classes[places]).backward()
+            optimizer.step()
             step += 1
-        net.eval()
+        network.eval()
         with torch.no_grad():
-            right = sum((net(inputs(x)).argmax(1) == y).sum().item() for x, y in zip(test.split(200), test_classes.split(200)))
+            right = sum((network(inputs(x)).argmax(1) == y).sum().item() for x, y in zip(test.split(200), test_classes.split(200)))
         done.append((time.perf_counter() - start, 100 * right / len(test)))
         if state is not None:
-            kept = {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "random": torch.get_rng_state(), "step": step, "done": done}
+            kept = {"net": network.state_dict(), "optimizer": optimizer.state_dict(), "random": torch.get_rng_state(), "step": step, "done": done}
             torch.save(kept, state.with_suffix(".part"))
             state.with_suffix(".part").replace(state)
         yield done[-1]

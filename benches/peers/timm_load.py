@@ -35,18 +35,18 @@ LIMIT = 1e-4
 CROPS = {"train": 12, "val": 2}
 
 
-def cut_data_set(pictures, folder):
+def cut_dataset(images, folder):
     """Writes crops of each image, at least 224 pixels wide, into a folder named after it."""
     draw = random.Random(0)
-    for path in pictures:
-        picture = PIL.Image.open(path).convert("RGB")
+    for path in images:
+        image = PIL.Image.open(path).convert("RGB")
         for part, count in CROPS.items():
             place = folder / part / path.stem
             place.mkdir(parents=True)
             for index in range(count):
-                edge = draw.randint(224, min(picture.size))
-                left, top = (draw.randint(0, side - edge) for side in picture.size)
-                picture.crop((left, top, left + edge, top + edge)).save(place / f"{index}.png")
+                edge = draw.randint(224, min(image.size))
+                left, top = (draw.randint(0, side - edge) for side in image.size)
+                image.crop((left, top, left + edge, top + edge)).save(place / f"{index}.png")
 
 
 def resnet(binary, *arguments):
@@ -57,19 +57,19 @@ def resnet(binary, *arguments):
     return done.stdout
 
 
-def ours(binary, run, pictures, labels):
+def ours(binary, run, images, labels):
     """Returns the logits `[image][class]`, and whether the labels equal `labels`."""
-    lines = resnet(binary, "predict", *pictures, "-m", run, "-f", "json", "-k", len(labels)).splitlines()
+    lines = resnet(binary, "predict", *images, "-m", run, "-f", "json", "-k", len(labels)).splitlines()
     answers = [sorted(json.loads(line)["predictions"], key=lambda one: one["class"]) for line in lines]
     logits = torch.tensor([[one["logit"] for one in answer] for answer in answers], dtype=torch.float64)
     return logits, all([one["label"] for one in answer] == labels for answer in answers)
 
 
-def theirs(net, pictures):
-    transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=net), is_training=False)
-    batch = torch.stack([transform(PIL.Image.open(path).convert("RGB")) for path in pictures])
+def theirs(network, images):
+    transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=network), is_training=False)
+    batch = torch.stack([transform(PIL.Image.open(path).convert("RGB")) for path in images])
     with torch.no_grad():
-        return net.eval().double()(batch.double())
+        return network.eval().double()(batch.double())
 
 
 def main():
@@ -79,13 +79,13 @@ def main():
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--output", default=str(HERE / "timm_load-result.md"))
     arguments = parser.parse_args()
-    pictures = sorted(path for path in (PROJECT / "assets/images").iterdir() if path.suffix in (".png", ".jpg"))
-    labels = sorted(path.stem for path in pictures)
+    images = sorted(path for path in (PROJECT / "assets/images").iterdir() if path.suffix in (".png", ".jpg"))
+    labels = sorted(path.stem for path in images)
     version = subprocess.run([arguments.resnet, "--version"], capture_output=True, text=True).stdout.split("\n")[0]
     lines = [
         "# Loading the output of `resnet train` in timm",
         "",
-        f"Made by `benches/peers/timm_load.py` with {version}: {arguments.steps} steps on crops of {', '.join(path.name for path in pictures)}, "
+        f"Made by `benches/peers/timm_load.py` with {version}: {arguments.steps} steps on crops of {', '.join(path.name for path in images)}, "
         f"then the logits of",
         f"the whole images by `resnet predict` and by timm {timm.__version__} (torch {torch.__version__}, Pillow {PIL.__version__}, "
         f"{platform.machine()}) in f64, from `best/`.",
@@ -97,7 +97,7 @@ def main():
     failed = False
     with tempfile.TemporaryDirectory() as temporary:
         temporary = pathlib.Path(temporary)
-        cut_data_set(pictures, temporary / "data")
+        cut_dataset(images, temporary / "data")
         for depth in arguments.depths.split(","):
             run = temporary / f"run{depth}"
             resnet(
@@ -106,17 +106,17 @@ def main():
             )
             config = json.loads((run / "best/config.json").read_text())
             name = config["architecture"]
-            answers, same = ours(arguments.resnet, run, pictures, labels)
+            answers, same = ours(arguments.resnet, run, images, labels)
             same &= config["label_names"] == labels
             checkpoint = dict(num_classes=len(labels), checkpoint_path=run / "best/model.safetensors")
             # Preprocessing is in config.json, which `create_model` reads only for a folder.
             overlay = {key: config["pretrained_cfg"][key] for key in ("input_size", "crop_pct", "interpolation", "mean", "std")}
-            nets = {
+            networks = {
                 "`local-dir:best`": timm.create_model(f"local-dir:{run / 'best'}", pretrained=True),
                 f"`{name}`, `checkpoint_path=`": timm.create_model(name, pretrained_cfg_overlay=overlay, **checkpoint),
             }
-            for label, net in nets.items():
-                logits = theirs(net, pictures)
+            for label, network in networks.items():
+                logits = theirs(network, images)
                 worst = ((answers - logits).abs().max() / logits.abs().max()).nan_to_num(float("inf")).item()
                 passed = worst <= LIMIT and same and logits.shape == answers.shape
                 failed |= not passed

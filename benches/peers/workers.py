@@ -23,20 +23,20 @@ def model(depth, classes=1000):
 
 
 def infer(peer, depth, batch, size):
-    net, x = model(depth).eval(), torch.randn(batch, 3, size, size)
+    network, x = model(depth).eval(), torch.randn(batch, 3, size, size)
     if peer == "torch":
-        return torch.no_grad()(lambda: net(x))
+        return torch.no_grad()(lambda: network(x))
     if peer == "torch-cl":
-        net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
-        return torch.no_grad()(lambda: net(x))
+        network, x = network.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+        return torch.no_grad()(lambda: network(x))
     if peer == "torch-bf16":
-        net = net.to(torch.bfloat16).to(memory_format=torch.channels_last)
+        network = network.to(torch.bfloat16).to(memory_format=torch.channels_last)
         x = x.to(torch.bfloat16).to(memory_format=torch.channels_last)
-        return torch.no_grad()(lambda: net(x))
+        return torch.no_grad()(lambda: network(x))
     array = x.numpy()
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "net.onnx")
-        torch.onnx.export(net, x, path, input_names=["x"], output_names=["y"], dynamo=False)
+        torch.onnx.export(network, x, path, input_names=["x"], output_names=["y"], dynamo=False)
         return infer_onnx(peer, path, array)
 
 
@@ -59,20 +59,20 @@ def infer_onnx(peer, path, array):
 
 
 def train(peer, depth, batch, size):
-    net = model(depth, 10).train()
+    network = model(depth, 10).train()
     x, y = torch.randn(batch, 3, size, size), torch.randint(0, 10, (batch,))
     if peer != "torch":
-        net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
-    opt = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-3)
+        network, x = network.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+    opt = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-3)
     loss_of = torch.nn.CrossEntropyLoss()
 
     def step():
         opt.zero_grad()
         if peer == "torch-bf16":
             with torch.autocast("cpu", dtype=torch.bfloat16):
-                loss = loss_of(net(x), y)
+                loss = loss_of(network(x), y)
         else:
-            loss = loss_of(net(x), y)
+            loss = loss_of(network(x), y)
         loss.backward()
         opt.step()
         return loss.item()

@@ -36,7 +36,7 @@ pub fn class_called(written: &str, labels: &[String], classes: usize) -> Result<
                 format!("pass the number of one: {}", numbers.join(", ")),
             ))
         }
-        None => Err(unknown(written, &wanted, labels, classes)),
+        None => Err(unknown_class(written, &wanted, labels, classes)),
     }
 }
 
@@ -53,7 +53,7 @@ fn names(label: &str) -> impl Iterator<Item = String> {
     std::iter::once(label.trim().to_lowercase()).chain(parts)
 }
 
-fn unknown(written: &str, wanted: &str, labels: &[String], classes: usize) -> anyhow::Error {
+fn unknown_class(written: &str, wanted: &str, labels: &[String], classes: usize) -> anyhow::Error {
     let last = classes.saturating_sub(1);
     let message = format!("the model has no class `{written}`");
     if labels.is_empty() {

@@ -13,8 +13,8 @@
 //!
 //! # fn main() -> anyhow::Result<()> {
 //! let checkpoint = Checkpoint::open("sample", &Remote::new(&Silent))?;
-//! let net = checkpoint.build(candle_core::DType::F32, &candle_core::Device::Cpu)?;
-//! let explainer = Explainer::new(net, &checkpoint.info.preprocess, Workload::many(1))?;
+//! let network = checkpoint.build(candle_core::DType::F32, &candle_core::Device::Cpu)?;
+//! let explainer = Explainer::new(network, &checkpoint.info.preprocess, Workload::many(1))?;
 //! let boot = image::open("assets/images/boot.png")?.into_rgb8();
 //! let explanation = explainer.explain(&boot, CamTarget::Top)?;
 //! assert_eq!(checkpoint.info.labels[explanation.cam.class], "Ankle boot");
@@ -59,12 +59,12 @@ pub struct Explanation {
 }
 
 impl Explainer {
-    /// Prepares `net`, on any device, for images read by `preprocess` and the expected workload `work`.
+    /// Prepares `network`, on any device, for images read by `preprocess` and the expected workload `work`.
     ///
     /// # Errors
     /// As for [`prepare`].
-    pub fn new(net: ResNet, preprocess: &Preprocess, work: Workload) -> Result<Self> {
-        let (engine, transform) = prepare(net, preprocess, work)?;
+    pub fn new(network: ResNet, preprocess: &Preprocess, work: Workload) -> Result<Self> {
+        let (engine, transform) = prepare(network, preprocess, work)?;
         Ok(Self { engine, transform })
     }
 

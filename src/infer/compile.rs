@@ -18,9 +18,9 @@ use resnet_kernels::{ConvGeometry, OutputInit, pool};
 /// number of images saves.
 const REPAYING: usize = 8;
 
-/// Compiles `net` for images of height and width `size`.
+/// Compiles `network` for images of height and width `size`.
 pub(super) fn compile(
-    net: &ResNet,
+    network: &ResNet,
     weights: &dyn Weights,
     [height, width]: [usize; 2],
     work: Workload,
@@ -29,7 +29,7 @@ pub(super) fn compile(
     if height == 0 || width == 0 {
         bail!("an image of {height}x{width} has no pixels");
     }
-    let config = net.config();
+    let config = network.config();
     // The images are in a buffer of the caller; slot 0 is never read for them.
     let mut compiler = Compiler {
         weights,
@@ -44,11 +44,11 @@ pub(super) fn compile(
             width,
         },
     };
-    compiler.stem(net.stem())?;
+    compiler.stem(network.stem())?;
     if config.stem == StemKind::Imagenet {
         compiler.max_pool();
     }
-    for (stage, blocks) in net.stages().iter().enumerate() {
+    for (stage, blocks) in network.stages().iter().enumerate() {
         for (i, block) in blocks.iter().enumerate() {
             compiler.block(&format!("layer{}.{i}", stage + 1), block)?;
         }
@@ -56,7 +56,7 @@ pub(super) fn compile(
     let map = compiler.value.shape();
     compiler.average_pool();
     if end == End::Logits {
-        compiler.head(net)?;
+        compiler.head(network)?;
     }
     let outputs = compiler.value.channels;
     Ok(Program {
@@ -312,10 +312,10 @@ impl Compiler<'_> {
         self.push("avgpool".to_owned(), operation, [channels, 1, 1], &kept);
     }
 
-    fn head(&mut self, net: &ResNet) -> Result<()> {
+    fn head(&mut self, network: &ResNet) -> Result<()> {
         let channels = self.value.channels;
-        let bias: Vec<f32> = net.head().bias().to_dtype(DType::F32)?.to_vec1()?;
-        let weight = self.read("fc", net.head().weight())?;
+        let bias: Vec<f32> = network.head().bias().to_dtype(DType::F32)?.to_vec1()?;
+        let weight = self.read("fc", network.head().weight())?;
         let geometry = ConvGeometry {
             batch: 1,
             in_channels: channels,

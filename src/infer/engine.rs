@@ -1,6 +1,6 @@
 //! The fastest available computation of logits: the compiled pass where it is supported, otherwise the network itself.
 
-use super::forward::{ForwardOptions, ModelOutput, of_net};
+use super::forward::{ForwardOptions, ModelOutput, network_output};
 use super::plan::Plan;
 use super::program::Workload;
 use super::weights::Weights;
@@ -22,42 +22,46 @@ enum Runner {
     /// The compiled pass: f32 on the CPU.
     Plan(Plan),
     /// The network itself: any device, any dtype.
-    Net {
-        net: Box<ResNet>,
+    Network {
+        network: Box<ResNet>,
         dtype: DType,
         device: Device,
     },
 }
 
 impl Engine {
-    /// Prepares `net`, with its current weights, for images of height and width `size` and the workload `work`.
+    /// Prepares `network`, with its current weights, for images of height and width `size` and the workload `work`.
     ///
     /// # Errors
     /// If the images are too small for the network.
-    pub fn new(net: ResNet, size: [usize; 2], work: Workload) -> Result<Self> {
-        let weight = net.stem().conv.weight();
+    pub fn new(network: ResNet, size: [usize; 2], work: Workload) -> Result<Self> {
+        let weight = network.stem().conv.weight();
         let (dtype, device) = (weight.dtype(), weight.device().clone());
         let runner = if Self::compiles(dtype, &device) {
-            Runner::Plan(Plan::new(&net, size[0], size[1], work)?)
+            Runner::Plan(Plan::new(&network, size[0], size[1], work)?)
         } else {
-            let net = Box::new(net);
-            Runner::Net { net, dtype, device }
+            let network = Box::new(network);
+            Runner::Network {
+                network,
+                dtype,
+                device,
+            }
         };
         Ok(Self { size, runner })
     }
 
     /// Prepares a compiled network as [`Engine::new`] does, with the `weights` of convolutions and classifier in place
-    /// of those of `net`, which needs none.
+    /// of those of `network`, which needs none.
     ///
     /// # Errors
     /// If the images are too small for the network, or the weights cannot be read.
     pub fn with_weights(
-        net: &ResNet,
+        network: &ResNet,
         weights: &dyn Weights,
         size: [usize; 2],
         work: Workload,
     ) -> Result<Self> {
-        let plan = Plan::with_weights(net, weights, size, work)?;
+        let plan = Plan::with_weights(network, weights, size, work)?;
         let runner = Runner::Plan(plan);
         Ok(Self { size, runner })
     }
@@ -74,7 +78,7 @@ impl Engine {
     pub fn ensure_memory(&self, batch: usize) -> Result<()> {
         match &self.runner {
             Runner::Plan(plan) => plan.ensure_memory(batch),
-            Runner::Net { .. } => Ok(()),
+            Runner::Network { .. } => Ok(()),
         }
     }
 
@@ -100,11 +104,15 @@ impl Engine {
     ) -> Result<ModelOutput> {
         match &self.runner {
             Runner::Plan(plan) => Ok(plan.forward(&inputs, options)?),
-            Runner::Net { net, dtype, device } => {
+            Runner::Network {
+                network,
+                dtype,
+                device,
+            } => {
                 let [height, width] = self.size;
-                let shape = (images, net.config().in_channels, height, width);
+                let shape = (images, network.config().in_channels, height, width);
                 let x = Tensor::from_vec(inputs, shape, device)?.to_dtype(*dtype)?;
-                Ok(of_net(net, &x, options)?)
+                Ok(network_output(network, &x, options)?)
             }
         }
     }

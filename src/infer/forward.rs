@@ -94,11 +94,15 @@ impl Plan {
 }
 
 /// Computes the same outputs with the network itself, for images `[N, C, H, W]` of its type on its device.
-pub(super) fn of_net(net: &ResNet, x: &Tensor, options: ForwardOptions) -> Result<ModelOutput> {
-    let map = net.feature_map(x)?; // [N, features, h, w]
+pub(super) fn network_output(
+    network: &ResNet,
+    x: &Tensor,
+    options: ForwardOptions,
+) -> Result<ModelOutput> {
+    let map = network.feature_map(x)?; // [N, features, h, w]
     let pooled = global_avg_pool(&map)?; // [N, features]
     let mut output = ModelOutput {
-        logits: elements(&net.head().forward(&pooled)?)?,
+        logits: elements(&network.head().forward(&pooled)?)?,
         ..ModelOutput::default()
     };
     if options.features {
@@ -106,9 +110,9 @@ pub(super) fn of_net(net: &ResNet, x: &Tensor, options: ForwardOptions) -> Resul
     }
     if let Some(target) = options.cam {
         let (_, _, height, width) = map.dims4()?;
-        for (image, logits) in output.logits.chunks(net.config().classes).enumerate() {
+        for (image, logits) in output.logits.chunks(network.config().classes).enumerate() {
             let class = target.class(logits)?;
-            let weights = net.head().weight().narrow(0, class, 1)?.contiguous()?; // [1, features]
+            let weights = network.head().weight().narrow(0, class, 1)?.contiguous()?; // [1, features]
             let map = map.get(image)?.flatten_from(1)?.contiguous()?; // [features, h w]
             let scores = elements(&weights.matmul(&map)?)?.into_iter();
             let cam = ClassActivationMap::new(class, [height, width], scores);

@@ -33,24 +33,24 @@ mod tests {
     }
 
     /// Returns a seeded network whose batch norms differ from their initial values.
-    fn net(config: &ModelConfig) -> ResNet {
+    fn network(config: &ModelConfig) -> ResNet {
         in_both_precisions(config).0
     }
 
     /// Returns the same network in f32 and in f64.
     fn in_both_precisions(config: &ModelConfig) -> (ResNet, ResNet) {
         let parameters = Parameters::default();
-        let net = ResNet::new(config, &parameters.seeded(3, DType::F32, &Device::Cpu)).unwrap();
+        let network = ResNet::new(config, &parameters.seeded(3, DType::F32, &Device::Cpu)).unwrap();
         let x = images(config, 4, 33, 40);
         for _ in 0..3 {
-            net.forward_t(&x, true).unwrap();
+            network.forward_t(&x, true).unwrap();
         }
         let wide = parameters.all().into_iter().map(|(name, variable)| {
             let tensor = variable.as_detached_tensor();
             (name, tensor.to_dtype(DType::F64).unwrap())
         });
         let vb = VarBuilder::from_tensors(wide.collect(), DType::F64, &Device::Cpu);
-        (net, ResNet::new(config, &vb).unwrap())
+        (network, ResNet::new(config, &vb).unwrap())
     }
 
     fn assert_close(ours: &[f32], expected: &Tensor, what: &str) {
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_plan_equals_the_net_for_every_kind_of_net_and_batch() {
+    fn the_plan_equals_the_network_for_every_kind_of_network_and_batch() {
         let configs = [
             narrow("resnet18", 8),
             narrow("resnet50", 8),
@@ -113,7 +113,7 @@ mod tests {
             },
         ];
         for config in configs {
-            let (net, wide) = in_both_precisions(&config);
+            let (network, wide) = in_both_precisions(&config);
             for (batch, height, width) in [(1, 64, 48), (2, 33, 40), (5, 17, 21), (1, 1, 1)] {
                 let x = images(&config, batch, height, width);
                 let images = x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
@@ -122,7 +122,7 @@ mod tests {
                     (wide.forward_t(&x, false).unwrap(), wide.pooled(&x).unwrap());
                 for work in [Workload { batch, images: 1 }, Workload::many(batch)] {
                     let what = format!("{config:?} {height}x{width}, {work:?}");
-                    let plan = Plan::new(&net, height, width, work).unwrap();
+                    let plan = Plan::new(&network, height, width, work).unwrap();
                     plan.run(&images[..config.in_channels * height * width])
                         .unwrap();
                     let many = plan.run(&images).unwrap();
@@ -130,7 +130,7 @@ mod tests {
                     plan.run(&images[..config.in_channels * height * width])
                         .unwrap();
                     assert_eq!(plan.run(&images).unwrap(), many, "{what}");
-                    let plan = Plan::of_features(&net, height, width, work).unwrap();
+                    let plan = Plan::of_features(&network, height, width, work).unwrap();
                     assert_close(&plan.run(&images).unwrap(), &features, &what);
                 }
             }
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn a_timed_pass_names_every_step() {
         let config = narrow("resnet18", 8);
-        let plan = Plan::new(&net(&config), 32, 32, Workload::many(1)).unwrap();
+        let plan = Plan::new(&network(&config), 32, 32, Workload::many(1)).unwrap();
         let (_, times) = plan.run_timed(&vec![0.5; 3 * 32 * 32]).unwrap();
         assert_eq!(times[0].path, "conv1");
         assert_eq!(times.last().unwrap().path, "fc");
@@ -157,7 +157,7 @@ mod tests {
                     in_channels,
                     ..narrow("resnet50", 8)
                 };
-                let plan = Plan::new(&net(&config), 33, 40, Workload::many(2)).unwrap();
+                let plan = Plan::new(&network(&config), 33, 40, Workload::many(2)).unwrap();
                 let images = vec![0.5; 2 * in_channels * 33 * 40];
                 plan.run(&images).unwrap();
                 let buffers = plan.with_buffers(|buffers| {
@@ -172,8 +172,8 @@ mod tests {
 
     #[test]
     fn images_of_another_size_are_refused() {
-        let net = net(&narrow("resnet18", 8));
-        let plan = Plan::new(&net, 32, 32, Workload::many(1)).unwrap();
+        let network = network(&narrow("resnet18", 8));
+        let plan = Plan::new(&network, 32, 32, Workload::many(1)).unwrap();
         assert!(
             plan.run(&[0.0; 100])
                 .unwrap_err()

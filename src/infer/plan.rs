@@ -2,7 +2,7 @@
 
 use super::compile::compile;
 use super::program::{End, Operation, Program, Step, StepTime, Workload};
-use super::weights::{InNet, Weights};
+use super::weights::{OwnWeights, Weights};
 use crate::error::{Error, WithKind, error_with_hint};
 use crate::model::ResNet;
 use candle_core::{Result, bail};
@@ -38,43 +38,48 @@ pub(super) struct Buffers {
 }
 
 impl Plan {
-    /// Compiles `net` (f32, on the CPU) for images of `height` by `width`.
-    pub fn new(net: &ResNet, height: usize, width: usize, work: Workload) -> anyhow::Result<Self> {
-        Self::with_weights(net, &InNet, [height, width], work)
+    /// Compiles `network` (f32, on the CPU) for images of `height` by `width`.
+    pub fn new(
+        network: &ResNet,
+        height: usize,
+        width: usize,
+        work: Workload,
+    ) -> anyhow::Result<Self> {
+        Self::with_weights(network, &OwnWeights, [height, width], work)
     }
 
-    /// Compiles as [`Plan::new`] does, with the `weights` of convolutions and classifier in place of those of `net`,
+    /// Compiles as [`Plan::new`] does, with the `weights` of convolutions and classifier in place of those of `network`,
     /// which needs none.
     ///
     /// # Errors
     /// If the weights cannot be read.
     pub fn with_weights(
-        net: &ResNet,
+        network: &ResNet,
         weights: &dyn Weights,
         size: [usize; 2],
         work: Workload,
     ) -> anyhow::Result<Self> {
-        Self::compile(net, weights, size, work, End::Logits)
+        Self::compile(network, weights, size, work, End::Logits)
     }
 
     /// Compiles as [`Plan::new`] does, without the classifier: passes return its input, the pooled features.
     pub fn of_features(
-        net: &ResNet,
+        network: &ResNet,
         height: usize,
         width: usize,
         work: Workload,
     ) -> anyhow::Result<Self> {
-        Self::compile(net, &InNet, [height, width], work, End::Features)
+        Self::compile(network, &OwnWeights, [height, width], work, End::Features)
     }
 
     fn compile(
-        net: &ResNet,
+        network: &ResNet,
         weights: &dyn Weights,
         size: [usize; 2],
         work: Workload,
         end: End,
     ) -> anyhow::Result<Self> {
-        let program = in_pool(|| compile(net, weights, size, work, end))?;
+        let program = in_pool(|| compile(network, weights, size, work, end))?;
         Ok(Self {
             program,
             idle: Mutex::default(),

@@ -14,9 +14,9 @@ pub trait Weights: Sync {
 }
 
 /// The weights of the network itself.
-pub(super) struct InNet;
+pub(super) struct OwnWeights;
 
-impl Weights for InNet {
+impl Weights for OwnWeights {
     fn read(&self, _: &str, tensor: &Tensor, numbers: &mut [f32]) -> Result<()> {
         let tensor = tensor.detach().to_dtype(DType::F32)?.flatten_all()?;
         numbers.copy_from_slice(&tensor.to_vec1()?);

@@ -131,8 +131,8 @@ fn draw(seed: u64, name: &str, shape: &Shape, init: Init) -> Result<Vec<f64>> {
             non_linearity,
         } => {
             // fan-out is C_out * k * k, groups or not, as PyTorch counts it
-            let deviation = non_linearity.gain() / (fan.for_shape(shape) as f64).sqrt();
-            (0..count).map(|_| deviation * random.normal()).collect()
+            let std = non_linearity.gain() / (fan.for_shape(shape) as f64).sqrt();
+            (0..count).map(|_| std * random.normal()).collect()
         }
         Init::Kaiming {
             dist: NormalOrUniform::Uniform,

@@ -26,10 +26,10 @@ impl CrossEntropy {
     /// If the number of targets differs from the number of images, a class is not among the K, or the number of class
     /// weights is not K.
     pub fn loss(&self, logits: &Tensor, targets: &Targets) -> Result<Tensor> {
-        let (pictures, classes) = logits.dims2()?;
-        let shares = self.shares(pictures, classes, targets)?;
+        let (images, classes) = logits.dims2()?;
+        let shares = self.shares(images, classes, targets)?;
         // Not every device supports f64.
-        let shares = Tensor::from_vec(shares, (pictures, classes), &Device::Cpu)?
+        let shares = Tensor::from_vec(shares, (images, classes), &Device::Cpu)?
             .to_dtype(logits.dtype())?
             .to_device(logits.device())?;
         // The largest logit cancels out; it is subtracted so that no exponential overflows.
@@ -41,7 +41,7 @@ impl CrossEntropy {
     }
 
     /// Returns the coefficient of each log probability in the loss: `[N, K]`, row by row.
-    fn shares(&self, pictures: usize, classes: usize, targets: &Targets) -> Result<Vec<f64>> {
+    fn shares(&self, images: usize, classes: usize, targets: &Targets) -> Result<Vec<f64>> {
         if let Some(weights) = &self.class_weights
             && weights.len() != classes
         {
@@ -50,11 +50,11 @@ impl CrossEntropy {
                 weights.len()
             );
         }
-        let mut shares = vec![self.label_smoothing / classes as f64; pictures * classes];
+        let mut shares = vec![self.label_smoothing / classes as f64; images * classes];
         let mut give = |targets: &[u32], share: f64| {
-            if targets.len() != pictures {
+            if targets.len() != images {
                 bail!(
-                    "{} targets do not match logits of {pictures} images",
+                    "{} targets do not match logits of {images} images",
                     targets.len()
                 );
             }
@@ -79,7 +79,7 @@ impl CrossEntropy {
             } => {
                 give(first, *share)?;
                 give(second, 1.0 - share)?;
-                pictures as f64
+                images as f64
             }
         };
         for row in shares.chunks_exact_mut(classes) {
@@ -103,16 +103,16 @@ impl CrossEntropy {
 /// # Panics
 /// If one of `classes` is not below `count`.
 pub fn balanced(classes: &[u32], count: usize) -> Vec<f64> {
-    let mut pictures = vec![0_usize; count];
+    let mut images = vec![0_usize; count];
     for &class in classes {
-        pictures[class as usize] += 1;
+        images[class as usize] += 1;
     }
-    let present = pictures.iter().filter(|&&pictures| pictures > 0).count();
-    let weight = |&pictures: &usize| match pictures {
+    let present = images.iter().filter(|&&images| images > 0).count();
+    let weight = |&images: &usize| match images {
         0 => 0.0,
-        pictures => classes.len() as f64 / (present * pictures) as f64,
+        images => classes.len() as f64 / (present * images) as f64,
     };
-    pictures.iter().map(weight).collect()
+    images.iter().map(weight).collect()
 }
 
 #[cfg(test)]
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn balanced_weights_have_mean_one_over_the_pictures_and_skip_empty_classes() {
+    fn balanced_weights_have_mean_one_over_the_images_and_skip_empty_classes() {
         let classes = [0, 0, 0, 2];
         let weights = balanced(&classes, 3);
         assert_eq!(weights[1].to_bits(), 0.0_f64.to_bits());
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_without_weight_have_no_loss() {
+    fn images_without_weight_have_no_loss() {
         let entropy = CrossEntropy {
             label_smoothing: 0.0,
             class_weights: Some(vec![0.0, 1.0, 1.0]),

@@ -99,11 +99,11 @@ fn train_candle(
     let dtype = x.dtype();
     let fixed = wide(&x.detach())?;
     let mean = channel_mean(&fixed)?; // [1, C, 1, 1]
-    let centred = fixed.broadcast_sub(&mean)?;
-    let variance = channel_mean(&centred.sqr()?)?;
+    let centered = fixed.broadcast_sub(&mean)?;
+    let variance = channel_mean(&centered.sqr()?)?;
     let inverse = (&variance + eps)?.sqrt()?.recip()?;
-    let normalised = centred.broadcast_mul(&inverse)?; // [N, C, H, W]
-    let scaled = normalised.broadcast_mul(&as_channels(&wide(&weight.detach())?)?)?;
+    let normalized = centered.broadcast_mul(&inverse)?; // [N, C, H, W]
+    let scaled = normalized.broadcast_mul(&as_channels(&wide(&weight.detach())?)?)?;
     let output = scaled
         .broadcast_add(&as_channels(&wide(&bias.detach())?)?)?
         .to_dtype(dtype)?;
@@ -116,15 +116,15 @@ fn train_candle(
         [x, weight, bias],
         Computed::Tensor(output),
         move |[_, weight, _], _, gradient| {
-            let gradient = gradient.detach().to_dtype(normalised.dtype())?;
-            let weight = weight.detach().to_dtype(normalised.dtype())?;
+            let gradient = gradient.detach().to_dtype(normalized.dtype())?;
+            let weight = weight.detach().to_dtype(normalized.dtype())?;
             let plain = channel_mean(&gradient)?;
-            let product = (&gradient * &normalised)?;
+            let product = (&gradient * &normalized)?;
             let weighted = channel_mean(&product)?;
             let count = (gradient.elem_count() / gradient.dim(1)?) as f64;
             let residue = gradient
                 .broadcast_sub(&plain)?
-                .sub(&normalised.broadcast_mul(&weighted)?)?;
+                .sub(&normalized.broadcast_mul(&weighted)?)?;
             let input = residue.broadcast_mul(&(as_channels(&weight)? * &inverse)?)?;
             let sum = |mean: Tensor| (mean * count)?.flatten_all()?.to_dtype(dtype);
             Ok([

@@ -12,17 +12,17 @@ use crate::weights::Checkpoint;
 use anyhow::{Result, bail};
 use candle_core::{DType, Device};
 
-/// Returns the engine of `net` for the workload `work`, and the transform that creates its inputs by `preprocess`.
+/// Returns the engine of `network` for the workload `work`, and the transform that creates its inputs by `preprocess`.
 ///
 /// # Errors
 /// If the preprocessing is not supported or does not match the input channels, or images are too small for the network.
 pub fn prepare(
-    net: ResNet,
+    network: ResNet,
     preprocess: &Preprocess,
     work: Workload,
 ) -> Result<(Engine, EvalTransform)> {
-    let transform = transform(net.config(), preprocess)?;
-    let engine = Engine::new(net, transform.size(), work)?;
+    let transform = transform(network.config(), preprocess)?;
+    let engine = Engine::new(network, transform.size(), work)?;
     Ok((engine, transform))
 }
 

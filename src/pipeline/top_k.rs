@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn logits_that_are_no_numbers_are_an_error() {
+    fn nan_logits_are_an_error() {
         assert!(
             top(&[1.0, f64::NAN], 1, &[])
                 .unwrap_err()

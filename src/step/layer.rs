@@ -110,8 +110,8 @@ impl Layer {
         self.output.reserve(lanes);
         let convolved = &mut self.convolved[..lanes];
         with_values(self.module.conv.weight(), |weight| match source {
-            Source::Images(pictures) => {
-                conv::forward_on_images(pictures, weight, &geometry, workspace, convolved);
+            Source::Images(images) => {
+                conv::forward_on_images(images, weight, &geometry, workspace, convolved);
             }
             Source::Blocks(input) => {
                 conv::forward(input, weight, &geometry, workspace, convolved);

@@ -25,7 +25,7 @@ use resnet_kernels::simd::ChannelBlock;
 #[derive(Debug)]
 pub struct Step {
     /// Channels, height and width of an image.
-    picture: [usize; 3],
+    image_shape: [usize; 3],
     /// Images in the layout of the kernels, if the stem does not read them directly.
     blocked_images: Buffer,
     stem: Layer,
@@ -62,16 +62,16 @@ impl Pool {
 }
 
 impl Step {
-    /// Creates the step for the body of `net`, whose parameters are variables, and images of `height` by `width`; the
+    /// Creates the step for the body of `network`, whose parameters are variables, and images of `height` by `width`; the
     /// `frozen` part runs in evaluation mode and gets no gradients.
     ///
     /// # Errors
     /// If the images are too small for the network.
-    pub fn new(net: &ResNet, [height, width]: [usize; 2], frozen: Frozen) -> Result<Self> {
-        let config = net.config();
-        let picture = [config.in_channels, height, width];
+    pub fn new(network: &ResNet, [height, width]: [usize; 2], frozen: Frozen) -> Result<Self> {
+        let config = network.config();
+        let image_shape = [config.in_channels, height, width];
         let names = ["conv1", "bn1"].map(str::to_owned);
-        let stem = Layer::new(names, net.stem(), picture, !frozen.holds("conv1"))?;
+        let stem = Layer::new(names, network.stem(), image_shape, !frozen.holds("conv1"))?;
         let mut shape = stem.shape();
         let pool = (config.stem == StemKind::Imagenet).then(|| {
             let geometry = pool::geometry(shape, STEM_POOL);
@@ -84,7 +84,7 @@ impl Step {
             }
         });
         let mut built = Vec::new();
-        for (stage, modules) in net.stages().iter().enumerate() {
+        for (stage, modules) in network.stages().iter().enumerate() {
             let learns = !frozen.holds(&format!("layer{}", stage + 1));
             for (i, module) in modules.iter().enumerate() {
                 let path = format!("layer{}.{i}", stage + 1);
@@ -94,7 +94,7 @@ impl Step {
             }
         }
         Ok(Self {
-            picture,
+            image_shape,
             blocked_images: Buffer::default(),
             stem,
             pool,
@@ -107,8 +107,8 @@ impl Step {
     }
 
     /// Returns channels, height and width of an image.
-    pub fn picture(&self) -> [usize; 3] {
-        self.picture
+    pub fn image_shape(&self) -> [usize; 3] {
+        self.image_shape
     }
 
     /// Returns the pooled features `[N, features]` of images `[N, C, H, W]`. Batch norm uses the batch statistics and
@@ -116,26 +116,26 @@ impl Step {
     ///
     /// # Errors
     /// If the values do not form images, or batch norm would see one value per channel.
-    pub fn forward(&mut self, pictures: &[f32]) -> Result<Vec<f32>> {
-        let [channels, height, width] = self.picture;
+    pub fn forward(&mut self, images: &[f32]) -> Result<Vec<f32>> {
+        let [channels, height, width] = self.image_shape;
         let size = channels * height * width;
-        if pictures.is_empty() || !pictures.len().is_multiple_of(size) {
+        if images.is_empty() || !images.len().is_multiple_of(size) {
             bail!(
                 "{} values do not form images of {:?}",
-                pictures.len(),
-                self.picture
+                images.len(),
+                self.image_shape
             );
         }
-        let batch = pictures.len() / size;
+        let batch = images.len() / size;
         self.batch = batch;
         let source = if stem::applies(&self.stem.of(1)) {
-            Source::Images(pictures)
+            Source::Images(images)
         } else {
             self.blocked_images
                 .reserve(blocks(channels) * batch * height * width);
             let blocked_images =
                 &mut self.blocked_images[..blocks(channels) * batch * height * width];
-            layout::from_planar(pictures, [batch, channels, height * width], blocked_images);
+            layout::from_planar(images, [batch, channels, height * width], blocked_images);
             Source::Blocks(blocked_images)
         };
         self.stem
@@ -247,7 +247,7 @@ impl Step {
         let source = if stem::applies(&stem.of(1)) {
             Source::Images(&[])
         } else {
-            let [channels, height, width] = self.picture;
+            let [channels, height, width] = self.image_shape;
             Source::Blocks(&self.blocked_images[..blocks(channels) * batch * height * width])
         };
         stem.grad_weight(batch, source, workspace, &mut gradients)?;

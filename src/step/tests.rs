@@ -70,11 +70,11 @@ fn by_autograd(
     frozen: Frozen,
 ) -> HashMap<String, Tensor> {
     let own = Parameters::default();
-    let net = ResNet::new(config, &own.seeded(3, dtype, &Device::Cpu)).unwrap();
+    let network = ResNet::new(config, &own.seeded(3, dtype, &Device::Cpu)).unwrap();
     for ((_, variable), (_, from)) in own.all().iter().zip(parameters.all()) {
         variable.set(&from.to_dtype(dtype).unwrap()).unwrap();
     }
-    let logits = net
+    let logits = network
         .forward_frozen(&x.to_dtype(dtype).unwrap(), frozen, true)
         .unwrap();
     let loss = (&logits * weights.to_dtype(dtype).unwrap()).unwrap();
@@ -93,19 +93,19 @@ fn by_autograd(
 
 /// Computes the same with a step.
 fn by_step(
-    net: &ResNet,
+    network: &ResNet,
     parameters: &Parameters,
     values: &[f32],
     weights: &Tensor,
     size: [usize; 2],
     frozen: Frozen,
 ) -> HashMap<String, Tensor> {
-    let mut step = Step::new(net, size, frozen).unwrap();
+    let mut step = Step::new(network, size, frozen).unwrap();
     let features = step.forward(values).unwrap();
-    let shape = (weights.dims()[0], net.config().features());
+    let shape = (weights.dims()[0], network.config().features());
     let features = Tensor::from_vec(features, shape, &Device::Cpu).unwrap();
     let features = Var::from_tensor(&features).unwrap();
-    let logits = net.head().forward(&features).unwrap();
+    let logits = network.head().forward(&features).unwrap();
     let loss = (&logits * weights).unwrap().sum_all().unwrap();
     let gradient = loss.backward().unwrap().remove(&features).unwrap();
     let gradient: Vec<f32> = gradient.flatten_all().unwrap().to_vec1().unwrap();
@@ -136,12 +136,12 @@ fn distance(ours: &Tensor, expected: &Tensor) -> f64 {
 }
 
 #[test]
-fn a_step_gives_the_gradients_of_autograd_for_every_kind_of_net() {
+fn a_step_gives_the_gradients_of_autograd_for_every_kind_of_network() {
     for config in kinds() {
         let name = format!("{config:?}");
         let parameters = Parameters::default();
         let vb = parameters.seeded(3, DType::F32, &Device::Cpu);
-        let net = ResNet::new(&config, &vb).unwrap();
+        let network = ResNet::new(&config, &vb).unwrap();
         keep_from_relus_edge(&parameters);
         let (batch, height, width) = (6, 40, 33);
         let count = batch * config.in_channels * height * width;
@@ -170,7 +170,7 @@ fn a_step_gives_the_gradients_of_autograd_for_every_kind_of_net() {
             cpu::with(isa, || {
                 let rounded = by_autograd(&config, &parameters, &x, &weights, DType::F32, frozen);
                 let size = [height, width];
-                let ours = by_step(&net, &parameters, &values, &weights, size, frozen);
+                let ours = by_step(&network, &parameters, &values, &weights, size, frozen);
 
                 assert_eq!(ours.len(), expected.len(), "{name}");
                 for (tensor, expected) in &expected {
@@ -220,7 +220,7 @@ fn a_frozen_part_evaluates_and_has_no_gradients() {
     ] {
         let parameters = Parameters::default();
         let vb = parameters.seeded(3, DType::F32, &Device::Cpu);
-        let net = ResNet::new(&config, &vb).unwrap();
+        let network = ResNet::new(&config, &vb).unwrap();
         keep_from_relus_edge(&parameters);
         let weights = (0..4 * config.classes).map(|i| ((i * 31) % 17) as f32 / 8.0 - 1.0);
         let weights = Tensor::from_iter(weights, &Device::Cpu).unwrap();
@@ -228,7 +228,7 @@ fn a_frozen_part_evaluates_and_has_no_gradients() {
         let before = running_mean(&parameters, "bn1");
         let expected = by_autograd(&config, &parameters, &x, &weights, DType::F64, frozen);
         let rounded = by_autograd(&config, &parameters, &x, &weights, DType::F32, frozen);
-        let ours = by_step(&net, &parameters, &values, &weights, [33, 33], frozen);
+        let ours = by_step(&network, &parameters, &values, &weights, [33, 33], frozen);
         assert_eq!(running_mean(&parameters, "bn1"), before);
         assert!(ours.contains_key(first), "{frozen}");
         assert_eq!(ours.len(), expected.len(), "{frozen}");
@@ -260,7 +260,7 @@ fn a_step_is_the_same_after_batches_of_other_sizes() {
 fn is_the_same_after_others(config: &ModelConfig) {
     let parameters = Parameters::default();
     let vb = parameters.seeded(3, DType::F32, &Device::Cpu);
-    let net = ResNet::new(config, &vb).unwrap();
+    let network = ResNet::new(config, &vb).unwrap();
     let values: Vec<f32> = (0..6 * 3 * 40 * 33)
         .map(|i| ((i * 7919) % 1009) as f32 / 504.5 - 1.0)
         .collect();
@@ -274,7 +274,7 @@ fn is_the_same_after_others(config: &ModelConfig) {
         });
         (features, gradients.collect::<Vec<_>>())
     };
-    let new = || Step::new(&net, [40, 33], Frozen::Nothing).unwrap();
+    let new = || Step::new(&network, [40, 33], Frozen::Nothing).unwrap();
     let mut used = new();
     for batch in [6, 3, 1, 6] {
         assert!(take(&mut used, batch) == take(&mut new(), batch), "{batch}");

@@ -34,19 +34,19 @@ fn config(classes: usize) -> ModelConfig {
 }
 
 /// Returns a narrow seeded network whose batch norms have statistics of images.
-fn net(classes: usize) -> (ResNet, Parameters) {
+fn network(classes: usize) -> (ResNet, Parameters) {
     let parameters = Parameters::default();
     let vb = parameters.seeded(5, DType::F32, &Device::Cpu);
-    let net = ResNet::new(&config(classes), &vb).unwrap();
+    let network = ResNet::new(&config(classes), &vb).unwrap();
     let mut random = Random::new(1, "pictures");
     let values: Vec<f32> = (0..8 * 3 * SIZE * SIZE)
         .map(|_| random.normal() as f32)
         .collect();
     let x = Tensor::from_vec(values, (8, 3, SIZE, SIZE), &Device::Cpu).unwrap();
     for _ in 0..20 {
-        net.forward_t(&x, true).unwrap();
+        network.forward_t(&x, true).unwrap();
     }
-    (net, parameters)
+    (network, parameters)
 }
 
 fn preprocess() -> Preprocess {
@@ -59,7 +59,7 @@ fn preprocess() -> Preprocess {
 
 /// Saves the network with these class names as a model in `folder`.
 fn save(folder: &Path, labels: &[&str], run: Option<TrainingProvenance>) {
-    let (_, parameters) = net(labels.len());
+    let (_, parameters) = network(labels.len());
     let card = ModelInfo {
         name: "test".into(),
         config: config(labels.len()),
@@ -194,7 +194,7 @@ fn labels() -> Vec<String> {
 }
 
 fn evaluated(split: &Split, options: &EvalOptions) -> Evaluation {
-    let (mut engine, transform) = prepare(net(3).0, &preprocess(), Workload::many(4)).unwrap();
+    let (mut engine, transform) = prepare(network(3).0, &preprocess(), Workload::many(4)).unwrap();
     evaluate(
         &mut engine,
         split,
@@ -227,7 +227,7 @@ fn workers_do_not_change_a_bit_and_batches_hardly_one() {
 fn every_image_is_reported_in_order_and_an_error_of_the_callback_ends_the_evaluation() {
     let split = memory();
     let transform = EvalTransform::new(&preprocess()).unwrap();
-    let (mut engine, _) = prepare(net(3).0, &preprocess(), Workload::many(4)).unwrap();
+    let (mut engine, _) = prepare(network(3).0, &preprocess(), Workload::many(4)).unwrap();
     let (mut told, mut done) = (Vec::new(), Vec::new());
     let mut run = |stop: bool, told: &mut Vec<usize>| {
         evaluate(
@@ -275,7 +275,7 @@ fn noise_is_evaluated_as_it_is_and_noise_of_another_size_is_refused() {
         Split::new(ImageStore::Inputs { length, values }, vec![0, 1, 2, 0])
     };
     assert_eq!(evaluated(&noise(length), &options(4, 2)).images, 4);
-    let (mut engine, transform) = prepare(net(3).0, &preprocess(), Workload::many(4)).unwrap();
+    let (mut engine, transform) = prepare(network(3).0, &preprocess(), Workload::many(4)).unwrap();
     let error = evaluate(
         &mut engine,
         &noise(length / 3),
@@ -293,7 +293,7 @@ fn noise_is_evaluated_as_it_is_and_noise_of_another_size_is_refused() {
 
 #[test]
 fn a_split_without_images_and_a_wrong_number_of_labels_are_errors() {
-    let (mut engine, transform) = prepare(net(3).0, &preprocess(), Workload::many(4)).unwrap();
+    let (mut engine, transform) = prepare(network(3).0, &preprocess(), Workload::many(4)).unwrap();
     let mut refused = |split: &Split, labels: &[String]| {
         let each = &mut |_: EvalEvent| Ok(());
         let result = evaluate(&mut engine, split, &transform, labels, &options(4, 1), each);

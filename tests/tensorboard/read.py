@@ -35,10 +35,10 @@ def main():
     for tag in tags["images"]:
         found["images"][tag] = []
         for event in events.Images(tag):
-            picture = Image.open(io.BytesIO(event.encoded_image_string))
-            picture.load()
-            assert picture.size == (event.width, event.height), tag
-            found["images"][tag].append({"step": event.step, "mode": picture.mode, "size": picture.size})
+            image = Image.open(io.BytesIO(event.encoded_image_string))
+            image.load()
+            assert image.size == (event.width, event.height), tag
+            found["images"][tag].append({"step": event.step, "mode": image.mode, "size": image.size})
     for tag in tags["tensors"]:
         if events.SummaryMetadata(tag).plugin_data.plugin_name == "text":
             found["texts"][tag] = [

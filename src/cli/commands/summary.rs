@@ -259,11 +259,11 @@ fn input_size(card: &ModelInfo) -> Option<[usize; 2]> {
 }
 
 fn default_input(config: &ModelConfig) -> [usize; 3] {
-    let is_cifar_net = config.stem == StemKind::Cifar
+    let is_cifar = config.stem == StemKind::Cifar
         && CIFAR_DEPTHS.iter().any(|&depth| {
-            ModelConfig::from_depth(depth).is_some_and(|net| net.blocks == config.blocks)
+            ModelConfig::from_depth(depth).is_some_and(|cifar| cifar.blocks == config.blocks)
         });
-    let size = if is_cifar_net { 32 } else { 224 };
+    let size = if is_cifar { 32 } else { 224 };
     [config.in_channels, size, size]
 }
 

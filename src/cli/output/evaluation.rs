@@ -195,7 +195,7 @@ mod tests {
         };
         ModelEvaluation {
             model: "runs/a-model-of-a-rather-long-name/and-another-one/best".to_owned(),
-            data: "pictures".to_owned(),
+            data: "photos".to_owned(),
             split: "test".to_owned(),
             evaluation: Evaluation {
                 images: 50 * count,
@@ -216,7 +216,7 @@ mod tests {
         }
     }
 
-    fn shown(labels: &[&str], columns: usize) -> String {
+    fn printed(labels: &[&str], columns: usize) -> String {
         let look = Look {
             columns,
             colors: false,
@@ -233,7 +233,7 @@ mod tests {
             ["고양이 그리고 아주 긴 이름을 가진 다른 동물들의 무리", long],
         ] {
             for columns in [32, 40, 52, 60, 80, 200] {
-                let text = shown(&labels, columns);
+                let text = printed(&labels, columns);
                 let width = text.lines().map(measure_text_width).max();
                 assert!(width <= Some(columns.min(80)), "{columns}\n{text}");
                 // Columns stand under each other.
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn a_narrow_terminal_has_fewer_figures() {
         let labels = ["tabby", "고양이"];
-        let wide = shown(&labels, 80);
+        let wide = printed(&labels, 80);
         assert!(
             wide.contains("\ntabby              50    50.00 %   25.00 %   33.33 %\n"),
             "{wide}"
@@ -256,13 +256,13 @@ mod tests {
             wide.contains("\n    25  tabby predicted as 고양이\n"),
             "{wide}"
         );
-        assert!(wide.contains("\ndata    pictures, test (held out in training)\n"));
+        assert!(wide.contains("\ndata    photos, test (held out in training)\n"));
         // The speed, and last of all what makes the figures optimistic, once.
         let end = "\n\nspeed   100.0 images/s, 1.0 s\n\noptimistic: the same images selected the best epoch (epoch 3)\n";
         assert!(wide.ends_with(end), "{wide}");
         assert_eq!(wide.matches("optimistic").count(), 1);
-        assert_eq!(shown(&labels, 60).matches(" 50.00 %").count(), 3);
-        let narrow = shown(&labels, 40);
+        assert_eq!(printed(&labels, 60).matches(" 50.00 %").count(), 3);
+        let narrow = printed(&labels, 40);
         assert!(
             narrow.contains("\nclass            recall        f1\ntabby           25.00 %   33.33 %\n고양이          25.00 %   33.33 %\n"),
             "{narrow}"

@@ -50,10 +50,10 @@ pub fn stderr_columns() -> usize {
 fn columns(terminal: &Term) -> usize {
     let size = terminal.size_checked();
     let columns = size.map(|(_, columns)| usize::from(columns));
-    let said = || std::env::var("COLUMNS").ok()?.parse().ok();
+    let variable = || std::env::var("COLUMNS").ok()?.parse().ok();
     // Some pseudo-terminals have size 0.
     let columns = columns.filter(|&columns| columns > 0);
-    columns.or_else(said).unwrap_or(COLUMNS)
+    columns.or_else(variable).unwrap_or(COLUMNS)
 }
 
 /// Returns a file name without characters that would control a terminal.

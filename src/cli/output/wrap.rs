@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_end_at_words_and_go_on_below_the_first() {
+    fn lines_end_at_words_and_continue_below_the_first() {
         let text = "cosine over 2 epochs, with 0.1 warm-up epochs";
         assert_eq!(
             wrapped(text, 6, Some(30)),

@@ -53,7 +53,7 @@ pub fn read(folder: &Path, name: &str) -> Result<Dataset> {
             notes.push(format!(
                 "`{}` has folders without images, which are ignored: {}",
                 folder.display(),
-                shown(&names(&empty))
+                quoted_list(&names(&empty))
             ));
         }
         let labels = names(&classes);
@@ -149,7 +149,10 @@ impl SplitFolders {
         }
         if !others.is_empty() {
             let others: Vec<String> = others.iter().map(|path| shown_name(path)).collect();
-            notes.push(format!("ignored beside the splits: {}", shown(&others)));
+            notes.push(format!(
+                "ignored beside the splits: {}",
+                quoted_list(&others)
+            ));
         }
         let [train, val, test] = found.map(|mut part| part.pop());
         Ok(Some(Self { train, val, test }))
@@ -229,7 +232,7 @@ fn split(
             format!(
                 "`{}` has classes that are not in the training set: {}",
                 part.display(),
-                shown(&unknown)
+                quoted_list(&unknown)
             ),
             "correct the names of the folders, or move some of these images to the training set",
         ));
@@ -258,7 +261,7 @@ fn split(
         notes.push(format!(
             "`{}` has classes without images: {}",
             part.display(),
-            shown(&empty)
+            quoted_list(&empty)
         ));
     }
     if !loose.images.is_empty() {
@@ -318,7 +321,7 @@ fn no_class_folders(part: &Path) -> anyhow::Error {
 }
 
 /// Returns at most [`SHOWN`] names and the number of the others.
-fn shown(names: &[String]) -> String {
+fn quoted_list(names: &[String]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     first_of(&quoted)
 }

@@ -52,7 +52,7 @@ mod tests {
             ("Photos1", Some("photos")),
             ("phtos/cats", Some("photos/cats")),
             ("photos/cat", Some("photos/cats")),
-            ("pictures", None),
+            ("drawings", None),
             ("phone/y", None),
             ("phtos/dogs", None),
             ("no/such/folder", None),

@@ -28,7 +28,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn large_items_take_turns_and_small_ones_go_on_beside_them_in_order() {
+    fn large_items_take_turns_while_small_ones_continue_beside_them_in_order() {
         let gate = LargeImageGate::default();
         // In progress now, and the most at once: small, large.
         let (now, most) = (

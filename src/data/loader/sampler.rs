@@ -31,7 +31,7 @@ mod tests {
     }
 
     #[test]
-    fn without_shuffling_the_order_is_the_data_sets() {
+    fn without_shuffling_the_order_is_that_of_the_dataset() {
         assert!(epoch_order(9, 7, 3, false).into_iter().eq(0..9));
         assert!(epoch_order(0, 7, 3, true).is_empty());
     }

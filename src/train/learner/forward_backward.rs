@@ -75,7 +75,7 @@ impl ForwardBackward {
         let (batch, channels, height, width) = x.dims4()?;
         let image = [channels, height, width];
         let step = match self.step.take() {
-            Some(step) if step.picture() == image => step,
+            Some(step) if step.image_shape() == image => step,
             _ => Step::new(&self.model, [height, width], self.frozen)?,
         };
         let step = self.step.insert(step);

@@ -62,11 +62,11 @@ fn bash_loads_its_completions_and_completes_by_them() {
         eprintln!("skipped: there is no bash");
         return;
     };
-    let said = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(
         String::from_utf8_lossy(&output.stdout),
         "--histograms\n",
-        "{said}"
+        "{stderr}"
     );
 }
 

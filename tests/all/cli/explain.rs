@@ -28,25 +28,25 @@ fn equals_pytorch(dtype: DType, device: &Device, work: Workload, limit: f64) {
     for case in cases() {
         let name = &case.fixture.name;
         let input = case.input(DType::F32, &Device::Cpu);
-        let (pictures, _, height, width) = input.dims4().unwrap();
-        let engine = Engine::new(case.net(dtype, device).0, [height, width], work).unwrap();
+        let (images, _, height, width) = input.dims4().unwrap();
+        let engine = Engine::new(case.network(dtype, device).0, [height, width], work).unwrap();
         let input: Vec<f32> = input.flatten_all().unwrap().to_vec1().unwrap();
         let top = expected[&format!("{name}.top")].to_vec1::<i64>().unwrap();
         for (of, map, classes) in [
             (CamTarget::Top, "top_map", top),
-            (CamTarget::Class(2), "named_map", vec![2; pictures]),
+            (CamTarget::Class(2), "named_map", vec![2; images]),
         ] {
             let options = ForwardOptions {
                 features: true,
                 cam: Some(of),
             };
-            let output = engine.forward(input.clone(), pictures, options).unwrap();
+            let output = engine.forward(input.clone(), images, options).unwrap();
             let ModelOutput {
                 logits,
                 features,
                 cams,
             } = output;
-            assert_eq!(engine.logits(input.clone(), pictures).unwrap(), logits);
+            assert_eq!(engine.logits(input.clone(), images).unwrap(), logits);
             let found: Vec<i64> = cams.iter().map(|cam| cam.class as i64).collect();
             assert_eq!(found, classes, "{name}");
             let expected = |what: &str| &expected[&format!("{name}.{what}")];
@@ -93,14 +93,14 @@ fn maps_and_features_are_pytorchs_on_a_gpu() {
 }
 
 #[test]
-fn a_class_that_the_net_lacks_is_an_error() {
+fn a_class_that_the_model_lacks_is_an_error() {
     let model = Model::builder(MODEL).load().unwrap();
-    let picture = RgbImage::new(300, 200);
-    let error = model.explain(&picture, CamTarget::Class(3)).unwrap_err();
+    let image = RgbImage::new(300, 200);
+    let error = model.explain(&image, CamTarget::Class(3)).unwrap_err();
     assert!(error.to_string().contains("no class 3 among 3"), "{error}");
-    let explanation = model.explain(&picture, CamTarget::Class(2)).unwrap();
+    let explanation = model.explain(&image, CamTarget::Class(2)).unwrap();
     assert_eq!(explanation.cam.class, 2);
-    assert_eq!(explanation.overlay(&picture).dimensions(), (300, 200));
+    assert_eq!(explanation.overlay(&image).dimensions(), (300, 200));
 }
 
 fn run(line: &str) -> Finished {
@@ -120,7 +120,7 @@ fn open(path: &Path) -> RgbImage {
 }
 
 #[test]
-fn explanations_are_as_large_as_the_pictures_and_change_no_prediction() {
+fn explanations_are_as_large_as_the_images_and_change_no_prediction() {
     let folder = tempfile::tempdir().unwrap();
     let explanations = folder.path().join("deep/er");
     let shown = explanations.display();
@@ -153,17 +153,17 @@ fn explanations_are_as_large_as_the_pictures_and_change_no_prediction() {
         assert_eq!(fs::read_dir(&explanations).unwrap().count(), 2);
     }
     let model = Model::builder(MODEL).load().unwrap();
-    let picture = open(Path::new(CAT));
+    let image = open(Path::new(CAT));
     let overlay = model
-        .explain(&picture, CamTarget::Class(1))
+        .explain(&image, CamTarget::Class(1))
         .unwrap()
-        .overlay(&picture);
+        .overlay(&image);
     assert!(overlay == open(&explanations.join("cat.png")));
-    // Of a picture half as wide again as high, the sides are cut off.
+    // Of an image half as wide again as high, the sides are cut off.
     let dimmed = overlay.get_pixel(0, 150).0;
     assert_eq!(
         dimmed,
-        picture
+        image
             .get_pixel(0, 150)
             .0
             .map(|sample| (f64::from(sample) * 0.35).round() as u8)
@@ -208,14 +208,14 @@ fn the_top_class_is_explained_and_text_says_where() {
 }
 
 #[test]
-fn an_unreadable_picture_has_no_explanation_and_equal_names_are_told_apart() {
+fn an_unreadable_image_has_no_explanation_and_equal_names_are_told_apart() {
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name);
     for name in ["a", "b"] {
         fs::create_dir(place(name)).unwrap();
         fs::copy(CAT, place(name).join("x.png")).unwrap();
     }
-    fs::write(place("bad.png"), "no picture").unwrap();
+    fs::write(place("bad.png"), "not an image").unwrap();
     let (a, bad, b) = (place("a/x.png"), place("bad.png"), place("b/x.png"));
     let explanations = place("explanations");
     let arguments = ["predict", "-m", MODEL, "-f", "json", "-", "--explain"];
@@ -244,10 +244,10 @@ fn an_unreadable_picture_has_no_explanation_and_equal_names_are_told_apart() {
 }
 
 #[test]
-fn a_picture_is_never_replaced_by_its_explanation() {
+fn an_image_is_never_replaced_by_its_explanation() {
     let folder = tempfile::tempdir().unwrap();
-    let picture = folder.path().join("cat.png");
-    fs::copy(CAT, &picture).unwrap();
+    let image = folder.path().join("cat.png");
+    fs::copy(CAT, &image).unwrap();
     let arguments = ["predict", "cat.png", "-m", "sample", "--explain", "."];
     let done = Resnet::new(arguments).folder(folder.path()).run();
     assert_eq!(
@@ -257,7 +257,7 @@ fn a_picture_is_never_replaced_by_its_explanation() {
             "error: cannot write into folder `.`: an explanation would overwrite image `cat.png`\nhint: pass another folder\n"
         )
     );
-    assert_eq!(fs::read(&picture).unwrap(), fs::read(CAT).unwrap());
+    assert_eq!(fs::read(&image).unwrap(), fs::read(CAT).unwrap());
 }
 
 #[test]
@@ -295,14 +295,14 @@ fn an_explanation_takes_the_place_of_explanations_alone() {
 
 /// Gray images, images of one pixel, very thin ones, other crops, rotated ones.
 #[test]
-fn pictures_of_any_shape_are_explained_at_their_own_size() {
+fn images_of_any_shape_are_explained_at_their_own_size() {
     let folder = tempfile::tempdir().unwrap();
     for (index, (width, height)) in [(1, 1), (1, 5000), (700, 2), (30, 31)]
         .into_iter()
         .enumerate()
     {
-        let picture = RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, y as u8, 90]));
-        picture
+        let image = RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, y as u8, 90]));
+        image
             .save(folder.path().join(format!("{index}.png")))
             .unwrap();
     }
@@ -339,7 +339,7 @@ fn pictures_of_any_shape_are_explained_at_their_own_size() {
 }
 
 #[test]
-fn a_picture_in_which_nothing_speaks_for_the_class_keeps_its_colours_and_a_note_says_so() {
+fn an_image_in_which_nothing_speaks_for_the_class_keeps_its_colors_and_a_note_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join("against.safetensors");
     let mut tensors = candle_core::safetensors::load(MODEL, &Device::Cpu).unwrap();

@@ -63,8 +63,8 @@ fn errors_and_their_hints_are_one_object() {
             true,
         ),
     ] {
-        for colour in ["", "--color always "] {
-            let done = run(&format!("{colour}{line}"));
+        for color in ["", "--color always "] {
+            let done = run(&format!("{color}{line}"));
             assert_eq!(
                 (done.status, done.stdout.as_str()),
                 (status, ""),
@@ -73,8 +73,8 @@ fn errors_and_their_hints_are_one_object() {
             );
             let [error] = logged(&done).try_into().unwrap();
             assert_eq!(error["level"], "error", "{line}");
-            let said = error["message"].as_str().unwrap();
-            assert!(said.starts_with(message), "{line}: {said}");
+            let text = error["message"].as_str().unwrap();
+            assert!(text.starts_with(message), "{line}: {text}");
             assert_eq!(error["hint"].is_string(), hint, "{line}: {error}");
         }
     }
@@ -97,7 +97,7 @@ fn errors_and_their_hints_are_one_object() {
 }
 
 #[test]
-fn notes_and_pictures_that_cannot_be_read_are_objects_and_data_stays_as_it_is() {
+fn notes_and_images_that_cannot_be_read_are_objects_and_data_stays_as_it_is() {
     let line = format!("predict {CAT} README.md -m {MODEL} -f json -v");
     let done = run(&line);
     assert_eq!(done.status, 1);

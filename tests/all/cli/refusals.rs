@@ -433,7 +433,7 @@ fn bad_files(folder: &Path) {
         b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 44\n",
     );
     write("empty.pth", b"");
-    write("text.png", b"no picture\n");
+    write("text.png", b"not an image\n");
     write("two.txt", b"one\ntwo\n");
     write("zeros.txt", b"0\n0\n");
     let model = fs::read(MODEL).unwrap();
@@ -443,8 +443,8 @@ fn bad_files(folder: &Path) {
     let end = nan.len() - 4;
     nan[end..].copy_from_slice(&f32::NAN.to_le_bytes());
     write("nan.safetensors", &nan);
-    let picture = fs::read(CAT).unwrap();
-    write("cut.png", &picture[..5000]);
+    let image = fs::read(CAT).unwrap();
+    write("cut.png", &image[..5000]);
     write("bomb.png", &png_header(60_000, 60_000));
     fs::create_dir(folder.join("nothing")).unwrap();
     fs::create_dir(folder.join("folder.csv")).unwrap();

@@ -185,13 +185,13 @@ fn idx_equals_candle_datasets() {
         (images.narrow(0, 0, 8).unwrap(), "for 8 images"),
     ] {
         theirs.train_images = images;
-        let (said, _) = failure(Dataset::from_candle(
+        let (error, _) = failure(Dataset::from_candle(
             "x",
             DatasetKind::SmallGray,
             None,
             &theirs,
         ));
-        assert!(said.contains(message), "{said}");
+        assert!(error.contains(message), "{error}");
     }
 }
 
@@ -292,7 +292,7 @@ fn the_sample_is_balanced_real_and_credited() {
 }
 
 #[test]
-fn a_part_put_aside_is_balanced_and_the_same_for_a_seed() {
+fn a_held_out_part_is_balanced_and_the_same_for_a_seed() {
     let mut data = opened("sample").unwrap();
     data.hold_out(0.1, 42).unwrap();
     let (train, val) = (data.train.as_ref().unwrap(), data.val.as_ref().unwrap());

@@ -8,37 +8,22 @@ use proc_macro2::{TokenStream, TokenTree};
 use super::sources::{read, rust_files};
 use super::wording::rules;
 
-/// Names that are allowed in one file, each with the reason.
-const EXCEPTIONS: &[(&str, &str, &str)] = &[(
-    "tests/all/support/hub_server.rs",
-    "net",
-    "a module of the standard library",
-)];
+/// Names that are allowed in the files whose paths start so, each with the reason.
+const EXCEPTIONS: &[(&str, &str, &str)] = &[
+    (
+        "tests/all/hub/broken.rs",
+        "net",
+        "a module of the standard library",
+    ),
+    (
+        "tests/all/support/hub_server.rs",
+        "net",
+        "a module of the standard library",
+    ),
+];
 
 /// The rooms whose names are not the field's yet, as the start of their paths; one without a finding is an error.
-const UNFINISHED: &[&str] = &[
-    "benches/kernels/",
-    "crates/resnet-kernels/",
-    "src/benchmark.rs",
-    "src/cli/",
-    "src/data/",
-    "src/explain/",
-    "src/infer/",
-    "src/nn/",
-    "src/ops/",
-    "src/pipeline/",
-    "src/step/",
-    "src/train/",
-    "src/weights/",
-    "tests/all/cli",
-    "tests/all/data",
-    "tests/all/eval",
-    "tests/all/hub",
-    "tests/all/parity",
-    "tests/all/support",
-    "tests/all/train",
-    "tests/all/weights",
-];
+const UNFINISHED: &[&str] = &["src/train/", "tests/all/train"];
 
 /// A name that is not used, at its place.
 #[derive(Debug, PartialEq)]
@@ -70,7 +55,7 @@ fn names_are_the_fields_words() {
         for Finding { line, name, write } in in_path(&file, &mut known).into_iter().chain(found) {
             let exception = EXCEPTIONS
                 .iter()
-                .position(|(path, old, _)| *path == file && *old == name);
+                .position(|(path, old, _)| file.starts_with(path) && *old == name);
             let room = UNFINISHED.iter().find(|room| file.starts_with(**room));
             match (exception, room) {
                 (Some(index), _) => _ = used.insert(index),

@@ -286,7 +286,7 @@ fn classes_are_matched_by_name_and_refused_where_they_cannot_be() {
         "note: the classes of the data are in another order than those of the model: they are matched by name\n"
     );
     let turned: Value = serde_json::from_str(&done.stdout).unwrap();
-    // The true c, in row 0 now, is predicted as before: the net's numbers have not moved.
+    // The true c, in row 0 now, is predicted as before: the network's numbers have not moved.
     assert_eq!(turned["confusion"][0], base["confusion"][2]);
     assert_eq!(turned["confusion"][1], base["confusion"][0]);
     save(

@@ -117,7 +117,7 @@ fn the_first_steps_of_a_training_lose_what_the_cpus_lose() {
 }
 
 #[test]
-fn a_run_goes_on_as_if_it_had_not_ended_and_serves_the_cpu() {
+fn a_resumed_run_equals_an_uninterrupted_one_and_serves_the_cpu() {
     let folder = tempfile::tempdir().unwrap();
     let [run, whole] = ["run", "whole"].map(|name| folder.path().join(name));
     let line = "-d fake:96:4 --depth 18 --width 8 --image-size 32 -b 16 --scheduler constant --warmup-epochs 0 -q --device cuda";

@@ -30,15 +30,19 @@ pub fn cases() -> Vec<Case> {
         })
         .collect();
     cases.sort_by(|a, b| a.fixture.name.cmp(&b.fixture.name));
-    assert!(cases.len() >= 23, "only {} nets in the folder", cases.len());
+    assert!(
+        cases.len() >= 23,
+        "only {} networks in the folder",
+        cases.len()
+    );
     cases
 }
 
 impl Case {
     /// Builds the network with the fixture's weights, as variables.
-    pub fn net(&self, dtype: DType, device: &Device) -> (ResNet, Parameters) {
+    pub fn network(&self, dtype: DType, device: &Device) -> (ResNet, Parameters) {
         let parameters = Parameters::default();
-        let net = ResNet::new(&self.config, &parameters.seeded(0, dtype, device)).unwrap();
+        let network = ResNet::new(&self.config, &parameters.seeded(0, dtype, device)).unwrap();
         let weights = self.fixture.under("weights.");
         assert_eq!(
             parameters.all().len(),
@@ -47,7 +51,7 @@ impl Case {
             self.fixture.name
         );
         parameters.set_all(&weights).unwrap();
-        (net, parameters)
+        (network, parameters)
     }
 
     pub fn input(&self, dtype: DType, device: &Device) -> Tensor {
@@ -81,7 +85,7 @@ impl Case {
 
     fn evaluates_within(&self, dtype: DType, device: &Device, limit: f64) {
         let logits = self
-            .net(dtype, device)
+            .network(dtype, device)
             .0
             .forward_t(&self.input(dtype, device), false)
             .unwrap();
@@ -93,8 +97,8 @@ impl Case {
     }
 
     fn trains_within(&self, dtype: DType, device: &Device, logit_limit: f64, limit: f64) {
-        let (net, parameters) = self.net(dtype, device);
-        let logits = net.forward_t(&self.input(dtype, device), true).unwrap();
+        let (network, parameters) = self.network(dtype, device);
+        let logits = network.forward_t(&self.input(dtype, device), true).unwrap();
         let loss = self.loss(&logits);
         self.assert_within(
             "logits",
@@ -172,14 +176,14 @@ fn the_compiled_pass_gives_pytorchs_logits() {
     for case in cases() {
         let input = case.input(DType::F32, &Device::Cpu);
         let [_, _, height, width] = *input.dims() else {
-            panic!("pictures have four axes")
+            panic!("images have four axes")
         };
-        let (net, _) = case.net(DType::F32, &Device::Cpu);
-        let plan = Plan::new(&net, height, width, Workload::many(1)).unwrap();
-        let pictures: Vec<f32> = input.flatten_all().unwrap().to_vec1().unwrap();
+        let (network, _) = case.network(DType::F32, &Device::Cpu);
+        let plan = Plan::new(&network, height, width, Workload::many(1)).unwrap();
+        let images: Vec<f32> = input.flatten_all().unwrap().to_vec1().unwrap();
         let expected = case.fixture.get("eval.logits");
         let logits =
-            Tensor::from_vec(plan.run(&pictures).unwrap(), expected.shape(), &Device::Cpu).unwrap();
+            Tensor::from_vec(plan.run(&images).unwrap(), expected.shape(), &Device::Cpu).unwrap();
         case.assert_within("logits", largest_difference(&logits, expected), 1e-4);
     }
 }

@@ -18,7 +18,7 @@ fn the_model_inside_the_binary_knows_a_boot() {
 }
 
 #[test]
-fn it_knows_pictures_that_neither_taught_nor_chose_it() {
+fn it_classifies_images_that_neither_trained_nor_selected_it() {
     let value = json("eval -m sample -d sample -f json");
     assert_eq!(value["images"], 1000);
     assert!(value["top1"].as_f64().unwrap() > 92.0, "{}", value["top1"]);
@@ -41,7 +41,7 @@ fn its_log_ends_with_the_accuracy_that_is_promised() {
 }
 
 #[test]
-fn it_is_the_net_of_its_recipe_and_a_start_for_others() {
+fn it_is_the_model_of_its_recipe_and_a_start_for_others() {
     let value = json("summary sample --style json");
     assert_eq!(value["total_params"], 269_722);
     let line = "train -d sample -m sample --freeze backbone --max-steps 2 --dry-run";

@@ -14,14 +14,14 @@ fn narrow(name: &str) -> ModelConfig {
     }
 }
 
-fn pictures(batch: usize, size: usize) -> Tensor {
+fn images(batch: usize, size: usize) -> Tensor {
     let values: Vec<f32> = (0..batch * 3 * size * size)
         .map(|i| ((i * 31) % 97) as f32 / 48.0 - 1.0)
         .collect();
     Tensor::from_vec(values, (batch, 3, size, size), &Device::Cpu).unwrap()
 }
 
-fn net(config: &ModelConfig) -> ResNet {
+fn network(config: &ModelConfig) -> ResNet {
     let vb = Parameters::default().seeded(5, DType::F32, &Device::Cpu);
     ResNet::new(config, &vb).unwrap()
 }
@@ -29,8 +29,8 @@ fn net(config: &ModelConfig) -> ResNet {
 /// Returns the loss and the gradients of all parameters of one step, as bits.
 fn step(config: &ModelConfig, batch: usize, size: usize) -> (u32, Vec<(String, Vec<u32>)>) {
     let parameters = Parameters::default();
-    let net = ResNet::new(config, &parameters.seeded(5, DType::F32, &Device::Cpu)).unwrap();
-    let logits = net.forward_t(&pictures(batch, size), true).unwrap();
+    let network = ResNet::new(config, &parameters.seeded(5, DType::F32, &Device::Cpu)).unwrap();
+    let logits = network.forward_t(&images(batch, size), true).unwrap();
     let targets: Vec<u32> = (0..batch as u32)
         .map(|i| i % config.classes as u32)
         .collect();
@@ -52,7 +52,7 @@ fn step(config: &ModelConfig, batch: usize, size: usize) -> (u32, Vec<(String, V
 }
 
 #[test]
-fn every_parameter_of_every_kind_of_net_gets_a_gradient() {
+fn every_parameter_of_every_kind_of_network_gets_a_gradient() {
     let configs = [
         narrow("resnet18"),
         narrow("resnet50"),
@@ -87,40 +87,40 @@ fn one_two_and_three_threads_give_the_same_bits() {
 }
 
 #[test]
-fn a_training_batch_of_one_value_a_channel_is_refused_and_evaluates() {
+fn a_training_batch_of_one_value_per_channel_is_refused_and_evaluates() {
     let config = narrow("resnet18");
-    let net = net(&config);
+    let network = network(&config);
     // 32 px become one pixel in the last stage.
-    let error = net
-        .forward_t(&pictures(1, 32), true)
+    let error = network
+        .forward_t(&images(1, 32), true)
         .unwrap_err()
         .to_string();
     assert!(
         error.contains("one value per channel") && error.contains("larger batch"),
         "{error}"
     );
-    assert!(net.forward_t(&pictures(1, 64), true).is_ok());
+    assert!(network.forward_t(&images(1, 64), true).is_ok());
     assert_eq!(
-        net.forward_t(&pictures(1, 32), false).unwrap().dims(),
+        network.forward_t(&images(1, 32), false).unwrap().dims(),
         [1, 4]
     );
 }
 
 #[test]
-fn no_pictures_have_no_logits() {
-    let logits = net(&narrow("resnet18")).forward_t(&pictures(0, 32), false);
+fn no_images_have_no_logits() {
+    let logits = network(&narrow("resnet18")).forward_t(&images(0, 32), false);
     assert_eq!(logits.unwrap().dims(), [0, 4]);
 }
 
 #[test]
-fn pictures_of_other_channels_are_refused() {
+fn images_of_other_channels_are_refused() {
     let config = ModelConfig {
         in_channels: 1,
         ..narrow("resnet18")
     };
-    let net = net(&config);
-    let error = net
-        .forward_t(&pictures(1, 32), false)
+    let network = network(&config);
+    let error = network
+        .forward_t(&images(1, 32), false)
         .unwrap_err()
         .to_string();
     assert!(error.contains("1 channels, not 3"), "{error}");
@@ -130,14 +130,14 @@ fn pictures_of_other_channels_are_refused() {
 fn zero_init_residual_makes_every_block_its_shortcut() {
     let config = narrow("resnet18");
     let vb = Parameters::default().seeded(5, DType::F32, &Device::Cpu);
-    let net = ResNet::with_init(&config, true, &vb).unwrap();
-    let x = net
+    let network = ResNet::with_init(&config, true, &vb).unwrap();
+    let x = network
         .stem()
-        .forward_t(&pictures(2, 32), false)
+        .forward_t(&images(2, 32), false)
         .unwrap()
         .relu()
         .unwrap();
-    let y = net.stages()[0][1].forward_t(&x, false).unwrap();
+    let y = network.stages()[0][1].forward_t(&x, false).unwrap();
     let difference = (x - y)
         .unwrap()
         .abs()
@@ -164,7 +164,7 @@ fn difference_of_backends(inputs: &[Tensor], run: impl Fn(Backend, &[Tensor]) ->
                 .map(|variable| variable.as_tensor().clone())
                 .collect();
             let result = run(backend, &tensors);
-            let weights = pictures(1, 64)
+            let weights = images(1, 64)
                 .flatten_all()
                 .unwrap()
                 .narrow(0, 0, result.elem_count())
@@ -196,10 +196,10 @@ fn difference_of_backends(inputs: &[Tensor], run: impl Fn(Backend, &[Tensor]) ->
 
 #[test]
 fn the_two_forms_of_every_operation_agree() {
-    let x = pictures(2, 11); // [2, 3, 11, 11]
+    let x = images(2, 11); // [2, 3, 11, 11]
     let weight = |shape: (usize, usize, usize, usize)| {
         let count = shape.0 * shape.1 * shape.2 * shape.3;
-        pictures(1, 32)
+        images(1, 32)
             .flatten_all()
             .unwrap()
             .narrow(0, 5, count)
@@ -256,7 +256,7 @@ fn the_two_forms_of_every_operation_agree() {
 
 #[test]
 fn batch_norm_keeps_its_precision_far_from_zero() {
-    let x = (pictures(4, 16) + 10_000.0).unwrap();
+    let x = (images(4, 16) + 10_000.0).unwrap();
     let ones = Tensor::ones(3, DType::F32, &Device::Cpu).unwrap();
     let (y, statistics) = batch_norm::train(&x, &ones, &ones.zeros_like().unwrap(), 1e-5).unwrap();
     let wide = x.to_dtype(DType::F64).unwrap();
@@ -289,9 +289,9 @@ fn half_precision_trains_and_evaluates_near_f64() {
     let run = |dtype: DType| {
         let parameters = Parameters::default();
         let vb = parameters.seeded(5, dtype, &Device::Cpu);
-        let net = ResNet::new(&config, &vb).unwrap();
-        let x = pictures(4, 40).to_dtype(dtype).unwrap();
-        let trained = net.forward_t(&x, true).unwrap();
+        let network = ResNet::new(&config, &vb).unwrap();
+        let x = images(4, 40).to_dtype(dtype).unwrap();
+        let trained = network.forward_t(&x, true).unwrap();
         let gradients = trained
             .sqr()
             .unwrap()
@@ -306,7 +306,7 @@ fn half_precision_trains_and_evaluates_near_f64() {
             .unwrap()
             .1;
         let gradient = gradients.get(&weight).unwrap().clone();
-        let evaluated = net.forward_t(&x, false).unwrap();
+        let evaluated = network.forward_t(&x, false).unwrap();
         [trained, evaluated, gradient].map(|tensor| tensor.to_dtype(DType::F64).unwrap())
     };
     let reference = run(DType::F64);

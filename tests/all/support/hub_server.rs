@@ -220,8 +220,8 @@ fn reply(state: &State, path: &str, request: &HashMap<String, String>) -> Reply 
         return refusal(404, Some("RevisionNotFound"), None);
     };
     let Some(bytes) = state.files[&(repo.to_owned(), commit.clone())].get(file) else {
-        let said = (state.fault != Some(Fault::ForgetsCommit)).then_some(commit);
-        return refusal(404, Some("EntryNotFound"), said);
+        let commit = (state.fault != Some(Fault::ForgetsCommit)).then_some(commit);
+        return refusal(404, Some("EntryNotFound"), commit);
     };
     if state.fault == Some(Fault::Redirect) {
         return Reply {

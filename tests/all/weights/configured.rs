@@ -59,7 +59,7 @@ fn timms_models_in_transformers_are_read_as_timms() {
     let info = config(wrapper.clone()).unwrap().info;
     assert_eq!(info.preprocess.size, [96, 96]);
     assert_eq!(info.labels, ["a", "b", "c"]);
-    // Without anything of timm's it is timm's all the same, and the wrapper of another net is refused by its name.
+    // Without anything of timm's it is timm's all the same, and the wrapper of another network is refused by its name.
     assert!(config(json!({"model_type": "timm_wrapper"})).is_ok());
     let mut other = wrapper;
     other["architecture"] = json!("vit_base_patch16_224");

@@ -36,8 +36,8 @@ fn a_model_read_layer_by_layer_gives_the_bits_of_one_in_memory() {
     ] {
         let checkpoint = open(&fixture(file)).unwrap();
         let preprocess = &checkpoint.info.preprocess;
-        let net = checkpoint.build(DType::F32, &Device::Cpu).unwrap();
-        let (in_memory, _) = prepare(net, preprocess, work).unwrap();
+        let network = checkpoint.build(DType::F32, &Device::Cpu).unwrap();
+        let (in_memory, _) = prepare(network, preprocess, work).unwrap();
         let (stored, transform) =
             load(&checkpoint, (DType::F32, &Device::Cpu), preprocess, work).unwrap();
         let input: Vec<f32> = (0..transform.input_len())

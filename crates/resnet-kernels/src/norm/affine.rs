@@ -1,6 +1,6 @@
 //! The normalization itself, as an affine map, with a residual and ReLU.
 
-use super::statistics::{Statistics, inverse_deviation};
+use super::statistics::{Statistics, inverse_std};
 use super::sums::split;
 use crate::simd::{ChannelBlock, Job, LANES, Simd, dispatch};
 use rayon::prelude::*;
@@ -24,7 +24,7 @@ pub fn affine(
 ) -> Vec<Affine> {
     let of_block = |((statistics, weight), bias): ((&Statistics, &ChannelBlock), &ChannelBlock)| {
         let scale: [f64; LANES] = std::array::from_fn(|j| {
-            f64::from(weight[j]) * inverse_deviation(statistics.variance[j], eps)
+            f64::from(weight[j]) * inverse_std(statistics.variance[j], eps)
         });
         Affine {
             scale: scale.map(|scale| scale as f32),

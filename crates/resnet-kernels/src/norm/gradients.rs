@@ -1,6 +1,6 @@
 //! The gradients of batch norm.
 
-use super::statistics::{Statistics, inverse_deviation};
+use super::statistics::{Statistics, inverse_std};
 use super::sums::{CHUNK, Wide, split, sums_of, total};
 use crate::simd::{ChannelBlock, Job, LANES, Simd, dispatch};
 use rayon::prelude::*;
@@ -27,7 +27,7 @@ pub fn gradients(
     for ((statistics, weight), [plain, weighted]) in statistics.iter().zip(weight).zip(&sums) {
         let inverse = statistics
             .variance
-            .map(|variance| inverse_deviation(variance, eps));
+            .map(|variance| inverse_std(variance, eps));
         of_weight.extend((0..LANES).map(|j| (weighted[j] * inverse[j]) as f32));
         of_bias.extend(plain.map(|sum| sum as f32));
         slopes.push([

@@ -100,6 +100,6 @@ fn distances<S: Simd>(simd: S, pixels: &[ChannelBlock], origin: &ChannelBlock) -
 }
 
 /// Returns `1 / sqrt(variance + eps)`.
-pub(super) fn inverse_deviation(variance: f32, eps: f64) -> f64 {
+pub(super) fn inverse_std(variance: f32, eps: f64) -> f64 {
     (f64::from(variance) + eps).sqrt().recip()
 }

@@ -131,13 +131,13 @@ fn open<'a>(names: &[String], conditions: &'a Conditions<'a>) -> Result<Vec<Eval
         let weights = model.weights();
         if let Some(other) = models.iter().find(|other| other.weights() == weights) {
             let other = &other.card().name;
-            let said = if trimmed(other) == trimmed(name) {
+            let message = if trimmed(other) == trimmed(name) {
                 format!("model `{name}` is named twice")
             } else {
                 format!("model `{name}` is named twice: as `{other}`, too")
             };
             return Err(usage_error(
-                said,
+                message,
                 "name each model once: none differs from itself",
             ));
         }

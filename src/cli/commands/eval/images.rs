@@ -63,8 +63,8 @@ impl Part {
     /// Returns the name of the split for a model of `run`, among those of [`TrainingProvenance::exposure`].
     fn seen_as(&self, run: &TrainingProvenance) -> &'static str {
         match self {
-            Self::HeldOut(carved) if run.held_out.as_ref() == Some(carved) => HELD_OUT,
-            Self::TrainedOn(carved) if run.held_out.as_ref() == Some(carved) => TRAINED_ON,
+            Self::HeldOut(held_out) if run.held_out.as_ref() == Some(held_out) => HELD_OUT,
+            Self::TrainedOn(held_out) if run.held_out.as_ref() == Some(held_out) => TRAINED_ON,
             // The other models were trained on all of train.
             Self::HeldOut(_) | Self::TrainedOn(_) => "train",
             part => part.name(),
@@ -163,16 +163,16 @@ fn choose(
         Some(SplitChoice::Test) => whole(Part::Test, &data.test),
         Some(SplitChoice::Val) if data.val.is_some() => whole(Part::Val, &data.val),
         Some(SplitChoice::Val) => held_out(data, written, own)?
-            .and_then(|(carved, parts)| Some((Part::HeldOut(carved), parts.val?))),
+            .and_then(|(held_out, parts)| Some((Part::HeldOut(held_out), parts.val?))),
         Some(SplitChoice::Train) => match held_out(data, written, own)? {
-            Some((carved, parts)) => parts.train.map(|split| (Part::TrainedOn(carved), split)),
+            Some((held_out, parts)) => parts.train.map(|split| (Part::TrainedOn(held_out), split)),
             None => whole(Part::Train, &data.train),
         },
         Some(SplitChoice::All) => return all(data, written),
         None => match whole(Part::Test, &data.test).or_else(|| whole(Part::Val, &data.val)) {
             Some(found) => Some(found),
             None => match held_out(data, written, own)? {
-                Some((carved, parts)) => parts.val.map(|split| (Part::HeldOut(carved), split)),
+                Some((held_out, parts)) => parts.val.map(|split| (Part::HeldOut(held_out), split)),
                 None if !own.is_empty() => {
                     return Err(error_with_hint(
                         format!(
@@ -216,13 +216,13 @@ fn held_out(
     own: &[&TrainingProvenance],
 ) -> Result<Option<(HeldOutSplit, Dataset)>> {
     let mut runs = own.iter().filter(|run| run.held_out.is_some());
-    let Some((run, carved)) = runs
+    let Some((run, held_out)) = runs
         .next()
         .and_then(|run| Some((run, run.held_out.clone()?)))
     else {
         return Ok(None);
     };
-    if runs.any(|other| other.held_out.as_ref() != Some(&carved)) {
+    if runs.any(|other| other.held_out.as_ref() != Some(&held_out)) {
         let way_out = if is_without_splits(data, written) {
             "pass other images with -d, or --split all to evaluate all of these, most of which the models were trained on"
         } else {
@@ -235,7 +235,7 @@ fn held_out(
     }
     let mut parts = data.clone();
     run.hold_out(&mut parts)?;
-    Ok(Some((carved, parts)))
+    Ok(Some((held_out, parts)))
 }
 
 fn no_such_split(

@@ -45,8 +45,8 @@ impl Conditions<'_> {
     /// no memory before.
     pub fn explainer(&self, model: &str, preprocess: &Preprocess) -> Result<Explainer> {
         let checkpoint = Checkpoint::open(model, &Remote::new(self.console))?;
-        let net = checkpoint.build(self.dtype, &self.device)?;
-        Explainer::new(net, preprocess, Workload::many(1))
+        let network = checkpoint.build(self.dtype, &self.device)?;
+        Explainer::new(network, preprocess, Workload::many(1))
     }
 }
 

@@ -13,10 +13,10 @@ pub fn packed(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn assert_fails(result: anyhow::Result<Dataset>, message: &str, hint: &str) {
-    let (said, way_out) = failure(result);
-    assert!(said.contains(message), "`{message}` is not in: {said}");
+    let (error, way_out) = failure(result);
+    assert!(error.contains(message), "`{message}` is not in: {error}");
     assert!(way_out.contains(hint), "`{hint}` is not in: {way_out}");
-    assert!(!said.contains('\n'), "{said}");
+    assert!(!error.contains('\n'), "{error}");
 }
 
 #[test]

@@ -32,7 +32,7 @@ impl Scene {
 }
 
 #[test]
-fn a_data_set_is_fetched_once_from_its_own_address_into_its_own_folder() {
+fn a_dataset_is_fetched_once_from_its_own_address_into_its_own_folder() {
     let scene = Scene::new();
     let path = scene
         .hub(false)
@@ -62,7 +62,7 @@ fn a_data_set_is_fetched_once_from_its_own_address_into_its_own_folder() {
 }
 
 #[test]
-fn offline_or_unknown_data_sets_have_a_way_out() {
+fn offline_or_unknown_datasets_have_a_way_out() {
     let scene = Scene::new();
     let fails = |offline, repo: &str, file: &str| {
         let error = scene

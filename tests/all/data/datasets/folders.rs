@@ -217,7 +217,7 @@ fn a_folder_without_an_image_is_no_class_where_classes_stand_alone() {
 }
 
 #[test]
-fn a_part_that_is_carved_out_leaves_val_unused_and_says_so() {
+fn a_part_that_is_held_out_leaves_val_unused_and_says_so() {
     let files = [
         "train/a/1.jpg",
         "train/a/2.jpg",
@@ -251,7 +251,7 @@ fn a_class_whose_name_is_no_utf8_is_refused() {
 }
 
 #[test]
-fn what_is_no_data_set_is_refused_with_the_way_out() {
+fn what_is_no_dataset_is_refused_with_the_way_out() {
     let empty = made(&["README"]);
     let (message, hint) = failure(read(&empty));
     assert!(

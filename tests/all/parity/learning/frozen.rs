@@ -5,17 +5,17 @@ use candle_core::{DType, Device, Tensor};
 use resnet::model::{Frozen, ModelConfig, ResNet};
 use resnet::nn::{CrossEntropy, Parameters, Targets};
 
-fn net() -> (ResNet, Parameters) {
+fn network() -> (ResNet, Parameters) {
     let config = ModelConfig {
         classes: 3,
         ..ModelConfig::named("resnet18").unwrap().with_width(4)
     };
     let parameters = Parameters::default();
-    let net = ResNet::new(&config, &parameters.seeded(5, DType::F32, &Device::Cpu)).unwrap();
-    (net, parameters)
+    let network = ResNet::new(&config, &parameters.seeded(5, DType::F32, &Device::Cpu)).unwrap();
+    (network, parameters)
 }
 
-fn pictures() -> Tensor {
+fn images() -> Tensor {
     let values = (0..4 * 3 * 32 * 32).map(|i| ((i * 31) % 97) as f32 / 48.0 - 1.0);
     Tensor::from_iter(values, &Device::Cpu)
         .unwrap()
@@ -32,9 +32,9 @@ fn a_frozen_part_gets_no_gradient_and_keeps_its_statistics() {
         Frozen::Stage(3),
         Frozen::Backbone,
     ] {
-        let (net, parameters) = net();
+        let (network, parameters) = network();
         let before: Vec<_> = parameters.all().iter().map(|(_, v)| values(v)).collect();
-        let logits = net.forward_frozen(&pictures(), frozen, true).unwrap();
+        let logits = network.forward_frozen(&images(), frozen, true).unwrap();
         let targets = Targets::Classes(vec![0, 1, 2, 1]);
         let loss = CrossEntropy::default().loss(&logits, &targets).unwrap();
         let gradients = loss.backward().unwrap();
@@ -53,22 +53,22 @@ fn a_frozen_part_gets_no_gradient_and_keeps_its_statistics() {
 
 #[test]
 fn freezing_nothing_is_plain_training() {
-    let ((one, _), (other, _)) = (net(), net());
-    let frozen = one.forward_frozen(&pictures(), Frozen::Nothing, true);
-    let plain = other.forward_t(&pictures(), true);
+    let ((one, _), (other, _)) = (network(), network());
+    let frozen = one.forward_frozen(&images(), Frozen::Nothing, true);
+    let plain = other.forward_t(&images(), true);
     assert_eq!(values(&frozen.unwrap()), values(&plain.unwrap()));
 }
 
 #[test]
-fn the_head_on_pooled_features_is_the_net_in_evaluation() {
-    let (net, _) = net();
-    let pooled = net.pooled(&pictures()).unwrap();
+fn the_head_on_pooled_features_is_the_network_in_evaluation() {
+    let (network, _) = network();
+    let pooled = network.pooled(&images()).unwrap();
     assert_eq!(pooled.dims(), [4, 32]);
     assert!(!pooled.track_op());
-    let logits = net.head().forward(&pooled).unwrap();
-    let whole = net.forward_t(&pictures(), false).unwrap();
+    let logits = network.head().forward(&pooled).unwrap();
+    let whole = network.forward_t(&images(), false).unwrap();
     assert_eq!(values(&logits), values(&whole));
     // As in a probe: the backbone is in evaluation mode even in training.
-    let trained = net.forward_frozen(&pictures(), Frozen::Backbone, true);
+    let trained = network.forward_frozen(&images(), Frozen::Backbone, true);
     assert_eq!(values(&trained.unwrap()), values(&whole));
 }

@@ -27,7 +27,7 @@ fn folder() -> PathBuf {
 /// The losses of a training.
 #[derive(Deserialize)]
 struct Run {
-    optimiser: OptimizerConfig,
+    optimizer: OptimizerConfig,
     batch: usize,
     label_smoothing: f64,
     clip: Option<f64>,
@@ -40,8 +40,8 @@ struct Case {
     run: Run,
     /// Steps whose f32 start is known.
     steps: Vec<usize>,
-    /// `[pictures, height, width]`.
-    pictures: Vec<u8>,
+    /// `[images, height, width]`.
+    images: Vec<u8>,
     size: [usize; 2],
     targets: Vec<u32>,
 }
@@ -85,7 +85,7 @@ impl Case {
             run: serde_json::from_str(&fixture.metadata["run"]).unwrap(),
             steps: serde_json::from_str(&fixture.metadata["steps"]).unwrap(),
             fixture,
-            pictures: shown["pictures"].flatten_all().unwrap().to_vec1().unwrap(),
+            images: shown["pictures"].flatten_all().unwrap().to_vec1().unwrap(),
             size: [height, width],
             targets: classes(&shown["targets"]),
         }
@@ -103,7 +103,7 @@ struct Learner<'a> {
     device: Device,
     pass: ForwardBackward,
     parameters: Parameters,
-    optimiser: Optimizer,
+    optimizer: Optimizer,
 }
 
 impl<'a> Learner<'a> {
@@ -115,16 +115,16 @@ impl<'a> Learner<'a> {
         weights: &HashMap<String, Tensor>,
     ) -> Self {
         let parameters = Parameters::default();
-        let net = ResNet::new(&case.config, &parameters.seeded(0, dtype, device)).unwrap();
+        let network = ResNet::new(&case.config, &parameters.seeded(0, dtype, device)).unwrap();
         parameters.set_all(weights).unwrap();
-        let optimiser = Optimizer::new(case.run.optimiser.clone(), parameters.trainable());
+        let optimizer = Optimizer::new(case.run.optimizer.clone(), parameters.trainable());
         Self {
             case,
             dtype,
             device: device.clone(),
-            pass: ForwardBackward::new(net, Frozen::Nothing),
+            pass: ForwardBackward::new(network, Frozen::Nothing),
             parameters,
-            optimiser: optimiser.unwrap(),
+            optimizer: optimizer.unwrap(),
         }
     }
 
@@ -134,14 +134,14 @@ impl<'a> Learner<'a> {
         let count = case.targets.len();
         let order = (0..case.run.batch).map(|place| (step * case.run.batch + place) % count);
         let targets = order.clone().map(|index| case.targets[index]).collect();
-        let ([mean, deviation], [height, width]) = (PIXELS, case.size);
+        let ([mean, std], [height, width]) = (PIXELS, case.size);
         let mut inputs: Vec<f32> = Vec::new();
         for index in order {
-            let picture = &case.pictures[index * height * width..][..height * width];
-            let grey = picture
+            let image = &case.images[index * height * width..][..height * width];
+            let gray = image
                 .iter()
-                .map(|&pixel| (f32::from(pixel) / 255.0 - mean) / deviation);
-            (0..3).for_each(|_| inputs.extend(grey.clone()));
+                .map(|&pixel| (f32::from(pixel) / 255.0 - mean) / std);
+            (0..3).for_each(|_| inputs.extend(gray.clone()));
         }
         let shape = (case.run.batch, 3, height, width);
         let x = Tensor::from_vec(inputs, shape, &Device::Cpu).unwrap();
@@ -155,7 +155,7 @@ impl<'a> Learner<'a> {
         let loss = entropy
             .loss(&passed.logits, &Targets::Classes(targets))
             .unwrap();
-        let variables = self.optimiser.variables();
+        let variables = self.optimizer.variables();
         let gradients = self
             .pass
             .backward(&passed, &loss, variables, case.run.batch)
@@ -169,7 +169,7 @@ impl<'a> Learner<'a> {
             gradients.clip(largest).unwrap();
         }
         let lr = values(self.case.fixture.get("lrs"))[step];
-        self.optimiser.step(&gradients, lr).unwrap();
+        self.optimizer.step(&gradients, lr).unwrap();
     }
 }
 
@@ -223,7 +223,7 @@ fn steps_are_pytorchs(device: &Device) {
                 |step: usize, what: &str| case.fixture.under(&format!("step.{step}.{what}."));
             let mut learner = Learner::new(&case, DType::F32, device, &part(step, "weights"));
             let state = part(step, "state");
-            learner.optimiser.restore(&state, step as u64).unwrap();
+            learner.optimizer.restore(&state, step as u64).unwrap();
             let (loss, gradients) = learner.look(step);
             let expected = values(case.fixture.get(&format!("step.{step}.loss")))[0];
             let loss_difference = (loss - expected).abs();
@@ -259,7 +259,7 @@ impl Learner<'_> {
             let distance = distance(&variable, &weights[&name]);
             assert!(distance <= 1e-5, "`{name}` after the step by {distance}");
         }
-        for (name, tensor) in self.optimiser.state().unwrap() {
+        for (name, tensor) in self.optimizer.state().unwrap() {
             let distance = distance(&tensor, &state[&name]);
             assert!(distance <= 1e-3, "`{name}` after the step by {distance}");
         }

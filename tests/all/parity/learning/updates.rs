@@ -117,7 +117,7 @@ fn two_variables() -> Vec<(String, Var)> {
     vec![variable("a", &[50, 40]), variable("b", &[30])]
 }
 
-fn gradients(variables: &[(String, Var)], scale: f64, pictures: usize) -> Gradients {
+fn gradients(variables: &[(String, Var)], scale: f64, images: usize) -> Gradients {
     let (a, b) = (variables[0].1.as_tensor(), variables[1].1.as_tensor());
     let [x, y] = [("x", a), ("y", b)].map(|(name, like)| {
         let tensor = random(name, like.elem_count());
@@ -126,11 +126,11 @@ fn gradients(variables: &[(String, Var)], scale: f64, pictures: usize) -> Gradie
     let loss = ((a * (x * 2.0).unwrap()).unwrap().sum_all().unwrap()
         + (b * y).unwrap().sum_all().unwrap())
     .unwrap();
-    Gradients::new(loss.backward().unwrap(), variables, pictures).unwrap()
+    Gradients::new(loss.backward().unwrap(), variables, images).unwrap()
 }
 
 #[test]
-fn accumulation_is_the_mean_over_all_pictures() {
+fn accumulation_is_the_mean_over_all_images() {
     let variables = two_variables();
     let whole = gradients(&variables, 1.0, 1);
     // The mean of 1 over 12 images, of 4 over 8 and of 2.5 over 10 is 2.3.
@@ -168,7 +168,7 @@ fn clipping_scales_to_the_largest_norm_and_leaves_what_is_below() {
 }
 
 #[test]
-fn one_gradient_that_is_no_number_is_seen() {
+fn one_nan_gradient_is_found() {
     let variables = two_variables();
     assert!(gradients(&variables, 1.0, 1).is_finite().unwrap());
     for factor in [f64::NAN, f64::INFINITY] {
@@ -217,23 +217,23 @@ fn bits(variables: &[(String, Var)]) -> Vec<Vec<u64>> {
 }
 
 #[test]
-fn an_optimiser_restored_from_its_state_goes_on_as_if_never_stopped() {
+fn an_optimizer_restored_from_its_state_continues_as_if_never_stopped() {
     for config in configs() {
         let whole = two_variables();
-        let mut optimiser = Optimizer::new(config.clone(), whole.clone()).unwrap();
+        let mut optimizer = Optimizer::new(config.clone(), whole.clone()).unwrap();
         for _ in 0..2 {
-            optimiser.step(&gradients(&whole, 1.0, 1), 0.1).unwrap();
+            optimizer.step(&gradients(&whole, 1.0, 1), 0.1).unwrap();
         }
         let parts = two_variables();
         for ((_, part), (_, whole)) in parts.iter().zip(&whole) {
             part.set(&whole.copy().unwrap()).unwrap();
         }
-        let state = optimiser.state().unwrap();
+        let state = optimizer.state().unwrap();
         let mut restored = Optimizer::new(config, parts.clone()).unwrap();
         let tensors = state.iter().cloned().collect();
-        restored.restore(&tensors, optimiser.steps()).unwrap();
+        restored.restore(&tensors, optimizer.steps()).unwrap();
         for _ in 0..2 {
-            optimiser.step(&gradients(&whole, 0.5, 1), 0.1).unwrap();
+            optimizer.step(&gradients(&whole, 0.5, 1), 0.1).unwrap();
             restored.step(&gradients(&parts, 0.5, 1), 0.1).unwrap();
         }
         assert_eq!(bits(&whole), bits(&parts));
@@ -264,8 +264,8 @@ fn parameters_of_one_axis_do_not_decay_unless_asked_for() {
                 ..config.clone()
             };
             let variables = two_variables();
-            let mut optimiser = Optimizer::new(config, variables.clone()).unwrap();
-            optimiser.step(&gradients(&variables, 1.0, 1), 0.1).unwrap();
+            let mut optimizer = Optimizer::new(config, variables.clone()).unwrap();
+            optimizer.step(&gradients(&variables, 1.0, 1), 0.1).unwrap();
             bits(&variables)
         };
         let (none, all, weights) = (after(true, 0.0), after(true, 0.1), after(false, 0.1));
@@ -282,7 +282,7 @@ fn one_two_and_three_threads_move_variables_alike() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         pool.unwrap().install(|| {
             let variables = vec![("a".to_owned(), variable("a", 100_001))];
-            let mut optimiser = Optimizer::new(configs()[1].clone(), variables.clone()).unwrap();
+            let mut optimizer = Optimizer::new(configs()[1].clone(), variables.clone()).unwrap();
             let mut ema = Ema::new(0.9, variables.clone()).unwrap();
             let loss = (variables[0].1.sqr().unwrap() * 3.0)
                 .unwrap()
@@ -291,7 +291,7 @@ fn one_two_and_three_threads_move_variables_alike() {
             let store = loss.backward().unwrap();
             let mut gradients = Gradients::new(store, &variables, 1).unwrap();
             let norm = gradients.clip(1.0).unwrap();
-            optimiser.step(&gradients, 0.1).unwrap();
+            optimizer.step(&gradients, 0.1).unwrap();
             ema.update().unwrap();
             let average = values(&ema.tensors().unwrap()["a"]);
             (norm.to_bits(), bits(&variables), average)
@@ -330,7 +330,7 @@ fn numbers_out_of_range_are_misuse() {
 }
 
 #[test]
-fn an_average_follows_its_formula_and_goes_on_from_its_state() {
+fn an_average_follows_its_formula_and_continues_from_its_state() {
     let variables = two_variables();
     let mut ema = Ema::new(0.15, variables.clone()).unwrap();
     let mut expected: Vec<Vec<f64>> = variables.iter().map(|(_, v)| values(v)).collect();

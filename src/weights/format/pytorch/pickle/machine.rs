@@ -214,7 +214,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Reads a length of `width` bytes, and then that many bytes.
-    fn counted(&mut self, width: usize) -> Result<&'a [u8]> {
+    fn take_prefixed(&mut self, width: usize) -> Result<&'a [u8]> {
         let count = usize::try_from(self.number(width)?)?;
         self.take(count)
     }
@@ -246,7 +246,7 @@ impl<'a> Machine<'a> {
 
     /// Pushes a signed little-endian integer whose length in bytes precedes it as a number of `width` bytes.
     fn push_long(&mut self, width: usize) -> Result<()> {
-        let digits = self.counted(width)?;
+        let digits = self.take_prefixed(width)?;
         self.push(match digits.last() {
             None => Object::Int(0),
             Some(_) if digits.len() > 8 => Object::Opaque,
@@ -260,13 +260,13 @@ impl<'a> Machine<'a> {
     }
 
     fn push_text(&mut self, width: usize) -> Result<()> {
-        let text = String::from_utf8_lossy(self.counted(width)?).into_owned();
+        let text = String::from_utf8_lossy(self.take_prefixed(width)?).into_owned();
         self.push(Object::Text(text));
         Ok(())
     }
 
     fn push_bytes(&mut self, width: usize) -> Result<()> {
-        self.counted(width)?;
+        self.take_prefixed(width)?;
         self.push(Object::Opaque);
         Ok(())
     }
