@@ -33,6 +33,8 @@ pub mod config;
 pub mod context;
 pub mod data;
 mod error;
+#[cfg(test)]
+mod example;
 pub mod learner;
 pub mod memory;
 pub mod observe;

@@ -5,7 +5,6 @@ use crate::train::checkpoint::layout::SavedModel;
 use crate::train::checkpoint::progress::TrainProgress;
 use crate::train::checkpoint::run_dir::RunFolder;
 use crate::train::checkpoint::state::RunIdentity;
-use crate::train::learner::Learner;
 use crate::weights::ModelInfo;
 use crate::weights::provenance::Selection;
 use anyhow::Result;
@@ -26,6 +25,19 @@ pub struct Checkpointer {
     earlier_best: Vec<(String, Tensor)>,
 }
 
+/// The files that a run folder has before the first step.
+#[derive(Debug)]
+pub(in crate::train) struct FirstFiles<'a> {
+    /// The text of `config.toml`.
+    pub config: String,
+    /// The inspection of a folder of images.
+    pub survey: Option<&'a DatasetSurvey>,
+    /// The tensors of the state.
+    pub state: Vec<(String, Tensor)>,
+    /// The weights of a model, whose size is that of `best/` and of `last/`.
+    pub weights: Vec<(String, Tensor)>,
+}
+
 impl Checkpointer {
     /// Creates the checkpointer of a dry run.
     pub(in crate::train) fn new(identity: RunIdentity, info: ModelInfo) -> Self {
@@ -37,19 +49,17 @@ impl Checkpointer {
         }
     }
 
-    /// Writes the files that a new run has in `folder` before its first step, so that it can be resumed from then on.
+    /// Writes the `first` files of a new run to `folder`, so that it can be resumed from then on.
     ///
     /// # Errors
     /// If the disk is full or the files cannot be written; the folder is removed then.
     pub(in crate::train) fn begin(
         &mut self,
         folder: RunFolder,
-        config: &str,
-        survey: Option<&DatasetSurvey>,
         progress: &TrainProgress,
-        learner: &Learner,
+        first: &FirstFiles<'_>,
     ) -> Result<()> {
-        let written = self.write_first(&folder, config, survey, progress, learner);
+        let written = self.write_first(&folder, progress, first);
         if written.is_err() {
             folder.abandon();
         } else {
@@ -61,19 +71,16 @@ impl Checkpointer {
     fn write_first(
         &self,
         folder: &RunFolder,
-        config: &str,
-        survey: Option<&DatasetSurvey>,
         progress: &TrainProgress,
-        learner: &Learner,
+        first: &FirstFiles<'_>,
     ) -> Result<()> {
-        let state = learner.state()?;
-        folder.ensure_room(bytes(&state), bytes(&learner.weights()?))?;
+        folder.ensure_room(bytes(&first.state), bytes(&first.weights))?;
         // The state first: a folder that has one can be resumed, and one that has none counts as empty.
-        folder.write_state(&self.identity, progress, &state)?;
-        if let Some(survey) = survey {
+        folder.write_state(&self.identity, progress, &first.state)?;
+        if let Some(survey) = first.survey {
             folder.write_survey(survey)?;
         }
-        folder.write_config(config)
+        folder.write_config(&first.config)
     }
 
     /// Continues the run in `folder`, whose state had the best weights of the finished epochs if it ended inside a later one.
@@ -101,15 +108,19 @@ impl Checkpointer {
         &self.info
     }
 
-    /// Saves the state: the commit of the progress since the last one.
+    /// Saves the progress and the tensors that `state` returns: the commit of what was done since the last save.
     ///
     /// # Errors
-    /// If values are not finite, or the file cannot be written.
-    pub(in crate::train) fn save(&self, progress: &TrainProgress, learner: &Learner) -> Result<()> {
+    /// Those of `state`; if values are not finite, or the file cannot be written.
+    pub(in crate::train) fn save(
+        &self,
+        progress: &TrainProgress,
+        state: impl FnOnce() -> Result<Vec<(String, Tensor)>>,
+    ) -> Result<()> {
         let Some(folder) = &self.folder else {
             return Ok(());
         };
-        let mut tensors = learner.state()?;
+        let mut tensors = state()?;
         if progress.provisional.is_some() {
             let best = self.earlier_best.iter().cloned();
             tensors.extend(best.map(|(name, tensor)| (format!("{BEST}{name}"), tensor)));
@@ -142,20 +153,21 @@ impl Checkpointer {
         }
     }
 
-    /// Writes what follows from the saved state of a validated epoch: `last/`, `best/` if it is the best epoch, and `metrics.csv`.
+    /// Writes what follows from the saved state of a validated epoch: the `weights` in `last/` and, if it is the best epoch, in `best/`;
+    /// and `metrics.csv`.
     ///
     /// # Errors
-    /// If a file cannot be written.
+    /// Those of `weights`, and if a file cannot be written.
     pub(in crate::train) fn write_models(
         &self,
         progress: &TrainProgress,
-        learner: &Learner,
+        weights: impl FnOnce() -> Result<Vec<(String, Tensor)>>,
         selection: Option<Selection>,
     ) -> Result<()> {
         let Some(folder) = &self.folder else {
             return Ok(());
         };
-        let weights = learner.weights()?;
+        let weights = weights()?;
         if progress.is_best() {
             folder.write_model(SavedModel::Best, &self.selected(selection), &weights)?;
         }
@@ -163,21 +175,21 @@ impl Checkpointer {
         folder.write_metrics(&progress.all_rows())
     }
 
-    /// Restores the files that follow from the state, which a killed process may not have written.
+    /// Restores the files that follow from the state, which a killed process may not have written; `weights` are those of the state.
     ///
     /// # Errors
-    /// If a file cannot be written.
+    /// Those of `weights`, and if a file cannot be written.
     pub(in crate::train) fn restore(
         &self,
         progress: &TrainProgress,
-        learner: &Learner,
+        weights: impl FnOnce() -> Result<Vec<(String, Tensor)>>,
         selection: Option<Selection>,
     ) -> Result<()> {
         let Some(folder) = &self.folder else {
             return Ok(());
         };
         if progress.is_validated() {
-            self.write_models(progress, learner, selection)
+            self.write_models(progress, weights, selection)
         } else if progress.epoch == 0 {
             // A run that had ended inside its first epoch wrote one line.
             folder.remove_metrics()
@@ -203,3 +215,6 @@ fn bytes(tensors: &[(String, Tensor)]) -> u64 {
         .map(|(_, tensor)| tensor.elem_count() * tensor.dtype().size_in_bytes());
     sizes.sum::<usize>() as u64
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,13 @@ pub struct EpochTotals {
 }
 
 impl EpochTotals {
+    /// Adds a batch of `images` images with this mean loss, of which `correct` were classified correctly.
+    pub(in crate::train) fn add(&mut self, loss: f64, correct: u64, images: usize) {
+        self.loss.0 += loss * images as f64;
+        self.correct += correct;
+        self.images += images as u64;
+    }
+
     /// Returns the top-1 accuracy in percent.
     pub fn top1(&self) -> f64 {
         100.0 * self.correct as f64 / self.images as f64
@@ -80,6 +87,27 @@ impl TrainProgress {
         }
         let patience = settings.patience.filter(|_| has_validation)?;
         (self.epoch.saturating_sub(since) >= patience).then_some(StopReason::NoBetter(patience))
+    }
+
+    /// Records that batch `number` (from 0) of the current epoch is done.
+    pub(in crate::train) fn finish_batch(&mut self, number: usize) {
+        self.batch = number + 1;
+    }
+
+    /// Returns true if a step follows the last batch, in an epoch of `batches` batches.
+    pub(in crate::train) fn is_step_due(&self, grad_accumulation: usize, batches: usize) -> bool {
+        self.batch.is_multiple_of(grad_accumulation) || self.is_epoch_complete(batches)
+    }
+
+    /// Records a step with learning rate `lr`.
+    pub(in crate::train) fn finish_step(&mut self, lr: f64) {
+        self.step += 1;
+        self.totals.lr.0 = lr;
+    }
+
+    /// Returns true if every one of the current epoch's `batches` batches is done.
+    pub(in crate::train) fn is_epoch_complete(&self, batches: usize) -> bool {
+        self.batch >= batches
     }
 
     /// Returns true if no step may follow.
@@ -175,3 +203,6 @@ impl TrainProgress {
         best.loss = row.and_then(|epoch| epoch.val_loss).map(Exact);
     }
 }
+
+#[cfg(test)]
+mod tests;

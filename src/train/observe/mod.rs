@@ -2,6 +2,8 @@
 
 pub mod observer;
 pub mod outcome;
+#[cfg(test)]
+pub(in crate::train) mod recorded;
 pub(in crate::train) mod report;
 pub mod reporter;
 pub(in crate::train) mod tensorboard;

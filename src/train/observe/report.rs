@@ -6,7 +6,7 @@ use crate::eval::Evaluation;
 use crate::eval::history::Epoch;
 use crate::explain::Explainer;
 use crate::infer::Workload;
-use crate::model::ResNet;
+use crate::model::{Preprocess, ResNet};
 use crate::report::date::Date;
 use crate::report::environment::environment;
 use crate::report::evaluation_report::EvaluationReport;
@@ -19,11 +19,8 @@ use crate::train::checkpoint::checkpointer::Checkpointer;
 use crate::train::checkpoint::progress::TrainProgress;
 use crate::train::checkpoint::run_dir::RunFolder;
 use crate::train::config::recipe::Recipe;
-use crate::train::config::settings::Settings as TrainSettings;
 use crate::train::data::evaluators::Evaluators;
-use crate::train::data::loader::TrainLoader;
 use crate::train::data::validation::EvalSet;
-use crate::train::learner::Learner;
 use crate::train::observe::observer::Observer;
 use crate::train::observe::outcome::{Outcome, StopReason};
 use crate::train::observe::tensorboard::read::scalars_of;
@@ -32,12 +29,24 @@ use anyhow::Result;
 /// The parts of a run that its report shows.
 #[derive(Clone, Copy)]
 pub(in crate::train) struct ReportedRun<'a> {
-    pub settings: &'a TrainSettings,
+    pub counts: ReportedCounts,
     pub progress: &'a TrainProgress,
-    pub learner: &'a Learner,
-    pub train: &'a TrainLoader,
     pub eval: &'a Evaluators,
+    pub preprocess: &'a Preprocess,
     pub checkpoints: &'a Checkpointer,
+}
+
+/// The sizes of a run that its report shows.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::train) struct ReportedCounts {
+    /// Parameters of the network.
+    pub parameters: usize,
+    /// Training images without unreadable ones.
+    pub images: usize,
+    /// Training images that could not be read.
+    pub unreadable_images: usize,
+    /// Steps per epoch.
+    pub steps_an_epoch: u64,
 }
 
 impl ReportedRun<'_> {
@@ -83,8 +92,7 @@ impl ReportedRun<'_> {
                 let EvalSet { split, options, .. } = &measured.images;
                 let labels = self.checkpoints.identity().labels.clone();
                 let decoding = &options.decoding;
-                let explainer =
-                    Explainer::new(model, &self.settings.preprocess, Workload::many(1))?;
+                let explainer = Explainer::new(model, self.preprocess, Workload::many(1))?;
                 let evaluation_report = EvaluationReport::new(evaluation, labels, split, decoding);
                 Some(evaluation_report.explained(&explainer, split, decoding))
             }
@@ -128,7 +136,6 @@ impl ReportedRun<'_> {
 
     /// Returns the run's name and its training on `data`, beginning with the weights of a model or with random ones.
     fn heading(&self, data: &str, began_with: Option<&str>) -> Heading {
-        let [_, parameters] = self.learner.counts();
         let start = began_with.map_or("trained from scratch".to_owned(), |model| {
             format!("fine-tuned from {model}")
         });
@@ -137,8 +144,8 @@ impl ReportedRun<'_> {
             what: format!("{} {start} on {data}:", self.checkpoints.info().name),
             detail: format!(
                 "{} parameters, {} in {}, {} ({})",
-                thousands(parameters),
-                pluralize(self.train.readable_images(), "training image"),
+                thousands(self.counts.parameters),
+                pluralize(self.counts.images, "training image"),
                 pluralize(self.checkpoints.identity().labels.len(), "class"),
                 pluralize(self.progress.epoch as usize, "epoch"),
                 pluralize(self.progress.step as usize, "step"),
@@ -223,10 +230,10 @@ impl ReportedRun<'_> {
         if self.eval.validation.is_none() {
             notes.push("No validation set: the best epoch is the last one.".to_owned());
         }
-        if self.train.unreadable_images() > 0 {
+        if self.counts.unreadable_images > 0 {
             notes.push(format!(
                 "{} could not be read.",
-                pluralize(self.train.unreadable_images(), "training image")
+                pluralize(self.counts.unreadable_images, "training image")
             ));
         }
         Headline {
@@ -243,14 +250,12 @@ impl ReportedRun<'_> {
         let Some(folder) = self.checkpoints.folder() else {
             return Vec::new();
         };
-        let batches = self.train.batches_an_epoch();
-        let an_epoch = batches.div_ceil(self.settings.grad_accumulation.max(1));
         let steps = scalars_of(folder.path()).into_iter();
         let steps = steps.filter(|one| one.step <= self.progress.step);
         steps
             .map(|one| StepPoint {
                 step: one.step,
-                epoch: one.step as f64 / an_epoch.max(1) as f64,
+                epoch: one.step as f64 / self.counts.steps_an_epoch.max(1) as f64,
                 loss: one.loss,
                 lr: one.lr,
             })
@@ -305,13 +310,4 @@ fn duration(seconds: f64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_have_two_units() {
-        for (seconds, text) in [(7.25, "7.2 s"), (90.0, "1 min 30 s"), (7260.0, "2 h 1 min")] {
-            assert_eq!(duration(seconds), text);
-        }
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@ use crate::error::usage_error;
 use crate::model::{Frozen, ModelConfig, Preprocess};
 use crate::nn::loss::CrossEntropy;
 use crate::ops::Backend;
-use crate::train::checkpoint::checkpointer::Checkpointer;
+use crate::train::checkpoint::checkpointer::{Checkpointer, FirstFiles};
 use crate::train::checkpoint::exact::Exact;
 use crate::train::checkpoint::paths::{RUNS, ensure_new, ensure_no_file};
 use crate::train::checkpoint::progress::TrainProgress;
@@ -188,16 +188,26 @@ impl Trainer {
         about: &str,
         survey: Option<&DatasetSurvey>,
     ) -> Result<()> {
-        let toml = match self.config_toml(about) {
-            Ok(toml) => toml,
+        match self.first_files(about, survey) {
+            Ok(first) => self.checkpoints.begin(folder, &self.progress, &first),
             Err(error) => {
                 folder.abandon();
-                return Err(error);
+                Err(error)
             }
-        };
-        let (progress, learner) = (&self.progress, &self.learner);
-        self.checkpoints
-            .begin(folder, &toml, survey, progress, learner)
+        }
+    }
+
+    fn first_files<'a>(
+        &self,
+        about: &str,
+        survey: Option<&'a DatasetSurvey>,
+    ) -> Result<FirstFiles<'a>> {
+        Ok(FirstFiles {
+            config: self.config_toml(about)?,
+            survey,
+            state: self.learner.state()?,
+            weights: self.learner.weights()?,
+        })
     }
 }
 

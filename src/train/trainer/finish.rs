@@ -44,7 +44,7 @@ impl Trainer {
             }),
             ..self.outcome(reason)
         };
-        self.reported().1.report(&outcome, examined, observer);
+        self.reported().2.report(&outcome, examined, observer);
         Ok(outcome)
     }
 
@@ -54,7 +54,7 @@ impl Trainer {
             step: self.progress.step,
         });
         let has_validated = self.eval.has_validated();
-        let (_, run) = self.reported();
+        let (_, _, run) = self.reported();
         // A more complete report stays if there is nothing new.
         if has_validated || !run.has_report() {
             run.report(&outcome, None, observer);
@@ -75,7 +75,8 @@ impl Trainer {
             return Ok(None);
         }
         let model = self.learner.model_with(best)?;
-        let evaluation = self.eval.examine(&model, observer)?;
+        let measure = |set: &mut Validation| set.measure(model.clone(), observer);
+        let evaluation = self.eval.examine(measure)?;
         Ok(evaluation.map(|evaluation| (evaluation, model)))
     }
 

@@ -16,14 +16,15 @@ use crate::train::checkpoint::best::Best;
 use crate::train::checkpoint::checkpointer::Checkpointer;
 use crate::train::checkpoint::progress::TrainProgress;
 use crate::train::config::train_config::TrainConfig;
+use crate::train::data::batching::steps;
 use crate::train::data::evaluators::Evaluators;
 use crate::train::data::loader::TrainLoader;
-use crate::train::data::validation::ValidationMetrics;
+use crate::train::data::validation::{Validation, ValidationMetrics};
 use crate::train::error::diverged;
 use crate::train::learner::Learner;
 use crate::train::observe::observer::Observer;
 use crate::train::observe::outcome::{Outcome, StopReason};
-use crate::train::observe::report::ReportedRun;
+use crate::train::observe::report::{ReportedCounts, ReportedRun};
 use crate::train::observe::reporter::Reporter;
 use crate::train::observe::tensorboard;
 use anyhow::{Result, bail};
@@ -112,7 +113,8 @@ impl Trainer {
     /// meanwhile. If validation fails, the state is saved first.
     fn validate(&mut self, observer: &mut dyn Observer) -> Result<Option<ValidationMetrics>> {
         let started = Instant::now();
-        match self.eval.validate(|| self.learner.eval_model(), observer) {
+        let measure = |set: &mut Validation| set.measure(self.learner.eval_model()?, observer);
+        match self.eval.validate(measure) {
             Err(error) if error.is::<NotFinite>() => Err(diverged(&format!(
                 "the outputs after step {} are infinite or NaN",
                 self.progress.step
@@ -152,8 +154,10 @@ impl Trainer {
         }
         self.save()?;
         self.write_models()?;
-        let (reporter, run) = self.reported();
-        reporter.epoch(&epoch, run, observer);
+        let (reporter, learner, run) = self.reported();
+        let draw = run.checkpoints.folder().map(|_| || run.draw_curves());
+        let (step, weights) = (run.progress.step, || learner.weights());
+        reporter.epoch(step, &epoch, weights, draw, observer);
         observer.epoch(&epoch, is_best)
     }
 
@@ -175,16 +179,22 @@ impl Trainer {
     }
 
     /// Returns the reporter, and the parts of the run that it reports.
-    fn reported(&mut self) -> (&mut Reporter, ReportedRun<'_>) {
+    fn reported(&mut self) -> (&mut Reporter, &Learner, ReportedRun<'_>) {
+        let [_, parameters] = self.learner.counts();
+        let batches = self.train.batches_an_epoch();
         let run = ReportedRun {
-            settings: &self.config.settings,
+            counts: ReportedCounts {
+                parameters,
+                images: self.train.readable_images(),
+                unreadable_images: self.train.unreadable_images(),
+                steps_an_epoch: steps(&self.config.settings, batches),
+            },
             progress: &self.progress,
-            learner: &self.learner,
-            train: &self.train,
             eval: &self.eval,
+            preprocess: &self.config.settings.preprocess,
             checkpoints: &self.checkpoints,
         };
-        (&mut self.reporter, run)
+        (&mut self.reporter, &self.learner, run)
     }
 
     /// Returns why nothing is left to do; `None` if something is.
@@ -201,25 +211,28 @@ impl Trainer {
 
     /// Returns true if every batch of the current epoch is done.
     fn is_epoch_complete(&self) -> bool {
-        self.progress.batch >= self.train.batches_an_epoch()
+        self.progress
+            .is_epoch_complete(self.train.batches_an_epoch())
     }
 
     /// Saves the state.
     fn save(&self) -> Result<()> {
-        self.checkpoints.save(&self.progress, &self.learner)
+        self.checkpoints
+            .save(&self.progress, || self.learner.state())
     }
 
     /// Writes the files that follow from the saved state of a validated epoch.
     fn write_models(&self) -> Result<()> {
         let selection = self.eval.selection(self.progress.best_so_far());
-        let (progress, learner) = (&self.progress, &self.learner);
-        self.checkpoints.write_models(progress, learner, selection)
+        let weights = || self.learner.weights();
+        self.checkpoints
+            .write_models(&self.progress, weights, selection)
     }
 
     /// Restores the files that follow from the state.
     fn restore_files(&self) -> Result<()> {
         let selection = self.eval.selection(self.progress.best_so_far());
-        let (progress, learner) = (&self.progress, &self.learner);
-        self.checkpoints.restore(progress, learner, selection)
+        let weights = || self.learner.weights();
+        self.checkpoints.restore(&self.progress, weights, selection)
     }
 }

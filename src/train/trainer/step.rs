@@ -42,18 +42,17 @@ impl Trainer {
             batches.loss += metrics.loss * targets.len() as f64;
             batches.images += targets.len();
             let totals = &mut self.progress.totals;
-            totals.loss.0 += metrics.loss * targets.len() as f64;
-            totals.correct += metrics.correct;
-            totals.images += targets.len() as u64;
+            totals.add(metrics.loss, metrics.correct, targets.len());
         }
-        self.progress.batch = number + 1;
+        self.progress.finish_batch(number);
         Ok(())
     }
 
     /// Returns true if a step follows the last batch.
     pub(super) fn is_step_due(&self) -> bool {
-        let batches = self.config.settings.grad_accumulation;
-        self.progress.batch.is_multiple_of(batches) || self.is_epoch_complete()
+        let batches = self.train.batches_an_epoch();
+        self.progress
+            .is_step_due(self.config.settings.grad_accumulation, batches)
     }
 
     /// Updates the weights with the gradients of `batches`, and reports the step; returns the error of `observer`, if any.
@@ -65,8 +64,7 @@ impl Trainer {
     ) -> Result<Result<()>> {
         let Batches { loss, images } = std::mem::take(batches);
         let lr = self.learner.step(self.progress.step)?;
-        self.progress.step += 1;
-        self.progress.totals.lr.0 = lr;
+        self.progress.finish_step(lr);
         let seconds = clock.next_step();
         let step = Step {
             epoch: self.progress.epoch + 1,
