@@ -129,6 +129,7 @@ impl From<ColorChoice> for clap::ColorChoice {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::args::key_flags::help as help_of;
     use crate::cli::help::{TOPICS, Topic};
     use crate::train::Recipe;
     use crate::train::config::recipe::KEYS;
@@ -228,7 +229,7 @@ mod tests {
             assert_eq!(flag.get_long(), Some(key.name));
             assert_eq!(key.name, key.id.replace('_', "-"));
             let help = flag.get_help().unwrap().to_string();
-            let first = &key.paragraphs()[0];
+            let first = &help_of(key)[0];
             assert!(!first.is_empty() && help == *first, "{help}");
             let is_first = key.flag.group == Group::Source;
             assert_eq!(flag.get_help_heading().is_none(), is_first, "{help}");

@@ -1,9 +1,12 @@
 //! Messages that name settings as data: a library user reads them by their keys, the command line shows them as flags.
 
+use serde::{Deserialize, Serialize};
 use std::fmt::{self, Display, Formatter};
 
-/// A message for people. [`Display`] names settings by their keys, as a recipe does: `batch-size = 32`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// A message for people. [`Display`] names settings by their keys, as a recipe does: `batch-size = 32`. That is its serialized
+/// form, too.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub struct Message {
     parts: Vec<Part>,
 }
@@ -18,6 +21,8 @@ pub enum Part {
     Setting(Setting),
     /// A task with its settings.
     Command(Command),
+    /// The documentation of the settings of a task.
+    Help(Help),
 }
 
 /// A setting that a message names, with or without a value.
@@ -38,6 +43,13 @@ pub struct Command {
     pub settings: Vec<Setting>,
 }
 
+/// The documentation of the settings of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Help {
+    /// Name of the task.
+    pub command: &'static str,
+}
+
 /// Names a setting by its key as in a recipe, such as `batch-size`.
 pub fn setting(key: &'static str) -> Setting {
     Setting { key, value: None }
@@ -51,13 +63,18 @@ pub fn command(name: &'static str) -> Command {
     }
 }
 
+/// Names the documentation of the settings of a task: `train`, `eval`, `predict`...
+pub fn help(command: &'static str) -> Help {
+    Help { command }
+}
+
 /// Joins text (`&str`, `String`), settings, commands and other messages to a [`Message`].
 ///
 /// ```
 /// use resnet::error::setting;
 ///
 /// let message = resnet::message!["pass ", setting("optimizer").to("sgd"), ", or fewer ", setting("epochs")];
-/// assert_eq!(message.to_string(), "pass optimizer = sgd, or fewer epochs");
+/// assert_eq!(message.to_string(), "pass optimizer = sgd, or fewer `epochs`");
 /// ```
 #[macro_export]
 macro_rules! message {
@@ -111,6 +128,7 @@ impl Display for Message {
             Part::Text(text) => f.write_str(text),
             Part::Setting(setting) => setting.fmt(f),
             Part::Command(command) => command.fmt(f),
+            Part::Help(help) => help.fmt(f),
         })
     }
 }
@@ -119,8 +137,14 @@ impl Display for Setting {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.value {
             Some(value) => write!(f, "{} = {value}", self.key),
-            None => f.write_str(self.key),
+            None => write!(f, "`{}`", self.key),
         }
+    }
+}
+
+impl Display for Help {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "the documentation of `{}`", self.command)
     }
 }
 
@@ -128,10 +152,19 @@ impl Display for Command {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)?;
         for (index, setting) in self.settings.iter().enumerate() {
-            let joint = if index == 0 { " with " } else { ", " };
-            write!(f, "{joint}{setting}")?;
+            f.write_str(if index == 0 { " with " } else { ", " })?;
+            match setting.value {
+                Some(_) => setting.fmt(f)?,
+                None => f.write_str(setting.key)?,
+            }
         }
         Ok(())
+    }
+}
+
+impl From<Message> for String {
+    fn from(message: Message) -> Self {
+        message.to_string()
     }
 }
 
@@ -176,6 +209,12 @@ impl From<Command> for Part {
     }
 }
 
+impl From<Help> for Part {
+    fn from(help: Help) -> Self {
+        Self::Help(help)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,11 +228,14 @@ mod tests {
                 .with(setting("epochs").to(4)),
             " extends it; for a new one pass another ",
             setting("name"),
+            " (see ",
+            help("train"),
+            ")",
         ];
-        assert_eq!(
-            message.to_string(),
-            "run folder `runs/a` is not empty: train with resume = runs/a, epochs = 4 extends it; for a new one pass another name"
-        );
+        let text = "run folder `runs/a` is not empty: train with resume = runs/a, epochs = 4 extends it; for a new one pass another `name` (see the documentation of `train`)";
+        assert_eq!(message.to_string(), text);
+        let json = serde_json::to_string(&message).unwrap();
+        assert_eq!(serde_json::from_str::<Message>(&json).unwrap(), text.into());
     }
 
     #[test]

@@ -10,5 +10,5 @@ mod typed;
 #[cfg(feature = "cli")]
 pub(crate) use chain::replace_hint;
 pub use chain::{hint_of, is_usage_error, message_of, one_line, why_unreadable, without_backtrace};
-pub use message::{Command, Message, Part, Setting, command, setting};
+pub use message::{Command, Help, Message, Part, Setting, command, help, setting};
 pub use typed::{Cause, Error, ErrorWithHint, Kind, WithKind, error_with_hint, usage_error};

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use anyhow::Result;
 
 use crate::data::dataset::Split;
-use crate::error::error_with_hint;
+use crate::error::{command, error_with_hint, setting};
+use crate::message;
 use crate::text::pluralize;
 
 /// Maximum number of names listed in an error.
@@ -164,7 +165,13 @@ fn refusal(count: usize, data: &[String], found: &[Option<u32>]) -> anyhow::Erro
             "the classes of the data are not those of the model: {what} ({} in the data, {count} in the model)",
             pluralize(data.len(), "class")
         ),
-        "name the class folders like the classes of the model, or train on this data: `resnet train -m MODEL -d DATA`",
+        message![
+            "name the class folders like the classes of the model, or train on this data: `",
+            command("train")
+                .with(setting("model").to("MODEL"))
+                .with(setting("data").to("DATA")),
+            "`",
+        ],
     )
 }
 

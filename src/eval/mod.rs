@@ -18,8 +18,9 @@ use serde::Serialize;
 
 use crate::data::dataset::Split;
 use crate::data::{DecodeOptions, EvalLoader, EvalTransform};
-use crate::error::error_with_hint;
+use crate::error::{error_with_hint, setting};
 use crate::infer::Engine;
+use crate::message;
 pub use calibration::Calibration;
 pub use class_mapping::ClassMapping;
 pub use metrics::{ClassMetrics, ImageResult, Metrics};
@@ -183,7 +184,11 @@ pub fn evaluate(
     if metrics.images() == 0 {
         bail!(error_with_hint(
             format!("no image can be read ({total} tried)"),
-            "see the lines above for the reasons (without --quiet)"
+            message![
+                "the error of each image says why (hidden by ",
+                setting("quiet"),
+                ")",
+            ]
         ));
     }
     Ok(Evaluation::new(&metrics, labels, total, start, records))

@@ -19,7 +19,7 @@ use crate::fs::{temporary_beside, write_whole};
 use crate::pipeline::Prediction;
 use crate::text::pluralize;
 
-/// File name of the whole evaluation, as printed by `resnet eval --format json`.
+/// File name of the whole evaluation, as the command line prints it in JSON.
 pub const EVALUATION: &str = "evaluation.json";
 /// File name of the predictions for each image.
 pub const PREDICTIONS: &str = "predictions.csv";

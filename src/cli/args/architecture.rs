@@ -8,7 +8,7 @@ use anyhow::Result;
 impl ArchitectureFlags {
     /// Returns the first of these flags that was given: a model has its own architecture.
     pub fn settled_by_model(&self) -> Option<String> {
-        self.0.flags().into_iter().next()
+        self.0.keys().first().map(|key| format!("--{key}"))
     }
 
     /// Returns the network that the flags describe, with `stem` if given.

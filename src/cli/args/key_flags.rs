@@ -64,7 +64,7 @@ fn keys(groups: &[Group]) -> impl Iterator<Item = &'static Key> {
 
 /// Returns the flag of a key.
 fn flag(key: &'static Key) -> Arg {
-    let paragraphs = key.paragraphs();
+    let paragraphs = help(key);
     let mut flag = Arg::new(key.id)
         .long(key.name)
         .value_name(key.flag.value_name)
@@ -95,6 +95,16 @@ fn flag(key: &'static Key) -> Arg {
             .action(ArgAction::Append),
         Form::Text | Form::Word(..) => flag,
     }
+}
+
+/// Returns the paragraphs of the help, with the keys that they name as flags.
+pub fn help(key: &Key) -> Vec<String> {
+    let with_flags = |text: String| {
+        KEYS.iter().fold(text, |text, named| {
+            text.replace(&format!("`{}`", named.name), &format!("--{}", named.name))
+        })
+    };
+    key.paragraphs().into_iter().map(with_flags).collect()
 }
 
 /// Returns the parser of the key's values, or of each of them: it checks a value and leaves it as it is written.

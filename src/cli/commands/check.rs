@@ -27,7 +27,7 @@ pub fn run(
     });
     console.finish();
     let survey = survey?;
-    console.notes(&survey.notes);
+    console.messages(&survey.notes);
     print(&if is_json {
         format!("{}\n", serde_json::to_string(&survey)?)
     } else {

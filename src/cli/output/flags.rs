@@ -9,6 +9,7 @@ pub fn with_flags(message: &Message) -> String {
     let part = |part: &Part| match part {
         Part::Setting(setting) => flag(setting, |value| value.into()),
         Part::Command(command) => line(command),
+        Part::Help(help) => format!("`resnet {} --help`", help.command),
         other => Message::from(other.clone()).to_string(),
     };
     message.parts().iter().map(part).collect()
@@ -47,7 +48,7 @@ fn line(command: &Command) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{command, setting};
+    use crate::error::{command, help, setting};
     use crate::message;
 
     #[test]
@@ -59,11 +60,12 @@ mod tests {
             setting("data"),
             "; `",
             command("train").with(setting("resume").to("my runs/a")),
-            "` resumes it",
+            "` resumes it; see ",
+            help("train"),
         ];
         assert_eq!(
             with_flags(&message),
-            "pass --optimizer sgd or another -d; `resnet train --resume 'my runs/a'` resumes it"
+            "pass --optimizer sgd or another -d; `resnet train --resume 'my runs/a'` resumes it; see `resnet train --help`"
         );
     }
 }

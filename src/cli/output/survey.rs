@@ -23,8 +23,8 @@ const UNREADABLE: usize = 20;
 const GROUPS: usize = 50;
 const IMAGES: usize = 6;
 
-/// Prints the table of a new run of `recipe` and what is wrong with its data; `overrides` are the flags that were set.
-pub fn announce(survey: &DatasetSurvey, recipe: &Recipe, overrides: &[String], console: &Console) {
+/// Prints the table of a new run of `recipe` and what is wrong with its data; `overrides` are the keys that were set.
+pub fn announce(survey: &DatasetSurvey, recipe: &Recipe, overrides: &[&str], console: &Console) {
     let table = table(survey, stderr_columns(), Some(CLASSES));
     console.lines(&table, "data", survey);
     let mut texts: Vec<String> = (survey.unreadable.iter().take(UNREADABLE))
@@ -53,15 +53,15 @@ pub fn announce(survey: &DatasetSurvey, recipe: &Recipe, overrides: &[String], c
     }
 }
 
-/// The command that inspects `data`, split as in a run of `recipe`; it has only flags that are in `overrides`.
-fn check_command(data: &str, recipe: &Recipe, overrides: &[String]) -> String {
-    let is_set = |flag: &str| overrides.iter().any(|set| set == flag);
+/// The command that inspects `data`, split as in a run of `recipe`; it has only the flags of keys in `overrides`.
+fn check_command(data: &str, recipe: &Recipe, overrides: &[&str]) -> String {
+    let is_set = |key: &str| overrides.contains(&key);
     let mut command = format!("resnet train -d {} --check", shell_word(data));
     if let Some(part) = recipe.val_split {
-        if is_set("--val-split") {
+        if is_set("val-split") {
             let _ = write!(command, " --val-split {part}");
         }
-        if let (Some(seed), true) = (recipe.seed, is_set("--seed")) {
+        if let (Some(seed), true) = (recipe.seed, is_set("seed")) {
             let _ = write!(command, " --seed {seed}");
         }
     }

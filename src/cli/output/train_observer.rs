@@ -44,7 +44,7 @@ pub struct TrainObserver<'a> {
     steps_an_epoch: u64,
     max_steps: u64,
     /// Keys of a new run's recipe that flags or a file set.
-    overrides: Option<Vec<String>>,
+    overrides: Option<Vec<&'static str>>,
     /// The errors in reading images that were named at the start.
     known_unreadable: BTreeSet<String>,
     /// Images that were skipped, beside these.
@@ -74,7 +74,7 @@ impl<'a> TrainObserver<'a> {
     }
 
     /// Records explicitly set options, so that the others are named as defaults.
-    pub fn set_overrides(&mut self, keys: Vec<String>) {
+    pub fn set_overrides(&mut self, keys: Vec<&'static str>) {
         self.overrides = Some(keys);
     }
 
@@ -171,12 +171,8 @@ impl Drop for TrainObserver<'_> {
 }
 
 impl Observer for TrainObserver<'_> {
-    fn message(&mut self, message: &Message) {
-        self.note(&with_flags(message));
-    }
-
-    fn note(&mut self, text: &str) {
-        self.console.note(text);
+    fn note(&mut self, note: &Message) {
+        self.console.note(with_flags(note));
     }
 
     fn warning(&mut self, error: &Error) {
@@ -297,10 +293,10 @@ fn time_of_end(remaining: Duration) -> Option<String> {
 }
 
 /// The settings that were chosen by default, and why.
-fn defaults(answers: &Recipe, overrides: &[String]) -> String {
+fn defaults(answers: &Recipe, overrides: &[&str]) -> String {
     let written = answers.to_toml("").unwrap_or_default();
     let lines = written.lines().filter_map(|line| line.split_once(" = "));
-    let chosen = lines.filter(|(key, _)| !overrides.contains(&format!("--{key}")));
+    let chosen = lines.filter(|(key, _)| !overrides.contains(key));
     let chosen: Vec<String> = chosen
         .map(|(key, value)| format!("{key} {value}"))
         .collect();

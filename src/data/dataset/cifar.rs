@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::{BuiltinDataset, Dataset, ImageStore, MOST_SAMPLES, Split};
-use crate::error::error_with_hint;
+use crate::error::{Message, error_with_hint};
 
 /// Bytes of one color plane of an image.
 const PLANE: usize = 32 * 32;
@@ -105,7 +105,7 @@ pub fn read(folder: &Path, known: BuiltinDataset) -> Result<Dataset> {
     let train = part("train", layout.train, layout.counts[0])?;
     let test = part("test", &[layout.test], layout.counts[1])?;
     let mut data = known.of(train, test);
-    data.notes = notes;
+    data.notes = notes.into_iter().map(Message::from).collect();
     if let Some(labels) = labels(&folder.join(layout.names), data.labels.len())? {
         data.labels = labels;
     }

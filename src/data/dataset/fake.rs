@@ -4,7 +4,8 @@ use anyhow::Result;
 use rayon::prelude::*;
 
 use super::{Dataset, DatasetKind, ImageStore, Split};
-use crate::error::{error_with_hint, usage_error};
+use crate::error::{error_with_hint, setting, usage_error};
+use crate::message;
 use crate::model::Preprocess;
 use crate::random::Random;
 use crate::text::pluralize;
@@ -43,7 +44,10 @@ pub fn fake(count: usize, classes: usize, input: [usize; 3], seed: u64) -> Resul
                 pluralize(count, "input"),
                 bytes / 1e9
             ),
-            "ask for fewer, or for smaller ones by `--image-size`",
+            message![
+                "ask for fewer, or for smaller ones by ",
+                setting("image-size")
+            ],
         ));
     }
     let levels = levels();

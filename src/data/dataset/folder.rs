@@ -21,7 +21,7 @@ use anyhow::{Context, Result};
 use super::small_images::small_size;
 use super::{Dataset, DatasetKind, ImageStore, Split};
 use crate::data::dataset::list::{Listing, list, list_flat};
-use crate::error::error_with_hint;
+use crate::error::{Message, error_with_hint};
 use crate::model::Preprocess;
 use crate::text::pluralize;
 
@@ -374,6 +374,6 @@ fn finish(
         test,
         kind,
         preprocess,
-        notes,
+        notes: notes.into_iter().map(Message::from).collect(),
     }
 }

@@ -26,6 +26,7 @@ pub use fake::fake;
 pub use open::{DatasetName, open};
 pub use split::{ImageStore, Split};
 
+use crate::error::Message;
 use crate::model::Preprocess;
 
 /// The most bytes of samples in a file: six times the largest of the [`BuiltinDataset`] datasets.
@@ -49,7 +50,7 @@ pub struct Dataset {
     /// The default preprocessing: their own size, mean and std.
     pub preprocess: Preprocess,
     /// Remarks for the user, such as files that were ignored.
-    pub notes: Vec<String>,
+    pub notes: Vec<Message>,
 }
 
 /// The kind of images in a dataset, on which the default recipe depends.

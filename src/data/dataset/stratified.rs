@@ -3,7 +3,8 @@
 use anyhow::Result;
 
 use super::Dataset;
-use crate::error::usage_error;
+use crate::error::{setting, usage_error};
+use crate::message;
 use crate::random::Random;
 
 /// Divides examples of `classes` into those that are kept and those that are held out, both in ascending order.
@@ -39,14 +40,25 @@ impl Dataset {
     pub fn hold_out(&mut self, fraction: f64, seed: u64) -> Result<()> {
         if !(fraction > 0.0 && fraction < 1.0) {
             return Err(usage_error(
-                format!("cannot hold out --val-split {fraction} of the training images"),
-                "--val-split must be above 0 and below 1, such as 0.1; without it, a dataset with val/ or test/ holds out none",
+                message![
+                    "cannot hold out ",
+                    setting("val-split").to(fraction),
+                    " of the training images",
+                ],
+                message![
+                    setting("val-split"),
+                    " must be above 0 and below 1, such as 0.1; without it, a dataset with val/ or test/ holds out none",
+                ],
             ));
         }
         let Some(train) = &self.train else {
             return Err(usage_error(
                 format!("`{}` has no training images to hold out", self.name),
-                "leave out --val-split, or pass a dataset with training images",
+                message![
+                    "leave out ",
+                    setting("val-split"),
+                    ", or pass a dataset with training images",
+                ],
             ));
         };
         let (kept, held_out) = stratified(train.classes(), fraction, seed);
@@ -61,10 +73,11 @@ impl Dataset {
         }
         let (val, train) = (train.select(&held_out), train.select(&kept));
         if self.val.is_some() {
-            self.notes.push(format!(
-                "val/ of `{}` is not used: --val-split holds out a part of its training images instead",
-                self.name
-            ));
+            self.notes.push(message![
+                format!("val/ of `{}` is not used: ", self.name),
+                setting("val-split"),
+                " holds out a part of its training images instead",
+            ]);
         }
         self.val = Some(val);
         self.train = Some(train);

@@ -17,13 +17,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::dataset::{Dataset, Split};
 use crate::data::image::decode::DecodeOptions;
+use crate::error::Message;
 use duplicates::Location;
 
 pub use files::Inspection;
 
 /// Overview of a dataset: its classes, the images that cannot be read, and the images that occur more than once.
 ///
-/// `data.json` in a run folder and `resnet train --check --format json` hold it as JSON.
+/// `data.json` in a run folder holds it as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatasetSurvey {
     /// The dataset, as the user wrote it.
@@ -39,7 +40,7 @@ pub struct DatasetSurvey {
     /// The groups of images with the same content.
     pub duplicates: Vec<DuplicateGroup>,
     /// Remarks on the dataset, such as files that are not images.
-    pub notes: Vec<String>,
+    pub notes: Vec<Message>,
 }
 
 /// A split and its number of images.

@@ -11,7 +11,7 @@ use crate::report::csv::quoted;
 use crate::report::plot::Figure;
 use crate::report::plot::comparison::{self as plot, PlottedModel};
 
-/// File name of the whole comparison, as printed by `resnet eval --compare --format json`.
+/// File name of the whole comparison, as the command line prints it in JSON.
 pub const COMPARISON: &str = "comparison.json";
 /// File name of the table with one row per model.
 pub const TABLE: &str = "comparison.csv";

@@ -121,7 +121,7 @@ fn problems(page: &mut Html, data: &DatasetSurvey) {
         ));
     }
     for note in &data.notes {
-        page.element("p", note);
+        page.element("p", &note.to_string());
     }
 }
 

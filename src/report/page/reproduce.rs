@@ -71,7 +71,7 @@ pub fn section(page: &mut Html, again: &Again) {
     page.section("reproduce", "Reproduce", "");
     if let Some(command) = &again.command {
         if again.config.is_some() {
-            page.raw("<p>Command used for this run (choose a new output folder to repeat it). All resolved settings are in <code>config.toml</code>, which <code>--recipe</code> accepts.</p>\n");
+            page.raw("<p>Command used for this run (choose a new output folder to repeat it). All resolved settings are in <code>config.toml</code>, which is a recipe.</p>\n");
         }
         page.raw(&format!(
             "<div class=\"command\"><pre><code>{}</code></pre><button type=\"button\" class=\"copy\" hidden>Copy</button></div>\n",

@@ -4,7 +4,7 @@
 //! equal, the lower validation loss decides (for [`BestBy::Loss`], the higher top-1), and if these are equal too, the later
 //! epoch wins: it has been trained for longer.
 //!
-//! Early stopping looks at the measure alone: an epoch that only ties does not restart `--patience`.
+//! Early stopping looks at the measure alone: an epoch that only ties does not restart `patience`.
 
 use crate::train::checkpoint::exact::Exact;
 use crate::train::config::values::BestBy;

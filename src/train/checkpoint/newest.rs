@@ -1,8 +1,8 @@
-//! The newest unfinished run of a folder, which `--resume` without a folder takes.
+//! The newest unfinished run of a folder, to be resumed.
 
-use crate::error::error_with_hint;
+use crate::error::{command, error_with_hint, setting};
+use crate::message;
 use crate::run_dir::{LOCK, STATE, is_run};
-use crate::text::shell_word;
 use crate::train::checkpoint::paths::RUNS;
 use crate::train::checkpoint::state::read_header;
 use crate::train::config::recipe::Recipe;
@@ -41,14 +41,25 @@ fn newest_in(root: &Path) -> Result<PathBuf> {
     Err(match newest_finished {
         Some(run) => error_with_hint(
             message,
-            format!(
-                "pass a run folder with `--resume RUN_DIR`; `resnet train --resume {} --epochs N` extends the newest run",
-                shell_word(&run.display().to_string())
-            ),
+            message![
+                "pass a run folder with `",
+                setting("resume").to("RUN_DIR"),
+                "`; `",
+                command("train")
+                    .with(setting("resume").to(run.display()))
+                    .with(setting("epochs").to("N")),
+                "` extends the newest run",
+            ],
         ),
         None => error_with_hint(
             message,
-            "pass a run folder with `--resume RUN_DIR`, or start a run with `resnet train -d DATA`",
+            message![
+                "pass a run folder with `",
+                setting("resume").to("RUN_DIR"),
+                "`, or start a run with `",
+                command("train").with(setting("data").to("DATA")),
+                "`",
+            ],
         ),
     })
 }

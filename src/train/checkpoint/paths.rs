@@ -1,8 +1,8 @@
 //! Paths of run folders: those that a new run can have, and the errors for others.
 
-use crate::error::{error_with_hint, usage_error};
+use crate::error::{command, error_with_hint, setting, usage_error};
+use crate::message;
 use crate::run_dir::{LOCK, STATE, is_run};
-use crate::text::shell_word;
 use crate::weights::locate::similar::{describe_existing, suggest_folders};
 use anyhow::{Context, Result};
 use std::ffi::OsStr;
@@ -57,13 +57,23 @@ pub fn ensure_new(path: &Path) -> Result<()> {
     Err(if path.join(STATE).is_file() {
         error_with_hint(
             message,
-            format!(
-                "`resnet train --resume {}` resumes that run; for a new one pass another --name or -o",
-                shell_word(&shown.to_string())
-            ),
+            message![
+                "`",
+                command("train").with(setting("resume").to(shown)),
+                "` resumes that run; for a new one pass another ",
+                setting("name"),
+                " or ",
+                setting("output"),
+            ],
         )
     } else {
-        error_with_hint(message, "pass another --name, or a new folder with -o")
+        let hint = message![
+            "pass another ",
+            setting("name"),
+            ", or a new folder with ",
+            setting("output"),
+        ];
+        error_with_hint(message, hint)
     })
 }
 
@@ -77,7 +87,10 @@ pub(in crate::train) fn ensure_no_file(path: &Path) -> Result<()> {
         None => Ok(()),
         Some(file) => Err(error_with_hint(
             format!("cannot create a run folder: `{}` is a file", file.display()),
-            "move the file, or pass another folder with -o",
+            message![
+                "move the file, or pass another folder with ",
+                setting("output"),
+            ],
         )),
     }
 }
@@ -93,7 +106,11 @@ pub(in crate::train) fn no_run(path: &Path) -> anyhow::Error {
         };
         return usage_error(
             format!("cannot resume `{shown}`: it is part of a run"),
-            format!("pass the run's folder: `--resume {}`", run.display()),
+            message![
+                "pass the run's folder: `",
+                setting("resume").to(run.display()),
+                "`",
+            ],
         );
     }
     let name = path.file_name().unwrap_or_default();
@@ -101,7 +118,11 @@ pub(in crate::train) fn no_run(path: &Path) -> anyhow::Error {
     if is_word && !path.exists() {
         return error_with_hint(
             format!("cannot resume `{shown}`: there is no such folder"),
-            "leave it out: `--resume` alone resumes the newest unfinished run",
+            message![
+                "leave it out: ",
+                setting("resume"),
+                " alone resumes the newest unfinished run",
+            ],
         );
     }
     let mut runs = path
@@ -114,8 +135,12 @@ pub(in crate::train) fn no_run(path: &Path) -> anyhow::Error {
         runs = suggest_folders(Path::new(RUNS), name, is_run);
     }
     let hint = match runs.as_slice() {
-        [] => "pass a run folder of `resnet train`, such as `runs/sample-resnet20-1`".to_owned(),
-        runs => describe_existing(runs),
+        [] => message![
+            "pass a run folder of `",
+            command("train"),
+            "`, such as `runs/sample-resnet20-1`",
+        ],
+        runs => message![describe_existing(runs)],
     };
     let what = if path.exists() {
         format!("it has no `{STATE}`")

@@ -1,9 +1,10 @@
 //! Run folders: exclusive access and the files in them, each written atomically.
 
 use crate::data::DatasetSurvey;
-use crate::error::error_with_hint;
+use crate::error::{error_with_hint, setting};
 use crate::eval::history::COLUMNS;
 use crate::fs::write_whole;
+use crate::message;
 use crate::report::{PLOTS, plots_in};
 use crate::run_dir::{LOCK, METRICS, RECIPE, STATE, SURVEY, WEIGHTS, is_run};
 use crate::train::checkpoint::layout::SavedModel;
@@ -162,7 +163,10 @@ impl RunFolder {
                     free / 1_000_000,
                     needed.div_ceil(1_000_000)
                 ),
-                "free some space, or pass a folder on another disk with -o",
+                message![
+                    "free some space, or pass a folder on another disk with ",
+                    setting("output"),
+                ],
             ));
         }
         Ok(())
@@ -339,7 +343,7 @@ mod tests {
         fs::write(path.join(STATE), b"").unwrap();
         let error = RunFolder::create(&path).unwrap_err();
         assert!(
-            hint_of(&error).unwrap().to_string().contains("--resume"),
+            hint_of(&error).unwrap().to_string().contains("resume = "),
             "{error}"
         );
         fs::write(root.path().join("file"), b"").unwrap();

@@ -4,7 +4,8 @@
 //! ended inside an epoch) and those of the optimizer; its metadata has [`RunIdentity`] and [`TrainProgress`] as JSON. Renaming it into
 //! place commits everything that a run writes: `best/`, `last/` and `metrics.csv` can be restored from it.
 
-use crate::error::{error_with_hint, hint_of, one_line};
+use crate::error::{Message, command, error_with_hint, hint_of, one_line, setting};
+use crate::message;
 use crate::model::ModelConfig;
 use crate::train::checkpoint::exact::Exact;
 use crate::train::checkpoint::layout::SavedModel;
@@ -154,7 +155,7 @@ pub fn read(path: &Path, device: &Device) -> Result<State> {
             Some(_) => error,
             None => error_with_hint(
                 format!("it is damaged or truncated ({})", one_line(&error)),
-                format!("copy it again if it is a copy, or {}", begin_anew(path)),
+                message!["copy it again if it is a copy, or ", begin_anew(path)],
             ),
         })
         .with_context(context)?;
@@ -165,17 +166,18 @@ pub fn read(path: &Path, device: &Device) -> Result<State> {
 }
 
 /// Returns the hint of what to do without the state at `path`.
-fn begin_anew(path: &Path) -> String {
+fn begin_anew(path: &Path) -> Message {
     let run = folder_of(path);
     let mut models = [SavedModel::Last, SavedModel::Best]
         .map(|which| run.join(which.folder()))
         .into_iter();
     match models.find(|model| model.is_dir()) {
-        Some(model) => format!(
-            "start a new run from the model that this one saved, with `-m {}`",
-            model.display()
-        ),
-        None => "start the run again: no epoch of it was finished".to_owned(),
+        Some(model) => message![
+            "start a new run from the model that this one saved, with `",
+            setting("model").to(model.display()),
+            "`",
+        ],
+        None => message!["start the run again: no epoch of it was finished"],
     }
 }
 
@@ -207,7 +209,12 @@ fn parse_metadata(text: Option<&str>, run: &Path) -> Result<Read> {
     let Some(text) = text else {
         return Err(error_with_hint(
             "it is not the state of a run",
-            "pass a run folder of `resnet train` to `--resume`",
+            message![
+                "pass a run folder of `",
+                command("train"),
+                "` to ",
+                setting("resume"),
+            ],
         ));
     };
     let value: serde_json::Value = serde_json::from_str(text)?;

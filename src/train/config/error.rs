@@ -1,12 +1,17 @@
 //! The usage error of a value out of range.
 
-use crate::error::usage_error;
+use crate::error::{Message, setting, usage_error};
+use crate::message;
 use std::fmt::Display;
 
-/// Returns the usage error for `flag` with a value out of range; `is` completes `--flag must be ...`.
-pub fn out_of_range(flag: &str, value: impl Display, is: &str) -> anyhow::Error {
+/// Returns the usage error for `key` with a value out of range; `is` completes `key must be ...`.
+pub fn out_of_range(
+    key: &'static str,
+    value: impl Display,
+    is: impl Into<Message>,
+) -> anyhow::Error {
     usage_error(
-        format!("cannot train with --{flag} {value}"),
-        format!("--{flag} must be {is}"),
+        message!["cannot train with ", setting(key).to(value)],
+        message![setting(key), " must be ", is.into()],
     )
 }

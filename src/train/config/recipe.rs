@@ -58,7 +58,7 @@ recipe! {
     /// Model to fine-tune: a name, folder or file
     ///
     /// A hub name (resnet50, org/name), a run folder, a folder or file of weights, or sample. The last layer is replaced if the
-    /// classes differ. Without --model and --depth, photographs are fine-tuned from resnet50, and small images are trained from
+    /// classes differ. Without `model` and `depth`, photographs are fine-tuned from resnet50, and small images are trained from
     /// scratch.
     model: String {
         flag: Flag::text(Source, "MODEL").short('m'), parse: |text| Ok(text.to_owned()), range: [], default: |_| None,
@@ -156,7 +156,7 @@ recipe! {
     /// Augmentation, such as crop-flip or randaugment
     ///
     /// none (as in evaluation), flip, crop, crop-flip, resized-crop or randaugment. [default: crop-flip small images; crop
-    /// digits; resized-crop photographs; none --freeze backbone]
+    /// digits; resized-crop photographs; none `freeze` backbone]
     #[serde(deserialize_with = "any_case")]
     augment: Policy {
         flag: Flag::word(Augmentation, "NAME", &["none", "flip", "crop", "crop-flip", "resized-crop", "randaugment"]),
@@ -185,21 +185,21 @@ recipe! {
     }
     /// Passes over the training images
     ///
-    /// [default: 30 small images; 90 photographs; 10 fine-tuning; 30 --freeze backbone; more for small datasets, up to 100]
+    /// [default: 30 small images; 90 photographs; 10 fine-tuning; 30 `freeze` backbone; more for small datasets, up to 100]
     epochs: u64 {
         flag: Flag::number(Optimization, "N"), parse: whole,
         range: [AT_LEAST_ONE, limit(|n| n <= 1e6, "at most 1,000,000")], default: |case| Some(case.epochs),
     }
     /// Stop after N optimizer steps
     ///
-    /// The run may end within an epoch. Without --epochs, it has as many epochs as these steps take.
+    /// The run may end within an epoch. Without `epochs`, it has as many epochs as these steps take.
     max_steps: u64 {
         flag: Flag::number(Optimization, "N"), parse: whole,
         range: [AT_LEAST_ONE, limit(|n| n <= 1e12, "at most 1000000000000")], default: |_| None,
     }
     /// Images per batch
     ///
-    /// [default: 128 small images; 32 photographs; 32 fine-tuning; 256 --freeze backbone; fewer for small datasets]
+    /// [default: 128 small images; 32 photographs; 32 fine-tuning; 256 `freeze` backbone; fewer for small datasets]
     batch_size: usize {
         flag: Flag::number(Optimization, "N").short('b'), parse: whole,
         range: [AT_LEAST_ONE, limit(|n| n <= 65_536.0, "at most 65,536")], default: |case| Some(case.batch_size),
@@ -221,7 +221,7 @@ recipe! {
     /// Peak learning rate
     ///
     /// [default for sgd: 0.1 x batch/128 small images; 0.1 x batch/256 photographs; 0.005 fine-tuning (0.01 x batch/64 above a
-    /// batch of 32); 0.005 --freeze backbone. For adam and adamw: 0.001; 0.0001 fine-tuning]
+    /// batch of 32); 0.005 `freeze` backbone. For adam and adamw: 0.001; 0.0001 fine-tuning]
     lr: f64 {
         flag: Flag::number(Optimization, "RATE"), parse: finite,
         range: [limit(|n| n.is_finite() && n > 0.0, "above 0, such as 0.1")], default: |case| Some(case.lr()),
@@ -262,7 +262,7 @@ recipe! {
         range: [limit(|n| (0.0..=1e6).contains(&n), "at least 0 and at most 1,000,000")],
         default: |case| Some(case.warmup_epochs()),
     }
-    /// Epochs at which --scheduler step divides the learning rate by 10 [default: 1/2 and 3/4 of the run]
+    /// Epochs at which `scheduler` step divides the learning rate by 10 [default: 1/2 and 3/4 of the run]
     milestones: Vec<u64> {
         flag: Flag::numbers(Optimization, "EPOCH,.."), parse: |text| list(text, whole),
         range: [limit(|n| n <= 1e6, "epochs, at most 1,000,000")], default: |case| case.milestones(),
@@ -302,7 +302,7 @@ recipe! {
     }
     /// Stop after N epochs without improvement
     ///
-    /// An improvement is a better value of the --best-by measure; a tie is none.
+    /// An improvement is a better value of the `best-by` measure; a tie is none.
     patience: u64 {
         flag: Flag::number(Run, "N"), parse: whole, range: [AT_LEAST_ONE], default: |_| None,
     }

@@ -1,6 +1,7 @@
-//! Recipe files: reading and writing recipes, and merging them with flags.
+//! Recipe files: reading and writing recipes, and merging them.
 
-use crate::error::{error_with_hint, why_unreadable};
+use crate::error::{error_with_hint, help, why_unreadable};
+use crate::message;
 use crate::train::config::recipe::Recipe;
 use crate::train::learner::lr_schedule::Scheduler;
 use crate::train::learner::optimizer::OptimizerKind;
@@ -20,14 +21,14 @@ const HEADINGS: [(&str, &str); 4] = [
 ];
 
 impl Recipe {
-    /// Returns the flags of the keys that are set.
-    pub fn flags(&self) -> Vec<String> {
+    /// Returns the keys that are set.
+    pub fn keys(&self) -> Vec<&'static str> {
         let set = self.values().filter(|(_, value)| value.is_some());
-        set.map(|(key, _)| format!("--{}", key.name)).collect()
+        set.map(|(key, _)| key.name).collect()
     }
 
-    /// Merges flags with a recipe file; the flags override it. A model in the flags replaces the architecture in the file, and
-    /// an architecture in the flags the model in the file. Another optimizer or scheduler drops the options of the file's.
+    /// Merges this recipe with that of a file and overrides it. A model in this recipe replaces the architecture in the file,
+    /// and an architecture in it the model in the file. Another optimizer or scheduler drops the options of the file's.
     #[must_use]
     pub fn over(self, mut file: Self) -> Self {
         if !matches!(self.optimizer, None | Some(OptimizerKind::Sgd)) {
@@ -113,9 +114,12 @@ impl Recipe {
             let suggestion = suggest(message).map_or(String::new(), |key| format!("did you mean `{key}`? "));
             error_with_hint(
                 format!("{place}{}", plain(message)),
-                format!(
-                    "{suggestion}a recipe has `key = value` lines with the flags of `resnet train --help` as keys, except those of a single run: output, name, resume, recipe, dry-run, check, format, open, workers, threads, device, quiet, verbose and color"
-                ),
+                message![
+                    suggestion,
+                    "a recipe has `key = value` lines with the settings in ",
+                    help("train"),
+                    " as keys, except those of a single run: output, name, resume, recipe, dry-run, check, format, open, workers, threads, device, quiet, verbose and color",
+                ],
             )
         })
     }
@@ -218,7 +222,7 @@ mod tests {
             seed: Some(u64::MAX),
             ..Recipe::default()
         };
-        assert!(recipe.flags().contains(&"--image-size".to_owned()));
+        assert!(recipe.keys().contains(&"image-size"));
         let text = recipe.to_toml("made by a test\ntw\x07ice").unwrap();
         assert_eq!(Recipe::parse(&text).unwrap(), recipe);
         assert!(text.starts_with("# made by a test\n# tw\u{fffd}ice\n\n# Data\ndata = "));
@@ -249,7 +253,7 @@ mod tests {
         };
         let both = overrides.or(other);
         assert_eq!((both.lr, both.epochs), (Some(0.5), Some(3)));
-        assert_eq!(both.flags(), ["--epochs", "--lr"]);
+        assert_eq!(both.keys(), ["epochs", "lr"]);
     }
 
     #[test]

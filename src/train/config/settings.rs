@@ -2,7 +2,8 @@
 
 use crate::data::DecodeOptions;
 use crate::data::transform::augment::Augmentation;
-use crate::error::{usage_error, without_backtrace};
+use crate::error::{help, usage_error, without_backtrace};
+use crate::message;
 use crate::model::{Architecture, Frozen, Preprocess, config::CIFAR_DEPTHS};
 use crate::text::pluralize;
 use crate::train::config::error::out_of_range;
@@ -201,7 +202,7 @@ pub fn architecture(recipe: &Recipe, size: [usize; 2]) -> Result<Architecture> {
     architecture.config().map_err(|error| {
         usage_error(
             format!("cannot build this network: {}", without_backtrace(&error)),
-            "see the architecture flags in `resnet train --help`",
+            message!["see the architecture in ", help("train")],
         )
     })?;
     Ok(architecture)

@@ -1,6 +1,7 @@
 //! Rejects options that would have no effect.
 
-use crate::error::usage_error;
+use crate::error::{setting, usage_error};
+use crate::message;
 use crate::train::config::recipe::Recipe;
 use crate::train::learner::lr_schedule::Scheduler;
 use crate::train::learner::optimizer::OptimizerKind;
@@ -9,13 +10,19 @@ use anyhow::Result;
 /// Rejects a recipe with options that would have no effect.
 ///
 /// # Errors
-/// Wrong usage: names the flag, the reason and the way out.
+/// Wrong usage: names the setting, the reason and the way out.
 pub(in crate::train) fn reject_unused_options(overrides: &Recipe) -> Result<()> {
     reject_without_optimizer(overrides)?;
     reject_without_scheduler(overrides)?;
     if overrides.zero_init_residual == Some(true) && overrides.plain == Some(true) {
         return Err(usage_error(
-            "cannot train with --zero-init-residual and --plain: without shortcuts no signal passes a block that starts at 0",
+            message![
+                "cannot train with ",
+                setting("zero-init-residual"),
+                " and ",
+                setting("plain"),
+                ": without shortcuts no signal passes a block that starts at 0",
+            ],
             "leave one of them out",
         ));
     }
@@ -29,13 +36,17 @@ fn reject_without_optimizer(overrides: &Recipe) -> Result<()> {
         Some(OptimizerKind::Sgd) | None => return Ok(()),
     };
     let idle = match (overrides.momentum, overrides.nesterov) {
-        (Some(momentum), _) => format!("--momentum {momentum}"),
-        (None, Some(true)) => "--nesterov".to_owned(),
+        (Some(momentum), _) => setting("momentum").to(momentum),
+        (None, Some(true)) => setting("nesterov"),
         (None, _) => return Ok(()),
     };
     Err(usage_error(
-        format!("cannot train with {idle}: {name} has its own moving averages instead"),
-        "leave it out, or pass --optimizer sgd",
+        message![
+            "cannot train with ",
+            idle,
+            format!(": {name} has its own moving averages instead"),
+        ],
+        message!["leave it out, or pass ", setting("optimizer").to("sgd")],
     ))
 }
 
@@ -44,8 +55,18 @@ fn reject_without_scheduler(overrides: &Recipe) -> Result<()> {
         && let Some([first, ..]) = overrides.milestones.as_deref()
     {
         return Err(usage_error(
-            format!("cannot train with --milestones {first}: only the scheduler `step` uses them"),
-            "pass --scheduler step, or leave --milestones out",
+            message![
+                "cannot train with ",
+                setting("milestones").to(first),
+                ": only the scheduler `step` uses them",
+            ],
+            message![
+                "pass ",
+                setting("scheduler").to("step"),
+                ", or leave ",
+                setting("milestones"),
+                " out",
+            ],
         ));
     }
     let Some(warmup) = overrides.warmup_epochs.filter(|&epochs| epochs > 0.0) else {
@@ -53,19 +74,36 @@ fn reject_without_scheduler(overrides: &Recipe) -> Result<()> {
     };
     if overrides.scheduler == Some(Scheduler::Onecycle) {
         return Err(usage_error(
-            format!(
-                "cannot train with --warmup-epochs {warmup}: the scheduler `onecycle` has its own warm-up"
-            ),
-            "leave --warmup-epochs out, or pass another --scheduler",
+            message![
+                "cannot train with ",
+                setting("warmup-epochs").to(warmup),
+                ": the scheduler `onecycle` has its own warm-up",
+            ],
+            message![
+                "leave ",
+                setting("warmup-epochs"),
+                " out, or pass another ",
+                setting("scheduler"),
+            ],
         ));
     }
     // Steps alone cut a run short as it is.
     match overrides.epochs {
         Some(epochs) if warmup > epochs as f64 => Err(usage_error(
-            format!(
-                "cannot train with --warmup-epochs {warmup}: the run ends after --epochs {epochs}, before the warm-up does"
-            ),
-            format!("pass more --epochs, or --warmup-epochs below {epochs}, such as 0"),
+            message![
+                "cannot train with ",
+                setting("warmup-epochs").to(warmup),
+                ": the run ends after ",
+                setting("epochs").to(epochs),
+                ", before the warm-up does",
+            ],
+            message![
+                "pass more ",
+                setting("epochs"),
+                ", or ",
+                setting("warmup-epochs"),
+                format!(" below {epochs}, such as 0"),
+            ],
         )),
         _ => Ok(()),
     }
@@ -81,28 +119,28 @@ mod tests {
         for (recipe, named) in [
             (
                 "optimizer = 'adam'\nmomentum = 0.9",
-                "--momentum 0.9: adam has",
+                "momentum = 0.9: adam has",
             ),
             (
                 "optimizer = 'adamw'\nnesterov = true",
-                "--nesterov: adamw has",
+                "`nesterov`: adamw has",
             ),
-            ("milestones = [3, 5]", "--milestones 3: only"),
+            ("milestones = [3, 5]", "milestones = 3: only"),
             (
                 "scheduler = 'cosine'\nmilestones = [3]",
-                "--milestones 3: only",
+                "milestones = 3: only",
             ),
             (
                 "scheduler = 'onecycle'\nwarmup-epochs = 1",
-                "--warmup-epochs 1: ",
+                "warmup-epochs = 1: ",
             ),
             (
                 "epochs = 2\nwarmup-epochs = 2.5",
-                "--warmup-epochs 2.5: the run ends after --epochs 2",
+                "warmup-epochs = 2.5: the run ends after epochs = 2",
             ),
             (
                 "plain = true\nzero-init-residual = true",
-                "--zero-init-residual and --plain: ",
+                "`zero-init-residual` and `plain`: ",
             ),
         ] {
             let error = reject_unused_options(&Recipe::parse(recipe).unwrap()).unwrap_err();

@@ -1,7 +1,8 @@
 //! Validation of a recipe and of the settings made of it: the ranges of the keys, and what concerns several keys together.
 
 use crate::data::transform::augment::Policy;
-use crate::error::usage_error;
+use crate::error::{setting, usage_error};
+use crate::message;
 use crate::model::{Frozen, Preprocess};
 use crate::train::config::error::out_of_range;
 use crate::train::config::key::Group;
@@ -13,7 +14,7 @@ impl Recipe {
     /// Rejects values of the keys of `groups` that are out of range.
     ///
     /// # Errors
-    /// Wrong usage: names the flag and its range.
+    /// Wrong usage: names the setting and its range.
     pub fn check_ranges(&self, groups: &[Group]) -> Result<()> {
         let values = self.values().filter_map(|(key, value)| {
             let value = value.filter(|_| groups.contains(&key.flag.group))?;
@@ -50,12 +51,16 @@ impl Settings {
                 ("mixup", self.augmentation.mixup),
                 ("cutmix", self.augmentation.cutmix),
             ];
-            for (flag, number) in varied {
+            for (key, number) in varied {
                 if number > 0.0 {
                     return Err(out_of_range(
-                        flag,
+                        key,
                         number,
-                        "0 with a frozen backbone and `--augment none`: features are computed once",
+                        message![
+                            "0 with a frozen backbone and `",
+                            setting("augment").to("none"),
+                            "`: features are computed once",
+                        ],
                     ));
                 }
             }
@@ -73,18 +78,28 @@ fn check_channels(recipe: &Recipe, base: &Preprocess) -> Result<()> {
         // The value that the user set is to blame, not the default that it does not fit.
         both.reverse();
     }
-    for (flag, numbers) in both {
+    for (key, numbers) in both {
         if ![1, 3].contains(&numbers.len()) || mean.len() != std.len() {
             return Err(out_of_range(
-                flag,
+                key,
                 format_args!("{numbers:?}"),
-                "one number per channel, the same count for --mean and --std: 3 for color, 1 for gray",
+                message![
+                    "one number per channel, the same count for ",
+                    setting("mean"),
+                    " and ",
+                    setting("std"),
+                    ": 3 for color, 1 for gray",
+                ],
             ));
         }
         let mut finite = numbers.iter().filter(|number| number.is_finite());
         if let Some(number) = finite.find(|number| number.abs() > Preprocess::LARGEST_LEVEL) {
             return Err(usage_error(
-                format!("cannot train with --{flag} {number}: pixel values are scaled to 0..1"),
+                message![
+                    "cannot train with ",
+                    setting(key).to(number),
+                    ": pixel values are scaled to 0..1",
+                ],
                 "divide each of its numbers by 255",
             ));
         }
@@ -135,7 +150,7 @@ mod tests {
     #[test]
     fn every_key_refuses_other_types_and_values_out_of_its_range_by_its_name() {
         for key in KEYS {
-            let flag = format!("--{}", key.name);
+            let set = format!("{} = ", key.name);
             let mut refused = [0, 0];
             for value in VALUES {
                 match Recipe::parse(&format!("{} = {value}", key.name)) {
@@ -151,16 +166,16 @@ mod tests {
                             .and_then(|()| check_preprocessing(&recipe, &Preprocess::default()));
                         if let Err(error) = checked {
                             let message = error.to_string();
-                            assert!(message.contains(&flag), "{message}");
+                            assert!(message.contains(&set), "{message}");
                             assert!(is_usage_error(&error) && hint_of(&error).is_some());
                             refused[1] += 1;
                         }
                     }
                 }
             }
-            assert!(refused[0] > 0, "{flag} takes values of every type");
+            assert!(refused[0] > 0, "{set} takes values of every type");
             let is_limited = !key.range.is_empty() || ["mean", "std"].contains(&key.id);
-            assert_eq!(refused[1] > 0, is_limited, "{flag}");
+            assert_eq!(refused[1] > 0, is_limited, "{set}");
         }
     }
 
@@ -168,7 +183,7 @@ mod tests {
     fn steps_out_of_range_are_reported_before_the_epochs_that_follow_from_them() {
         let recipe = Recipe::parse("epochs = 2000000\nmax-steps = 2000000000000").unwrap();
         let error = recipe.check_ranges(&Group::ALL).unwrap_err();
-        assert!(error.to_string().contains("--max-steps 2000000000000"));
+        assert!(error.to_string().contains("max-steps = 2000000000000"));
     }
 
     #[test]
@@ -192,11 +207,11 @@ mod tests {
                 let kept = kept.count();
                 assert!(
                     0 < kept && kept < numbers.len(),
-                    "--{} {}",
+                    "{} {}",
                     key.name,
                     limit.is
                 );
-                assert!(!(limit.allows)(f64::NAN), "--{} {}", key.name, limit.is);
+                assert!(!(limit.allows)(f64::NAN), "{} {}", key.name, limit.is);
             }
         }
     }

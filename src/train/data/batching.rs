@@ -1,6 +1,7 @@
 //! Batching: the steps, schedule and batch sizes that follow from the settings and the number of images.
 
-use crate::error::usage_error;
+use crate::error::{setting, usage_error};
+use crate::message;
 use crate::model::description::ModuleKind;
 use crate::model::{Frozen, ModelConfig, describe};
 use crate::text::pluralize;
@@ -65,12 +66,21 @@ pub fn smallest_batch(
 pub fn check_batches(settings: &Settings, images: usize, fewest: usize) -> Result<()> {
     if settings.drop_last && images < settings.batch_size {
         return Err(usage_error(
-            format!(
-                "--drop-last leaves no batch: {} do not fill one of {}",
-                pluralize(images, "image"),
-                settings.batch_size
-            ),
-            "pass a smaller --batch-size, or leave --drop-last out",
+            message![
+                setting("drop-last"),
+                format!(
+                    " leaves no batch: {} do not fill one of {}",
+                    pluralize(images, "image"),
+                    settings.batch_size
+                ),
+            ],
+            message![
+                "pass a smaller ",
+                setting("batch-size"),
+                ", or leave ",
+                setting("drop-last"),
+                " out",
+            ],
         ));
     }
     if settings.batch_size.min(images) < fewest {
@@ -79,7 +89,12 @@ pub fn check_batches(settings: &Settings, images: usize, fewest: usize) -> Resul
                 "cannot train on batches of one image of {}x{}: batch norm of the last stage sees a single pixel",
                 settings.preprocess.size[0], settings.preprocess.size[1]
             ),
-            "pass a --batch-size of 2 or more (and as many images), or a larger --image-size",
+            message![
+                "pass a ",
+                setting("batch-size"),
+                " of 2 or more (and as many images), or a larger ",
+                setting("image-size"),
+            ],
         ));
     }
     Ok(())

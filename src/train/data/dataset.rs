@@ -8,9 +8,10 @@ use crate::data::image::decode::DecodeOptions;
 use crate::data::loader::train::EpochBatches;
 use crate::data::survey::{DatasetSurvey, Inspection};
 use crate::data::transform::augment::Policy;
-use crate::error::error_with_hint;
+use crate::error::{error_with_hint, setting};
 use crate::eval::EvalOptions;
 use crate::hub::Progress;
+use crate::message;
 use crate::model::{Frozen, ModelConfig, Preprocess};
 use crate::text::pluralize;
 use crate::train::config::complete::defaults;
@@ -71,9 +72,13 @@ impl Data {
                         .augment
                         .is_some_and(|policy| policy != Policy::None)
                 {
-                    set.notes.push(
-                        "random inputs: --augment and --random-erase have no effect".to_owned(),
-                    );
+                    set.notes.push(message![
+                        "random inputs: ",
+                        setting("augment"),
+                        " and ",
+                        setting("random-erase"),
+                        " have no effect",
+                    ]);
                 }
                 set
             }
@@ -92,9 +97,11 @@ impl Data {
             && overrides.image_size.is_none()
         {
             let [height, width] = set.preprocess.size;
-            set.notes.push(format!(
-                "images of about {height}x{width} px: trained at that size; `--image-size 224` for another"
-            ));
+            set.notes.push(message![
+                format!("images of about {height}x{width} px: trained at that size; `"),
+                setting("image-size").to(224),
+                "` for another",
+            ]);
         }
         let alone = set.val.is_none() && set.test.is_none() && is_folder;
         let carved = overrides.val_split.or(alone.then_some(FOLDER_VAL_SPLIT));
@@ -179,10 +186,14 @@ impl Data {
             let batch_size = overrides.batch_size.or(defaults.batch_size).unwrap_or(1);
             let usual = situation.epochs(steps_an_epoch(batch_size));
             if usual != epochs {
-                observer.note(&format!(
-                    "--max-steps {steps} shortens the schedule to {}; add `--epochs {usual}` to keep the default one",
-                    pluralize(epochs, "epoch")
-                ));
+                observer.note(&message![
+                    setting("max-steps").to(steps),
+                    " shortens the schedule to ",
+                    pluralize(epochs, "epoch"),
+                    "; add `",
+                    setting("epochs").to(usual),
+                    "` to keep the default one",
+                ]);
             }
         }
         let mut recipe = overrides.or(defaults);

@@ -1,6 +1,7 @@
 //! The network that a run starts from: new, or pretrained.
 
-use crate::error::{error_with_hint, one_line, usage_error};
+use crate::error::{error_with_hint, message_of, setting, usage_error};
+use crate::message;
 use crate::model::ModelConfig;
 use crate::text::pluralize;
 use crate::train::config::recipe::Recipe;
@@ -38,8 +39,14 @@ pub(in crate::train) fn architecture_key(overrides: &Recipe) -> Option<&'static 
 /// If the recipe has both.
 pub(in crate::train) fn reject_two_architectures(overrides: &Recipe) -> Result<()> {
     match (&overrides.model, architecture_key(overrides)) {
-        (Some(model), Some(flag)) => Err(usage_error(
-            format!("cannot train with --{flag}: `-m {model}` sets the architecture"),
+        (Some(model), Some(key)) => Err(usage_error(
+            message![
+                "cannot train with ",
+                setting(key),
+                ": `",
+                setting("model").to(model),
+                "` sets the architecture",
+            ],
             "leave one of them out",
         )),
         _ => Ok(()),
@@ -53,11 +60,19 @@ pub(in crate::train) fn reject_two_architectures(overrides: &Recipe) -> Result<(
 pub(in crate::train) fn open_default(hub: &dyn Fetch) -> Result<Checkpoint> {
     Checkpoint::open(DEFAULT_MODEL, hub).map_err(|error| {
         error_with_hint(
-            format!(
-                "cannot load `{DEFAULT_MODEL}`, which is fine-tuned on photographs by default: {}",
-                one_line(&error)
-            ),
-            "pass a cached or local model with `-m MODEL`, or `--depth 50` to train from scratch",
+            message![
+                format!(
+                    "cannot load `{DEFAULT_MODEL}`, which is fine-tuned on photographs by default: "
+                ),
+                message_of(&error),
+            ],
+            message![
+                "pass a cached or local model with `",
+                setting("model").to("MODEL"),
+                "`, or `",
+                setting("depth").to(50),
+                "` to train from scratch",
+            ],
         )
     })
 }
@@ -95,23 +110,29 @@ impl Start {
         let channels = settings.preprocess.mean.len();
         if channels != config.in_channels {
             return Err(usage_error(
-                format!(
-                    "cannot train with --mean and --std of {}: model `{}` takes {}",
-                    pluralize(channels, "channel"),
-                    card.name,
-                    config.in_channels
-                ),
+                message![
+                    "cannot train with ",
+                    setting("mean"),
+                    " and ",
+                    setting("std"),
+                    format!(
+                        " of {}: model `{}` takes {}",
+                        pluralize(channels, "channel"),
+                        card.name,
+                        config.in_channels
+                    ),
+                ],
                 "pass one number per channel, or leave them out",
             ));
         }
         let mut tensors = checkpoint.tensors(settings.dtype, &Device::Cpu)?;
         if let Some(note) = checkpoint.note() {
-            observer.note(&note);
+            observer.note(&message![note]);
         }
         let same_names = card.labels.is_empty() || card.labels == labels;
         if config.classes != labels.len() || !same_names {
             tensors.retain(|name, _| !name.starts_with("fc."));
-            observer.note(&format!(
+            observer.note(&message![format!(
                 "the last layer is new: the dataset has {}, the model {}",
                 pluralize(labels.len(), "class"),
                 if config.classes == labels.len() {
@@ -119,7 +140,7 @@ impl Start {
                 } else {
                     config.classes.to_string()
                 }
-            ));
+            )]);
             config.classes = labels.len();
             // Not the random numbers of a seed: the model's own layer may have started from the same ones, and the rows would
             // point at the old classes in their order.

@@ -1,6 +1,7 @@
 //! SGD, Adam and `AdamW` with PyTorch's updates, and their state by name for checkpoints.
 
-use crate::error::usage_error;
+use crate::error::{setting, usage_error};
+use crate::message;
 use crate::ops::optimizer::{Adam, Sgd, adam, sgd};
 use crate::train::learner::gradients::Gradients;
 use anyhow::{Context, Result, bail};
@@ -84,7 +85,13 @@ impl OptimizerConfig {
         if self.kind == OptimizerKind::Sgd && self.nesterov && self.momentum <= 0.0 {
             return Err(usage_error(
                 "Nesterov momentum needs a momentum above 0",
-                "pass `--momentum 0.9`, or leave --nesterov out",
+                message![
+                    "pass `",
+                    setting("momentum").to(0.9),
+                    "`, or leave ",
+                    setting("nesterov"),
+                    " out",
+                ],
             ));
         }
         Ok(())

@@ -14,7 +14,8 @@
 
 mod available;
 
-use crate::error::error_with_hint;
+use crate::error::{error_with_hint, setting};
+use crate::message;
 use crate::model::description::{ModuleCall, ModuleKind};
 use crate::model::{Frozen, ModelConfig, ShortcutKind, describe};
 use crate::text::{format_bytes, pluralize};
@@ -58,7 +59,7 @@ pub fn ensure_fake(count: usize, input: [usize; 3]) -> Result<()> {
                 format_bytes(needed),
                 format_bytes(available)
             ),
-            "pass fewer inputs, or a smaller `--image-size`",
+            message!["pass fewer inputs, or a smaller ", setting("image-size")],
         )),
     }
 }
@@ -113,7 +114,16 @@ pub fn ensure(
             format_bytes(needed),
             format_bytes(available)
         ),
-        "pass a smaller --batch-size (with --grad-accumulation N for one step per N batches), --image-size or --depth",
+        message![
+            "pass a smaller ",
+            setting("batch-size"),
+            " (with ",
+            setting("grad-accumulation").to("N"),
+            " for one step per N batches), ",
+            setting("image-size"),
+            " or ",
+            setting("depth"),
+        ],
     ))
 }
 
@@ -131,7 +141,14 @@ fn ensure_parameters(config: &ModelConfig, settings: &Settings) -> Result<()> {
             "the network needs {} of memory for training, more than there is",
             format_bytes(bytes)
         ),
-        "pass a smaller --width, --width-per-group or --depth",
+        message![
+            "pass a smaller ",
+            setting("width"),
+            ", ",
+            setting("width-per-group"),
+            " or ",
+            setting("depth"),
+        ],
     ))
 }
 

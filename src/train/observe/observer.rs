@@ -1,7 +1,7 @@
 //! The observer of a run: the command line prints what it receives, a program can collect it.
 
 use crate::data::DatasetSurvey;
-use crate::error::{Message, one_line};
+use crate::error::{Message, message_of};
 use crate::eval::history::Epoch;
 use crate::train::config::recipe::Recipe;
 use anyhow::{Error, Result};
@@ -52,17 +52,12 @@ pub struct Step {
 
 /// Receives the events of a run. An error of it ends the run, after its state is saved.
 pub trait Observer {
-    /// A remark.
-    fn note(&mut self, text: &str);
-
-    /// Shows a note that may name settings; by default by their keys.
-    fn message(&mut self, message: &Message) {
-        self.note(&message.to_string());
-    }
+    /// A remark. It may name settings, which its text has by their keys.
+    fn note(&mut self, note: &Message);
 
     /// A failure that does not end the run.
     fn warning(&mut self, error: &Error) {
-        self.note(&one_line(error));
+        self.note(&message_of(error));
     }
 
     /// A remark for those who ask for details.
@@ -101,7 +96,7 @@ pub trait Observer {
 pub struct NoObserver;
 
 impl Observer for NoObserver {
-    fn note(&mut self, _: &str) {}
+    fn note(&mut self, _: &Message) {}
 
     fn begin(&mut self, _: &RunStarted) {}
 

@@ -1,5 +1,7 @@
 //! The start of a run: its description, the notes that go with it, and the head of `config.toml`.
 
+use crate::error::{Message, setting};
+use crate::message;
 use crate::model::{Frozen, StemKind};
 use crate::text::{pluralize, thousands};
 use crate::train::config::values::BestBy;
@@ -15,6 +17,8 @@ use anyhow::Result;
 const FEW_TO_CHOOSE: usize = 50;
 /// Training images per class below which a pretrained start is better for small images, too.
 const FEW_PER_CLASS: usize = 100;
+/// Says why a setting that concerns the best epoch has no effect.
+const NOT_VALIDATED: &str = " has no effect: there is no validation set";
 
 /// Facts about a run that its start announces beside its parts.
 #[derive(Debug, Clone, Copy)]
@@ -33,10 +37,10 @@ impl Trainer {
         };
         for measured in self.eval.validation.iter().chain(&self.eval.test) {
             if before.exposure(name, &measured.split) != Exposure::Never {
-                observer.note(&format!(
+                observer.note(&message![format!(
                     "results on {} are optimistic: the pretrained model was trained on these images or selected by them",
                     measured.text
-                ));
+                )]);
             }
         }
     }
@@ -51,10 +55,12 @@ impl Trainer {
             return;
         };
         if validation.shorten(most) {
-            observer.note(&format!(
-                "a dry run with --max-steps validates on as many images as it trains on: {}",
-                validation.text
-            ));
+            observer.note(&message![
+                "a dry run with ",
+                setting("max-steps"),
+                " validates on as many images as it trains on: ",
+                validation.text.as_str(),
+            ]);
         }
     }
 
@@ -187,45 +193,51 @@ impl Trainer {
     }
 
     /// Remarks on settings that have no effect, and on few images.
-    fn remarks(&self, is_photographs: bool) -> Vec<String> {
+    fn remarks(&self, is_photographs: bool) -> Vec<Message> {
         let settings = &self.config.settings;
-        let mut remarks = Vec::new();
+        let mut remarks: Vec<Message> = Vec::new();
         let left_over = self.train.left_over();
         if left_over > 0 && !settings.drop_last {
-            remarks.push(format!(
+            remarks.push(message![format!(
                 "each epoch drops its last batch, of {left_over}: batch norm cannot be trained on a single pixel"
-            ));
+            )]);
         }
         let is_unvalidated = self.eval.validation.is_none();
         if settings.patience.is_some() && is_unvalidated {
-            remarks.push("--patience has no effect: there is no validation set".to_owned());
+            remarks.push(message![setting("patience"), NOT_VALIDATED]);
         }
         if settings.best_by != BestBy::Top1 && is_unvalidated {
-            remarks.push("--best-by has no effect: there is no validation set".to_owned());
+            remarks.push(message![setting("best-by"), NOT_VALIDATED]);
         }
         // A run of one epoch has no room for a milestone, whoever set it.
         let falls = |&at: &u64| settings.epochs == 1 || at < settings.epochs;
         if settings.scheduler == Scheduler::Step && !settings.milestones.iter().any(falls) {
-            remarks.push(
-                "the run ends before the first of --milestones: the learning rate stays constant"
-                    .to_owned(),
-            );
+            remarks.push(message![
+                "the run ends before the first of ",
+                setting("milestones"),
+                ": the learning rate stays constant",
+            ]);
         }
         let is_new = self.config.recipe.model.is_none() && self.progress.step == 0;
         if is_new && settings.frozen != Frozen::Nothing {
-            remarks.push(
-                "--freeze keeps random weights, as the network is new: start from a model with `-m MODEL`"
-                    .to_owned(),
-            );
+            remarks.push(message![
+                setting("freeze"),
+                " keeps random weights, as the network is new: start from a model with `",
+                setting("model").to("MODEL"),
+                "`",
+            ]);
         }
-        remarks.extend(self.warning_of_few());
+        remarks.extend(self.warning_of_few().map(Message::from));
         let (images, classes) = (self.train.count(), self.checkpoints.identity().labels.len());
         let is_few = images < FEW_PER_CLASS * classes;
         if is_new && self.train.is_of_files() && (is_few || is_photographs) {
-            remarks.push(format!(
-                "training from scratch on {} per class: a pretrained start (`-m {DEFAULT_MODEL}`) usually does better",
-                pluralize(images / classes.max(1), "image")
-            ));
+            remarks.push(message![
+                "training from scratch on ",
+                pluralize(images / classes.max(1), "image"),
+                " per class: a pretrained start (`",
+                setting("model").to(DEFAULT_MODEL),
+                "`) usually does better",
+            ]);
         }
         remarks
     }

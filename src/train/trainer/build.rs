@@ -2,7 +2,8 @@
 
 use crate::data::DatasetSurvey;
 use crate::data::dataset::{DatasetName, Split};
-use crate::error::usage_error;
+use crate::error::{setting, usage_error};
+use crate::message;
 use crate::model::{Frozen, ModelConfig, Preprocess};
 use crate::nn::loss::CrossEntropy;
 use crate::ops::Backend;
@@ -98,9 +99,13 @@ impl Trainer {
         let mut survey = None;
         if checkpoint.is_none() && architecture_key(&overrides).is_none() && data.is_photographs() {
             overrides.model = Some(DEFAULT_MODEL.to_owned());
-            observer.note(&format!(
-                "photographs are fine-tuned from a pretrained `{DEFAULT_MODEL}` by default; `--depth 50` trains from scratch"
-            ));
+            observer.note(&message![
+                format!(
+                    "photographs are fine-tuned from a pretrained `{DEFAULT_MODEL}` by default; `"
+                ),
+                setting("depth").to(50),
+                "` trains from scratch",
+            ]);
             // Before the download. The model's own preprocessing makes no difference to the inspection.
             let base = Preprocess::default();
             let recipe = data.fill(overrides.clone(), Some(&network), &base, &mut NoObserver)?;
@@ -110,7 +115,7 @@ impl Trainer {
         }
         let card = checkpoint.as_ref().map(|checkpoint| &checkpoint.info);
         for note in card.into_iter().flat_map(|card| &card.notes) {
-            observer.message(note);
+            observer.note(note);
         }
         let base = card.map_or(&data.set.preprocess, |card| &card.preprocess);
         let model = card.map(|card| &card.config);
@@ -288,7 +293,11 @@ impl Parts {
 fn refuse_missing_stage(frozen: Frozen, stages: usize) -> Result<()> {
     match frozen {
         Frozen::Stage(stage) if stage > stages => Err(usage_error(
-            format!("cannot train with --freeze layer{stage}: the network has {stages} stages"),
+            message![
+                "cannot train with ",
+                setting("freeze").to(format_args!("layer{stage}")),
+                format!(": the network has {stages} stages"),
+            ],
             "freeze an earlier stage, or the backbone",
         )),
         _ => Ok(()),

@@ -2,6 +2,7 @@
 
 use crate::data::EvalTransform;
 use crate::data::dataset::Split;
+use crate::message;
 use crate::text::pluralize;
 use crate::train::data::features::{FeatureOptions, Features, cached_bytes};
 use crate::train::data::loader::TrainLoader;
@@ -25,13 +26,13 @@ impl Trainer {
             None => train.clone(),
         };
         let validated = self.eval.validation.as_ref();
-        observer.note(&format!(
+        observer.note(&message![format!(
             "computing the features of {} once",
             pluralize(
                 train.len() + validated.map_or(0, Validation::images),
                 "image"
             )
-        ));
+        )]);
         let transform = EvalTransform::new(&settings.preprocess)?;
         let options = FeatureOptions {
             workers: self.train.workers(),

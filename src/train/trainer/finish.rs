@@ -1,7 +1,8 @@
 //! The end of a run: the evaluation of its best epoch, its report and its outcome.
 
-use crate::error::one_line;
+use crate::error::message_of;
 use crate::eval::Evaluation;
+use crate::message;
 use crate::model::ResNet;
 use crate::train::checkpoint::layout::SavedModel;
 use crate::train::data::validation::Validation;
@@ -22,15 +23,15 @@ impl Trainer {
         let examined = match self.examine(observer) {
             // Only the report needs it.
             Err(error) if self.eval.test.is_none() => {
-                observer.note(&format!("the report has no images: {}", one_line(&error)));
+                observer.note(&message!["the report has no images: ", message_of(&error)]);
                 None
             }
             examined => examined?,
         };
         if examined.is_none() && observer.should_stop() {
-            observer.note(
-                "the report has no images, as it was interrupted: resume the run to add them",
-            );
+            observer.note(&message![
+                "the report has no images, as it was interrupted: resume the run to add them"
+            ]);
         }
         let is_to_test = self.eval.test.is_some() && self.checkpoints.folder().is_some();
         if is_to_test && examined.is_none() && observer.should_stop() {

@@ -1,8 +1,9 @@
 //! Resuming a run: its state, and the data as it was when the run started.
 
 use crate::data::dataset::DatasetName;
-use crate::error::{error_with_hint, one_line, usage_error};
-use crate::text::{pluralize, shell_word};
+use crate::error::{Message, command, error_with_hint, message_of, setting, usage_error};
+use crate::message;
+use crate::text::pluralize;
 use crate::train::checkpoint::checkpointer::BEST;
 use crate::train::checkpoint::layout::SavedModel;
 use crate::train::checkpoint::progress::TrainProgress;
@@ -84,7 +85,7 @@ impl Trainer {
         }
         trainer.write_length(length, &before)?;
         match trainer.finished_already() {
-            Some(text) => observer.note(&text),
+            Some(note) => observer.note(&note),
             None => trainer.announce(facts, observer),
         }
         Ok(trainer)
@@ -121,22 +122,26 @@ impl Trainer {
         let written = match folder.config() {
             Ok(written) => written,
             Err(error) => {
-                let error = one_line(&error);
-                observer.note(&format!(
-                    "{error}; the run resumes with the settings in its state"
-                ));
+                observer.note(&message![
+                    message_of(&error),
+                    "; the run resumes with the settings in its state",
+                ]);
                 return Ok(());
             }
         };
         for [key, kept, written] in self.config.recipe.differences(&written)? {
             let way_out = match key.as_str() {
                 "epochs" | "max-steps" if length != Length::default() => continue,
-                "epochs" | "max-steps" if written != "unset" => format!("pass --{key} {written}"),
-                _ => "to change it, start a new run with `--recipe`".to_owned(),
+                "epochs" if written != "unset" => message!["pass ", setting("epochs").to(&written)],
+                "max-steps" if written != "unset" => {
+                    message!["pass ", setting("max-steps").to(&written)]
+                }
+                _ => message!["to change it, start a new run with ", setting("recipe")],
             };
-            observer.note(&format!(
-                "config.toml has {key} = {written}, but a resumed run keeps {kept}: {way_out}"
-            ));
+            observer.note(&message![
+                format!("config.toml has {key} = {written}, but a resumed run keeps {kept}: "),
+                way_out,
+            ]);
         }
         Ok(())
     }
@@ -146,14 +151,16 @@ impl Trainer {
         if let Some(StopReason::NoBetter(patience)) = self.stop_reason() {
             let epoch = self.progress.epoch;
             self.progress.patient_since = epoch;
-            observer.note(&format!(
-                "the run had stopped early; it continues, and --patience {patience} counts from epoch {epoch}"
-            ));
+            observer.note(&message![
+                "the run had stopped early; it continues, and ",
+                setting("patience").to(patience),
+                format!(" counts from epoch {epoch}"),
+            ]);
         }
     }
 
     /// Returns the note on a run that is finished, with the command that extends it.
-    fn finished_already(&self) -> Option<String> {
+    fn finished_already(&self) -> Option<Message> {
         let TrainProgress { epoch, step, .. } = self.progress;
         let folder = self.checkpoints.folder()?.path().display().to_string();
         let done = match self.stop_reason()? {
@@ -174,10 +181,13 @@ impl Trainer {
             epochs if epochs > epoch => epochs,
             _ => 2 * epoch,
         };
-        Some(format!(
-            "{done}; `resnet train --resume {} --epochs {more}` extends it",
-            shell_word(&folder)
-        ))
+        let extend = command("train").with(setting("resume").to(folder));
+        Some(message![
+            done,
+            "; `",
+            extend.with(setting("epochs").to(more)),
+            "` extends it",
+        ])
     }
 
     /// Lets a later epoch be the best if `best/` was removed and cannot be restored.
@@ -189,10 +199,10 @@ impl Trainer {
         let folder = self.checkpoints.folder();
         let is_there = folder.map(|folder| folder.has_model(SavedModel::Best));
         if let (Some(best), Some(false)) = (self.progress.best, is_there) {
-            observer.note(&format!(
+            observer.note(&message![format!(
                 "best/, the model of epoch {}, is missing: the best epoch from here on replaces it",
                 best.epoch
-            ));
+            )]);
             self.progress.best = None;
             self.progress.provisional = None;
         }
@@ -218,7 +228,7 @@ impl Trainer {
                     "the run was started on {}, and this is {here}",
                     identity.device
                 ),
-                format!("pass --device {}", identity.device),
+                message!["pass ", setting("device").to(&identity.device)],
             ));
         }
         let mut recipe = Recipe::parse(&identity.recipe)?;
@@ -244,15 +254,18 @@ impl Trainer {
                 format!(
                     "the images of dataset `{written}` are not those that the run was started with"
                 ),
-                "restore the images, or start a new run from this one's weights with `-m`",
+                message![
+                    "restore the images, or start a new run from this one's weights with ",
+                    setting("model"),
+                ],
             ));
         }
         let (sizes, contents) = (data.sizes(), Some(data.contents()));
         let is_other = identity.contents.is_some() && identity.contents != contents;
         if sizes != identity.sizes || is_other {
-            observer.note(&format!(
+            observer.note(&message![format!(
                 "images of `{written}` have changed since the run was saved: the results will differ from those of an uninterrupted run"
-            ));
+            )]);
         }
         (identity.sizes, identity.contents) = (sizes, contents);
         let steps_an_epoch = data.steps_an_epoch(&recipe, &identity.config, before.preprocess.size);
@@ -270,24 +283,24 @@ impl Trainer {
                     "cannot end at epoch {}: epoch {begun} has started",
                     settings.epochs
                 ),
-                "pass more --epochs, or none",
+                message!["pass more ", setting("epochs"), ", or none"],
             ));
         }
         if let Some(steps) = settings.max_steps.filter(|&steps| steps < progress.step) {
             return Err(usage_error(
                 format!("cannot end at step {steps}: {} are done", progress.step),
-                "pass more --max-steps, or none",
+                message!["pass more ", setting("max-steps"), ", or none"],
             ));
         }
         if settings.epochs != before.epochs {
             let lr = |settings| schedule(settings, steps_an_epoch).lr(progress.step);
-            observer.note(&format!(
+            observer.note(&message![format!(
                 "the run now has {}, not {}: the learning rate follows the new schedule, {:.3e} in the next step instead of {:.3e}",
                 pluralize(settings.epochs, "epoch"),
                 before.epochs,
                 lr(&settings),
                 lr(&before)
-            ));
+            )]);
         }
         identity.recipe = recipe.to_toml("")?;
         let step = progress.step;
@@ -311,9 +324,9 @@ fn note_instructions(
     if let (Some(before), Some(here)) = (&identity.instructions, &here)
         && before != here
     {
-        observer.note(&format!(
+        observer.note(&message![format!(
             "the run was saved with {before} instructions and resumes with {here}: the results will differ in their last bits from those of an uninterrupted run"
-        ));
+        )]);
     }
     identity.instructions = here;
 }

@@ -210,7 +210,7 @@ fn original_files_are_found_where_archives_and_torchvision_put_them() {
     );
     assert_eq!(data.notes.len(), 6, "{:?}", data.notes);
     assert_eq!(
-        data.notes[0],
+        data.notes[0].to_string(),
         "`data_batch_1.bin` holds 2 images, the original holds 10000"
     );
     assert_eq!(data.train.unwrap().name(3), "cifar10 train 3");

@@ -1,5 +1,6 @@
 //! Tests of the structure of the code and of what is written about it.
 
+mod flags;
 mod imports;
 mod layers;
 mod length;

@@ -261,7 +261,7 @@ struct AtFeatures {
 }
 
 impl Observer for AtFeatures {
-    fn note(&mut self, _: &str) {}
+    fn note(&mut self, _: &resnet::error::Message) {}
 
     fn begin(&mut self, _: &RunStarted) {}
 

@@ -86,7 +86,7 @@ impl EvalImages {
         console: &Console,
     ) -> Result<Self> {
         let data = dataset::open(name, written, console)?;
-        console.notes(&data.notes);
+        console.messages(&data.notes);
         let runs = cards.iter().map(|card| card.provenance.as_ref());
         let own = runs.map(|run| run.filter(|run| run.is_of(&data, written)));
         let own: Vec<Option<&TrainingProvenance>> = own.collect();

@@ -114,8 +114,9 @@ impl Args {
 
     /// Rejects flags that a resumed run cannot have.
     fn refuse_with_resume(&self, overrides: &Recipe) -> Result<()> {
-        let mut given = overrides.flags();
-        given.retain(|flag| flag != "--epochs" && flag != "--max-steps");
+        let keys = overrides.keys().into_iter();
+        let keys = keys.filter(|key| !["epochs", "max-steps"].contains(key));
+        let mut given: Vec<String> = keys.map(|key| format!("--{key}")).collect();
         let others = [
             ("--recipe", self.recipe.is_some()),
             ("--output", self.output.is_some()),

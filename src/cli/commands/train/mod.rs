@@ -8,12 +8,11 @@ use crate::cli::exit::ExitStatus;
 use crate::cli::invocation::typed;
 use crate::cli::output::browser::open_in_browser;
 use crate::cli::output::console::Console;
-use crate::cli::output::flags::error_line;
 use crate::cli::output::outcome::{report, report_of, unread};
 use crate::cli::output::train_observer::TrainObserver;
 use crate::cli::stop::Stop;
 use crate::cli::version;
-use crate::error::is_usage_error;
+use crate::error::{Part, is_usage_error, message_of};
 use crate::text::pluralize;
 use crate::train::config::values::TrainDType;
 use crate::train::context::device_name;
@@ -93,22 +92,19 @@ pub fn run(
         stop.listen()?;
         run.run(&mut observer)?
     } else {
-        let flags = overrides.flags();
+        let flags = overrides.keys();
         let overrides = match &args.recipe {
             Some(file) => overrides.over(Recipe::read(file)?),
             None => overrides,
         };
-        let from_file = overrides
-            .flags()
-            .into_iter()
-            .filter(|key| !flags.contains(key));
-        let from_file: Vec<String> = from_file.collect();
+        let mut from_file = overrides.keys();
+        from_file.retain(|key| !flags.contains(key));
         let dtype = match overrides.dtype {
             Some(TrainDType::F64) => DTypeChoice::F64,
             _ => DTypeChoice::F32,
         };
         let site = site(dtype)?;
-        observer.set_overrides(overrides.flags());
+        observer.set_overrides(overrides.keys());
         let target = match args.output.as_ref().or(args.name.as_ref()).cloned() {
             folder if args.dry_run && args.format == Format::Json => Target::Dry(folder),
             folder if args.dry_run => Target::Trial(folder),
@@ -145,16 +141,16 @@ pub fn run(
 }
 
 /// Adds the recipe file and the key to an error that a value in the file causes.
-fn blame_recipe(error: anyhow::Error, file: &Path, keys: &[String]) -> anyhow::Error {
-    let text = error_line(&error);
+fn blame_recipe(error: anyhow::Error, file: &Path, keys: &[&str]) -> anyhow::Error {
+    let message = message_of(&error);
+    let mut parts = message.parts().iter();
     // Messages name their subject first.
-    let mut words = text.split([' ', ':', ',']);
-    let named = words.find(|word| word.starts_with("--"));
-    match named.filter(|flag| is_usage_error(&error) && keys.iter().any(|key| key == flag)) {
-        Some(flag) => {
-            let key = flag.trim_start_matches('-');
-            error.context(format!("recipe `{}`, key `{key}`", file.display()))
-        }
+    let named = parts.find_map(|part| match part {
+        Part::Setting(setting) => Some(setting.key),
+        _ => None,
+    });
+    match named.filter(|key| is_usage_error(&error) && keys.contains(key)) {
+        Some(key) => error.context(format!("recipe `{}`, key `{key}`", file.display())),
         None => error,
     }
 }

@@ -18,7 +18,8 @@ use pillow_image::{Image, ImageView, resize};
 use serde::{Deserialize, Serialize};
 
 use crate::data::transform::eval::EvalTransform;
-use crate::error::usage_error;
+use crate::error::{setting, usage_error};
+use crate::message;
 use crate::model::Preprocess;
 use crate::random::Random;
 
@@ -79,16 +80,17 @@ impl Augmentation {
         if !(0.0..=1.0).contains(&self.erase) {
             return Err(usage_error(
                 format!("the probability of random erasing cannot be {}", self.erase),
-                "--random-erase must be from 0 (off) to 1",
+                message![setting("random-erase"), " must be from 0 (off) to 1"],
             ));
         }
         for (name, alpha) in [("mixup", self.mixup), ("cutmix", self.cutmix)] {
             if !(0.0..=1e6).contains(&alpha) {
                 return Err(usage_error(
                     format!("the alpha of {name} cannot be {alpha}"),
-                    format!(
-                        "--{name} must be 0 (off) or above, such as 0.2 or 1, and at most 1,000,000"
-                    ),
+                    message![
+                        setting(name),
+                        " must be 0 (off) or above, such as 0.2 or 1, and at most 1,000,000",
+                    ],
                 ));
             }
         }

@@ -6,7 +6,7 @@
 //! | `epoch/train_loss`, `epoch/val_top1` and so on | an epoch's last step | the columns of `metrics.csv` |
 //! | `recipe` | the first step of the process | every setting |
 //! | `train/pictures` | the first step | the first training images after augmentation |
-//! | `weights/<name>` | an epoch's last step | histograms, with `--histograms` |
+//! | `weights/<name>` | an epoch's last step | histograms, if wanted |
 //!
 //! Runs neither depend on them nor resume from them: if they cannot be written, there is one warning and the run continues.
 
@@ -180,6 +180,7 @@ fn code(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Message;
     use crate::train::observe::observer::RunStarted;
     use std::io::{self, Write};
 
@@ -187,7 +188,7 @@ mod tests {
     struct Warned(Vec<String>);
 
     impl Observer for Warned {
-        fn note(&mut self, _: &str) {}
+        fn note(&mut self, _: &Message) {}
         fn begin(&mut self, _: &RunStarted) {}
         fn step(&mut self, _: &Step) -> Result<()> {
             Ok(())

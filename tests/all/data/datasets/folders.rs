@@ -2,6 +2,8 @@
 
 use super::*;
 use resnet::data::dataset::folder;
+use resnet::error::{Message, setting};
+use resnet::message;
 
 fn touch(root: &Path, files: &[&str]) {
     for file in files {
@@ -191,11 +193,12 @@ fn what_is_odd_is_noted() {
                 "`{train}` has files that are not images, ignored: .heic (2), .csv (1), .txt (1), no extension (1)"
             ),
         ]
+        .map(Message::from)
     );
     let data = read(&made(&["cat/1.jpg"])).unwrap();
     assert_eq!(
         data.notes,
-        ["there is only one class, `cat`: every prediction is correct"]
+        ["there is only one class, `cat`: every prediction is correct".into()]
     );
 }
 
@@ -213,7 +216,7 @@ fn a_folder_without_an_image_is_no_class_where_classes_stand_alone() {
     assert_eq!(data.train.unwrap().classes(), [0, 1]);
     let shown = folder.path().display();
     let note = format!("`{shown}` has folders without images, which are ignored: `eel`, `runs`");
-    assert_eq!(data.notes, [note]);
+    assert_eq!(data.notes, [note.into()]);
 }
 
 #[test]
@@ -228,11 +231,12 @@ fn a_part_that_is_held_out_leaves_val_unused_and_says_so() {
     data.notes.clear();
     data.hold_out(0.5, 0).unwrap();
     assert_eq!((data.train.unwrap().len(), data.val.unwrap().len()), (1, 1));
-    assert!(
-        data.notes.len() == 1 && data.notes[0].starts_with("val/ of `pets` is not used: "),
-        "{:?}",
-        data.notes
-    );
+    let note = message![
+        "val/ of `pets` is not used: ",
+        setting("val-split"),
+        " holds out a part of its training images instead",
+    ];
+    assert_eq!(data.notes, [note]);
 }
 
 // Other systems have no such names.
