@@ -12,21 +12,28 @@
 //! | observers, outcome, report, TensorBoard | [`observe`] |
 //!
 //! ```
-//! use candle_core::Device;
-//! use resnet::hub::Silent;
-//! use resnet::train::observe::observer::NoObserver;
-//! use resnet::train::{ExecutionContext, Recipe, Target, Trainer};
+//! use resnet::train::{Policy, Trainer};
 //!
-//! # fn main() -> anyhow::Result<()> {
-//! let recipe = Recipe::parse("data = 'fake:32:4'\ndepth = 20\nimage-size = 16\nepochs = 2")?;
-//! let context = ExecutionContext { device: Device::Cpu, workers: 2, progress: &Silent };
-//! // `Target::Numbered` writes to `runs/`, and `Target::Folder` to a folder.
-//! let trainer = Trainer::start(recipe, &Target::Dry(None), "an example", &context, &mut NoObserver)?;
-//! let ended = trainer.run(&mut NoObserver)?;
-//! assert_eq!(ended.best.map(|(epoch, _)| epoch), Some(2));
+//! # fn main() -> Result<(), resnet::Error> {
+//! # let folder = tempfile::tempdir().expect("a folder");
+//! # let folder = folder.path().join("run");
+//! let outcome = Trainer::builder("fake:32:4") // or `cifar10`, or a folder of images
+//!     .depth(20) // or `.model("resnet50")`, to fine-tune it
+//!     .image_size(16)
+//!     .augment(Policy::None)
+//!     .epochs(2)
+//!     .lr(0.01)
+//!     .output(&folder) // by default, a new folder under `runs/`
+//!     .start()?
+//!     .run()?;
+//! assert_eq!(outcome.best.map(|(epoch, _)| epoch), Some(2));
+//! let model = resnet::Model::builder(folder.to_string_lossy()).load()?;
+//! assert_eq!(model.config().classes, 4);
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! An [`Observer`] is told of steps and epochs. [`Trainer::resume`] continues a run that was stopped.
 
 pub mod checkpoint;
 pub mod config;
@@ -40,13 +47,14 @@ pub mod memory;
 pub mod observe;
 pub mod trainer;
 
+pub use crate::data::transform::augment::Policy;
 pub use crate::eval::history::Epoch;
 pub use checkpoint::newest::newest_unfinished;
 #[cfg(feature = "cli")]
 pub(crate) use checkpoint::paths::named_run;
 pub use config::recipe::Recipe;
 pub use config::settings::Settings;
-pub use config::values::BestBy;
+pub use config::values::{BestBy, ClassWeights, ImageSize, StemRule, TrainDType};
 pub use context::ExecutionContext;
 pub use data::check::check;
 pub use learner::ema::Ema;
@@ -57,4 +65,5 @@ pub use observe::observer::Observer;
 pub use observe::outcome::{Outcome, StopReason};
 pub use trainer::Trainer;
 pub use trainer::build::Target;
+pub use trainer::builder::{PreparedRun, TrainerBuilder};
 pub use trainer::resume::Length;

@@ -2,6 +2,7 @@
 
 mod best;
 mod bits;
+mod builder;
 mod damaged;
 mod disk;
 mod effects;

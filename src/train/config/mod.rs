@@ -1,5 +1,6 @@
 //! The settings of a run: the table of keys, recipes, their defaults and their validation.
 
+pub mod argument;
 pub mod complete;
 pub mod defaults;
 pub mod error;

@@ -12,7 +12,7 @@ macro_rules! recipe {
             default: $default:expr $(,)?
         }
     )*) => {
-        /// Settings of a run. The keys are the command line's flags.
+        /// Settings of a run, all of them optional. [`Trainer::builder`](crate::train::Trainer::builder) has a setter for each.
         #[expect(
             rustdoc::broken_intra_doc_links,
             reason = "the docs are help texts, whose brackets are optional parts of values"
@@ -27,6 +27,15 @@ macro_rules! recipe {
                 pub $name: Option<$type>,
             )*
         }
+
+        /// Calls a macro with the docs, name and type of each key.
+        macro_rules! for_each_key {
+            ($callback:ident) => {
+                $callback! { $($(#[doc = $doc])* $name: $type;)* }
+            };
+        }
+
+        pub(in crate::train) use for_each_key;
 
         /// The keys of a recipe, in the order of its file.
         pub static KEYS: &[Key] = &[

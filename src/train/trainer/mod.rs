@@ -5,6 +5,7 @@
 
 pub(in crate::train) mod announce;
 pub mod build;
+pub mod builder;
 mod epoch;
 mod features;
 pub mod finish;
