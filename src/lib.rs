@@ -52,6 +52,14 @@
 //! `cuda`, `cudnn`, `metal`, `accelerate` and `mkl` are off by default, and are candle's.
 
 #![deny(unsafe_code)]
+#![cfg_attr(
+    not(feature = "cli"),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "the command line alone uses some of the library"
+    )
+)]
 
 #[cfg(feature = "cli")]
 mod benchmark;

@@ -8,7 +8,7 @@
 
 pub mod dataset;
 pub mod image;
-pub mod loader;
+pub(crate) mod loader;
 pub(crate) mod panic;
 pub mod survey;
 pub mod transform;

@@ -5,7 +5,7 @@ use super::typed::{Error, ErrorWithHint, Fault};
 use std::fmt::{self, Display, Formatter};
 use std::io;
 
-/// Returns true if any error in the chain is a [`usage_error`](super::usage_error).
+/// Returns true if any error in the chain is one of wrong usage.
 pub fn is_usage_error(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         if let Some(error) = cause.downcast_ref::<Error>() {
@@ -16,7 +16,7 @@ pub fn is_usage_error(error: &anyhow::Error) -> bool {
     })
 }
 
-/// Returns the hint of the outermost [`ErrorWithHint`] in the chain of `error`, if any.
+/// Returns the hint of the outermost error in the chain of `error` that has one, if any.
 pub fn hint_of(error: &anyhow::Error) -> Option<&Message> {
     error
         .chain()

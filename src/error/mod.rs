@@ -1,7 +1,6 @@
 //! Errors: a message for what went wrong, and a hint for what to do.
 //!
-//! The command line prints `error: <chain of contexts>` and, when any error in the chain is a
-//! [`ErrorWithHint`], `hint: <its hint>`.
+//! The command line prints `error: <chain of contexts>` and, when any error in the chain has one, `hint: <its hint>`.
 
 mod chain;
 mod message;
@@ -9,6 +8,8 @@ mod typed;
 
 #[cfg(feature = "cli")]
 pub(crate) use chain::replace_hint;
-pub use chain::{hint_of, is_usage_error, message_of, one_line, why_unreadable, without_backtrace};
+pub use chain::{hint_of, is_usage_error, message_of, one_line};
+pub(crate) use chain::{why_unreadable, without_backtrace};
 pub use message::{Command, Help, Message, Part, Setting, command, help, setting};
-pub use typed::{Cause, Error, ErrorWithHint, Kind, WithKind, error_with_hint, usage_error};
+pub use typed::{Cause, Error, Kind};
+pub(crate) use typed::{WithKind, error_with_hint, usage_error};

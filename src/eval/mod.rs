@@ -3,13 +3,13 @@
 //! Images are processed as in [`crate::predict`], and are counted in order, so that the metrics do not depend on
 //! threads. `train` validates with the same function that `resnet eval` uses.
 
-pub mod calibration;
-pub mod class_mapping;
-pub mod history;
+pub(crate) mod calibration;
+pub(crate) mod class_mapping;
+pub(crate) mod history;
 pub mod interval;
 pub mod mcnemar;
-pub mod metrics;
-pub mod records;
+pub(crate) mod metrics;
+pub(crate) mod records;
 
 use std::time::Instant;
 
@@ -22,7 +22,7 @@ use crate::error::{error_with_hint, setting};
 use crate::infer::Engine;
 use crate::message;
 pub use calibration::Calibration;
-pub use class_mapping::ClassMapping;
+pub(crate) use class_mapping::ClassMapping;
 pub use metrics::{ClassMetrics, ImageResult, Metrics};
 pub use records::Record;
 

@@ -29,8 +29,8 @@ mod folder;
 mod overlay;
 mod upsample;
 
-pub use class::class_called;
-pub use folder::Folder;
+pub(crate) use class::class_called;
+pub(crate) use folder::Folder;
 pub(crate) use overlay::overlay;
 
 use crate::data::EvalTransform;

@@ -1,13 +1,13 @@
 //! Residual networks: configuration, blocks, parameter names, description, and the preprocessing of a model.
 
 mod architecture;
-pub mod block;
+pub(crate) mod block;
 pub mod config;
 mod describe;
 pub mod description;
 mod frozen;
-pub mod preprocess;
-pub mod resnet;
+pub(crate) mod preprocess;
+pub(crate) mod resnet;
 mod top_class;
 
 pub use architecture::Architecture;
@@ -17,4 +17,4 @@ pub use description::Description;
 pub use frozen::Frozen;
 pub use preprocess::{CropMode, Interpolation, Preprocess};
 pub use resnet::{ResNet, parameters};
-pub use top_class::top_class;
+pub(crate) use top_class::top_class;

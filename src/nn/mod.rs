@@ -1,11 +1,11 @@
 //! Layers: parameters under torchvision's names, and their initialization.
 
-pub mod batch_norm;
-pub mod conv;
-pub mod init;
-pub mod linear;
-pub mod loss;
-pub mod targets;
+pub(crate) mod batch_norm;
+pub(crate) mod conv;
+pub(crate) mod init;
+pub(crate) mod linear;
+pub(crate) mod loss;
+pub(crate) mod targets;
 
 pub use batch_norm::BatchNorm2d;
 pub use conv::Conv2d;

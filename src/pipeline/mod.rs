@@ -1,6 +1,6 @@
 //! From a checkpoint to an engine, and from its logits to classes: what prediction, evaluation and explanation share.
 
-pub mod top_k;
+pub(crate) mod top_k;
 
 pub use top_k::Prediction;
 pub(crate) use top_k::{NotFinite, ensure_finite, top};

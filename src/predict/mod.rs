@@ -8,6 +8,6 @@ mod model;
 #[cfg(feature = "cli")]
 pub(crate) use builder::BATCH_SIZE;
 pub use builder::ModelBuilder;
-pub use files::{Explain, Explained, PredictOptions, Predicted};
+pub(crate) use files::{Explain, Explained, PredictOptions, Predicted};
 pub use image_input::ImageInput;
 pub use model::Model;

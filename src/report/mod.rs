@@ -5,20 +5,20 @@
 //!   padded shortcuts, plain networks) come out in the same layouts.
 //! - Runs and evaluations as plots ([`plot`]) and as a page ([`page`]).
 
-pub mod comparison;
-pub mod csv;
-pub mod date;
-pub mod environment;
-pub mod evaluation_dir;
+pub(crate) mod comparison;
+pub(crate) mod csv;
+pub(crate) mod date;
+pub(crate) mod environment;
+pub(crate) mod evaluation_dir;
 pub mod evaluation_report;
-pub mod json;
+pub(crate) mod json;
 pub mod page;
-pub mod plot;
+pub(crate) mod plot;
 mod selection;
-pub mod thumbnail;
-pub mod torchinfo;
-pub mod torchsummary;
-pub mod tree;
+pub(crate) mod thumbnail;
+pub(crate) mod torchinfo;
+pub(crate) mod torchsummary;
+pub(crate) mod tree;
 
 use std::fs;
 use std::path::{Path, PathBuf};

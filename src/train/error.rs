@@ -1,6 +1,6 @@
 //! Errors of training.
 
-use crate::error::{error_with_hint, setting};
+use crate::error::{Error, WithKind, error_with_hint, setting};
 use crate::message;
 
 /// The error of a run with infinite or NaN values.
@@ -17,4 +17,5 @@ pub(in crate::train) fn diverged(what: &str) -> anyhow::Error {
             "; the saved state is unchanged",
         ],
     )
+    .with_kind(Error::NotFinite)
 }

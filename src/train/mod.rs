@@ -2,14 +2,14 @@
 //!
 //! | step | module |
 //! |---|---|
-//! | settings from flags and files, their defaults and validation | [`config`] |
-//! | device, threads, progress of downloads | [`context`] |
-//! | memory of a step | [`memory`] |
-//! | dataset, training batches, validation, features | [`data`] |
-//! | network, loss, gradients, optimizer, schedule, EMA | [`learner`] |
-//! | a new or resumed run, the training loop, its end | [`trainer`] |
-//! | the run folder: state, models, metrics | [`checkpoint`] |
-//! | observers, outcome, report, TensorBoard | [`observe`] |
+//! | settings from flags and files, their defaults and validation | `config` |
+//! | device, threads, progress of downloads | `context` |
+//! | memory of a step | `memory` |
+//! | dataset, training batches, validation, features | `data` |
+//! | network, loss, gradients, optimizer, schedule, EMA | `learner` |
+//! | a new or resumed run, the training loop, its end | `trainer` |
+//! | the run folder: state, models, metrics | `checkpoint` |
+//! | observers, outcome, report, TensorBoard | `observe` |
 //!
 //! ```
 //! use resnet::train::{Policy, Trainer};
@@ -35,17 +35,17 @@
 //!
 //! An [`Observer`] is told of steps and epochs. [`Trainer::resume`] continues a run that was stopped.
 
-pub mod checkpoint;
+pub(crate) mod checkpoint;
 pub mod config;
-pub mod context;
-pub mod data;
+pub(crate) mod context;
+pub(crate) mod data;
 mod error;
 #[cfg(test)]
 mod example;
 pub mod learner;
 pub mod memory;
-pub mod observe;
-pub mod trainer;
+pub(crate) mod observe;
+pub(crate) mod trainer;
 
 pub use crate::data::transform::augment::Policy;
 pub use crate::eval::history::Epoch;
@@ -61,8 +61,8 @@ pub use learner::ema::Ema;
 pub use learner::gradients::Gradients;
 pub use learner::lr_schedule::{Schedule, Scheduler};
 pub use learner::optimizer::{Optimizer, OptimizerConfig, OptimizerKind};
-pub use observe::observer::Observer;
-pub use observe::outcome::{Outcome, StopReason};
+pub use observe::observer::{NoObserver, Observer, RunStarted, Step};
+pub use observe::outcome::{Outcome, StopReason, TestMetrics};
 pub use trainer::Trainer;
 pub use trainer::build::Target;
 pub use trainer::builder::{PreparedRun, TrainerBuilder};

@@ -33,7 +33,7 @@ pub use config::labels::imagenet_labels;
 pub(crate) use format::metadata;
 pub use locate::fetch::Fetch;
 pub use locate::hub::Remote;
-pub use locate::source::{ModelSource, named_models};
+pub(crate) use locate::source::{ModelSource, named_models};
 pub use model_info::ModelInfo;
 pub use provenance::TrainingProvenance;
 pub use save::{write_model, write_safetensors};

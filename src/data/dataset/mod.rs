@@ -3,22 +3,22 @@
 //! Every source of images (original binary files, tables of the hub, folders, the bundled sample, random numbers) becomes
 //! the same [`Dataset`]; its images are 8 bits per sample in memory, or stay in their files until they are used.
 
-pub mod builtin;
+pub(crate) mod builtin;
 #[cfg(feature = "datasets")]
-pub mod candle;
+pub(crate) mod candle;
 pub mod cifar;
-pub mod fake;
-pub mod fingerprint;
+pub(crate) mod fake;
+pub(crate) mod fingerprint;
 pub mod folder;
 pub mod idx;
-pub mod list;
-pub mod open;
+pub(crate) mod list;
+pub(crate) mod open;
 #[cfg(feature = "datasets")]
 pub mod parquet;
-pub mod sample;
+pub(crate) mod sample;
 mod small_images;
-pub mod split;
-pub mod stratified;
+pub(crate) mod split;
+pub(crate) mod stratified;
 mod suggest_path;
 
 pub use builtin::BuiltinDataset;

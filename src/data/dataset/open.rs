@@ -42,7 +42,7 @@ impl DatasetName {
     /// anything else is a folder.
     ///
     /// # Errors
-    /// [`usage_error`] if it is malformed; a failure if there is no such dataset or folder, or the path is a file.
+    /// Wrong usage if it is malformed; a failure if there is no such dataset or folder, or the path is a file.
     pub fn parse(written: &str) -> Result<Self> {
         let path = Path::new(written);
         let (word, rest) = match written.split_once(':') {

@@ -1,4 +1,4 @@
 //! Images: decoded by [`pillow_image`], large ones one at a time.
 
-pub mod decode;
+pub(crate) mod decode;
 pub mod large_images;

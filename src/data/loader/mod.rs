@@ -1,6 +1,6 @@
 //! Inputs and training batches, made on worker threads while the model computes.
 
-pub mod eval;
-pub mod parallel;
-pub mod sampler;
-pub mod train;
+pub(crate) mod eval;
+pub(crate) mod parallel;
+pub(crate) mod sampler;
+pub(crate) mod train;

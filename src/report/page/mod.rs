@@ -7,7 +7,7 @@
 mod calibration;
 mod chart;
 mod classes;
-pub mod comparison;
+pub(crate) mod comparison;
 mod confusion;
 mod curves;
 mod data;

@@ -1,16 +1,16 @@
 //! The settings of a run: the table of keys, recipes, their defaults and their validation.
 
-pub mod argument;
+pub(crate) mod argument;
 pub mod complete;
 pub mod defaults;
-pub mod error;
-pub mod key;
+pub(crate) mod error;
+pub(crate) mod key;
 mod parse;
-pub mod recipe;
+pub(crate) mod recipe;
 mod recipe_file;
-pub mod settings;
+pub(crate) mod settings;
 mod table;
-pub mod train_config;
+pub(crate) mod train_config;
 pub(in crate::train) mod unused;
 pub(in crate::train) mod validate;
-pub mod values;
+pub(crate) mod values;

@@ -8,7 +8,7 @@ use crate::data::image::decode::DecodeOptions;
 use crate::data::loader::train::EpochBatches;
 use crate::data::survey::{DatasetSurvey, Inspection};
 use crate::data::transform::augment::Policy;
-use crate::error::{error_with_hint, setting};
+use crate::error::{self, WithKind, error_with_hint, setting};
 use crate::eval::EvalOptions;
 use crate::hub::Progress;
 use crate::message;
@@ -82,7 +82,7 @@ impl Data {
                 }
                 set
             }
-            _ => dataset::open(name, written, progress)?,
+            _ => dataset::open(name, written, progress).with_kind(error::Error::Dataset)?,
         };
         if set.train.as_ref().is_none_or(Split::is_empty) {
             return Err(error_with_hint(

@@ -108,11 +108,6 @@ impl Features {
         self.classes.len()
     }
 
-    /// Returns the class of each image.
-    pub fn classes(&self) -> &[u32] {
-        &self.classes
-    }
-
     /// Returns the index in the split of the image at `place`, and its class.
     pub fn picture(&self, place: usize) -> (usize, usize) {
         (self.indices[place] as usize, self.classes[place] as usize)

@@ -1,12 +1,12 @@
 //! The training step: network, loss, optimizer and the moving average of the weights.
 
-pub mod class_weights;
-pub mod ema;
+pub(crate) mod class_weights;
+pub(crate) mod ema;
 pub mod forward_backward;
-pub mod gradients;
+pub(crate) mod gradients;
 pub(in crate::train) mod init;
-pub mod lr_schedule;
-pub mod optimizer;
+pub(crate) mod lr_schedule;
+pub(crate) mod optimizer;
 
 use crate::model::{Frozen, ModelConfig, ResNet};
 use crate::nn::loss::CrossEntropy;

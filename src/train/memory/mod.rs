@@ -14,7 +14,7 @@
 
 mod available;
 
-use crate::error::{error_with_hint, setting};
+use crate::error::{Error, Message, WithKind, error_with_hint, setting};
 use crate::message;
 use crate::model::description::{ModuleCall, ModuleKind};
 use crate::model::{Frozen, ModelConfig, ShortcutKind, describe};
@@ -31,7 +31,7 @@ const BATCHES_AT_A_TIME: usize = 3;
 
 /// The images and features that a run holds at a time.
 #[derive(Debug, Clone, Copy)]
-pub struct Workload {
+pub(in crate::train) struct Workload {
     /// Training images.
     pub images: usize,
     /// Batches per epoch.
@@ -42,17 +42,22 @@ pub struct Workload {
     pub validation_batch: usize,
 }
 
+/// Returns the error for something that does not fit into memory.
+fn out_of_memory(message: String, hint: Message) -> anyhow::Error {
+    error_with_hint(message, hint).with_kind(Error::OutOfMemory)
+}
+
 /// Rejects random inputs that do not fit into memory.
 ///
 /// # Errors
 /// If `count` inputs of `[C, H, W]` need more than is free.
-pub fn ensure_fake(count: usize, input: [usize; 3]) -> Result<()> {
+pub(in crate::train) fn ensure_fake(count: usize, input: [usize; 3]) -> Result<()> {
     let numbers = input.iter().fold(count, |a, &b| a.saturating_mul(b));
     let needed = numbers.saturating_mul(size_of::<f32>()) as u64;
     let [channels, height, width] = input;
     match available_bytes().filter(|&available| needed > available) {
         None => Ok(()),
-        Some(available) => Err(error_with_hint(
+        Some(available) => Err(out_of_memory(
             format!(
                 "{} of {channels}x{height}x{width} need {} of memory, and {} are free",
                 pluralize(count, "input"),
@@ -69,7 +74,7 @@ pub fn ensure_fake(count: usize, input: [usize; 3]) -> Result<()> {
 /// # Errors
 /// If the system cannot allocate the parameters; on Linux, if steps or validation need more than is free; if the network
 /// cannot take images of this size.
-pub fn ensure(
+pub(in crate::train) fn ensure(
     config: &ModelConfig,
     settings: &Settings,
     workload: Workload,
@@ -108,7 +113,7 @@ pub fn ensure(
         let validated = pluralize(validated, "image");
         format!("validating {validated} of {height}x{width} at a time")
     };
-    Err(error_with_hint(
+    Err(out_of_memory(
         format!(
             "{what} needs about {} of memory, and {} are free",
             format_bytes(needed),
@@ -136,7 +141,7 @@ fn ensure_parameters(config: &ModelConfig, settings: &Settings) -> Result<()> {
     if room.try_reserve_exact(usize::try_from(bytes)?).is_ok() {
         return Ok(());
     }
-    Err(error_with_hint(
+    Err(out_of_memory(
         format!(
             "the network needs {} of memory for training, more than there is",
             format_bytes(bytes)

@@ -5,7 +5,7 @@ use crate::support::fixture::{Fixture, devices, distance, folder, largest_differ
 use candle_core::{D, DType, Device, Tensor};
 use resnet::infer::{Plan, Workload};
 use resnet::model::{ModelConfig, ResNet};
-use resnet::nn::init::Parameters;
+use resnet::nn::Parameters;
 
 /// A narrow network with PyTorch's results.
 pub struct Case {

@@ -4,7 +4,7 @@
 use crate::support::fixture::{Fixture, devices, folder, values};
 use candle_core::{DType, Device, Tensor, Var};
 use resnet::nn::BatchNorm2d;
-use resnet::nn::init::Parameters;
+use resnet::nn::Parameters;
 use resnet::ops::conv2d::{Conv2dConfig, conv2d_as};
 use resnet::ops::max_pool::max_pool2d_as;
 use resnet::ops::relu::relu;

@@ -1,7 +1,7 @@
 //! The builder of a run.
 
 use resnet::hub::Silent;
-use resnet::train::observe::observer::NoObserver;
+use resnet::train::NoObserver;
 use resnet::train::{ExecutionContext, OptimizerKind, Recipe, Target, Trainer};
 use resnet::{Error, train::StopReason};
 

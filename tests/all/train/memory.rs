@@ -3,9 +3,9 @@
 use super::{SMALL, command, train};
 use resnet::data::dataset::DatasetKind;
 use resnet::model::{Architecture, Preprocess, StemKind};
+use resnet::train::ImageSize;
 use resnet::train::config::complete::defaults;
 use resnet::train::config::defaults::Situation;
-use resnet::train::config::values::ImageSize;
 use resnet::train::memory::step_bytes;
 use resnet::train::{OptimizerKind, Recipe, Settings};
 use std::fs;

@@ -2,12 +2,12 @@
 
 use super::{SMALL, data, lines, losses, outcome, pictures, train, trained};
 use image::{Rgb, RgbImage};
-use resnet::eval::history::Epoch;
 use resnet::hub::Silent;
 use resnet::model::Frozen;
 use resnet::random::Random;
-use resnet::train::observe::observer::{NoObserver, RunStarted, Step};
+use resnet::train::Epoch;
 use resnet::train::{ExecutionContext, Length, Observer, Recipe, StopReason, Target, Trainer};
+use resnet::train::{NoObserver, RunStarted, Step};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

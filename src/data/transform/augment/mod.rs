@@ -4,11 +4,11 @@
 //! parameters. The parameters are drawn from a [`Random`] that depends on the image's position in the run.
 //! For a model of one channel, an image is converted to gray first, as in evaluation.
 
-pub mod affine;
+mod affine;
 pub mod crop;
-pub mod enhance;
+mod enhance;
 pub mod erase;
-pub mod levels;
+mod levels;
 pub mod mix;
 pub mod randaugment;
 
@@ -75,7 +75,7 @@ impl Augmentation {
     /// Rejects a probability outside 0 to 1 and an alpha below 0 or beyond a million.
     ///
     /// # Errors
-    /// [`usage_error`] for such a number.
+    /// Wrong usage, for such a number.
     pub fn check(&self) -> Result<()> {
         if !(0.0..=1.0).contains(&self.erase) {
             return Err(usage_error(
