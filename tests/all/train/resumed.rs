@@ -304,7 +304,7 @@ fn what_is_no_run_and_data_that_have_changed_are_refused() {
         refuse(
             word,
             "there is no such folder",
-            "hint: leave it out: `--resume` alone resumes the newest unfinished run",
+            "hint: leave it out: --resume alone resumes the newest unfinished run",
         );
     }
     // The name of a run without its folder.
@@ -457,7 +457,7 @@ fn edits_of_config_toml_are_named_where_they_change_nothing() {
     let done = trained(folder, "--resume run");
     for note in [
         "note: config.toml has epochs = 20, but a resumed run keeps 4: pass --epochs 20\n",
-        "note: config.toml has ema = 0.5, but a resumed run keeps unset: to change it, start a new run with `--recipe`\n",
+        "note: config.toml has ema = 0.5, but a resumed run keeps unset: to change it, start a new run with --recipe\n",
     ] {
         assert!(done.stderr.contains(note), "{}", done.stderr);
     }
