@@ -35,17 +35,17 @@ use std::path::{Path, PathBuf};
 const SMALL: &str = "--depth 20 --width 4 --image-size 16 -b 4 --workers 1";
 
 /// Images of each class: noise around a color of its own.
-fn pictures(folder: &Path, classes: &[(&str, usize)]) {
+fn write_images(folder: &Path, classes: &[(&str, usize)]) {
     let mut random = Random::new(classes.len() as u64, &folder.display().to_string());
-    for (number, (class, count)) in classes.iter().enumerate() {
+    for (index, (class, count)) in classes.iter().enumerate() {
         let folder = folder.join(class);
         fs::create_dir_all(&folder).unwrap();
-        let colour: [usize; 3] = std::array::from_fn(|channel| 70 * ((number >> channel) & 1) + 40);
-        for picture in 0..*count {
+        let color: [usize; 3] = std::array::from_fn(|channel| 70 * ((index >> channel) & 1) + 40);
+        for number in 0..*count {
             let image = RgbImage::from_fn(18, 18, |_, _| {
-                Rgb(colour.map(|level| (level + random.below(60)) as u8))
+                Rgb(color.map(|level| (level + random.below(60)) as u8))
             });
-            image.save(folder.join(format!("{picture}.png"))).unwrap();
+            image.save(folder.join(format!("{number}.png"))).unwrap();
         }
     }
 }
@@ -53,11 +53,11 @@ fn pictures(folder: &Path, classes: &[(&str, usize)]) {
 /// A folder `data` of four classes with 40 training images and 12 validation images.
 fn data(folder: &Path) {
     let classes = ["a", "b", "c", "d"];
-    pictures(
+    write_images(
         &folder.join("data/train"),
         &classes.map(|class| (class, 10)),
     );
-    pictures(&folder.join("data/val"), &classes.map(|class| (class, 3)));
+    write_images(&folder.join("data/val"), &classes.map(|class| (class, 3)));
 }
 
 /// `resnet train` with the arguments of `line`, in `folder`.

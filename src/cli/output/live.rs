@@ -216,7 +216,7 @@ mod tests {
     fn beginning(history: Vec<Epoch>) -> RunStarted {
         RunStarted {
             description: Vec::new(),
-            answers: Recipe::default(),
+            recipe: Recipe::default(),
             epochs: 30,
             steps_an_epoch: 47,
             step_bytes: None,

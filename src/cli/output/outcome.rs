@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 /// The error of a run whose output cannot be written any more, for the reason `what`: a pipeline must not take it as complete.
 pub fn unread(what: &str, ended: &Outcome) -> anyhow::Error {
-    match (ended.why, &ended.folder) {
+    match (ended.reason, &ended.folder) {
         (StopReason::Stopped { step }, Some(folder)) => error_with_hint(
             format!("{what} after step {step}; the run is saved"),
             format!(
@@ -38,7 +38,7 @@ pub fn unread(what: &str, ended: &Outcome) -> anyhow::Error {
 /// Prints the outcome of a run.
 pub fn report(ended: &Outcome, console: &Console) {
     let folder = ended.folder.as_ref().map(|folder| folder.display());
-    match (ended.why, &folder) {
+    match (ended.reason, &folder) {
         (StopReason::Stopped { step }, Some(folder)) => {
             console.note(format_args!(
                 "stopped after step {step}; `resnet train --resume {}` resumes the run",

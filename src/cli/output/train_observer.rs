@@ -193,19 +193,19 @@ impl Observer for TrainObserver<'_> {
             .collect();
     }
 
-    fn begin(&mut self, beginning: &RunStarted) {
+    fn started(&mut self, run: &RunStarted) {
         let RunStarted {
             description,
-            answers,
+            recipe,
             epochs,
             steps_an_epoch,
             step_bytes,
             ..
-        } = beginning;
+        } = run;
         self.clear();
         (self.epochs, self.steps_an_epoch) = (*epochs, *steps_an_epoch);
-        self.max_steps = answers.max_steps.unwrap_or(u64::MAX);
-        self.view.begin(beginning);
+        self.max_steps = recipe.max_steps.unwrap_or(u64::MAX);
+        self.view.begin(run);
         let console = self.console;
         console.block("start", description);
         let steps = (epochs * steps_an_epoch).min(self.max_steps);
@@ -214,7 +214,7 @@ impl Observer for TrainObserver<'_> {
         });
         console.detail(format_args!("{} in all{memory}", pluralize(steps, "step")));
         if let Some(overrides) = &self.overrides {
-            console.detail(defaults(answers, overrides));
+            console.detail(defaults(recipe, overrides));
         }
     }
 
@@ -236,7 +236,7 @@ impl Observer for TrainObserver<'_> {
         Ok(())
     }
 
-    fn progress_of(&mut self, what: &str, done: usize, total: usize) {
+    fn progress(&mut self, what: &str, done: usize, total: usize) {
         self.view.looks = Some(what.to_owned());
         self.view.done = [done as u64, total as u64];
         self.show();
@@ -293,14 +293,14 @@ fn time_of_end(remaining: Duration) -> Option<String> {
 }
 
 /// The settings that were chosen by default, and why.
-fn defaults(answers: &Recipe, overrides: &[&str]) -> String {
-    let written = answers.to_toml("").unwrap_or_default();
+fn defaults(recipe: &Recipe, overrides: &[&str]) -> String {
+    let written = recipe.to_toml("").unwrap_or_default();
     let lines = written.lines().filter_map(|line| line.split_once(" = "));
     let chosen = lines.filter(|(key, _)| !overrides.contains(key));
     let chosen: Vec<String> = chosen
         .map(|(key, value)| format!("{key} {value}"))
         .collect();
-    let purpose = match (&answers.model, answers.freeze) {
+    let purpose = match (&recipe.model, recipe.freeze) {
         (_, Some(Frozen::Backbone)) => "the last layer only",
         (Some(_), _) => "fine-tuning",
         (None, _) => "training from scratch",

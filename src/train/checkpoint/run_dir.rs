@@ -247,10 +247,10 @@ impl RunFolder {
     pub fn write_model(
         &self,
         which: SavedModel,
-        card: &ModelInfo,
+        info: &ModelInfo,
         tensors: &[(String, Tensor)],
     ) -> Result<()> {
-        write_model(&self.path.join(which.folder()), &card.to_json(), tensors)
+        write_model(&self.path.join(which.folder()), &info.to_json(), tensors)
     }
 
     /// Returns whether a model was written.

@@ -212,7 +212,7 @@ pub trait Value {
     }
 
     /// Returns the numbers as messages show them.
-    fn shown(&self) -> String {
+    fn text(&self) -> String {
         String::new()
     }
 }
@@ -222,7 +222,7 @@ impl Value for f64 {
         vec![*self]
     }
 
-    fn shown(&self) -> String {
+    fn text(&self) -> String {
         self.to_string()
     }
 }
@@ -232,7 +232,7 @@ impl Value for u64 {
         vec![*self as f64]
     }
 
-    fn shown(&self) -> String {
+    fn text(&self) -> String {
         self.to_string()
     }
 }
@@ -242,7 +242,7 @@ impl Value for usize {
         vec![*self as f64]
     }
 
-    fn shown(&self) -> String {
+    fn text(&self) -> String {
         self.to_string()
     }
 }
@@ -252,7 +252,7 @@ impl Value for ImageSize {
         self.0.iter().map(|&edge| edge as f64).collect()
     }
 
-    fn shown(&self) -> String {
+    fn text(&self) -> String {
         format!("{}x{}", self.0[0], self.0[1])
     }
 }
@@ -262,7 +262,7 @@ impl Value for Vec<u64> {
         self.iter().map(|&number| number as f64).collect()
     }
 
-    fn shown(&self) -> String {
+    fn text(&self) -> String {
         format!("{self:?}")
     }
 }

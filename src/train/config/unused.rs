@@ -35,7 +35,7 @@ fn reject_without_optimizer(overrides: &Recipe) -> Result<()> {
         Some(OptimizerKind::Adamw) => "adamw",
         Some(OptimizerKind::Sgd) | None => return Ok(()),
     };
-    let idle = match (overrides.momentum, overrides.nesterov) {
+    let unused = match (overrides.momentum, overrides.nesterov) {
         (Some(momentum), _) => setting("momentum").to(momentum),
         (None, Some(true)) => setting("nesterov"),
         (None, _) => return Ok(()),
@@ -43,7 +43,7 @@ fn reject_without_optimizer(overrides: &Recipe) -> Result<()> {
     Err(usage_error(
         message![
             "cannot train with ",
-            idle,
+            unused,
             format!(": {name} has its own moving averages instead"),
         ],
         message!["leave it out, or pass ", setting("optimizer").to("sgd")],

@@ -24,7 +24,7 @@ impl Recipe {
         // The default epochs follow from the steps, which are then to blame.
         let steps = broken.iter().find(|(key, ..)| key.id == "max_steps");
         if let Some((key, value, limit)) = steps.or(broken.first()) {
-            return Err(out_of_range(key.name, value.shown(), limit.is));
+            return Err(out_of_range(key.name, value.text(), limit.is));
         }
         Ok(())
     }

@@ -33,7 +33,7 @@ pub(in crate::train) fn inspect(
         return Ok(None);
     }
     let (images, start) = (data.images(), Instant::now());
-    let inspected = &mut |done| observer.progress_of("inspecting images", done, images);
+    let inspected = &mut |done| observer.progress("inspecting images", done, images);
     let survey = data.survey(Inspection::Headers, settings.decoding, workers, inspected)?;
     observer.detail(&format!(
         "inspected {} in {:.1} s",

@@ -44,7 +44,7 @@ pub(in crate::train) struct Data {
     pub set: Dataset,
     pub name: DatasetName,
     /// The fraction of the training images that is held out for validation.
-    carved: Option<f64>,
+    held_out: Option<f64>,
 }
 
 impl Data {
@@ -104,14 +104,14 @@ impl Data {
             ]);
         }
         let alone = set.val.is_none() && set.test.is_none() && is_folder;
-        let carved = overrides.val_split.or(alone.then_some(FOLDER_VAL_SPLIT));
-        if let Some(fraction) = carved {
+        let held_out = overrides.val_split.or(alone.then_some(FOLDER_VAL_SPLIT));
+        if let Some(fraction) = held_out {
             set.hold_out(fraction, seed)?;
         }
         Ok(Self {
             set,
             name: name.clone(),
-            carved,
+            held_out,
         })
     }
 
@@ -160,7 +160,7 @@ impl Data {
         let from_model = model.is_some();
         check_preprocessing(&overrides, base)?;
         overrides.data = Some(self.set.name.clone());
-        overrides.val_split = self.carved;
+        overrides.val_split = self.held_out;
         let situation = Situation {
             kind: self.set.kind,
             from_model,
@@ -250,7 +250,7 @@ impl Data {
             Some(test) => Some(make(test, "test", pluralize(test.len(), "test image"))?),
             None => None,
         };
-        Ok(match (&self.set.val, self.carved) {
+        Ok(match (&self.set.val, self.held_out) {
             (Some(val), Some(part)) => {
                 let text = format!(
                     "{} held out of train ({} % of each class, seed {})",
@@ -270,12 +270,12 @@ impl Data {
 
     /// Returns the provenance that the saved models carry; `None` for random inputs. `from` is that of the pretrained model.
     pub fn note(&self, seed: u64, from: Option<TrainingProvenance>) -> Option<TrainingProvenance> {
-        let carved = self
-            .carved
+        let held_out = self
+            .held_out
             .map(|part| HeldOutSplit::of(&self.set, part, seed));
         (self.set.kind != DatasetKind::Noise).then(|| TrainingProvenance {
             data: canonical(&self.set.name),
-            held_out: carved,
+            held_out,
             selection: None,
             from: from.map(Box::new),
         })

@@ -88,7 +88,7 @@ impl Features {
             if images > 0 {
                 values.slice_set(&body.features(inputs, images)?, 0, before)?;
             }
-            observer.progress_of("computing features", indices.end, split.len());
+            observer.progress("computing features", indices.end, split.len());
             if observer.should_stop() {
                 return Ok(None);
             }
@@ -109,7 +109,7 @@ impl Features {
     }
 
     /// Returns the index in the split of the image at `place`, and its class.
-    pub fn picture(&self, place: usize) -> (usize, usize) {
+    pub fn image(&self, place: usize) -> (usize, usize) {
         (self.indices[place] as usize, self.classes[place] as usize)
     }
 
@@ -130,14 +130,14 @@ impl Features {
 /// Computes features: with the compiled forward pass if available, else with the network itself.
 enum Body<'a> {
     Plan(Plan),
-    Net(&'a ResNet, [usize; 2]),
+    Network(&'a ResNet, [usize; 2]),
 }
 
 impl<'a> Body<'a> {
     /// Prepares `model` for `images` images of height and width `size`.
     fn new(model: &'a ResNet, size: [usize; 2], images: usize) -> Result<Self> {
         if Backend::of(model.stem().conv.weight()) == Backend::Candle {
-            return Ok(Self::Net(model, size));
+            return Ok(Self::Network(model, size));
         }
         let batch = BATCH.min(images);
         let plan = Plan::of_features(model, size[0], size[1], Workload { batch, images })?;
@@ -153,7 +153,7 @@ impl<'a> Body<'a> {
                 let shape = (images, features.len() / images);
                 Ok(Tensor::from_vec(features, shape, &Device::Cpu)?)
             }
-            Self::Net(model, [height, width]) => {
+            Self::Network(model, [height, width]) => {
                 let shape = (images, model.config().in_channels, *height, *width);
                 let weight = model.stem().conv.weight();
                 let x = Tensor::from_vec(inputs, shape, &Device::Cpu)?

@@ -147,7 +147,7 @@ impl Validation {
                     }
                 }
                 EvalEvent::Progress { done, total } => {
-                    observer.progress_of("validating", done, total);
+                    observer.progress("validating", done, total);
                     if observer.should_stop() {
                         return Err(Error::new(Stop));
                     }
@@ -187,7 +187,7 @@ fn of_features(
         let (Input::Features(x) | Input::Images(x), _) = features.batch(places)?;
         let logits: Tensor = model.head().forward(&x)?.to_dtype(DType::F64)?;
         for (&place, logits) in places.iter().zip(logits.to_vec2::<f64>()?) {
-            let (index, class) = features.picture(place as usize);
+            let (index, class) = features.image(place as usize);
             let result = metrics.add(class, &logits)?;
             records.push(Record::new(index, class, &result));
         }

@@ -105,8 +105,8 @@ impl Start {
         settings: &Settings,
         observer: &mut dyn Observer,
     ) -> Result<Self> {
-        let card = &checkpoint.info;
-        let mut config = card.config.clone();
+        let info = &checkpoint.info;
+        let mut config = info.config.clone();
         let channels = settings.preprocess.mean.len();
         if channels != config.in_channels {
             return Err(usage_error(
@@ -118,7 +118,7 @@ impl Start {
                     format!(
                         " of {}: model `{}` takes {}",
                         pluralize(channels, "channel"),
-                        card.name,
+                        info.name,
                         config.in_channels
                     ),
                 ],
@@ -129,7 +129,7 @@ impl Start {
         if let Some(note) = checkpoint.note() {
             observer.note(&message![note]);
         }
-        let same_names = card.labels.is_empty() || card.labels == labels;
+        let same_names = info.labels.is_empty() || info.labels == labels;
         if config.classes != labels.len() || !same_names {
             tensors.retain(|name, _| !name.starts_with("fc."));
             observer.note(&message![format!(

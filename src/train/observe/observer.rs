@@ -13,7 +13,7 @@ pub struct RunStarted {
     /// The run in labels and values for people: model, data, validation, schedule, output and more.
     pub description: Vec<(&'static str, String)>,
     /// The recipe with every key set.
-    pub answers: Recipe,
+    pub recipe: Recipe,
     /// Epochs of the run.
     pub epochs: u64,
     /// Steps per epoch.
@@ -67,7 +67,7 @@ pub trait Observer {
     fn surveyed(&mut self, _survey: &DatasetSurvey, _recipe: &Recipe) {}
 
     /// The run starts or resumes.
-    fn begin(&mut self, beginning: &RunStarted);
+    fn started(&mut self, run: &RunStarted);
 
     /// A step was done.
     ///
@@ -75,8 +75,8 @@ pub trait Observer {
     /// If nothing more can be written.
     fn step(&mut self, step: &Step) -> Result<()>;
 
-    /// `done` of `total` images were processed without training; `what` names the task, such as `validating`.
-    fn progress_of(&mut self, what: &str, done: usize, total: usize);
+    /// `done` of `total` images were processed without training; `task` names the work, such as `validating`.
+    fn progress(&mut self, task: &str, done: usize, total: usize);
 
     /// An epoch was finished; `is_best` if it is the best one so far.
     ///
@@ -98,13 +98,13 @@ pub struct NoObserver;
 impl Observer for NoObserver {
     fn note(&mut self, _: &Message) {}
 
-    fn begin(&mut self, _: &RunStarted) {}
+    fn started(&mut self, _: &RunStarted) {}
 
     fn step(&mut self, _: &Step) -> Result<()> {
         Ok(())
     }
 
-    fn progress_of(&mut self, _: &str, _: usize, _: usize) {}
+    fn progress(&mut self, _: &str, _: usize, _: usize) {}
 
     fn epoch(&mut self, _: &Epoch, _: bool) -> Result<()> {
         Ok(())

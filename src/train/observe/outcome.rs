@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
     /// Why it ended.
-    pub why: StopReason,
+    pub reason: StopReason,
     /// The best epoch and its validation top-1 in percent.
     pub best: Option<(u64, Option<f64>)>,
     /// The measure that selected the best epoch.
@@ -16,11 +16,11 @@ pub struct Outcome {
     /// Its value for the best epoch: a loss, or percent; `None` without validation.
     pub best_value: Option<f64>,
     /// The test result of the best epoch, if there are test images that did not select it.
-    pub tested: Option<TestMetrics>,
+    pub test: Option<TestMetrics>,
     /// The validation set in words.
     pub validation: Option<String>,
     /// True if test images selected the best epoch, so that its metrics are optimistic.
-    pub flatters: bool,
+    pub is_optimistic: bool,
     /// The run folder.
     pub folder: Option<PathBuf>,
 }
@@ -52,13 +52,13 @@ impl Outcome {
     /// Returns the outcome in sentences.
     pub fn in_words(&self) -> Vec<String> {
         let mut sentences = Vec::new();
-        if let StopReason::NoBetter(epochs) = self.why {
+        if let StopReason::NoBetter(epochs) = self.reason {
             sentences.push(format!(
                 "early stopping: no improvement in {}",
                 pluralize(epochs, "epoch")
             ));
         }
-        if let StopReason::Stopped { step } = self.why {
+        if let StopReason::Stopped { step } = self.reason {
             sentences.push(format!("stopped after step {step}"));
         }
         if let (Some((epoch, Some(top1))), Some(validation)) = (self.best, &self.validation) {
@@ -66,7 +66,7 @@ impl Outcome {
                 (BestBy::Top1, _) | (_, None) => String::new(),
                 (by, Some(value)) => format!(" ({} {})", by.caption(), by.format(value)),
             };
-            let optimistic = if self.flatters {
+            let optimistic = if self.is_optimistic {
                 " (optimistic: the same images selected the epoch)"
             } else {
                 ""
@@ -75,11 +75,11 @@ impl Outcome {
                 "best epoch {epoch}{by}: {top1:.2} % top-1 on {validation}{optimistic}"
             ));
         }
-        if let Some(tested) = self.tested {
+        if let Some(test) = self.test {
             sentences.push(format!(
                 "test: {:.2} % top-1 on {} (used neither for training nor for selection)",
-                tested.top1,
-                pluralize(tested.images, "image")
+                test.top1,
+                pluralize(test.images, "image")
             ));
         }
         sentences

@@ -1,6 +1,6 @@
 //! An observer that records the events of a run as text, for tests.
 
-use crate::error::one_line;
+use crate::error::{Message, one_line};
 use crate::eval::history::Epoch;
 use crate::train::observe::observer::{Observer, RunStarted, Step};
 use anyhow::{Error, Result};
@@ -8,14 +8,14 @@ use anyhow::{Error, Result};
 /// Records every event, and wants to stop after `stops_after` of them.
 #[derive(Debug, Default)]
 pub struct Recorded {
-    /// The events: `note: ...`, `warning: ...`, `begin`, `step 3`, `validating: 3 of 4`, `epoch 1 (best)`, `unreadable: ...`.
+    /// The events: `note: ...`, `warning: ...`, `started`, `step 3`, `validating: 3 of 4`, `epoch 1 (best)`, `unreadable: ...`.
     pub events: Vec<String>,
     /// The number of events after which the observer wants to stop; `None` for never.
     pub stops_after: Option<usize>,
 }
 
 impl Observer for Recorded {
-    fn note(&mut self, text: &str) {
+    fn note(&mut self, text: &Message) {
         self.events.push(format!("note: {text}"));
     }
 
@@ -23,8 +23,8 @@ impl Observer for Recorded {
         self.events.push(format!("warning: {}", one_line(error)));
     }
 
-    fn begin(&mut self, _: &RunStarted) {
-        self.events.push("begin".to_owned());
+    fn started(&mut self, _: &RunStarted) {
+        self.events.push("started".to_owned());
     }
 
     fn step(&mut self, step: &Step) -> Result<()> {
@@ -32,8 +32,8 @@ impl Observer for Recorded {
         Ok(())
     }
 
-    fn progress_of(&mut self, what: &str, done: usize, total: usize) {
-        self.events.push(format!("{what}: {done} of {total}"));
+    fn progress(&mut self, task: &str, done: usize, total: usize) {
+        self.events.push(format!("{task}: {done} of {total}"));
     }
 
     fn epoch(&mut self, epoch: &Epoch, is_best: bool) -> Result<()> {

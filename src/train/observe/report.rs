@@ -217,7 +217,7 @@ impl ReportedRun<'_> {
             warnings.push("the same images selected the best epoch".to_owned());
         }
         let mut notes = Vec::new();
-        match ended.why {
+        match ended.reason {
             StopReason::NoBetter(epochs) => notes.push(format!(
                 "Stopped early: {} without a better one.",
                 pluralize(epochs as usize, "epoch")

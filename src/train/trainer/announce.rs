@@ -81,9 +81,9 @@ impl Trainer {
 
     /// Tells `observer` that the run starts or resumes.
     pub(in crate::train) fn announce(&self, facts: Facts, observer: &mut dyn Observer) {
-        observer.begin(&RunStarted {
+        observer.started(&RunStarted {
             description: self.description(),
-            answers: self.config.recipe.clone(),
+            recipe: self.config.recipe.clone(),
             epochs: self.config.settings.epochs,
             steps_an_epoch: steps(&self.config.settings, self.train.batches_an_epoch()),
             step_bytes: facts.step_bytes,

@@ -113,13 +113,13 @@ impl Trainer {
             survey = inspect(&data, &recipe, &settings, context.workers, observer)?;
             checkpoint = Some(open_default(&hub)?);
         }
-        let card = checkpoint.as_ref().map(|checkpoint| &checkpoint.info);
-        for note in card.into_iter().flat_map(|card| &card.notes) {
+        let info = checkpoint.as_ref().map(|checkpoint| &checkpoint.info);
+        for note in info.into_iter().flat_map(|info| &info.notes) {
             observer.note(note);
         }
-        let base = card.map_or(&data.set.preprocess, |card| &card.preprocess);
-        let model = card.map(|card| &card.config);
-        let pretrained_on = card.and_then(|card| card.provenance.clone());
+        let base = info.map_or(&data.set.preprocess, |info| &info.preprocess);
+        let model = info.map(|info| &info.config);
+        let pretrained_on = info.and_then(|info| info.provenance.clone());
         let recipe = data.fill(overrides, model, base, observer)?;
         let (settings, weights) = settled(&recipe, model, &data)?;
         if survey.is_none() {

@@ -37,9 +37,9 @@ impl Trainer {
         if is_to_test && examined.is_none() && observer.should_stop() {
             return Ok(self.stopped(observer));
         }
-        let tested = examined.as_ref().filter(|_| is_to_test);
+        let test = examined.as_ref().filter(|_| is_to_test);
         let outcome = Outcome {
-            tested: tested.map(|(evaluation, _)| TestMetrics {
+            test: test.map(|(evaluation, _)| TestMetrics {
                 images: evaluation.images,
                 top1: evaluation.top1,
             }),
@@ -82,19 +82,19 @@ impl Trainer {
     }
 
     /// Returns the outcome without test metrics.
-    fn outcome(&self, why: StopReason) -> Outcome {
+    fn outcome(&self, reason: StopReason) -> Outcome {
         let validation = self.eval.validation.as_ref();
         let best_by = self.config.settings.best_by;
         let best = self.progress.best_so_far();
         let folder = self.checkpoints.folder();
         Outcome {
-            why,
+            reason,
             best: self.progress.best_top1(),
             best_by,
             best_value: best.and_then(|best| best.value(best_by)),
-            tested: None,
+            test: None,
             validation: validation.map(Validation::in_words),
-            flatters: validation.is_some_and(|validation| validation.split == "test"),
+            is_optimistic: validation.is_some_and(|validation| validation.split == "test"),
             folder: folder.map(|folder| folder.path().to_owned()),
         }
     }

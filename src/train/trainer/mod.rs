@@ -96,8 +96,8 @@ impl Trainer {
             if batches.images == 0 {
                 continue;
             }
-            let told = self.step(&mut batches, &mut clock, observer)?;
-            if let Some(end) = self.stop_or_save(told, &mut clock, observer)? {
+            let observed = self.step(&mut batches, &mut clock, observer)?;
+            if let Some(end) = self.stop_or_save(observed, &mut clock, observer)? {
                 return Ok(end);
             }
         }

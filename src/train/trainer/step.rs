@@ -79,17 +79,17 @@ impl Trainer {
         Ok(observer.step(&step))
     }
 
-    /// Ends the epoch if `observer` wants to stop, failed (as `told` says) or saw the last step; saves the state in the first two
+    /// Ends the epoch if `observer` wants to stop, failed (as `observed` says) or saw the last step; saves the state in the first two
     /// cases and where it is due.
     pub(super) fn stop_or_save(
         &mut self,
-        told: Result<()>,
+        observed: Result<()>,
         clock: &mut Clock,
         observer: &dyn Observer,
     ) -> Result<Option<EpochEnd>> {
-        if told.is_err() || observer.should_stop() {
+        if observed.is_err() || observer.should_stop() {
             self.save()?;
-            return told.map(|()| Some(EpochEnd::Stopped));
+            return observed.map(|()| Some(EpochEnd::Stopped));
         }
         if self.is_last_step() {
             return Ok(Some(EpochEnd::LastStep));

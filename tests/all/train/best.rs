@@ -84,18 +84,18 @@ fn measures_that_metrics_csv_lacks_survive_an_end_inside_an_epoch() {
             "{}",
             done.stderr
         );
-        let said = done
+        let best = done
             .stderr
             .lines()
             .find(|line| line.contains("note: best epoch "));
         assert!(
-            said.unwrap().contains(&format!(" ({caption} ")),
+            best.unwrap().contains(&format!(" ({caption} ")),
             "{}",
             done.stderr
         );
         let before = files(&folder.join(by));
         let again = trained(folder, &format!("--resume {by}"));
-        assert!(again.stderr.contains(said.unwrap()), "{}", again.stderr);
+        assert!(again.stderr.contains(best.unwrap()), "{}", again.stderr);
         assert!(before == files(&folder.join(by)), "{by}");
         trained(folder, &format!("--resume {by} --epochs 3"));
         let [whole, resumed] =

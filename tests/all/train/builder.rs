@@ -27,7 +27,7 @@ fn a_built_run_trains_to_the_weights_of_its_recipe() {
         .unwrap()
         .run()
         .unwrap();
-    assert_eq!(outcome.why, StopReason::Done);
+    assert_eq!(outcome.reason, StopReason::Done);
     assert_eq!(outcome.folder.as_deref(), Some(built.as_path()));
 
     let recipe = "data = 'fake:24:3'\ndepth = 20\nwidth = 4\nimage-size = 16\nmean = [0.5, 0.5, 0.5]\nepochs = 2\nbatch-size = 8\nlr = 0.05\noptimizer = 'adamw'\nno-shuffle = true\nseed = 3";

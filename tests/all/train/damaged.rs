@@ -1,6 +1,6 @@
 //! Folders with every kind of bad file, and datasets of unusual sizes.
 
-use super::{SMALL, lines, losses, pictures, train, trained};
+use super::{SMALL, lines, losses, train, trained, write_images};
 use std::fs;
 use std::path::Path;
 
@@ -27,11 +27,11 @@ fn spoil(class: &Path) {
 }
 
 #[test]
-fn bad_pictures_are_named_counted_and_left_out() {
+fn unreadable_images_are_named_counted_and_left_out() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    pictures(&folder.join("data/train"), &[("a", 9), ("b", 9)]);
-    pictures(&folder.join("data/val"), &[("a", 3), ("b", 3)]);
+    write_images(&folder.join("data/train"), &[("a", 9), ("b", 9)]);
+    write_images(&folder.join("data/val"), &[("a", 3), ("b", 3)]);
     spoil(&folder.join("data/train/a"));
     spoil(&folder.join("data/val/b"));
     let done = trained(folder, &format!("-d data {SMALL} --epochs 2 -o run"));
@@ -45,11 +45,11 @@ fn bad_pictures_are_named_counted_and_left_out() {
             "huge.png",
             "none.png",
         ] {
-            let said = format!("warning: cannot read image `data/{part}/x_{name}`");
+            let warning = format!("warning: cannot read image `data/{part}/x_{name}`");
             assert_eq!(
-                done.stderr.matches(&said).count(),
+                done.stderr.matches(&warning).count(),
                 1,
-                "{said}: {}",
+                "{warning}: {}",
                 done.stderr
             );
         }
@@ -110,13 +110,13 @@ fn bad_pictures_are_named_counted_and_left_out() {
 }
 
 #[test]
-fn data_without_a_picture_that_can_be_read_are_an_error() {
+fn data_without_a_readable_image_are_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    pictures(&folder.join("data"), &[("a", 4), ("b", 4)]);
+    write_images(&folder.join("data"), &[("a", 4), ("b", 4)]);
     for class in ["a", "b"] {
-        for picture in 0..4 {
-            fs::write(folder.join(format!("data/{class}/{picture}.png")), "text").unwrap();
+        for number in 0..4 {
+            fs::write(folder.join(format!("data/{class}/{number}.png")), "text").unwrap();
         }
     }
     for flags in ["", "--freeze backbone", "--grad-accumulation 2"] {
@@ -145,8 +145,8 @@ fn data_without_a_picture_that_can_be_read_are_an_error() {
 fn empty_classes_one_class_and_unknown_classes() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    pictures(&folder.join("data/train"), &[("a", 4), ("c", 4)]);
-    pictures(&folder.join("data/val"), &[("a", 2)]);
+    write_images(&folder.join("data/train"), &[("a", 4), ("c", 4)]);
+    write_images(&folder.join("data/val"), &[("a", 2)]);
     fs::create_dir(folder.join("data/train/b")).unwrap();
     let line = format!("-d data {SMALL} --class-weights auto --epochs 1 -o run");
     let done = trained(folder, &line);
@@ -160,7 +160,7 @@ fn empty_classes_one_class_and_unknown_classes() {
         "{}",
         done.stderr
     );
-    pictures(&folder.join("data/val"), &[("dog", 1)]);
+    write_images(&folder.join("data/val"), &[("dog", 1)]);
     let done = train(folder, &format!("-d data {SMALL} --dry-run"));
     assert_eq!(done.status, 1);
     assert!(
@@ -169,7 +169,7 @@ fn empty_classes_one_class_and_unknown_classes() {
         "{}",
         done.stderr
     );
-    pictures(&folder.join("one"), &[("only", 5)]);
+    write_images(&folder.join("one"), &[("only", 5)]);
     let done = trained(folder, &format!("-d one {SMALL} --epochs 1 -o one-run"));
     assert!(
         done.stderr.contains("there is only one class, `only`"),

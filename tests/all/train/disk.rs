@@ -53,7 +53,7 @@ fn folders_that_cannot_be_a_new_runs_are_refused_before_anything_is_done() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_is_an_error_and_the_run_goes_on_when_there_is_room() {
+fn a_full_disk_is_an_error_and_the_run_resumes_when_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     data(folder);
@@ -114,8 +114,8 @@ fn numbers_that_are_not_finite_end_a_run_and_leave_what_was_good() {
     };
     diverges(&format!("-d data {SMALL} --lr 1e30 --epochs 2 -o lost"));
     // In the validation, before any loss shows it.
-    let said = diverges(&format!("-d data {SMALL} --lr 1e30 --max-steps 1 -o lost2"));
-    assert!(!said.contains("cannot evaluate"), "{said}");
+    let stderr = diverges(&format!("-d data {SMALL} --lr 1e30 --max-steps 1 -o lost2"));
+    assert!(!stderr.contains("cannot evaluate"), "{stderr}");
     // In the head of a probe alone.
     diverges(&format!(
         "-d data {SMALL} --lr 1e38 --freeze backbone --epochs 9 -o lost3"

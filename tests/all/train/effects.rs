@@ -1,6 +1,6 @@
 //! Every setting of a recipe has the effect that it should, and no other.
 
-use super::{SMALL, data, lines, losses, outcome, pictures, trained};
+use super::{SMALL, data, lines, losses, outcome, trained, write_images};
 use std::fs;
 use std::path::Path;
 
@@ -16,12 +16,12 @@ fn three(folder: &Path, flags: &str) -> Vec<f64> {
 }
 
 #[test]
-fn one_batch_is_learnt_by_heart() {
+fn one_batch_is_learned_by_heart() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let classes = ["a", "b", "c", "d"].map(|class| (class, 4));
-    pictures(&folder.join("data/train"), &classes);
-    pictures(&folder.join("data/val"), &classes);
+    write_images(&folder.join("data/train"), &classes);
+    write_images(&folder.join("data/val"), &classes);
     let line = "-d data --depth 20 --width 8 --image-size 16 -b 16 --augment none --label-smoothing 0 --lr 0.1 --max-steps 60 --dry-run --format json -q";
     let done = trained(folder, line);
     let losses = losses(&done.stdout);
@@ -123,8 +123,8 @@ fn class_weights_weigh_and_no_shuffle_keeps_the_order() {
         assert!(done.stderr.contains(expected), "{}", done.stderr);
     }
     // Images of a small class weigh more.
-    pictures(&folder.join("few/train"), &[("a", 12), ("b", 2)]);
-    pictures(&folder.join("few/val"), &[("a", 2), ("b", 2)]);
+    write_images(&folder.join("few/train"), &[("a", 12), ("b", 2)]);
+    write_images(&folder.join("few/val"), &[("a", 2), ("b", 2)]);
     let of = |flags: &str| {
         let line = format!("-d few {SMALL} {PLAIN} {flags} -b 14");
         super::losses(&trained(folder, &line).stdout)[0].to_bits()

@@ -57,13 +57,13 @@ fn every_step_and_epoch_is_in_the_run_folders_event_file() {
     let of = |tag: &str| values.iter().find(|(_, of, _)| of == tag).unwrap();
     // Sixteen images of 16 px, two apart.
     let (step, _, value) = of("train/pictures");
-    let picture = fields(value[&4][0].bytes());
+    let shown = fields(value[&4][0].bytes());
     assert_eq!(*step, 1);
     assert_eq!(
-        [&picture[&1][0], &picture[&2][0], &picture[&3][0]],
+        [&shown[&1][0], &shown[&2][0], &shown[&3][0]],
         [&Field::Varint(70), &Field::Varint(70), &Field::Varint(3)]
     );
-    let png = image::load_from_memory(picture[&4][0].bytes())
+    let png = image::load_from_memory(shown[&4][0].bytes())
         .unwrap()
         .to_rgb8();
     assert_eq!(png.dimensions(), (70, 70));
@@ -87,7 +87,7 @@ fn every_step_and_epoch_is_in_the_run_folders_event_file() {
 }
 
 #[test]
-fn a_run_that_goes_on_says_from_which_step_its_events_count() {
+fn a_resumed_run_writes_from_which_step_its_events_count() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let line = format!("-d fake:40 {SMALL} --epochs 3 -o run");
@@ -124,14 +124,14 @@ fn a_run_that_goes_on_says_from_which_step_its_events_count() {
 
 /// Its line in `metrics.csv` is removed, too.
 #[test]
-fn the_figures_of_a_half_epoch_are_taken_back_when_the_epoch_goes_on() {
+fn the_figures_of_a_partial_epoch_are_taken_back_when_the_epoch_continues() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let line = format!("-d fake:40 {SMALL} --epochs 3 -o run");
     trained(folder, &format!("{line} --max-steps 1"));
     trained(folder, "--resume run --max-steps 14");
     trained(folder, "--resume run --epochs 3");
-    let (mut steps, mut epochs, mut pictures) = (Vec::new(), Vec::new(), 0);
+    let (mut steps, mut epochs, mut images) = (Vec::new(), Vec::new(), 0);
     for (file, first) in event_files(&folder.join("run")).iter().zip([1, 1, 14]) {
         let events = events(file);
         assert_eq!(step(&events[1]), first);
@@ -144,12 +144,12 @@ fn the_figures_of_a_half_epoch_are_taken_back_when_the_epoch_goes_on() {
         epochs.extend(at("epoch/train_loss"));
         let shown = values(&events);
         let shown = shown.iter().filter(|(_, tag, _)| tag == "train/pictures");
-        pictures = shown.count() + if first > 1 { pictures } else { 0 };
+        images = shown.count() + if first > 1 { images } else { 0 };
     }
     assert_eq!(epochs, [10, 20, 30]);
     // The last step of a half epoch goes with its figures.
     assert!(steps.into_iter().eq((2..=13).chain(15..=30)));
-    assert_eq!(pictures, 1);
+    assert_eq!(images, 1);
 }
 
 #[test]
@@ -266,8 +266,8 @@ fn tensorboard_reads_a_run() {
         .arg(folder.join("run"))
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     // Every step once, though the process that was killed had gone beyond its last state.
     let printed: Vec<Value> = lines(&printed)

@@ -1,6 +1,6 @@
 //! The live view of a run on a terminal.
 
-use super::{SMALL, pictures};
+use super::{SMALL, write_images};
 use std::process::{Command, Stdio};
 
 /// Returns the output of `resnet train` on a terminal of `columns`; `None` if the system has no `script`.
@@ -77,7 +77,7 @@ fn a_terminal_shows_the_way_the_figures_and_the_curve() {
 #[test]
 fn a_terminal_shows_the_progress_of_the_inspection_before_the_table() {
     let data = tempfile::tempdir().unwrap();
-    pictures(data.path(), &[("a", 9), ("b", 9)]);
+    write_images(data.path(), &[("a", 9), ("b", 9)]);
     let line = format!("-d '{}' --dry-run", data.path().display());
     let Some(text) = on_a_terminal(80, &line, &[]) else {
         return;

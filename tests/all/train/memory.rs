@@ -57,7 +57,7 @@ fn the_estimate_is_below_what_a_step_takes_and_above_half_of_it() {
         (18, 4, 96, OptimizerKind::Adam, Some(0.9)),
         (50, 2, 64, OptimizerKind::Sgd, None),
     ] {
-        let said = Recipe {
+        let overrides = Recipe {
             image_size: Some(ImageSize([size; 2])),
             batch_size: Some(images),
             optimizer: Some(optimizer),
@@ -70,8 +70,8 @@ fn the_estimate_is_below_what_a_step_takes_and_above_half_of_it() {
             is_probe: false,
             images,
         };
-        let others = defaults(&situation, &said, &Preprocess::default(), |_| 3);
-        let settings = Settings::new(&said.or(others)).unwrap();
+        let others = defaults(&situation, &overrides, &Preprocess::default(), |_| 3);
+        let settings = Settings::new(&overrides.or(others)).unwrap();
         let config = Architecture {
             depth,
             stem: (size <= 64).then_some(StemKind::Cifar),

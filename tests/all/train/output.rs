@@ -35,12 +35,9 @@ fn json_has_a_line_a_step_and_a_line_an_epoch_and_nothing_else() {
         let milliseconds = step["step_ms"].as_f64().unwrap();
         let rate = step["images_per_second"].as_f64().unwrap();
         // The last batch of an epoch holds the 8 that are left.
-        let pictures = if index % 3 == 2 { 8.0 } else { 16.0 };
+        let images = if index % 3 == 2 { 8.0 } else { 16.0 };
         assert!(milliseconds > 0.0);
-        assert!(
-            (rate * milliseconds / 1e3 - pictures).abs() < 1e-6,
-            "{step}"
-        );
+        assert!((rate * milliseconds / 1e3 - images).abs() < 1e-6, "{step}");
         assert!(step["loss"].as_f64().unwrap() > 0.0);
         assert!(step["lr"].as_f64().unwrap() > 0.0);
     }
@@ -133,11 +130,11 @@ fn a_reader_that_has_had_enough_ends_the_run_saved_and_failed() {
     drop(stdout);
     let done = running.finish();
     assert_eq!(done.status, 1, "{}", done.stderr);
-    let said = done.stderr.lines().rev().take(2).collect::<Vec<_>>();
+    let last = done.stderr.lines().rev().take(2).collect::<Vec<_>>();
     assert!(
-        said[1].starts_with("error: standard output was closed after step ")
-            && said[1].ends_with("; the run is saved")
-            && said[0] == "hint: `resnet train --resume run` resumes it",
+        last[1].starts_with("error: standard output was closed after step ")
+            && last[1].ends_with("; the run is saved")
+            && last[0] == "hint: `resnet train --resume run` resumes it",
         "{}",
         done.stderr
     );
@@ -146,7 +143,7 @@ fn a_reader_that_has_had_enough_ends_the_run_saved_and_failed() {
 }
 
 #[test]
-fn more_is_said_of_what_computes_and_of_what_nobody_chose() {
+fn verbose_output_names_the_device_and_the_defaults() {
     let folder = tempfile::tempdir().unwrap();
     let line = format!("-d fake:9 {SMALL} --epochs 2 --max-steps 4 --dry-run -v --threads 2");
     let done = trained(folder.path(), &line);
@@ -167,7 +164,7 @@ fn more_is_said_of_what_computes_and_of_what_nobody_chose() {
     let chosen = lines.find_map(|line| line.strip_prefix(chosen)).unwrap();
     let chosen: Vec<&str> = chosen.split(", ").collect();
     assert!(chosen.contains(&"momentum 0.9") && chosen.contains(&"seed 0"));
-    let said = [
+    let overrides = [
         "data",
         "depth",
         "width",
@@ -176,7 +173,7 @@ fn more_is_said_of_what_computes_and_of_what_nobody_chose() {
         "epochs",
         "max-steps",
     ];
-    for key in said {
+    for key in overrides {
         let is_key = |text: &&str| text.split(' ').next() == Some(key);
         assert!(!chosen.iter().any(is_key), "{key}: {chosen:?}");
     }
@@ -237,7 +234,7 @@ fn a_dry_run_does_all_of_it_and_writes_nothing() {
 }
 
 #[test]
-fn a_dry_run_of_a_few_steps_validates_on_a_few_pictures() {
+fn a_dry_run_of_a_few_steps_validates_on_a_few_images() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     super::data(folder);
@@ -270,7 +267,7 @@ fn a_dry_run_of_a_few_steps_validates_on_a_few_pictures() {
 }
 
 #[test]
-fn a_model_that_learnt_from_pictures_as_they_are_stored_sees_them_so() {
+fn a_model_that_was_trained_without_exif_orientation_ignores_it() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     super::data(folder);
@@ -346,11 +343,11 @@ fn a_mistyped_run_is_no_name_of_the_hub() {
 }
 
 #[test]
-fn a_part_carved_out_chooses_the_epoch_and_the_test_pictures_stay_untouched() {
+fn a_held_out_part_selects_the_epoch_and_the_test_images_stay_untouched() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    super::pictures(&folder.join("data/train"), &[("a", 10), ("b", 5)]);
-    super::pictures(&folder.join("data/test"), &[("a", 3), ("b", 4)]);
+    super::write_images(&folder.join("data/train"), &[("a", 10), ("b", 5)]);
+    super::write_images(&folder.join("data/test"), &[("a", 3), ("b", 4)]);
     let done = trained(
         folder,
         &format!("-d data {SMALL} --epochs 2 --val-split 0.2 -o run"),
@@ -373,9 +370,9 @@ fn a_part_carved_out_chooses_the_epoch_and_the_test_pictures_stay_untouched() {
         (&note["chosen"]["split"], &note["chosen"]["images"]),
         (&"train".into(), &3.into())
     );
-    let carved = &note["carved"];
+    let held_out = &note["carved"];
     assert_eq!(
-        (&carved["part"], &carved["seed"], &carved["images"]),
+        (&held_out["part"], &held_out["seed"], &held_out["images"]),
         (&0.2.into(), &0.into(), &3.into())
     );
     assert_eq!(config["label_names"], serde_json::json!(["a", "b"]));
@@ -439,7 +436,7 @@ fn a_part_carved_out_chooses_the_epoch_and_the_test_pictures_stay_untouched() {
 }
 
 #[test]
-fn a_folder_of_small_pictures_is_trained_at_their_size_unless_another_is_said() {
+fn a_folder_of_small_images_is_trained_at_their_size_unless_another_is_given() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     data(folder);

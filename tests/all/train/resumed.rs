@@ -5,7 +5,7 @@ use resnet_kernels::cpu;
 use std::fs;
 
 #[test]
-fn a_run_that_ended_inside_an_epoch_goes_on_as_if_it_had_not() {
+fn a_run_that_ended_inside_an_epoch_resumes_as_if_it_had_not() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     data(folder);
@@ -94,17 +94,17 @@ fn an_epoch_that_cannot_be_validated_is_not_lost() {
     data(folder);
     let line = format!("-d data {SMALL} --epochs 2 --strict");
     trained(folder, &format!("{line} -o whole"));
-    let picture = folder.join("data/val/b/1.png");
-    let good = fs::read(&picture).unwrap();
+    let image = folder.join("data/val/b/1.png");
+    let good = fs::read(&image).unwrap();
     // Damaged where the look at the files before training does not see it.
     let mut damaged = good.clone();
     let middle = good.len() / 2;
     damaged[middle..middle + 8].fill(0);
-    fs::write(&picture, damaged).unwrap();
+    fs::write(&image, damaged).unwrap();
     let done = train(folder, &format!("{line} -o run"));
     assert_eq!(done.status, 1, "{}", done.stderr);
     assert!(done.stderr.contains("1.png"), "{}", done.stderr);
-    fs::write(&picture, good).unwrap();
+    fs::write(&image, good).unwrap();
     let done = trained(folder, "--resume run");
     assert!(
         done.stderr.contains(" at step 11 (epoch 1)"),
@@ -339,16 +339,16 @@ fn what_is_no_run_and_data_that_have_changed_are_refused() {
             .filter(|(path, _)| !path.ends_with(".abcdef.part"));
         assert!(whole.eq(files(&folder.join("run"))), "{what}");
     };
-    let picture = folder.join("data/train/a/3.png");
-    let bytes = fs::read(&picture).unwrap();
-    fs::remove_file(&picture).unwrap();
+    let image = folder.join("data/train/a/3.png");
+    let bytes = fs::read(&image).unwrap();
+    fs::remove_file(&image).unwrap();
     refused("an image less");
-    fs::write(&picture, &bytes).unwrap();
+    fs::write(&image, &bytes).unwrap();
     let elsewhere = folder.join("data/train/b/13.png");
-    fs::rename(&picture, &elsewhere).unwrap();
+    fs::rename(&image, &elsewhere).unwrap();
     refused("an image of another class");
-    fs::rename(&elsewhere, &picture).unwrap();
-    fs::copy(&picture, folder.join("data/val/b/3.png")).unwrap();
+    fs::rename(&elsewhere, &image).unwrap();
+    fs::copy(&image, folder.join("data/val/b/3.png")).unwrap();
     refused("an image more to validate on");
     fs::remove_file(folder.join("data/val/b/3.png")).unwrap();
     trained(folder, "--resume run --epochs 2");
@@ -405,7 +405,7 @@ fn a_damaged_state_is_an_error_with_its_name() {
 }
 
 #[test]
-fn pictures_that_were_moved_are_named_and_repaired_ones_are_noted() {
+fn images_that_were_moved_are_named_and_changed_ones_are_noted() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     data(folder);
@@ -425,9 +425,9 @@ fn pictures_that_were_moved_are_named_and_repaired_ones_are_noted() {
         done.stderr
     );
     std::os::unix::fs::symlink(folder.join("moved"), folder.join("data")).unwrap();
-    let picture = folder.join("moved/train/a/3.png");
-    let bytes = fs::read(&picture).unwrap();
-    fs::write(&picture, [&bytes[..], b"!"].concat()).unwrap();
+    let image = folder.join("moved/train/a/3.png");
+    let bytes = fs::read(&image).unwrap();
+    fs::write(&image, [&bytes[..], b"!"].concat()).unwrap();
     let note = "images of `data` have changed since the run was saved";
     let done = trained(folder, "--resume run --max-steps 8");
     assert!(done.stderr.contains(note), "{}", done.stderr);
@@ -435,7 +435,7 @@ fn pictures_that_were_moved_are_named_and_repaired_ones_are_noted() {
     let done = trained(folder, "--resume run --max-steps 9");
     assert!(!done.stderr.contains(note), "{}", done.stderr);
     // Others of the same names and sizes are noticed, too.
-    fs::write(&picture, [&bytes[..], b"?"].concat()).unwrap();
+    fs::write(&image, [&bytes[..], b"?"].concat()).unwrap();
     let done = trained(folder, "--resume run --max-steps 10");
     assert!(done.stderr.contains(note), "{}", done.stderr);
 }
@@ -477,7 +477,7 @@ fn edits_of_config_toml_are_named_where_they_change_nothing() {
 }
 
 #[test]
-fn a_run_that_lost_patience_goes_on_with_new_patience() {
+fn a_run_that_stopped_early_resumes_with_new_patience() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     data(folder);
@@ -546,7 +546,7 @@ fn a_run_that_ended_inside_an_epoch_is_finished_and_stays_as_it_is() {
 }
 
 #[test]
-fn other_instructions_are_named_and_a_state_that_names_none_goes_on() {
+fn other_instructions_are_named_and_a_state_that_names_none_resumes() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     data(folder);

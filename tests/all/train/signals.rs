@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 const RUN: &str = "--augment crop-flip --mixup 0.2 --ema 0.9 --optimizer adamw";
 
 #[test]
-fn a_run_that_was_told_to_stop_goes_on_exactly() {
+fn a_run_that_was_told_to_stop_resumes_exactly() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     data(folder);

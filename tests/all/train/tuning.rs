@@ -1,6 +1,6 @@
 //! Runs that start from a model: a new head, frozen parts, and a linear probe.
 
-use super::{SMALL, data, lines, losses, outcome, pictures, train, trained};
+use super::{SMALL, data, lines, losses, outcome, train, trained, write_images};
 use image::{Rgb, RgbImage};
 use resnet::hub::Silent;
 use resnet::model::Frozen;
@@ -35,7 +35,7 @@ fn frozen_parts_keep_every_bit_and_the_rest_learns() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     base(folder);
-    pictures(&folder.join("three"), &[("x", 8), ("y", 8), ("z", 8)]);
+    write_images(&folder.join("three"), &[("x", 8), ("y", 8), ("z", 8)]);
     let before = tensors(&folder.join("base"), "last");
     for (part, frozen) in [
         ("none", Frozen::Nothing),
@@ -132,7 +132,7 @@ fn a_head_is_kept_only_where_its_classes_are_the_datas() {
 }
 
 #[test]
-fn a_probe_gives_what_the_same_head_learns_from_pictures() {
+fn a_probe_equals_the_same_head_trained_on_images() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     base(folder);
@@ -142,7 +142,7 @@ fn a_probe_gives_what_the_same_head_learns_from_pictures() {
         for (part, count) in [("train", 10), ("val", 4)] {
             let place = folder.join("data").join(part).join(class);
             fs::create_dir_all(&place).unwrap();
-            for picture in 0..count {
+            for number in 0..count {
                 let half: Vec<u8> = (0..16 * 8)
                     .map(|_| (random.below(120) + 100 * number) as u8)
                     .collect();
@@ -150,19 +150,19 @@ fn a_probe_gives_what_the_same_head_learns_from_pictures() {
                     let x = x.min(15 - x);
                     Rgb([half[(y * 8 + x) as usize]; 3])
                 });
-                image.save(place.join(format!("{picture}.png"))).unwrap();
+                image.save(place.join(format!("{number}.png"))).unwrap();
             }
         }
     }
     let line = "-d data -m base --freeze backbone -b 6 --lr 0.1 --epochs 4 --format json";
     let probe = trained(folder, &format!("{line} -o probe"));
     let slow = trained(folder, &format!("{line} --augment flip -o slow"));
-    let (features, pictures) = (losses(&probe.stdout), losses(&slow.stdout));
-    assert_eq!((features.len(), pictures.len()), (16, 16));
-    for (fast, slow) in features.iter().zip(&pictures) {
+    let (features, images) = (losses(&probe.stdout), losses(&slow.stdout));
+    assert_eq!((features.len(), images.len()), (16, 16));
+    for (fast, slow) in features.iter().zip(&images) {
         assert!(
             (fast - slow).abs() < 1e-4 * slow.max(0.1),
-            "{features:?} {pictures:?}"
+            "{features:?} {images:?}"
         );
     }
     assert!(features[15] < features[0], "{features:?}");
@@ -180,7 +180,7 @@ fn a_probe_gives_what_the_same_head_learns_from_pictures() {
 }
 
 #[test]
-fn pictures_of_other_channels_than_the_models_are_refused_before_a_folder_is_made() {
+fn images_of_other_channels_than_the_models_are_refused_before_a_folder_is_made() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     base(folder);
@@ -196,7 +196,7 @@ fn pictures_of_other_channels_than_the_models_are_refused_before_a_folder_is_mad
 }
 
 #[test]
-fn few_pictures_are_learnt_by_the_defaults_alone() {
+fn few_images_are_enough_for_the_defaults() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     trained(
@@ -205,11 +205,11 @@ fn few_pictures_are_learnt_by_the_defaults_alone() {
     );
     for (name, count) in [("many", 27), ("few", 13)] {
         let place = folder.join(name);
-        pictures(
+        write_images(
             &place.join("train"),
             &["x", "y", "z"].map(|class| (class, count)),
         );
-        pictures(&place.join("val"), &["x", "y", "z"].map(|class| (class, 4)));
+        write_images(&place.join("val"), &["x", "y", "z"].map(|class| (class, 4)));
     }
     // A step an epoch, as one batch of all would have it, leaves losses of a third to a half.
     for (line, most) in [
@@ -236,42 +236,48 @@ fn a_trial_of_a_probe_computes_only_what_its_steps_need() {
         )
         .unwrap()
     };
-    let site = ExecutionContext {
+    let context = ExecutionContext {
         device: candle_core::Device::Cpu,
         workers: 1,
         progress: &Silent,
     };
     // Ten steps see each of 40 images.
-    for (steps, pictures) in [(1, 4), (9, 36), (10, 40), (50, 40)] {
-        let mut watch = AtFeatures {
+    for (steps, images) in [(1, 4), (9, 36), (10, 40), (50, 40)] {
+        let mut observer = AtFeatures {
             stops: false,
-            pictures: Vec::new(),
+            images: Vec::new(),
         };
-        let run =
-            Trainer::start(recipe(steps), &Target::Trial(None), "", &site, &mut watch).unwrap();
-        run.run(&mut watch).unwrap();
-        assert_eq!(watch.pictures.first(), Some(&pictures), "{steps}");
+        let run = Trainer::start(
+            recipe(steps),
+            &Target::Trial(None),
+            "",
+            &context,
+            &mut observer,
+        )
+        .unwrap();
+        run.run(&mut observer).unwrap();
+        assert_eq!(observer.images.first(), Some(&images), "{steps}");
     }
 }
 
 /// Records how many features are computed, and stops there if it should.
 struct AtFeatures {
     stops: bool,
-    pictures: Vec<usize>,
+    images: Vec<usize>,
 }
 
 impl Observer for AtFeatures {
     fn note(&mut self, _: &resnet::error::Message) {}
 
-    fn begin(&mut self, _: &RunStarted) {}
+    fn started(&mut self, _: &RunStarted) {}
 
     fn step(&mut self, _: &Step) -> anyhow::Result<()> {
         Ok(())
     }
 
-    fn progress_of(&mut self, what: &str, _: usize, pictures: usize) {
+    fn progress(&mut self, what: &str, _: usize, images: usize) {
         if what == "computing features" {
-            self.pictures.push(pictures);
+            self.images.push(images);
         }
     }
 
@@ -282,12 +288,12 @@ impl Observer for AtFeatures {
     fn unreadable(&mut self, _: &anyhow::Error) {}
 
     fn should_stop(&self) -> bool {
-        self.stops && !self.pictures.is_empty()
+        self.stops && !self.images.is_empty()
     }
 }
 
 #[test]
-fn a_stop_while_features_are_computed_leaves_a_run_that_goes_on() {
+fn a_stop_while_features_are_computed_leaves_a_run_that_resumes() {
     let folder = tempfile::tempdir().unwrap();
     data(folder.path());
     let data = folder.path().join("data");
@@ -296,7 +302,7 @@ fn a_stop_while_features_are_computed_leaves_a_run_that_goes_on() {
         ..Recipe::parse("depth = 20\nwidth = 4\nimage-size = 16\nepochs = 1\nfreeze = 'backbone'\n")
             .unwrap()
     };
-    let site = ExecutionContext {
+    let context = ExecutionContext {
         device: candle_core::Device::Cpu,
         workers: 1,
         progress: &Silent,
@@ -304,14 +310,20 @@ fn a_stop_while_features_are_computed_leaves_a_run_that_goes_on() {
     let run = folder.path().join("run");
     let mut stops = AtFeatures {
         stops: true,
-        pictures: Vec::new(),
+        images: Vec::new(),
     };
-    let begun =
-        Trainer::start(recipe, &Target::Folder(run.clone()), "", &site, &mut stops).unwrap();
+    let begun = Trainer::start(
+        recipe,
+        &Target::Folder(run.clone()),
+        "",
+        &context,
+        &mut stops,
+    )
+    .unwrap();
     let stopped = begun.run(&mut stops).unwrap();
-    assert_eq!(stopped.why, StopReason::Stopped { step: 0 });
-    let resumed = Trainer::resume(&run, Length::default(), &site, &mut NoObserver);
+    assert_eq!(stopped.reason, StopReason::Stopped { step: 0 });
+    let resumed = Trainer::resume(&run, Length::default(), &context, &mut NoObserver);
     let ended = resumed.unwrap().run(&mut NoObserver).unwrap();
-    assert_eq!(ended.why, StopReason::Done);
+    assert_eq!(ended.reason, StopReason::Done);
     assert!(run.join("best/model.safetensors").is_file());
 }

@@ -134,7 +134,7 @@ pub fn run(
     {
         open_in_browser(&report, console);
     }
-    Ok(match (ended.why, stop.status()) {
+    Ok(match (ended.reason, stop.status()) {
         (StopReason::Stopped { .. }, Some(status)) => ExitStatus::Stopped(status),
         _ => ExitStatus::Done,
     })

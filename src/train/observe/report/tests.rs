@@ -12,13 +12,13 @@ const COUNTS: ReportedCounts = ReportedCounts {
 /// Returns the outcome of a run without validation.
 fn outcome(reason: StopReason) -> Outcome {
     Outcome {
-        why: reason,
+        reason,
         best: Some((2, None)),
         best_by: BestBy::Top1,
         best_value: None,
-        tested: None,
+        test: None,
         validation: None,
-        flatters: false,
+        is_optimistic: false,
         folder: None,
     }
 }

@@ -13,7 +13,7 @@ const MOST_PIXELS: usize = 1 << 21;
 /// Pixels between two images.
 const GAP: usize = 2;
 /// The gray level between them.
-const GREY: u8 = 128;
+const GRAY: u8 = 128;
 
 /// A grid of images.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Grid {
     pub fn of(images: &Tensor, preprocess: &Preprocess) -> Result<Option<Self>> {
         let (all, channels, height, width) = images.dims4()?;
         let count = (MOST_PIXELS / (height * width)).clamp(1, MOST).min(all);
-        let colours = match channels {
+        let colors = match channels {
             1 => ExtendedColorType::L8,
             3 => ExtendedColorType::Rgb8,
             _ => return Ok(None),
@@ -49,7 +49,7 @@ impl Grid {
         let rows = count.div_ceil(columns);
         let size = |edge: usize, count: usize| (edge + GAP) * count - GAP;
         let (grid_width, grid_height) = (size(width, columns), size(height, rows));
-        let mut bytes = vec![GREY; grid_height * grid_width * channels];
+        let mut bytes = vec![GRAY; grid_height * grid_width * channels];
         for (number, image) in shown.chunks(height * width * channels).enumerate() {
             let (top, left) = (
                 number / columns * (height + GAP),
@@ -67,7 +67,7 @@ impl Grid {
         let mut png = Vec::new();
         let (width, height) = (grid_width as u32, grid_height as u32);
         PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Adaptive)
-            .write_image(&bytes, width, height, colours)?;
+            .write_image(&bytes, width, height, colors)?;
         Ok(Some(Self {
             width,
             height,
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_stand_row_by_row_in_their_own_colours() {
+    fn images_are_placed_row_by_row_in_their_own_colors() {
         // Three images of 1x2 pixels: the value of image n, column x and channel c is 40 n + 10 x + c.
         let sample = |n: usize, c: usize, x: usize| (40 * n + 10 * x + c) as f32 / 255.0;
         let mut values = Vec::new();
@@ -112,12 +112,12 @@ mod tests {
         }
         // Between them and in the place of a fourth.
         for (x, y) in [(2, 0), (3, 0), (0, 1), (5, 2), (4, 3)] {
-            assert_eq!(shown.get_pixel(x, y).0, [GREY; 3], "{x} {y}");
+            assert_eq!(shown.get_pixel(x, y).0, [GRAY; 3], "{x} {y}");
         }
     }
 
     #[test]
-    fn other_channels_and_other_numbers_of_pictures_are_taken_as_they_are() {
+    fn other_channels_and_other_numbers_of_images_are_taken_as_they_are() {
         let of = |shape: (usize, usize, usize, usize)| {
             let images = Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
             Grid::of(&images, &preprocess(&vec![0.5; shape.1])).unwrap()

@@ -189,11 +189,11 @@ mod tests {
 
     impl Observer for Warned {
         fn note(&mut self, _: &Message) {}
-        fn begin(&mut self, _: &RunStarted) {}
+        fn started(&mut self, _: &RunStarted) {}
         fn step(&mut self, _: &Step) -> Result<()> {
             Ok(())
         }
-        fn progress_of(&mut self, _: &str, _: usize, _: usize) {}
+        fn progress(&mut self, _: &str, _: usize, _: usize) {}
         fn epoch(&mut self, _: &Epoch, _: bool) -> Result<()> {
             Ok(())
         }
