@@ -3,6 +3,7 @@
 //! The command line prints `error: <chain of contexts>` and, when any error in the chain has one, `hint: <its hint>`.
 
 mod chain;
+mod limit;
 mod message;
 mod typed;
 
@@ -10,6 +11,7 @@ mod typed;
 pub(crate) use chain::replace_hint;
 pub use chain::{hint_of, is_usage_error, message_of, one_line};
 pub(crate) use chain::{why_unreadable, without_backtrace};
+pub use limit::{Limit, limit};
 pub use message::{Command, Help, Message, Part, Setting, command, help, setting};
 pub use typed::{Cause, Error, Kind};
 pub(crate) use typed::{WithKind, error_with_hint, usage_error};

@@ -3,9 +3,12 @@
 use anyhow::Result;
 
 use super::Dataset;
-use crate::error::{setting, usage_error};
+use crate::error::{Limit, limit, setting, usage_error};
 use crate::message;
 use crate::random::Random;
+
+/// The limit of the part that is held out.
+pub const FRACTION: Limit = limit(|n| n > 0.0 && n < 1.0, "above 0 and below 1");
 
 /// Divides examples of `classes` into those that are kept and those that are held out, both in ascending order.
 ///
@@ -38,7 +41,7 @@ impl Dataset {
     /// # Errors
     /// When the fraction is not between 0 and 1, there are no training images, or all classes have too few images.
     pub fn hold_out(&mut self, fraction: f64, seed: u64) -> Result<()> {
-        if !(fraction > 0.0 && fraction < 1.0) {
+        if !(FRACTION.allows)(fraction) {
             return Err(usage_error(
                 message![
                     "cannot hold out ",
@@ -47,7 +50,9 @@ impl Dataset {
                 ],
                 message![
                     setting("val-split"),
-                    " must be above 0 and below 1, such as 0.1; without it, a dataset with val/ or test/ holds out none",
+                    " must be ",
+                    FRACTION.is,
+                    ", such as 0.1; without it, a dataset with val/ or test/ holds out none",
                 ],
             ));
         }

@@ -2,6 +2,7 @@
 //!
 //! The keys are data: the command line makes its flags, help, man page and completions of them.
 
+use crate::error::Limit;
 use crate::train::config::values::ImageSize;
 
 /// The definition of a key.
@@ -158,20 +159,6 @@ impl Flag {
             _ => self,
         }
     }
-}
-
-/// A limit of a number.
-#[derive(Debug, Clone, Copy)]
-pub struct Limit {
-    /// Returns true for a number within the limit; false for NaN.
-    pub allows: fn(f64) -> bool,
-    /// Completes `must be ...`.
-    pub is: &'static str,
-}
-
-/// Returns a limit.
-pub const fn limit(allows: fn(f64) -> bool, is: &'static str) -> Limit {
-    Limit { allows, is }
 }
 
 /// Returns `id`, whose length is `LENGTH`, with dashes instead of underscores.

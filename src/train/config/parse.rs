@@ -1,5 +1,7 @@
 //! Parsers of the values of flags, with messages that say what is wanted.
 
+use crate::data::dataset::stratified::FRACTION;
+use crate::error::{Limit, limit};
 use crate::model::config::{CIFAR_DEPTHS, IMAGENET_DEPTHS};
 use crate::model::{Frozen, Preprocess};
 use crate::text::thousands;
@@ -7,6 +9,9 @@ use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde::{Deserialize, Deserializer};
 use std::num::{IntErrorKind, ParseIntError};
 use std::str::FromStr;
+
+/// The limit of the fraction of the resized image that the crop keeps.
+pub const CROPPED: Limit = limit(|n| n > 0.0 && n <= 1.0, "above 0 and at most 1");
 
 /// The result of a parser: the value, or what it must be.
 type Parsed<T> = Result<T, String>;
@@ -39,14 +44,14 @@ pub fn finite(text: &str) -> Parsed<f64> {
 
 /// Parses the fraction of the training images that is held out.
 pub fn held_out(text: &str) -> Parsed<f64> {
-    let fraction = text.parse().ok().filter(|&part| part > 0.0 && part < 1.0);
-    fraction.ok_or_else(|| "must be above 0 and below 1, such as 0.1".to_owned())
+    let fraction = text.parse().ok().filter(|&part| (FRACTION.allows)(part));
+    fraction.ok_or_else(|| format!("must be {}, such as 0.1", FRACTION.is))
 }
 
 /// Parses the fraction of the resized image that the crop keeps.
 pub fn cropped(text: &str) -> Parsed<f64> {
-    let part = text.parse().ok().filter(|&part| part > 0.0 && part <= 1.0);
-    part.ok_or_else(|| "must be above 0 and at most 1".to_owned())
+    let part = text.parse().ok().filter(|&part| (CROPPED.allows)(part));
+    part.ok_or_else(|| format!("must be {}", CROPPED.is))
 }
 
 /// Parses a number of layers.

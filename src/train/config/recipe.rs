@@ -4,21 +4,23 @@
 //! and its default. The command line's flags, recipe files and defaults are all recipes, and [`Recipe::or`] merges two of
 //! them. The one with every key set is a run's `config.toml`, whose order is the table's.
 
-use crate::data::transform::augment::Policy;
+use crate::data::dataset::stratified::FRACTION;
+use crate::data::transform::augment::{ALPHA, ERASE_PROBABILITY, Policy};
+use crate::error::{Limit, limit};
 use crate::model::{CropMode, Frozen, Interpolation};
 use crate::train::config::defaults::Case;
 use crate::train::config::key::Group::{
     Architecture, Augmentation, InputSize, Optimization, Preprocessing, Reading, Run, Source, Start,
 };
-use crate::train::config::key::{Flag, Key, Limit, Value, limit, with_dashes};
+use crate::train::config::key::{Flag, Key, Value, with_dashes};
 use crate::train::config::parse::{
-    any_case, cropped, depth, finite, frozen, held_out, level, list, positive_level, switch, up_to,
-    whole, word,
+    CROPPED, any_case, cropped, depth, finite, frozen, held_out, level, list, positive_level,
+    switch, up_to, whole, word,
 };
 use crate::train::config::table::recipe;
 use crate::train::config::values::{BestBy, ClassWeights, ImageSize, StemRule, TrainDType};
 use crate::train::learner::lr_schedule::Scheduler;
-use crate::train::learner::optimizer::OptimizerKind;
+use crate::train::learner::optimizer::{BELOW_ONE, NOT_NEGATIVE, OptimizerKind};
 use serde::{Deserialize, Serialize};
 
 const AT_LEAST_ONE: Limit = limit(|n| n >= 1.0, "at least 1");
@@ -26,12 +28,7 @@ const ONE_TO_4096: Limit = limit(
     |n| (1.0..=4096.0).contains(&n),
     "at least 1 and at most 4,096",
 );
-const BELOW_ONE: Limit = limit(|n| (0.0..1.0).contains(&n), "at least 0 and below 1");
 const BETWEEN_0_AND_1: Limit = limit(|n| n > 0.0 && n < 1.0, "above 0 and below 1");
-const ALPHA: Limit = limit(
-    |n| (0.0..=1e6).contains(&n),
-    "0 (off) or above, such as 0.2 or 1, and at most 1,000,000",
-);
 
 recipe! {
     /// Dataset: a name or an image folder
@@ -47,7 +44,7 @@ recipe! {
     ///
     /// They are taken from the training images. [default: 0.1 for a folder without val/ or test/; otherwise none]
     val_split: f64 {
-        flag: Flag::number(Augmentation, "FRACTION"), parse: held_out, range: [BETWEEN_0_AND_1], default: |_| None,
+        flag: Flag::number(Augmentation, "FRACTION"), parse: held_out, range: [FRACTION], default: |_| None,
     }
     /// Fail at the first unreadable image instead of leaving it out
     ///
@@ -117,7 +114,7 @@ recipe! {
     /// Fraction of the resized image that the crop keeps
     crop_pct: f64 {
         flag: Flag::text(Preprocessing, "FRACTION"), parse: cropped,
-        range: [limit(|n| n > 0.0 && n <= 1.0, "above 0 and at most 1")],
+        range: [CROPPED],
         default: |case| Some(case.preprocess.crop_pct),
     }
     /// Crop mode, to fit images to the input: center, squash or border
@@ -173,7 +170,7 @@ recipe! {
     /// Probability of random erasing [default: 0]
     random_erase: f64 {
         flag: Flag::number(Augmentation, "PROBABILITY"), parse: finite,
-        range: [limit(|n| (0.0..=1.0).contains(&n), "from 0 (off) to 1")], default: |_| Some(0.0),
+        range: [ERASE_PROBABILITY], default: |_| Some(0.0),
     }
     /// Keep the order of the dataset
     no_shuffle: bool {
@@ -240,7 +237,7 @@ recipe! {
     /// [default: sgd 0.0005 small images; 0.0001 photographs and fine-tuning; adamw 0.01; adam 0]
     weight_decay: f64 {
         flag: Flag::number(Optimization, "DECAY"), parse: finite,
-        range: [limit(|n| n.is_finite() && n >= 0.0, "at least 0")], default: |case| Some(case.weight_decay()),
+        range: [NOT_NEGATIVE], default: |case| Some(case.weight_decay()),
     }
     /// No weight decay for batch norm and biases
     no_norm_decay: bool {

@@ -33,10 +33,8 @@ impl Recipe {
 impl Settings {
     /// Rejects values out of range, and those that do not go together; `recipe` is that of the settings.
     pub(super) fn check(&self, recipe: &Recipe) -> Result<()> {
-        // They check their own ranges, also for users of the library.
-        self.optimizer.validate()?;
-        self.augmentation.check()?;
         recipe.check_ranges(&Group::ALL)?;
+        self.optimizer.validate()?;
         if !self.milestones.is_sorted_by(|a, b| a < b) {
             return Err(out_of_range(
                 "milestones",
@@ -130,6 +128,7 @@ mod tests {
     use super::*;
     use crate::error::{hint_of, is_usage_error};
     use crate::train::config::recipe::KEYS;
+    use crate::train::example::recipe;
 
     /// Values in TOML, of every type and out of every range.
     const VALUES: [&str; 12] = [
@@ -177,6 +176,39 @@ mod tests {
             let is_limited = !key.range.is_empty() || ["mean", "std"].contains(&key.id);
             assert_eq!(refused[1] > 0, is_limited, "{set}");
         }
+    }
+
+    #[test]
+    fn numbers_that_other_types_limit_are_named_by_their_keys() {
+        for (key, value, range) in [
+            ("random-erase", "1.5", "from 0 (off) to 1"),
+            (
+                "mixup",
+                "-1",
+                "0 (off) or above, such as 0.2 or 1, and at most 1,000,000",
+            ),
+            (
+                "cutmix",
+                "1000001",
+                "0 (off) or above, such as 0.2 or 1, and at most 1,000,000",
+            ),
+            ("momentum", "1", "at least 0 and below 1"),
+            ("weight-decay", "-0.5", "at least 0"),
+            ("val-split", "1", "above 0 and below 1"),
+        ] {
+            let error = Settings::new(&recipe(&format!("{key} = {value}"))).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("cannot train with {key} = {value}")
+            );
+            let hint = hint_of(&error).unwrap().to_string();
+            assert_eq!(hint, format!("`{key}` must be {range}"));
+        }
+        let error = Settings::new(&recipe("momentum = 0\nnesterov = true")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "Nesterov momentum needs a momentum above 0"
+        );
     }
 
     #[test]

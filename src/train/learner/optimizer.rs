@@ -1,6 +1,6 @@
 //! SGD, Adam and `AdamW` with PyTorch's updates, and their state by name for checkpoints.
 
-use crate::error::{setting, usage_error};
+use crate::error::{Limit, limit, setting, usage_error};
 use crate::message;
 use crate::ops::optimizer::{Adam, Sgd, adam, sgd};
 use crate::train::learner::gradients::Gradients;
@@ -9,6 +9,11 @@ use candle_core::{Tensor, Var};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+
+/// The limit of a momentum and of Adam's β.
+pub const BELOW_ONE: Limit = limit(|n| (0.0..1.0).contains(&n), "at least 0 and below 1");
+/// The limit of a weight decay and of Adam's ε.
+pub const NOT_NEGATIVE: Limit = limit(|n| n.is_finite() && n >= 0.0, "at least 0");
 
 /// The kind of optimizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -63,25 +68,16 @@ impl OptimizerConfig {
     /// # Errors
     /// Wrong usage: a parameter out of range, or Nesterov momentum without momentum.
     pub fn validate(&self) -> Result<()> {
-        let below_one = |name: &str, value: f64| match value {
-            value if (0.0..1.0).contains(&value) => Ok(()),
-            value => Err(usage_error(
-                format!("{name} cannot be {value}"),
-                format!("{name} must be at least 0 and below 1"),
-            )),
-        };
-        let not_negative = |name: &str, value: f64| match value {
-            value if value >= 0.0 && value.is_finite() => Ok(()),
-            value => Err(usage_error(
-                format!("{name} cannot be {value}"),
-                format!("{name} must be at least 0"),
-            )),
-        };
-        below_one("momentum", self.momentum)?;
-        below_one("beta1", self.betas[0])?;
-        below_one("beta2", self.betas[1])?;
-        not_negative("weight decay", self.weight_decay)?;
-        not_negative("epsilon", self.eps)?;
+        let [beta1, beta2] = self.betas;
+        for (key, value, limit) in [
+            ("momentum", self.momentum, BELOW_ONE),
+            ("beta1", beta1, BELOW_ONE),
+            ("beta2", beta2, BELOW_ONE),
+            ("weight-decay", self.weight_decay, NOT_NEGATIVE),
+            ("eps", self.eps, NOT_NEGATIVE),
+        ] {
+            limit.check("train", key, value)?;
+        }
         if self.kind == OptimizerKind::Sgd && self.nesterov && self.momentum <= 0.0 {
             return Err(usage_error(
                 "Nesterov momentum needs a momentum above 0",

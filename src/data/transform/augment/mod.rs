@@ -18,8 +18,7 @@ use pillow_image::{Image, ImageView, resize};
 use serde::{Deserialize, Serialize};
 
 use crate::data::transform::eval::EvalTransform;
-use crate::error::{setting, usage_error};
-use crate::message;
+use crate::error::{Limit, limit};
 use crate::model::Preprocess;
 use crate::random::Random;
 
@@ -60,6 +59,14 @@ pub struct Augmentation {
     pub cutmix: f64,
 }
 
+/// The limit of the probability of random erasing.
+pub const ERASE_PROBABILITY: Limit = limit(|n| (0.0..=1.0).contains(&n), "from 0 (off) to 1");
+/// The limit of the alpha of mixup and cutmix.
+pub const ALPHA: Limit = limit(
+    |n| (0.0..=1e6).contains(&n),
+    "0 (off) or above, such as 0.2 or 1, and at most 1,000,000",
+);
+
 impl Augmentation {
     /// Returns an augmentation of `policy` alone.
     pub fn of(policy: Policy, small: bool) -> Self {
@@ -77,24 +84,9 @@ impl Augmentation {
     /// # Errors
     /// Wrong usage, for such a number.
     pub fn check(&self) -> Result<()> {
-        if !(0.0..=1.0).contains(&self.erase) {
-            return Err(usage_error(
-                format!("the probability of random erasing cannot be {}", self.erase),
-                message![setting("random-erase"), " must be from 0 (off) to 1"],
-            ));
-        }
-        for (name, alpha) in [("mixup", self.mixup), ("cutmix", self.cutmix)] {
-            if !(0.0..=1e6).contains(&alpha) {
-                return Err(usage_error(
-                    format!("the alpha of {name} cannot be {alpha}"),
-                    message![
-                        setting(name),
-                        " must be 0 (off) or above, such as 0.2 or 1, and at most 1,000,000",
-                    ],
-                ));
-            }
-        }
-        Ok(())
+        ERASE_PROBABILITY.check("augment", "random-erase", self.erase)?;
+        ALPHA.check("augment", "mixup", self.mixup)?;
+        ALPHA.check("augment", "cutmix", self.cutmix)
     }
 }
 
