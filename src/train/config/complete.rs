@@ -122,6 +122,24 @@ mod tests {
     }
 
     #[test]
+    fn the_rate_is_that_of_the_images_where_they_do_not_fill_a_batch() {
+        for (batch_size, expected) in [
+            (Some(4), 0.1 / 64.0),
+            (None, 0.1 / 32.0),
+            (Some(999), 0.1 / 32.0),
+        ] {
+            let overrides = Recipe {
+                batch_size,
+                ..Recipe::default()
+            };
+            let lr = of_images(8, DatasetKind::Noise, false, overrides)
+                .lr
+                .unwrap();
+            assert!((lr - expected).abs() < 1e-5, "{batch_size:?}: {lr}");
+        }
+    }
+
+    #[test]
     fn few_images_make_enough_steps_in_small_batches() {
         let probe = || Recipe {
             freeze: Some(Frozen::Backbone),

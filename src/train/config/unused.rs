@@ -154,6 +154,16 @@ mod tests {
     }
 
     #[test]
+    fn momentum_of_adam_is_refused_with_the_way_out() {
+        let recipe = Recipe::parse("optimizer = 'adam'\nmomentum = 0.9").unwrap();
+        let error = reject_unused_options(&recipe).unwrap_err();
+        let expected = "cannot train with momentum = 0.9: adam has its own moving averages instead";
+        assert_eq!(error.to_string(), expected);
+        let hint = hint_of(&error).unwrap().to_string();
+        assert_eq!(hint, "leave it out, or pass optimizer = sgd");
+    }
+
+    #[test]
     fn what_does_something_or_says_nothing_new_is_let_pass() {
         for recipe in [
             "",

@@ -99,3 +99,37 @@ pub fn check_batches(settings: &Settings, images: usize, fewest: usize) -> Resul
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::example::settings;
+
+    /// Returns the rates of five epochs of four steps with these keys.
+    fn rates(keys: &str) -> Vec<f64> {
+        let settings = settings(&format!("epochs = 5\nlr = 0.1\n{keys}"));
+        let schedule = schedule(&settings, 4);
+        (0..20).map(|step| schedule.lr(step)).collect()
+    }
+
+    #[test]
+    fn rates_follow_the_schedule_of_the_settings() {
+        let constant = rates("scheduler = 'constant'\nwarmup-epochs = 0");
+        assert!(constant.iter().all(|lr| (lr - 0.1).abs() < 1e-15));
+        let steps = rates("scheduler = 'step'\nmilestones = [1, 3]\nwarmup-epochs = 0");
+        for (step, rate) in steps.iter().enumerate() {
+            let expected = [0.1, 0.01, 0.01, 0.001, 0.001][step / 4];
+            assert!((rate - expected).abs() < 1e-12, "{step}: {rate}");
+        }
+        let cosine = rates("scheduler = 'cosine'\nwarmup-epochs = 1");
+        let rises = cosine[..5].windows(2).all(|pair| pair[0] < pair[1]);
+        let falls = cosine[4..].windows(2).all(|pair| pair[0] > pair[1]);
+        assert!(rises && falls, "{cosine:?}");
+        assert!((cosine[4] - 0.1).abs() < 1e-15, "{cosine:?}");
+        assert!(cosine[19] < 0.002, "{cosine:?}");
+        let cycle = rates("scheduler = 'onecycle'");
+        assert!((cycle[0] - 0.004).abs() < 1e-12, "{cycle:?}");
+        let top = cycle.iter().copied().fold(0.0, f64::max);
+        assert!((top - 0.1).abs() < 1e-12 && cycle[19] < 1e-5, "{cycle:?}");
+    }
+}

@@ -72,3 +72,33 @@ fn read_weights(file: &Path, classes: usize) -> Result<Vec<f64>> {
     }
     Ok(weights)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{hint_of, one_line};
+
+    #[test]
+    fn a_file_of_weights_has_a_number_per_class() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("weights");
+        std::fs::write(&file, " 1\n\n0.5\n0\n").unwrap();
+        assert_eq!(read_weights(&file, 3).unwrap(), [1.0, 0.5, 0.0]);
+        for (text, expected) in [
+            ("1\n2\n3\n", "3 weights for 4 classes"),
+            ("1\n2\nx\n4\n", "line 3 is `x`, not a weight"),
+            ("1\n2\n-3\n4\n", "line 3 is `-3`, not a weight"),
+            ("1\n2\n\ninf\n4\n", "line 3 is `inf`, not a weight"),
+            (
+                "0\n0\n0\n0\n",
+                "every weight is 0, so there is nothing to train on",
+            ),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            let error = read_weights(&file, 4).unwrap_err();
+            assert_eq!(one_line(&error), expected);
+            let hint = hint_of(&error).unwrap().to_string();
+            assert!(hint.starts_with("write "), "{expected}: {hint}");
+        }
+    }
+}

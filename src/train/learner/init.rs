@@ -158,3 +158,36 @@ impl Start {
         Ok(Self { config, tensors })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::is_usage_error;
+
+    #[test]
+    fn a_model_and_an_architecture_are_refused_together() {
+        for (key, value) in [
+            ("depth", "20"),
+            ("stem", "'cifar'"),
+            ("width", "4"),
+            ("groups", "1"),
+            ("width-per-group", "64"),
+            ("plain", "true"),
+            ("zero-init-residual", "true"),
+        ] {
+            let both = Recipe::parse(&format!("model = 'run'\n{key} = {value}")).unwrap();
+            let error = reject_two_architectures(&both).unwrap_err();
+            let text = error.to_string();
+            assert!(text.starts_with("cannot train with "), "{text}");
+            assert!(text.contains(key), "{text}");
+            assert!(
+                text.ends_with(": `model = run` sets the architecture"),
+                "{text}"
+            );
+            assert!(is_usage_error(&error), "{text}");
+        }
+        for alone in ["model = 'run'\nplain = false", "depth = 20\nplain = true"] {
+            reject_two_architectures(&Recipe::parse(alone).unwrap()).unwrap();
+        }
+    }
+}

@@ -8,7 +8,7 @@ use anyhow::{Error, Result};
 /// Records every event, and wants to stop after `stops_after` of them.
 #[derive(Debug, Default)]
 pub struct Recorded {
-    /// The events: `note: ...`, `warning: ...`, `started`, `step 3`, `validating: 3 of 4`, `epoch 1 (best)`, `unreadable: ...`.
+    /// The events: `note: ...`, `warning: ...`, the description, `started: 3 steps per epoch`, `step 3`, `validating: 3 of 4`, `epoch 1 (best)`, `unreadable: ...`.
     pub events: Vec<String>,
     /// The number of events after which the observer wants to stop; `None` for never.
     pub stops_after: Option<usize>,
@@ -23,8 +23,12 @@ impl Observer for Recorded {
         self.events.push(format!("warning: {}", one_line(error)));
     }
 
-    fn started(&mut self, _: &RunStarted) {
-        self.events.push("started".to_owned());
+    fn started(&mut self, run: &RunStarted) {
+        let rows = run.description.iter();
+        self.events
+            .extend(rows.map(|(label, text)| format!("{label}: {text}")));
+        self.events
+            .push(format!("started: {} steps per epoch", run.steps_an_epoch));
     }
 
     fn step(&mut self, step: &Step) -> Result<()> {

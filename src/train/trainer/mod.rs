@@ -11,6 +11,8 @@ mod features;
 pub mod finish;
 pub mod resume;
 mod step;
+#[cfg(test)]
+mod tests;
 
 use crate::pipeline::NotFinite;
 use crate::train::checkpoint::best::Best;

@@ -103,29 +103,3 @@ fn measures_that_metrics_csv_lacks_survive_an_end_inside_an_epoch() {
         assert!(whole == resumed, "{by}");
     }
 }
-
-#[test]
-fn the_stem_follows_size_and_depth_and_the_start_names_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    for (flags, stem, name) in [
-        ("--depth 18 --image-size 40", "cifar", "CIFAR"),
-        ("--depth 18 --image-size 41", "imagenet", "ImageNet"),
-        ("--depth 20 --image-size 64", "cifar", "CIFAR"),
-        ("--depth 18 --image-size 64 --stem cifar", "cifar", "CIFAR"),
-    ] {
-        let line = format!("-d fake:4:2 --width 4 -b 4 {flags}");
-        let done = trained(folder, &format!("{line} -o run"));
-        assert!(
-            done.stderr.contains(&format!("from scratch, {name} stem")),
-            "{}",
-            done.stderr
-        );
-        let config = fs::read_to_string(folder.join("run/config.toml")).unwrap();
-        assert!(
-            config.contains(&format!("\nstem = \"{stem}\"\n")),
-            "{config}"
-        );
-        fs::remove_dir_all(folder.join("run")).unwrap();
-    }
-}

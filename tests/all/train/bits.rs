@@ -91,24 +91,3 @@ fn flags_override_the_recipe_and_the_recipe_the_defaults() {
         "{config}"
     );
 }
-
-#[test]
-fn the_usual_rate_is_that_of_the_batches_there_are() {
-    let folder = tempfile::tempdir().unwrap();
-    for (flags, lr) in [
-        ("-b 4", 0.1 / 64.0),
-        ("", 0.1 / 32.0),
-        ("-b 999", 0.1 / 32.0),
-    ] {
-        let line = format!("-d fake:8 --depth 20 --width 4 --image-size 16 {flags}");
-        let done = trained(
-            folder.path(),
-            &format!("{line} --max-steps 1 --dry-run --format json"),
-        );
-        let step = &super::lines(&done.stdout)[0];
-        assert!(
-            (step["lr"].as_f64().unwrap() - lr).abs() < 1e-5,
-            "{flags}: {step}"
-        );
-    }
-}

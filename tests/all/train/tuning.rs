@@ -107,28 +107,9 @@ fn a_head_is_kept_only_where_its_classes_are_the_datas() {
         "{}",
         others.stderr
     );
-    for flag in [
-        "--depth 20",
-        "--stem cifar",
-        "--width 4",
-        "--plain",
-        "--zero-init-residual",
-    ] {
-        let done = train(folder, &format!("-d data {line} {flag}"));
-        assert_eq!(done.status, 2, "{flag}: {}", done.stderr);
-        assert!(
-            done.stderr.contains("`-m run` sets the architecture"),
-            "{flag}: {}",
-            done.stderr
-        );
-    }
-    let done = train(folder, &format!("-d data {line} --freeze layer4"));
-    assert_eq!(done.status, 2, "{}", done.stderr);
-    assert!(
-        done.stderr.contains("the network has 3 stages"),
-        "{}",
-        done.stderr
-    );
+    let done = train(folder, &format!("-d data {line} --depth 20"));
+    let error = "error: cannot train with --depth: `-m run` sets the architecture\nhint: leave one of them out\n";
+    assert_eq!((done.status, done.stderr.as_str()), (2, error));
 }
 
 #[test]
@@ -170,13 +151,6 @@ fn a_probe_equals_the_same_head_trained_on_images() {
     trained(folder, &format!("{line} --max-steps 7 -o run"));
     trained(folder, "--resume run --epochs 4 --workers 3 --threads 1");
     assert!(outcome(&folder.join("run")) == outcome(&folder.join("probe")));
-    for flag in ["--mixup 0.2", "--cutmix 1", "--random-erase 0.5"] {
-        let done = train(
-            folder,
-            &format!("-d data -m base --freeze backbone {flag} --dry-run"),
-        );
-        assert_eq!(done.status, 2, "{flag}: {}", done.stderr);
-    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! States of version 2, which do not say whether the run ended inside an epoch.
 
-use super::{SMALL, data, outcome, trained};
+use super::{SMALL, data, files, outcome, trained};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -35,6 +35,15 @@ fn length_of(bytes: &[u8]) -> usize {
     u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize
 }
 
+/// Copies a run folder.
+fn copy(from: &Path, to: &Path) {
+    for (path, bytes) in files(from) {
+        let path = to.join(path.strip_prefix(from).unwrap());
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+}
+
 #[test]
 fn a_state_of_version_2_resumes_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
@@ -42,10 +51,13 @@ fn a_state_of_version_2_resumes_bit_for_bit() {
     data(folder);
     let line = format!("-d data {SMALL} --epochs 3");
     trained(folder, &format!("{line} -o whole"));
+    for steps in [3, 17] {
+        trained(folder, &format!("{line} --max-steps {steps} -o {steps}"));
+    }
     for (steps, names_best) in [(3, true), (17, true), (17, false)] {
         let name = format!("run-{steps}-{names_best}");
         let run = folder.join(&name);
-        trained(folder, &format!("{line} --max-steps {steps} -o {name}"));
+        copy(&folder.join(steps.to_string()), &run);
         let ended = outcome(&run);
         make_version_2(&run, names_best);
         let done = trained(folder, &format!("--resume {name}"));

@@ -139,3 +139,117 @@ impl Args {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::parser::{Cli, Command, command};
+    use crate::error::{is_usage_error, one_line};
+    use clap::FromArgMatches;
+
+    /// Flags that a resumed run cannot be given.
+    const REFUSED: &[&str] = &[
+        "--data sample",
+        "--model sample",
+        "--recipe x",
+        "--output x",
+        "--dry-run",
+        "--depth 18",
+        "--width 4",
+        "--groups 1",
+        "--width-per-group 64",
+        "--plain",
+        "--stem cifar",
+        "--zero-init-residual",
+        "--freeze stem",
+        "--batch-size 1",
+        "--drop-last",
+        "--grad-accumulation 1",
+        "--optimizer sgd",
+        "--lr 1",
+        "--momentum 0",
+        "--nesterov",
+        "--weight-decay 0",
+        "--no-norm-decay",
+        "--scheduler step",
+        "--warmup-epochs 0",
+        "--milestones 1",
+        "--label-smoothing 0",
+        "--clip-grad 1",
+        "--ema 0.5",
+        "--class-weights auto",
+        "--patience 1",
+        "--dtype f32",
+        "--checkpoint-every 1",
+        "--val-split 0.1",
+        "--augment none",
+        "--mixup 0",
+        "--cutmix 0",
+        "--random-erase 0",
+        "--no-shuffle",
+        "--seed 18446744073709551615",
+        "--strict",
+        "--name x",
+        "--best-by loss",
+        "--check",
+        "--image-size 16",
+        "--crop-pct 1",
+        "--crop-mode center",
+        "--interpolation bilinear",
+        "--mean 0.5",
+        "--std 0.5",
+        "--no-exif",
+        "--test-size",
+    ];
+
+    /// Flags that it can be given.
+    const ALLOWED: &[&str] = &[
+        "--resume",
+        "--epochs",
+        "--max-steps",
+        "--threads",
+        "--workers",
+        "--format",
+        "--histograms",
+        "--open",
+        "--log-format",
+        "--quiet",
+        "--verbose",
+        "--color",
+        "--device",
+        "--help",
+    ];
+
+    /// Returns the error of a resumed run with these flags.
+    fn error_of(flags: &str) -> anyhow::Error {
+        let line = format!("resnet train --resume run {flags}");
+        let matches = command().try_get_matches_from(line.split(' ')).unwrap();
+        let Command::Train(args) = Cli::from_arg_matches(&matches).unwrap().command else {
+            panic!("{line}");
+        };
+        let checked = args
+            .recipe()
+            .and_then(|recipe| args.refuse_conflicts(&recipe));
+        checked.unwrap_err()
+    }
+
+    #[test]
+    fn every_flag_that_a_resumed_run_cannot_be_given_is_refused_by_name() {
+        let name = |flag: &str| flag.split(' ').next().unwrap_or_default().to_owned();
+        for flag in REFUSED {
+            let error = error_of(flag);
+            let text = one_line(&error);
+            assert!(text.starts_with(&format!("{} ", name(flag))), "{text}");
+            assert!(is_usage_error(&error), "{text}");
+        }
+        // All flags of the help are in one of the lists.
+        let mut command = command();
+        command.build();
+        let train = command.find_subcommand("train").unwrap();
+        let shown = train.get_arguments().filter(|flag| !flag.is_hide_set());
+        for flag in shown.filter_map(clap::Arg::get_long) {
+            let flag = format!("--{flag}");
+            let is_refused = REFUSED.iter().any(|refused| name(refused) == flag);
+            assert!(is_refused != ALLOWED.contains(&flag.as_str()), "{flag}");
+        }
+    }
+}
