@@ -13,8 +13,8 @@ pub use cam::{CamTarget, ClassActivationMap};
 pub use engine::Engine;
 pub use forward::{ForwardOptions, ModelOutput};
 pub use plan::Plan;
-pub use program::Workload;
-pub(crate) use weights::Weights;
+pub use program::{StepTime, Workload};
+pub use weights::Weights;
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 //! - A described model as text and as data: torchsummary's table, torchinfo's tree, PyTorch's `print(model)`, JSON. Each style is
 //!   one function from a [`Description`] to the printed text, final newline included. Models that torchvision lacks (CIFAR stems,
 //!   padded shortcuts, plain networks) come out in the same layouts.
-//! - Runs and evaluations as plots ([`plot`]) and as a page ([`page`]).
+//! - Runs and evaluations as plots (`plot`) and as a page ([`page`]).
 
 pub(crate) mod comparison;
 pub(crate) mod csv;
@@ -11,14 +11,14 @@ pub(crate) mod date;
 pub(crate) mod environment;
 pub(crate) mod evaluation_dir;
 pub mod evaluation_report;
-pub(crate) mod json;
+pub mod json;
 pub mod page;
 pub(crate) mod plot;
 mod selection;
 pub(crate) mod thumbnail;
-pub(crate) mod torchinfo;
-pub(crate) mod torchsummary;
-pub(crate) mod tree;
+pub mod torchinfo;
+pub mod torchsummary;
+pub mod tree;
 
 use std::fs;
 use std::path::{Path, PathBuf};

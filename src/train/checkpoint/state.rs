@@ -168,17 +168,15 @@ pub fn read(path: &Path, device: &Device) -> Result<State> {
 /// Returns the hint of what to do without the state at `path`.
 fn begin_anew(path: &Path) -> Message {
     let run = folder_of(path);
-    let mut models = [SavedModel::Last, SavedModel::Best]
-        .map(|which| run.join(which.folder()))
-        .into_iter();
-    match models.find(|model| model.is_dir()) {
-        Some(model) => message![
-            "start a new run from the model that this one saved, with `",
-            setting("model").to(model.display()),
-            "`",
-        ],
-        None => message!["start the run again: no epoch of it was finished"],
-    }
+    let models = [SavedModel::Last, SavedModel::Best].map(|which| run.join(which.folder()));
+    let Some(model) = models.iter().find(|model| model.is_dir()) else {
+        return message!["start the run again: no epoch of it was finished"];
+    };
+    message![
+        "start a new run from the model that this one saved, with `",
+        setting("model").to(model.display()),
+        "`",
+    ]
 }
 
 /// Reads what the state at `path` says of its run, without the tensors.

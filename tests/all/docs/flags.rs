@@ -37,7 +37,7 @@ fn no_text_of_the_library_names_a_flag() {
         let code: TokenStream = read(&file).unwrap_or_default().parse().unwrap();
         let mut texts = Vec::new();
         collect(code, &mut texts);
-        for Text { line, text, is_doc } in texts {
+        for Literal { line, text, is_doc } in texts {
             let mut named = flags(&text);
             if !is_doc {
                 named.extend(command_line(&text));
@@ -79,14 +79,14 @@ fn flags_are_told_from_dashes_of_other_kinds() {
 }
 
 /// A literal of code, or a line of a doc comment.
-struct Text {
+struct Literal {
     line: usize,
     text: String,
     is_doc: bool,
 }
 
 /// Collects the literals of `tokens`.
-fn collect(tokens: TokenStream, texts: &mut Vec<Text>) {
+fn collect(tokens: TokenStream, texts: &mut Vec<Literal>) {
     // The two tokens before.
     let mut before = [String::new(), String::new()];
     for token in tokens {
@@ -96,7 +96,7 @@ fn collect(tokens: TokenStream, texts: &mut Vec<Text>) {
                 String::new()
             }
             TokenTree::Literal(literal) => {
-                texts.push(Text {
+                texts.push(Literal {
                     line: literal.span().start().line,
                     text: literal.to_string(),
                     is_doc: before == ["doc", "="],

@@ -123,7 +123,7 @@ fn a_probe_equals_the_same_head_trained_on_images() {
         for (part, count) in [("train", 10), ("val", 4)] {
             let place = folder.join("data").join(part).join(class);
             fs::create_dir_all(&place).unwrap();
-            for number in 0..count {
+            for index in 0..count {
                 let half: Vec<u8> = (0..16 * 8)
                     .map(|_| (random.below(120) + 100 * number) as u8)
                     .collect();
@@ -131,7 +131,7 @@ fn a_probe_equals_the_same_head_trained_on_images() {
                     let x = x.min(15 - x);
                     Rgb([half[(y * 8 + x) as usize]; 3])
                 });
-                image.save(place.join(format!("{number}.png"))).unwrap();
+                image.save(place.join(format!("{index}.png"))).unwrap();
             }
         }
     }

@@ -4,11 +4,11 @@
 //! parameters. The parameters are drawn from a [`Random`] that depends on the image's position in the run.
 //! For a model of one channel, an image is converted to gray first, as in evaluation.
 
-mod affine;
+pub mod affine;
 pub mod crop;
-mod enhance;
+pub mod enhance;
 pub mod erase;
-mod levels;
+pub mod levels;
 pub mod mix;
 pub mod randaugment;
 
