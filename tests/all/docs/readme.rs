@@ -284,12 +284,14 @@ fn every_flag_exists() {
             assert!(known[index].contains(&flag), "{command}: {flag}");
         }
     }
-    // Those of cargo, uvx and TensorBoard.
+    // Those of cargo, curl, the examples, uvx and TensorBoard.
     let foreign = [
         "--bench",
+        "--data-binary",
         "--example",
         "--features",
         "--from",
+        "--load-test",
         "--logdir",
         "--path",
         "--release",
