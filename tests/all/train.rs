@@ -118,6 +118,17 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
+/// All files of a run, without the minute in its report.
+fn undated_files(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = files(run);
+    let report = files.get_mut(&run.join("report.html")).unwrap();
+    let page = String::from_utf8(std::mem::take(report)).unwrap();
+    let (start, rest) = page.split_once("<time>").unwrap();
+    let (_, end) = rest.split_once("</time>").unwrap();
+    *report = [start, end].concat().into_bytes();
+    files
+}
+
 /// `metrics.csv` without its last column, the seconds.
 fn metrics(run: &Path) -> Vec<String> {
     let text = fs::read_to_string(run.join("metrics.csv")).unwrap();

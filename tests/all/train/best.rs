@@ -1,6 +1,6 @@
-//! The selection of the best epoch and of the stem, as a run writes them down.
+//! The selection of the best epoch, as a run writes it down.
 
-use super::{SMALL, data, files, metrics, trained};
+use super::{SMALL, data, metrics, trained, undated_files};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -93,10 +93,10 @@ fn measures_that_metrics_csv_lacks_survive_an_end_inside_an_epoch() {
             "{}",
             done.stderr
         );
-        let before = files(&folder.join(by));
+        let before = undated_files(&folder.join(by));
         let again = trained(folder, &format!("--resume {by}"));
         assert!(again.stderr.contains(best.unwrap()), "{}", again.stderr);
-        assert!(before == files(&folder.join(by)), "{by}");
+        assert!(before == undated_files(&folder.join(by)), "{by}");
         trained(folder, &format!("--resume {by} --epochs 3"));
         let [whole, resumed] =
             [format!("whole-{by}"), by.to_owned()].map(|run| super::outcome(&folder.join(run)));

@@ -1,6 +1,6 @@
 //! Resumed runs: with another length, with data that has changed, and with flags that they cannot have.
 
-use super::{SMALL, command, data, files, metrics, outcome, train, trained};
+use super::{SMALL, command, data, files, metrics, outcome, train, trained, undated_files};
 use resnet_kernels::cpu;
 use std::fs;
 
@@ -310,7 +310,7 @@ fn a_run_that_ended_inside_an_epoch_is_finished_and_stays_as_it_is() {
             .stderr
             .lines()
             .find(|line| line.contains("best epoch "));
-        let before = files(&folder.join(run));
+        let before = undated_files(&folder.join(run));
         for length in ["", "--max-steps", "--epochs 4 --max-steps"] {
             let length = match length {
                 "" => String::new(),
@@ -323,7 +323,7 @@ fn a_run_that_ended_inside_an_epoch_is_finished_and_stays_as_it_is() {
             assert!(done.stderr.starts_with(&expected), "{}", done.stderr);
             assert!(done.stderr.contains(best.unwrap()), "{}", done.stderr);
             assert!(!done.stderr.contains("epoch 1/"), "{}", done.stderr);
-            assert!(before == files(&folder.join(run)), "{run} {length}");
+            assert!(before == undated_files(&folder.join(run)), "{run} {length}");
         }
         // A missing file is restored.
         let metrics = folder.join(run).join("metrics.csv");
