@@ -1,4 +1,4 @@
-//! What a setter of a recipe key takes.
+//! The values that a setter of a recipe key takes.
 
 use crate::train::config::key::Value;
 use crate::train::config::values::{ClassWeights, ImageSize};

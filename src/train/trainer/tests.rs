@@ -1,4 +1,4 @@
-//! What the start of a run and its resumption refuse and note, before anything is trained.
+//! Refusals and notes of a run that starts or resumes, before anything is trained.
 
 mod resumed;
 mod started;

@@ -1,4 +1,4 @@
-//! What the resumption of a run refuses and notes.
+//! Refusals and notes of a resumed run.
 
 use super::{context, notes, start};
 use crate::error::{hint_of, is_usage_error, one_line};

@@ -1,4 +1,4 @@
-//! What the start of a run refuses and notes.
+//! Refusals and notes of a new run.
 
 use super::{dry, notes, start};
 use crate::error::{hint_of, is_usage_error, one_line};
