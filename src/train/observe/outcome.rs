@@ -85,3 +85,34 @@ impl Outcome {
         sentences
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_epoch_is_named_with_the_measure_that_selected_it() {
+        for (best_by, value, by) in [
+            (BestBy::Top1, 75.0, ""),
+            (BestBy::Loss, 0.5, " (validation loss 0.5000)"),
+            (BestBy::MacroF1, 70.0, " (macro-F1 70.00 %)"),
+            (BestBy::Balanced, 62.5, " (balanced accuracy 62.50 %)"),
+        ] {
+            let outcome = Outcome {
+                reason: StopReason::NoBetter(1),
+                best: Some((3, Some(75.0))),
+                best_by,
+                best_value: Some(value),
+                test: None,
+                validation: Some("8 test images".to_owned()),
+                is_optimistic: true,
+                folder: None,
+            };
+            let best = format!(
+                "best epoch 3{by}: 75.00 % top-1 on 8 test images (optimistic: the same images selected the epoch)"
+            );
+            let stopped = "early stopping: no improvement in 1 epoch".to_owned();
+            assert_eq!(outcome.in_words(), [stopped, best]);
+        }
+    }
+}

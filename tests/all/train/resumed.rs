@@ -304,32 +304,26 @@ fn a_run_that_ended_inside_an_epoch_is_finished_and_stays_as_it_is() {
     let folder = folder.path();
     data(folder);
     let line = format!("-d data {SMALL} --epochs 4");
-    for (steps, run) in [(3, "first"), (17, "later")] {
+    for (steps, run, length) in [
+        (3, "first", "--max-steps 3"),
+        (17, "later", "--epochs 4 --max-steps 17"),
+    ] {
         let began = trained(folder, &format!("{line} --max-steps {steps} -o {run}"));
         let best = began
             .stderr
             .lines()
             .find(|line| line.contains("best epoch "));
         let before = undated_files(&folder.join(run));
-        for length in ["", "--max-steps", "--epochs 4 --max-steps"] {
-            let length = match length {
-                "" => String::new(),
-                flags => format!("{flags} {steps}"),
-            };
-            let done = trained(folder, &format!("--resume {run} {length}"));
-            let expected = format!(
-                "note: the run is finished after {steps} steps; `resnet train --resume {run} --epochs 4` extends it\n"
-            );
-            assert!(done.stderr.starts_with(&expected), "{}", done.stderr);
-            assert!(done.stderr.contains(best.unwrap()), "{}", done.stderr);
-            assert!(!done.stderr.contains("epoch 1/"), "{}", done.stderr);
-            assert!(before == undated_files(&folder.join(run)), "{run} {length}");
-        }
         // A missing file is restored.
-        let metrics = folder.join(run).join("metrics.csv");
-        fs::remove_file(&metrics).unwrap();
-        trained(folder, &format!("--resume {run}"));
-        assert!(metrics.is_file());
+        fs::remove_file(folder.join(run).join("metrics.csv")).unwrap();
+        let done = trained(folder, &format!("--resume {run} {length}"));
+        let expected = format!(
+            "note: the run is finished after {steps} steps; `resnet train --resume {run} --epochs 4` extends it\n"
+        );
+        assert!(done.stderr.starts_with(&expected), "{}", done.stderr);
+        assert!(done.stderr.contains(best.unwrap()), "{}", done.stderr);
+        assert!(!done.stderr.contains("epoch 1/"), "{}", done.stderr);
+        assert!(before == undated_files(&folder.join(run)), "{run} {length}");
     }
     // Another length is kept, with the best weights of the epochs before.
     trained(folder, "--resume later --epochs 5 --max-steps 17");

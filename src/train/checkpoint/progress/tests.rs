@@ -1,4 +1,5 @@
 use super::*;
+use crate::train::config::values::BestBy;
 use crate::train::example::{scores, settings};
 
 /// Trains `steps` steps on epochs of five batches of four images, the third of which cannot be trained on, two batches per step.
@@ -178,5 +179,26 @@ fn patience_counts_from_the_last_improvement_or_from_where_the_run_was_extended(
     ] {
         assert_eq!(progress.stop_reason(&settings, true), expected);
         assert_eq!(progress.stop_reason(&settings, false), None);
+    }
+}
+
+#[test]
+fn a_measure_that_metrics_lack_survives_in_the_state() {
+    let mut progress = train(TrainProgress::default(), 4, |_| {});
+    let scores = ValidationMetrics {
+        macro_f1: Some(200.0 / 3.0),
+        balanced: Some(100.0 / 7.0),
+        ..scores(50.0, 0.5)
+    };
+    let epoch = progress.current_epoch(&scores);
+    for (by, value) in [
+        (BestBy::MacroF1, 200.0 / 3.0),
+        (BestBy::Balanced, 100.0 / 7.0),
+    ] {
+        progress.end_inside(&epoch, Best::select(by, None, 2, &scores));
+        let state = serde_json::to_string(&progress).unwrap();
+        let read: TrainProgress = serde_json::from_str(&state).unwrap();
+        assert_eq!(read, progress);
+        assert_eq!(read.best_so_far().unwrap().value(by), Some(value));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{context, notes, start};
 use crate::error::{hint_of, is_usage_error, one_line};
+use crate::train::data::validation::ValidationMetrics;
 use crate::train::observe::recorded::Recorded;
 use crate::train::trainer::Trainer;
 use crate::train::trainer::build::Target;
@@ -228,4 +229,35 @@ fn a_run_cannot_end_before_the_step_and_the_epoch_that_it_has_reached() {
             .events
             .contains(&"resuming: at step 6 (epoch 3)".to_owned())
     );
+}
+
+#[test]
+fn a_run_that_ended_inside_an_epoch_is_finished_with_the_same_length_however_it_is_given() {
+    let root = tempfile::tempdir().unwrap();
+    let run = root.path().join("run");
+    let target = Target::Folder(run.clone());
+    let mut trainer = start("epochs = 4\nmax-steps = 1", &target).0.unwrap();
+    let progress = &mut trainer.progress;
+    progress.totals.add(1.0, 1, 4);
+    progress.finish_batch(0);
+    progress.finish_step(0.1);
+    let epoch = progress.current_epoch(&ValidationMetrics::default());
+    progress.end_inside(&epoch, None);
+    trainer.save().unwrap();
+    drop(trainer);
+    let read =
+        || ["state.safetensors", "config.toml"].map(|name| fs::read(run.join(name)).unwrap());
+    let before = read();
+    for (epochs, max_steps) in [(None, None), (None, Some(1)), (Some(4), Some(1))] {
+        let length = Length { epochs, max_steps };
+        let mut observer = Recorded::default();
+        let resumed = Trainer::resume(&run, length, &context(), &mut observer);
+        resumed.map(drop).unwrap();
+        let note = format!(
+            "note: the run is finished after 1 step; `train with resume = {}, epochs = 4` extends it",
+            run.display()
+        );
+        assert_eq!(observer.events, [note]);
+        assert!(before == read(), "{length:?}");
+    }
 }

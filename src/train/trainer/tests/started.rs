@@ -274,3 +274,29 @@ fn folders_that_cannot_be_a_new_runs_are_refused_before_anything_is_done() {
     }
     assert!(!place("new").exists());
 }
+
+#[test]
+fn another_measure_than_top1_is_named_with_the_validation_set() {
+    for (by, caption) in [
+        ("top1", ""),
+        ("loss", "; best epoch by validation loss"),
+        ("macro-f1", "; best epoch by macro-F1"),
+        ("balanced", "; best epoch by balanced accuracy"),
+    ] {
+        let events = dry(&format!(
+            "data = 'fake:40:4'\nval-split = 0.25\nbest-by = '{by}'"
+        ));
+        let validation = events
+            .iter()
+            .find(|event| event.starts_with("validation: "));
+        let validation = validation.unwrap();
+        let named = validation
+            .split_once("; ")
+            .map_or(0, |(text, _)| validation.len() - text.len());
+        assert_eq!(
+            &validation[validation.len() - named..],
+            caption,
+            "{events:?}"
+        );
+    }
+}
