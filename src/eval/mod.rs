@@ -23,6 +23,7 @@ use crate::infer::Engine;
 use crate::message;
 pub use calibration::Calibration;
 pub(crate) use class_mapping::ClassMapping;
+pub use history::Epoch;
 pub use metrics::{ClassMetrics, ImageResult, Metrics};
 pub use records::Record;
 
