@@ -43,7 +43,7 @@ pub struct Cause(Arc<anyhow::Error>);
 pub type Kind = fn(Cause) -> Error;
 
 impl Error {
-    /// Classifies `error`: by the outermost kind in its chain ([`WithKind`]), as [`Error::Io`] if it has an I/O error, or
+    /// Classifies `error`: by the outermost kind in its chain (`WithKind`), as [`Error::Io`] if it has an I/O error, or
     /// as `otherwise`.
     pub fn classify(error: anyhow::Error, otherwise: Kind) -> Self {
         let mut kinds = error

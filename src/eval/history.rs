@@ -43,7 +43,7 @@ impl Epoch {
         )
     }
 
-    /// Parses a `line` under these `columns`, which include [`COLUMNS`]; `None` if a number is missing.
+    /// Parses a `line` under these `columns`, which include `COLUMNS`; `None` if a number is missing.
     pub fn from_csv(columns: &str, line: &str) -> Option<Self> {
         let cells: Vec<&str> = line.split(',').collect();
         let cell = |name: &str| {

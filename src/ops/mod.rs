@@ -2,7 +2,7 @@
 //! tensor operations for every device and dtype (including f64, the reference).
 //!
 //! Each operation here converts its tensors to the layout of the kernels and back. The compiled passes of
-//! [`crate::infer`] and [`crate::step`], which predict and train, stay in that layout.
+//! [`crate::infer`] and `step`, which predict and train, stay in that layout.
 
 pub mod batch_norm;
 pub mod conv2d;

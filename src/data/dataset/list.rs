@@ -11,7 +11,7 @@ pub const EXTENSIONS: [&str; 11] = [
     "bmp", "dib", "gif", "jfif", "jpe", "jpeg", "jpg", "png", "tif", "tiff", "webp",
 ];
 
-/// Returns the images in `folder` and its subfolders, sorted by path: files with one of the [`EXTENSIONS`], in upper or
+/// Returns the images in `folder` and its subfolders, sorted by path: files with one of the `EXTENSIONS`, in upper or
 /// lower case. Hidden files and folders (`.name`) are left out. Links are followed, but not back into a parent folder.
 ///
 /// Also returns one error, with its path, per folder that cannot be read; the images of the others are there.
