@@ -1,6 +1,5 @@
 //! Names of the files and folders in a run folder, and of those in a model's folder.
 
-#[cfg(feature = "train")]
 use std::path::Path;
 
 /// The recipe of the run.
@@ -8,13 +7,10 @@ pub const RECIPE: &str = "config.toml";
 /// The state from which the run resumes.
 pub const STATE: &str = "state.safetensors";
 /// One row per epoch.
-#[cfg(feature = "train")]
 pub const METRICS: &str = "metrics.csv";
 /// The survey of the dataset.
-#[cfg(feature = "train")]
 pub const SURVEY: &str = "data.json";
 /// Locked while a process writes to the folder, so that no second one does.
-#[cfg(feature = "train")]
 pub const LOCK: &str = ".lock";
 /// Folder of the model of the best epoch.
 pub const BEST: &str = "best";
@@ -26,7 +22,6 @@ pub const WEIGHTS: &str = "model.safetensors";
 pub const MODEL_CONFIG: &str = "config.json";
 
 /// Returns true if `path` is a run folder: it has the state of a run.
-#[cfg(feature = "train")]
 pub fn is_run(path: &Path) -> bool {
     path.join(STATE).is_file()
 }

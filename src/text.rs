@@ -1,10 +1,5 @@
 //! Text of messages: numbers with their nouns and units, words of a shell's command line, and line breaks.
 
-#![cfg_attr(
-    not(feature = "cli"),
-    allow(dead_code, reason = "some of it is for the command line alone")
-)]
-
 #[cfg(feature = "report")]
 use console::{measure_text_width, truncate_str};
 use std::borrow::Cow;

@@ -1,7 +1,7 @@
 //! The message and the hint in the chain of an error, and if it is a usage error.
 
 use super::message::Message;
-use super::typed::{Error, ErrorWithHint, Fault};
+use super::typed::{Error, ErrorWithHint, Fault, with_fault};
 use std::fmt::{self, Display, Formatter};
 use std::io;
 
@@ -83,14 +83,13 @@ pub fn without_backtrace(error: &candle_core::Error) -> String {
 }
 
 /// Returns `error` as one error with another hint and the same exit status.
-#[cfg(feature = "cli")]
 pub(crate) fn replace_hint(error: &anyhow::Error, hint: impl Into<Message>) -> anyhow::Error {
     let fault = if is_usage_error(error) {
         Fault::Usage
     } else {
         Fault::Failure
     };
-    super::typed::with_fault(message_of(error), hint.into(), fault)
+    with_fault(message_of(error), hint.into(), fault)
 }
 
 impl Error {

@@ -7,7 +7,6 @@ mod limit;
 mod message;
 mod typed;
 
-#[cfg(feature = "cli")]
 pub(crate) use chain::replace_hint;
 pub use chain::{hint_of, is_usage_error, message_of, one_line};
 pub(crate) use chain::{why_unreadable, without_backtrace};

@@ -5,7 +5,6 @@ mod files;
 mod image_input;
 mod model;
 
-#[cfg(feature = "cli")]
 pub(crate) use builder::BATCH_SIZE;
 pub use builder::ModelBuilder;
 pub(crate) use files::{Explain, Explained, PredictOptions, Predicted};

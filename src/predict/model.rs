@@ -43,7 +43,6 @@ impl Model {
     ///
     /// # Errors
     /// As for [`load`]; if the number of labels differs from the number of classes.
-    #[cfg(feature = "cli")]
     pub(crate) fn new(
         checkpoint: &Checkpoint,
         place: (DType, &Device),

@@ -29,7 +29,6 @@ mod state_dict;
 
 pub use checkpoint::Checkpoint;
 pub use config::labels::imagenet_labels;
-#[cfg(feature = "train")]
 pub(crate) use format::metadata;
 pub use locate::fetch::Fetch;
 pub use locate::hub::Remote;

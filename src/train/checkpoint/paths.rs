@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The parent folder of run folders by default.
 pub(in crate::train) const RUNS: &str = "runs";
@@ -20,8 +20,7 @@ const NEWEST: [&str; 4] = ["last", "latest", "newest", "best"];
 ///
 /// # Errors
 /// If the name is not a single component of a path.
-#[cfg(feature = "cli")]
-pub(crate) fn named_run(name: &str) -> Result<std::path::PathBuf, String> {
+pub(crate) fn named_run(name: &str) -> Result<PathBuf, String> {
     let is_plain = |letter: char| !letter.is_control() && !"/\\:".contains(letter);
     if name.trim().is_empty() || name.starts_with('.') || !name.chars().all(is_plain) {
         return Err(
