@@ -99,12 +99,26 @@ fn flag(key: &'static Key) -> Arg {
 
 /// Returns the paragraphs of the help, with the keys that they name as flags.
 pub fn help(key: &Key) -> Vec<String> {
-    let with_flags = |text: String| {
-        KEYS.iter().fold(text, |text, named| {
-            text.replace(&format!("`{}`", named.name), &format!("--{}", named.name))
-        })
-    };
-    key.paragraphs().into_iter().map(with_flags).collect()
+    let paragraphs = key.paragraphs();
+    paragraphs.iter().map(|text| with_flags(text)).collect()
+}
+
+/// Returns `text` with the keys between backticks as flags. Every command builds all flags when it starts, so one pass over the
+/// text suffices.
+fn with_flags(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for (index, part) in text.split('`').enumerate() {
+        let is_quoted = index % 2 == 1;
+        if is_quoted && KEYS.iter().any(|key| key.name == part) {
+            shown.push_str("--");
+            shown.push_str(part);
+        } else if is_quoted {
+            shown.extend(["`", part, "`"]);
+        } else {
+            shown.push_str(part);
+        }
+    }
+    shown
 }
 
 /// Returns the parser of the key's values, or of each of them: it checks a value and leaves it as it is written.
