@@ -277,23 +277,8 @@ mod tests {
     use super::*;
     use crate::train::checkpoint::best::Best;
     use crate::train::checkpoint::progress::EpochTotals;
+    use crate::train::example::identity;
     use candle_core::DType;
-
-    fn identity() -> RunIdentity {
-        RunIdentity {
-            recipe: "lr = 0.1\n".into(),
-            config: ModelConfig::named("resnet20").unwrap(),
-            labels: vec!["a \"b\"".into(), "고양이".into()],
-            images: "x".into(),
-            sizes: "y".into(),
-            data: "/pictures".into(),
-            class_weights: Some(vec![Exact(0.1), Exact(1.0 / 3.0)]),
-            device: "cpu".into(),
-            contents: Some("z".into()),
-            instructions: None,
-            pretrained_on: None,
-        }
-    }
 
     #[test]
     fn a_state_comes_back_bit_for_bit() {

@@ -180,31 +180,8 @@ fn code(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Message;
-    use crate::train::observe::observer::RunStarted;
+    use crate::train::observe::recorded::Recorded;
     use std::io::{self, Write};
-
-    /// Counts warnings.
-    struct Warned(Vec<String>);
-
-    impl Observer for Warned {
-        fn note(&mut self, _: &Message) {}
-        fn started(&mut self, _: &RunStarted) {}
-        fn step(&mut self, _: &Step) -> Result<()> {
-            Ok(())
-        }
-        fn progress(&mut self, _: &str, _: usize, _: usize) {}
-        fn epoch(&mut self, _: &Epoch, _: bool) -> Result<()> {
-            Ok(())
-        }
-        fn unreadable(&mut self, _: &anyhow::Error) {}
-        fn should_stop(&self) -> bool {
-            false
-        }
-        fn warning(&mut self, error: &anyhow::Error) {
-            self.0.push(format!("{error:#}"));
-        }
-    }
 
     /// A disk with room for the given number of bytes.
     struct Disk(usize);
@@ -240,26 +217,27 @@ mod tests {
             file: Some(EventFile::new("run/events".into(), Box::new(Disk(20_000)))),
             ..EventWriter::default()
         };
-        let mut observer = Warned(Vec::new());
+        let mut observer = Recorded::default();
         for _ in 0..1000 {
             events.step(&a_step(), &mut observer);
         }
-        assert_eq!(observer.0.len(), 1);
+        assert_eq!(observer.events.len(), 1);
         assert!(
-            observer.0[0].starts_with("cannot write `run/events`: "),
+            observer.events[0].starts_with("warning: cannot write `run/events`: "),
             "{:?}",
-            observer.0
+            observer.events
         );
         assert!(events.file.is_none());
     }
 
     #[test]
     fn a_folder_that_takes_no_file_is_a_warning() {
-        let mut observer = Warned(Vec::new());
+        let mut observer = Recorded::default();
         let mut events = EventWriter::default();
         events.begin(Path::new("there/is/no/such/folder"), 0, "", &mut observer);
         events.step(&a_step(), &mut observer);
-        assert_eq!(observer.0.len(), 1, "{:?}", observer.0);
+        assert_eq!(observer.events.len(), 1, "{:?}", observer.events);
+        assert!(observer.events[0].starts_with("warning: "));
     }
 
     #[test]
