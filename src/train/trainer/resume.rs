@@ -130,12 +130,12 @@ impl Trainer {
             }
         };
         for [key, kept, written] in self.config.recipe.differences(&written)? {
-            let way_out = match key.as_str() {
-                "epochs" | "max-steps" if length != Length::default() => continue,
-                "epochs" if written != "unset" => message!["pass ", setting("epochs").to(&written)],
-                "max-steps" if written != "unset" => {
-                    message!["pass ", setting("max-steps").to(&written)]
-                }
+            let of_length = ["epochs", "max-steps"]
+                .into_iter()
+                .find(|name| *name == key);
+            let way_out = match of_length {
+                Some(_) if length != Length::default() => continue,
+                Some(name) if written != "unset" => message!["pass ", setting(name).to(&written)],
                 _ => message!["to change it, start a new run with ", setting("recipe")],
             };
             observer.note(&message![
