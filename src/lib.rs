@@ -33,8 +33,8 @@
 //! Threads share a [`Model`]; its clones have one copy of the weights. [`Error`] says what went wrong, and its hint what to do.
 //!
 //! The modules are layers, and each imports only from those below: `cli`; `train` and `embedding`; `report` and [`predict`];
-//! [`eval`] and [`explain`]; [`pipeline`]; [`weights`] and `benchmark`; [`data`], [`infer`] and `step`; [`model`]; [`nn`]; [`ops`] and
-//! [`hub`]; `fs` and `run_dir`; [`error`], [`random`] and `text`. Below them is the crate [`resnet_kernels`].
+//! [`eval`] and [`explain`]; [`pipeline`]; [`weights`] and `benchmark`; [`data`], [`infer`] and `step`; [`model`]; [`nn`]; [`ops`],
+//! [`hub`] and [`distributed`]; `fs` and `run_dir`; [`error`], [`random`] and `text`. Below them is the crate [`resnet_kernels`].
 //!
 //! # Features
 //!
@@ -66,6 +66,7 @@ mod benchmark;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod data;
+pub mod distributed;
 #[cfg(feature = "cli")]
 mod embedding;
 pub mod error;

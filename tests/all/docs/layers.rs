@@ -17,7 +17,7 @@ const LAYERS: [&[&str]; 13] = [
     &["data", "infer", "step"],
     &["model"],
     &["nn"],
-    &["ops", "hub", "comm"],
+    &["ops", "hub", "distributed"],
     &["fs", "run_dir"],
     &["error", "random", "text", "words"],
 ];
