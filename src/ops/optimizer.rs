@@ -4,10 +4,10 @@
 use super::{Backend, with_values};
 use candle_core::{CpuStorage, DType, Device, InplaceOp1, Layout, Result, Tensor, Var, bail};
 use resnet_kernels::optimizer as kernel;
-pub use resnet_kernels::optimizer::{Adam, Sgd};
+pub use resnet_kernels::optimizer::{Adam, Lamb, Sgd, Trust};
 use std::cell::Cell;
 
-/// Performs one step of SGD on `parameter`; `momentum` is its buffer, initialized to 0, if momentum is used.
+/// Performs one step of SGD or LARS on `parameter`; `momentum` is its buffer, initialized to 0, if momentum is used.
 pub fn sgd(parameter: &Var, gradient: &Tensor, momentum: Option<&Var>, step: &Sgd) -> Result<()> {
     sgd_as(Backend::of(parameter), parameter, gradient, momentum, step)
 }
@@ -36,7 +36,14 @@ pub fn sgd_as(
         })?,
         (Backend::Candle, momentum) => {
             let old = parameter.as_detached_tensor();
-            let mut change = (gradient.detach() + (&old * step.weight_decay)?)?;
+            let gradient = gradient.detach();
+            let mut change = (&gradient + (&old * step.weight_decay)?)?;
+            if let Some(trust) = step.trust {
+                let [p, g] = [norm(&old)?, norm(&gradient)?];
+                let below = ((&g + (&p * step.weight_decay)?)? + trust.eps)?;
+                let ratio = ((&p * trust.coefficient)? / below)?;
+                change = change.broadcast_mul(&or_one(&ratio, &p, &g)?)?;
+            }
             if let Some(momentum) = momentum {
                 let moved = ((momentum.as_detached_tensor() * step.momentum)? + &change)?;
                 momentum.set(&moved)?;
@@ -91,19 +98,90 @@ pub fn adam_as(
         Backend::Candle => {
             let old = parameter.as_detached_tensor();
             let gradient = (gradient.detach() + (&old * step.coupled_decay())?)?;
-            let moved = |average: &Var, value: &Tensor, beta: f64| {
-                let new = ((average.as_detached_tensor() * beta)? + (value * (1.0 - beta))?)?;
-                average.set(&new)?;
-                Ok::<_, candle_core::Error>(new)
-            };
-            let [first, second] = step.betas;
-            let mean = moved(mean, &gradient, first)?;
-            let square = moved(square, &gradient.sqr()?, second)?;
+            let [mean, square] = moved(mean, square, &gradient, step.betas)?;
             let root = ((square.sqrt()? / step.second_correction())? + step.eps)?;
             let change = ((mean * step.step_size())? / root)?;
             parameter.set(&((old * step.shrink())? - change)?)
         }
     }
+}
+
+/// Performs one step of LAMB on `parameter`; `mean` and `square` are the moving averages of its gradients and of their
+/// squares, initialized to 0.
+pub fn lamb(
+    parameter: &Var,
+    gradient: &Tensor,
+    mean: &Var,
+    square: &Var,
+    step: &Lamb,
+) -> Result<()> {
+    lamb_as(
+        Backend::of(parameter),
+        parameter,
+        gradient,
+        [mean, square],
+        step,
+    )
+}
+
+/// Implements [`lamb`] by the given backend, with `[mean, square]`.
+pub fn lamb_as(
+    backend: Backend,
+    parameter: &Var,
+    gradient: &Tensor,
+    [mean, square]: [&Var; 2],
+    step: &Lamb,
+) -> Result<()> {
+    same_shape(parameter, gradient)?;
+    match backend {
+        Backend::Native => with_values(gradient, |gradient| {
+            with_values_mut(mean, |mean| {
+                with_values_mut(square, |square| {
+                    with_values_mut(parameter, |parameter| {
+                        kernel::lamb(parameter, gradient, mean, square, step);
+                    })
+                })?
+            })?
+        })?,
+        Backend::Candle => {
+            let old = parameter.as_detached_tensor();
+            let [mean, square] = moved(mean, square, &gradient.detach(), step.betas)?;
+            let [first, second] = step.corrections();
+            let root = ((square.sqrt()? / second)? + step.eps)?;
+            let mut update = (((mean / first)? / root)? + (&old * step.weight_decay)?)?;
+            if step.adapts {
+                let [p, u] = [norm(&old)?, norm(&update)?];
+                update = update.broadcast_mul(&or_one(&(&p / &u)?, &p, &u)?)?;
+            }
+            parameter.set(&(old - (update * step.lr)?)?)
+        }
+    }
+}
+
+/// Moves the averages of a gradient and of its square by a step with decay rates `betas`, and returns them.
+fn moved(mean: &Var, square: &Var, gradient: &Tensor, betas: [f64; 2]) -> Result<[Tensor; 2]> {
+    let moved = |average: &Var, value: &Tensor, beta: f64| {
+        let new = ((average.as_detached_tensor() * beta)? + (value * (1.0 - beta))?)?;
+        average.set(&new)?;
+        Ok::<_, candle_core::Error>(new)
+    };
+    let [first, second] = betas;
+    Ok([
+        moved(mean, gradient, first)?,
+        moved(square, &gradient.sqr()?, second)?,
+    ])
+}
+
+/// Returns the L2 norm of `x` as a scalar tensor, so that the device is not waited for.
+fn norm(x: &Tensor) -> Result<Tensor> {
+    x.sqr()?.sum_all()?.sqrt()
+}
+
+/// Returns the scalar `ratio`, or 1 if one of the norms `a` and `b` is 0.
+fn or_one(ratio: &Tensor, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    a.minimum(b)?
+        .gt(0.0)?
+        .where_cond(ratio, &ratio.ones_like()?)
 }
 
 /// Computes `average = keep * average + (1 - keep) * value`.

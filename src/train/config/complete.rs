@@ -75,7 +75,13 @@ mod tests {
         for kind in kinds {
             for from_model in [false, true] {
                 for freeze in [None, Some(Frozen::Stem), Some(Frozen::Backbone)] {
-                    for optimizer in [OptimizerKind::Sgd, OptimizerKind::Adam] {
+                    for optimizer in [
+                        OptimizerKind::Sgd,
+                        OptimizerKind::Adam,
+                        OptimizerKind::Adamw,
+                        OptimizerKind::Lars,
+                        OptimizerKind::Lamb,
+                    ] {
                         let overrides = Recipe {
                             freeze,
                             optimizer: Some(optimizer),

@@ -5,6 +5,8 @@
 //! - Photographs from scratch follow torchvision's first recipe for `ImageNet` with a cosine: weight decay 1e-4, random resized
 //!   crop, label smoothing 0.1.
 //! - Fine-tuning uses a tenth of the learning rate and fewer epochs.
+//! - LARS and LAMB are for large batches from scratch: LARS with the rate of <https://arxiv.org/abs/2002.05709>, close to that of
+//!   the `MLPerf` benchmark, and LAMB with timm's (<https://arxiv.org/abs/2110.00476>).
 //! - With a frozen backbone the last layer is trained on features that are computed once, so images are not augmented.
 //!
 //! Training needs steps, so small datasets get smaller batches and more epochs: ten epochs of 40 images in a batch of 32 and
@@ -120,11 +122,6 @@ fn is_small(kind: DatasetKind) -> bool {
 }
 
 impl Case<'_> {
-    /// Returns true for SGD.
-    pub fn is_sgd(&self) -> bool {
-        self.optimizer == OptimizerKind::Sgd
-    }
-
     /// Returns the augmentation.
     pub fn augment(&self) -> Policy {
         match self.kind {
@@ -136,12 +133,13 @@ impl Case<'_> {
         }
     }
 
-    /// Returns the learning rate; for SGD proportional to the batch size (<https://arxiv.org/abs/1706.02677>), for the last
-    /// layer alone only below `FEWEST_TOGETHER` images.
+    /// Returns the learning rate; for SGD and LARS proportional to the batch size (<https://arxiv.org/abs/1706.02677>), with SGD
+    /// for the last layer alone only below `FEWEST_TOGETHER` images; for LAMB proportional to its square root.
     pub fn lr(&self) -> f64 {
         let few = self.largest_batch.min(FEWEST_TOGETHER) as f64;
         let batch = self.largest_batch as f64;
         let is_small = is_small(self.kind);
+        let start = if self.from_model { 0.1 } else { 1.0 };
         let rate = match self.optimizer {
             OptimizerKind::Sgd if self.is_probe => PROBE_RATE * few / FEWEST_TOGETHER as f64,
             // Not smaller for batches that are small because the dataset is.
@@ -151,6 +149,8 @@ impl Case<'_> {
             // A small rate keeps the pretrained features.
             OptimizerKind::Adam | OptimizerKind::Adamw if self.from_model && !self.is_probe => 1e-4,
             OptimizerKind::Adam | OptimizerKind::Adamw => 1e-3,
+            OptimizerKind::Lars => start * 0.3 * batch / 256.0,
+            OptimizerKind::Lamb => start * 5e-3 * (batch / 2048.0).sqrt(),
         };
         short(rate)
     }
@@ -158,11 +158,19 @@ impl Case<'_> {
     /// Returns the weight decay.
     pub fn weight_decay(&self) -> f64 {
         match self.optimizer {
-            OptimizerKind::Sgd if is_small(self.kind) && !self.from_model => 5e-4,
-            OptimizerKind::Sgd => 1e-4,
+            OptimizerKind::Sgd | OptimizerKind::Lars if is_small(self.kind) && !self.from_model => {
+                5e-4
+            }
+            OptimizerKind::Sgd | OptimizerKind::Lars => 1e-4,
+            OptimizerKind::Lamb => 0.02,
             OptimizerKind::Adam => 0.0,
             OptimizerKind::Adamw => 0.01,
         }
+    }
+
+    /// Returns the maximum norm of the gradients: timm's for LAMB.
+    pub fn clip_grad(&self) -> Option<f64> {
+        (self.optimizer == OptimizerKind::Lamb).then_some(1.0)
     }
 
     /// Returns the warm-up epochs.
@@ -193,6 +201,6 @@ impl Case<'_> {
 }
 
 /// Rounds to four significant digits.
-fn short(number: f64) -> f64 {
+pub(super) fn short(number: f64) -> f64 {
     format!("{number:.3e}").parse().unwrap_or(number)
 }

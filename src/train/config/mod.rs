@@ -5,6 +5,7 @@ pub mod complete;
 pub mod defaults;
 pub(crate) mod error;
 pub(crate) mod key;
+pub(in crate::train) mod large_batch;
 mod parse;
 pub(crate) mod recipe;
 mod recipe_file;

@@ -209,39 +209,47 @@ recipe! {
     grad_accumulation: usize {
         flag: Flag::number(Optimization, "N"), parse: whole, range: [AT_LEAST_ONE], default: |_| Some(1),
     }
-    /// Optimizer: sgd, adam or adamw [default: sgd]
+    /// Optimizer: sgd, adam, adamw, lars or lamb [default: sgd]
+    ///
+    /// lars and lamb, for large batches, scale each update to the norm of its weights; batch norm and biases, which they leave
+    /// out, are updated as by sgd and adam.
     #[serde(deserialize_with = "any_case")]
     optimizer: OptimizerKind {
-        flag: Flag::word(Optimization, "NAME", &["sgd", "adam", "adamw"]), parse: word, range: [],
+        flag: Flag::word(Optimization, "NAME", &["sgd", "adam", "adamw", "lars", "lamb"]), parse: word, range: [],
         default: |case| Some(case.optimizer),
     }
     /// Peak learning rate
     ///
     /// [default for sgd: 0.1 x batch/128 small images; 0.1 x batch/256 photographs; 0.005 fine-tuning (0.01 x batch/64 above a
-    /// batch of 32); 0.005 `freeze` backbone. For adam and adamw: 0.001; 0.0001 fine-tuning]
+    /// batch of 32); 0.005 `freeze` backbone. For adam and adamw: 0.001; 0.0001 fine-tuning. For lars: 0.3 x batch/256; lamb:
+    /// 0.005 x sqrt(batch/2048); a tenth of that fine-tuning]
     lr: f64 {
         flag: Flag::number(Optimization, "RATE"), parse: finite,
         range: [limit(|n| n.is_finite() && n > 0.0, "above 0, such as 0.1")], default: |case| Some(case.lr()),
     }
-    /// SGD momentum [default: 0.9]
+    /// Momentum of sgd and lars [default: 0.9]
     momentum: f64 {
         flag: Flag::number(Optimization, "M"), parse: finite, range: [BELOW_ONE],
-        default: |case| case.is_sgd().then_some(0.9),
+        default: |case| case.optimizer.has_momentum().then_some(0.9),
     }
     /// Nesterov momentum
     nesterov: bool {
-        flag: Flag::switch(Optimization), parse: switch, range: [], default: |case| case.is_sgd().then_some(false),
+        flag: Flag::switch(Optimization), parse: switch, range: [],
+        default: |case| case.optimizer.has_momentum().then_some(false),
     }
     /// Weight decay
     ///
-    /// [default: sgd 0.0005 small images; 0.0001 photographs and fine-tuning; adamw 0.01; adam 0]
+    /// [default: sgd and lars 0.0005 small images; 0.0001 photographs and fine-tuning; adamw 0.01; adam 0; lamb 0.02]
     weight_decay: f64 {
         flag: Flag::number(Optimization, "DECAY"), parse: finite,
         range: [NOT_NEGATIVE], default: |case| Some(case.weight_decay()),
     }
     /// No weight decay for batch norm and biases
+    ///
+    /// For lars and lamb also no scaling of their updates. [default: for lars and lamb]
     no_norm_decay: bool {
-        flag: Flag::switch(Optimization), parse: switch, range: [], default: |_| Some(false),
+        flag: Flag::switch(Optimization), parse: switch, range: [],
+        default: |case| Some(case.optimizer.adapts_layers()),
     }
     /// Schedule: cosine, step, constant or onecycle
     ///
@@ -277,10 +285,10 @@ recipe! {
     class_weights: ClassWeights {
         flag: Flag::text(Run, "auto|FILE"), parse: |text| Ok(text.to_owned().into()), range: [], default: |_| None,
     }
-    /// Clip the norm of all gradients together
+    /// Clip the norm of all gradients together [default: 1 for lamb]
     clip_grad: f64 {
         flag: Flag::number(Optimization, "NORM"), parse: finite,
-        range: [limit(|n| n.is_finite() && n > 0.0, "above 0, such as 1")], default: |_| None,
+        range: [limit(|n| n.is_finite() && n > 0.0, "above 0, such as 1")], default: |case| case.clip_grad(),
     }
     /// Exponential moving average of the weights: its decay, such as 0.999
     ///

@@ -31,8 +31,13 @@ impl Recipe {
     /// and an architecture in it the model in the file. Another optimizer or scheduler drops the options of the file's.
     #[must_use]
     pub fn over(self, mut file: Self) -> Self {
-        if !matches!(self.optimizer, None | Some(OptimizerKind::Sgd)) {
+        if self.optimizer.is_some_and(|kind| !kind.has_momentum()) {
             (file.momentum, file.nesterov) = (None, None);
+        }
+        if self.optimizer.is_some_and(OptimizerKind::adapts_layers)
+            && self.optimizer != file.optimizer
+        {
+            file.no_norm_decay = None;
         }
         if !matches!(self.scheduler, None | Some(Scheduler::Step)) {
             file.milestones = None;
@@ -277,12 +282,15 @@ mod tests {
     #[test]
     fn another_optimizer_or_scheduler_drops_the_options_of_the_files() {
         let file = Recipe::parse(
-            "optimizer = 'sgd'\nmomentum = 0.9\nnesterov = true\nscheduler = 'step'\nmilestones = [3]\nwarmup-epochs = 1",
+            "optimizer = 'sgd'\nmomentum = 0.9\nnesterov = true\nno-norm-decay = false\nscheduler = 'step'\nmilestones = [3]\nwarmup-epochs = 1",
         )
         .unwrap();
         let over = |flags: &str| Recipe::parse(flags).unwrap().over(file.clone());
         let adam = over("optimizer = 'adam'");
         assert_eq!((adam.momentum, adam.nesterov), (None, None));
+        let lars = over("optimizer = 'lars'");
+        assert_eq!((lars.momentum, lars.no_norm_decay), (Some(0.9), None));
+        assert_eq!(adam.no_norm_decay, Some(false));
         let cosine = over("scheduler = 'cosine'");
         assert_eq!((cosine.milestones, cosine.warmup_epochs), (None, Some(1.0)));
         assert_eq!(over("scheduler = 'onecycle'").warmup_epochs, None);

@@ -11,7 +11,7 @@ use crate::train::config::key::Group;
 use crate::train::config::recipe::Recipe;
 use crate::train::config::values::{BestBy, ClassWeights, ImageSize, StemRule, TrainDType};
 use crate::train::learner::lr_schedule::Scheduler;
-use crate::train::learner::optimizer::{OptimizerConfig, OptimizerKind};
+use crate::train::learner::optimizer::OptimizerConfig;
 use anyhow::Result;
 use candle_core::DType;
 use serde::Serialize;
@@ -102,6 +102,7 @@ impl Settings {
         let recipe = complete.clone();
         let preprocess = preprocess(&recipe)?;
         let policy = required(recipe.augment, "augment")?;
+        let optimizer = required(recipe.optimizer, "optimizer")?;
         let settings = Self {
             val_split: recipe.val_split,
             strict: recipe.strict.unwrap_or(false),
@@ -124,13 +125,13 @@ impl Settings {
             drop_last: recipe.drop_last.unwrap_or(false),
             grad_accumulation: recipe.grad_accumulation.unwrap_or(1),
             optimizer: OptimizerConfig {
-                kind: required(recipe.optimizer, "optimizer")?,
+                kind: optimizer,
                 momentum: recipe.momentum.unwrap_or(0.9),
                 nesterov: recipe.nesterov.unwrap_or(false),
                 weight_decay: required(recipe.weight_decay, "weight-decay")?,
                 norm_decay: !recipe.no_norm_decay.unwrap_or(false),
-                betas: [0.9, 0.999],
-                eps: 1e-8,
+                eps: optimizer.eps(),
+                ..OptimizerConfig::default()
             },
             lr: required(recipe.lr, "lr")?,
             scheduler: required(recipe.scheduler, "scheduler")?,
@@ -212,12 +213,8 @@ impl Settings {
     /// The optimizer and what goes with it: `SGD, lr 0.1, momentum 0.9, weight decay 0.0005`.
     pub(in crate::train) fn describe_optimizer(&self) -> String {
         let optimizer = &self.optimizer;
-        let name = match optimizer.kind {
-            OptimizerKind::Sgd => "SGD",
-            OptimizerKind::Adam => "Adam",
-            OptimizerKind::Adamw => "AdamW",
-        };
-        let has_momentum = optimizer.kind == OptimizerKind::Sgd && optimizer.momentum > 0.0;
+        let name = optimizer.kind.caption();
+        let has_momentum = optimizer.kind.has_momentum() && optimizer.momentum > 0.0;
         let momentum = match (has_momentum, optimizer.nesterov) {
             (false, _) => String::new(),
             (true, false) => format!(", momentum {}", optimizer.momentum),

@@ -33,7 +33,8 @@ fn reject_without_optimizer(overrides: &Recipe) -> Result<()> {
     let name = match overrides.optimizer {
         Some(OptimizerKind::Adam) => "adam",
         Some(OptimizerKind::Adamw) => "adamw",
-        Some(OptimizerKind::Sgd) | None => return Ok(()),
+        Some(OptimizerKind::Lamb) => "lamb",
+        Some(OptimizerKind::Sgd | OptimizerKind::Lars) | None => return Ok(()),
     };
     let unused = match (overrides.momentum, overrides.nesterov) {
         (Some(momentum), _) => setting("momentum").to(momentum),
@@ -125,6 +126,10 @@ mod tests {
                 "optimizer = 'adamw'\nnesterov = true",
                 "`nesterov`: adamw has",
             ),
+            (
+                "optimizer = 'lamb'\nmomentum = 0.9",
+                "momentum = 0.9: lamb has",
+            ),
             ("milestones = [3, 5]", "milestones = 3: only"),
             (
                 "scheduler = 'cosine'\nmilestones = [3]",
@@ -168,6 +173,7 @@ mod tests {
         for recipe in [
             "",
             "momentum = 0.9\nnesterov = true",
+            "optimizer = 'lars'\nmomentum = 0.9\nnesterov = true",
             "optimizer = 'adam'\nnesterov = false",
             "scheduler = 'step'\nmilestones = [3, 5]\nwarmup-epochs = 1",
             "scheduler = 'onecycle'\nwarmup-epochs = 0",

@@ -16,6 +16,7 @@ use crate::model::{Frozen, ModelConfig, Preprocess};
 use crate::text::pluralize;
 use crate::train::config::complete::defaults;
 use crate::train::config::defaults::Situation;
+use crate::train::config::large_batch;
 use crate::train::config::recipe::Recipe;
 use crate::train::config::settings::{Settings, architecture};
 use crate::train::config::validate::check_preprocessing;
@@ -149,7 +150,8 @@ impl Data {
         }
     }
 
-    /// Completes the recipe with defaults; notes to `observer` if the number of steps decides that of the epochs.
+    /// Completes the recipe with defaults; notes to `observer` if the number of steps decides that of the epochs, and if the
+    /// batch is large.
     pub fn fill(
         &self,
         mut overrides: Recipe,
@@ -197,6 +199,9 @@ impl Data {
             }
         }
         let mut recipe = overrides.or(defaults);
+        if let Some(note) = large_batch::note(&situation, &recipe) {
+            observer.note(&note);
+        }
         if !from_model {
             let size = recipe
                 .image_size

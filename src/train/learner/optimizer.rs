@@ -1,8 +1,8 @@
-//! SGD, Adam and `AdamW` with PyTorch's updates, and their state by name for checkpoints.
+//! SGD, Adam and `AdamW` with PyTorch's updates, LARS and LAMB with timm's, and their state by name for checkpoints.
 
 use crate::error::{Limit, limit, setting, usage_error};
 use crate::message;
-use crate::ops::optimizer::{Adam, Sgd, adam, sgd};
+use crate::ops::optimizer::{Adam, Lamb, Sgd, Trust, adam, lamb, sgd};
 use crate::train::learner::gradients::Gradients;
 use anyhow::{Context, Result, bail};
 use candle_core::{Tensor, Var};
@@ -26,29 +26,68 @@ pub enum OptimizerKind {
     Adam,
     /// Adam with decoupled weight decay.
     Adamw,
+    /// SGD whose gradients are scaled to the norm of each parameter, for large batches.
+    Lars,
+    /// Adam whose updates are scaled to the norm of each parameter, for large batches.
+    Lamb,
+}
+
+impl OptimizerKind {
+    /// Returns its name in prose.
+    pub fn caption(self) -> &'static str {
+        match self {
+            Self::Sgd => "SGD",
+            Self::Adam => "Adam",
+            Self::Adamw => "AdamW",
+            Self::Lars => "LARS",
+            Self::Lamb => "LAMB",
+        }
+    }
+
+    /// Returns whether it has a momentum, and not moving averages.
+    pub fn has_momentum(self) -> bool {
+        matches!(self, Self::Sgd | Self::Lars)
+    }
+
+    /// Returns whether it scales updates to the norm of each parameter.
+    pub fn adapts_layers(self) -> bool {
+        matches!(self, Self::Lars | Self::Lamb)
+    }
+
+    /// Returns the ε of PyTorch and timm.
+    pub fn eps(self) -> f64 {
+        match self {
+            Self::Sgd | Self::Adam | Self::Adamw | Self::Lars => 1e-8,
+            Self::Lamb => 1e-6,
+        }
+    }
 }
 
 /// An optimizer and its parameters, under PyTorch's names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct OptimizerConfig {
     /// The kind of optimizer.
     pub kind: OptimizerKind,
-    /// SGD's momentum, in 0..1.
+    /// The momentum of SGD and LARS, in 0..1.
     pub momentum: f64,
-    /// Nesterov momentum for SGD.
+    /// Nesterov momentum for SGD and LARS.
     pub nesterov: bool,
     /// The weight decay.
     pub weight_decay: f64,
-    /// Weight decay also for parameters with one axis (batch norm and biases), as in PyTorch; timm excludes them.
+    /// Weight decay also for parameters with one axis (batch norm and biases), as in PyTorch; timm excludes them. LARS and
+    /// LAMB scale the updates of the parameters that decay.
     pub norm_decay: bool,
-    /// Adam's β1 and β2, in 0..1.
+    /// β1 and β2 of Adam and LAMB, in 0..1.
     pub betas: [f64; 2],
-    /// Adam's ε.
+    /// The ε of Adam, LARS and LAMB; see [`OptimizerKind::eps`].
     pub eps: f64,
+    /// LARS's trust coefficient.
+    pub trust_coefficient: f64,
 }
 
 impl Default for OptimizerConfig {
-    /// SGD with momentum 0.9 and no weight decay; PyTorch's β and ε.
+    /// SGD with momentum 0.9 and no weight decay; PyTorch's β and ε, timm's trust coefficient.
     fn default() -> Self {
         Self {
             kind: OptimizerKind::Sgd,
@@ -58,6 +97,7 @@ impl Default for OptimizerConfig {
             norm_decay: true,
             betas: [0.9, 0.999],
             eps: 1e-8,
+            trust_coefficient: 1e-3,
         }
     }
 }
@@ -75,10 +115,11 @@ impl OptimizerConfig {
             ("beta2", beta2, BELOW_ONE),
             ("weight-decay", self.weight_decay, NOT_NEGATIVE),
             ("eps", self.eps, NOT_NEGATIVE),
+            ("trust-coefficient", self.trust_coefficient, NOT_NEGATIVE),
         ] {
             limit.check("train", key, value)?;
         }
-        if self.kind == OptimizerKind::Sgd && self.nesterov && self.momentum <= 0.0 {
+        if self.kind.has_momentum() && self.nesterov && self.momentum <= 0.0 {
             return Err(usage_error(
                 "Nesterov momentum needs a momentum above 0",
                 message![
@@ -96,9 +137,11 @@ impl OptimizerConfig {
     /// Returns the names of the tensors that are kept per variable.
     fn kept(&self) -> &'static [&'static str] {
         match self.kind {
-            OptimizerKind::Sgd if self.momentum > 0.0 => &["momentum"],
-            OptimizerKind::Sgd => &[],
-            OptimizerKind::Adam | OptimizerKind::Adamw => &["exp_avg", "exp_avg_sq"],
+            OptimizerKind::Sgd | OptimizerKind::Lars if self.momentum > 0.0 => &["momentum"],
+            OptimizerKind::Sgd | OptimizerKind::Lars => &[],
+            OptimizerKind::Adam | OptimizerKind::Adamw | OptimizerKind::Lamb => {
+                &["exp_avg", "exp_avg_sq"]
+            }
         }
     }
 }
@@ -264,6 +307,17 @@ impl OptimizerConfig {
         let decays = self.norm_decay || variable.rank() > 1;
         let weight_decay = if decays { self.weight_decay } else { 0.0 };
         match kept {
+            [mean, square] if self.kind == OptimizerKind::Lamb => {
+                let step = Lamb {
+                    lr,
+                    betas: self.betas,
+                    eps: self.eps,
+                    weight_decay,
+                    adapts: decays,
+                    step,
+                };
+                lamb(variable, gradient, mean, square, &step)
+            }
             [mean, square] => {
                 let step = Adam {
                     lr,
@@ -276,11 +330,16 @@ impl OptimizerConfig {
                 adam(variable, gradient, mean, square, &step)
             }
             kept => {
+                let adapts = decays && self.kind == OptimizerKind::Lars;
                 let step = Sgd {
                     lr,
                     momentum: self.momentum,
                     nesterov: self.nesterov,
                     weight_decay,
+                    trust: adapts.then_some(Trust {
+                        coefficient: self.trust_coefficient,
+                        eps: self.eps,
+                    }),
                 };
                 sgd(variable, gradient, kept.first(), &step)
             }

@@ -218,8 +218,8 @@ impl Settings {
     /// Returns the numbers that the optimizer keeps per parameter.
     fn numbers_per_parameter(&self) -> u64 {
         match self.optimizer.kind {
-            OptimizerKind::Sgd => u64::from(self.optimizer.momentum > 0.0),
-            OptimizerKind::Adam | OptimizerKind::Adamw => 2,
+            OptimizerKind::Sgd | OptimizerKind::Lars => u64::from(self.optimizer.momentum > 0.0),
+            OptimizerKind::Adam | OptimizerKind::Adamw | OptimizerKind::Lamb => 2,
         }
     }
 }

@@ -227,6 +227,20 @@ impl Trainer {
                 "`",
             ]);
         }
+        let optimizer = settings.optimizer.kind;
+        if self.config.recipe.model.is_some()
+            && self.progress.step == 0
+            && optimizer.adapts_layers()
+        {
+            remarks.push(message![
+                format!(
+                    "{} updates weights in proportion to their size: a new last layer, which starts at 0, hardly moves (pass `",
+                    optimizer.caption()
+                ),
+                setting("optimizer").to("sgd"),
+                "` or adamw for fine-tuning)",
+            ]);
+        }
         remarks.extend(self.warning_of_few().map(Message::from));
         let (images, classes) = (self.train.count(), self.checkpoints.identity().labels.len());
         let is_few = images < FEW_PER_CLASS * classes;

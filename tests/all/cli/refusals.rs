@@ -486,7 +486,7 @@ const GUESSES: [Case; 10] = [
     (
         "train --optimizer lion",
         2,
-        "error: invalid value `lion` for `--optimizer <NAME>`\nhint: pass `sgd`, `adam` or `adamw`\n",
+        "error: invalid value `lion` for `--optimizer <NAME>`\nhint: pass `sgd`, `adam`, `adamw`, `lars` or `lamb`\n",
     ),
     (
         "predict",

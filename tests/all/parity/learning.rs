@@ -2,5 +2,6 @@
 //! PyTorch.
 
 mod frozen;
+mod lars_lamb;
 mod pytorch;
 mod updates;

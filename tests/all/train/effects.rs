@@ -110,6 +110,8 @@ fn what_changes_the_first_loss_and_what_does_not() {
     for keys in [
         "optimizer = 'adam'",
         "optimizer = 'adamw'",
+        "optimizer = 'lars'",
+        "optimizer = 'lamb'",
         "nesterov = true",
         "momentum = 0",
         "weight-decay = 0.1",

@@ -59,6 +59,7 @@ fn the_two_forms_of_sgd_agree() {
                     momentum,
                     nesterov,
                     weight_decay,
+                    trust: None,
                 };
                 sgd_as(backend, &parameter, &gradient, kept, &step).unwrap();
             }
@@ -187,7 +188,7 @@ fn a_variable_that_takes_no_part_in_the_loss_is_named() {
     assert!(error.to_string().contains("`b` has no gradient"), "{error}");
 }
 
-fn configs() -> [OptimizerConfig; 3] {
+fn configs() -> [OptimizerConfig; 5] {
     let decay = OptimizerConfig {
         weight_decay: 0.1,
         ..OptimizerConfig::default()
@@ -203,6 +204,14 @@ fn configs() -> [OptimizerConfig; 3] {
         },
         OptimizerConfig {
             kind: OptimizerKind::Adamw,
+            ..decay.clone()
+        },
+        OptimizerConfig {
+            kind: OptimizerKind::Lars,
+            ..decay.clone()
+        },
+        OptimizerConfig {
+            kind: OptimizerKind::Lamb,
             ..decay
         },
     ]
@@ -256,7 +265,8 @@ fn an_optimizer_restored_from_its_state_continues_as_if_never_stopped() {
 
 #[test]
 fn parameters_of_one_axis_do_not_decay_unless_asked_for() {
-    for config in configs() {
+    // LARS and LAMB do not scale their updates either.
+    for config in configs().into_iter().take(3) {
         let after = |norm_decay: bool, weight_decay: f64| {
             let config = OptimizerConfig {
                 norm_decay,
@@ -278,11 +288,11 @@ fn parameters_of_one_axis_do_not_decay_unless_asked_for() {
 
 #[test]
 fn one_two_and_three_threads_move_variables_alike() {
-    let run = |threads| {
+    let run = |config: &OptimizerConfig, threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         pool.unwrap().install(|| {
             let variables = vec![("a".to_owned(), variable("a", 100_001))];
-            let mut optimizer = Optimizer::new(configs()[1].clone(), variables.clone()).unwrap();
+            let mut optimizer = Optimizer::new(config.clone(), variables.clone()).unwrap();
             let mut ema = Ema::new(0.9, variables.clone()).unwrap();
             let loss = (variables[0].1.sqr().unwrap() * 3.0)
                 .unwrap()
@@ -297,9 +307,11 @@ fn one_two_and_three_threads_move_variables_alike() {
             (norm.to_bits(), bits(&variables), average)
         })
     };
-    let one = run(1);
-    assert_eq!(one, run(2));
-    assert_eq!(one, run(3));
+    for config in configs() {
+        let one = run(&config, 1);
+        assert_eq!(one, run(&config, 2));
+        assert_eq!(one, run(&config, 3));
+    }
 }
 
 #[test]
