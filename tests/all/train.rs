@@ -96,7 +96,7 @@ fn losses(stdout: &str) -> Vec<f64> {
 fn timeless(stdout: &str) -> Vec<Value> {
     let mut lines = lines(stdout);
     for line in &mut lines {
-        for key in ["step_ms", "images_per_second", "seconds"] {
+        for key in ["step_ms", "images_per_second", "data_ms", "seconds"] {
             line.as_object_mut().unwrap().remove(key);
         }
     }

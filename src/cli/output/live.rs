@@ -241,6 +241,7 @@ mod tests {
                 lr: 0.1,
                 step_ms: 100.0,
                 images_per_second: 1520.4,
+                data_ms: 0.0,
                 top1: 72.434,
             });
         }
@@ -312,6 +313,7 @@ mod tests {
             lr: 0.1,
             step_ms: 100.0,
             images_per_second: 100.0,
+            data_ms: 0.0,
             top1: 72.0,
         };
         view.step(&step);

@@ -45,6 +45,8 @@ pub struct Step {
     pub step_ms: f64,
     /// Images of the step per second.
     pub images_per_second: f64,
+    /// The part of `step_ms` that the step waited for its batches.
+    pub data_ms: f64,
     /// Top-1 accuracy in percent of the epoch's images so far, each before its update.
     #[serde(skip)]
     pub top1: f64,

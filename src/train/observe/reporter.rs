@@ -82,6 +82,7 @@ mod tests {
             lr: 0.25,
             step_ms: 1.0,
             images_per_second: 4.0,
+            data_ms: 0.0,
             top1: 50.0,
         }
     }

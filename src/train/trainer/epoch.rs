@@ -1,7 +1,7 @@
 //! The values that an epoch of the training loop keeps between its steps, and its end.
 
 use crate::train::checkpoint::progress::TrainProgress;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The batches since the last step.
 #[derive(Debug, Default)]
@@ -18,6 +18,8 @@ pub(super) struct Clock {
     earlier: f64,
     epoch: Instant,
     step: Instant,
+    /// The time that the step has waited for its batches.
+    waited: Duration,
 }
 
 impl Clock {
@@ -28,6 +30,7 @@ impl Clock {
             earlier: progress.totals.seconds.0,
             epoch: now,
             step: now,
+            waited: Duration::ZERO,
         }
     }
 
@@ -39,13 +42,22 @@ impl Clock {
     /// Leaves out what has passed since the last step.
     pub fn restart_step(&mut self) {
         self.step = Instant::now();
+        self.waited = Duration::ZERO;
     }
 
-    /// Returns the seconds since the last step, and starts the next one.
-    pub fn next_step(&mut self) -> f64 {
-        let seconds = self.step.elapsed().as_secs_f64();
-        self.step = Instant::now();
-        seconds
+    /// Returns what `next` returns, and adds its time to what the step has waited for data.
+    pub fn wait<T>(&mut self, next: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let item = next();
+        self.waited += start.elapsed();
+        item
+    }
+
+    /// Returns the seconds since the last step, and those of them that it waited for data; starts the next one.
+    pub fn next_step(&mut self) -> (f64, f64) {
+        let seconds = [self.step.elapsed(), self.waited].map(|time| time.as_secs_f64());
+        self.restart_step();
+        seconds.into()
     }
 }
 

@@ -89,7 +89,8 @@ impl Trainer {
         }
         let mut clock = Clock::new(&self.progress);
         let mut batches = Batches::default();
-        for batch in self.train.epoch(self.progress.epoch, self.progress.batch)? {
+        let mut loaded = self.train.epoch(self.progress.epoch, self.progress.batch)?;
+        while let Some(batch) = clock.wait(|| loaded.next()) {
             self.accumulate(batch?, &mut batches, observer)?;
             if !self.is_step_due() {
                 continue;

@@ -65,7 +65,7 @@ impl Trainer {
         let Batches { loss, images } = std::mem::take(batches);
         let lr = self.learner.step(self.progress.step)?;
         self.progress.finish_step(lr);
-        let seconds = clock.next_step();
+        let (seconds, waited) = clock.next_step();
         let step = Step {
             epoch: self.progress.epoch + 1,
             step: self.progress.step,
@@ -73,6 +73,7 @@ impl Trainer {
             lr,
             step_ms: 1e3 * seconds,
             images_per_second: images as f64 / seconds,
+            data_ms: 1e3 * waited,
             top1: self.progress.totals.top1(),
         };
         self.reporter.step(&step, observer);

@@ -28,6 +28,7 @@ fn json_has_a_line_a_step_and_a_line_an_epoch_and_nothing_else() {
             "lr",
             "step_ms",
             "images_per_second",
+            "data_ms",
         ];
         assert_eq!(keys(step), expected);
         assert_eq!(step["epoch"], index / 3 + 1);
@@ -37,6 +38,10 @@ fn json_has_a_line_a_step_and_a_line_an_epoch_and_nothing_else() {
         // The last batch of an epoch holds the 8 that are left.
         let images = if index % 3 == 2 { 8.0 } else { 16.0 };
         assert!(milliseconds > 0.0);
+        // The wait is a part of the step; the first one waits for threads to start and images to be decoded.
+        let waited = step["data_ms"].as_f64().unwrap();
+        assert!((0.0..=milliseconds).contains(&waited), "{step}");
+        assert!(index > 0 || waited > 0.0, "{step}");
         assert!((rate * milliseconds / 1e3 - images).abs() < 1e-6, "{step}");
         assert!(step["loss"].as_f64().unwrap() > 0.0);
         assert!(step["lr"].as_f64().unwrap() > 0.0);

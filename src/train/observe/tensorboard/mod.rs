@@ -207,6 +207,7 @@ mod tests {
             lr: 0.1,
             step_ms: 1.0,
             images_per_second: 1.0,
+            data_ms: 0.0,
             top1: 0.0,
         }
     }
