@@ -9,12 +9,15 @@ mod cache;
 #[cfg(feature = "hub")]
 mod download;
 mod failure;
+mod listing;
 mod name;
 mod progress;
 mod settings;
 
+pub use listing::Listing;
 pub use progress::{Progress, Silent};
 pub use settings::HubSettings;
+pub(crate) use settings::assets_folder;
 
 use std::path::PathBuf;
 #[cfg(feature = "hub")]

@@ -42,7 +42,7 @@ impl RepoKind {
         match self {
             Self::Model => "pass a local file",
             Self::Dataset => {
-                "download the original files by other means and pass their folder as `cifar10:DIR`, or use `sample`"
+                "download the files by other means and pass their folder as `cifar10:DIR` or `parquet:DIR`, or use `sample`"
             }
         }
     }

@@ -86,6 +86,24 @@ impl HubSettings {
     }
 }
 
+/// Returns the folder in which programs keep what they derive from the hub's files, as `huggingface_hub` has it; `None` without a
+/// home directory.
+pub(crate) fn assets_folder() -> Option<PathBuf> {
+    let user_home = std::env::home_dir();
+    let folder = |name| {
+        let value = std::env::var(name)
+            .ok()
+            .filter(|value| !value.trim().is_empty())?;
+        Some(below_home(value.trim(), user_home.as_deref()))
+    };
+    let hub_home = || {
+        folder("HF_HOME")
+            .or_else(|| folder("XDG_CACHE_HOME").map(|cache| cache.join("huggingface")))
+            .or_else(|| Some(user_home.as_ref()?.join(".cache").join("huggingface")))
+    };
+    folder("HF_ASSETS_CACHE").or_else(|| Some(hub_home()?.join("assets")))
+}
+
 /// Expands `~` at the start of a path to the home directory, as in Python.
 fn below_home(path: &str, user_home: Option<&Path>) -> PathBuf {
     match (path.strip_prefix('~'), user_home) {

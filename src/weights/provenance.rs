@@ -211,13 +211,19 @@ impl TrainingProvenance {
 }
 
 /// Returns one text for data that are the same however they were given: a name without the folder of its files, or the
-/// canonical path of a folder.
+/// canonical path of a folder, or the absolute pattern of shards.
 pub fn canonical(data: &str) -> String {
-    let name = data.split_once(':').map_or(data, |(name, _)| name);
-    if NAMED.contains(&name) {
-        name.to_owned()
-    } else {
-        canonical_path(Path::new(data))
+    match data.split_once(':') {
+        _ if NAMED.contains(&data) => data.to_owned(),
+        Some((name, _)) if NAMED.contains(&name) => name.to_owned(),
+        // A pattern is no path, but it is below a folder.
+        Some((name @ ("parquet" | "wds"), pattern)) => {
+            let absolute = std::path::absolute(pattern);
+            let absolute = absolute.as_deref().unwrap_or(Path::new(pattern));
+            format!("{name}:{}", absolute.display())
+        }
+        Some(("hf", _)) => data.to_owned(),
+        _ => canonical_path(Path::new(data)),
     }
 }
 

@@ -17,6 +17,14 @@ impl Dataset {
             hash.add(&(split.len() as u64).to_le_bytes());
             for (index, class) in split.classes().iter().enumerate() {
                 hash.add(&class.to_le_bytes());
+                #[cfg(feature = "datasets")]
+                if let Some(store) = split.shards() {
+                    for part in store.portable_name(split.place(index)) {
+                        hash.add(b"/");
+                        hash.add(part.as_bytes());
+                    }
+                    continue;
+                }
                 let name = split.name(index);
                 let inside = Path::new(&name).strip_prefix(folder).ok();
                 match inside.filter(|_| split.is_of_files()) {
@@ -36,6 +44,13 @@ impl Dataset {
 pub fn file_sizes<'a>(splits: impl IntoIterator<Item = &'a Split>) -> String {
     let mut hash = Hash::default();
     for split in splits {
+        #[cfg(feature = "datasets")]
+        if let Some(store) = split.shards() {
+            for index in 0..split.len() {
+                hash.add(&store.size(split.place(index)).to_le_bytes());
+            }
+            continue;
+        }
         for path in (0..split.len()).map_while(|index| split.file(index)) {
             let length = fs::metadata(path).map_or(0, |file| file.len());
             hash.add(&length.to_le_bytes());
@@ -58,9 +73,14 @@ pub fn sampled_contents<'a>(splits: impl IntoIterator<Item = &'a Split>) -> Stri
         let looked_into = split.len().min(LOOKED_INTO);
         for place in 0..looked_into {
             let index = place * split.len() / looked_into;
+            #[cfg(feature = "datasets")]
+            if let Some(store) = split.shards() {
+                hash.add(&store.sample(split.place(index)).unwrap_or_default());
+                continue;
+            }
             if let Some(path) = split.file(index) {
                 // A file that cannot be read adds nothing.
-                hash.add(&ends_of(path).unwrap_or_default());
+                hash.add(&ends_of(path).unwrap_or_default().1);
             } else if let Some(samples) = split.samples(index) {
                 hash.add(samples);
             }
@@ -69,24 +89,24 @@ pub fn sampled_contents<'a>(splits: impl IntoIterator<Item = &'a Split>) -> Stri
     hash.text()
 }
 
-/// Reads the beginning and the end of the file at `path`.
-fn ends_of(path: &Path) -> io::Result<Vec<u8>> {
+/// Reads the length, the beginning and the end of the file at `path`.
+pub(in crate::data) fn ends_of(path: &Path) -> io::Result<(u64, Vec<u8>)> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
-    ends(&mut file, length)
+    Ok((length, ends(&mut file, length)?))
 }
 
 /// Reads the beginning and the end of a file of `length` bytes, 1 KiB each; of a short one all of it.
-pub(in crate::data) fn ends(file: &mut File, length: u64) -> io::Result<Vec<u8>> {
+pub(in crate::data) fn ends(mut file: impl Read + Seek, length: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    file.take(PART).read_to_end(&mut bytes)?;
+    file.by_ref().take(PART).read_to_end(&mut bytes)?;
     file.seek(SeekFrom::Start(length.saturating_sub(PART).max(PART)))?;
     file.take(PART).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 /// The 64-bit FNV-1a hash.
-struct Hash(u64);
+pub(super) struct Hash(u64);
 
 impl Default for Hash {
     fn default() -> Self {
@@ -95,13 +115,13 @@ impl Default for Hash {
 }
 
 impl Hash {
-    fn add(&mut self, bytes: &[u8]) {
+    pub fn add(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
     }
 
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         format!("{:016x}", self.0)
     }
 }

@@ -321,7 +321,7 @@ fn no_class_folders(part: &Path) -> anyhow::Error {
 }
 
 /// Returns at most [`SHOWN`] names and the number of the others.
-fn quoted_list(names: &[String]) -> String {
+pub(super) fn quoted_list(names: &[String]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     first_of(&quoted)
 }
@@ -343,7 +343,8 @@ fn first_of(all: &[String]) -> String {
     }
 }
 
-fn finish(
+/// Returns the dataset of these splits, of small images or photographs.
+pub(super) fn finish(
     name: &str,
     labels: Vec<String>,
     [train, val, test]: [Option<Split>; 3],
@@ -355,7 +356,7 @@ fn finish(
         ));
     }
     let first = [&train, &val, &test].into_iter().flatten().next();
-    let (kind, preprocess) = match first.and_then(Split::files).and_then(small_size) {
+    let (kind, preprocess) = match first.and_then(small_size) {
         Some(size) => {
             let preprocess = Preprocess {
                 size,

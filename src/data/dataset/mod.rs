@@ -1,6 +1,6 @@
 //! Datasets: images with their classes, in splits.
 //!
-//! Every source of images (original binary files, tables of the hub, folders, the bundled sample, random numbers) becomes
+//! Every source of images (original binary files, tables, tar shards, folders, the bundled sample, random numbers) becomes
 //! the same [`Dataset`]; its images are 8 bits per sample in memory, or stay in their files until they are used.
 
 pub(crate) mod builtin;
@@ -12,10 +12,13 @@ pub(crate) mod fingerprint;
 pub mod folder;
 pub mod idx;
 pub(crate) mod list;
+pub(crate) mod name;
 pub(crate) mod open;
 #[cfg(feature = "datasets")]
 pub mod parquet;
 pub(crate) mod sample;
+#[cfg(feature = "datasets")]
+pub mod shards;
 mod small_images;
 pub(crate) mod split;
 pub(crate) mod stratified;
@@ -23,7 +26,8 @@ mod suggest_path;
 
 pub use builtin::BuiltinDataset;
 pub use fake::fake;
-pub use open::{DatasetName, open};
+pub use name::DatasetName;
+pub use open::open;
 pub use split::{ImageStore, Split};
 
 use crate::error::Message;

@@ -110,7 +110,7 @@ fn read_rows(path: &Path, known: BuiltinDataset) -> Result<(Vec<u8>, Vec<u32>)> 
 }
 
 /// Rejects columns that would lie outside of a file of `length` bytes, on which the parquet crate panics.
-fn check_places(table: &ParquetMetaData, length: u64) -> Result<()> {
+pub(super) fn check_places(table: &ParquetMetaData, length: u64) -> Result<()> {
     for column in table
         .row_groups()
         .iter()

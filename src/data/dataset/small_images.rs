@@ -3,11 +3,9 @@
 //! At most a hundred are inspected, evenly spaced, so that a folder of a million images opens as fast as one of a hundred,
 //! and the same folder always gives the same answer.
 
-use std::fs;
-use std::path::PathBuf;
-
-use crate::data::image::decode::read;
 use pillow_image::dimensions;
+
+use super::Split;
 
 /// The most images to inspect.
 const LOOKED_AT: usize = 100;
@@ -21,10 +19,10 @@ const LONGEST_FILE: u64 = 128 << 10;
 /// Returns the median height and width, in pixels, when the median longer side is at most 64 and neither median below 8.
 ///
 /// Unreadable images do not count.
-pub fn small_size(paths: &[PathBuf]) -> Option<[usize; 2]> {
-    let looked_at = paths.len().min(LOOKED_AT);
-    let picked = (0..looked_at).map(|nth| &paths[nth * paths.len() / looked_at]);
-    let sizes: Vec<[u32; 2]> = picked.filter_map(size).collect();
+pub fn small_size(split: &Split) -> Option<[usize; 2]> {
+    let looked_at = split.len().min(LOOKED_AT);
+    let picked = (0..looked_at).map(|nth| nth * split.len() / looked_at);
+    let sizes: Vec<[u32; 2]> = picked.filter_map(|index| size(split, index)).collect();
     let longer = median(sizes.iter().map(|size| size[0].max(size[1])))?;
     let height = median(sizes.iter().map(|size| size[0]))?;
     let width = median(sizes.iter().map(|size| size[1]))?;
@@ -33,11 +31,11 @@ pub fn small_size(paths: &[PathBuf]) -> Option<[usize; 2]> {
 }
 
 /// Returns the height and width by a file's header; a long file is not read, for it holds no small image.
-fn size(path: &PathBuf) -> Option<[u32; 2]> {
-    if fs::metadata(path).ok()?.len() > LONGEST_FILE {
+fn size(split: &Split, index: usize) -> Option<[u32; 2]> {
+    if split.encoded_length(index)? > LONGEST_FILE {
         return Some([u32::MAX; 2]);
     }
-    let (width, height) = dimensions(&read(path).ok()?)?;
+    let (width, height) = dimensions(&split.encoded(index)?.ok()?)?;
     Some([height, width])
 }
 

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use image::RgbImage;
 
+use super::fingerprint::ends_of;
+#[cfg(feature = "datasets")]
+use super::shards::store::ShardStore;
 use crate::data::image::decode::{DecodeOptions, decode_bytes, pixels, read};
 use crate::data::image::large_images::LargeImageGate;
 use crate::data::panic::catch_panic;
@@ -15,6 +18,9 @@ use crate::data::panic::catch_panic;
 pub enum ImageStore {
     /// Files, which are read whenever an image is used.
     Files(Vec<PathBuf>),
+    /// Files in shards, which are read whenever an image is used.
+    #[cfg(feature = "datasets")]
+    Shards(ShardStore),
     /// Images of one size in memory.
     Memory {
         /// Their name in messages, such as `cifar10 train`.
@@ -53,6 +59,8 @@ impl Split {
     pub fn new(images: ImageStore, classes: Vec<u32>) -> Self {
         let count = match &images {
             ImageStore::Files(paths) => paths.len(),
+            #[cfg(feature = "datasets")]
+            ImageStore::Shards(store) => store.count(),
             ImageStore::Memory {
                 size,
                 channels,
@@ -111,9 +119,78 @@ impl Split {
         self.places.len()
     }
 
-    /// Returns whether the images are files, which are read when they are used.
+    /// Returns whether the images are files, alone or in shards, which are read when they are used.
     pub fn is_of_files(&self) -> bool {
-        self.files().is_some()
+        match &*self.images {
+            ImageStore::Files(_) => true,
+            #[cfg(feature = "datasets")]
+            ImageStore::Shards(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Returns whether the images are in shards whose names do not tell that they are for training.
+    pub(crate) fn is_of_shards_without_split(&self) -> bool {
+        #[cfg(feature = "datasets")]
+        return self.shards().is_some_and(|store| !store.has_split_names());
+        #[cfg(not(feature = "datasets"))]
+        false
+    }
+
+    /// Returns whether looking at each image would take long.
+    pub(in crate::data) fn is_slow_to_inspect(&self) -> bool {
+        #[cfg(feature = "datasets")]
+        return self.shards().is_some_and(ShardStore::is_slow_to_inspect);
+        #[cfg(not(feature = "datasets"))]
+        false
+    }
+
+    /// Returns the shards of the images, if they are in shards.
+    #[cfg(feature = "datasets")]
+    pub(crate) fn shards(&self) -> Option<&ShardStore> {
+        match &*self.images {
+            ImageStore::Shards(store) => Some(store),
+            _ => None,
+        }
+    }
+
+    /// Returns the number of the image of an example in its store.
+    #[cfg(feature = "datasets")]
+    pub(super) fn place(&self, index: usize) -> usize {
+        self.places[index] as usize
+    }
+
+    /// Returns the length of the file of an example, 0 in a table, which does not tell it; `None` without a file.
+    pub(in crate::data) fn encoded_length(&self, index: usize) -> Option<u64> {
+        let place = self.places[index] as usize;
+        match &*self.images {
+            ImageStore::Files(paths) => Some(std::fs::metadata(&paths[place]).ok()?.len()),
+            #[cfg(feature = "datasets")]
+            ImageStore::Shards(store) => Some(store.length(place)),
+            _ => None,
+        }
+    }
+
+    /// Reads the file of an example; `None` for images in memory.
+    pub(in crate::data) fn encoded(&self, index: usize) -> Option<Result<Vec<u8>>> {
+        let place = self.places[index] as usize;
+        match &*self.images {
+            ImageStore::Files(paths) => Some(read(&paths[place])),
+            #[cfg(feature = "datasets")]
+            ImageStore::Shards(store) => Some(store.read(place)),
+            _ => None,
+        }
+    }
+
+    /// Reads the length, the beginning and the end of the file of an example; `None` for images in memory.
+    pub(in crate::data) fn encoded_ends(&self, index: usize) -> Option<Result<(u64, Vec<u8>)>> {
+        let place = self.places[index] as usize;
+        match &*self.images {
+            ImageStore::Files(paths) => Some(ends_of(&paths[place]).map_err(Into::into)),
+            #[cfg(feature = "datasets")]
+            ImageStore::Shards(store) => Some(store.ends(place)),
+            _ => None,
+        }
     }
 
     /// Returns all files, also those of examples that a selection leaves out; `None` when images are in memory.
@@ -140,11 +217,13 @@ impl Split {
         &self.classes
     }
 
-    /// Returns the name of an example: its file, or its number in the dataset.
+    /// Returns the name of an example: its file, the place in its shard, or its number in the dataset.
     pub fn name(&self, index: usize) -> String {
         let place = self.places[index] as usize;
         match &*self.images {
             ImageStore::Files(paths) => paths[place].display().to_string(),
+            #[cfg(feature = "datasets")]
+            ImageStore::Shards(store) => store.name(place),
             ImageStore::Memory { name, .. } => format!("{name} {place}"),
             ImageStore::Inputs { .. } => format!("fake {place}"),
         }
@@ -201,16 +280,7 @@ impl Split {
         gate: &LargeImageGate,
         work: impl FnOnce(&RgbImage) -> Result<T>,
     ) -> Result<T> {
-        let place = self.places[index] as usize;
         catch_panic(|| match &*self.images {
-            ImageStore::Files(paths) => {
-                let bytes = read(&paths[place])?;
-                // Held until the decoded image is dropped.
-                let _guard = gate.wait(pixels(&bytes));
-                let image = decode_bytes(&bytes, options)?;
-                drop(bytes);
-                work(&image)
-            }
             ImageStore::Memory { size, channels, .. } => {
                 let samples = self.samples(index).context("the image is in memory")?;
                 let color = if *channels == 1 {
@@ -223,6 +293,14 @@ impl Split {
                 work(&image)
             }
             ImageStore::Inputs { .. } => anyhow::bail!("random numbers are not an image"),
+            _ => {
+                let bytes = self.encoded(index).context("the image has a file")??;
+                // Held until the decoded image is dropped.
+                let _guard = gate.wait(pixels(&bytes));
+                let image = decode_bytes(&bytes, options)?;
+                drop(bytes);
+                work(&image)
+            }
         })
     }
 }

@@ -30,20 +30,22 @@ pub struct Location {
 /// Finds the groups of images with the same content, in the order of their first image; `inspected` has the images of each
 /// of `splits`. Unreadable images are left out.
 pub fn find(splits: &[&Split], inspected: &[Vec<Inspected>]) -> Vec<Vec<Location>> {
-    let mut candidates: HashMap<(u64, u32), Vec<Location>> = HashMap::new();
+    // Sorted, as a map would take several times the memory.
+    let mut candidates: Vec<(u64, u32, Location)> = Vec::new();
     for (split, images) in inspected.iter().enumerate() {
         for (index, image) in images.iter().enumerate() {
             // Random numbers have no content.
             if image.unreadable.is_none() && image.length > 0 {
-                let key = (image.length, image.checksum);
                 let location = Location { split, index };
-                candidates.entry(key).or_default().push(location);
+                candidates.push((image.length, image.checksum, location));
             }
         }
     }
-    let candidates: Vec<Vec<Location>> = candidates
-        .into_values()
+    candidates.par_sort_unstable();
+    let alike = candidates.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1));
+    let candidates: Vec<Vec<Location>> = alike
         .filter(|group| group.len() > 1)
+        .map(|group| group.iter().map(|(.., location)| *location).collect())
         .collect();
     let mut groups: Vec<Vec<Location>> = candidates
         .par_iter()
@@ -86,18 +88,32 @@ fn confirm(splits: &[&Split], candidates: &[Location]) -> Vec<Vec<Location>> {
 /// The content of an image.
 enum Content<'a> {
     File(&'a Path),
+    Encoded(Vec<u8>),
     Memory(&'a [u8]),
 }
 
 impl<'a> Content<'a> {
     fn of(split: &'a Split, index: usize) -> Option<Self> {
         let file = split.file(index).map(Self::File);
-        file.or_else(|| split.samples(index).map(Self::Memory))
+        let memory = || split.samples(index).map(Self::Memory);
+        // In a shard; what cannot be read equals nothing.
+        let encoded = || split.encoded(index)?.ok().map(Self::Encoded);
+        file.or_else(memory).or_else(encoded)
+    }
+
+    /// Returns the bytes that are in memory.
+    fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::File(_) => None,
+            Self::Encoded(bytes) => Some(bytes),
+            Self::Memory(bytes) => Some(bytes),
+        }
     }
 
     fn checksum(&self) -> io::Result<u32> {
         let mut hasher = crc32fast::Hasher::new();
         match self {
+            Self::Encoded(bytes) => hasher.update(bytes),
             Self::Memory(bytes) => hasher.update(bytes),
             Self::File(path) => {
                 let mut file = File::open(path)?;
@@ -115,14 +131,13 @@ impl<'a> Content<'a> {
 
     fn equals(&self, other: &Self) -> io::Result<bool> {
         match (self, other) {
-            (Self::Memory(one), Self::Memory(other)) => Ok(one == other),
             (Self::File(one), Self::File(other)) => {
                 let open = |path: &Path| -> io::Result<BufReader<File>> {
                     Ok(BufReader::with_capacity(CHUNK, File::open(path)?))
                 };
                 have_same_bytes(open(one)?, open(other)?)
             }
-            _ => Ok(false),
+            _ => Ok(self.bytes().is_some() && self.bytes() == other.bytes()),
         }
     }
 }

@@ -49,6 +49,26 @@ impl Hub {
         }
     }
 
+    /// Returns the files of the revision of `request`.
+    pub(super) fn list(
+        &self,
+        connection: &mut Option<Connection>,
+        request: &FileRequest,
+    ) -> Result<Vec<String>> {
+        let failed = self.failed_request(request);
+        let open = match connection.take() {
+            Some(open) => Ok(open),
+            None => Connection::open(&self.settings),
+        };
+        let listed = open.and_then(|open| {
+            let files = open.list(request, self.settings.stall_timeout)?;
+            Ok((open, files))
+        });
+        let (open, files) = listed.map_err(|failure| failure.into_error(&failed))?;
+        *connection = Some(open);
+        Ok(files)
+    }
+
     /// Downloads the file into the cache, and creates the connection first if there is none.
     fn fetch(
         &self,

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use hf_hub::RepoType;
 use hf_hub::progress::{DownloadEvent, ProgressEvent, ProgressHandler};
+use hf_hub::repository::RepoTreeEntry;
 use hf_hub::{HFClient, HFClientSync, HFError, HFRepositorySync, HFResult};
 
 use super::failure::DownloadFailure;
@@ -102,6 +103,37 @@ impl Connection {
                 answer => return answer,
             }
         }
+    }
+
+    /// Returns the paths of the files in a dataset repository.
+    pub fn list(
+        &self,
+        request: &FileRequest,
+        stall_timeout: Duration,
+    ) -> Result<Vec<String>, DownloadFailure> {
+        let (owner, name) = request.owner_and_name();
+        let repository = self.client.dataset(owner, name);
+        let revision = request.revision.to_owned();
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || {
+            let tree = repository
+                .list_tree()
+                .revision(revision)
+                .recursive(true)
+                .send();
+            // The receiver is gone if the wait was given up.
+            let _ = sender.send(tree);
+        });
+        let tree = match receiver.recv_timeout(stall_timeout) {
+            Ok(tree) => tree.map_err(DownloadFailure::Hub)?,
+            Err(RecvTimeoutError::Timeout) => return Err(DownloadFailure::Stalled(stall_timeout)),
+            Err(RecvTimeoutError::Disconnected) => return Err(DownloadFailure::ThreadEnded),
+        };
+        let files = tree.into_iter().filter_map(|entry| match entry {
+            RepoTreeEntry::File { path, .. } => Some(path),
+            RepoTreeEntry::Directory { .. } => None,
+        });
+        Ok(files.collect())
     }
 
     fn attempt(

@@ -24,8 +24,24 @@ pub fn epochs_of(model: &str) -> Vec<Epoch> {
 }
 
 /// Returns the data of that run, from its `config.toml`; `None` if it cannot be read.
-pub fn data_of(model: &str) -> Option<String> {
-    Recipe::read(&run_of(model)?.join(RECIPE)).ok()?.data
+pub fn data_of(model: &str) -> Option<RunData> {
+    let recipe = Recipe::read(&run_of(model)?.join(RECIPE)).ok()?;
+    Some(RunData {
+        data: recipe.data?,
+        image_column: recipe.image_column,
+        label_column: recipe.label_column,
+    })
+}
+
+/// The dataset of a run, and the columns that it names of tables.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RunData {
+    /// DATA.
+    pub data: String,
+    /// The column of the images.
+    pub image_column: Option<String>,
+    /// The column of the labels.
+    pub label_column: Option<String>,
 }
 
 /// Returns the settings of that run: the keys of its `config.toml`, and their values as text; `None` if they cannot be read.

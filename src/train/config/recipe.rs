@@ -36,9 +36,22 @@ recipe! {
     /// A name: sample (6,000 images inside the binary), cifar10, cifar100, mnist or fashion-mnist (downloaded once), NAME:DIR
     /// for the original files of one of these in DIR, or fake:N[:CLASSES] (random tensors, for timing). A folder: one folder
     /// of images per class, either directly or in train/, val/ and test/ (training/, valid/, validation/ and testing/ work too).
-    /// [default: cifar10]
+    /// Shards: hf:ORG/NAME (a dataset of the hub), parquet:PATTERN or wds:PATTERN (tar files), such as
+    /// 'wds:train-{0000..0127}.tar'. [default: cifar10]
     data: String {
         flag: Flag::text(Source, "DATA").short('d'), parse: |text| Ok(text.to_owned()), range: [], default: |_| None,
+    }
+    /// Column of the images in hf: and parquet: data
+    ///
+    /// [default: the only column of images]
+    image_column: String {
+        flag: Flag::text(Reading, "NAME"), parse: |text| Ok(text.to_owned()), range: [], default: |_| None,
+    }
+    /// Column of the labels in hf: and parquet: data
+    ///
+    /// [default: the only column of class labels, or `label`]
+    label_column: String {
+        flag: Flag::text(Reading, "NAME"), parse: |text| Ok(text.to_owned()), range: [], default: |_| None,
     }
     /// Fraction to hold out for validation
     ///

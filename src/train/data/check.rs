@@ -47,7 +47,7 @@ pub(in crate::train) fn inspect(
             first.reason
         );
     }
-    if matches!(data.name, DatasetName::Folder(_)) {
+    if data.name.is_of_images() {
         observer.surveyed(&survey, recipe);
     }
     Ok(Some(survey))

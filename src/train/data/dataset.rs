@@ -57,6 +57,8 @@ impl Data {
         progress: &dyn Progress,
     ) -> Result<Self> {
         let seed = overrides.seed.unwrap_or(0);
+        let (image, label) = (&overrides.image_column, &overrides.label_column);
+        let name = &name.clone().with_columns(image.clone(), label.clone())?;
         let mut set = match name {
             DatasetName::Fake { count, classes } => {
                 let default = Preprocess::default();
@@ -91,8 +93,8 @@ impl Data {
                 "put them into `train/`, one folder per class",
             ));
         }
-        let is_folder = matches!(name, DatasetName::Folder(_));
-        if is_folder
+        let is_of_images = name.is_of_images();
+        if is_of_images
             && set.kind == DatasetKind::Small
             && base.is_none()
             && overrides.image_size.is_none()
@@ -104,7 +106,7 @@ impl Data {
                 "` for another",
             ]);
         }
-        let alone = set.val.is_none() && set.test.is_none() && is_folder;
+        let alone = set.val.is_none() && set.test.is_none() && is_of_images;
         let held_out = overrides.val_split.or(alone.then_some(FOLDER_VAL_SPLIT));
         if let Some(fraction) = held_out {
             set.hold_out(fraction, seed)?;
@@ -116,9 +118,9 @@ impl Data {
         })
     }
 
-    /// Returns whether the dataset is a folder of photographs.
+    /// Returns whether the dataset is a folder or shards of photographs.
     pub fn is_photographs(&self) -> bool {
-        self.set.kind == DatasetKind::Photographs && matches!(self.name, DatasetName::Folder(_))
+        self.set.kind == DatasetKind::Photographs && self.name.is_of_images()
     }
 
     /// A warning that names the classes of a folder with fewer than ten training images.
@@ -144,9 +146,11 @@ impl Data {
         match &self.name {
             DatasetName::Folder(path) => absolute(path),
             DatasetName::Original(known, path) => format!("{}:{}", known.word(), absolute(path)),
-            DatasetName::Sample | DatasetName::Named(_) | DatasetName::Fake { .. } => {
-                self.set.name.clone()
-            }
+            #[cfg(feature = "datasets")]
+            DatasetName::Parquet(pattern, _) => format!("parquet:{}", absolute(Path::new(pattern))),
+            #[cfg(feature = "datasets")]
+            DatasetName::WebDataset(pattern) => format!("wds:{}", absolute(Path::new(pattern))),
+            _ => self.set.name.clone(),
         }
     }
 

@@ -3,6 +3,8 @@
 use crate::cli::args::device::DTypeChoice;
 use crate::cli::args::preprocess::PreprocessArgs;
 use crate::cli::args::workers::WorkersArgs;
+use crate::data::dataset::DatasetName;
+use anyhow::Result;
 use clap::ValueEnum;
 use std::path::PathBuf;
 
@@ -25,10 +27,17 @@ pub struct Args {
     /// Dataset: a name or an image folder [default: the run's]
     ///
     /// A name: sample, cifar10, cifar100, mnist or fashion-mnist, or NAME:DIR for the original files of one of these in DIR. A
-    /// folder: one folder of images per class, either directly or in val/ (valid/, validation/) or test/ (testing/). Runs, one
+    /// folder: one folder of images per class, either directly or in val/ (valid/, validation/) or test/ (testing/). Shards:
+    /// hf:ORG/NAME (a dataset of the hub), parquet:PATTERN or wds:PATTERN (tar files), such as 'wds:val-{00..49}.tar'. Runs, one
     /// or several on the same data, do not need it.
     #[arg(short, long, value_name = "DATA")]
     pub data: Option<String>,
+    /// Column of the images in hf: and parquet: data [default: the run's, or the only one]
+    #[arg(long, value_name = "NAME", requires = "data")]
+    pub image_column: Option<String>,
+    /// Column of the labels in hf: and parquet: data [default: the run's, or the only one]
+    #[arg(long, value_name = "NAME", requires = "data")]
+    pub label_column: Option<String>,
     /// Part of the dataset: test, val, train or all
     ///
     /// On a run's own data, val is the part that was held out in training, train is exactly what was trained on, and all is a
@@ -74,6 +83,17 @@ pub struct Args {
     pub dtype: DTypeChoice,
     #[command(flatten)]
     pub preprocess: PreprocessArgs,
+}
+
+impl Args {
+    /// Returns the dataset that is named, with its columns, if any.
+    pub fn named_data(&self) -> Result<Option<DatasetName>> {
+        let named = self.data.as_deref().map(|data| {
+            DatasetName::parse(data)?
+                .with_columns(self.image_column.clone(), self.label_column.clone())
+        });
+        named.transpose()
+    }
 }
 
 /// An output format.

@@ -11,7 +11,6 @@ use crate::cli::output::flags::error_line;
 use crate::cli::output::stdout::print;
 use crate::cli::output::terminal::Look;
 use crate::data::DecodeOptions;
-use crate::data::dataset::DatasetName;
 use crate::error::usage_error;
 use crate::eval::EvalEvent;
 use crate::model::describe;
@@ -38,7 +37,7 @@ pub fn run(conditions: &Conditions) -> Result<ExitStatus> {
             "pass two or more models after --compare, or one with -m",
         ));
     }
-    let name = written.map(DatasetName::parse).transpose()?;
+    let name = conditions.args.named_data()?;
     let files = [COMPARISON, TABLE, DRAWN[0], DRAWN[1], COMPARISON_PAGE];
     let output = output
         .as_deref()

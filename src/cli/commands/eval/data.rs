@@ -2,7 +2,7 @@
 
 use crate::data::dataset::DatasetName;
 use crate::error::{error_with_hint, usage_error};
-use crate::train::checkpoint::history::data_of;
+use crate::train::checkpoint::history::{RunData, data_of};
 use crate::weights::ModelInfo;
 use crate::weights::provenance::canonical;
 use anyhow::Result;
@@ -47,9 +47,18 @@ pub fn of_runs(cards: &[&ModelInfo], written: &[String]) -> Result<(String, Data
     }
     // A recipe also knows the folder of a named dataset's files.
     let recipes = written.iter().filter_map(|model| data_of(model));
-    let mut same = recipes.filter(|data| canonical(data) == common);
-    let data = same.next().unwrap_or_else(|| common.to_owned());
-    let name = DatasetName::parse(&data).map_err(|_| {
+    let mut same = recipes.filter(|run| canonical(&run.data) == common);
+    let RunData {
+        data,
+        image_column,
+        label_column,
+    } = same.next().unwrap_or_else(|| RunData {
+        data: common.to_owned(),
+        ..RunData::default()
+    });
+    let name =
+        DatasetName::parse(&data).and_then(|name| name.with_columns(image_column, label_column));
+    let name = name.map_err(|_| {
         error_with_hint(
             format!("the data of training, `{data}`, is no longer there"),
             format!("put it back, or {HINT}"),

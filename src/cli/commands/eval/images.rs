@@ -189,24 +189,26 @@ fn choose(
     found.ok_or_else(|| no_such_split(data, written, asked, own))
 }
 
-/// Returns all images of a folder without splits.
+/// Returns all images of a folder or of shards without splits.
 fn all(data: &Dataset, written: &str) -> Result<(Part, Split)> {
     match &data.train {
         Some(train) if is_without_splits(data, written) => Ok((Part::All, train.clone())),
         _ => Err(usage_error(
-            format!("`{written}` has splits: --split all is for image folders without them"),
+            format!("`{written}` has splits: --split all is for images without them"),
             format!("pass {}", flags(data).join(" or ")),
         )),
     }
 }
 
-/// Returns true if the data is a folder of class folders only, all of which is read as train.
+/// Returns true if the data is a folder of class folders only, or shards whose names tell no split, all of which is read as train.
 fn is_without_splits(data: &Dataset, written: &str) -> bool {
     let folder = Path::new(written);
     data.test.is_none()
         && data.val.is_none()
-        && data.train.as_ref().is_some_and(Split::is_of_files)
-        && data.labels.iter().all(|label| folder.join(label).is_dir())
+        && data.train.as_ref().is_some_and(|train| {
+            let has_classes = || data.labels.iter().all(|label| folder.join(label).is_dir());
+            train.is_of_shards_without_split() || (train.is_of_files() && has_classes())
+        })
 }
 
 /// Returns the data with the part held out that its runs held out; `None` if they held out none.

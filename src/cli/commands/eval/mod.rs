@@ -15,7 +15,6 @@ use crate::cli::output::evaluation::text;
 use crate::cli::output::stdout::print;
 use crate::cli::output::terminal::Look;
 use crate::data::DecodeOptions;
-use crate::data::dataset::DatasetName;
 use crate::error::usage_error;
 use crate::eval::EvalEvent;
 use crate::pipeline::top;
@@ -53,7 +52,7 @@ pub fn run(
 /// Evaluates one model, image by image.
 fn one(model: &str, conditions: &Conditions) -> Result<ExitStatus> {
     let Conditions { args, console, .. } = conditions;
-    let named = args.data.as_deref().map(DatasetName::parse).transpose()?;
+    let named = args.named_data()?;
     let mut output = args.output.as_deref().map(output_dir).transpose()?;
     let opened = EvalModel::open(model, conditions, false)?;
     let card = opened.card().clone();
