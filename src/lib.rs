@@ -44,7 +44,7 @@
 //! |---|---|
 //! | `cli` | the binary, and `cli`; implies `train` |
 //! | `hub` | downloads from the Hugging Face hub |
-//! | `datasets` | CIFAR, MNIST and Fashion-MNIST in the hub's form |
+//! | `datasets` | datasets in tar shards and parquet files, and of the hub: CIFAR, MNIST and Fashion-MNIST among them |
 //! | `train` | `train`: training and fine-tuning; implies `report` |
 //! | `report` | `report`: tables, plots and pages |
 //! | `png-plots` | plots as PNG beside SVG |

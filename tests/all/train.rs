@@ -18,6 +18,7 @@ mod photographs;
 mod recipes;
 #[cfg(unix)]
 mod resumed;
+mod shards;
 #[cfg(unix)]
 mod signals;
 mod tuning;

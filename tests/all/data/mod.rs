@@ -4,4 +4,5 @@ mod augment;
 mod batches;
 mod datasets;
 mod preprocess;
+mod shards;
 mod survey;

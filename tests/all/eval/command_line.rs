@@ -149,7 +149,7 @@ fn the_split_is_test_where_there_is_one_and_else_val() {
         (in_splits.status, in_splits.stderr.as_str()),
         (
             2,
-            "error: `data` has splits: --split all is for image folders without them\nhint: pass --split test or --split val\n"
+            "error: `data` has splits: --split all is for images without them\nhint: pass --split test or --split val\n"
         )
     );
     fs::remove_dir_all(folder.path().join("data/test")).unwrap();

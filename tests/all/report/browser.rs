@@ -338,7 +338,6 @@ fn evaluation_report(classes: usize) -> EvaluationReport {
             top5: None,
             seconds: 1.0,
             images_per_second: 45.0,
-            data_ms: 0.0,
             classes: labels.iter().enumerate().map(figures).collect(),
             confusion,
             records: Vec::new(),

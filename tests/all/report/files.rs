@@ -212,7 +212,6 @@ fn every_button_of_many_classes_opens_images() {
             top5: metrics.top5(),
             seconds: 1.0,
             images_per_second: 1.0,
-            data_ms: 0.0,
             classes: metrics.classes(&labels),
             confusion: metrics.confusion().to_vec(),
             records,

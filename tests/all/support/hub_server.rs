@@ -203,6 +203,12 @@ fn reply(state: &State, path: &str, request: &HashMap<String, String>) -> Reply 
             None => refusal(404, None, None),
         };
     }
+    if let Some((repo, rest)) = path
+        .strip_prefix("api/")
+        .and_then(|path| path.split_once("/tree/"))
+    {
+        return list(state, repo, rest.split('?').next().unwrap_or_default());
+    }
     let Some((repo, rest)) = path.split_once("/resolve/") else {
         return refusal(404, None, None);
     };
@@ -262,6 +268,28 @@ fn reply(state: &State, path: &str, request: &HashMap<String, String>) -> Reply 
         reply.body.drain(..start);
     }
     reply
+}
+
+/// Lists the files of a revision.
+fn list(state: &State, repo: &str, revision: &str) -> Reply {
+    let Some(revisions) = state.revisions.get(repo) else {
+        return refusal(404, Some("RepoNotFound"), None);
+    };
+    let is_meant = |(name, commit): &(&String, &String)| *name == revision || *commit == revision;
+    let Some((_, commit)) = revisions.iter().find(is_meant) else {
+        return refusal(404, Some("RevisionNotFound"), None);
+    };
+    let files = &state.files[&(repo.to_owned(), commit.clone())];
+    let entries = files.iter().map(|(path, bytes)| {
+        serde_json::json!({"type": "file", "oid": etag(bytes), "size": bytes.len(), "path": path})
+    });
+    Reply {
+        status: 200,
+        headers: Vec::new(),
+        body: serde_json::Value::from_iter(entries)
+            .to_string()
+            .into_bytes(),
+    }
 }
 
 fn refusal(status: u16, code: Option<&str>, commit: Option<&String>) -> Reply {

@@ -4,3 +4,4 @@ pub mod command;
 pub mod fixture;
 pub mod hostile;
 pub mod hub_server;
+pub mod shards;

@@ -91,7 +91,7 @@ fn matches(pattern: &str) -> Result<Vec<PathBuf>> {
 /// Returns the hint about the files in the folder of a pattern that matches none.
 fn around(pattern: &str, extension: &str) -> String {
     let path = Path::new(pattern);
-    let mut folders = path.ancestors().skip(1);
+    let mut folders = path.ancestors();
     let folder = folders.find(|folder| folder.is_dir() || folder.as_os_str().is_empty());
     let folder = match folder {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
