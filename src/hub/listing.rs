@@ -18,7 +18,7 @@ use crate::fs::write_whole;
 pub struct Listing {
     /// Their paths in the repository, sorted.
     pub files: Vec<String>,
-    /// Whether these are the files in the cache, as the hub could not be asked: there may be others.
+    /// True if these are the files in the cache, as the hub could not be asked: there may be others.
     pub is_from_cache: bool,
 }
 

@@ -8,7 +8,8 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::data::dataset::fingerprint::file_sizes;
-use crate::data::dataset::folder::{part_of, read};
+use crate::data::dataset::folder::read;
+use crate::data::dataset::part_names::part_of;
 use crate::data::dataset::{Dataset, Split};
 use crate::error::{error_with_hint, setting};
 use crate::message;

@@ -1,10 +1,10 @@
 //! Fingerprints of a dataset that need not read all images: their names and classes, the sizes of their files, and a sample
 //! of their contents.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::fs;
 use std::path::Path;
 
+use super::file_ends::ends_of;
 use super::{Dataset, Split};
 
 impl Dataset {
@@ -61,9 +61,6 @@ pub fn file_sizes<'a>(splits: impl IntoIterator<Item = &'a Split>) -> String {
 
 /// The most images per split that are sampled, so that a large split takes only a moment.
 const LOOKED_INTO: usize = 256;
-/// Bytes of a file's beginning, and of its end, that are read.
-const PART: u64 = 1024;
-
 /// Returns a hash of a sample of the images of `splits`: the beginnings and ends of up to 256 files of each, evenly
 /// spaced, or as many images in memory. A compressed image that was saved again has another end; in a larger split, a few
 /// changed images may not be in the sample.
@@ -87,22 +84,6 @@ pub fn sampled_contents<'a>(splits: impl IntoIterator<Item = &'a Split>) -> Stri
         }
     }
     hash.text()
-}
-
-/// Reads the length, the beginning and the end of the file at `path`.
-pub(in crate::data) fn ends_of(path: &Path) -> io::Result<(u64, Vec<u8>)> {
-    let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    Ok((length, ends(&mut file, length)?))
-}
-
-/// Reads the beginning and the end of a file of `length` bytes, 1 KiB each; of a short one all of it.
-pub(in crate::data) fn ends(mut file: impl Read + Seek, length: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    file.by_ref().take(PART).read_to_end(&mut bytes)?;
-    file.seek(SeekFrom::Start(length.saturating_sub(PART).max(PART)))?;
-    file.take(PART).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// The 64-bit FNV-1a hash.

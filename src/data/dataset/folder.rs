@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use super::part_names::{PARTS, part_number};
 use super::small_images::small_size;
 use super::{Dataset, DatasetKind, ImageStore, Split};
 use crate::data::dataset::list::{Listing, list, list_flat};
@@ -25,12 +26,6 @@ use crate::error::{Message, error_with_hint};
 use crate::model::Preprocess;
 use crate::text::pluralize;
 
-/// The splits of a dataset, each with the possible names of its folder, the usual one first.
-const PARTS: [&[&str]; 3] = [
-    &["train", "training"],
-    &["val", "valid", "validation"],
-    &["test", "testing"],
-];
 /// The most names in a message.
 const SHOWN: usize = 5;
 
@@ -69,18 +64,6 @@ pub fn read(folder: &Path, name: &str) -> Result<Dataset> {
         }
     }
     Ok(finish(name, labels, splits, notes))
-}
-
-/// Returns the split that a folder of that name holds: `train`, `val` or `test`.
-pub fn part_of(name: &str) -> Option<&'static str> {
-    part_number(name).map(|part| PARTS[part][0])
-}
-
-fn part_number(name: &str) -> Option<usize> {
-    let name = name.to_lowercase();
-    PARTS
-        .iter()
-        .position(|names| names.contains(&name.as_str()))
 }
 
 /// A folder of images of one class.

@@ -8,6 +8,7 @@ pub(crate) mod builtin;
 pub(crate) mod candle;
 pub mod cifar;
 pub(crate) mod fake;
+mod file_ends;
 pub(crate) mod fingerprint;
 pub mod folder;
 pub mod idx;
@@ -16,6 +17,7 @@ pub(crate) mod name;
 pub(crate) mod open;
 #[cfg(feature = "datasets")]
 pub mod parquet;
+pub(crate) mod part_names;
 pub(crate) mod sample;
 #[cfg(feature = "datasets")]
 pub mod shards;

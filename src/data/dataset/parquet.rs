@@ -15,11 +15,11 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use candle_datasets::hub::FileReader;
 use parquet::data_type::ByteArray;
-use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::SerializedFileReader;
 use parquet::record::{Field, Row};
 use rayon::prelude::*;
 
+use super::shards::check_places;
 use super::{BuiltinDataset, Dataset, ImageStore, MOST_SAMPLES, Split};
 use crate::data::image::decode::{DecodeOptions, decode_bytes};
 use crate::error::error_with_hint;
@@ -107,25 +107,6 @@ fn read_rows(path: &Path, known: BuiltinDataset) -> Result<(Vec<u8>, Vec<u32>)> 
     }
     ensure!(!classes.is_empty(), "the table contains no images");
     Ok((samples, classes))
-}
-
-/// Rejects columns that would lie outside of a file of `length` bytes, on which the parquet crate panics.
-pub(super) fn check_places(table: &ParquetMetaData, length: u64) -> Result<()> {
-    for column in table
-        .row_groups()
-        .iter()
-        .flat_map(RowGroupMetaData::columns)
-    {
-        let first = column.dictionary_page_offset();
-        let first = first.unwrap_or(column.data_page_offset());
-        let end = first.checked_add(column.compressed_size());
-        let inside = |place: i64| u64::try_from(place).is_ok_and(|place| place <= length);
-        ensure!(
-            inside(first) && inside(column.compressed_size()) && end.is_some_and(inside),
-            "the table is damaged: a column lies outside of the file"
-        );
-    }
-    Ok(())
 }
 
 /// Returns the bytes of the image in a column.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use image::RgbImage;
 
-use super::fingerprint::ends_of;
+use super::file_ends::ends_of;
 #[cfg(feature = "datasets")]
 use super::shards::store::ShardStore;
 use crate::data::image::decode::{DecodeOptions, decode_bytes, pixels, read};

@@ -407,7 +407,7 @@ const FAILURES: [Case; 45] = [
     (
         "train -d missing --depth 34",
         1,
-        "error: cannot read dataset `missing`: no such folder\nhint: pass a folder of images, `sample`, `cifar10`, `cifar100`, `mnist`, `fashion-mnist` or `fake:N`",
+        "error: cannot read dataset `missing`: no such folder\nhint: pass a folder of images, `sample`, `cifar10`, `cifar100`, `mnist`, `fashion-mnist`, `hf:ORG/NAME`, `parquet:PATTERN`, `wds:PATTERN` or `fake:N`",
     ),
 ];
 

@@ -286,7 +286,8 @@ fn list(state: &State, repo: &str, revision: &str) -> Reply {
     Reply {
         status: 200,
         headers: Vec::new(),
-        body: serde_json::Value::from_iter(entries)
+        body: entries
+            .collect::<serde_json::Value>()
             .to_string()
             .into_bytes(),
     }

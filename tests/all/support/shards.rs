@@ -27,7 +27,7 @@ pub fn tar(path: &Path, members: &[(&str, &[u8])]) {
 pub struct Table<'a> {
     /// Rows per row group.
     pub group: usize,
-    /// Whether the pages are compressed.
+    /// True if the pages are compressed.
     pub is_compressed: bool,
     /// The features under the key `huggingface`, such as `"label": {"names": ["a"], "_type": "ClassLabel"}`.
     pub features: &'a str,

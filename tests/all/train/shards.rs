@@ -47,8 +47,17 @@ fn write_shards(folder: &Path, count: usize) {
     }
 }
 
-fn weights(folder: &Path, run: &str) -> Vec<u8> {
-    fs::read(folder.join(run).join("last/model.safetensors")).unwrap()
+/// Returns the tensors of the last model: their names, shapes and places, and their bytes. The metadata beside them name the data.
+fn weights(folder: &Path, run: &str) -> (serde_json::Value, Vec<u8>) {
+    let bytes = fs::read(folder.join(run).join("last/model.safetensors")).unwrap();
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let mut header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    header
+        .as_object_mut()
+        .unwrap()
+        .remove("__metadata__")
+        .unwrap();
+    (header, bytes[8 + length..].to_vec())
 }
 
 #[test]

@@ -7,9 +7,9 @@ use serde_yaml_ng::Value;
 
 use super::columns::Features;
 
-/// What the card says; nothing if it says nothing that is understood.
+/// The configurations and columns that a card describes; empty if it describes none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Card {
+pub struct DatasetCard {
     /// The configurations, with the patterns of their files by split.
     pub configs: Vec<Config>,
     /// The columns of each configuration.
@@ -21,7 +21,7 @@ pub struct Card {
 pub struct Config {
     /// Its name.
     pub name: String,
-    /// Whether it is the one to take if none is named.
+    /// True if it is taken when none is named.
     pub is_default: bool,
     /// The splits, each with the patterns of its files.
     pub files: Vec<(String, Vec<String>)>,
@@ -45,7 +45,7 @@ struct ConfigEntry {
     data_files: Value,
 }
 
-impl Card {
+impl DatasetCard {
     /// Reads the front matter of a card.
     pub fn of(text: &str) -> Self {
         let Some(front) = front_matter(text) else {
@@ -212,7 +212,7 @@ configs:
 
     #[test]
     fn a_card_tells_configurations_splits_columns_and_classes() {
-        let card = Card::of(TEXT);
+        let card = DatasetCard::of(TEXT);
         let [first, second] = card.configs.as_slice() else {
             panic!("{card:?}");
         };
@@ -244,7 +244,7 @@ configs:
             "---\n[: }\n---\n",
             "---\nconfigs: 3\n---\n",
         ] {
-            assert_eq!(Card::of(text).configs, [], "{text}");
+            assert_eq!(DatasetCard::of(text).configs, [], "{text}");
         }
     }
 }

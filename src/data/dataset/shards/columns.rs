@@ -22,7 +22,7 @@ pub struct ColumnNames {
     pub label: Option<String>,
 }
 
-/// What a dataset says of its columns.
+/// The columns as a dataset describes them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Features {
     /// The columns of images.
@@ -48,7 +48,7 @@ impl Features {
         features
     }
 
-    /// Returns whether nothing is said.
+    /// Returns true if no column is described.
     pub fn is_empty(&self) -> bool {
         self.images.is_empty() && self.labels.is_empty()
     }
@@ -204,7 +204,7 @@ fn only(
             message!["name it with ", setting(key)],
         )),
         _ => {
-            let names = found.iter().map(|&leaf| shown(leaves[leaf]));
+            let names = found.iter().map(|&leaf| display_name(leaves[leaf]));
             let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
             Err(error_with_hint(
                 format!("several columns may hold the {what}s: {}", names.join(", ")),
@@ -230,7 +230,7 @@ fn no_column(leaves: &[&ColumnDescriptor], name: &str, key: &'static str) -> any
 }
 
 /// Returns the name of a column as a user names it.
-fn shown(leaf: &ColumnDescriptor) -> String {
+fn display_name(leaf: &ColumnDescriptor) -> String {
     let path = leaf.path().string();
     path.strip_suffix(".bytes")
         .map_or(path.clone(), str::to_owned)

@@ -5,7 +5,7 @@ use std::fs;
 
 use anyhow::{Context, Result};
 
-use super::card::{Card, Config};
+use super::card::{Config, DatasetCard};
 use super::columns::ColumnNames;
 use super::index::IndexPlace;
 use super::open::of_tables;
@@ -75,10 +75,10 @@ pub fn hub(
     let fetch = |file: &str| hub.data_file(repo, revision.as_deref(), file, progress);
     let listing = hub.data_files(repo, revision.as_deref(), progress)?;
     let card = match listing.files.iter().find(|file| *file == "README.md") {
-        Some(file) => Card::of(
+        Some(file) => DatasetCard::of(
             &fs::read_to_string(fetch(file)?).with_context(|| format!("`{file}` of `{repo}`"))?,
         ),
-        None => Card::default(),
+        None => DatasetCard::default(),
     };
     let tables: Vec<&str> = listing
         .files

@@ -25,3 +25,4 @@ mod tar;
 
 pub use hub::{HubDataset, hub};
 pub use open::{tables, tars};
+pub(super) use table::check_places;

@@ -86,7 +86,7 @@ pub(super) fn of_tables(
 
 /// The form of shards.
 struct Form<'a> {
-    /// What the index holds of them.
+    /// The content of the index.
     kind: &'a str,
     place: IndexPlace,
     scan: &'a (dyn Fn(&Path, Stamp) -> Result<Shard> + Sync),

@@ -13,8 +13,8 @@ use anyhow::{Result, bail};
 
 use super::label_file::{cls_label, json_label};
 use super::shard::{Label, LabelSource, Names, Record, Shard, Stamp};
-use crate::data::dataset::folder::part_of;
 use crate::data::dataset::list::EXTENSIONS;
+use crate::data::dataset::part_names::part_of;
 use crate::error::error_with_hint;
 
 /// The name of a member: its sample, and what the member is of it.

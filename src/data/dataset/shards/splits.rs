@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::data::dataset::folder::part_of;
+use crate::data::dataset::part_names::part_of;
 use crate::error::error_with_hint;
 
 /// The files of train, val and test.

@@ -10,8 +10,9 @@ use super::positioned::read_exact_at;
 use super::shard::Shard;
 use super::splits::split_of;
 use super::tables::Tables;
-use crate::data::dataset::fingerprint::{ends, ends_of};
+use crate::data::dataset::file_ends::{ends, ends_of};
 use crate::data::image::decode::explain;
+use crate::data::panic::catch_panic;
 use crate::error::error_with_hint;
 
 /// The most bytes of tables whose images are inspected before training.
@@ -108,7 +109,8 @@ impl ShardStore {
         let shard = &self.shards[number];
         let record = shard.records[index];
         if let Some(tables) = &self.tables {
-            return tables.read(number, &shard.path, record.offset);
+            // The parquet crate trusts much of a damaged table, and panics.
+            return catch_panic(|| tables.read(number, &shard.path, record.offset));
         }
         if u64::from(record.length) > MAX_FILE_BYTES {
             return Err(explain(Error::FileTooLong {

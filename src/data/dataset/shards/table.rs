@@ -6,11 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use bytes::Bytes;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{ByteArray, DataType};
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::{ChunkReader, FileReader, Length, SerializedFileReader};
 
 use parquet::file::statistics::Statistics;
@@ -18,7 +18,6 @@ use parquet::file::statistics::Statistics;
 use super::columns::{ColumnNames, Columns, Features, find};
 use super::positioned::{PositionedReader, read_exact_at};
 use super::shard::{Label, LabelSource, Names, Record, Shard, Stamp};
-use crate::data::dataset::parquet::check_places;
 use crate::error::error_with_hint;
 
 /// A file that many threads read at positions of their own.
@@ -91,7 +90,26 @@ fn unharmed<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
         })
 }
 
-/// Returns what the table says of its columns; nothing if it does not.
+/// Rejects columns that would lie outside of a file of `length` bytes, on which the parquet crate panics.
+pub fn check_places(table: &ParquetMetaData, length: u64) -> Result<()> {
+    for column in table
+        .row_groups()
+        .iter()
+        .flat_map(RowGroupMetaData::columns)
+    {
+        let first = column.dictionary_page_offset();
+        let first = first.unwrap_or(column.data_page_offset());
+        let end = first.checked_add(column.compressed_size());
+        let inside = |place: i64| u64::try_from(place).is_ok_and(|place| place <= length);
+        ensure!(
+            inside(first) && inside(column.compressed_size()) && end.is_some_and(inside),
+            "the table is damaged: a column lies outside of the file"
+        );
+    }
+    Ok(())
+}
+
+/// Returns the columns that the table describes, if it does.
 pub fn features(table: &ParquetMetaData) -> Features {
     let entries = table
         .file_metadata()

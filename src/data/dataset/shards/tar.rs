@@ -22,7 +22,7 @@ const LONGEST_LABEL: u64 = 1 << 20;
 /// The first bytes of compressed files, with the name and the program that undoes it.
 const COMPRESSED: [(&[u8], &str, &str); 4] = [
     (&[0x1f, 0x8b], "gzip", "gunzip"),
-    (&[0x28, 0xb5, 0x2f, 0xfd], "zstd", "zstd -d --rm"),
+    (&[0x28, 0xb5, 0x2f, 0xfd], "zstd", "unzstd"),
     (b"BZh", "bzip2", "bunzip2"),
     (&[0xfd, b'7', b'z', b'X', b'Z'], "xz", "unxz"),
 ];
@@ -102,7 +102,7 @@ fn add(samples: &mut Samples, entry: &mut Entry<File>, name: &str, start: u64) -
         if member.is_image() && !kind.is_dir() {
             return Err(error_with_hint(
                 format!("`{name}` is a link or a sparse file, which has no place of its own"),
-                "make the shard again with `tar --hard-dereference --dereference`",
+                "make the shard again with the files that links lead to",
             ));
         }
         return Ok(());
