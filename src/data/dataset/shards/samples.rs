@@ -263,8 +263,20 @@ impl Samples {
                 "a sample is an image, such as `0001.jpg`, with its class in `0001.cls` or `0001.json`, or in a folder of its class",
             ));
         }
-        shard.labels = labels.labels;
+        keep_used(&mut shard, &labels.labels);
         Ok(shard)
+    }
+}
+
+/// Gives the shard those of `labels` that its images have: not those of samples without an image, or beside another label.
+fn keep_used(shard: &mut Shard, labels: &[Label]) {
+    let mut numbers: Vec<Option<u32>> = vec![None; labels.len()];
+    for record in &mut shard.records {
+        let label = record.label as usize;
+        record.label = *numbers[label].get_or_insert_with(|| {
+            shard.labels.push(labels[label].clone());
+            shard.labels.len() as u32 - 1
+        });
     }
 }
 

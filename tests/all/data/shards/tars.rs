@@ -15,7 +15,7 @@ fn labels_are_in_cls_files_in_json_files_or_folders_and_members_in_any_order() {
             ("c.jpg", &image[2]),
             ("b.png", &image[1]),
             ("c.cls", b"0\n"),
-            ("b.json", b"{}"),
+            ("b.json", br#"{"label": "other"}"#),
         ],
     );
     write(
