@@ -1,11 +1,12 @@
 """Measures what `model.py` needs, and training in network namespaces, on one machine that does nothing else.
 
-    MPIEXEC=.../mpiexec python3 benches/scaling/measure.py [RESNET]
+    MPIEXEC=.../mpiexec python3 benches/scaling/measure.py [--alone] [RESNET]
 
 RESNET is the binary (default: target/release/resnet). The script needs root for the namespaces (`namespaces.sh`). Each host trains
 ResNet-50 at 224 px with one thread. "Alone" are as many processes as hosts, each with its own images and without sums, at the
 same time, so that sums are all that differs. Writes `measured.json` and `result.md` beside this file; takes about 20 minutes on
-two cores. Standard library only.
+two cores. With `--alone` it measures steps of one process and the network only, in two minutes and without an MPI. Standard
+library only.
 """
 
 import json
@@ -48,6 +49,11 @@ def times(output):
     return steps[SKIPPED:]
 
 
+def processor():
+    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.machine())
+
+
 def up(hosts, limits):
     """Makes the hosts; returns whether their links have the delay."""
     done = subprocess.run([NAMESPACES, "up", str(hosts), *limits], check=False)
@@ -80,13 +86,18 @@ def together(resnet, hosts, images):
 
 
 def main():
-    resnet = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "target/release/resnet").resolve()
+    options = sys.argv[1:]
+    is_alone = options[:1] == ["--alone"]
+    named = options[is_alone:]
+    resnet = pathlib.Path(named[0] if named else "target/release/resnet").resolve()
     if os.geteuid() != 0:
         raise SystemExit("network namespaces need root")
-    if not resnet.is_file() or not shutil.which(os.environ.get("MPIEXEC", "mpiexec")):
-        raise SystemExit("build target/release/resnet, and set MPIEXEC to the mpiexec of an MPI")
+    if not resnet.is_file():
+        raise SystemExit(f"there is no {resnet}: cargo build --release")
+    if not is_alone and not shutil.which(os.environ.get("MPIEXEC", "mpiexec")):
+        raise SystemExit("set MPIEXEC to the mpiexec of an MPI")
     version = run(resnet, "--version").split("\n")[0]
-    about = f"`{version}` on {platform.processor() or platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}"
+    about = f"`{version}` on {processor()}, {os.cpu_count()} cores, Linux {platform.release()}"
     found = {"about": about, "threads": 1, "steps": [], "networks": {}, "checks": []}
     try:
         up(1, [])
@@ -100,6 +111,8 @@ def main():
                     found["about"] += "" if "netem" in found["about"] else " (without netem: links have no delay of their own)"
                 if hosts == 2:
                     found["networks"][name] = network()
+                if is_alone:
+                    break
                 # Around the measurement, because a machine is slower when warm.
                 before = alone(resnet, hosts, IMAGES)
                 seconds = together(resnet, hosts, IMAGES)
