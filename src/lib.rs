@@ -48,6 +48,7 @@
 //! | `train` | `train`: training and fine-tuning; implies `report` |
 //! | `report` | `report`: tables, plots and pages |
 //! | `png-plots` | plots as PNG beside SVG |
+//! | `mpi` | several processes, by an MPI library that is loaded at run time |
 //!
 //! `cuda`, `cudnn`, `metal`, `accelerate` and `mkl` are off by default, and are candle's.
 

@@ -33,6 +33,7 @@ fn text() -> String {
     let missing: Vec<&str> = [
         ("datasets", cfg!(feature = "datasets")),
         ("hub", cfg!(feature = "hub")),
+        ("mpi", cfg!(feature = "mpi")),
         ("png-plots", cfg!(feature = "png-plots")),
     ]
     .into_iter()

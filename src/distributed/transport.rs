@@ -52,8 +52,7 @@ pub trait Transport: Send {
     fn abort_handle(&self) -> AbortHandle;
 }
 
-/// Ends all processes, as [`Transport::abort`], from another thread and while a call waits for other processes. If no call is
-/// waiting, the next one ends them.
+/// Ends all processes, as [`Transport::abort`], from any thread, also while a call waits for other processes.
 #[derive(Clone)]
 pub struct AbortHandle(Arc<dyn Fn(i32) + Send + Sync>);
 
@@ -63,7 +62,7 @@ impl AbortHandle {
         Self(Arc::new(abort))
     }
 
-    /// Ends all processes with an exit status.
+    /// Ends all processes with an exit status. It may not return.
     pub fn abort(&self, status: i32) {
         (self.0)(status);
     }

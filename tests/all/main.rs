@@ -6,6 +6,7 @@
 
 mod cli;
 mod data;
+mod distributed;
 mod docs;
 mod eval;
 mod hub;

@@ -127,9 +127,12 @@ fn crates_know_no_tensors_and_the_command_line_alone_knows_clap_and_prints() {
     }
 }
 
+/// The file that calls MPI, a C library.
+const MPI: &str = "src/distributed/mpi/library.rs";
+
 /// Checks that `deny(unsafe_code)` holds everywhere except where unsafe code is expected.
 #[test]
-fn unsafe_stands_in_the_kernels_alone() {
+fn unsafe_stands_in_the_kernels_and_in_the_file_that_calls_mpi() {
     let expects = code_lines()
         .into_iter()
         .filter(|(_, line)| line.contains("unsafe_code"));
@@ -140,5 +143,5 @@ fn unsafe_stands_in_the_kernels_alone() {
     let outside = files
         .iter()
         .filter(|file| room(file) != "resnet-kernels" && !file.ends_with("/lib.rs"));
-    assert_eq!(outside.collect::<Vec<_>>(), [""; 0]);
+    assert_eq!(outside.collect::<Vec<_>>(), [MPI]);
 }

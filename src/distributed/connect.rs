@@ -1,0 +1,340 @@
+//! Connects the processes of a launcher: finds its MPI library and checks that both count the same processes.
+
+use super::launcher::{Launch, Launcher};
+use super::transport::Transport;
+use crate::error::{Message, error_with_hint, setting};
+use crate::message;
+use crate::text::pluralize;
+use anyhow::Result;
+use std::path::{Path, PathBuf};
+
+/// The environment variable with the file of the MPI library.
+const LIBRARY: &str = "RESNET_MPI";
+
+/// A choice of how several processes work together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// By MPI if a launcher started several processes.
+    #[default]
+    Auto,
+    /// By MPI, even if no launcher is known.
+    Mpi,
+    /// Each process works alone.
+    None,
+}
+
+/// What [`connect`] connects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// The launcher, if one is known.
+    pub launch: Option<Launch>,
+}
+
+impl Plan {
+    /// Returns what to connect; `None` if this process works alone. `variable` reads an environment variable.
+    ///
+    /// # Errors
+    /// If a launcher that is not one of MPI started several processes.
+    pub fn new(mode: Mode, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>> {
+        let launch = match mode {
+            Mode::None => return Ok(None),
+            Mode::Auto => Launch::detect(variable)?,
+            Mode::Mpi => {
+                // The user vouches for a launcher that is not known.
+                let launch = Launch::detect(variable).unwrap_or_default();
+                return Ok(Some(Self { launch }));
+            }
+        };
+        Ok(launch.map(|_| Self { launch }))
+    }
+}
+
+/// Connects this process to the others. The connection must be dropped by the thread that this is called in.
+///
+/// # Errors
+/// If no MPI library can be loaded or initialized, or if it counts other processes than the launcher.
+pub fn connect(plan: &Plan) -> Result<Box<dyn Transport>> {
+    let transport = open(plan)?;
+    match plan.launch {
+        Some(launch) if launch.size != transport.size() => {
+            let why = format!(
+                "the MPI library counts {}: it is not the launcher's",
+                pluralize(transport.size(), "process")
+            );
+            // A process that MPI counts alone ends MPI alone.
+            Err(cannot_connect(plan, &why))
+        }
+        _ => Ok(transport),
+    }
+}
+
+/// Loads the first MPI library that can be loaded and initializes it.
+#[cfg(all(unix, feature = "mpi", not(target_feature = "crt-static")))]
+fn open(plan: &Plan) -> Result<Box<dyn Transport>> {
+    use super::mpi::{MpiTransport, load};
+
+    let variable = |name: &str| std::env::var(name).ok();
+    let candidates = candidates(plan, variable, |path: &Path| path.exists());
+    let mut failures = Vec::new();
+    for candidate in &candidates {
+        match load(candidate.as_os_str()) {
+            Ok(library) => {
+                let version = library.version.clone();
+                let launcher = plan.launch.map(|launch| launch.launcher);
+                // Most libraries end the process if another MPI launched it.
+                if launcher.is_some_and(|launcher| !launcher.serves(&version)) {
+                    let why = format!("`{}` is of {version}", candidate.display());
+                    return Err(cannot_connect(plan, &why));
+                }
+                let world = library.initialize();
+                let world = world
+                    .map_err(|error| cannot_connect(plan, &format!("{version} fails: {error}")))?;
+                return Ok(Box::new(MpiTransport::new(world)));
+            }
+            Err(error) => failures.push(format!("{error:#}")),
+        }
+    }
+    let why = format!("no MPI library can be loaded: {}", failures.join("; "));
+    Err(cannot_connect(plan, &why))
+}
+
+/// Fails: this build has no MPI.
+#[cfg(not(all(unix, feature = "mpi", not(target_feature = "crt-static"))))]
+fn open(plan: &Plan) -> Result<Box<dyn Transport>> {
+    let (why, way_out) = if cfg!(target_feature = "crt-static") {
+        (
+            "a static binary cannot load an MPI library",
+            "use the release for glibc (its name ends in `-linux-gnu`), ",
+        )
+    } else if cfg!(unix) {
+        (
+            "this binary was built without MPI",
+            "build it with the feature `mpi`, ",
+        )
+    } else {
+        ("MPI is used on Linux and macOS only", "start one process, ")
+    };
+    let hint = message![way_out, "or pass ", alone()];
+    Err(error_with_hint(
+        format!("{}, but {why}", started(plan)),
+        hint,
+    ))
+}
+
+/// Returns the files and names to load MPI from, best first. `exists` tells if there is a file.
+#[cfg_attr(
+    not(any(test, all(unix, feature = "mpi", not(target_feature = "crt-static")))),
+    expect(dead_code, reason = "this build has no MPI")
+)]
+fn candidates(
+    plan: &Plan,
+    variable: impl Fn(&str) -> Option<String>,
+    exists: impl Fn(&Path) -> bool,
+) -> Vec<PathBuf> {
+    if let Some(file) = variable(LIBRARY).filter(|file| !file.is_empty()) {
+        return vec![file.into()];
+    }
+    // Most libraries are where their launcher is, and many are not where the system's loader looks.
+    let mut folders: Vec<PathBuf> = variable("OMPI_LIBDIR_LOC")
+        .map(PathBuf::from)
+        .into_iter()
+        .collect();
+    let path = variable("PATH").unwrap_or_default();
+    let mut launchers = std::env::split_paths(&path).filter(|folder| {
+        let names = ["mpiexec", "mpirun"];
+        names.iter().any(|name| exists(&folder.join(name)))
+    });
+    if let Some(root) = launchers.find_map(|folder| Some(folder.parent()?.to_owned())) {
+        folders.extend(["lib", "lib64"].map(|name| root.join(name)));
+    }
+    let names = names(plan.launch.map(|launch| launch.launcher));
+    let in_folders = folders
+        .iter()
+        .flat_map(|folder| names.iter().map(|name| folder.join(name)));
+    let in_folders = in_folders.filter(|file| exists(file));
+    in_folders.chain(names.iter().map(PathBuf::from)).collect()
+}
+
+/// Returns the names of MPI libraries, the launcher's first.
+fn names(launcher: Option<Launcher>) -> Vec<&'static str> {
+    let (open_mpi, mpich, standard, any) = if cfg!(target_os = "macos") {
+        (
+            "libmpi.40.dylib",
+            "libmpi.12.dylib",
+            "libmpi_abi.1.dylib",
+            "libmpi.dylib",
+        )
+    } else {
+        (
+            "libmpi.so.40",
+            "libmpi.so.12",
+            "libmpi_abi.so.1",
+            "libmpi.so",
+        )
+    };
+    match launcher {
+        Some(Launcher::OpenMpi) => vec![open_mpi, standard, any],
+        Some(Launcher::Pmi) => vec![mpich, standard, any],
+        Some(Launcher::Slurm) | None => vec![open_mpi, mpich, standard, any],
+    }
+}
+
+/// The error of processes that would work alone, each on the same task.
+fn cannot_connect(plan: &Plan, why: &str) -> anyhow::Error {
+    let is_slurm = plan
+        .launch
+        .is_some_and(|launch| launch.launcher == Launcher::Slurm);
+    let way_out = if is_slurm {
+        "start them by `srun --mpi=pmix` (Open MPI) or `srun --mpi=pmi2` (MPICH), or set RESNET_MPI to the file of the MPI library that srun serves"
+    } else {
+        "set RESNET_MPI to the file of the launcher's own MPI library, such as /opt/mpi/lib/libmpi.so"
+    };
+    let hint = message![way_out, "; ", alone()];
+    error_with_hint(format!("{}, but {why}", started(plan)), hint)
+}
+
+/// The way out that always is one.
+fn alone() -> Message {
+    message![
+        setting("distributed").to("none"),
+        ", by which each process works alone"
+    ]
+}
+
+/// Says who started how many processes.
+fn started(plan: &Plan) -> String {
+    plan.launch.map_or_else(
+        || "several processes are to use MPI".to_owned(),
+        |launch| {
+            format!(
+                "{} started {}",
+                launch.launcher,
+                pluralize(launch.size, "process")
+            )
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{hint_of, one_line};
+
+    fn plan(launcher: Option<Launcher>) -> Plan {
+        let launch = |launcher| Launch {
+            launcher,
+            rank: 1,
+            size: 4,
+            local_size: None,
+        };
+        Plan {
+            launch: launcher.map(launch),
+        }
+    }
+
+    #[test]
+    fn the_library_beside_the_launcher_is_tried_before_those_of_the_system() {
+        let found = |launcher, variables: &[(&str, &str)], files: &[&str]| -> Vec<String> {
+            let variable = |name: &str| {
+                let mut pairs = variables.iter();
+                pairs.find_map(|(key, value)| (*key == name).then(|| (*value).to_owned()))
+            };
+            let exists = |path: &Path| files.iter().any(|file| Path::new(file) == path);
+            let found = candidates(&plan(launcher), variable, exists).into_iter();
+            found.map(|path| path.display().to_string()).collect()
+        };
+        let path = ("PATH", "/usr/bin:/opt/mpi/bin");
+        let files = [
+            "/opt/mpi/bin/mpiexec",
+            "/opt/mpi/lib/libmpi.so.12",
+            "/opt/mpi/lib/libmpi.so",
+        ];
+        if cfg!(target_os = "linux") {
+            assert_eq!(
+                found(Some(Launcher::Pmi), &[path], &files),
+                [
+                    "/opt/mpi/lib/libmpi.so.12",
+                    "/opt/mpi/lib/libmpi.so",
+                    "libmpi.so.12",
+                    "libmpi_abi.so.1",
+                    "libmpi.so"
+                ]
+            );
+            assert_eq!(
+                found(
+                    Some(Launcher::OpenMpi),
+                    &[("OMPI_LIBDIR_LOC", "/o/lib64")],
+                    &["/o/lib64/libmpi.so.40"]
+                ),
+                [
+                    "/o/lib64/libmpi.so.40",
+                    "libmpi.so.40",
+                    "libmpi_abi.so.1",
+                    "libmpi.so"
+                ]
+            );
+            assert_eq!(
+                found(Some(Launcher::Slurm), &[], &[]),
+                [
+                    "libmpi.so.40",
+                    "libmpi.so.12",
+                    "libmpi_abi.so.1",
+                    "libmpi.so"
+                ]
+            );
+        }
+        assert_eq!(
+            found(None, &[path, (LIBRARY, "/my/libmpi.so")], &files),
+            ["/my/libmpi.so"]
+        );
+    }
+
+    #[test]
+    fn a_mode_chooses_what_is_connected() {
+        let launched = |name: &str| match name {
+            "PMI_RANK" => Some("1".to_owned()),
+            "PMI_SIZE" => Some("4".to_owned()),
+            _ => None,
+        };
+        let expected = plan(Some(Launcher::Pmi));
+        assert_eq!(Plan::new(Mode::Auto, launched).unwrap(), Some(expected));
+        assert_eq!(Plan::new(Mode::Mpi, launched).unwrap(), Some(expected));
+        assert_eq!(Plan::new(Mode::None, launched).unwrap(), None);
+        let alone = |_: &str| None;
+        assert_eq!(Plan::new(Mode::Auto, alone).unwrap(), None);
+        assert_eq!(Plan::new(Mode::Mpi, alone).unwrap(), Some(plan(None)));
+        // A launcher that is not known.
+        let unknown = |name: &str| (name == "PMIX_RANK").then(|| "1".to_owned());
+        assert!(Plan::new(Mode::Auto, unknown).is_err());
+        assert_eq!(Plan::new(Mode::Mpi, unknown).unwrap(), Some(plan(None)));
+    }
+
+    #[test]
+    fn processes_that_would_work_alone_are_an_error_with_a_way_out() {
+        for (launcher, start, way_out) in [
+            (
+                Launcher::OpenMpi,
+                "mpirun (Open MPI) started 4 processes, but x",
+                "RESNET_MPI",
+            ),
+            (
+                Launcher::Pmi,
+                "mpiexec (MPICH and its family) started 4 processes, but x",
+                "RESNET_MPI",
+            ),
+            (
+                Launcher::Slurm,
+                "srun (Slurm) started 4 processes, but x",
+                "srun --mpi=pmix",
+            ),
+        ] {
+            let error = cannot_connect(&plan(Some(launcher)), "x");
+            assert_eq!(one_line(&error), start);
+            let hint = hint_of(&error).unwrap().to_string();
+            assert!(
+                hint.contains(way_out) && hint.contains("distributed = none"),
+                "{hint}"
+            );
+        }
+    }
+}

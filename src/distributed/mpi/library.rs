@@ -1,0 +1,397 @@
+//! An MPI library that is loaded at run time: nothing is needed to build this, nor to run it in one process.
+//!
+//! C programs are compiled for one MPI, whose header defines its handles. Three such binary interfaces are in use, and [`load`]
+//! finds which one a library has:
+//!
+//! | | MPI 5 standard | MPICH | Open MPI |
+//! |---|---|---|---|
+//! | library | `libmpi_abi.so.1` | `libmpi.so.12` | `libmpi.so.40` |
+//! | of | MPICH, Intel MPI, Open MPI from 6 | MPICH, Intel MPI, Cray MPICH, MVAPICH | Open MPI to 5 |
+//! | handles | pointers | `int` | addresses of variables |
+//! | `MPI_COMM_WORLD` | `0x101` | `0x44000000` | `ompi_mpi_comm_world` |
+//! | `MPI_BYTE` | `0x247` | `0x4c00010d` | `ompi_mpi_byte` |
+//! | `MPI_STATUS_IGNORE` | 0 | 1 | 0 |
+//! | `MPI_THREAD_SERIALIZED` | 2048 | 2 | 2 |
+#![expect(
+    unsafe_code,
+    reason = "the functions of a C library are called through pointers"
+)]
+
+use super::functions::{Functions, Handle};
+use super::wait::Wait;
+use super::world::{World, check, displacements};
+use crate::distributed::AbortHandle;
+use anyhow::{Context, Result, ensure};
+use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
+use std::ffi::{OsStr, c_char, c_int, c_void};
+use std::mem::ManuallyDrop;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+
+/// Bytes of `MPI_MAX_LIBRARY_VERSION_STRING`, the largest of all libraries.
+const VERSION_BYTES: usize = 8192;
+
+type GetVersion = unsafe extern "C" fn(*mut c_char, *mut c_int) -> c_int;
+type GetAbiVersion = unsafe extern "C" fn(*mut c_int, *mut c_int) -> c_int;
+/// Initializes a library.
+type Start = Box<dyn FnOnce() -> Result<Box<dyn World>>>;
+
+/// An MPI library that is not initialized.
+pub struct Loaded {
+    /// Name and version, such as `MPICH 5.0.2`.
+    pub version: String,
+    start: Start,
+}
+
+/// Loads the MPI library `file`, a path or a name that the system's loader finds.
+///
+/// # Errors
+/// If it cannot be loaded or is not an MPI library.
+pub fn load(file: &OsStr) -> Result<Loaded> {
+    // SAFETY: the initializers of a library that the user has for this purpose run. RTLD_GLOBAL: the plug-ins of Open MPI look
+    // for its symbols.
+    let library = unsafe { Library::open(Some(file), RTLD_NOW | RTLD_GLOBAL) }?;
+    // It is not unloaded: MPI leaves threads and handlers behind.
+    let library = ManuallyDrop::new(library);
+    let version = version(&library).context("it is not an MPI library")?;
+    let pointer = |value: usize| ptr::without_provenance_mut::<c_void>(value);
+    let start: Start = if is_standard(&library) {
+        let constants = (pointer(0x101), pointer(0x247), pointer(0), 2048);
+        let functions = Functions::find(&library, constants)?;
+        Box::new(|| start(functions))
+    } else if let Ok(world) = variable(&library, "ompi_mpi_comm_world") {
+        let constants = (world, variable(&library, "ompi_mpi_byte")?, pointer(0), 2);
+        let functions = Functions::find(&library, constants)?;
+        Box::new(|| start(functions))
+    } else {
+        let constants: (c_int, c_int, _, _) = (0x4400_0000, 0x4c00_010d, pointer(1), 2);
+        let functions = Functions::find(&library, constants)?;
+        Box::new(|| start(functions))
+    };
+    Ok(Loaded { version, start })
+}
+
+impl Loaded {
+    /// Initializes MPI. The thread that calls it must also drop the result, once, or MPI is not finalized.
+    ///
+    /// # Errors
+    /// If MPI cannot be initialized or was before. Most libraries end the process instead.
+    pub fn initialize(self) -> Result<Box<dyn World>> {
+        static INITIALIZED: AtomicBool = AtomicBool::new(false);
+        let before = INITIALIZED.swap(true, Ordering::SeqCst);
+        ensure!(!before, "MPI can be initialized once in a process");
+        (self.start)()
+    }
+}
+
+/// Returns the address of a variable of the library.
+fn variable(library: &Library, name: &str) -> Result<*mut c_void> {
+    // SAFETY: a symbol of any type has an address, and it is not dereferenced.
+    Ok(unsafe { library.get::<*mut c_void>(name.as_bytes()) }?.as_raw_ptr())
+}
+
+/// Returns name and version of an MPI library, such as `MPICH 5.0.2`.
+fn version(library: &Library) -> Result<String> {
+    // SAFETY: the type is the one that the MPI standard gives this function.
+    let get = unsafe { library.get::<GetVersion>(b"MPI_Get_library_version") }?;
+    let (mut text, mut length) = ([0_u8; VERSION_BYTES], 0);
+    // SAFETY: the text is as long as that of any library, and the function may be called before initialization.
+    ensure!(unsafe { get(text.as_mut_ptr().cast(), &raw mut length) } == 0);
+    let end = text
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap_or(VERSION_BYTES);
+    let text = String::from_utf8_lossy(&text[..end]);
+    // `MPICH Version:      5.0.2` and `Open MPI v5.0.11, package: ...`.
+    let first = text.split(['\n', ',']).next().unwrap_or_default();
+    let words = first.split_whitespace().filter(|word| *word != "Version:");
+    Ok(words.collect::<Vec<_>>().join(" "))
+}
+
+/// Returns true if a library has the binary interface of the MPI standard.
+fn is_standard(library: &Library) -> bool {
+    // SAFETY: the type is the one that the MPI standard gives this function.
+    let Ok(get) = (unsafe { library.get::<GetAbiVersion>(b"MPI_Abi_get_version") }) else {
+        return false;
+    };
+    let (mut major, mut minor) = (0, 0);
+    // SAFETY: the function sets two numbers, and may be called before initialization. It sets -1 if it has another interface.
+    unsafe { get(&raw mut major, &raw mut minor) == 0 && major >= 1 }
+}
+
+impl<H: Handle> Functions<H> {
+    /// Finds all functions in a library, whose `MPI_COMM_WORLD`, `MPI_BYTE`, `MPI_STATUS_IGNORE` and `MPI_THREAD_SERIALIZED`
+    /// are `constants`.
+    fn find(library: &Library, constants: (H, H, *mut c_void, c_int)) -> Result<Self> {
+        /// Returns the function `name`.
+        ///
+        /// # Safety
+        /// `F` is the type of the function.
+        unsafe fn function<F: Copy>(library: &Library, name: &str) -> Result<F> {
+            // SAFETY: as the caller says.
+            Ok(*unsafe { library.get::<F>(name.as_bytes()) }?)
+        }
+        let (world, byte, status_ignore, serialized) = constants;
+        // SAFETY: the types are those of the MPI standard for handles of type `H`, and `load` takes from the library which type
+        // it has.
+        unsafe {
+            Ok(Self {
+                world,
+                byte,
+                status_ignore,
+                serialized,
+                init_thread: function(library, "MPI_Init_thread")?,
+                comm_rank: function(library, "MPI_Comm_rank")?,
+                comm_size: function(library, "MPI_Comm_size")?,
+                all_to_all: function(library, "MPI_Ialltoallv")?,
+                all_gather: function(library, "MPI_Iallgatherv")?,
+                broadcast: function(library, "MPI_Ibcast")?,
+                barrier: function(library, "MPI_Ibarrier")?,
+                test: function(library, "MPI_Test")?,
+                abort: function(library, "MPI_Abort")?,
+                finalize: function(library, "MPI_Finalize")?,
+            })
+        }
+    }
+}
+
+/// Initializes MPI for calls by one thread at a time.
+fn start<H: Handle>(functions: Functions<H>) -> Result<Box<dyn World>> {
+    let mut threads = 0;
+    // SAFETY: MPI allows null in place of the program's arguments, and `Loaded::initialize` runs this once.
+    let status = unsafe {
+        (functions.init_thread)(
+            ptr::null_mut(),
+            ptr::null_mut(),
+            functions.serialized,
+            &raw mut threads,
+        )
+    };
+    check(status, "MPI_Init_thread")?;
+    ensure!(
+        threads >= functions.serialized,
+        "this MPI library serves no program with threads"
+    );
+    let mut numbers = [0; 2];
+    for (get, number) in [functions.comm_rank, functions.comm_size]
+        .into_iter()
+        .zip(&mut numbers)
+    {
+        // SAFETY: MPI is initialized, and each function sets one number.
+        check(unsafe { get(functions.world, number) }, "MPI_COMM_WORLD")?;
+    }
+    Ok(Box::new(Connected {
+        rank: usize::try_from(numbers[0])?,
+        size: usize::try_from(numbers[1])?,
+        thread: thread::current().id(),
+        shared: Arc::new(Shared {
+            functions,
+            is_finalized: Mutex::new(false),
+            aborted: AtomicI32::new(0),
+        }),
+    }))
+}
+
+/// Returns the address of bytes for MPI. That of an empty slice can be 1, which is `MPI_IN_PLACE` in two of the interfaces.
+fn address(bytes: &[u8]) -> *const c_void {
+    if bytes.is_empty() {
+        ptr::null()
+    } else {
+        bytes.as_ptr().cast()
+    }
+}
+
+/// Returns the address of bytes to write to, as [`address`].
+fn address_mut(bytes: &mut [u8]) -> *mut c_void {
+    if bytes.is_empty() {
+        ptr::null_mut()
+    } else {
+        bytes.as_mut_ptr().cast()
+    }
+}
+
+struct Connected<H: Handle> {
+    rank: usize,
+    size: usize,
+    /// The thread that initialized MPI, which must finalize it.
+    thread: ThreadId,
+    shared: Arc<Shared<H>>,
+}
+
+/// What the connection and its abort handles share.
+struct Shared<H> {
+    functions: Functions<H>,
+    /// Held by the thread that calls MPI; true once MPI is finalized.
+    is_finalized: Mutex<bool>,
+    /// The exit status that an abort handle wants; 0 if none does.
+    aborted: AtomicI32,
+}
+
+// SAFETY: the pointers are handles, which no thread dereferences.
+unsafe impl<H: Handle> Send for Shared<H> {}
+// SAFETY: MPI was initialized with MPI_THREAD_SERIALIZED at least: any thread may call it, one at a time. Every call is made by
+// the thread that has the lock.
+unsafe impl<H: Handle> Sync for Shared<H> {}
+
+impl<H: Handle> Shared<H> {
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        // A panic leaves nothing half done here.
+        self.is_finalized
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends all processes by the thread that has the lock.
+    fn abort(&self, is_finalized: &MutexGuard<'_, bool>, status: i32) -> ! {
+        if !**is_finalized {
+            // SAFETY: MPI is initialized and not finalized, and this thread alone calls it, as it has the lock.
+            unsafe { (self.functions.abort)(self.functions.world, status) };
+        }
+        // MPI may return, and has told the launcher.
+        std::process::exit(status)
+    }
+}
+
+impl<H: Handle> Connected<H> {
+    /// Waits for an operation that `begin` starts. Its buffers are borrowed until then; if it cannot end, the process does.
+    fn complete(
+        &mut self,
+        name: &str,
+        begin: impl FnOnce(&Functions<H>, *mut H) -> c_int,
+    ) -> Result<()> {
+        let (shared, lock) = (&self.shared, self.shared.lock());
+        let mut request = H::UNSET;
+        check(begin(&shared.functions, &raw mut request), name)?;
+        let mut wait = Wait::default();
+        loop {
+            let mut done = 0;
+            let Functions {
+                test,
+                status_ignore,
+                ..
+            } = shared.functions;
+            // SAFETY: `begin` set the request, and MPI sets it to null when it is done, which ends this loop.
+            let status = unsafe { test(&raw mut request, &raw mut done, status_ignore) };
+            let wanted = shared.aborted.load(Ordering::Relaxed);
+            if status != 0 || wanted != 0 {
+                // The operation may still have the buffers, so this must not return.
+                shared.abort(&lock, wanted.max(1));
+            }
+            if done != 0 {
+                return Ok(());
+            }
+            wait.pause();
+        }
+    }
+}
+
+impl<H: Handle> World for Connected<H> {
+    fn place(&self) -> (usize, usize) {
+        (self.rank, self.size)
+    }
+
+    fn all_to_all(
+        &mut self,
+        send: &[u8],
+        sent: &[c_int],
+        receive: &mut [u8],
+        received: &[c_int],
+    ) -> Result<()> {
+        let from = displacements(sent, self.size, send.len())?;
+        let to = displacements(received, self.size, receive.len())?;
+        self.complete("MPI_Ialltoallv", |mpi, request| {
+            // SAFETY: `displacements` checked that all parts are inside the buffers, which are borrowed until `complete` returns,
+            // as are the lengths.
+            unsafe {
+                (mpi.all_to_all)(
+                    address(send),
+                    sent.as_ptr(),
+                    from.as_ptr(),
+                    mpi.byte,
+                    address_mut(receive),
+                    received.as_ptr(),
+                    to.as_ptr(),
+                    mpi.byte,
+                    mpi.world,
+                    request,
+                )
+            }
+        })
+    }
+
+    fn all_gather(&mut self, send: &[u8], receive: &mut [u8], lengths: &[c_int]) -> Result<()> {
+        let to = displacements(lengths, self.size, receive.len())?;
+        let length = c_int::try_from(send.len())?;
+        ensure!(
+            lengths[self.rank] == length,
+            "this process has another length"
+        );
+        self.complete("MPI_Iallgatherv", |mpi, request| {
+            // SAFETY: as in `all_to_all`; `length` is that of `send`.
+            unsafe {
+                (mpi.all_gather)(
+                    address(send),
+                    length,
+                    mpi.byte,
+                    address_mut(receive),
+                    lengths.as_ptr(),
+                    to.as_ptr(),
+                    mpi.byte,
+                    mpi.world,
+                    request,
+                )
+            }
+        })
+    }
+
+    fn broadcast(&mut self, bytes: &mut [u8], root: usize) -> Result<()> {
+        ensure!(root < self.size, "no process {root}");
+        let (length, root) = (c_int::try_from(bytes.len())?, root as c_int);
+        self.complete("MPI_Ibcast", |mpi, request| {
+            // SAFETY: `bytes` has `length` bytes and is borrowed until `complete` returns.
+            unsafe {
+                (mpi.broadcast)(
+                    address_mut(bytes),
+                    length,
+                    mpi.byte,
+                    root,
+                    mpi.world,
+                    request,
+                )
+            }
+        })
+    }
+
+    fn barrier(&mut self) -> Result<()> {
+        self.complete("MPI_Ibarrier", |mpi, request| {
+            // SAFETY: it has no buffer.
+            unsafe { (mpi.barrier)(mpi.world, request) }
+        })
+    }
+
+    fn abort_handle(&self) -> AbortHandle {
+        let shared = Arc::clone(&self.shared);
+        AbortHandle::new(move |status| {
+            // A call that waits sees this, and ends the process; else the lock is free.
+            shared.aborted.store(status.max(1), Ordering::Relaxed);
+            shared.abort(&shared.lock(), status.max(1))
+        })
+    }
+}
+
+impl<H: Handle> Drop for Connected<H> {
+    fn drop(&mut self) {
+        let shared = &self.shared;
+        if thread::panicking() || self.thread != thread::current().id() {
+            return;
+        }
+        let mut is_finalized = shared.lock();
+        if shared.aborted.load(Ordering::Relaxed) == 0 {
+            // SAFETY: MPI is initialized, this is the thread that did it, and nothing calls MPI later.
+            unsafe { (shared.functions.finalize)() };
+            *is_finalized = true;
+        }
+    }
+}

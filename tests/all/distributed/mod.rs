@@ -1,0 +1,4 @@
+//! Several processes, started by the launchers of MPICH and Open MPI.
+
+mod support;
+mod transport;

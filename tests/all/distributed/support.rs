@@ -1,0 +1,53 @@
+//! Runs of programs under a launcher of MPI.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// The MPIs that are installed for tests.
+pub const FAMILIES: [&str; 3] = ["mpich", "mpich-abi", "openmpi"];
+
+/// Returns the program that installs and starts MPI; `None`, with a note, where it is not there.
+pub fn launcher() -> Option<PathBuf> {
+    let launcher = std::env::var_os("RESNET_MPI_RUN").map(PathBuf::from);
+    if launcher.is_none() {
+        eprintln!("skipped: RESNET_MPI_RUN does not name `.ci/mpi`");
+    }
+    launcher
+}
+
+/// Returns the library of a family.
+pub fn library(launcher: &Path, family: &str) -> String {
+    let output = Command::new(launcher)
+        .args(["library", family])
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Runs the example `transport` in `processes` processes.
+pub fn run(
+    launcher: &Path,
+    family: &str,
+    processes: usize,
+    task: &str,
+    library: Option<&str>,
+) -> Output {
+    let example = std::env::current_exe().unwrap();
+    let example = example
+        .ancestors()
+        .nth(2)
+        .unwrap()
+        .join("examples/transport");
+    let mut command = Command::new(launcher);
+    command
+        .args(["run", family, &processes.to_string(), "--"])
+        .arg(example)
+        .args(task.split(' '))
+        .env("RUST_BACKTRACE", "0")
+        .stdin(Stdio::null());
+    match library {
+        Some(library) => command.env("RESNET_MPI", library),
+        None => command.env_remove("RESNET_MPI"),
+    };
+    command.output().unwrap()
+}
