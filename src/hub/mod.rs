@@ -17,6 +17,7 @@ mod settings;
 pub use listing::Listing;
 pub use progress::{Progress, Silent};
 pub use settings::HubSettings;
+#[cfg(feature = "datasets")]
 pub(crate) use settings::assets_folder;
 
 use std::path::PathBuf;

@@ -88,6 +88,7 @@ impl HubSettings {
 
 /// Returns the folder in which programs keep what they derive from the hub's files, as `huggingface_hub` has it; `None` without a
 /// home directory.
+#[cfg(feature = "datasets")]
 pub(crate) fn assets_folder() -> Option<PathBuf> {
     let user_home = std::env::home_dir();
     let folder = |name| {

@@ -131,18 +131,20 @@ impl Split {
 
     /// Returns whether the images are in shards whose names do not tell that they are for training.
     pub(crate) fn is_of_shards_without_split(&self) -> bool {
-        #[cfg(feature = "datasets")]
-        return self.shards().is_some_and(|store| !store.has_split_names());
-        #[cfg(not(feature = "datasets"))]
-        false
+        match &*self.images {
+            #[cfg(feature = "datasets")]
+            ImageStore::Shards(store) => !store.has_split_names(),
+            _ => false,
+        }
     }
 
     /// Returns whether looking at each image would take long.
     pub(in crate::data) fn is_slow_to_inspect(&self) -> bool {
-        #[cfg(feature = "datasets")]
-        return self.shards().is_some_and(ShardStore::is_slow_to_inspect);
-        #[cfg(not(feature = "datasets"))]
-        false
+        match &*self.images {
+            #[cfg(feature = "datasets")]
+            ImageStore::Shards(store) => store.is_slow_to_inspect(),
+            _ => false,
+        }
     }
 
     /// Returns the shards of the images, if they are in shards.
@@ -280,26 +282,28 @@ impl Split {
         gate: &LargeImageGate,
         work: impl FnOnce(&RgbImage) -> Result<T>,
     ) -> Result<T> {
-        catch_panic(|| match &*self.images {
-            ImageStore::Memory { size, channels, .. } => {
-                let samples = self.samples(index).context("the image is in memory")?;
-                let color = if *channels == 1 {
-                    samples.iter().flat_map(|&gray| [gray; 3]).collect()
-                } else {
-                    samples.to_vec()
-                };
-                let image = RgbImage::from_raw(size[1] as u32, size[0] as u32, color)
-                    .context("an image in memory has another size")?;
-                work(&image)
-            }
-            ImageStore::Inputs { .. } => anyhow::bail!("random numbers are not an image"),
-            _ => {
-                let bytes = self.encoded(index).context("the image has a file")??;
+        catch_panic(|| {
+            if let Some(bytes) = self.encoded(index) {
+                let bytes = bytes?;
                 // Held until the decoded image is dropped.
                 let _guard = gate.wait(pixels(&bytes));
                 let image = decode_bytes(&bytes, options)?;
                 drop(bytes);
-                work(&image)
+                return work(&image);
+            }
+            match &*self.images {
+                ImageStore::Memory { size, channels, .. } => {
+                    let samples = self.samples(index).context("the image is in memory")?;
+                    let color = if *channels == 1 {
+                        samples.iter().flat_map(|&gray| [gray; 3]).collect()
+                    } else {
+                        samples.to_vec()
+                    };
+                    let image = RgbImage::from_raw(size[1] as u32, size[0] as u32, color)
+                        .context("an image in memory has another size")?;
+                    work(&image)
+                }
+                _ => anyhow::bail!("random numbers are not an image"),
             }
         })
     }
