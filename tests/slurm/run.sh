@@ -15,8 +15,14 @@ chmod 755 "$folder"
 started=()
 
 finish() {
-    local pid
-    for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
+    local pid index
+    # A step that is cut off outlives the daemons.
+    for _ in $(seq 50); do [ -n "$(squeue -h 2>/dev/null)" ] || break; sleep 0.2; done
+    sleep 1
+    for ((index = ${#started[@]} - 1; index >= 0; index--)); do
+        pid=${started[index]}
+        kill "$pid" 2>/dev/null || true
+    done
     wait
     [ -z "${KEEP:-}" ] || { echo "kept $folder" >&2; return; }
     rm -rf "$folder"
