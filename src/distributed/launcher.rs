@@ -78,12 +78,13 @@ impl Launch {
         let step = || is_step(&variable).then(|| step_tasks(&variable)).flatten();
         let pmi = || {
             let local_size = number("MPI_LOCALNRANKS").or_else(|| number("PMI_LOCAL_SIZE"));
-            found(
-                Launcher::Pmi,
-                "PMI_RANK",
-                "PMI_SIZE",
-                local_size.or_else(step),
-            )
+            let is_srun = local_size.is_none() && is_step(&variable);
+            let launcher = if is_srun {
+                Launcher::Slurm
+            } else {
+                Launcher::Pmi
+            };
+            found(launcher, "PMI_RANK", "PMI_SIZE", local_size.or_else(step))
         };
         let slurm = || {
             let size = if number("SLURM_STEP_NUM_TASKS").is_some() {
