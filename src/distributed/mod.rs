@@ -1,15 +1,19 @@
-//! Several processes that work on one task: how they reach each other.
+//! Several processes that work on one task: how they reach each other, and sums that do not depend on their number.
 //!
-//! [`Transport`] has the calls. [`connect()`] makes one of MPI, loaded at run time, if a launcher such as `mpirun` started this
-//! process, and [`threads`] makes one of threads.
+//! [`Processes`] is what a task uses. [`Transport`] has the calls below it: [`connect()`] makes one of MPI, loaded at run time, if a
+//! launcher such as `mpirun` started this process, and [`threads`] makes one of threads.
 
 mod connect;
 mod launcher;
 #[cfg(all(unix, feature = "mpi", not(target_feature = "crt-static")))]
 mod mpi;
+pub mod processes;
+pub mod sum;
 pub mod threads;
 mod transport;
+pub mod tree;
 
 pub use connect::{Mode, Plan, connect};
 pub use launcher::{Launch, Launcher, unused_tasks};
+pub use processes::{Pending, Processes};
 pub use transport::{AbortHandle, Transport};

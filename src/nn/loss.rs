@@ -40,6 +40,17 @@ impl CrossEntropy {
         (log_probabilities * shares)?.sum_all()?.neg()
     }
 
+    /// Returns the weight of all images, by which [`CrossEntropy::loss`] divides.
+    pub fn weight(&self, targets: &Targets) -> f64 {
+        match (targets, &self.class_weights) {
+            (Targets::Classes(classes), Some(weights)) => {
+                let weights = classes.iter().map(|&class| weights.get(class as usize));
+                weights.map(|weight| weight.copied().unwrap_or(0.0)).sum()
+            }
+            (targets, _) => targets.len() as f64,
+        }
+    }
+
     /// Returns the coefficient of each log probability in the loss: `[N, K]`, row by row.
     fn shares(&self, images: usize, classes: usize, targets: &Targets) -> Result<Vec<f64>> {
         if let Some(weights) = &self.class_weights

@@ -1,9 +1,10 @@
 //! The execution environment of a run.
 
+use crate::distributed::Processes;
 use crate::hub::Progress;
 use candle_core::Device;
 
-/// Execution environment: device, worker threads, progress. Does not affect results.
+/// Execution environment: device, worker threads, progress, processes. Does not affect results.
 pub struct ExecutionContext<'a> {
     /// The device.
     pub device: Device,
@@ -11,6 +12,8 @@ pub struct ExecutionContext<'a> {
     pub workers: usize,
     /// Receives the progress of downloads.
     pub progress: &'a dyn Progress,
+    /// The processes that share the work.
+    pub processes: Processes,
 }
 
 /// Returns the name of a device, as states and messages have it.

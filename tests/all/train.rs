@@ -15,6 +15,7 @@ mod memory;
 mod newest;
 mod output;
 mod photographs;
+mod processes;
 mod recipes;
 #[cfg(unix)]
 mod resumed;

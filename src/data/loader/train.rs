@@ -1,8 +1,9 @@
 //! Training batches: images decoded and augmented on worker threads, and assembled one batch ahead of the step.
 //!
-//! The contents of a batch depend on the seed, the epoch and its number alone: not on the threads, on their number, or on
-//! the batch that a run is resumed from. Only the look-ahead is in memory, so a dataset may be larger than memory.
+//! The contents of a shard depend on the seed, the epoch, and the numbers of its batch and its own alone: not on the threads, on
+//! their number, on the process, or on the batch that a run is resumed from. Only the look-ahead is in memory, so a dataset may be larger than memory.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -17,6 +18,7 @@ use crate::data::image::decode::DecodeOptions;
 use crate::data::image::large_images::LargeImageGate;
 use crate::data::transform::augment::TrainTransform;
 use crate::data::transform::augment::mix::Mix;
+use crate::distributed::tree::{Shards, part};
 use crate::error::usage_error;
 use crate::nn::Targets;
 use crate::random::Random;
@@ -49,21 +51,40 @@ pub struct BatchOptions {
     pub decoding: DecodeOptions,
     /// Classes of the model.
     pub classes: usize,
+    /// The shards of a batch, each with statistics and a mix of its own.
+    pub shards: Shards,
+    /// The process, whose shards are made.
+    pub rank: usize,
+    /// The fewest images of a shard, if a batch has that many.
+    pub fewest: usize,
 }
 
-/// A training batch: images and their targets.
+/// A training batch, as far as this process has it.
 #[derive(Debug)]
 pub struct Batch {
     /// From 0 in the epoch.
     pub number: usize,
+    /// The images of the whole batch, readable or not.
+    pub images: usize,
+    /// The shards into which the batch is cut.
+    pub used: usize,
+    /// The shards of this process.
+    pub shards: Vec<Shard>,
+    /// One error, with the name of the image, per image that could not be read and was left out.
+    pub unreadable: Vec<anyhow::Error>,
+}
+
+/// A shard of a training batch: images and their targets.
+#[derive(Debug)]
+pub struct Shard {
+    /// From 0 in the batch.
+    pub number: usize,
     /// `[N, C, H, W]`, augmented and normalized.
     pub inputs: Vec<f32>,
-    /// The targets of the N images; `None` when no image of the batch could be read.
+    /// The targets of the N images that could be read.
     pub targets: Targets,
     /// The numbers of the examples in the split.
     pub indices: Vec<usize>,
-    /// One error, with the name of the image, per image that could not be read and was left out.
-    pub unreadable: Vec<anyhow::Error>,
 }
 
 /// An iterator over the batches of an epoch. Dropping it early ends its threads.
@@ -87,7 +108,7 @@ impl EpochBatches {
         check(split, transform, &options)?;
         let count = Self::count(split.len(), options.batch_size, options.drop_last);
         let maker = BatchMaker::new(split, transform, options, count);
-        let left = count - maker.first_batch;
+        let left = maker.cuts.len();
         let (sender, receiver) = sync_channel(1);
         let stopped = Arc::new(AtomicBool::new(false));
         let examples = maker.examples()?;
@@ -186,25 +207,52 @@ struct BatchMaker {
     split: Split,
     transform: TrainTransform,
     options: BatchOptions,
-    first_batch: usize,
-    /// Batches of the whole epoch.
-    count: usize,
-    /// The epoch's examples from the first batch to the last.
+    /// The batches to make.
+    cuts: Vec<Cut>,
+    /// Their examples in this process.
     order: Arc<[u32]>,
+}
+
+/// A batch and its shards.
+#[derive(Debug, Clone, Copy)]
+struct Cut {
+    number: usize,
+    images: usize,
+    used: usize,
+}
+
+impl Cut {
+    /// Returns the shards of this process, and the images of each within the batch.
+    fn own(self, options: &BatchOptions) -> impl Iterator<Item = (usize, Range<usize>)> + use<> {
+        let own = options.shards.of(options.rank);
+        let own = own.start..own.end.min(self.used);
+        own.map(move |shard| (shard, part(self.images, self.used, shard)))
+    }
 }
 
 impl BatchMaker {
     fn new(split: &Split, transform: &TrainTransform, options: BatchOptions, count: usize) -> Self {
-        let first_batch = options.first_batch.min(count);
-        let mut order = epoch_order(split.len(), options.seed, options.epoch, options.shuffle);
-        order.truncate(count.saturating_mul(options.batch_size));
-        order.drain(..(first_batch * options.batch_size).min(order.len()));
+        let whole = epoch_order(split.len(), options.seed, options.epoch, options.shuffle);
+        let (mut cuts, mut order) = (Vec::new(), Vec::new());
+        let batches = whole.chunks(options.batch_size).take(count).enumerate();
+        for (number, batch) in batches.skip(options.first_batch) {
+            let images = batch.len();
+            let used = options.shards.used(images, options.fewest);
+            let cut = Cut {
+                number,
+                images,
+                used,
+            };
+            for (_, images) in cut.own(&options) {
+                order.extend_from_slice(&batch[images]);
+            }
+            cuts.push(cut);
+        }
         Self {
             split: split.clone(),
             transform: transform.clone(),
             options,
-            first_batch,
-            count,
+            cuts,
             order: order.into(),
         }
     }
@@ -252,33 +300,53 @@ impl BatchMaker {
     ) {
         // The work catches its panics image by image: a chunk is never an error.
         let mut examples = examples.flatten().flatten();
-        for number in self.first_batch..self.count {
-            let start = (number - self.first_batch) * self.options.batch_size;
-            let length = self.options.batch_size.min(self.order.len() - start);
-            let mut batch = PartialBatch::with_capacity(length, self.transform.input_len());
-            for example in examples.by_ref().take(length) {
-                batch.add(example);
-                if stop.load(Ordering::Relaxed) {
-                    return;
+        for cut in &self.cuts {
+            let mut batch = Batch {
+                number: cut.number,
+                images: cut.images,
+                used: cut.used,
+                shards: Vec::new(),
+                unreadable: Vec::new(),
+            };
+            for (shard, images) in cut.own(&self.options) {
+                let mut part =
+                    PartialShard::with_capacity(images.len(), self.transform.input_len());
+                for example in examples.by_ref().take(images.len()) {
+                    part.add(example, &mut batch.unreadable);
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
                 }
+                batch.shards.push(self.finish(cut.number, shard, part));
             }
-            if batches.send(self.finish(number, batch)).is_err() {
+            if batches.send(batch).is_err() {
                 return;
             }
         }
     }
 
-    /// Returns the batch of some examples, mixed.
-    fn finish(&self, number: usize, parts: PartialBatch) -> Batch {
-        let BatchOptions { seed, epoch, .. } = self.options;
-        let PartialBatch {
+    /// Returns the shard of some examples, mixed.
+    fn finish(&self, batch: usize, number: usize, part: PartialShard) -> Shard {
+        let BatchOptions {
+            seed,
+            epoch,
+            shards,
+            ..
+        } = self.options;
+        let PartialShard {
             mut inputs,
             indices,
-            unreadable,
-        } = parts;
+        } = part;
         let classes = indices.iter().map(|&index| self.split.classes()[index]);
         let first: Vec<u32> = classes.collect();
-        let mut random = Random::at(seed, "mix", &[epoch, number as u64]);
+        let place = [epoch, batch as u64, number as u64];
+        // A batch in one piece draws what it drew before there were shards.
+        let place = if shards.count() == 1 {
+            &place[..2]
+        } else {
+            &place[..]
+        };
+        let mut random = Random::at(seed, "mix", place);
         let size = self.transform.size();
         let mix = Mix::draw(self.transform.augmentation(), size, &mut random);
         let targets = match mix {
@@ -292,39 +360,36 @@ impl BatchMaker {
             }
             None => Targets::Classes(first),
         };
-        Batch {
+        Shard {
             number,
             inputs,
             targets,
             indices,
-            unreadable,
         }
     }
 }
 
-/// A batch that is being assembled.
-struct PartialBatch {
+/// A shard that is being assembled.
+struct PartialShard {
     inputs: Vec<f32>,
     indices: Vec<usize>,
-    unreadable: Vec<anyhow::Error>,
 }
 
-impl PartialBatch {
+impl PartialShard {
     fn with_capacity(images: usize, numbers: usize) -> Self {
         Self {
             inputs: Vec::with_capacity(images * numbers),
             indices: Vec::with_capacity(images),
-            unreadable: Vec::new(),
         }
     }
 
-    fn add(&mut self, (index, input): Example) {
+    fn add(&mut self, (index, input): Example, unreadable: &mut Vec<anyhow::Error>) {
         match input {
             Ok(input) => {
                 self.inputs.extend_from_slice(&input);
                 self.indices.push(index);
             }
-            Err(error) => self.unreadable.push(error),
+            Err(error) => unreadable.push(error),
         }
     }
 }

@@ -103,6 +103,15 @@ impl RunFolder {
         Ok((folder, state))
     }
 
+    /// Returns the bytes of the state file.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn state_bytes(&self) -> Result<Vec<u8>> {
+        let path = self.path.join(STATE);
+        std::fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))
+    }
+
     fn lock(path: &Path) -> Result<Self> {
         let context = || format!("cannot write to run folder `{}`", path.display());
         let file = File::options()

@@ -237,7 +237,7 @@ fn parse_metadata(text: Option<&str>, run: &Path) -> Result<Read> {
     Ok(serde_json::from_value(value)?)
 }
 
-fn parse(bytes: &[u8], run: &Path) -> Result<State> {
+pub(in crate::train) fn parse(bytes: &[u8], run: &Path) -> Result<State> {
     let (_, header) = SafeTensors::read_metadata(bytes)?;
     let text = header.metadata().as_ref().and_then(|all| all.get(KEY));
     let Read {

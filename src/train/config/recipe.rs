@@ -214,6 +214,14 @@ recipe! {
         flag: Flag::number(Optimization, "N").short('b'), parse: whole,
         range: [AT_LEAST_ONE, limit(|n| n <= 65_536.0, "at most 65,536")], default: |case| Some(case.batch_size),
     }
+    /// Parts of a batch, each with its own batch-norm statistics
+    ///
+    /// The processes share them: the same shards give the same bits on any number of processes. [default: the number of
+    /// processes]
+    shards: usize {
+        flag: Flag::number(Optimization, "N"), parse: whole, range: [AT_LEAST_ONE, limit(|n| n <= 65_536.0, "at most 65,536")],
+        default: |_| Some(1),
+    }
     /// Drop the last batch of an epoch if it is not full
     drop_last: bool {
         flag: Flag::switch(Optimization), parse: switch, range: [], default: |_| Some(false),

@@ -48,6 +48,8 @@ pub struct Settings {
     pub max_steps: Option<u64>,
     /// Images per batch.
     pub batch_size: usize,
+    /// Parts of a batch.
+    pub shards: usize,
     /// An incomplete last batch of an epoch is dropped.
     pub drop_last: bool,
     /// Batches per step.
@@ -122,6 +124,7 @@ impl Settings {
             epochs: required(recipe.epochs, "epochs")?,
             max_steps: recipe.max_steps,
             batch_size: required(recipe.batch_size, "batch-size")?,
+            shards: recipe.shards.unwrap_or(1),
             drop_last: recipe.drop_last.unwrap_or(false),
             grad_accumulation: recipe.grad_accumulation.unwrap_or(1),
             optimizer: OptimizerConfig {

@@ -83,6 +83,25 @@ pub fn check_batches(settings: &Settings, images: usize, fewest: usize) -> Resul
             ],
         ));
     }
+    let smallest = settings.batch_size.min(images) / fewest.max(1);
+    if settings.shards > 1 && smallest < settings.shards {
+        return Err(usage_error(
+            message![
+                format!(
+                    "batches of {} cannot be cut into ",
+                    pluralize(settings.batch_size.min(images), "image")
+                ),
+                setting("shards").to(settings.shards),
+                format!(" of {} or more", pluralize(fewest.max(1), "image")),
+            ],
+            message![
+                "pass a larger ",
+                setting("batch-size"),
+                ", or fewer ",
+                setting("shards"),
+            ],
+        ));
+    }
     if settings.batch_size.min(images) < fewest {
         return Err(usage_error(
             format!(

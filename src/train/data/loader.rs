@@ -2,8 +2,9 @@
 
 use crate::data::dataset::Split;
 use crate::data::loader::sampler::epoch_order;
-use crate::data::loader::train::{BatchOptions, EpochBatches};
+use crate::data::loader::train::{BatchOptions, EpochBatches, Shard};
 use crate::data::transform::augment::TrainTransform;
+use crate::distributed::tree::{Shards, part};
 use crate::nn::Targets;
 use crate::train::config::settings::Settings;
 use crate::train::context::ExecutionContext;
@@ -49,19 +50,34 @@ struct BatchSampler {
     seed: u64,
     /// The smallest batch that batch norm can be trained on.
     fewest: usize,
+    shards: Shards,
+    rank: usize,
 }
 
-/// A training batch.
+/// A training batch, as far as this process has it.
 #[derive(Debug)]
 pub struct TrainBatch {
     /// From 0 in the epoch.
+    pub number: usize,
+    /// The images of the whole batch, readable or not.
+    pub images: usize,
+    /// The shards into which the batch is cut.
+    pub used: usize,
+    /// The shards of this process.
+    pub shards: Vec<TrainShard>,
+    /// The errors of images that could not be read, each with the image's name.
+    pub unreadable: Vec<Error>,
+}
+
+/// A shard of a training batch.
+#[derive(Debug)]
+pub struct TrainShard {
+    /// From 0 in the batch.
     pub number: usize,
     /// The input of the network.
     pub input: Input,
     /// The targets of the loss.
     pub targets: Targets,
-    /// The errors of images that could not be read, each with the image's name.
-    pub unreadable: Vec<Error>,
 }
 
 impl TrainLoader {
@@ -76,7 +92,7 @@ impl TrainLoader {
         fewest: usize,
         context: &ExecutionContext,
     ) -> Result<Self> {
-        let sampler = BatchSampler::new(settings, split.len(), fewest);
+        let sampler = BatchSampler::new(settings, split.len(), fewest, context);
         let options = BatchOptions {
             batch_size: sampler.batch_size,
             seed: sampler.seed,
@@ -87,6 +103,9 @@ impl TrainLoader {
             workers: context.workers,
             decoding: settings.decoding,
             classes,
+            shards: sampler.shards,
+            rank: sampler.rank,
+            fewest,
         };
         Ok(Self {
             source: Source::Images {
@@ -104,16 +123,25 @@ impl TrainLoader {
         })
     }
 
-    /// Creates a loader of features.
-    pub fn features(features: Features, settings: &Settings, workers: usize) -> Self {
+    /// Creates a loader of features in the place of this one.
+    pub fn with_features(&self, features: Features, settings: &Settings) -> Self {
+        let sampler = BatchSampler {
+            fewest: 1,
+            ..self.sampler
+        };
         Self {
-            sampler: BatchSampler::new(settings, features.count(), 1),
+            sampler: sampler.over(settings, features.count()),
             source: Source::Features(features),
             unreadable_images: BTreeSet::new(),
             known_unreadable: 0,
-            workers,
+            workers: self.workers,
             trial_images: None,
         }
+    }
+
+    /// Returns the shards of a batch.
+    pub fn shards(&self) -> Shards {
+        self.sampler.shards
     }
 
     /// Returns the images if each is the same input in every epoch.
@@ -188,7 +216,12 @@ impl TrainLoader {
         matches!(&self.source, Source::Images { split, .. } if split.is_of_files())
     }
 
-    /// Returns whether a batch of this many images can be trained on.
+    /// Returns the fewest images of a batch or shard that can be trained on.
+    pub fn fewest(&self) -> usize {
+        self.sampler.fewest
+    }
+
+    /// Returns whether a batch or shard of this many images can be trained on.
     pub fn is_trainable(&self, images: usize) -> bool {
         images >= self.sampler.fewest.max(1)
     }
@@ -221,34 +254,50 @@ impl TrainLoader {
                 let (dtype, device) = (*dtype, device.clone());
                 Ok(Box::new(batches.map(move |batch| {
                     let batch = batch?;
-                    let shape = (batch.targets.len(), channels, height, width);
-                    let x = Tensor::from_vec(batch.inputs, shape, &Device::Cpu)?;
+                    let shard = |shard: Shard| {
+                        let shape = (shard.targets.len(), channels, height, width);
+                        let x = Tensor::from_vec(shard.inputs, shape, &Device::Cpu)?;
+                        Ok(TrainShard {
+                            number: shard.number,
+                            input: Input::Images(x.to_dtype(dtype)?.to_device(&device)?),
+                            targets: shard.targets,
+                        })
+                    };
                     Ok(TrainBatch {
                         number: batch.number,
-                        input: Input::Images(x.to_dtype(dtype)?.to_device(&device)?),
-                        targets: batch.targets,
+                        images: batch.images,
+                        used: batch.used,
+                        shards: batch.shards.into_iter().map(shard).collect::<Result<_>>()?,
                         unreadable: batch.unreadable,
                     })
                 })))
             }
             Source::Features(features) => {
-                let BatchSampler {
-                    seed,
-                    shuffle,
-                    batch_size,
-                    ..
-                } = self.sampler;
+                let sampler = self.sampler;
+                let BatchSampler { seed, shuffle, .. } = sampler;
                 let order = epoch_order(features.count(), seed, epoch, shuffle);
                 let features = features.clone();
                 Ok(Box::new((done..self.batches_an_epoch()).map(
                     move |number| {
-                        let rest = &order[number * batch_size..];
-                        let (input, targets) =
-                            features.batch(&rest[..batch_size.min(rest.len())])?;
+                        let rest = &order[number * sampler.batch_size..];
+                        let batch = &rest[..sampler.batch_size.min(rest.len())];
+                        let used = sampler.shards.used(batch.len(), sampler.fewest);
+                        let own = sampler.shards.of(sampler.rank);
+                        let shard = |number| {
+                            let images = &batch[part(batch.len(), used, number)];
+                            let (input, targets) = features.batch(images)?;
+                            Ok(TrainShard {
+                                number,
+                                input,
+                                targets,
+                            })
+                        };
+                        let own = own.start..own.end.min(used);
                         Ok(TrainBatch {
                             number,
-                            input,
-                            targets,
+                            images: batch.len(),
+                            used,
+                            shards: own.map(shard).collect::<Result<_>>()?,
                             unreadable: Vec::new(),
                         })
                     },
@@ -271,7 +320,22 @@ impl TrainLoader {
 }
 
 impl BatchSampler {
-    fn new(settings: &Settings, images: usize, fewest: usize) -> Self {
+    fn new(settings: &Settings, images: usize, fewest: usize, context: &ExecutionContext) -> Self {
+        let processes = &context.processes;
+        let sampler = Self {
+            batch_size: settings.batch_size,
+            drop_last: settings.drop_last,
+            shuffle: settings.shuffle,
+            seed: settings.seed,
+            fewest,
+            shards: Shards::new(settings.shards.max(processes.size()), processes.size()),
+            rank: processes.rank(),
+        };
+        sampler.over(settings, images)
+    }
+
+    /// Returns the division of `images` images.
+    fn over(self, settings: &Settings, images: usize) -> Self {
         let batch_size = settings.batch_size.min(images.max(1));
         Self {
             batch_size: if settings.drop_last {
@@ -279,10 +343,8 @@ impl BatchSampler {
             } else {
                 batch_size
             },
-            drop_last: drops_last(images, batch_size, settings.drop_last, fewest),
-            shuffle: settings.shuffle,
-            seed: settings.seed,
-            fewest,
+            drop_last: drops_last(images, batch_size, settings.drop_last, self.fewest),
+            ..self
         }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod gradients;
 pub(in crate::train) mod init;
 pub(crate) mod lr_schedule;
 pub(crate) mod optimizer;
+pub mod shards;
 
 use crate::model::{Frozen, ModelConfig, ResNet};
 use crate::nn::loss::CrossEntropy;
@@ -40,7 +41,7 @@ pub struct Learner {
 }
 
 /// The loss and accuracy of a batch before the update.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct BatchMetrics {
     /// The mean loss.
     pub loss: f64,
@@ -125,12 +126,18 @@ impl Learner {
             let new = self
                 .pass
                 .backward(&passed, &loss, variables, targets.len())?;
-            self.gradients = Some(match self.gradients.take() {
-                Some(earlier) => earlier.averaged_with(&new)?,
-                None => new,
-            });
+            self.add(new)?;
         }
         Ok(outcome)
+    }
+
+    /// Adds the gradients of a batch to those of the step.
+    fn add(&mut self, new: Gradients) -> Result<()> {
+        self.gradients = Some(match self.gradients.take() {
+            Some(earlier) => earlier.averaged_with(&new)?,
+            None => new,
+        });
+        Ok(())
     }
 
     /// Returns the logits `[N, classes]`.

@@ -84,7 +84,10 @@ pub(in crate::train) fn ensure(
     if !device.is_cpu() {
         return Ok(None);
     }
-    let mut images = settings.batch_size.min(workload.images);
+    let mut images = settings
+        .batch_size
+        .min(workload.images)
+        .div_ceil(settings.shards);
     let step = if let Some(kept) = workload.cached_feature_bytes {
         // Features are computed in batches of this size.
         images = images.min(features::BATCH);

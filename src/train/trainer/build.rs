@@ -35,6 +35,7 @@ use crate::train::observe::observer::{NoObserver, Observer};
 use crate::train::observe::reporter::Reporter;
 use crate::train::trainer::Trainer;
 use crate::train::trainer::announce::Facts;
+use crate::train::trainer::together;
 use crate::weights::{Checkpoint, ModelInfo, Remote};
 use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
@@ -67,11 +68,8 @@ impl Trainer {
         context: &ExecutionContext,
         observer: &mut dyn Observer,
     ) -> Result<Self> {
-        if let Target::Folder(path) | Target::Dry(Some(path)) | Target::Trial(Some(path)) = target {
-            ensure_new(path)?;
-        }
-        if matches!(target, Target::Numbered) {
-            ensure_no_file(Path::new(RUNS))?;
+        if context.processes.is_first() {
+            ensure_room_for(target)?;
         }
         let written = overrides
             .data
@@ -82,6 +80,7 @@ impl Trainer {
         reject_unused_options(&overrides)?;
         let hub = Remote::new(context.progress);
         let mut overrides = overrides;
+        together::share_batches(&mut overrides, &context.processes)?;
         let mut checkpoint = match &overrides.model {
             Some(model) => Some(Checkpoint::open(model, &hub)?),
             None => None,
@@ -144,6 +143,7 @@ impl Trainer {
             instructions: instructions(settings.dtype, &context.device),
             pretrained_on,
         };
+        together::ensure_same(&identity, &context.processes)?;
         let parts = Parts {
             config: TrainConfig { recipe, settings },
             identity,
@@ -152,6 +152,13 @@ impl Trainer {
         let name = data.set.name.clone();
         let (mut trainer, facts) = parts.assemble(data, &start.tensors, context)?;
         trainer.note_seen(&name, observer);
+        trainer.receive_weights()?;
+        let dry = Target::Dry(None);
+        // The first process alone writes.
+        let target = match target {
+            Target::Folder(_) | Target::Numbered if !context.processes.is_first() => &dry,
+            target => target,
+        };
         if let Some(folder) = trainer.open(target, &folder_name, observer)? {
             trainer.begin_folder(folder, about, survey.as_ref())?;
         }
@@ -278,6 +285,8 @@ impl Parts {
             eval: Evaluators::new(validation, test),
             checkpoints: Checkpointer::new(identity, info),
             reporter: Reporter::default(),
+            processes: context.processes.clone(),
+            stop: false,
             config: train_config,
             progress,
         };
@@ -286,6 +295,17 @@ impl Parts {
             is_photographs,
         };
         Ok((trainer, facts))
+    }
+}
+
+/// Rejects an output in whose place something is.
+fn ensure_room_for(target: &Target) -> Result<()> {
+    match target {
+        Target::Folder(path) | Target::Dry(Some(path)) | Target::Trial(Some(path)) => {
+            ensure_new(path)
+        }
+        Target::Numbered => ensure_no_file(Path::new(RUNS)),
+        Target::Dry(None) | Target::Trial(None) => Ok(()),
     }
 }
 

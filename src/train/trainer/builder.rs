@@ -1,6 +1,7 @@
 //! The builder of a run, for programs that train.
 
 use crate::data::transform::augment::Policy;
+use crate::distributed::Processes;
 use crate::error::Error;
 use crate::hub::{Progress, Silent};
 use crate::model::{CropMode, Frozen, Interpolation};
@@ -63,6 +64,7 @@ impl Trainer {
                 device: Device::Cpu,
                 workers: rayon::current_num_threads(),
                 progress: &Silent,
+                processes: Processes::alone(),
             },
             observer: None,
         }

@@ -5,7 +5,6 @@ use crate::data::dataset::Split;
 use crate::message;
 use crate::text::pluralize;
 use crate::train::data::features::{FeatureOptions, Features, cached_bytes};
-use crate::train::data::loader::TrainLoader;
 use crate::train::data::validation::Validation;
 use crate::train::observe::observer::Observer;
 use crate::train::trainer::Trainer;
@@ -52,7 +51,7 @@ impl Trainer {
             };
             validation.features = Some(features);
         }
-        self.train = TrainLoader::features(features, settings, options.workers);
+        self.train = self.train.with_features(features, settings);
         Ok(true)
     }
 }

@@ -13,7 +13,9 @@ pub mod resume;
 mod step;
 #[cfg(test)]
 mod tests;
+mod together;
 
+use crate::distributed::Processes;
 use crate::pipeline::NotFinite;
 use crate::train::checkpoint::best::Best;
 use crate::train::checkpoint::checkpointer::Checkpointer;
@@ -43,6 +45,9 @@ pub struct Trainer {
     eval: Evaluators,
     checkpoints: Checkpointer,
     reporter: Reporter,
+    processes: Processes,
+    /// A process wants to stop, as all know.
+    stop: bool,
 }
 
 impl Trainer {
@@ -64,14 +69,16 @@ impl Trainer {
         // Before `metrics.csv` is restored, as its lines decide what to take back.
         self.begin_events(observer);
         self.restore_files()?;
-        if !self.compute_features(observer)? {
+        let computed = self.compute_features(observer)?;
+        if !self.agree(computed)? {
             return Ok(self.stopped(observer));
         }
         loop {
             if self.train_epoch(observer)? == EpochEnd::Stopped {
                 return Ok(self.stopped(observer));
             }
-            let Some(scores) = self.validate(observer)? else {
+            let scores = self.validate(observer)?;
+            let (true, Some(scores)) = (self.agree(scores.is_some())?, scores) else {
                 self.save()?;
                 return Ok(self.stopped(observer));
             };

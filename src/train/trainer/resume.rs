@@ -7,7 +7,6 @@ use crate::text::pluralize;
 use crate::train::checkpoint::checkpointer::BEST;
 use crate::train::checkpoint::layout::SavedModel;
 use crate::train::checkpoint::progress::TrainProgress;
-use crate::train::checkpoint::run_dir::RunFolder;
 use crate::train::checkpoint::state::{RunIdentity, State, under};
 use crate::train::config::recipe::Recipe;
 use crate::train::config::settings::Settings;
@@ -21,6 +20,7 @@ use crate::train::observe::outcome::StopReason;
 use crate::train::trainer::Trainer;
 use crate::train::trainer::announce::Facts;
 use crate::train::trainer::build::{Parts, instructions};
+use crate::train::trainer::together;
 use anyhow::{Context, Result};
 use candle_core::Tensor;
 use std::collections::HashMap;
@@ -63,14 +63,16 @@ impl Trainer {
         context: &ExecutionContext,
         observer: &mut dyn Observer,
     ) -> Result<Self> {
-        let (run_folder, state) = RunFolder::resume(folder, &context.device)?;
+        let (run_folder, state) = together::read_state(folder, context)?;
         let before = state.identity.recipe.clone();
         let resumed = Self::resume_state(state, length, context, observer);
         let (mut trainer, facts, earlier_best) =
             resumed.with_context(|| format!("cannot resume `{}`", folder.display()))?;
-        let unreadable = run_folder.survey().as_ref().map_or(0, unreadable_images);
-        trainer.train.expect_unreadable(unreadable);
-        trainer.checkpoints.resume(run_folder, earlier_best);
+        if let Some(run_folder) = run_folder {
+            let unreadable = run_folder.survey().as_ref().map_or(0, unreadable_images);
+            trainer.train.expect_unreadable(unreadable);
+            trainer.checkpoints.resume(run_folder, earlier_best);
+        }
         if !trainer.is_last_step() {
             trainer.progress.provisional = None;
         }
@@ -84,6 +86,7 @@ impl Trainer {
             trainer.be_patient_again(observer);
         }
         trainer.write_length(length, &before)?;
+        trainer.receive_progress()?;
         match trainer.finished_already() {
             Some(note) => observer.note(&note),
             None => trainer.announce(facts, observer),
@@ -303,6 +306,8 @@ impl Trainer {
             )]);
         }
         identity.recipe = recipe.to_toml("")?;
+        together::ensure_shared(&settings, &context.processes)?;
+        together::ensure_same(&identity, &context.processes)?;
         let step = progress.step;
         let parts = Parts {
             config: TrainConfig { recipe, settings },

@@ -2,10 +2,11 @@
 
 use crate::train::data::loader::TrainBatch;
 use crate::train::error::diverged;
+use crate::train::learner::shards::Learned;
 use crate::train::observe::observer::{Observer, Step};
 use crate::train::trainer::Trainer;
 use crate::train::trainer::epoch::{Batches, Clock, EpochEnd};
-use anyhow::Result;
+use anyhow::{Error, Result};
 
 impl Trainer {
     /// Adds the gradients of a batch to those of the step.
@@ -15,36 +16,68 @@ impl Trainer {
         batches: &mut Batches,
         observer: &mut dyn Observer,
     ) -> Result<()> {
-        let TrainBatch {
-            number,
-            input,
-            targets,
-            unreadable,
-        } = batch;
-        for error in unreadable {
-            if self.config.settings.strict {
-                return Err(error);
-            }
-            self.train.skip(&error, observer);
+        let number = batch.number;
+        if let Some(first) = batch.shards.first() {
+            let (step, preprocess) = (self.progress.step + 1, &self.config.settings.preprocess);
+            let events = &mut self.reporter.events;
+            events.images(&first.input, preprocess, step, observer);
         }
-        let (step, preprocess) = (self.progress.step + 1, &self.config.settings.preprocess);
-        let events = &mut self.reporter.events;
-        events.images(&input, preprocess, step, observer);
-        if self.train.is_trainable(targets.len()) {
-            let metrics = self.learner.learn(&input, &targets)?;
+        let learned = self.learn(batch, observer)?;
+        if learned.images > 0 {
+            let metrics = learned.metrics;
             if !metrics.loss.is_finite() {
                 return Err(diverged(&format!(
-                    "the loss is {} in step {step} (epoch {})",
+                    "the loss is {} in step {} (epoch {})",
                     metrics.loss,
+                    self.progress.step + 1,
                     self.progress.epoch + 1
                 )));
             }
-            batches.loss += metrics.loss * targets.len() as f64;
-            batches.images += targets.len();
+            batches.loss += metrics.loss * learned.images as f64;
+            batches.images += learned.images;
             let totals = &mut self.progress.totals;
-            totals.add(metrics.loss, metrics.correct, targets.len());
+            totals.add(metrics.loss, metrics.correct, learned.images);
         }
         self.progress.finish_batch(number);
+        Ok(())
+    }
+
+    /// Trains on a batch, with the other processes if there are any, and reports its unreadable images.
+    fn learn(&mut self, batch: TrainBatch, observer: &mut dyn Observer) -> Result<Learned> {
+        let strict = self.config.settings.strict;
+        let shards = self.train.shards();
+        if shards.count() > 1 {
+            let stop = observer.should_stop();
+            let fewest = self.train.fewest();
+            let learned =
+                self.learner
+                    .learn_shards(&batch, fewest, stop, shards, &self.processes)?;
+            self.stop |= learned.stop;
+            for error in &learned.unreadable {
+                self.leave_out(Error::msg(error.clone()), strict, observer)?;
+            }
+            return Ok(learned);
+        }
+        for error in batch.unreadable {
+            self.leave_out(error, strict, observer)?;
+        }
+        let mut learned = Learned::default();
+        for shard in batch.shards {
+            let images = shard.targets.len();
+            if self.train.is_trainable(images) {
+                learned.metrics = self.learner.learn(&shard.input, &shard.targets)?;
+                learned.images = images;
+            }
+        }
+        Ok(learned)
+    }
+
+    /// Leaves out an unreadable image; an error in strict mode.
+    fn leave_out(&mut self, error: Error, strict: bool, observer: &mut dyn Observer) -> Result<()> {
+        if strict {
+            return Err(error);
+        }
+        self.train.skip(&error, observer);
         Ok(())
     }
 
@@ -88,7 +121,7 @@ impl Trainer {
         clock: &mut Clock,
         observer: &dyn Observer,
     ) -> Result<Option<EpochEnd>> {
-        if observed.is_err() || observer.should_stop() {
+        if observed.is_err() || self.should_stop(observer) {
             self.save()?;
             return observed.map(|()| Some(EpochEnd::Stopped));
         }

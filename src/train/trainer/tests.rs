@@ -4,6 +4,7 @@ mod resumed;
 mod started;
 
 use super::*;
+use crate::distributed::Processes;
 use crate::error::one_line;
 use crate::hub::Silent;
 use crate::train::config::recipe::Recipe;
@@ -20,6 +21,7 @@ fn context() -> ExecutionContext<'static> {
         device: Device::Cpu,
         workers: 1,
         progress: &Silent,
+        processes: Processes::alone(),
     }
 }
 

@@ -10,6 +10,7 @@ use resnet::data::{
     Augmentation, Batch, BatchOptions, DecodeOptions, EpochBatches, EvalLoader, EvalTransform,
     Policy, TrainTransform,
 };
+use resnet::distributed::tree::Shards;
 use resnet::error::{hint_of, is_usage_error};
 use resnet::model::Preprocess;
 use resnet::nn::Targets;
@@ -35,6 +36,9 @@ fn options(batch_size: usize) -> BatchOptions {
         workers: 2,
         decoding: DecodeOptions::default(),
         classes: 10,
+        shards: Shards::new(1, 1),
+        rank: 0,
+        fewest: 1,
     }
 }
 
@@ -74,9 +78,13 @@ fn batches(split: &Split, transform: &TrainTransform, options: BatchOptions) -> 
 fn bits(batch: &Batch) -> (usize, Vec<u32>, Targets, Vec<usize>, Vec<String>) {
     (
         batch.number,
-        batch.inputs.iter().map(|number| number.to_bits()).collect(),
-        batch.targets.clone(),
-        batch.indices.clone(),
+        batch.shards[0]
+            .inputs
+            .iter()
+            .map(|number| number.to_bits())
+            .collect(),
+        batch.shards[0].targets.clone(),
+        batch.shards[0].indices.clone(),
         batch.unreadable.iter().map(|e| format!("{e:#}")).collect(),
     )
 }
@@ -134,10 +142,14 @@ fn an_epoch_sees_each_example_once_and_the_next_sees_it_changed() -> Result<()> 
     let input_of = |batches: &[Batch], example: usize| {
         let batch = batches
             .iter()
-            .find(|batch| batch.indices.contains(&example));
+            .find(|batch| batch.shards[0].indices.contains(&example));
         let batch = batch.unwrap();
-        let place = batch.indices.iter().position(|&index| index == example);
-        batch.inputs[place.unwrap() * transform.input_len()..][..transform.input_len()].to_vec()
+        let place = batch.shards[0]
+            .indices
+            .iter()
+            .position(|&index| index == example);
+        batch.shards[0].inputs[place.unwrap() * transform.input_len()..][..transform.input_len()]
+            .to_vec()
     };
     let epoch = |epoch| {
         let options = BatchOptions {
@@ -148,12 +160,21 @@ fn an_epoch_sees_each_example_once_and_the_next_sees_it_changed() -> Result<()> 
     };
     let (one, two) = (epoch(0)?, epoch(1)?);
     for batches in [&one, &two] {
-        let mut seen: Vec<usize> = batches.iter().flat_map(|b| b.indices.clone()).collect();
+        let mut seen: Vec<usize> = batches
+            .iter()
+            .flat_map(|b| b.shards[0].indices.clone())
+            .collect();
         seen.sort_unstable();
         assert!(seen.into_iter().eq(0..50));
         for batch in batches {
-            let expected = batch.indices.iter().map(|&index| index as u32 % 10);
-            assert_eq!(batch.targets, Targets::Classes(expected.collect()));
+            let expected = batch.shards[0]
+                .indices
+                .iter()
+                .map(|&index| index as u32 % 10);
+            assert_eq!(
+                batch.shards[0].targets,
+                Targets::Classes(expected.collect())
+            );
         }
     }
     let same = (0..50).filter(|&index| input_of(&one, index) == input_of(&two, index));
@@ -178,7 +199,10 @@ fn without_shuffling_and_augmentation_a_batch_is_what_evaluation_loads() -> Resu
                 ..options(4)
             };
             let inputs = batches(&split, &transform, options)?;
-            let inputs: Vec<f32> = inputs.into_iter().flat_map(|batch| batch.inputs).collect();
+            let inputs: Vec<f32> = inputs
+                .into_iter()
+                .flat_map(|batch| batch.shards[0].inputs.clone())
+                .collect();
             let eval = EvalTransform::new(&preprocess)?;
             let loader = EvalLoader::of(&split, &eval, DecodeOptions::default(), 3)?;
             assert_eq!(loader.len(), 21);
@@ -212,22 +236,28 @@ fn an_unreadable_image_is_named_and_left_out_of_its_batch() -> Result<()> {
         let batches = batches(&split, &transform, options)?;
         assert_eq!(batches.len(), 5);
         for batch in &batches {
-            assert_eq!(batch.inputs.len(), batch.indices.len() * 768);
-            assert_eq!(batch.targets.len(), batch.indices.len());
-            assert_eq!(matches!(batch.targets, Targets::Mixed { .. }), mixed);
+            assert_eq!(
+                batch.shards[0].inputs.len(),
+                batch.shards[0].indices.len() * 768
+            );
+            assert_eq!(batch.shards[0].targets.len(), batch.shards[0].indices.len());
+            assert_eq!(
+                matches!(batch.shards[0].targets, Targets::Mixed { .. }),
+                mixed
+            );
             if batch.number != 2 {
                 assert!(batch.unreadable.is_empty());
             }
         }
         let bad = &batches[2];
-        assert!(bad.inputs.is_empty() && bad.targets.is_empty());
+        assert!(bad.shards[0].inputs.is_empty() && bad.shards[0].targets.is_empty());
         for (error, path) in bad.unreadable.iter().zip(&paths[4..6]) {
             let error = format!("{error:#}");
             let expected = format!("cannot read image `{}`: ", path.display());
             assert!(error.starts_with(&expected), "{error}");
         }
         assert_eq!(bad.unreadable.len(), 2);
-        assert_eq!(batches[4].indices, [8]);
+        assert_eq!(batches[4].shards[0].indices, [8]);
     }
     Ok(())
 }
@@ -246,7 +276,10 @@ fn a_last_batch_is_smaller_or_dropped() -> Result<()> {
             batches.len(),
             EpochBatches::count(10, batch_size, drop_last)
         );
-        Ok(batches.iter().map(|batch| batch.indices.len()).collect())
+        Ok(batches
+            .iter()
+            .map(|batch| batch.shards[0].indices.len())
+            .collect())
     };
     assert_eq!(sizes(3, false)?, [3, 3, 3, 1]);
     assert_eq!(sizes(3, true)?, [3, 3, 3]);
@@ -277,20 +310,20 @@ fn noise_goes_in_as_it_is_and_is_mixed_only_where_that_is_asked_for() -> Result<
         ..options(7)
     };
     let plain = batches(&split, &transform(Policy::Randaugment, 0.0, 0.0)?, options)?;
-    assert_eq!(plain[0].inputs, values);
+    assert_eq!(plain[0].shards[0].inputs, values);
     let mixed = batches(&split, &transform(Policy::None, 1.0, 0.0)?, options)?;
     let Targets::Mixed {
         first,
         second,
         share,
-    } = &mixed[0].targets
+    } = &mixed[0].shards[0].targets
     else {
-        panic!("{:?}", mixed[0].targets)
+        panic!("{:?}", mixed[0].shards[0].targets)
     };
     assert_eq!(first, &[0, 1, 2, 3, 4, 5, 6]);
     assert_eq!(second, &[6, 5, 4, 3, 2, 1, 0]);
     let expected = *share as f32 * values[5] + (1.0 - share) as f32 * values[6 * 768 + 5];
-    assert_eq!(mixed[0].inputs[5].to_bits(), expected.to_bits());
+    assert_eq!(mixed[0].shards[0].inputs[5].to_bits(), expected.to_bits());
     let eval = EvalTransform::new(&preprocess(16))?;
     let loader = EvalLoader::of(&split, &eval, DecodeOptions::default(), 2)?;
     assert_eq!(loader.collect::<Result<Vec<_>>>()?.concat(), values);
@@ -314,16 +347,16 @@ fn cut_batches_hold_a_rectangle_of_the_partner() -> Result<()> {
         &batches(&split, &plain, options)?[0],
         &batches(&split, &cut, options)?[0],
     );
-    let Targets::Mixed { share, .. } = cut.targets else {
-        panic!("{:?}", cut.targets)
+    let Targets::Mixed { share, .. } = cut.shards[0].targets else {
+        panic!("{:?}", cut.shards[0].targets)
     };
     let mut own = 0;
-    for (at, number) in cut.inputs.iter().enumerate() {
+    for (at, number) in cut.shards[0].inputs.iter().enumerate() {
         let partner = (5 - at / 768) * 768 + at % 768;
-        assert!([plain.inputs[at], plain.inputs[partner]].contains(number));
-        own += usize::from(number.to_bits() == plain.inputs[at].to_bits());
+        assert!([plain.shards[0].inputs[at], plain.shards[0].inputs[partner]].contains(number));
+        own += usize::from(number.to_bits() == plain.shards[0].inputs[at].to_bits());
     }
-    let part = own as f64 / cut.inputs.len() as f64;
+    let part = own as f64 / cut.shards[0].inputs.len() as f64;
     // Noise has equal samples here and there.
     assert!((part - share).abs() < 0.01, "{part} {share}");
     Ok(())

@@ -1,5 +1,6 @@
 //! The builder of a run.
 
+use resnet::distributed::Processes;
 use resnet::hub::Silent;
 use resnet::train::NoObserver;
 use resnet::train::{ExecutionContext, OptimizerKind, Recipe, Target, Trainer};
@@ -35,6 +36,7 @@ fn a_built_run_trains_to_the_weights_of_its_recipe() {
         device: candle_core::Device::Cpu,
         workers: 2,
         progress: &Silent,
+        processes: Processes::alone(),
     };
     let target = Target::Folder(by_recipe.clone());
     let recipe = Recipe::parse(recipe).unwrap();

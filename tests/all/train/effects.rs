@@ -1,6 +1,7 @@
 //! Every setting of a recipe has the effect that it should, and no other.
 
 use super::{SMALL, data, losses, outcome, trained, write_images};
+use resnet::distributed::Processes;
 use resnet::error::Message;
 use resnet::hub::Silent;
 use resnet::train::{Epoch, ExecutionContext, Observer, Recipe, RunStarted, Step, Target, Trainer};
@@ -48,6 +49,7 @@ fn losses_of(data: &Path, keys: &str) -> Vec<f64> {
         device: candle_core::Device::Cpu,
         workers: 1,
         progress: &Silent,
+        processes: Processes::alone(),
     };
     let mut losses = Losses::default();
     let run = Trainer::start(recipe, &Target::Dry(None), "", &context, &mut losses).unwrap();

@@ -2,6 +2,7 @@
 
 use super::{SMALL, data, lines, losses, outcome, train, trained, write_images};
 use image::{Rgb, RgbImage};
+use resnet::distributed::Processes;
 use resnet::hub::Silent;
 use resnet::model::Frozen;
 use resnet::random::Random;
@@ -214,6 +215,7 @@ fn a_trial_of_a_probe_computes_only_what_its_steps_need() {
         device: candle_core::Device::Cpu,
         workers: 1,
         progress: &Silent,
+        processes: Processes::alone(),
     };
     // Ten steps see each of 40 images.
     for (steps, images) in [(1, 4), (9, 36), (10, 40), (50, 40)] {
@@ -280,6 +282,7 @@ fn a_stop_while_features_are_computed_leaves_a_run_that_resumes() {
         device: candle_core::Device::Cpu,
         workers: 1,
         progress: &Silent,
+        processes: Processes::alone(),
     };
     let run = folder.path().join("run");
     let mut stops = AtFeatures {

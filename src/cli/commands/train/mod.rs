@@ -12,6 +12,7 @@ use crate::cli::output::outcome::{report, report_of, unread};
 use crate::cli::output::train_observer::TrainObserver;
 use crate::cli::stop::Stop;
 use crate::cli::version;
+use crate::distributed::Processes;
 use crate::error::{Part, is_usage_error, message_of};
 use crate::text::pluralize;
 use crate::train::config::values::TrainDType;
@@ -67,6 +68,7 @@ pub fn run(
             device,
             workers,
             progress: console,
+            processes: Processes::alone(),
         })
     };
     let ended = if let Some(folder) = &args.resume {

@@ -1,0 +1,84 @@
+//! Sums over the shards of all processes, in the order of their tree.
+//!
+//! Each process receives its chunk of all nodes, adds them in the tree's order and gives the sum to all: 2 (P - 1) / P of the values
+//! are sent and received per process if each has a single node, as in a ring. MPI promises no order of a sum of its own.
+
+use crate::distributed::transport::{Transport, ranges};
+use crate::distributed::tree::{Shards, TreeSum};
+use anyhow::{Result, ensure};
+use bytemuck::Pod;
+use std::ops::{AddAssign, Range};
+
+/// An element of a sum.
+pub trait Element: Pod + AddAssign + Send + 'static {}
+
+impl Element for f32 {}
+impl Element for f64 {}
+
+/// The sum of the values of a node of the tree.
+pub type NodeSum<T> = (Range<usize>, Vec<T>);
+
+/// Returns the sum over the first `used` of `shards`, of which `own` has this process's part: its nodes, each with the same number of
+/// values as everywhere.
+///
+/// # Errors
+/// If another process is gone, or the nodes are not those of this process.
+pub(super) fn sum<T: Element>(
+    transport: &mut dyn Transport,
+    shards: Shards,
+    used: usize,
+    own: &[NodeSum<T>],
+    length: usize,
+) -> Result<Vec<T>> {
+    let (rank, size) = (transport.rank(), transport.size());
+    let nodes = shards.nodes(used, rank);
+    let fits = own
+        .iter()
+        .all(|(node, values)| nodes.contains(node) && values.len() == length);
+    ensure!(
+        own.len() == nodes.len() && fits,
+        "process {rank} has other parts of a sum over {used} shards than its own"
+    );
+    let chunks: Vec<Range<usize>> = (0..size)
+        .map(|rank| rank * length / size..(rank + 1) * length / size)
+        .collect();
+    let mut send = Vec::with_capacity(nodes.len() * length);
+    for chunk in &chunks {
+        for (_, values) in own {
+            send.extend_from_slice(&values[chunk.clone()]);
+        }
+    }
+    let bytes = |values: usize| values * size_of::<T>();
+    let send_lengths = chunks.iter().map(|chunk| bytes(nodes.len() * chunk.len()));
+    let send_lengths: Vec<usize> = send_lengths.collect();
+    let theirs: Vec<_> = (0..size).map(|rank| shards.nodes(used, rank)).collect();
+    let mine = chunks[rank].len();
+    let lengths = theirs.iter().map(|nodes| nodes.len() * mine);
+    let lengths: Vec<usize> = lengths.collect();
+    let mut received = vec![T::zeroed(); lengths.iter().sum()];
+    let receive_lengths: Vec<usize> = lengths.iter().map(|&values| bytes(values)).collect();
+    transport.all_to_all(
+        bytemuck::cast_slice(&send),
+        &send_lengths,
+        bytemuck::cast_slice_mut(&mut received),
+        &receive_lengths,
+    )?;
+    let mut tree = TreeSum::new(used);
+    for (nodes, part) in theirs.iter().zip(ranges(&lengths)) {
+        let mut values = received[part].chunks_exact(mine.max(1));
+        for node in nodes {
+            let values = values.next().unwrap_or_default();
+            tree.add(node.clone(), values.to_vec());
+        }
+    }
+    let chunk = tree.into_nodes().pop().map(|(_, values)| values);
+    let chunk = chunk.unwrap_or_else(|| vec![T::zeroed(); mine]);
+    let mut total = vec![T::zeroed(); length];
+    let lengths: Vec<usize> = chunks.iter().map(|chunk| bytes(chunk.len())).collect();
+    transport.all_gather(
+        bytemuck::cast_slice(&chunk),
+        bytemuck::cast_slice_mut(&mut total),
+        &lengths,
+    )?;
+    Ok(total)
+}

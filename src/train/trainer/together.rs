@@ -1,0 +1,167 @@
+//! What the processes of a run tell each other: that they see the same data, the weights and the state of the first one, and whether
+//! to stop.
+
+use crate::distributed::Processes;
+use crate::error::{error_with_hint, setting, usage_error};
+use crate::message;
+use crate::text::pluralize;
+use crate::train::checkpoint::run_dir::RunFolder;
+use crate::train::checkpoint::state::{RunIdentity, State, parse};
+use crate::train::config::recipe::Recipe;
+use crate::train::config::settings::Settings;
+use crate::train::context::ExecutionContext;
+use crate::train::observe::observer::Observer;
+use crate::train::trainer::Trainer;
+use anyhow::{Context, Result};
+use candle_core::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::path::Path;
+
+/// Sets the number of shards to that of processes unless the recipe has one.
+pub(super) fn share_batches(recipe: &mut Recipe, processes: &Processes) -> Result<()> {
+    if recipe.shards.is_none() && processes.size() > 1 {
+        recipe.shards = Some(processes.size());
+    }
+    ensure_shards(recipe.shards.unwrap_or(1), processes)
+}
+
+/// Rejects a run whose shards are fewer than the processes.
+pub(super) fn ensure_shared(settings: &Settings, processes: &Processes) -> Result<()> {
+    ensure_shards(settings.shards, processes)
+}
+
+fn ensure_shards(shards: usize, processes: &Processes) -> Result<()> {
+    if shards >= processes.size() {
+        return Ok(());
+    }
+    Err(usage_error(
+        format!(
+            "{} cannot be shared by {} processes",
+            pluralize(shards, "shard"),
+            processes.size()
+        ),
+        message![
+            format!(
+                "start at most {}, or begin a run with ",
+                pluralize(shards, "process")
+            ),
+            setting("shards").to(processes.size()),
+        ],
+    ))
+}
+
+/// What a process sees of a run.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Seen {
+    recipe: String,
+    images: String,
+    sizes: String,
+    contents: Option<String>,
+    labels: usize,
+}
+
+/// Rejects a run whose processes see different data or settings.
+pub(super) fn ensure_same(identity: &RunIdentity, processes: &Processes) -> Result<()> {
+    if processes.size() == 1 {
+        return Ok(());
+    }
+    let seen = Seen {
+        recipe: identity.recipe.clone(),
+        images: identity.images.clone(),
+        sizes: identity.sizes.clone(),
+        contents: identity.contents.clone(),
+        labels: identity.labels.len(),
+    };
+    let all = processes.gather(serde_json::to_vec(&seen)?)?;
+    let all: Vec<Seen> = all
+        .iter()
+        .map(|seen| Ok(serde_json::from_slice(seen)?))
+        .collect::<Result<_>>()?;
+    for (rank, other) in all.iter().enumerate().skip(1) {
+        let first = &all[0];
+        let what = if other.images != first.images || other.labels != first.labels {
+            "other images (their number or names)"
+        } else if other.sizes != first.sizes || other.contents != first.contents {
+            "images of other contents"
+        } else if other.recipe != first.recipe {
+            "other settings"
+        } else {
+            continue;
+        };
+        return Err(error_with_hint(
+            format!("process {rank} sees {what} than process 0"),
+            message![
+                "give every process the same files under ",
+                setting("data"),
+                ", and the same options",
+            ],
+        ));
+    }
+    Ok(())
+}
+
+/// Reads the state of the run in `folder`, which the first process alone sees; it sends it to the others, which have no folder.
+pub(super) fn read_state(
+    folder: &Path,
+    context: &ExecutionContext,
+) -> Result<(Option<RunFolder>, State)> {
+    let processes = &context.processes;
+    if processes.is_first() {
+        let (run_folder, state) = RunFolder::resume(folder, &context.device)?;
+        if processes.size() > 1 {
+            processes.broadcast(run_folder.state_bytes()?)?;
+        }
+        return Ok((Some(run_folder), state));
+    }
+    let bytes = processes.broadcast(Vec::new())?;
+    let mut state = parse(&bytes, folder).context("cannot read the state of process 0")?;
+    for tensor in state.tensors.values_mut() {
+        *tensor = tensor.to_device(&context.device)?;
+    }
+    Ok((None, state))
+}
+
+impl Trainer {
+    /// Returns true if `yes` is true in all processes.
+    pub(super) fn agree(&self, yes: bool) -> Result<bool> {
+        let all = self.processes.gather(vec![u8::from(yes)])?;
+        Ok(all.iter().all(|said| said[..] == [1]))
+    }
+
+    /// Returns true if `observer` wants to stop; with several processes, if any process wanted to when they last told each other.
+    pub(super) fn should_stop(&self, observer: &dyn Observer) -> bool {
+        if self.processes.size() > 1 {
+            self.stop
+        } else {
+            observer.should_stop()
+        }
+    }
+
+    /// Starts from the weights of the first process.
+    pub(super) fn receive_weights(&mut self) -> Result<()> {
+        if self.processes.size() == 1 {
+            return Ok(());
+        }
+        let tensors: HashMap<String, Tensor> = if self.processes.is_first() {
+            self.learner.state()?.into_iter().collect()
+        } else {
+            HashMap::new()
+        };
+        let bytes = safetensors::serialize(&tensors, None)?;
+        let bytes = self.processes.broadcast(bytes)?;
+        let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)?;
+        self.learner.restore(&tensors, self.progress.step)
+    }
+
+    /// Continues from the progress of the first process, which sees the run folder.
+    pub(super) fn receive_progress(&mut self) -> Result<()> {
+        if self.processes.size() > 1 {
+            let sent = self
+                .processes
+                .broadcast(serde_json::to_vec(&self.progress)?)?;
+            self.progress = serde_json::from_slice(&sent)?;
+        }
+        Ok(())
+    }
+}

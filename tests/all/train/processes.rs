@@ -1,0 +1,190 @@
+//! Training in shards: the same bits on any number of processes, which are threads here.
+
+use resnet::distributed::{Processes, threads};
+use resnet::hub::Silent;
+use resnet::train::{ExecutionContext, Length, NoObserver, Recipe, StopReason, Target, Trainer};
+use std::path::{Path, PathBuf};
+use std::thread;
+
+const SMALL: &str = "depth = 20\nwidth = 4\nimage-size = 12\nseed = 5\n";
+
+/// Runs `work` in `size` processes and returns their results; an error ends all.
+fn in_processes<R: Send + 'static>(
+    size: usize,
+    work: impl Fn(Processes) -> anyhow::Result<R> + Send + Clone + 'static,
+) -> Vec<anyhow::Result<R>> {
+    let running = threads::group(size).into_iter().map(|transport| {
+        let work = work.clone();
+        thread::spawn(move || {
+            let processes = Processes::new(move || Ok(Box::new(transport)))?;
+            let done = work(processes.clone());
+            if done.is_err() {
+                processes.abort(1);
+            }
+            done
+        })
+    });
+    let running: Vec<_> = running.collect();
+    running
+        .into_iter()
+        .map(|thread| thread.join().unwrap())
+        .collect()
+}
+
+fn context(processes: Processes) -> ExecutionContext<'static> {
+    ExecutionContext {
+        device: candle_core::Device::Cpu,
+        workers: 1,
+        progress: &Silent,
+        processes,
+    }
+}
+
+/// Trains the recipe `keys` in the run folder `run` on `size` processes.
+fn train(keys: &str, run: &Path, size: usize) {
+    let (keys, target) = (format!("{}{keys}", SMALL), Target::Folder(run.to_owned()));
+    let done = in_processes(size, move |processes| {
+        let recipe = Recipe::parse(&keys)?;
+        let run = Trainer::start(recipe, &target, "", &context(processes), &mut NoObserver)?;
+        run.run(&mut NoObserver)
+    });
+    for outcome in done {
+        assert_eq!(outcome.unwrap().reason, StopReason::Done);
+    }
+}
+
+fn resume(run: &Path, length: Length, size: usize) {
+    let run: PathBuf = run.to_owned();
+    let done = in_processes(size, move |processes| {
+        let run = Trainer::resume(&run, length, &context(processes), &mut NoObserver)?;
+        run.run(&mut NoObserver)
+    });
+    for outcome in done {
+        outcome.unwrap();
+    }
+}
+
+/// Returns the saved weights, and the losses of `metrics.csv` without its times.
+fn results(run: &Path) -> (Vec<u8>, Vec<String>) {
+    let metrics = std::fs::read_to_string(run.join("metrics.csv")).unwrap();
+    let lines = metrics
+        .lines()
+        .map(|line| line.split(',').take(4).collect::<Vec<_>>().join(","));
+    let weights = std::fs::read(run.join("last/model.safetensors")).unwrap();
+    (weights, lines.collect())
+}
+
+#[test]
+fn a_recipe_in_shards_trains_to_the_same_bits_on_any_number_of_processes() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, keys, shards) in [
+        (
+            "plain",
+            "data = 'fake:22:3'\nepochs = 2\nbatch-size = 8\nlr = 0.05",
+            4,
+        ),
+        (
+            "all",
+            "data = 'fake:30:3'\nepochs = 2\nbatch-size = 9\nlr = 0.05\nmixup = 0.3\nema = 0.9\nclip-grad = 0.5\ngrad-accumulation = 2\noptimizer = 'adamw'",
+            3,
+        ),
+        (
+            "weights",
+            "data = 'fake:24:3'\nepochs = 1\nbatch-size = 8\nlr = 0.05\nclass-weights = 'balanced'\nfreeze = 'layer1'",
+            2,
+        ),
+        (
+            "f64",
+            "data = 'fake:12:3'\nepochs = 1\nbatch-size = 6\nlr = 0.05\ndtype = 'f64'",
+            3,
+        ),
+        (
+            "probe",
+            "data = 'fake:24:3'\nepochs = 2\nbatch-size = 8\nlr = 0.05\nfreeze = 'backbone'",
+            4,
+        ),
+        (
+            "whole",
+            "data = 'fake:12:3'\nepochs = 1\nbatch-size = 6\nlr = 0.05",
+            1,
+        ),
+    ] {
+        let keys = format!("{keys}\nshards = {shards}");
+        let run = |size: usize| folder.path().join(format!("{name}-{size}"));
+        train(&keys, &run(1), 1);
+        let alone = results(&run(1));
+        for size in 2..=shards {
+            train(&keys, &run(size), size);
+            assert!(results(&run(size)) == alone, "{name} on {size} processes");
+        }
+    }
+}
+
+#[test]
+fn a_run_resumes_on_another_number_of_processes_with_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = "data = 'fake:24:3'\nbatch-size = 8\nlr = 0.05\nscheduler = 'constant'\nshards = 4\nepochs = 2";
+    let whole = folder.path().join("whole");
+    train(keys, &whole, 1);
+    for [first, second] in [[4, 1], [1, 4], [2, 3]] {
+        let run = folder.path().join(format!("{first}-{second}"));
+        train(&format!("{keys}\nmax-steps = 2"), &run, first);
+        let length = Length {
+            epochs: Some(2),
+            max_steps: None,
+        };
+        resume(&run, length, second);
+        assert!(
+            results(&run).0 == results(&whole).0,
+            "on {first}, then on {second}"
+        );
+    }
+}
+
+#[test]
+fn shards_differ_from_a_whole_batch_by_their_statistics() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights = |shards: usize| {
+        let run = folder.path().join(shards.to_string());
+        let keys = "data = 'fake:16:3'\nepochs = 1\nbatch-size = 8\nlr = 0.05\nno-shuffle = true";
+        train(&format!("{keys}\nshards = {shards}"), &run, 1);
+        results(&run).0
+    };
+    let [whole, halves, quarters] = [1, 2, 4].map(weights);
+    assert!(whole != halves && halves != quarters);
+}
+
+#[test]
+fn more_processes_than_shards_are_refused() {
+    let errors = in_processes(3, |processes| {
+        let recipe = Recipe::parse(&format!(
+            "{}data = 'fake:16:3'\nbatch-size = 8\nshards = 2",
+            SMALL
+        ))?;
+        let context = context(processes);
+        Trainer::start(recipe, &Target::Dry(None), "", &context, &mut NoObserver).map(|_| ())
+    });
+    let error = errors[0].as_ref().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "2 shards cannot be shared by 3 processes"
+    );
+}
+
+#[test]
+fn a_process_that_sees_other_images_stops_the_run_by_its_number() {
+    let errors = in_processes(2, |processes| {
+        let images = if processes.is_first() { 16 } else { 18 };
+        let recipe = Recipe::parse(&format!(
+            "{}data = 'fake:{images}:3'\nbatch-size = 8",
+            SMALL
+        ))?;
+        let context = context(processes);
+        Trainer::start(recipe, &Target::Dry(None), "", &context, &mut NoObserver).map(|_| ())
+    });
+    let error = errors[0].as_ref().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "process 1 sees other images (their number or names) than process 0"
+    );
+}
