@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 ///
 /// A call waits for the calls of all others. It fails if another connection was dropped or aborted.
 pub fn group(size: usize) -> Vec<ThreadTransport> {
-    let meeting = Arc::new(Meeting {
+    let exchange = Arc::new(Exchange {
         state: Mutex::new(State {
             calls: vec![None; size],
             made: 0,
@@ -20,7 +20,7 @@ pub fn group(size: usize) -> Vec<ThreadTransport> {
     let connect = |rank| ThreadTransport {
         rank,
         size,
-        meeting: Arc::clone(&meeting),
+        exchange: Arc::clone(&exchange),
     };
     (0..size).map(connect).collect()
 }
@@ -30,12 +30,12 @@ pub fn group(size: usize) -> Vec<ThreadTransport> {
 pub struct ThreadTransport {
     rank: usize,
     size: usize,
-    meeting: Arc<Meeting>,
+    exchange: Arc<Exchange>,
 }
 
 /// The place where the calls of all threads meet.
 #[derive(Debug)]
-struct Meeting {
+struct Exchange {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -52,7 +52,7 @@ struct State {
     gone: Option<String>,
 }
 
-/// What one thread brings to a call.
+/// A call of one thread.
 #[derive(Debug, Clone)]
 struct Call {
     name: &'static str,
@@ -61,7 +61,7 @@ struct Call {
     lengths: Vec<usize>,
 }
 
-impl Meeting {
+impl Exchange {
     fn state(&self) -> MutexGuard<'_, State> {
         // No code panics while it has the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -82,7 +82,7 @@ impl ThreadTransport {
         bytes: Vec<u8>,
         lengths: &[usize],
     ) -> Result<Arc<Vec<Call>>> {
-        let mut state = self.meeting.state();
+        let mut state = self.exchange.state();
         if let Some(why) = &state.gone {
             bail!("{why}");
         }
@@ -96,10 +96,10 @@ impl ThreadTransport {
             let calls = state.calls.iter_mut().filter_map(Option::take);
             state.last = Arc::new(calls.collect());
             state.made += 1;
-            self.meeting.changed.notify_all();
+            self.exchange.changed.notify_all();
         }
         let waits = |state: &mut State| state.made == made && state.gone.is_none();
-        let state = self.meeting.changed.wait_while(state, waits);
+        let state = self.exchange.changed.wait_while(state, waits);
         let state = state.unwrap_or_else(PoisonError::into_inner);
         if let (true, Some(why)) = (state.made == made, &state.gone) {
             bail!("{why}");
@@ -176,16 +176,16 @@ impl Transport for ThreadTransport {
     }
 
     fn abort_handle(&self) -> AbortHandle {
-        let (rank, meeting) = (self.rank, Arc::clone(&self.meeting));
+        let (rank, exchange) = (self.rank, Arc::clone(&self.exchange));
         AbortHandle::new(move |status| {
-            meeting.leave(format!("process {rank} aborted with exit status {status}"));
+            exchange.leave(format!("process {rank} aborted with exit status {status}"));
         })
     }
 }
 
 impl Drop for ThreadTransport {
     fn drop(&mut self) {
-        self.meeting
+        self.exchange
             .leave(format!("process {} has ended", self.rank));
     }
 }

@@ -11,7 +11,7 @@ use anyhow::Result;
 use candle_core::{DType, Tensor, Var, WithDType};
 use serde::{Deserialize, Serialize};
 
-/// What all processes know of a batch once each has trained on its shards.
+/// The results of a batch in all processes.
 #[derive(Debug, Default)]
 pub struct Learned {
     /// The metrics of the trained images.
@@ -24,9 +24,9 @@ pub struct Learned {
     pub stop: bool,
 }
 
-/// What a process tells the others of its part of a batch.
+/// The results of a process's shards, which it sends to the others.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Told {
+struct Sent {
     shards: Vec<ShardMetrics>,
     unreadable: Vec<String>,
     stop: bool,
@@ -90,14 +90,14 @@ impl Learner {
         let variables = self.optimizer.variables().to_vec();
         let length = count(&mut variables.iter().map(|(_, variable)| variable))
             + count(&mut statistics.iter());
-        let mut told = Told {
+        let mut sent = Sent {
             unreadable: batch
                 .unreadable
                 .iter()
                 .map(|error| format!("{error:#}"))
                 .collect(),
             stop,
-            ..Told::default()
+            ..Sent::default()
         };
         let mut sum = TreeSum::new(batch.used);
         for shard in &batch.shards {
@@ -110,7 +110,7 @@ impl Learner {
                 let loss = self.loss.loss(&passed.logits, &shard.targets)?;
                 let mean: f64 = loss.to_dtype(DType::F64)?.to_scalar()?;
                 let weight = self.loss.weight(&shard.targets);
-                told.shards.push(ShardMetrics {
+                sent.shards.push(ShardMetrics {
                     loss: mean.to_bits(),
                     weight: weight.to_bits(),
                     images,
@@ -131,7 +131,7 @@ impl Learner {
             values.resize(length, T::from_f64(0.0));
             sum.add(shard.number..shard.number + 1, values);
         }
-        let (learned, weight, trained) = Learned::of(&exchange(processes, &told)?);
+        let (learned, weight, trained) = Learned::of(&exchange(processes, &sent)?);
         if trained == 0 || !learned.metrics.loss.is_finite() {
             set_all(&statistics, &before)?;
             return Ok(learned);
@@ -178,12 +178,12 @@ impl Learner {
 }
 
 impl Learned {
-    /// Combines what the processes say, in the order of the shards; also returns the weight of the images and the number of trained
+    /// Combines the results of the processes, in the order of the shards; also returns the weight of the images and the number of trained
     /// shards.
-    fn of(told: &[Told]) -> (Self, f64, usize) {
+    fn of(sent: &[Sent]) -> (Self, f64, usize) {
         let mut learned = Self::default();
         let (mut loss, mut weight, mut trained) = (0.0, 0.0, 0);
-        for shard in told.iter().flat_map(|told| &told.shards) {
+        for shard in sent.iter().flat_map(|sent| &sent.shards) {
             let of_shard = f64::from_bits(shard.weight);
             loss += of_shard * f64::from_bits(shard.loss);
             weight += of_shard;
@@ -192,19 +192,19 @@ impl Learned {
             learned.metrics.correct += shard.correct;
         }
         learned.metrics.loss = if weight > 0.0 { loss / weight } else { loss };
-        for told in told {
-            learned.unreadable.extend(told.unreadable.iter().cloned());
-            learned.stop |= told.stop;
+        for sent in sent {
+            learned.unreadable.extend(sent.unreadable.iter().cloned());
+            learned.stop |= sent.stop;
         }
         (learned, weight, trained)
     }
 }
 
-/// Returns what all processes say.
-fn exchange(processes: &Processes, told: &Told) -> Result<Vec<Told>> {
-    let all = processes.gather(serde_json::to_vec(told)?)?;
+/// Returns the results of all processes.
+fn exchange(processes: &Processes, sent: &Sent) -> Result<Vec<Sent>> {
+    let all = processes.gather(serde_json::to_vec(sent)?)?;
     all.iter()
-        .map(|told| Ok(serde_json::from_slice(told)?))
+        .map(|sent| Ok(serde_json::from_slice(sent)?))
         .collect()
 }
 

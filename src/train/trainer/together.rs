@@ -1,5 +1,4 @@
-//! What the processes of a run tell each other: that they see the same data, the weights and the state of the first one, and whether
-//! to stop.
+//! Agreement of the processes of a run: on the data, on the weights and the state of the first process, and on whether to stop.
 
 use crate::distributed::Processes;
 use crate::error::{error_with_hint, setting, usage_error};
@@ -51,9 +50,9 @@ fn ensure_shards(shards: usize, processes: &Processes) -> Result<()> {
     ))
 }
 
-/// What a process sees of a run.
+/// The data and settings of a run in one process.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Seen {
+struct Inputs {
     recipe: String,
     images: String,
     sizes: String,
@@ -66,17 +65,17 @@ pub(super) fn ensure_same(identity: &RunIdentity, processes: &Processes) -> Resu
     if processes.size() == 1 {
         return Ok(());
     }
-    let seen = Seen {
+    let inputs = Inputs {
         recipe: identity.recipe.clone(),
         images: identity.images.clone(),
         sizes: identity.sizes.clone(),
         contents: identity.contents.clone(),
         labels: identity.labels.len(),
     };
-    let all = processes.gather(serde_json::to_vec(&seen)?)?;
-    let all: Vec<Seen> = all
+    let all = processes.gather(serde_json::to_vec(&inputs)?)?;
+    let all: Vec<Inputs> = all
         .iter()
-        .map(|seen| Ok(serde_json::from_slice(seen)?))
+        .map(|inputs| Ok(serde_json::from_slice(inputs)?))
         .collect::<Result<_>>()?;
     for (rank, other) in all.iter().enumerate().skip(1) {
         let first = &all[0];
@@ -126,7 +125,7 @@ impl Trainer {
     /// Returns true if `yes` is true in all processes.
     pub(super) fn agree(&self, yes: bool) -> Result<bool> {
         let all = self.processes.gather(vec![u8::from(yes)])?;
-        Ok(all.iter().all(|said| said[..] == [1]))
+        Ok(all.iter().all(|answer| answer[..] == [1]))
     }
 
     /// Returns true if `observer` wants to stop; with several processes, if any process wanted to when they last told each other.

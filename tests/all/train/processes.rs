@@ -90,7 +90,7 @@ fn a_recipe_in_shards_trains_to_the_same_bits_on_any_number_of_processes() {
         ),
         (
             "weights",
-            "data = 'fake:24:3'\nepochs = 1\nbatch-size = 8\nlr = 0.05\nclass-weights = 'balanced'\nfreeze = 'layer1'",
+            "data = 'fake:24:3'\nepochs = 1\nbatch-size = 8\nlr = 0.05\nclass-weights = 'auto'\nfreeze = 'layer1'",
             2,
         ),
         (

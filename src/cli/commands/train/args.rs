@@ -162,6 +162,7 @@ mod tests {
         "--zero-init-residual",
         "--freeze stem",
         "--batch-size 1",
+        "--shards 2",
         "--drop-last",
         "--grad-accumulation 1",
         "--optimizer sgd",
