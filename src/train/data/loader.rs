@@ -33,7 +33,7 @@ pub struct TrainLoader {
 enum Source {
     Images {
         split: Split,
-        transform: TrainTransform,
+        transform: Box<TrainTransform>,
         options: BatchOptions,
         dtype: DType,
         device: Device,
@@ -109,7 +109,10 @@ impl TrainLoader {
         };
         Ok(Self {
             source: Source::Images {
-                transform: TrainTransform::new(&settings.preprocess, settings.augmentation)?,
+                transform: Box::new(TrainTransform::new(
+                    &settings.preprocess,
+                    settings.augmentation,
+                )?),
                 split,
                 options,
                 dtype: settings.dtype,

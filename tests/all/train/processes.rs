@@ -42,7 +42,7 @@ fn context(processes: Processes) -> ExecutionContext<'static> {
 
 /// Trains the recipe `keys` in the run folder `run` on `size` processes.
 fn train(keys: &str, run: &Path, size: usize) {
-    let (keys, target) = (format!("{}{keys}", SMALL), Target::Folder(run.to_owned()));
+    let (keys, target) = (format!("{SMALL}{keys}"), Target::Folder(run.to_owned()));
     let done = in_processes(size, move |processes| {
         let recipe = Recipe::parse(&keys)?;
         let run = Trainer::start(recipe, &target, "", &context(processes), &mut NoObserver)?;
@@ -158,8 +158,7 @@ fn shards_differ_from_a_whole_batch_by_their_statistics() {
 fn more_processes_than_shards_are_refused() {
     let errors = in_processes(3, |processes| {
         let recipe = Recipe::parse(&format!(
-            "{}data = 'fake:16:3'\nbatch-size = 8\nshards = 2",
-            SMALL
+            "{SMALL}data = 'fake:16:3'\nbatch-size = 8\nshards = 2"
         ))?;
         let context = context(processes);
         Trainer::start(recipe, &Target::Dry(None), "", &context, &mut NoObserver).map(|_| ())
@@ -175,10 +174,7 @@ fn more_processes_than_shards_are_refused() {
 fn a_process_that_sees_other_images_stops_the_run_by_its_number() {
     let errors = in_processes(2, |processes| {
         let images = if processes.is_first() { 16 } else { 18 };
-        let recipe = Recipe::parse(&format!(
-            "{}data = 'fake:{images}:3'\nbatch-size = 8",
-            SMALL
-        ))?;
+        let recipe = Recipe::parse(&format!("{SMALL}data = 'fake:{images}:3'\nbatch-size = 8"))?;
         let context = context(processes);
         Trainer::start(recipe, &Target::Dry(None), "", &context, &mut NoObserver).map(|_| ())
     });
