@@ -23,7 +23,7 @@ pub enum Mode {
     None,
 }
 
-/// What [`connect`] connects.
+/// The processes that [`connect`] connects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
     /// The launcher, if one is known.

@@ -19,7 +19,7 @@ pub enum Launcher {
     Slurm,
 }
 
-/// How this process was started together with others.
+/// The start of this process together with others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Launch {
     /// The launcher.

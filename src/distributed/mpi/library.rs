@@ -220,7 +220,7 @@ struct Connected<H: Handle> {
     shared: Arc<Shared<H>>,
 }
 
-/// What the connection and its abort handles share.
+/// The parts that the connection and its abort handles share.
 struct Shared<H> {
     functions: Functions<H>,
     /// Held by the thread that calls MPI; true once MPI is finalized.

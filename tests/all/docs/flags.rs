@@ -17,6 +17,16 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "resnet train",
         "a test of a file that the command line wrote",
     ),
+    (
+        "src/distributed/connect.rs",
+        "--mpi",
+        "a flag of srun, which starts the processes",
+    ),
+    (
+        "src/distributed/launcher.rs",
+        "-n",
+        "a flag of mpirun, which starts the processes",
+    ),
 ];
 
 /// The tasks of the command line.
