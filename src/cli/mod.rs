@@ -13,6 +13,7 @@ mod stop;
 mod usage;
 mod version;
 
+use crate::distributed::Processes;
 use crate::error::{error_with_hint, is_usage_error, usage_error};
 use anyhow::Result;
 use clap::FromArgMatches;
@@ -31,6 +32,12 @@ use std::backtrace::Backtrace;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
+use std::sync::OnceLock;
+use std::thread;
+use std::time::Duration;
+
+/// The time for which the other processes let the first one report an error, which may be theirs too.
+const FIRST_SPEAKS: Duration = Duration::from_secs(2);
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
@@ -64,9 +71,21 @@ pub fn main() -> ExitCode {
         return end(Err(error), &Console::new(false, false, log));
     }
     let console = Console::new(cli.global.quiet, cli.global.verbose, cli.global.log_format);
-    match panic::catch_unwind(AssertUnwindSafe(|| run(cli, &console))) {
-        Ok(result) => end(result, &console),
-        Err(panic) => end(Err(internal_error(panic.as_ref())), &console),
+    let processes = OnceLock::new();
+    let done = panic::catch_unwind(AssertUnwindSafe(|| run(cli, &console, &processes)));
+    let result = done.unwrap_or_else(|panic| Err(internal_error(panic.as_ref())));
+    match (&result, processes.get()) {
+        (Err(error), Some(processes)) if processes.size() > 1 => {
+            if !processes.is_first() {
+                // What all processes find, the first one says, and ends them.
+                thread::sleep(FIRST_SPEAKS);
+            }
+            let status = if is_usage_error(error) { 2 } else { 1 };
+            let code = end(result, &console);
+            processes.abort(status);
+            code
+        }
+        _ => end(result, &console),
     }
 }
 
@@ -124,21 +143,26 @@ fn internal_error(panic: &(dyn Any + Send)) -> anyhow::Error {
     )
 }
 
-fn run(cli: Cli, console: &Console) -> Result<ExitStatus> {
-    let threads = threads(cli.global.threads);
+fn run(cli: Cli, console: &Console, connected: &OnceLock<Processes>) -> Result<ExitStatus> {
+    let (processes, local) = match &cli.command {
+        Command::Train(args) => args.distributed.connect()?,
+        _ => (Processes::alone(), 1),
+    };
+    let processes = connected.get_or_init(|| processes);
+    let threads = threads(cli.global.threads, local);
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()?;
     match cli.command {
-        Command::Train(args) => train::run(&args, cli.global.device, threads, console),
+        Command::Train(args) => train::run(&args, cli.global.device, threads, processes, console),
         Command::Eval(args) => eval::run(&args, cli.global.device, threads, console),
         Command::Predict(args) => predict::run(&args, cli.global.device, threads, console),
         Command::Summary(args) => summary::run(&args, cli.global.device, console),
     }
 }
 
-/// `--threads`, else `RAYON_NUM_THREADS`, else the physical cores.
-fn threads(flag: Option<u16>) -> usize {
+/// `--threads`, else `RAYON_NUM_THREADS`, else the physical cores divided among the `local` processes of this host.
+fn threads(flag: Option<u16>, local: usize) -> usize {
     let from_environment = || {
         std::env::var("RAYON_NUM_THREADS")
             .ok()?
@@ -148,7 +172,7 @@ fn threads(flag: Option<u16>) -> usize {
     };
     flag.map(usize::from)
         .or_else(from_environment)
-        .unwrap_or_else(available_cores)
+        .unwrap_or_else(|| (available_cores() / local.max(1)).max(1))
 }
 
 /// Returns the number of physical cores, or of those that this process may use if they are fewer.

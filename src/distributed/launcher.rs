@@ -44,6 +44,7 @@ impl Display for Launcher {
 
 impl Launcher {
     /// Returns true if an MPI library of this `version` can be connected by the launcher.
+    #[cfg(all(unix, feature = "mpi", not(target_feature = "crt-static")))]
     pub(super) fn serves(self, version: &str) -> bool {
         let is_open_mpi = version.starts_with("Open MPI");
         match self {

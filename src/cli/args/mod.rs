@@ -2,6 +2,7 @@
 
 pub mod architecture;
 pub mod device;
+pub mod distributed;
 pub mod files;
 pub mod key_flags;
 pub mod preprocess;

@@ -1,5 +1,6 @@
 //! The flags of `resnet train`.
 
+use crate::cli::args::distributed::DistributedArgs;
 use crate::cli::args::key_flags::{ArchitectureFlags, SourceFlags, TrainingFlags};
 use crate::cli::args::preprocess::PreprocessArgs;
 use crate::cli::args::workers::WorkersArgs;
@@ -68,6 +69,8 @@ pub struct Args {
     pub open: bool,
     #[command(flatten)]
     pub workers: WorkersArgs,
+    #[command(flatten)]
+    pub distributed: DistributedArgs,
     #[command(flatten)]
     architecture: ArchitectureFlags,
     #[command(flatten)]
@@ -209,6 +212,7 @@ mod tests {
         "--max-steps",
         "--threads",
         "--workers",
+        "--distributed",
         "--format",
         "--histograms",
         "--open",

@@ -8,15 +8,18 @@ use crate::cli::exit::ExitStatus;
 use crate::cli::invocation::typed;
 use crate::cli::output::browser::open_in_browser;
 use crate::cli::output::console::Console;
+use crate::cli::output::log::LogFormat;
 use crate::cli::output::outcome::{report, report_of, unread};
 use crate::cli::output::train_observer::TrainObserver;
 use crate::cli::stop::Stop;
 use crate::cli::version;
 use crate::distributed::Processes;
-use crate::error::{Part, is_usage_error, message_of};
+use crate::error::{Message, Part, is_usage_error, message_of};
+use crate::eval::history::Epoch;
 use crate::text::pluralize;
 use crate::train::config::values::TrainDType;
 use crate::train::context::device_name;
+use crate::train::observe::observer::{Observer, RunStarted, Step};
 use crate::train::{
     ExecutionContext, Length, Recipe, StopReason, Target, Trainer, newest_unfinished,
 };
@@ -45,8 +48,12 @@ pub fn run(
     args: &Args,
     device: DeviceChoice,
     threads: usize,
+    processes: &Processes,
     console: &Console,
 ) -> Result<ExitStatus> {
+    if !processes.is_first() {
+        return run_other(args, device, threads, processes);
+    }
     let overrides = args.recipe()?;
     args.refuse_conflicts(&overrides)?;
     let workers = args.workers.count(threads);
@@ -68,7 +75,7 @@ pub fn run(
             device,
             workers,
             progress: console,
-            processes: Processes::alone(),
+            processes: processes.clone(),
         })
     };
     let ended = if let Some(folder) = &args.resume {
@@ -154,5 +161,81 @@ fn blame_recipe(error: anyhow::Error, file: &Path, keys: &[&str]) -> anyhow::Err
     match named.filter(|key| is_usage_error(&error) && keys.contains(key)) {
         Some(key) => error.context(format!("recipe `{}`, key `{key}`", file.display())),
         None => error,
+    }
+}
+
+/// Works for the first process, which alone prints and writes.
+fn run_other(
+    args: &Args,
+    device: DeviceChoice,
+    threads: usize,
+    processes: &Processes,
+) -> Result<ExitStatus> {
+    let overrides = args.recipe()?;
+    args.refuse_conflicts(&overrides)?;
+    if args.check {
+        return Ok(ExitStatus::Done);
+    }
+    let overrides = match &args.recipe {
+        Some(file) => overrides.over(Recipe::read(file)?),
+        None => overrides,
+    };
+    let dtype = match overrides.dtype {
+        Some(TrainDType::F64) => DTypeChoice::F64,
+        _ => DTypeChoice::F32,
+    };
+    let quiet = Console::new(true, false, LogFormat::Text);
+    let context = ExecutionContext {
+        device: device.open(dtype, &quiet)?.0,
+        workers: args.workers.count(threads),
+        progress: &quiet,
+        processes: processes.clone(),
+    };
+    let stop = Stop::default();
+    let mut observer = OtherProcess(&stop);
+    let run = if args.resume.is_some() {
+        let length = Length {
+            epochs: overrides.epochs,
+            max_steps: overrides.max_steps,
+        };
+        Trainer::resume(Path::new("the run"), length, &context, &mut observer)?
+    } else {
+        let target = if args.dry_run && args.format != Format::Json {
+            Target::Trial(None)
+        } else {
+            Target::Dry(None)
+        };
+        Trainer::start(overrides, &target, "", &context, &mut observer)?
+    };
+    stop.listen()?;
+    let ended = run.run(&mut observer)?;
+    Ok(match (ended.reason, stop.status()) {
+        (StopReason::Stopped { .. }, Some(status)) => ExitStatus::Stopped(status),
+        _ => ExitStatus::Done,
+    })
+}
+
+/// Observes a run that another process reports.
+struct OtherProcess<'a>(&'a Stop);
+
+impl Observer for OtherProcess<'_> {
+    fn note(&mut self, _: &Message) {}
+
+    fn started(&mut self, _: &RunStarted) {}
+
+    fn step(&mut self, _: &Step) -> Result<()> {
+        Ok(())
+    }
+
+    fn epoch(&mut self, _: &Epoch, _: bool) -> Result<()> {
+        Ok(())
+    }
+
+    fn progress(&mut self, _: &str, _: usize, _: usize) {}
+
+    fn unreadable(&mut self, _: &anyhow::Error) {}
+
+    fn should_stop(&self) -> bool {
+        self.0.is_wanted()
     }
 }
