@@ -9,7 +9,7 @@ pub struct DistributedArgs {
     /// Work with the processes of mpirun or srun: auto, mpi or none
     ///
     /// auto: by MPI if mpirun, mpiexec or srun started several processes. mpi: also if the launcher is not known. none: each
-    /// process works alone. The MPI library is the launcher's; the environment variable RESNET_MPI names another file.
+    /// process works alone. The MPI library is the launcher's; the environment variable `RESNET_MPI` names another file.
     #[arg(
         long,
         value_enum,
