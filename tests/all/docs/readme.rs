@@ -284,17 +284,27 @@ fn every_flag_exists() {
             assert!(known[index].contains(&flag), "{command}: {flag}");
         }
     }
-    // Those of cargo, curl, the examples, uvx and TensorBoard.
+    // Those of cargo, curl, the examples, uvx and TensorBoard, and of what starts several processes.
     let foreign = [
+        "--allow-run-as-root",
         "--bench",
+        "--bind-to",
+        "--cpus-per-task",
         "--data-binary",
         "--example",
         "--features",
         "--from",
+        "--hostfile",
         "--load-test",
         "--logdir",
+        "--mca",
+        "--mpi",
+        "--nodes",
+        "--ntasks-per-node",
+        "--oversubscribe",
         "--path",
         "--release",
+        "--signal",
     ];
     for document in documents() {
         let text = read(&document);
