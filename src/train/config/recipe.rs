@@ -230,7 +230,7 @@ recipe! {
     grad_accumulation: usize {
         flag: Flag::number(Optimization, "N"), parse: whole, range: [AT_LEAST_ONE], default: |_| Some(1),
     }
-    /// Optimizer: sgd, adam, adamw, lars or lamb [default: sgd]
+    /// One of sgd, adam, adamw, lars, lamb [default: sgd]
     ///
     /// lars and lamb, for large batches, scale each update to the norm of its weights; batch norm and biases, which they leave
     /// out, are updated as by sgd and adam.

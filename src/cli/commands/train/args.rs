@@ -152,6 +152,8 @@ mod tests {
     /// Flags that a resumed run cannot be given.
     const REFUSED: &[&str] = &[
         "--data sample",
+        "--image-column x",
+        "--label-column x",
         "--model sample",
         "--recipe x",
         "--output x",
