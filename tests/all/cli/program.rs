@@ -214,7 +214,7 @@ fn help_of_train_names_the_defaults_of_each_case() {
         "--epochs <N> Passes over the training images [default: 30 small images; 90 photographs; 10 fine-tuning;",
         "--batch-size <N> Images per batch [default: 128 small images; 32 photographs; 32 fine-tuning;",
         "--lr <RATE> Peak learning rate [default for sgd: 0.1 x batch/128 small images; 0.1 x batch/256 photographs; 0.005 fine-tuning",
-        "--optimizer <NAME> Optimizer: sgd, adam, adamw, lars or lamb. lars and lamb, for large batches,",
+        "--optimizer <NAME> One of sgd, adam, adamw, lars, lamb. lars and lamb, for large batches,",
         "--workers <N> Data-loading threads (no effect on results) [default: --threads]",
     ] {
         assert!(words.contains(text), "`{text}` in {words}");
