@@ -4,6 +4,8 @@ use crate::distributed::sum::{Element, NodeSum, sum};
 use crate::distributed::transport::{AbortHandle, Transport};
 use crate::distributed::tree::Shards;
 use anyhow::{Context, Result, anyhow};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
@@ -143,6 +145,17 @@ impl Processes {
             .wait()
     }
 
+    /// Returns the values of every process, in the order of the processes. They travel as JSON.
+    ///
+    /// # Errors
+    /// If another process is gone.
+    pub fn gather_values<T: Serialize + DeserializeOwned>(&self, value: &T) -> Result<Vec<T>> {
+        let all = self.gather(serde_json::to_vec(value)?)?;
+        all.iter()
+            .map(|value| Ok(serde_json::from_slice(value)?))
+            .collect()
+    }
+
     /// Returns the bytes of the first process; those of the others are not used.
     ///
     /// # Errors
@@ -255,8 +268,7 @@ mod tests {
     fn total(processes: &Processes, count: usize, used: usize) -> Vec<u32> {
         let shards = Shards::new(count, processes.size());
         let mut own = TreeSum::new(used);
-        let held = shards.of(processes.rank());
-        for shard in held.start..held.end.min(used) {
+        for shard in shards.own(processes.rank(), used) {
             let values =
                 (0..37).map(|i| ((shard * 37 + i) as f32).sin() * 10_f32.powi(i as i32 % 9));
             own.add(shard..shard + 1, values.collect::<Vec<f32>>());

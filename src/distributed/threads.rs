@@ -171,10 +171,6 @@ impl Transport for ThreadTransport {
         self.meet("barrier", Vec::new(), &[]).map(|_| ())
     }
 
-    fn abort(&mut self, status: i32) {
-        self.abort_handle().abort(status);
-    }
-
     fn abort_handle(&self) -> AbortHandle {
         let (rank, exchange) = (self.rank, Arc::clone(&self.exchange));
         AbortHandle::new(move |status| {

@@ -46,7 +46,9 @@ pub trait Transport: Send {
     fn barrier(&mut self) -> Result<()>;
 
     /// Ends all processes with an exit status. It may not return.
-    fn abort(&mut self, status: i32);
+    fn abort(&mut self, status: i32) {
+        self.abort_handle().abort(status);
+    }
 
     /// Returns a handle that aborts a call that is waiting.
     fn abort_handle(&self) -> AbortHandle;

@@ -42,6 +42,12 @@ impl Shards {
         start(rank)..start(rank + 1)
     }
 
+    /// Returns the shards of process `rank` if the first `used` have values.
+    pub fn own(self, rank: usize, used: usize) -> Range<usize> {
+        let own = self.of(rank);
+        own.start..own.end.min(used)
+    }
+
     /// Returns the number of shards into which a batch of `images` is cut, so that each has at least `fewest` if possible.
     pub fn used(self, images: usize, fewest: usize) -> usize {
         self.count.min(images / fewest.max(1)).max(1)
@@ -49,9 +55,8 @@ impl Shards {
 
     /// Returns the largest nodes that process `rank` can sum by itself if the first `used` shards have values, in order.
     pub fn nodes(self, used: usize, rank: usize) -> Vec<Range<usize>> {
-        let own = self.of(rank);
         let mut sum = TreeSum::<[f32; 0]>::new(used);
-        for shard in own.start..own.end.min(used) {
+        for shard in self.own(rank, used) {
             sum.add(shard..shard + 1, []);
         }
         sum.into_nodes().into_iter().map(|(node, _)| node).collect()
@@ -145,8 +150,7 @@ mod tests {
         let mut total = TreeSum::new(used);
         for rank in 0..processes {
             let mut own = TreeSum::new(used);
-            let held = shards.of(rank);
-            for shard in held.start..held.end.min(used) {
+            for shard in shards.own(rank, used) {
                 own.add(shard..shard + 1, Words(shard.to_string()));
             }
             let own = own.into_nodes();

@@ -44,12 +44,16 @@ impl Parameters {
 
     /// Returns the variables that the optimizer updates: all but the running statistics.
     pub fn trainable(&self) -> Vec<(String, Var)> {
-        let is_statistic =
-            |name: &str| name.ends_with(".running_mean") || name.ends_with(".running_var");
-        self.all()
-            .into_iter()
-            .filter(|(name, _)| !is_statistic(name))
-            .collect()
+        let mut all = self.all();
+        all.retain(|(name, _)| !is_statistic(name));
+        all
+    }
+
+    /// Returns the running statistics, sorted by name.
+    pub fn statistics(&self) -> Vec<(String, Var)> {
+        let mut all = self.all();
+        all.retain(|(name, _)| is_statistic(name));
+        all
     }
 
     /// Sets every variable to the tensor of its name. Returns an error if one is missing or has another shape.
@@ -186,6 +190,11 @@ impl SimpleBackend for Shapes {
     fn contains_tensor(&self, _: &str) -> bool {
         true
     }
+}
+
+/// Returns true if `name` is that of a running statistic.
+fn is_statistic(name: &str) -> bool {
+    name.ends_with(".running_mean") || name.ends_with(".running_var")
 }
 
 #[cfg(test)]

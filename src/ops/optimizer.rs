@@ -86,15 +86,14 @@ pub fn adam_as(
 ) -> Result<()> {
     same_shape(parameter, gradient)?;
     match backend {
-        Backend::Native => with_values(gradient, |gradient| {
-            with_values_mut(mean, |mean| {
-                with_values_mut(square, |square| {
-                    with_values_mut(parameter, |parameter| {
-                        kernel::adam(parameter, gradient, mean, square, step);
-                    })
-                })?
-            })?
-        })?,
+        Backend::Native => with_moments(
+            parameter,
+            gradient,
+            [mean, square],
+            |parameter, gradient, mean, square| {
+                kernel::adam(parameter, gradient, mean, square, step);
+            },
+        ),
         Backend::Candle => {
             let old = parameter.as_detached_tensor();
             let gradient = (gradient.detach() + (&old * step.coupled_decay())?)?;
@@ -134,15 +133,14 @@ pub fn lamb_as(
 ) -> Result<()> {
     same_shape(parameter, gradient)?;
     match backend {
-        Backend::Native => with_values(gradient, |gradient| {
-            with_values_mut(mean, |mean| {
-                with_values_mut(square, |square| {
-                    with_values_mut(parameter, |parameter| {
-                        kernel::lamb(parameter, gradient, mean, square, step);
-                    })
-                })?
-            })?
-        })?,
+        Backend::Native => with_moments(
+            parameter,
+            gradient,
+            [mean, square],
+            |parameter, gradient, mean, square| {
+                kernel::lamb(parameter, gradient, mean, square, step);
+            },
+        ),
         Backend::Candle => {
             let old = parameter.as_detached_tensor();
             let [mean, square] = moved(mean, square, &gradient.detach(), step.betas)?;
@@ -156,6 +154,24 @@ pub fn lamb_as(
             parameter.set(&(old - (update * step.lr)?)?)
         }
     }
+}
+
+/// Calls `update` with the values of a parameter, its gradient and its averages `[mean, square]`.
+fn with_moments(
+    parameter: &Var,
+    gradient: &Tensor,
+    [mean, square]: [&Var; 2],
+    update: impl FnOnce(&mut [f32], &[f32], &mut [f32], &mut [f32]),
+) -> Result<()> {
+    with_values(gradient, |gradient| {
+        with_values_mut(mean, |mean| {
+            with_values_mut(square, |square| {
+                with_values_mut(parameter, |parameter| {
+                    update(parameter, gradient, mean, square);
+                })
+            })?
+        })?
+    })?
 }
 
 /// Moves the averages of a gradient and of its square by a step with decay rates `betas`, and returns them.

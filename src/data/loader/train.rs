@@ -224,8 +224,7 @@ struct Cut {
 impl Cut {
     /// Returns the shards of this process, and the images of each within the batch.
     fn own(self, options: &BatchOptions) -> impl Iterator<Item = (usize, Range<usize>)> + use<> {
-        let own = options.shards.of(options.rank);
-        let own = own.start..own.end.min(self.used);
+        let own = options.shards.own(options.rank, self.used);
         own.map(move |shard| (shard, part(self.images, self.used, shard)))
     }
 }

@@ -100,10 +100,6 @@ impl Transport for MpiTransport {
         self.world.barrier()
     }
 
-    fn abort(&mut self, status: i32) {
-        self.abort_handle().abort(status);
-    }
-
     fn abort_handle(&self) -> AbortHandle {
         self.world.abort_handle()
     }

@@ -70,6 +70,16 @@ pub struct State {
     pub tensors: HashMap<String, Tensor>,
 }
 
+impl State {
+    /// Moves the tensors to `device`.
+    pub(in crate::train) fn on(mut self, device: &Device) -> candle_core::Result<Self> {
+        for tensor in self.tensors.values_mut() {
+            *tensor = tensor.to_device(device)?;
+        }
+        Ok(self)
+    }
+}
+
 #[derive(Serialize)]
 struct Written<'a> {
     version: u64,
@@ -150,7 +160,7 @@ fn is_finite(tensor: &Tensor) -> Result<bool> {
 pub fn read(path: &Path, device: &Device) -> Result<State> {
     let context = || format!("cannot read `{}`", path.display());
     let bytes = std::fs::read(path).with_context(context)?;
-    let mut state = parse(&bytes, folder_of(path))
+    let state = parse(&bytes, folder_of(path))
         .map_err(|error| match hint_of(&error) {
             Some(_) => error,
             None => error_with_hint(
@@ -159,10 +169,7 @@ pub fn read(path: &Path, device: &Device) -> Result<State> {
             ),
         })
         .with_context(context)?;
-    for tensor in state.tensors.values_mut() {
-        *tensor = tensor.to_device(device).with_context(context)?;
-    }
-    Ok(state)
+    state.on(device).with_context(context)
 }
 
 /// Returns the hint of what to do without the state at `path`.

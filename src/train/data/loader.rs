@@ -285,7 +285,7 @@ impl TrainLoader {
                         let rest = &order[number * sampler.batch_size..];
                         let batch = &rest[..sampler.batch_size.min(rest.len())];
                         let used = sampler.shards.used(batch.len(), sampler.fewest);
-                        let own = sampler.shards.of(sampler.rank);
+                        let own = sampler.shards.own(sampler.rank, used);
                         let shard = |number| {
                             let images = &batch[part(batch.len(), used, number)];
                             let (input, targets) = features.batch(images)?;
@@ -295,7 +295,6 @@ impl TrainLoader {
                                 targets,
                             })
                         };
-                        let own = own.start..own.end.min(used);
                         Ok(TrainBatch {
                             number,
                             images: batch.len(),

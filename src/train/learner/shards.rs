@@ -84,12 +84,12 @@ impl Learner {
             .map(Var::as_detached_tensor)
             .map(|value| value.copy())
             .collect::<candle_core::Result<Vec<_>>>()?;
-        let count = |variables: &mut dyn Iterator<Item = &Var>| -> usize {
-            variables.map(|variable| variable.elem_count()).sum()
-        };
         let variables = self.optimizer.variables().to_vec();
-        let length = count(&mut variables.iter().map(|(_, variable)| variable))
-            + count(&mut statistics.iter());
+        let summed = variables.iter().map(|(_, variable)| variable);
+        let length = summed
+            .chain(&statistics)
+            .map(|summed| summed.elem_count())
+            .sum();
         let mut sent = Sent {
             unreadable: batch
                 .unreadable
@@ -131,7 +131,7 @@ impl Learner {
             values.resize(length, T::from_f64(0.0));
             sum.add(shard.number..shard.number + 1, values);
         }
-        let (learned, weight, trained) = Learned::of(&exchange(processes, &sent)?);
+        let (learned, weight, trained) = Learned::of(&processes.gather_values(&sent)?);
         if trained == 0 || !learned.metrics.loss.is_finite() {
             set_all(&statistics, &before)?;
             return Ok(learned);
@@ -167,11 +167,9 @@ impl Learner {
 
     /// Returns the running statistics that training changes.
     fn moving_statistics(&self) -> Vec<Var> {
-        let trainable = self.parameters.trainable();
-        let is_statistic = |name: &str| !trainable.iter().any(|(other, _)| other == name);
         let frozen = self.frozen();
-        let all = self.parameters.all().into_iter();
-        all.filter(|(name, _)| is_statistic(name) && !frozen.holds(name))
+        let all = self.parameters.statistics().into_iter();
+        all.filter(|(name, _)| !frozen.holds(name))
             .map(|(_, variable)| variable)
             .collect()
     }
@@ -198,14 +196,6 @@ impl Learned {
         }
         (learned, weight, trained)
     }
-}
-
-/// Returns the results of all processes.
-fn exchange(processes: &Processes, sent: &Sent) -> Result<Vec<Sent>> {
-    let all = processes.gather(serde_json::to_vec(sent)?)?;
-    all.iter()
-        .map(|sent| Ok(serde_json::from_slice(sent)?))
-        .collect()
 }
 
 fn flat<T: WithDType>(tensor: &Tensor) -> Result<Vec<T>> {

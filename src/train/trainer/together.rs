@@ -72,11 +72,7 @@ pub(super) fn ensure_same(identity: &RunIdentity, processes: &Processes) -> Resu
         contents: identity.contents.clone(),
         labels: identity.labels.len(),
     };
-    let all = processes.gather(serde_json::to_vec(&inputs)?)?;
-    let all: Vec<Inputs> = all
-        .iter()
-        .map(|inputs| Ok(serde_json::from_slice(inputs)?))
-        .collect::<Result<_>>()?;
+    let all = processes.gather_values(&inputs)?;
     for (rank, other) in all.iter().enumerate().skip(1) {
         let first = &all[0];
         let what = if other.images != first.images || other.labels != first.labels {
@@ -114,11 +110,8 @@ pub(super) fn read_state(
         return Ok((Some(run_folder), state));
     }
     let bytes = processes.broadcast(Vec::new())?;
-    let mut state = parse(&bytes, folder).context("cannot read the state of process 0")?;
-    for tensor in state.tensors.values_mut() {
-        *tensor = tensor.to_device(&context.device)?;
-    }
-    Ok((None, state))
+    let state = parse(&bytes, folder).context("cannot read the state of process 0")?;
+    Ok((None, state.on(&context.device)?))
 }
 
 impl Trainer {

@@ -37,10 +37,7 @@ fn check_data(
     workers: usize,
     console: &Console,
 ) -> Result<ExitStatus> {
-    let recipe = match &args.recipe {
-        Some(file) => overrides.over(Recipe::read(file)?),
-        None => overrides,
-    };
+    let recipe = with_file(args, overrides)?;
     check::run(&recipe, args.format == Format::Json, workers, console)
 }
 
@@ -80,10 +77,7 @@ pub fn run(
     };
     let ended = if let Some(folder) = &args.resume {
         let site = site(DTypeChoice::F32)?;
-        let length = Length {
-            epochs: overrides.epochs,
-            max_steps: overrides.max_steps,
-        };
+        let length = length(&overrides);
         let folder = if let Some(folder) = folder.first() {
             folder.clone()
         } else {
@@ -102,17 +96,10 @@ pub fn run(
         run.run(&mut observer)?
     } else {
         let flags = overrides.keys();
-        let overrides = match &args.recipe {
-            Some(file) => overrides.over(Recipe::read(file)?),
-            None => overrides,
-        };
+        let overrides = with_file(args, overrides)?;
         let mut from_file = overrides.keys();
         from_file.retain(|key| !flags.contains(key));
-        let dtype = match overrides.dtype {
-            Some(TrainDType::F64) => DTypeChoice::F64,
-            _ => DTypeChoice::F32,
-        };
-        let site = site(dtype)?;
+        let site = site(dtype(&overrides))?;
         observer.set_overrides(overrides.keys());
         let target = match args.output.as_ref().or(args.name.as_ref()).cloned() {
             folder if args.dry_run && args.format == Format::Json => Target::Dry(folder),
@@ -143,10 +130,39 @@ pub fn run(
     {
         open_in_browser(&report, console);
     }
-    Ok(match (ended.reason, stop.status()) {
+    Ok(status(ended.reason, &stop))
+}
+
+/// Returns the settings of the flags and, for the keys that they leave, of the recipe file.
+fn with_file(args: &Args, overrides: Recipe) -> Result<Recipe> {
+    Ok(match &args.recipe {
+        Some(file) => overrides.over(Recipe::read(file)?),
+        None => overrides,
+    })
+}
+
+/// Returns the numeric type for which a device is opened.
+fn dtype(overrides: &Recipe) -> DTypeChoice {
+    match overrides.dtype {
+        Some(TrainDType::F64) => DTypeChoice::F64,
+        _ => DTypeChoice::F32,
+    }
+}
+
+/// Returns the new length of a resumed run.
+fn length(overrides: &Recipe) -> Length {
+    Length {
+        epochs: overrides.epochs,
+        max_steps: overrides.max_steps,
+    }
+}
+
+/// Returns the exit status of a run that ended.
+fn status(reason: StopReason, stop: &Stop) -> ExitStatus {
+    match (reason, stop.status()) {
         (StopReason::Stopped { .. }, Some(status)) => ExitStatus::Stopped(status),
         _ => ExitStatus::Done,
-    })
+    }
 }
 
 /// Adds the recipe file and the key to an error that a value in the file causes.
@@ -176,17 +192,10 @@ fn run_other(
     if args.check {
         return Ok(ExitStatus::Done);
     }
-    let overrides = match &args.recipe {
-        Some(file) => overrides.over(Recipe::read(file)?),
-        None => overrides,
-    };
-    let dtype = match overrides.dtype {
-        Some(TrainDType::F64) => DTypeChoice::F64,
-        _ => DTypeChoice::F32,
-    };
+    let overrides = with_file(args, overrides)?;
     let quiet = Console::new(true, false, LogFormat::Text);
     let context = ExecutionContext {
-        device: device.open(dtype, &quiet)?.0,
+        device: device.open(dtype(&overrides), &quiet)?.0,
         workers: args.workers.count(threads),
         progress: &quiet,
         processes: processes.clone(),
@@ -194,10 +203,7 @@ fn run_other(
     let stop = Stop::default();
     let mut observer = OtherProcess(&stop);
     let run = if args.resume.is_some() {
-        let length = Length {
-            epochs: overrides.epochs,
-            max_steps: overrides.max_steps,
-        };
+        let length = length(&overrides);
         Trainer::resume(Path::new("the run"), length, &context, &mut observer)?
     } else {
         let target = if args.dry_run && args.format != Format::Json {
@@ -209,10 +215,7 @@ fn run_other(
     };
     stop.listen()?;
     let ended = run.run(&mut observer)?;
-    Ok(match (ended.reason, stop.status()) {
-        (StopReason::Stopped { .. }, Some(status)) => ExitStatus::Stopped(status),
-        _ => ExitStatus::Done,
-    })
+    Ok(status(ended.reason, &stop))
 }
 
 /// Observes a run that another process reports.

@@ -12,7 +12,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use super::label_file::{cls_label, json_label};
-use super::shard::{Label, LabelSource, Names, Record, Shard, Stamp};
+use super::shard::{Label, LabelSource, Record, Shard, Stamp};
 use crate::data::dataset::list::EXTENSIONS;
 use crate::data::dataset::part_names::part_of;
 use crate::error::error_with_hint;
@@ -201,15 +201,7 @@ impl Samples {
         for (key, number) in numbers {
             keys[number as usize] = key;
         }
-        let mut shard = Shard {
-            path: path.to_owned(),
-            stamp,
-            records: Vec::new(),
-            names: Names::default(),
-            labels: Vec::new(),
-            source: LabelSource::Folder,
-            ignored: 0,
-        };
+        let mut shard = Shard::new(path, stamp, LabelSource::Folder);
         let mut first: Option<(LabelSource, usize)> = None;
         let mut part: Option<(&'static str, usize)> = None;
         for (number, sample) in samples.iter().enumerate() {

@@ -106,6 +106,19 @@ pub struct Shard {
 }
 
 impl Shard {
+    /// Creates a shard without images.
+    pub fn new(path: &Path, stamp: Stamp, source: LabelSource) -> Self {
+        Self {
+            path: path.to_owned(),
+            stamp,
+            records: Vec::new(),
+            names: Names::default(),
+            labels: Vec::new(),
+            source,
+            ignored: 0,
+        }
+    }
+
     /// Returns the name of an image in the shard.
     pub fn name(&self, index: usize) -> String {
         match self.names.get(index) {

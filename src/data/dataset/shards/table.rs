@@ -17,7 +17,7 @@ use parquet::file::statistics::Statistics;
 
 use super::columns::{ColumnNames, Columns, Features, find};
 use super::positioned::{PositionedReader, read_exact_at};
-use super::shard::{Label, LabelSource, Names, Record, Shard, Stamp};
+use super::shard::{Label, LabelSource, Record, Shard, Stamp};
 use crate::error::error_with_hint;
 
 /// A file that many threads read at positions of their own.
@@ -157,15 +157,7 @@ pub fn scan(path: &Path, stamp: Stamp, columns: &Columns) -> Result<Shard> {
     let (image, label) = (leaf(&columns.image_path)?, leaf(&columns.label_path)?);
     unharmed(path, || {
         refuse_references(&table, image, &columns.image_path)?;
-        let mut shard = Shard {
-            path: path.to_owned(),
-            stamp,
-            records: Vec::new(),
-            names: Names::default(),
-            labels: Vec::new(),
-            source: LabelSource::Column,
-            ignored: 0,
-        };
+        let mut shard = Shard::new(path, stamp, LabelSource::Column);
         let mut numbers = std::collections::HashMap::new();
         for group in 0..table.num_row_groups() {
             for found in labels(&table, group, label)? {
