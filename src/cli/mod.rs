@@ -38,6 +38,8 @@ use std::time::Duration;
 
 /// The time for which the other processes let the first one report an error, which may be theirs too.
 const FIRST_SPEAKS: Duration = Duration::from_secs(2);
+/// The time in which a launcher passes an error on.
+const PASSED_ON: Duration = Duration::from_millis(500);
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
@@ -82,6 +84,8 @@ pub fn main() -> ExitCode {
             }
             let status = if is_usage_error(error) { 2 } else { 1 };
             let code = end(result, &console);
+            // A launcher loses output that it has not passed on when it ends the processes.
+            thread::sleep(PASSED_ON);
             processes.abort(status);
             code
         }
