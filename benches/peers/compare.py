@@ -11,6 +11,8 @@ infer: a forward pass of the model with 1,000 classes. train: one complete step 
 for the batch. Each round starts with three passes or two steps of warm-up. All run on the CPU with `--threads` threads (default: the
 number of logical CPUs; with hyper-threading, pass the number of cores); whole processes use their own default.
 
+A peer with a slash is another `resnet` binary: `--peers ./old/resnet` compares two versions (infer and train).
+
 process-predict, process-train: a whole process from start to end, `resnet` and a Python script (`process.py`): its time and its peak
 memory. process-predict: reads weights and one image and prints its classes, which must agree. process-train: three steps as above.
 """
@@ -65,10 +67,10 @@ class Peer:
 
 class Resnet:
     """Runs the binary anew in each round; it warms up by itself and reports the time of each run as JSON (`summary --time`, `train --format json`)."""
-    name = "resnet"
 
-    def __init__(self, a):
-        self.mode, self.binary, self.depth, self.batch, self.size, self.dtype, self.threads = a.mode, a.resnet, a.depth, a.batch, a.size, a.dtype, a.threads
+    def __init__(self, a, name="resnet", binary=None):
+        self.name, self.binary = name, binary or a.resnet
+        self.mode, self.depth, self.batch, self.size, self.dtype, self.threads = a.mode, a.depth, a.batch, a.size, a.dtype, a.threads
 
     def run(self, command):
         done = subprocess.run([*command, "--device", "cpu", "--threads", str(self.threads)], capture_output=True, text=True)
@@ -160,7 +162,7 @@ def main():
         if a.mode.startswith("process"):
             contestants = processes(a, names, folder)
         else:
-            contestants = [Resnet(a)] + [Peer(a.mode, n, a.depth, a.batch, a.size, a.threads) for n in names]
+            contestants = [Resnet(a)] + [Resnet(a, n, n) if os.sep in n else Peer(a.mode, n, a.depth, a.batch, a.size, a.threads) for n in names]
         all_times = {c.name: [] for c in contestants}
         for _ in range(a.rounds):
             for c in contestants:
