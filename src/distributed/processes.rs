@@ -1,6 +1,6 @@
 //! The handle of a process on its group.
 
-use crate::distributed::sum::{Element, NodeSum, sum};
+use crate::distributed::sum::{Element, NodeSum, Scratch, sum};
 use crate::distributed::transport::{AbortHandle, Transport};
 use crate::distributed::tree::Shards;
 use anyhow::{Context, Result, anyhow};
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
-type Job = Box<dyn FnOnce(&mut dyn Transport) + Send>;
+type Job = Box<dyn FnOnce(&mut dyn Transport, &mut Scratch) + Send>;
 
 /// The processes that work on a task, of which this is one. All make the same calls in the same order.
 ///
@@ -83,8 +83,9 @@ impl Processes {
                 };
                 let (rank, size) = (transport.rank(), transport.size());
                 let _ = made.send(Ok((rank, size, transport.abort_handle())));
+                let mut scratch = Scratch::default();
                 for job in queue {
-                    job(&mut *transport);
+                    job(&mut *transport, &mut scratch);
                 }
             })
             .context("cannot start a thread that exchanges values with other processes")?;
@@ -130,7 +131,9 @@ impl Processes {
             let total = own.into_iter().next().map(|(_, values)| values);
             return ready(Ok(total.unwrap_or_else(|| vec![T::zeroed(); length])));
         }
-        self.start(move |transport| sum(transport, shards, used, &own, length))
+        self.start_with(move |transport, scratch| {
+            sum(transport, scratch, shards, used, own, length)
+        })
     }
 
     /// Returns the bytes of every process, in the order of the processes.
@@ -138,11 +141,15 @@ impl Processes {
     /// # Errors
     /// If another process is gone.
     pub fn gather(&self, bytes: Vec<u8>) -> Result<Vec<Vec<u8>>> {
+        self.start_gather(bytes).wait()
+    }
+
+    /// Starts a [`Processes::gather`].
+    pub fn start_gather(&self, bytes: Vec<u8>) -> Pending<Vec<Vec<u8>>> {
         if self.group.is_none() {
-            return Ok(vec![bytes]);
+            return ready(Ok(vec![bytes]));
         }
         self.start(move |transport| gather(transport, &bytes))
-            .wait()
     }
 
     /// Returns the values of every process, in the order of the processes. They travel as JSON.
@@ -150,10 +157,7 @@ impl Processes {
     /// # Errors
     /// If another process is gone.
     pub fn gather_values<T: Serialize + DeserializeOwned>(&self, value: &T) -> Result<Vec<T>> {
-        let all = self.gather(serde_json::to_vec(value)?)?;
-        all.iter()
-            .map(|value| Ok(serde_json::from_slice(value)?))
-            .collect()
+        values_of(&self.gather(serde_json::to_vec(value)?)?)
     }
 
     /// Returns the bytes of the first process; those of the others are not used.
@@ -198,18 +202,36 @@ impl Processes {
         &self,
         work: impl FnOnce(&mut dyn Transport) -> Result<R> + Send + 'static,
     ) -> Pending<R> {
+        self.start_with(move |transport, _| work(transport))
+    }
+
+    /// Lets the thread of the transport do `work` with its memory for sums.
+    fn start_with<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut dyn Transport, &mut Scratch) -> Result<R> + Send + 'static,
+    ) -> Pending<R> {
         let (done, result) = channel();
         let jobs = self.group.as_ref().and_then(|group| group.jobs.as_ref());
         if let Some(jobs) = jobs {
-            let job: Job = Box::new(move |transport| {
+            let job: Job = Box::new(move |transport, scratch| {
                 // Nobody may wait any more.
-                let _ = done.send(work(transport));
+                let _ = done.send(work(transport, scratch));
             });
             // If the thread has failed, the result says so.
             let _ = jobs.send(job);
         }
         Pending(result)
     }
+}
+
+/// Returns the values of all processes that [`Processes::gather`] gathered as JSON.
+///
+/// # Errors
+/// If one is of another type.
+pub fn values_of<T: DeserializeOwned>(all: &[Vec<u8>]) -> Result<Vec<T>> {
+    all.iter()
+        .map(|value| Ok(serde_json::from_slice(value)?))
+        .collect()
 }
 
 /// Returns a result that is there.

@@ -3,7 +3,7 @@
 //! Each process receives its chunk of all nodes, adds them in the tree's order and gives the sum to all: 2 (P - 1) / P of the values
 //! are sent and received per process if each has a single node, as in a ring. MPI promises no order of a sum of its own.
 
-use crate::distributed::transport::{Transport, ranges};
+use crate::distributed::transport::Transport;
 use crate::distributed::tree::{Shards, TreeSum};
 use anyhow::{Result, ensure};
 use bytemuck::Pod;
@@ -18,6 +18,21 @@ impl Element for f64 {}
 /// The sum of the values of a node of the tree.
 pub type NodeSum<T> = (Range<usize>, Vec<T>);
 
+/// Memory for the values that sums receive, kept from sum to sum.
+#[derive(Debug, Default)]
+pub(super) struct Scratch(Vec<u64>);
+
+impl Scratch {
+    /// Returns `length` values, which are those of an earlier sum.
+    fn values<T: Element>(&mut self, length: usize) -> &mut [T] {
+        let words = (length * size_of::<T>()).div_ceil(size_of::<u64>());
+        if self.0.len() < words {
+            self.0.resize(words, 0);
+        }
+        &mut bytemuck::cast_slice_mut(&mut self.0)[..length]
+    }
+}
+
 /// Returns the sum over the first `used` of `shards`, of which `own` has this process's part: its nodes, each with the same number of
 /// values as everywhere.
 ///
@@ -25,9 +40,10 @@ pub type NodeSum<T> = (Range<usize>, Vec<T>);
 /// If another process is gone, or the nodes are not those of this process.
 pub(super) fn sum<T: Element>(
     transport: &mut dyn Transport,
+    scratch: &mut Scratch,
     shards: Shards,
     used: usize,
-    own: &[NodeSum<T>],
+    own: Vec<NodeSum<T>>,
     length: usize,
 ) -> Result<Vec<T>> {
     let (rank, size) = (transport.rank(), transport.size());
@@ -42,41 +58,52 @@ pub(super) fn sum<T: Element>(
     let chunks: Vec<Range<usize>> = (0..size)
         .map(|rank| rank * length / size..(rank + 1) * length / size)
         .collect();
-    let mut send = Vec::with_capacity(nodes.len() * length);
-    for chunk in &chunks {
-        for (_, values) in own {
-            send.extend_from_slice(&values[chunk.clone()]);
+    let bytes = |values: usize| values * size_of::<T>();
+    let mut own = own
+        .into_iter()
+        .map(|(_, values)| values)
+        .collect::<Vec<_>>();
+    let mut send = Vec::new();
+    if own.len() > 1 {
+        send.reserve(own.len() * length);
+        for chunk in &chunks {
+            for values in &own {
+                send.extend_from_slice(&values[chunk.clone()]);
+            }
         }
     }
-    let bytes = |values: usize| values * size_of::<T>();
+    let mut total = own.pop().unwrap_or_else(|| vec![T::zeroed(); length]);
+    let sent: &[T] = match nodes.len() {
+        0 => &[],
+        // The chunks of a single node are one after the other.
+        1 => &total,
+        _ => &send,
+    };
     let send_lengths = chunks.iter().map(|chunk| bytes(nodes.len() * chunk.len()));
     let send_lengths: Vec<usize> = send_lengths.collect();
     let theirs: Vec<_> = (0..size).map(|rank| shards.nodes(used, rank)).collect();
     let mine = chunks[rank].len();
     let lengths = theirs.iter().map(|nodes| nodes.len() * mine);
     let lengths: Vec<usize> = lengths.collect();
-    let mut received = vec![T::zeroed(); lengths.iter().sum()];
+    let received = scratch.values::<T>(lengths.iter().sum());
     let receive_lengths: Vec<usize> = lengths.iter().map(|&values| bytes(values)).collect();
     transport.all_to_all(
-        bytemuck::cast_slice(&send),
+        bytemuck::cast_slice(sent),
         &send_lengths,
-        bytemuck::cast_slice_mut(&mut received),
+        bytemuck::cast_slice_mut(received),
         &receive_lengths,
     )?;
     let mut tree = TreeSum::new(used);
-    for (nodes, part) in theirs.iter().zip(ranges(&lengths)) {
-        let mut values = received[part].chunks_exact(mine.max(1));
-        for node in nodes {
-            let values = values.next().unwrap_or_default();
-            tree.add(node.clone(), values.to_vec());
+    if mine > 0 {
+        let nodes = theirs.into_iter().flatten();
+        for (node, values) in nodes.zip(received.chunks_exact_mut(mine)) {
+            tree.add(node, values);
         }
     }
-    let chunk = tree.into_nodes().pop().map(|(_, values)| values);
-    let chunk = chunk.unwrap_or_else(|| vec![T::zeroed(); mine]);
-    let mut total = vec![T::zeroed(); length];
+    let chunk = tree.into_nodes().pop().map(|(_, values)| &*values);
     let lengths: Vec<usize> = chunks.iter().map(|chunk| bytes(chunk.len())).collect();
     transport.all_gather(
-        bytemuck::cast_slice(&chunk),
+        bytemuck::cast_slice(chunk.unwrap_or_default()),
         bytemuck::cast_slice_mut(&mut total),
         &lengths,
     )?;

@@ -83,6 +83,15 @@ impl<T: AddAssign> Summand for Vec<T> {
     }
 }
 
+impl<T: AddAssign + Copy> Summand for &mut [T] {
+    fn add(&mut self, other: Self) {
+        assert_eq!(self.len(), other.len(), "sums of different lengths");
+        for (value, other) in self.iter_mut().zip(other) {
+            *value += *other;
+        }
+    }
+}
+
 impl<T: AddAssign, const N: usize> Summand for [T; N] {
     fn add(&mut self, other: Self) {
         for (value, other) in self.iter_mut().zip(other) {

@@ -1,6 +1,6 @@
 //! A residual block, forward and backward.
 
-use super::layer::{Layer, Named, Source};
+use super::layer::{Layer, Receiver, Source};
 use crate::model::block::{Block as Module, Shortcut as Way};
 use candle_core::Result;
 use resnet_kernels::OutputInit;
@@ -127,8 +127,8 @@ impl Block {
         self.layers.iter_mut().for_each(Layer::release);
     }
 
-    /// Turns the gradient of the output in `buffers` into that of the input, if requested, and adds those of the
-    /// parameters to `gradients`.
+    /// Turns the gradient of the output in `buffers` into that of the input, if requested, and passes those of the
+    /// parameters to `receive`.
     pub fn backward(
         &mut self,
         batch: usize,
@@ -136,7 +136,7 @@ impl Block {
         wants_input: bool,
         buffers: &mut Buffers,
         workspace: &mut Workspace,
-        gradients: &mut Named,
+        receive: &mut Receiver,
     ) -> Result<()> {
         let Buffers {
             gradient,
@@ -146,12 +146,12 @@ impl Block {
         let last = self.layers.len() - 1;
         let lanes = self.layers[last].lanes(batch);
         let in_lanes = input.len();
-        self.layers[last].grad_norm(batch, &mut gradient[..lanes], true, gradients)?;
+        self.layers[last].grad_norm(batch, &mut gradient[..lanes], true, receive)?;
         match &mut self.shortcut {
             Shortcut::None | Shortcut::Identity => {}
             Shortcut::Projection(layer) => {
-                layer.grad_norm(batch, &mut gradient[..lanes], false, gradients)?;
-                layer.grad_weight(batch, Source::Blocks(input), workspace, gradients)?;
+                layer.grad_norm(batch, &mut gradient[..lanes], false, receive)?;
+                layer.grad_weight(batch, Source::Blocks(input), workspace, receive)?;
                 if wants_input {
                     layer.grad_input(batch, OutputInit::Overwrite, workspace, side)?;
                 }
@@ -165,11 +165,11 @@ impl Block {
             let (before, rest) = self.layers.split_at_mut(i);
             let layer = &rest[0];
             let source = before.last().map_or(input, |layer| layer.output(batch));
-            layer.grad_weight(batch, Source::Blocks(source), workspace, gradients)?;
+            layer.grad_weight(batch, Source::Blocks(source), workspace, receive)?;
             if let Some(before) = before.last_mut() {
                 layer.grad_input(batch, OutputInit::Overwrite, workspace, spare)?;
                 let lanes = before.lanes(batch);
-                before.grad_norm(batch, &mut spare[..lanes], true, gradients)?;
+                before.grad_norm(batch, &mut spare[..lanes], true, receive)?;
             } else if wants_input {
                 // The gradient through the shortcut is accumulated in place.
                 match self.shortcut {

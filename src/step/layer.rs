@@ -37,8 +37,8 @@ pub(super) struct Layer {
     statistics: Vec<Statistics>,
 }
 
-/// Gradients by parameter name.
-pub(super) type Named = Vec<(String, Tensor)>;
+/// Receives the gradient of each parameter, by name, as soon as it is computed.
+pub type Receiver<'a> = dyn FnMut(String, Tensor) -> Result<()> + 'a;
 
 impl Layer {
     /// Creates the layer for inputs with these channels, height and width.
@@ -151,15 +151,15 @@ impl Layer {
         self.module.norm.move_running(&mean, &variance, pixels)
     }
 
-    /// Turns the gradient of the layer's output into that of the convolution's output, which it overwrites, and returns
-    /// the gradients of the norm's parameters. With `masked`, the gradient is first set to zero where the output, which
+    /// Turns the gradient of the layer's output into that of the convolution's output, which it overwrites, and passes
+    /// the gradients of the norm's parameters to `receive`. With `masked`, the gradient is first set to zero where the output, which
     /// is ReLU's, is not positive.
     pub fn grad_norm(
         &mut self,
         batch: usize,
         gradient: &mut [ChannelBlock],
         masked: bool,
-        gradients: &mut Named,
+        receive: &mut Receiver,
     ) -> Result<()> {
         let lanes = self.lanes(batch);
         let output = masked.then(|| &self.output[..lanes]);
@@ -177,18 +177,18 @@ impl Layer {
         let channels = self.geometry.out_channels;
         for (kind, values) in [("weight", of_weight), ("bias", of_bias)] {
             let tensor = Tensor::from_slice(&values[..channels], channels, &Device::Cpu)?;
-            gradients.push((format!("{}.{kind}", self.names[1]), tensor));
+            receive(format!("{}.{kind}", self.names[1]), tensor)?;
         }
         Ok(())
     }
 
-    /// Computes the gradient of the convolution's weights, after [`Layer::grad_norm`].
+    /// Passes the gradient of the convolution's weights to `receive`, after [`Layer::grad_norm`].
     pub fn grad_weight(
         &self,
         batch: usize,
         source: Source,
         workspace: &mut Workspace,
-        gradients: &mut Named,
+        receive: &mut Receiver,
     ) -> Result<()> {
         let geometry = self.of(batch);
         let gradient = &self.convolved[..self.lanes(batch)];
@@ -203,8 +203,7 @@ impl Layer {
         }
         let shape = self.module.conv.weight().shape();
         let tensor = Tensor::from_vec(result, shape, &Device::Cpu)?;
-        gradients.push((format!("{}.weight", self.names[0]), tensor));
-        Ok(())
+        receive(format!("{}.weight", self.names[0]), tensor)
     }
 
     /// Computes the gradient of the layer's input, after [`Layer::grad_norm`], and adds it to `result`.

@@ -12,7 +12,8 @@ use crate::model::config::StemKind;
 use crate::model::resnet::STEM_POOL;
 use crate::model::{Frozen, ResNet};
 use block::{Block, Buffers};
-use candle_core::{Result, Tensor, bail};
+use candle_core::{Result, bail};
+pub use layer::Receiver;
 use layer::{Layer, Source};
 use resnet_kernels::PoolGeometry;
 use resnet_kernels::conv::Workspace;
@@ -179,12 +180,12 @@ impl Step {
             .map_or_else(|| self.stem.shape(), Block::shape)
     }
 
-    /// Returns the gradients of the parameters that are not frozen, by name, given that of the features of the last
-    /// [`Step::forward`].
+    /// Passes the gradients of the parameters that are not frozen to `receive`, the last layer's first, given that of the features
+    /// of the last [`Step::forward`].
     ///
     /// # Errors
-    /// If the gradient has another size.
-    pub fn backward(&mut self, gradient: &[f32]) -> Result<Vec<(String, Tensor)>> {
+    /// If the gradient has another size; those of `receive`.
+    pub fn backward(&mut self, gradient: &[f32], receive: &mut Receiver) -> Result<()> {
         let batch = self.batch;
         let [features, height, width] = self.features();
         if gradient.len() != batch * features || batch == 0 {
@@ -207,25 +208,17 @@ impl Step {
         buffers.gradient.reserve(lanes * height * width);
         let spread = &mut buffers.gradient[..lanes * height * width];
         pool::grad_avg_pool(&means[..lanes], height * width, spread);
-        let mut gradients = Vec::new();
         for i in (0..built.len()).rev() {
             let (before, rest) = built.split_at_mut(i);
             if !rest[0].learns {
-                return Ok(gradients);
+                return Ok(());
             }
             let wants_input = before.last().map_or(stem.learns, |block| block.learns);
             let input = input_of(before, stem, pool.as_ref(), batch);
-            rest[0].backward(
-                batch,
-                input,
-                wants_input,
-                buffers,
-                workspace,
-                &mut gradients,
-            )?;
+            rest[0].backward(batch, input, wants_input, buffers, workspace, receive)?;
         }
         if !stem.learns {
-            return Ok(gradients);
+            return Ok(());
         }
         let lanes = stem.lanes(batch);
         if let Some(pool) = pool {
@@ -240,9 +233,9 @@ impl Step {
                 &geometry,
                 of_input,
             );
-            stem.grad_norm(batch, of_input, true, &mut gradients)?;
+            stem.grad_norm(batch, of_input, true, receive)?;
         } else {
-            stem.grad_norm(batch, &mut buffers.gradient[..lanes], true, &mut gradients)?;
+            stem.grad_norm(batch, &mut buffers.gradient[..lanes], true, receive)?;
         }
         let source = if stem::applies(&stem.of(1)) {
             Source::Images(&[])
@@ -250,8 +243,7 @@ impl Step {
             let [channels, height, width] = self.image_shape;
             Source::Blocks(&self.blocked_images[..blocks(channels) * batch * height * width])
         };
-        stem.grad_weight(batch, source, workspace, &mut gradients)?;
-        Ok(gradients)
+        stem.grad_weight(batch, source, workspace, receive)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::{ModelConfig, ShortcutKind, StridePlacement};
 use crate::nn::Parameters;
-use candle_core::{DType, Device, Var};
+use candle_core::{DType, Device, Tensor, Var};
 use resnet_kernels::cpu;
 use std::collections::HashMap;
 
@@ -91,6 +91,16 @@ fn by_autograd(
     named
 }
 
+fn gradients_of(step: &mut Step, gradient: &[f32]) -> Vec<(String, Tensor)> {
+    let mut named = Vec::new();
+    let mut receive = |name, gradient| {
+        named.push((name, gradient));
+        Ok(())
+    };
+    step.backward(gradient, &mut receive).unwrap();
+    named
+}
+
 /// Computes the same with a step.
 fn by_step(
     network: &ResNet,
@@ -110,7 +120,7 @@ fn by_step(
     let gradient = loss.backward().unwrap().remove(&features).unwrap();
     let gradient: Vec<f32> = gradient.flatten_all().unwrap().to_vec1().unwrap();
     let mut named: HashMap<String, Tensor> =
-        step.backward(&gradient).unwrap().into_iter().collect();
+        gradients_of(&mut step, &gradient).into_iter().collect();
     let running = parameters.all().into_iter();
     let running = running.filter(|(name, _)| name.contains("running"));
     named.extend(running.map(|(name, variable)| (name, variable.as_detached_tensor())));
@@ -267,7 +277,7 @@ fn is_the_same_after_others(config: &ModelConfig) {
     let take = |step: &mut Step, batch: usize| {
         let features = step.forward(&values[..batch * 3 * 40 * 33]).unwrap();
         let gradient: Vec<f32> = features.iter().map(|value| value.sin()).collect();
-        let gradients = step.backward(&gradient).unwrap().into_iter();
+        let gradients = gradients_of(step, &gradient).into_iter();
         let gradients = gradients.map(|(name, gradient)| {
             let numbers: Vec<f32> = gradient.flatten_all().unwrap().to_vec1().unwrap();
             (name, numbers)

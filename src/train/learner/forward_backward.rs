@@ -2,9 +2,9 @@
 
 use crate::model::{Frozen, ResNet};
 use crate::ops::{Backend, with_values};
-use crate::step::Step;
+use crate::step::{Receiver, Step};
 use crate::train::learner::gradients::Gradients;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use candle_core::{Tensor, Var};
 
 /// The input of a batch.
@@ -96,22 +96,53 @@ impl ForwardBackward {
         variables: &[(String, Var)],
         images: usize,
     ) -> Result<Gradients> {
+        let mut gradients = Vec::with_capacity(variables.len());
+        self.backward_each(passed, loss, variables, &mut |name, gradient| {
+            gradients.push((name, gradient));
+            Ok(())
+        })?;
+        Ok(Gradients::of_named(gradients, variables, images)?)
+    }
+
+    /// Passes the gradients of `variables` for the loss of the last forward pass to `receive`, each when it is computed.
+    ///
+    /// # Errors
+    /// If a variable has no gradient, as it does not affect the loss; those of `receive`.
+    pub fn backward_each(
+        &mut self,
+        passed: &ForwardOutput,
+        loss: &Tensor,
+        variables: &[(String, Var)],
+        receive: &mut Receiver,
+    ) -> Result<()> {
         let mut store = loss.backward()?;
-        let (Some(features), Some(step)) = (&passed.features, &mut self.step) else {
-            return Ok(Gradients::new(store, variables, images)?);
-        };
-        let gradient = store
-            .remove(features)
-            .context("the features have no gradient")?;
-        let of_body = with_values(&gradient, |gradient| step.backward(gradient))??;
-        let of_head = variables.iter().filter_map(|(name, variable)| {
-            let gradient = store.remove(variable)?;
-            Some((name.clone(), gradient))
-        });
-        Ok(Gradients::of_named(
-            of_body.into_iter().chain(of_head),
-            variables,
-            images,
-        )?)
+        let features = passed.features.as_ref().zip(self.step.as_mut());
+        let mut missing = None;
+        let mut received = 0;
+        for (name, variable) in variables {
+            match store.remove(variable) {
+                Some(gradient) => {
+                    received += 1;
+                    receive(name.clone(), gradient.contiguous()?)?;
+                }
+                None => missing = Some(name),
+            }
+        }
+        if let Some((features, step)) = features {
+            let gradient = store
+                .remove(features)
+                .context("the features have no gradient")?;
+            let mut count = |name, gradient| {
+                received += 1;
+                receive(name, gradient)
+            };
+            with_values(&gradient, |gradient| step.backward(gradient, &mut count))??;
+        }
+        match missing {
+            Some(name) if received < variables.len() => {
+                bail!("`{name}` has no gradient: it does not affect the loss")
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! Gradients of a batch in shards: each shard has its own batch-norm statistics, and sums follow the tree of the shards, so that the bits
 //! do not depend on the process that holds a shard.
 
-use crate::distributed::Processes;
-use crate::distributed::sum::{Element, NodeSum};
-use crate::distributed::tree::{Shards, TreeSum};
+use crate::distributed::processes::{Processes, values_of};
+use crate::distributed::sum::Element;
+use crate::distributed::tree::Shards;
 use crate::train::data::loader::TrainBatch;
+use crate::train::learner::gradient_sums::{BUCKET_BYTES, GradientSums};
 use crate::train::learner::gradients::Gradients;
 use crate::train::learner::{BatchMetrics, Learner, correct};
 use anyhow::Result;
@@ -85,11 +86,6 @@ impl Learner {
             .map(|value| value.copy())
             .collect::<candle_core::Result<Vec<_>>>()?;
         let variables = self.optimizer.variables().to_vec();
-        let summed = variables.iter().map(|(_, variable)| variable);
-        let length = summed
-            .chain(&statistics)
-            .map(|summed| summed.elem_count())
-            .sum();
         let mut sent = Sent {
             unreadable: batch
                 .unreadable
@@ -99,10 +95,18 @@ impl Learner {
             stop,
             ..Sent::default()
         };
-        let mut sum = TreeSum::new(batch.used);
-        for shard in &batch.shards {
+        let mut sums: GradientSums<T> = GradientSums::new(
+            &variables,
+            &statistics,
+            batch.used,
+            shards,
+            processes,
+            BUCKET_BYTES,
+        );
+        let mut metrics = None;
+        for (i, shard) in batch.shards.iter().enumerate() {
             let images = shard.targets.len();
-            let mut values: Vec<T> = Vec::with_capacity(length);
+            let mut backward = None;
             if images >= fewest.max(1) {
                 // All shards start from the same statistics.
                 set_all(&statistics, &before)?;
@@ -117,50 +121,43 @@ impl Learner {
                     correct: correct(&passed.logits, &shard.targets)?,
                 });
                 // Gradients of a loss that is not finite are useless; the caller ends the run.
-                if mean.is_finite() {
-                    let gradients = self.pass.backward(&passed, &loss, &variables, images)?;
-                    let share = T::from_f64(weight / batch.images as f64);
-                    for (_, gradient) in gradients.named() {
-                        values.extend(flat::<T>(gradient)?.into_iter().map(|value| value * share));
-                    }
-                    for statistic in &statistics {
-                        values.extend(flat::<T>(statistic)?);
-                    }
-                }
+                backward = mean.is_finite().then_some((passed, loss, weight));
             }
-            values.resize(length, T::from_f64(0.0));
-            sum.add(shard.number..shard.number + 1, values);
+            if i + 1 == batch.shards.len() {
+                // It travels during the backward pass, before the sums.
+                metrics = Some(processes.start_gather(serde_json::to_vec(&sent)?));
+            }
+            if let Some((passed, loss, weight)) = backward {
+                sums.add_statistics(shard.number)?;
+                let share = weight / batch.images as f64;
+                let mut add = |name: String, gradient| {
+                    let added = sums.add(shard.number, &name, &gradient, share);
+                    added.map_err(candle_core::Error::wrap)
+                };
+                self.pass
+                    .backward_each(&passed, &loss, &variables, &mut add)?;
+            }
+            sums.end_shard(shard.number);
         }
-        let (learned, weight, trained) = Learned::of(&processes.gather_values(&sent)?);
+        let metrics = match metrics {
+            Some(metrics) => metrics,
+            None => processes.start_gather(serde_json::to_vec(&sent)?),
+        };
+        sums.begin();
+        let (learned, weight, trained) = Learned::of(&values_of(&metrics.wait()?)?);
         if trained == 0 || !learned.metrics.loss.is_finite() {
             set_all(&statistics, &before)?;
             return Ok(learned);
         }
-        let own: Vec<NodeSum<T>> = sum.into_nodes();
-        let total = processes
-            .start_sum(shards, batch.used, own, length)
-            .wait()?;
         let rescaled = if weight > 0.0 {
             batch.images as f64 / weight
         } else {
             1.0
         };
-        let mut rest = &total[..];
-        let mut take = |like: &Var, factor: f64| -> Result<Tensor> {
-            let (values, others) = rest.split_at(like.elem_count());
-            rest = others;
-            let factor = T::from_f64(factor);
-            let values: Vec<T> = values.iter().map(|&value| value * factor).collect();
-            let tensor = Tensor::from_vec(values, like.shape(), &candle_core::Device::Cpu)?;
-            Ok(tensor.to_dtype(like.dtype())?.to_device(like.device())?)
-        };
-        let mut named = Vec::with_capacity(variables.len());
-        for (name, variable) in &variables {
-            named.push((name.clone(), take(variable, rescaled)?));
-        }
-        for statistic in &statistics {
-            statistic.set(&take(statistic, 1.0 / trained as f64)?)?;
-        }
+        let [gradients, of_shards] = sums.finish(rescaled, 1.0 / trained as f64)?;
+        set_all(&statistics, &of_shards)?;
+        let names = variables.iter().map(|(name, _)| name.clone());
+        let named = names.zip(gradients);
         self.add(Gradients::of_named(named, &variables, learned.images)?)?;
         Ok(learned)
     }
@@ -196,14 +193,6 @@ impl Learned {
         }
         (learned, weight, trained)
     }
-}
-
-fn flat<T: WithDType>(tensor: &Tensor) -> Result<Vec<T>> {
-    Ok(tensor
-        .detach()
-        .flatten_all()?
-        .to_dtype(T::DTYPE)?
-        .to_vec1()?)
 }
 
 fn set_all(variables: &[Var], values: &[Tensor]) -> Result<()> {

@@ -1,0 +1,373 @@
+//! Sums of gradients over the shards of all processes, which begin while the backward pass goes on.
+//!
+//! The variables are divided into buckets, those of the last layers first, as the backward pass computes them. A bucket is summed as soon as
+//! all shards of this process have its gradients. The division does not change the bits, as each value has a sum of its own.
+
+use crate::distributed::sum::Element;
+use crate::distributed::tree::{Shards, TreeSum};
+use crate::distributed::{Pending, Processes};
+use anyhow::{Context, Result, bail};
+use candle_core::{Device, Storage, Tensor, Var, WithDType};
+use std::cmp::Reverse;
+use std::mem;
+use std::ops::Range;
+
+/// The fewest bytes of a bucket, except the last: each costs a round of messages.
+pub(super) const BUCKET_BYTES: usize = 4 << 20;
+
+/// The part of a network that follows its stages.
+const HEAD: &str = "fc";
+
+/// The sums of the running statistics and of the gradients over the shards of a batch.
+pub(super) struct GradientSums<'a, T> {
+    variables: &'a [(String, Var)],
+    statistics: &'a [Var],
+    shards: Shards,
+    /// Shards with images.
+    used: usize,
+    processes: &'a Processes,
+    buckets: Vec<Bucket<T>>,
+    /// The places of the variables, in their order, and of the statistics.
+    places: [Vec<Place>; 2],
+    /// Shards of this process that have not ended.
+    left: usize,
+    /// The sums that have begun, in the order of the buckets.
+    begun: Vec<Pending<Vec<T>>>,
+}
+
+/// The place of the values of a variable.
+struct Place {
+    bucket: usize,
+    values: Range<usize>,
+}
+
+/// Values that are summed together.
+struct Bucket<T> {
+    length: usize,
+    /// The sums over the shards of this process, of which some are left to be added.
+    sum: TreeSum<Vec<T>>,
+    left: usize,
+    /// The values of the shard that is being added, of which some are missing.
+    values: Vec<T>,
+    missing: usize,
+}
+
+impl<T: Element + WithDType> Bucket<T> {
+    /// Takes the values of a variable in shard `shard`.
+    fn add(&mut self, shard: usize, place: Range<usize>, tensor: &Tensor, factor: T) -> Result<()> {
+        if self.values.is_empty() {
+            self.values = vec![T::from_f64(0.0); self.length];
+            self.missing = self.length;
+        }
+        self.missing -= place.len();
+        let values = &mut self.values[place];
+        read(tensor, |read: &[T]| {
+            for (value, read) in values.iter_mut().zip(read) {
+                *value = *read * factor;
+            }
+        })?;
+        if self.missing == 0 {
+            self.end_shard(shard);
+        }
+        Ok(())
+    }
+
+    /// Ends a shard with the values that were added, or zeros.
+    fn end_shard(&mut self, shard: usize) {
+        let mut values = mem::take(&mut self.values);
+        values.resize(self.length, T::from_f64(0.0));
+        self.sum.add(shard..shard + 1, values);
+        self.left -= 1;
+    }
+}
+
+impl<'a, T: Element + WithDType> GradientSums<'a, T> {
+    /// Creates the sums over the first `used` of `shards`. `variables` are sorted by name; see [`BUCKET_BYTES`].
+    pub fn new(
+        variables: &'a [(String, Var)],
+        statistics: &'a [Var],
+        used: usize,
+        shards: Shards,
+        processes: &'a Processes,
+        bucket_bytes: usize,
+    ) -> Self {
+        let mut lengths = vec![0];
+        let mut place = |values: usize| {
+            if lengths
+                .last()
+                .is_some_and(|bytes| bytes * size_of::<T>() >= bucket_bytes)
+            {
+                lengths.push(0);
+            }
+            let bucket = lengths.len() - 1;
+            let start = lengths[bucket];
+            lengths[bucket] += values;
+            Place {
+                bucket,
+                values: start..lengths[bucket],
+            }
+        };
+        // The forward pass ends with the statistics.
+        let of_statistics = statistics
+            .iter()
+            .map(|statistic| place(statistic.elem_count()));
+        let of_statistics = of_statistics.collect();
+        let mut order: Vec<usize> = (0..variables.len()).collect();
+        order.sort_by_key(|&i| Reverse(layer(&variables[i].0)));
+        let mut places: Vec<_> = order
+            .into_iter()
+            .map(|i| (i, place(variables[i].1.elem_count())))
+            .collect();
+        places.sort_by_key(|(i, _)| *i);
+        let left = shards.own(processes.rank(), used).len();
+        let bucket = |length| Bucket {
+            length,
+            sum: TreeSum::new(used),
+            left,
+            values: Vec::new(),
+            missing: 0,
+        };
+        Self {
+            variables,
+            statistics,
+            shards,
+            used,
+            processes,
+            buckets: lengths.into_iter().map(bucket).collect(),
+            places: [
+                places.into_iter().map(|(_, place)| place).collect(),
+                of_statistics,
+            ],
+            left,
+            begun: Vec::new(),
+        }
+    }
+
+    /// Adds the running statistics of shard `shard`.
+    ///
+    /// # Errors
+    /// If the device lacks memory.
+    pub fn add_statistics(&mut self, shard: usize) -> Result<()> {
+        for (statistic, place) in self.statistics.iter().zip(&self.places[1]) {
+            let (bucket, values) = (&mut self.buckets[place.bucket], place.values.clone());
+            bucket.add(shard, values, statistic, T::from_f64(1.0))?;
+        }
+        Ok(())
+    }
+
+    /// Adds the gradient of the variable `name` in shard `shard`, times `factor`.
+    ///
+    /// # Errors
+    /// If there is no such variable, or the device lacks memory.
+    pub fn add(&mut self, shard: usize, name: &str, gradient: &Tensor, factor: f64) -> Result<()> {
+        let number = self
+            .variables
+            .binary_search_by(|(other, _)| other.as_str().cmp(name));
+        let number = number
+            .ok()
+            .with_context(|| format!("`{name}` is no variable"))?;
+        let place = &self.places[0][number];
+        let (bucket, values) = (&mut self.buckets[place.bucket], place.values.clone());
+        bucket.add(shard, values, gradient, T::from_f64(factor))?;
+        self.begin();
+        Ok(())
+    }
+
+    /// Ends shard `shard`; what was not added counts as zeros.
+    pub fn end_shard(&mut self, shard: usize) {
+        for bucket in &mut self.buckets {
+            if bucket.left == self.left {
+                bucket.end_shard(shard);
+            }
+        }
+        self.left -= 1;
+        self.begin();
+    }
+
+    /// Waits for the sums, and returns those of the gradients times `of_gradients`, in the order of the variables, and those of the
+    /// statistics times `of_statistics`.
+    ///
+    /// # Errors
+    /// If another process is gone, or the device lacks memory.
+    pub fn finish(mut self, of_gradients: f64, of_statistics: f64) -> Result<[Vec<Tensor>; 2]> {
+        let totals: Vec<Vec<T>> = self
+            .begun
+            .drain(..)
+            .map(Pending::wait)
+            .collect::<Result<_>>()?;
+        let total = |place: &Place, like: &Var, factor: f64| -> Result<Tensor> {
+            let (values, factor) = (
+                &totals[place.bucket][place.values.clone()],
+                T::from_f64(factor),
+            );
+            let values: Vec<T> = values.iter().map(|&value| value * factor).collect();
+            let tensor = Tensor::from_vec(values, like.shape(), &Device::Cpu)?;
+            Ok(tensor.to_dtype(like.dtype())?.to_device(like.device())?)
+        };
+        let [gradients, statistics] = &self.places;
+        let variables = self.variables.iter().map(|(_, variable)| variable);
+        let gradients = gradients.iter().zip(variables);
+        let gradients = gradients.map(|(place, like)| total(place, like, of_gradients));
+        let statistics = statistics.iter().zip(self.statistics);
+        let statistics = statistics.map(|(place, like)| total(place, like, of_statistics));
+        Ok([
+            gradients.collect::<Result<_>>()?,
+            statistics.collect::<Result<_>>()?,
+        ])
+    }
+
+    /// Begins the sums of the next buckets that have the values of all shards of this process: all, if it has no shards. All processes begin them
+    /// in one order.
+    pub fn begin(&mut self) {
+        while let Some(bucket) = self
+            .buckets
+            .get_mut(self.begun.len())
+            .filter(|bucket| bucket.left == 0)
+        {
+            let own = mem::replace(&mut bucket.sum, TreeSum::new(self.used)).into_nodes();
+            let sum = self
+                .processes
+                .start_sum(self.shards, self.used, own, bucket.length);
+            self.begun.push(sum);
+        }
+    }
+}
+
+/// Returns the place of a variable's layer in the forward pass: the stem, the blocks in their order, the head.
+fn layer(name: &str) -> [usize; 2] {
+    let mut parts = name.split('.');
+    let stage = parts.next().unwrap_or_default();
+    match stage.strip_prefix("layer").map(str::parse) {
+        Some(Ok(stage)) => [
+            stage,
+            parts
+                .next()
+                .and_then(|block| block.parse().ok())
+                .unwrap_or(0),
+        ],
+        _ if stage == HEAD => [usize::MAX, 0],
+        _ => [0, 0],
+    }
+}
+
+/// Lets `take` have the values of a tensor.
+fn read<T: WithDType>(tensor: &Tensor, take: impl FnOnce(&[T])) -> Result<()> {
+    let tensor = tensor
+        .detach()
+        .to_dtype(T::DTYPE)?
+        .to_device(&Device::Cpu)?
+        .contiguous()?;
+    let (storage, layout) = tensor.storage_and_layout();
+    let (Storage::Cpu(storage), Some((start, end))) = (&*storage, layout.contiguous_offsets())
+    else {
+        bail!("a tensor on the CPU has no values");
+    };
+    take(&T::cpu_storage_as_slice(storage)?[start..end]);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::distributed::threads;
+    use std::thread;
+
+    /// The variables of a network, sorted by name, and its statistics.
+    fn network() -> (Vec<(String, Var)>, Vec<Var>) {
+        let variable = |count: usize| {
+            Var::from_tensor(&Tensor::zeros(count, candle_core::DType::F32, &Device::Cpu).unwrap())
+        };
+        let names = [
+            ("bn1.bias", 2),
+            ("conv1.weight", 5),
+            ("fc.weight", 3),
+            ("layer3.10.conv1.weight", 4),
+            ("layer3.9.conv1.weight", 6),
+        ];
+        let variables = names.map(|(name, count)| (name.to_owned(), variable(count).unwrap()));
+        (variables.into(), vec![variable(3).unwrap()])
+    }
+
+    /// Returns the bits of the sums over 3 of `4` shards, of which the second is not trained, on `size` processes.
+    fn totals(size: usize, bucket_bytes: usize) -> Vec<Vec<u32>> {
+        let process = move |transport| {
+            let processes = Processes::new(move || Ok(Box::new(transport))).unwrap();
+            let ((variables, statistics), shards) = (network(), Shards::new(4, size));
+            let mut sums: GradientSums<f32> =
+                GradientSums::new(&variables, &statistics, 3, shards, &processes, bucket_bytes);
+            for shard in shards.own(processes.rank(), 3) {
+                let value = |i: usize| ((shard * 37 + i) as f32).sin() * 10_f32.powi(i as i32);
+                let values = |count| (0..count).map(value).collect::<Vec<_>>();
+                if shard != 1 {
+                    let statistic = Tensor::from_vec(values(3), 3, &Device::Cpu).unwrap();
+                    statistics[0].set(&statistic).unwrap();
+                    sums.add_statistics(shard).unwrap();
+                    for (name, variable) in variables.iter().rev() {
+                        let count = variable.elem_count();
+                        let gradient = Tensor::from_vec(values(count), count, &Device::Cpu);
+                        sums.add(shard, name, &gradient.unwrap(), 0.3).unwrap();
+                    }
+                }
+                sums.end_shard(shard);
+            }
+            sums.begin();
+            let totals = sums.finish(1.5, 0.5).unwrap();
+            let bits = |tensor: Tensor| {
+                tensor
+                    .to_vec1::<f32>()
+                    .unwrap()
+                    .into_iter()
+                    .map(f32::to_bits)
+            };
+            totals
+                .into_iter()
+                .flatten()
+                .map(|tensor| bits(tensor).collect())
+                .collect()
+        };
+        let threads: Vec<_> = threads::group(size)
+            .into_iter()
+            .map(|transport| thread::spawn(move || process(transport)))
+            .collect();
+        let mut all: Vec<Vec<Vec<u32>>> = threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect();
+        all.dedup();
+        assert_eq!(all.len(), 1, "processes have different sums");
+        all.remove(0)
+    }
+
+    #[test]
+    fn sums_have_the_same_bits_in_buckets_of_any_size_on_any_number_of_processes() {
+        let expected = totals(1, usize::MAX);
+        assert!(
+            expected
+                .iter()
+                .all(|values| values.iter().all(|&bits| bits != 0))
+        );
+        for size in 1..=4 {
+            for bucket_bytes in [1, 20, 40, usize::MAX] {
+                assert_eq!(
+                    totals(size, bucket_bytes),
+                    expected,
+                    "{size} {bucket_bytes}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn layers_are_ordered_as_the_forward_pass_computes_them() {
+        let names = [
+            "bn1.bias",
+            "layer1.0.conv1.weight",
+            "layer3.9.bn1.bias",
+            "layer3.10.conv1.weight",
+            "layer4.0.bn1.bias",
+            "fc.bias",
+        ];
+        assert!(names.is_sorted_by_key(|name| layer(name)));
+        assert_eq!(layer("conv1.weight"), layer("bn1.bias"));
+    }
+}
