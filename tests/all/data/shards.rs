@@ -1,12 +1,14 @@
 //! Tests of datasets in shards: tar files, parquet files and the hub.
 
 mod fetched;
+mod indexes;
 mod tables;
 mod tars;
 
 use std::fs;
 use std::path::Path;
 
+use crate::support::command::Resnet;
 use image::RgbImage;
 use resnet::data::DecodeOptions;
 use resnet::data::dataset::{Dataset, DatasetName, Split, open};
@@ -43,6 +45,11 @@ fn levels(split: &Split) -> Vec<Result<u8, String>> {
     (0..split.len())
         .map(|index| level(index).map_err(|error| format!("{error:#}")))
         .collect()
+}
+
+/// A run that inspects the dataset, with this folder of caches.
+fn check(home: &Path, data: &str) -> Resnet {
+    Resnet::line(&format!("train -d {data} --check --format json")).env("HF_HOME", home)
 }
 
 fn train(data: &Dataset) -> &Split {

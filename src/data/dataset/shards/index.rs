@@ -40,18 +40,24 @@ pub fn index(
     let stamps: Vec<Stamp> = stamps.collect::<Result<_>>()?;
     let places = places(files, kind, place);
     let names = names(files);
-    let mut known: HashMap<PathBuf, Shard> = HashMap::new();
-    if let Some(shards) = places.iter().find_map(|path| load(path)) {
-        known.extend(shards.into_iter().map(|shard| (shard.path.clone(), shard)));
+    // An index that does not hold any more may be where it cannot be replaced.
+    let mut known: Vec<Option<Shard>> = files.iter().map(|_| None).collect();
+    for path in &places {
+        if known.iter().all(Option::is_some) {
+            break;
+        }
+        let saved = load(path).unwrap_or_default();
+        let mut saved: HashMap<PathBuf, Shard> = saved
+            .into_iter()
+            .map(|shard| (shard.path.clone(), shard))
+            .collect();
+        for ((known, name), stamp) in known.iter_mut().zip(&names).zip(&stamps) {
+            if known.is_none() {
+                let shard = saved.remove(Path::new(name));
+                *known = shard.filter(|shard| shard.stamp == *stamp);
+            }
+        }
     }
-    let known: Vec<Option<Shard>> = names
-        .iter()
-        .zip(&stamps)
-        .map(|(name, stamp)| {
-            let shard = known.remove(Path::new(name));
-            shard.filter(|shard| shard.stamp == *stamp)
-        })
-        .collect();
     let is_complete = known.iter().all(Option::is_some);
     let shards: Vec<Result<Shard>> = known
         .into_par_iter()

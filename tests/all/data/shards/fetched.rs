@@ -1,7 +1,6 @@
 //! Tests of datasets of the hub, from its cache and from a loopback hub.
 
 use super::*;
-use crate::support::command::Resnet;
 use crate::support::hub_server::HubServer;
 use crate::support::shards::Table;
 
@@ -60,10 +59,6 @@ fn write_dataset(folder: &Path) {
     );
     table.write(&folder.join("large/train-00000-of-00001.parquet"), &rows);
     fs::write(folder.join("README.md"), CARD).unwrap();
-}
-
-fn check(home: &Path, data: &str) -> Resnet {
-    Resnet::line(&format!("train -d {data} --check --format json")).env("HF_HOME", home)
 }
 
 #[test]
