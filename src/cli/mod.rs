@@ -148,12 +148,13 @@ fn internal_error(panic: &(dyn Any + Send)) -> anyhow::Error {
 }
 
 fn run(cli: Cli, console: &Console, connected: &OnceLock<Processes>) -> Result<ExitStatus> {
-    let (processes, local) = match &cli.command {
-        Command::Train(args) => args.distributed.connect()?,
-        _ => (Processes::alone(), 1),
+    let cores = available_cores();
+    let (processes, cores) = match &cli.command {
+        Command::Train(args) => args.distributed.connect(cores)?,
+        _ => (Processes::alone(), cores),
     };
     let processes = connected.get_or_init(|| processes);
-    let threads = threads(cli.global.threads, local);
+    let threads = threads(cli.global.threads, cores);
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()?;
@@ -165,8 +166,8 @@ fn run(cli: Cli, console: &Console, connected: &OnceLock<Processes>) -> Result<E
     }
 }
 
-/// `--threads`, else `RAYON_NUM_THREADS`, else the physical cores divided among the `local` processes of this host.
-fn threads(flag: Option<u16>, local: usize) -> usize {
+/// `--threads`, else `RAYON_NUM_THREADS`, else `cores`.
+fn threads(flag: Option<u16>, cores: usize) -> usize {
     let from_environment = || {
         std::env::var("RAYON_NUM_THREADS")
             .ok()?
@@ -176,7 +177,7 @@ fn threads(flag: Option<u16>, local: usize) -> usize {
     };
     flag.map(usize::from)
         .or_else(from_environment)
-        .unwrap_or_else(|| (available_cores() / local.max(1)).max(1))
+        .unwrap_or(cores)
 }
 
 /// Returns the number of physical cores, or of those that this process may use if they are fewer.

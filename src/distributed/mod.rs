@@ -4,6 +4,7 @@
 //! launcher such as `mpirun` started this process, and [`threads`] makes one of threads.
 
 mod connect;
+mod host;
 mod launcher;
 #[cfg(all(unix, feature = "mpi", not(target_feature = "crt-static")))]
 mod mpi;
@@ -14,6 +15,7 @@ mod transport;
 pub mod tree;
 
 pub use connect::{Mode, Plan, connect};
+pub use host::{Binding, host_name, share_of_cores};
 pub use launcher::{Launch, Launcher, unused_tasks};
 pub use processes::{Pending, Processes};
 pub use transport::{AbortHandle, Transport};

@@ -1,6 +1,6 @@
 //! `--distributed`: the processes that work on a command.
 
-use crate::distributed::{Mode, Plan, Processes, connect};
+use crate::distributed::{Binding, Mode, Plan, Processes, connect, share_of_cores};
 use anyhow::Result;
 use clap::ValueEnum;
 
@@ -41,18 +41,20 @@ impl From<DistributedChoice> for Mode {
 }
 
 impl DistributedArgs {
-    /// Connects this process to the others of its launcher, if there are any; also returns how many of them are on this host.
+    /// Connects this process to the others of its launcher, if there are any; also returns its share of the `cores` that it could
+    /// use alone.
     ///
     /// # Errors
     /// If a launcher that is not one of MPI started several processes, or they cannot be connected.
-    pub fn connect(self) -> Result<(Processes, usize)> {
+    pub fn connect(self, cores: usize) -> Result<(Processes, usize)> {
         let Some(plan) = Plan::new(self.distributed.into(), variable)? else {
-            return Ok((Processes::alone(), 1));
+            return Ok((Processes::alone(), cores));
         };
         let local = plan.launch.and_then(|launch| launch.local_size);
         let processes = Processes::new(move || connect(&plan))?;
-        let local = local.unwrap_or_else(|| processes.size());
-        Ok((processes, local))
+        let bindings = processes.gather_values(&Binding::of_this_process())?;
+        let share = share_of_cores(&bindings, processes.rank(), cores, local);
+        Ok((processes, share))
     }
 }
 

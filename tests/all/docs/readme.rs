@@ -297,6 +297,7 @@ fn every_flag_exists() {
         "--hostfile",
         "--load-test",
         "--logdir",
+        "--map-by",
         "--mca",
         "--mpi",
         "--nodes",
