@@ -13,9 +13,9 @@ mod stop;
 mod usage;
 mod version;
 
-use crate::distributed::Processes;
+use crate::distributed::{Processes, host_name};
 use crate::error::{error_with_hint, is_usage_error, usage_error};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::FromArgMatches;
 use clap::error::ErrorKind;
 use commands::documents::Document;
@@ -83,7 +83,7 @@ pub fn main() -> ExitCode {
                 thread::sleep(FIRST_SPEAKS);
             }
             let status = if is_usage_error(error) { 2 } else { 1 };
-            let code = end(result, &console);
+            let code = end(by_process(result, processes.rank()), &console);
             // A launcher loses output that it has not passed on when it ends the processes.
             thread::sleep(PASSED_ON);
             processes.abort(status);
@@ -91,6 +91,17 @@ pub fn main() -> ExitCode {
         }
         _ => end(result, &console),
     }
+}
+
+/// Adds the process to an error that the first one does not have.
+fn by_process<T>(result: Result<T>, rank: usize) -> Result<T> {
+    if rank == 0 {
+        return result;
+    }
+    result.with_context(|| match host_name().as_str() {
+        "" => format!("process {rank}"),
+        host => format!("process {rank} on `{host}`"),
+    })
 }
 
 /// Returns the exit status of a subcommand and prints its error.

@@ -1,7 +1,7 @@
 //! The data of a run: the dataset with its validation set, and the defaults that suit it.
 
 use crate::data::EvalTransform;
-use crate::data::dataset::fingerprint::{file_sizes, sampled_contents};
+use crate::data::dataset::fingerprint::{HashedImage, Property, file_sizes, sampled_contents};
 use crate::data::dataset::{self, DatasetName};
 use crate::data::dataset::{Dataset, DatasetKind, Split};
 use crate::data::image::decode::DecodeOptions;
@@ -303,6 +303,11 @@ impl Data {
     /// Returns a fingerprint of a sample of the images' contents.
     pub fn contents(&self) -> String {
         sampled_contents(self.splits())
+    }
+
+    /// Returns the images that a fingerprint of `property` is of, each with the hash up to it.
+    pub fn hashed_images(&self, property: Property) -> Vec<HashedImage<'_>> {
+        self.set.hashed_images(self.splits(), property)
     }
 
     /// Inspects the images on `workers` threads; `inspected` receives the number of those that are done.

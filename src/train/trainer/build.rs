@@ -35,7 +35,7 @@ use crate::train::observe::observer::{NoObserver, Observer};
 use crate::train::observe::reporter::Reporter;
 use crate::train::trainer::Trainer;
 use crate::train::trainer::announce::Facts;
-use crate::train::trainer::together;
+use crate::train::trainer::{same, together};
 use crate::weights::{Checkpoint, ModelInfo, Remote};
 use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
@@ -143,7 +143,7 @@ impl Trainer {
             instructions: instructions(settings.dtype, &context.device),
             pretrained_on,
         };
-        together::ensure_same(&identity, &context.processes)?;
+        same::ensure_same(&identity, &data, &context.processes)?;
         let parts = Parts {
             config: TrainConfig { recipe, settings },
             identity,

@@ -10,6 +10,7 @@ mod epoch;
 mod features;
 pub mod finish;
 pub mod resume;
+mod same;
 mod step;
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,7 @@ use crate::train::observe::outcome::StopReason;
 use crate::train::trainer::Trainer;
 use crate::train::trainer::announce::Facts;
 use crate::train::trainer::build::{Parts, instructions};
-use crate::train::trainer::together;
+use crate::train::trainer::{same, together};
 use anyhow::{Context, Result};
 use candle_core::Tensor;
 use std::collections::HashMap;
@@ -307,7 +307,7 @@ impl Trainer {
         }
         identity.recipe = recipe.to_toml("")?;
         together::ensure_shared(&settings, &context.processes)?;
-        together::ensure_same(&identity, &context.processes)?;
+        same::ensure_same(&identity, &data, &context.processes)?;
         let step = progress.step;
         let parts = Parts {
             config: TrainConfig { recipe, settings },

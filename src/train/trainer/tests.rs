@@ -1,6 +1,7 @@
 //! Refusals and notes of a run that starts or resumes, before anything is trained.
 
 mod resumed;
+mod same;
 mod started;
 
 use super::*;

@@ -1,11 +1,11 @@
-//! Agreement of the processes of a run: on the data, on the weights and the state of the first process, and on whether to stop.
+//! Agreement of the processes of a run: on the weights and the state of the first process, and on whether to stop.
 
 use crate::distributed::Processes;
-use crate::error::{error_with_hint, setting, usage_error};
+use crate::error::{setting, usage_error};
 use crate::message;
 use crate::text::pluralize;
 use crate::train::checkpoint::run_dir::RunFolder;
-use crate::train::checkpoint::state::{RunIdentity, State, parse};
+use crate::train::checkpoint::state::{State, parse};
 use crate::train::config::recipe::Recipe;
 use crate::train::config::settings::Settings;
 use crate::train::context::ExecutionContext;
@@ -13,7 +13,6 @@ use crate::train::observe::observer::Observer;
 use crate::train::trainer::Trainer;
 use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
-use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -48,52 +47,6 @@ fn ensure_shards(shards: usize, processes: &Processes) -> Result<()> {
             setting("shards").to(processes.size()),
         ],
     ))
-}
-
-/// The data and settings of a run in one process.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Inputs {
-    recipe: String,
-    images: String,
-    sizes: String,
-    contents: Option<String>,
-    labels: usize,
-}
-
-/// Rejects a run whose processes see different data or settings.
-pub(super) fn ensure_same(identity: &RunIdentity, processes: &Processes) -> Result<()> {
-    if processes.size() == 1 {
-        return Ok(());
-    }
-    let inputs = Inputs {
-        recipe: identity.recipe.clone(),
-        images: identity.images.clone(),
-        sizes: identity.sizes.clone(),
-        contents: identity.contents.clone(),
-        labels: identity.labels.len(),
-    };
-    let all = processes.gather_values(&inputs)?;
-    for (rank, other) in all.iter().enumerate().skip(1) {
-        let first = &all[0];
-        let what = if other.images != first.images || other.labels != first.labels {
-            "other images (their number or names)"
-        } else if other.sizes != first.sizes || other.contents != first.contents {
-            "images of other contents"
-        } else if other.recipe != first.recipe {
-            "other settings"
-        } else {
-            continue;
-        };
-        return Err(error_with_hint(
-            format!("process {rank} sees {what} than process 0"),
-            message![
-                "give every process the same files under ",
-                setting("data"),
-                ", and the same options",
-            ],
-        ));
-    }
-    Ok(())
 }
 
 /// Reads the state of the run in `folder`, which the first process alone sees; it sends it to the others, which have no folder.

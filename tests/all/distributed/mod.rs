@@ -1,5 +1,10 @@
 //! Several processes, started by the launchers of MPICH and Open MPI.
 
+mod disagreeing;
+#[cfg(target_os = "linux")]
+mod ended;
+#[cfg(target_os = "linux")]
+mod launched;
 mod support;
 mod training;
 mod transport;

@@ -24,6 +24,21 @@ pub fn library(launcher: &Path, family: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
+/// Returns the command that starts `program` in `processes` processes; its arguments are to be added.
+pub fn under(
+    launcher: &Path,
+    family: &str,
+    processes: usize,
+    program: impl AsRef<Path>,
+) -> Command {
+    let mut command = Command::new(launcher);
+    command
+        .args(["run", family, &processes.to_string(), "--"])
+        .arg(program.as_ref())
+        .stdin(Stdio::null());
+    command
+}
+
 /// Runs the example `transport` in `processes` processes.
 pub fn run(
     launcher: &Path,
@@ -38,13 +53,8 @@ pub fn run(
         .nth(2)
         .unwrap()
         .join("examples/transport");
-    let mut command = Command::new(launcher);
-    command
-        .args(["run", family, &processes.to_string(), "--"])
-        .arg(example)
-        .args(task.split(' '))
-        .env("RUST_BACKTRACE", "0")
-        .stdin(Stdio::null());
+    let mut command = under(launcher, family, processes, example);
+    command.args(task.split(' ')).env("RUST_BACKTRACE", "0");
     match library {
         Some(library) => command.env("RESNET_MPI", library),
         None => command.env_remove("RESNET_MPI"),

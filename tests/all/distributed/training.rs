@@ -1,20 +1,16 @@
 //! Training under each MPI: the bits of one process.
 
-use super::support::{FAMILIES, launcher};
+use super::support::{FAMILIES, launcher, under};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 const RUN: &str = "train -d fake:24:3 --depth 20 --width 4 --image-size 12 --seed 5 -b 8 --lr 0.05 --epochs 2 --shards 4 -q";
 
 /// Runs `resnet` in `folder` with these arguments, in several processes of an MPI if it is given.
-fn resnet(folder: &Path, arguments: &str, mpi: Option<(&Path, &str, usize)>) -> Output {
+pub fn resnet(folder: &Path, arguments: &str, mpi: Option<(&Path, &str, usize)>) -> Output {
     let program = env!("CARGO_BIN_EXE_resnet");
     let mut command = match mpi {
-        Some((launcher, family, processes)) => {
-            let mut command = Command::new(launcher);
-            command.args(["run", family, &processes.to_string(), "--", program]);
-            command
-        }
+        Some((launcher, family, processes)) => under(launcher, family, processes, program),
         None => Command::new(program),
     };
     command

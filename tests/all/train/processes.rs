@@ -1,5 +1,7 @@
 //! Training in shards: the same bits on any number of processes, which are threads here.
 
+mod unreadable;
+
 use resnet::distributed::{Processes, threads};
 use resnet::hub::Silent;
 use resnet::train::{ExecutionContext, Length, NoObserver, Recipe, StopReason, Target, Trainer};
@@ -171,7 +173,7 @@ fn more_processes_than_shards_are_refused() {
 }
 
 #[test]
-fn a_process_that_sees_other_images_stops_the_run_by_its_number() {
+fn a_process_with_other_data_stops_the_run_by_its_number() {
     let errors = in_processes(2, |processes| {
         let images = if processes.is_first() { 16 } else { 18 };
         let recipe = Recipe::parse(&format!("{SMALL}data = 'fake:{images}:3'\nbatch-size = 8"))?;
@@ -181,6 +183,6 @@ fn a_process_that_sees_other_images_stops_the_run_by_its_number() {
     let error = errors[0].as_ref().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "process 1 sees other images (their number or names) than process 0"
+        "process 1 has data = fake:18:3, process 0 has data = fake:16:3"
     );
 }
