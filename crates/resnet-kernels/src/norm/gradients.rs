@@ -10,6 +10,9 @@ use rayon::prelude::*;
 /// number of pixels, `dx = weight / sqrt(variance + eps) * (dy - sum(dy) / m - x̂ * sum(dy x̂) / m)`. With `output`,
 /// which is ReLU's, gradients are first set to zero where it is not positive.
 ///
+/// It is [`gradient_sums`], [`grad_parameters`] and [`grad_input`] in one; with statistics of more pixels than these, the
+/// sums are added to those of the other pixels before the last.
+///
 /// # Panics
 /// If the inputs differ in size.
 pub fn gradients(
@@ -20,29 +23,59 @@ pub fn gradients(
     weight: &[ChannelBlock],
     eps: f64,
 ) -> [Vec<f32>; 2] {
-    let count = (gradient.len() / statistics.len()) as f64;
+    let pixels = gradient.len() / statistics.len();
     let sums = gradient_sums(input, gradient, output, statistics);
+    grad_input(input, gradient, statistics, weight, eps, &sums, pixels);
+    grad_parameters(&sums, statistics, eps)
+}
+
+/// Returns the gradients of weight and bias, `[C]` each, padded to whole blocks, from the [`gradient_sums`].
+pub fn grad_parameters(sums: &[[Wide; 2]], statistics: &[Statistics], eps: f64) -> [Vec<f32>; 2] {
     let (mut of_weight, mut of_bias) = (Vec::new(), Vec::new());
-    let mut slopes = Vec::with_capacity(weight.len());
-    for ((statistics, weight), [plain, weighted]) in statistics.iter().zip(weight).zip(&sums) {
-        let inverse = statistics
-            .variance
-            .map(|variance| inverse_std(variance, eps));
+    for (statistics, [plain, weighted]) in statistics.iter().zip(sums) {
+        let inverse = inverses(statistics, eps);
         of_weight.extend((0..LANES).map(|j| (weighted[j] * inverse[j]) as f32));
         of_bias.extend(plain.map(|sum| sum as f32));
+    }
+    [of_weight, of_bias]
+}
+
+/// Overwrites the input with its gradient, given the gradient of the output as [`gradient_sums`] left it. `sums` and
+/// `statistics` are those of `pixels` pixels, maybe of more than the input has.
+///
+/// # Panics
+/// If input and gradient differ in size.
+pub fn grad_input(
+    input: &mut [ChannelBlock],
+    gradient: &[ChannelBlock],
+    statistics: &[Statistics],
+    weight: &[ChannelBlock],
+    eps: f64,
+    sums: &[[Wide; 2]],
+    pixels: usize,
+) {
+    let count = pixels as f64;
+    let mut slopes = Vec::with_capacity(weight.len());
+    for ((statistics, weight), [plain, weighted]) in statistics.iter().zip(weight).zip(sums) {
+        let inverse = inverses(statistics, eps);
         slopes.push([
             std::array::from_fn(|j| (f64::from(weight[j]) * inverse[j]) as f32),
             plain.map(|sum| (sum / count) as f32),
             std::array::from_fn(|j| (weighted[j] / count * inverse[j] * inverse[j]) as f32),
         ]);
     }
-    grad_input(input, gradient, statistics, &slopes);
-    [of_weight, of_bias]
+    apply_slopes(input, gradient, statistics, &slopes);
+}
+
+fn inverses(statistics: &Statistics, eps: f64) -> Wide {
+    statistics
+        .variance
+        .map(|variance| inverse_std(variance, eps))
 }
 
 /// Returns, for each block, the sum of the gradients of its pixels, and of the gradients times the distance of the
 /// input from the mean. With `output`, which is ReLU's, gradients are first set to zero where it is not positive.
-fn gradient_sums(
+pub fn gradient_sums(
     input: &[ChannelBlock],
     gradient: &mut [ChannelBlock],
     output: Option<&[ChannelBlock]>,
@@ -105,19 +138,19 @@ fn gradient_sums(
 }
 
 /// Overwrites the input with its gradient: `slope[0] * (g - slope[1] - (x - mean) * slope[2])`.
-fn grad_input(
+fn apply_slopes(
     input: &mut [ChannelBlock],
     gradient: &[ChannelBlock],
     statistics: &[Statistics],
     slopes: &[[ChannelBlock; 3]],
 ) {
-    struct GradInput<'a>(
+    struct ApplySlopes<'a>(
         &'a mut [ChannelBlock],
         &'a [ChannelBlock],
         &'a [Statistics],
         &'a [[ChannelBlock; 3]],
     );
-    impl Job for GradInput<'_> {
+    impl Job for ApplySlopes<'_> {
         type Output = ();
         fn run<S: Simd>(self, simd: S) {
             let Self(input, gradient, statistics, slopes) = self;
@@ -144,5 +177,5 @@ fn grad_input(
         }
     }
     assert_eq!(input.len(), gradient.len());
-    dispatch(GradInput(input, gradient, statistics, slopes));
+    dispatch(ApplySlopes(input, gradient, statistics, slopes));
 }

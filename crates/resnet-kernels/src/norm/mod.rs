@@ -13,5 +13,6 @@ mod statistics;
 mod sums;
 
 pub use affine::{Affine, affine, apply};
-pub use gradients::gradients;
+pub use gradients::{grad_input, grad_parameters, gradient_sums, gradients};
 pub use statistics::{Statistics, statistics};
+pub use sums::Wide;

@@ -9,7 +9,7 @@ const GROUP: usize = 64;
 pub(super) const CHUNK: usize = 4096;
 
 /// One number for each channel of a block.
-pub(super) type Wide = [f64; LANES];
+pub type Wide = [f64; LANES];
 
 /// Returns the sums of two terms over `count` pixels.
 #[inline(always)]

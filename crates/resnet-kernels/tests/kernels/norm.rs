@@ -2,7 +2,9 @@
 //! numbers of them.
 
 use resnet_kernels::cpu::{self, Isa};
-use resnet_kernels::norm::{affine, apply, gradients, statistics};
+use resnet_kernels::norm::{
+    affine, apply, grad_input, grad_parameters, gradient_sums, gradients, statistics,
+};
 use resnet_kernels::simd::ChannelBlock;
 
 const EPS: f64 = 1e-5;
@@ -114,5 +116,57 @@ fn channels_with_nan_or_infinity_have_no_finite_statistics() {
                 assert!(found.variance[2].is_finite() && found.mean[2].is_finite());
             }
         }
+    }
+}
+
+#[test]
+fn gradients_of_parts_with_their_common_sums_are_those_of_the_whole() {
+    // Pixels are summed in chunks of 4,096 in any case.
+    let (pixels, cut) = (7000, 4096);
+    let input = channel_blocks(pixels, 1);
+    let gradient = channel_blocks(pixels, 2);
+    let output = channel_blocks(pixels, 3);
+    let weight = channel_blocks(1, 4);
+    for isa in cpu::available() {
+        cpu::with(isa, || {
+            let of_all = statistics(&input, pixels);
+            let mut whole = input.clone();
+            let of_parameters = gradients(
+                &mut whole,
+                &mut gradient.clone(),
+                Some(&output),
+                &of_all,
+                &weight,
+                EPS,
+            );
+
+            let mut parts = [0..cut, cut..pixels].map(|part| {
+                let mut gradient = gradient[part.clone()].to_vec();
+                let input = input[part.clone()].to_vec();
+                let sums = gradient_sums(&input, &mut gradient, Some(&output[part]), &of_all);
+                (input, gradient, sums)
+            });
+            let mut sums = parts[0].2.clone();
+            for (sum, other) in sums
+                .as_flattened_mut()
+                .iter_mut()
+                .zip(parts[1].2.as_flattened())
+            {
+                *sum = std::array::from_fn(|j| sum[j] + other[j]);
+            }
+            for (input, gradient, _) in &mut parts {
+                grad_input(input, gradient, &of_all, &weight, EPS, &sums, pixels);
+            }
+            assert_eq!(
+                [&parts[0].0[..], &parts[1].0[..]].concat(),
+                whole,
+                "{isa:?}"
+            );
+            assert_eq!(
+                grad_parameters(&sums, &of_all, EPS),
+                of_parameters,
+                "{isa:?}"
+            );
+        });
     }
 }
