@@ -187,6 +187,15 @@ impl Block {
         })
     }
 
+    /// Returns the layers with a batch norm.
+    pub(super) fn layers_mut(&mut self) -> impl Iterator<Item = &mut ConvNorm> {
+        let projection = match &mut self.shortcut {
+            Shortcut::Projection(layer) => Some(layer),
+            Shortcut::None | Shortcut::Identity | Shortcut::Padded { .. } => None,
+        };
+        self.layers.iter_mut().chain(projection)
+    }
+
     /// Maps `[N, C_in, H, W]` to `[N, C_out, H', W']`.
     pub fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
         let mut y = x.clone();

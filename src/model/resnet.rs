@@ -7,8 +7,10 @@ use crate::nn::Linear;
 use crate::nn::init::{TensorShapes, without_memory};
 use crate::ops::max_pool::max_pool2d;
 use crate::ops::relu::relu;
+use crate::ops::shared_statistics::ShardGroup;
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
+use std::sync::Arc;
 
 /// Max-pooling of the stem: kernel, stride, padding.
 pub const STEM_POOL: [usize; 3] = [3, 2, 1];
@@ -86,6 +88,19 @@ impl ResNet {
             stages,
             head,
         })
+    }
+
+    /// Returns this network, with the same parameters, for one of the `shards` of a batch: its batch norms take the statistics of all in
+    /// training.
+    #[must_use]
+    pub fn sharing(&self, shards: &Arc<dyn ShardGroup>) -> Self {
+        let mut network = self.clone();
+        let blocks = network.stages.iter_mut().flatten();
+        let layers = blocks.flat_map(Block::layers_mut);
+        for layer in layers.chain([&mut network.stem]) {
+            layer.norm.share(shards);
+        }
+        network
     }
 
     /// Returns the logits `[N, classes]` of images `[N, C, H, W]`. In training, batch norm uses the batch statistics

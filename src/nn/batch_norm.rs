@@ -1,8 +1,10 @@
 //! Batch norm over the channels of `[N, C, H, W]`, with running statistics that are part of the model.
 
 use crate::ops::batch_norm::{self, Statistics};
+use crate::ops::shared_statistics::ShardGroup;
 use candle_core::{DType, Result, Tensor, Var};
 use candle_nn::{Init, VarBuilder};
+use std::sync::Arc;
 
 /// Batch norm.
 #[derive(Debug, Clone)]
@@ -13,6 +15,8 @@ pub struct BatchNorm2d {
     running_var: Tensor,  // [C], unbiased
     eps: f64,
     momentum: f64,
+    /// The shards whose statistics training takes; `None` if those of the input alone.
+    shards: Option<Arc<dyn ShardGroup>>,
 }
 
 impl BatchNorm2d {
@@ -33,7 +37,18 @@ impl BatchNorm2d {
             running_var: get("running_var", 1.0)?,
             eps,
             momentum,
+            shards: None,
         })
+    }
+
+    /// Lets training take the statistics of all `shards` of a batch.
+    pub fn share(&mut self, shards: &Arc<dyn ShardGroup>) {
+        self.shards = Some(Arc::clone(shards));
+    }
+
+    /// Returns the shards whose statistics training takes; `None` if those of the input alone.
+    pub fn shards(&self) -> Option<&dyn ShardGroup> {
+        self.shards.as_deref()
     }
 
     /// Normalizes `[N, C, H, W]`: in training with the batch statistics, which also update the running statistics;
@@ -46,14 +61,30 @@ impl BatchNorm2d {
             };
             return batch_norm::eval(x, &self.weight, &self.bias, &running, self.eps);
         }
-        let (output, batch) = batch_norm::train(x, &self.weight, &self.bias, self.eps)?;
-        self.move_running(&batch.mean, &batch.variance, x.elem_count() / x.dim(1)?)?;
+        let (weight, bias) = (&self.weight, &self.bias);
+        let (output, batch, count) = match &self.shards {
+            None => {
+                let (output, batch) = batch_norm::train(x, weight, bias, self.eps)?;
+                (output, batch, x.elem_count() / x.dim(1)?)
+            }
+            Some(shards) => {
+                let origin = &self.running_mean;
+                batch_norm::train_shared(x, weight, bias, self.eps, origin, shards)?
+            }
+        };
+        self.move_running(&batch.mean, &batch.variance, count)?;
         Ok(output)
     }
 
     /// Updates the running statistics with those of a batch with `count` values per channel; the variance is the biased
-    /// one.
+    /// one. Of shards that share statistics, one does.
     pub fn move_running(&self, mean: &Tensor, variance: &Tensor, count: usize) -> Result<()> {
+        if self
+            .shards()
+            .is_some_and(|shards| !shards.updates_running())
+        {
+            return Ok(());
+        }
         let count = count as f64;
         let unbiased = (variance * (count / (count - 1.0)))?;
         self.update(&self.running_mean, mean)?;
@@ -68,6 +99,11 @@ impl BatchNorm2d {
     /// Returns the shift added after scaling, `[C]`.
     pub fn bias(&self) -> &Tensor {
         &self.bias
+    }
+
+    /// Returns the running means, `[C]`.
+    pub fn running_mean(&self) -> &Tensor {
+        &self.running_mean
     }
 
     /// Returns the epsilon added to the variance.

@@ -1,11 +1,13 @@
 //! Batch norm over `[N, C, H, W]`: with the batch statistics in training, with fixed ones in evaluation.
 
 use super::record::{Computed, record3};
+use super::shared_statistics::{Channel, ShardGroup, over_shards, sum};
 use super::{Backend, layout, with_values};
 use candle_core::{DType, Device, Result, Tensor, bail};
 use resnet_kernels::layout::vector;
 use resnet_kernels::norm;
 use resnet_kernels::simd::ChannelBlock;
+use std::sync::Arc;
 
 /// Mean and biased variance of a batch, `[C]` each.
 #[derive(Debug, Clone)]
@@ -53,8 +55,31 @@ pub fn train_as(
     }
     match backend {
         Backend::Native => train_native(x, weight, bias, eps),
-        Backend::Candle => train_candle(x, weight, bias, eps),
+        Backend::Candle => {
+            let (output, statistics, _) = train_candle(x, weight, bias, eps, None)?;
+            Ok((output, statistics))
+        }
     }
+}
+
+/// Computes [`train`] with the statistics of all `shards` of a batch, of which `x` is one; also returns the number of their values
+/// per channel. `origin`, `[C]`, is near the means and the same in all shards: the running means. The gradient of `x` is that of the
+/// whole batch, those of weight and bias are the part of this shard.
+///
+/// A batch with one value per channel is no error here, as no shard sees that alone: its statistics cannot be used.
+///
+/// # Errors
+/// If another shard has failed.
+pub fn train_shared(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    eps: f64,
+    origin: &Tensor,
+    shards: &Arc<dyn ShardGroup>,
+) -> Result<(Tensor, Statistics, usize)> {
+    let origins = numbers(origin)?;
+    train_candle(x, weight, bias, eps, Some((shards, &origins)))
 }
 
 fn train_native(
@@ -90,17 +115,32 @@ fn train_native(
     Ok((output, statistics))
 }
 
+/// Computes [`train`] or, with the shards of a batch and their origins, [`train_shared`].
 fn train_candle(
     x: &Tensor,
     weight: &Tensor,
     bias: &Tensor,
     eps: f64,
-) -> Result<(Tensor, Statistics)> {
+    shared: Option<(&Arc<dyn ShardGroup>, &[f64])>,
+) -> Result<(Tensor, Statistics, usize)> {
     let dtype = x.dtype();
+    let own_count = x.elem_count() / x.dim(1)?;
+    let mut count = own_count;
     let fixed = wide(&x.detach())?;
-    let mean = channel_mean(&fixed)?; // [1, C, 1, 1]
-    let centered = fixed.broadcast_sub(&mean)?;
-    let variance = channel_mean(&centered.sqr()?)?;
+    let mut mean = channel_mean(&fixed)?; // [1, C, 1, 1]
+    let mut centered = fixed.broadcast_sub(&mean)?;
+    let mut variance = channel_mean(&centered.sqr()?)?;
+    if let Some((shards, origins)) = shared {
+        let pairs = numbers(&mean)?.into_iter().zip(numbers(&variance)?);
+        let own: Vec<Channel> = pairs
+            .map(|(mean, variance)| Channel { mean, variance })
+            .collect();
+        let (all, channels) = over_shards(&**shards, count, &own, origins)?;
+        count = all;
+        let of = |value: fn(&Channel) -> f64| tensor_like(&mean, channels.iter().map(value));
+        (mean, variance) = (of(|channel| channel.mean)?, of(|channel| channel.variance)?);
+        centered = fixed.broadcast_sub(&mean)?;
+    }
     let inverse = (&variance + eps)?.sqrt()?.recip()?;
     let normalized = centered.broadcast_mul(&inverse)?; // [N, C, H, W]
     let scaled = normalized.broadcast_mul(&as_channels(&wide(&weight.detach())?)?)?;
@@ -111,6 +151,7 @@ fn train_candle(
         mean: mean.flatten_all()?,
         variance: variance.flatten_all()?,
     };
+    let shards = shared.map(|(shards, _)| Arc::clone(shards));
     let output = record3(
         "batch_norm",
         [x, weight, bias],
@@ -121,20 +162,33 @@ fn train_candle(
             let plain = channel_mean(&gradient)?;
             let product = (&gradient * &normalized)?;
             let weighted = channel_mean(&product)?;
-            let count = (gradient.elem_count() / gradient.dim(1)?) as f64;
+            let total = |mean: &Tensor| mean * own_count as f64;
+            let [plain_of_all, weighted_of_all] = match &shards {
+                None => [plain.clone(), weighted.clone()],
+                Some(shards) => {
+                    let mut sums = numbers(&total(&plain)?)?;
+                    let channels = sums.len();
+                    sums.extend(numbers(&total(&weighted)?)?);
+                    let sums = sum(&**shards, sums)?;
+                    let means = sums.iter().map(|sum| sum / count as f64);
+                    let [first, second] = [0, channels]
+                        .map(|start| tensor_like(&plain, means.clone().skip(start).take(channels)));
+                    [first?, second?]
+                }
+            };
             let residue = gradient
-                .broadcast_sub(&plain)?
-                .sub(&normalized.broadcast_mul(&weighted)?)?;
+                .broadcast_sub(&plain_of_all)?
+                .sub(&normalized.broadcast_mul(&weighted_of_all)?)?;
             let input = residue.broadcast_mul(&(as_channels(&weight)? * &inverse)?)?;
-            let sum = |mean: Tensor| (mean * count)?.flatten_all()?.to_dtype(dtype);
+            let sum = |mean: &Tensor| total(mean)?.flatten_all()?.to_dtype(dtype);
             Ok([
                 Some(input.to_dtype(dtype)?),
-                Some(sum(weighted)?),
-                Some(sum(plain)?),
+                Some(sum(&weighted)?),
+                Some(sum(&plain)?),
             ])
         },
     )?;
-    Ok((output, statistics))
+    Ok((output, statistics, count))
 }
 
 /// Computes `x * scale + shift` by [`scale_and_shift`] with the given statistics; candle provides the gradients of `x`,
@@ -186,4 +240,17 @@ fn as_channels(x: &Tensor) -> Result<Tensor> {
 /// Returns the mean over batch and pixels, `[1, C, 1, 1]`.
 fn channel_mean(x: &Tensor) -> Result<Tensor> {
     x.mean_keepdim(3)?.mean_keepdim(2)?.mean_keepdim(0)
+}
+
+/// Returns the values in f64, in which not every device computes.
+fn numbers(x: &Tensor) -> Result<Vec<f64>> {
+    let x = x.detach().flatten_all()?.to_device(&Device::Cpu)?;
+    x.to_dtype(DType::F64)?.to_vec1()
+}
+
+/// Returns a tensor of the shape, dtype and device of `like`.
+fn tensor_like(like: &Tensor, values: impl Iterator<Item = f64>) -> Result<Tensor> {
+    Tensor::from_vec(values.collect(), like.shape(), &Device::Cpu)?
+        .to_dtype(like.dtype())?
+        .to_device(like.device())
 }

@@ -11,6 +11,7 @@ pub mod max_pool;
 pub mod optimizer;
 mod record;
 pub mod relu;
+pub mod shared_statistics;
 
 use candle_core::{CpuStorage, DType, Device, Result, Storage, Tensor, bail};
 

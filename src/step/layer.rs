@@ -2,7 +2,7 @@
 
 use crate::model::block::ConvNorm;
 use crate::ops::batch_norm::Statistics as Batch;
-use crate::ops::with_values;
+use crate::ops::{shared_statistics, with_values};
 use candle_core::{Device, Result, Tensor, bail};
 use resnet_kernels::conv::stem;
 use resnet_kernels::conv::{self, Workspace};
@@ -35,6 +35,8 @@ pub(super) struct Layer {
     /// Output of the layer.
     output: Buffer,
     statistics: Vec<Statistics>,
+    /// Number of values per channel that the statistics are of.
+    count: usize,
 }
 
 /// Receives the gradient of each parameter, by name, as soon as it is computed.
@@ -57,6 +59,7 @@ impl Layer {
             convolved: Buffer::default(),
             output: Buffer::default(),
             statistics: Vec::new(),
+            count: 0,
         })
     }
 
@@ -100,7 +103,8 @@ impl Layer {
         let geometry = self.of(batch);
         let pixels = batch * geometry.out_pixels();
         let lanes = self.lanes(batch);
-        if self.learns && pixels <= 1 {
+        let shards = self.module.norm.shards();
+        if self.learns && pixels <= 1 && shards.is_none() {
             let [channels, height, width] = self.shape();
             bail!(
                 "batch norm cannot train on one value per channel (input [{batch}, {channels}, {height}, {width}]): use a larger batch or a larger input"
@@ -119,8 +123,16 @@ impl Layer {
         })?;
         let affine = if self.learns {
             self.statistics = norm::statistics(convolved, pixels);
-            self.move_running(pixels)?;
             let norm = &self.module.norm;
+            self.count = match shards {
+                None => pixels,
+                Some(shards) => {
+                    let origins = lanes_of(norm.running_mean())?;
+                    let own = &mut self.statistics;
+                    shared_statistics::of_blocks(shards, pixels, own, &origins)?
+                }
+            };
+            self.move_running()?;
             let (weight, bias) = (lanes_of(norm.weight())?, lanes_of(norm.bias())?);
             norm::affine(&self.statistics, &weight, &bias, norm.eps())
         } else {
@@ -145,10 +157,10 @@ impl Layer {
         self.output = Buffer::default();
     }
 
-    fn move_running(&self, pixels: usize) -> Result<()> {
+    fn move_running(&self) -> Result<()> {
         let Batch { mean, variance } =
             Batch::of_blocks(&self.statistics, self.geometry.out_channels)?;
-        self.module.norm.move_running(&mean, &variance, pixels)
+        self.module.norm.move_running(&mean, &variance, self.count)
     }
 
     /// Turns the gradient of the layer's output into that of the convolution's output, which it overwrites, and passes
@@ -165,14 +177,15 @@ impl Layer {
         let output = masked.then(|| &self.output[..lanes]);
         let convolved = &mut self.convolved[..lanes];
         let norm = &self.module.norm;
+        let (statistics, eps) = (&self.statistics, norm.eps());
         let weight = lanes_of(norm.weight())?;
-        let [of_weight, of_bias] = norm::gradients(
-            convolved,
-            gradient,
-            output,
-            &self.statistics,
-            &weight,
-            norm.eps(),
+        let mut sums = norm::gradient_sums(convolved, gradient, output, statistics);
+        let [of_weight, of_bias] = norm::grad_parameters(&sums, statistics, eps);
+        if let Some(shards) = norm.shards() {
+            shared_statistics::sum_blocks(shards, &mut sums)?;
+        }
+        norm::grad_input(
+            convolved, gradient, statistics, &weight, eps, &sums, self.count,
         );
         let channels = self.geometry.out_channels;
         for (kind, values) in [("weight", of_weight), ("bias", of_bias)] {

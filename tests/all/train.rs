@@ -22,6 +22,7 @@ mod resumed;
 mod shards;
 #[cfg(unix)]
 mod signals;
+mod synchronized;
 mod tuning;
 mod version_2;
 

@@ -222,6 +222,13 @@ recipe! {
         flag: Flag::number(Optimization, "N"), parse: whole, range: [AT_LEAST_ONE, limit(|n| n <= 65_536.0, "at most 65,536")],
         default: |_| Some(1),
     }
+    /// Share batch-norm statistics between the shards
+    ///
+    /// Batch norm in training takes mean and variance of all images of a batch, as with one shard. The shards wait for each
+    /// other in every batch norm.
+    sync_bn: bool {
+        flag: Flag::switch(Optimization), parse: switch, range: [], default: |_| Some(false),
+    }
     /// Drop the last batch of an epoch if it is not full
     drop_last: bool {
         flag: Flag::switch(Optimization), parse: switch, range: [], default: |_| Some(false),

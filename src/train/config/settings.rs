@@ -50,6 +50,8 @@ pub struct Settings {
     pub batch_size: usize,
     /// Parts of a batch.
     pub shards: usize,
+    /// The shards share their batch-norm statistics.
+    pub sync_bn: bool,
     /// An incomplete last batch of an epoch is dropped.
     pub drop_last: bool,
     /// Batches per step.
@@ -125,6 +127,7 @@ impl Settings {
             max_steps: recipe.max_steps,
             batch_size: required(recipe.batch_size, "batch-size")?,
             shards: recipe.shards.unwrap_or(1),
+            sync_bn: recipe.sync_bn.unwrap_or(false),
             drop_last: recipe.drop_last.unwrap_or(false),
             grad_accumulation: recipe.grad_accumulation.unwrap_or(1),
             optimizer: OptimizerConfig {
@@ -161,6 +164,20 @@ impl Settings {
 }
 
 impl Settings {
+    /// Returns true if shards share the statistics of a batch norm that is trained.
+    pub(in crate::train) fn shares_statistics(&self) -> bool {
+        self.sync_bn && self.shards > 1 && self.frozen != Frozen::Backbone
+    }
+
+    /// Returns the fewest images of a shard that can be trained on, where those of a batch are `fewest`.
+    pub(in crate::train) fn fewest_of_shard(&self, fewest: usize) -> usize {
+        if self.shares_statistics() {
+            1
+        } else {
+            fewest.max(1)
+        }
+    }
+
     /// Returns the maximum number of images that a run is trained on before its last step; `None` without `max-steps`.
     pub(in crate::train) fn max_images(&self) -> Option<usize> {
         let steps = usize::try_from(self.max_steps?).unwrap_or(usize::MAX);

@@ -83,7 +83,8 @@ pub fn check_batches(settings: &Settings, images: usize, fewest: usize) -> Resul
             ],
         ));
     }
-    let smallest = settings.batch_size.min(images) / fewest.max(1);
+    let fewest_of_shard = settings.fewest_of_shard(fewest);
+    let smallest = settings.batch_size.min(images) / fewest_of_shard;
     if settings.shards > 1 && smallest < settings.shards {
         return Err(usage_error(
             message![
@@ -92,7 +93,7 @@ pub fn check_batches(settings: &Settings, images: usize, fewest: usize) -> Resul
                     pluralize(settings.batch_size.min(images), "image")
                 ),
                 setting("shards").to(settings.shards),
-                format!(" of {} or more", pluralize(fewest.max(1), "image")),
+                format!(" of {} or more", pluralize(fewest_of_shard, "image")),
             ],
             message![
                 "pass a larger ",

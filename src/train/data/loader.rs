@@ -50,6 +50,8 @@ struct BatchSampler {
     seed: u64,
     /// The smallest batch that batch norm can be trained on.
     fewest: usize,
+    /// The smallest shard of one.
+    fewest_of_shard: usize,
     shards: Shards,
     rank: usize,
 }
@@ -105,7 +107,7 @@ impl TrainLoader {
             classes,
             shards: sampler.shards,
             rank: sampler.rank,
-            fewest,
+            fewest: sampler.fewest_of_shard,
         };
         Ok(Self {
             source: Source::Images {
@@ -130,6 +132,7 @@ impl TrainLoader {
     pub fn with_features(&self, features: Features, settings: &Settings) -> Self {
         let sampler = BatchSampler {
             fewest: 1,
+            fewest_of_shard: 1,
             ..self.sampler
         };
         Self {
@@ -284,7 +287,7 @@ impl TrainLoader {
                     move |number| {
                         let rest = &order[number * sampler.batch_size..];
                         let batch = &rest[..sampler.batch_size.min(rest.len())];
-                        let used = sampler.shards.used(batch.len(), sampler.fewest);
+                        let used = sampler.shards.used(batch.len(), sampler.fewest_of_shard);
                         let own = sampler.shards.own(sampler.rank, used);
                         let shard = |number| {
                             let images = &batch[part(batch.len(), used, number)];
@@ -330,6 +333,7 @@ impl BatchSampler {
             shuffle: settings.shuffle,
             seed: settings.seed,
             fewest,
+            fewest_of_shard: settings.fewest_of_shard(fewest),
             shards: Shards::new(settings.shards.max(processes.size()), processes.size()),
             rank: processes.rank(),
         };

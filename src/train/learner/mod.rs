@@ -6,10 +6,15 @@ pub mod forward_backward;
 mod gradient_sums;
 pub(crate) mod gradients;
 pub(in crate::train) mod init;
+mod lockstep;
 pub(crate) mod lr_schedule;
 pub(crate) mod optimizer;
+mod shard_models;
 pub mod shards;
+mod synchronized;
 
+use crate::distributed::Processes;
+use crate::distributed::tree::Shards;
 use crate::model::{Frozen, ModelConfig, ResNet};
 use crate::nn::loss::CrossEntropy;
 use crate::nn::{Parameters, Targets};
@@ -20,6 +25,7 @@ pub use crate::train::learner::forward_backward::Input;
 use crate::train::learner::gradients::Gradients;
 use crate::train::learner::lr_schedule::Schedule;
 use crate::train::learner::optimizer::Optimizer;
+use crate::train::learner::shard_models::ShardModels;
 use anyhow::{Context, Result};
 use candle_core::{D, DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
@@ -31,6 +37,8 @@ const MODEL: &str = "model.";
 /// A network in training.
 pub struct Learner {
     pass: ForwardBackward,
+    /// The models of the shards, if these share their batch-norm statistics.
+    shard_models: Option<ShardModels>,
     parameters: Parameters,
     loss: CrossEntropy,
     optimizer: Optimizer,
@@ -76,6 +84,7 @@ impl Learner {
         let ema = settings.ema.map(|decay| Ema::new(decay, parameters.all()));
         Ok(Self {
             pass: ForwardBackward::new(model, settings.frozen),
+            shard_models: None,
             loss,
             optimizer: Optimizer::new(settings.optimizer.clone(), trained.collect())?,
             gradients: None,
@@ -84,6 +93,21 @@ impl Learner {
             ema: ema.transpose()?,
             parameters,
         })
+    }
+
+    /// Lets the batch norms of the shards of a batch share their statistics in training. Images have height and width `size`.
+    ///
+    /// # Errors
+    /// If the device lacks memory.
+    pub fn share_statistics(
+        &mut self,
+        size: [usize; 2],
+        shards: Shards,
+        processes: &Processes,
+    ) -> Result<()> {
+        let models = ShardModels::new(self.model(), self.frozen(), size, shards, processes)?;
+        self.shard_models = Some(models);
+        Ok(())
     }
 
     /// Returns the network, which shares its weights with the training.

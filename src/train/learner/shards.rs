@@ -27,21 +27,33 @@ pub struct Learned {
 
 /// The results of a process's shards, which it sends to the others.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Sent {
-    shards: Vec<ShardMetrics>,
+pub(super) struct Sent {
+    pub shards: Vec<ShardMetrics>,
     unreadable: Vec<String>,
     stop: bool,
 }
 
+impl Sent {
+    /// Creates the results of a batch before its shards are trained on.
+    pub fn new(batch: &TrainBatch, stop: bool) -> Self {
+        let unreadable = batch.unreadable.iter();
+        Self {
+            unreadable: unreadable.map(|error| format!("{error:#}")).collect(),
+            stop,
+            ..Self::default()
+        }
+    }
+}
+
 /// The metrics of a shard. Floats are bits, which a text keeps exactly.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct ShardMetrics {
+pub(super) struct ShardMetrics {
     /// The mean loss.
-    loss: u64,
+    pub loss: u64,
     /// The weight of the images in the loss of the batch.
-    weight: u64,
-    images: usize,
-    correct: u64,
+    pub weight: u64,
+    pub images: usize,
+    pub correct: u64,
 }
 
 impl Learner {
@@ -79,22 +91,13 @@ impl Learner {
         shards: Shards,
         processes: &Processes,
     ) -> Result<Learned> {
+        if self.shard_models.is_some() {
+            return self.learn_synchronized::<T>(batch, fewest, stop, shards, processes);
+        }
         let statistics = self.moving_statistics();
-        let before = statistics
-            .iter()
-            .map(Var::as_detached_tensor)
-            .map(|value| value.copy())
-            .collect::<candle_core::Result<Vec<_>>>()?;
+        let before = copies(&statistics)?;
         let variables = self.optimizer.variables().to_vec();
-        let mut sent = Sent {
-            unreadable: batch
-                .unreadable
-                .iter()
-                .map(|error| format!("{error:#}"))
-                .collect(),
-            stop,
-            ..Sent::default()
-        };
+        let mut sent = Sent::new(batch, stop);
         let mut sums: GradientSums<T> = GradientSums::new(
             &variables,
             &statistics,
@@ -163,7 +166,7 @@ impl Learner {
     }
 
     /// Returns the running statistics that training changes.
-    fn moving_statistics(&self) -> Vec<Var> {
+    pub(super) fn moving_statistics(&self) -> Vec<Var> {
         let frozen = self.frozen();
         let all = self.parameters.statistics().into_iter();
         all.filter(|(name, _)| !frozen.holds(name))
@@ -175,7 +178,7 @@ impl Learner {
 impl Learned {
     /// Combines the results of the processes, in the order of the shards; also returns the weight of the images and the number of trained
     /// shards.
-    fn of(sent: &[Sent]) -> (Self, f64, usize) {
+    pub(super) fn of(sent: &[Sent]) -> (Self, f64, usize) {
         let mut learned = Self::default();
         let (mut loss, mut weight, mut trained) = (0.0, 0.0, 0);
         for shard in sent.iter().flat_map(|sent| &sent.shards) {
@@ -195,9 +198,17 @@ impl Learned {
     }
 }
 
-fn set_all(variables: &[Var], values: &[Tensor]) -> Result<()> {
+pub(super) fn set_all(variables: &[Var], values: &[Tensor]) -> Result<()> {
     for (variable, value) in variables.iter().zip(values) {
         variable.set(value)?;
     }
     Ok(())
+}
+
+/// Returns copies of the values of `variables`.
+pub(super) fn copies(variables: &[Var]) -> Result<Vec<Tensor>> {
+    let values = variables.iter().map(Var::as_detached_tensor);
+    Ok(values
+        .map(|value| value.copy())
+        .collect::<candle_core::Result<_>>()?)
 }

@@ -36,6 +36,8 @@ pub(in crate::train) struct Workload {
     pub images: usize,
     /// Batches per epoch.
     pub batches: usize,
+    /// Shards of a batch in a step at a time.
+    pub shards: usize,
     /// The size of the features that replace the images; `None` if the images are trained on.
     pub cached_feature_bytes: Option<usize>,
     /// Images per validation batch; 0 without validation.
@@ -87,6 +89,7 @@ pub(in crate::train) fn ensure(
     let mut images = settings
         .batch_size
         .min(workload.images)
+        .saturating_mul(workload.shards)
         .div_ceil(settings.shards);
     let step = if let Some(kept) = workload.cached_feature_bytes {
         // Features are computed in batches of this size.

@@ -264,13 +264,22 @@ impl Parts {
         let workload = Workload {
             images,
             batches,
+            shards: if settings.shares_statistics() {
+                loader.shards().of(context.processes.rank()).len()
+            } else {
+                1
+            },
             cached_feature_bytes: loader.unvaried().and_then(kept),
             validation_batch: validation.as_ref().map_or(0, Validation::together),
         };
         let step_bytes = memory::ensure(config, settings, workload, &context.device)?;
         let steps_an_epoch = steps(settings, batches);
         let schedule = schedule(settings, steps_an_epoch);
-        let learner = Learner::new(config, settings, loss, schedule, start, &context.device)?;
+        let mut learner = Learner::new(config, settings, loss, schedule, start, &context.device)?;
+        if settings.shares_statistics() {
+            let size = settings.preprocess.size;
+            learner.share_statistics(size, loader.shards(), &context.processes)?;
+        }
         let info = ModelInfo {
             name: config.short_name(),
             config: config.clone(),

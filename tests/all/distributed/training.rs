@@ -49,6 +49,24 @@ fn a_recipe_trains_and_resumes_to_the_same_bits_under_every_mpi() {
 }
 
 #[test]
+fn shards_share_their_statistics_under_every_mpi() {
+    let Some(launcher) = launcher() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let weights =
+        |run: &str| std::fs::read(folder.path().join(run).join("last/model.safetensors")).unwrap();
+    let trained = |run: &str, mpi| {
+        let output = resnet(folder.path(), &format!("{RUN} --sync-bn -o {run}"), mpi);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{run}: {errors}");
+    };
+    trained("alone", None);
+    for family in FAMILIES {
+        trained(family, Some((launcher.as_path(), family, 2)));
+        assert!(weights(family) == weights("alone"), "{family}");
+    }
+}
+
+#[test]
 fn an_error_of_all_processes_is_printed_once() {
     let Some(launcher) = launcher() else { return };
     let folder = tempfile::tempdir().unwrap();

@@ -8,10 +8,10 @@ use resnet::train::{ExecutionContext, Length, NoObserver, Recipe, StopReason, Ta
 use std::path::{Path, PathBuf};
 use std::thread;
 
-const SMALL: &str = "depth = 20\nwidth = 4\nimage-size = 12\nseed = 5\n";
+pub(super) const SMALL: &str = "depth = 20\nwidth = 4\nimage-size = 12\nseed = 5\n";
 
 /// Runs `work` in `size` processes and returns their results; an error ends all.
-fn in_processes<R: Send + 'static>(
+pub(super) fn in_processes<R: Send + 'static>(
     size: usize,
     work: impl Fn(Processes) -> anyhow::Result<R> + Send + Clone + 'static,
 ) -> Vec<anyhow::Result<R>> {
@@ -33,7 +33,7 @@ fn in_processes<R: Send + 'static>(
         .collect()
 }
 
-fn context(processes: Processes) -> ExecutionContext<'static> {
+pub(super) fn context(processes: Processes) -> ExecutionContext<'static> {
     ExecutionContext {
         device: candle_core::Device::Cpu,
         workers: 1,
@@ -42,9 +42,14 @@ fn context(processes: Processes) -> ExecutionContext<'static> {
     }
 }
 
-/// Trains the recipe `keys` in the run folder `run` on `size` processes.
-fn train(keys: &str, run: &Path, size: usize) {
-    let (keys, target) = (format!("{SMALL}{keys}"), Target::Folder(run.to_owned()));
+/// Trains the recipe `keys`, beside [`SMALL`], in the run folder `run` on `size` processes.
+pub(super) fn train(keys: &str, run: &Path, size: usize) {
+    train_recipe(&format!("{SMALL}{keys}"), run, size);
+}
+
+/// Trains a whole recipe.
+pub(super) fn train_recipe(keys: &str, run: &Path, size: usize) {
+    let (keys, target) = (keys.to_owned(), Target::Folder(run.to_owned()));
     let done = in_processes(size, move |processes| {
         let recipe = Recipe::parse(&keys)?;
         let run = Trainer::start(recipe, &target, "", &context(processes), &mut NoObserver)?;
@@ -55,7 +60,7 @@ fn train(keys: &str, run: &Path, size: usize) {
     }
 }
 
-fn resume(run: &Path, length: Length, size: usize) {
+pub(super) fn resume(run: &Path, length: Length, size: usize) {
     let run: PathBuf = run.to_owned();
     let done = in_processes(size, move |processes| {
         let run = Trainer::resume(&run, length, &context(processes), &mut NoObserver)?;
@@ -67,7 +72,7 @@ fn resume(run: &Path, length: Length, size: usize) {
 }
 
 /// Returns the saved weights, and the losses of `metrics.csv` without its times.
-fn results(run: &Path) -> (Vec<u8>, Vec<String>) {
+pub(super) fn results(run: &Path) -> (Vec<u8>, Vec<String>) {
     let metrics = std::fs::read_to_string(run.join("metrics.csv")).unwrap();
     let lines = metrics
         .lines()

@@ -168,6 +168,7 @@ mod tests {
         "--freeze stem",
         "--batch-size 1",
         "--shards 2",
+        "--sync-bn",
         "--drop-last",
         "--grad-accumulation 1",
         "--optimizer sgd",
