@@ -85,9 +85,8 @@ fn shards_that_share_statistics_train_as_one_shard_with_all_images() {
         ("frozen", "batch-size = 8\nfreeze = 'layer2'"),
         ("images", "batch-size = 4"),
     ] {
-        // The difference is the rounding of sums in another order, which grows over the steps: by some digits of the 16 of f64, and of
-        // the 7 of f32.
-        for (dtype, tolerance) in [("f64", 1e-10), ("f32", 1e-2)] {
+        // The difference is the rounding of sums in another order, 1e-16 in f64 and 1e-7 in f32, which grows a hundredfold over the steps.
+        for (dtype, tolerance) in [("f64", 1e-12), ("f32", 1e-3)] {
             let run = |shards: usize, sync: bool| {
                 let run = folder
                     .path()
@@ -158,21 +157,26 @@ fn unreadable_images_count_for_nothing_in_the_statistics() {
     let data = folder.path().join("data");
     let keys = |more: &str| {
         format!(
-            "depth = 20\nwidth = 4\nimage-size = 4\nseed = 5\ndata = '{}'\nepochs = 2\nbatch-size = 4\nlr = 0.05\nno-shuffle = true\naugment = 'none'\nsync-bn = true\n{more}",
+            "depth = 20\nwidth = 4\nimage-size = 4\nseed = 5\ndata = '{}'\nepochs = 2\nbatch-size = 4\nno-shuffle = true\naugment = 'none'\nsync-bn = true\n{more}",
             data.display()
         )
     };
     let run = |size: usize| folder.path().join(size.to_string());
-    train_recipe(&keys("shards = 4"), &run(1), 1);
+    train_recipe(&keys("shards = 4\nlr = 0.05"), &run(1), 1);
     let alone = results(&run(1));
     for size in 2..=4 {
-        train_recipe(&keys("shards = 4"), &run(size), size);
+        train_recipe(&keys("shards = 4\nlr = 0.05"), &run(size), size);
         assert!(results(&run(size)) == alone, "on {size} processes");
     }
-    // One shard, which leaves the same images out, trains alike.
+    // One shard, which leaves the same images out, trains alike. The statistics of two or three values multiply rounding a hundredfold
+    // from step to step, so that the steps are tiny: the gradients are in the momentum.
     let [whole, parts] = [1, 4].map(|shards| {
         let run = folder.path().join(format!("f64-{shards}"));
-        train_recipe(&keys(&format!("dtype = 'f64'\nshards = {shards}")), &run, 1);
+        train_recipe(
+            &keys(&format!("dtype = 'f64'\nlr = 1e-6\nshards = {shards}")),
+            &run,
+            1,
+        );
         state(&run)
     });
     let distance = distance(&parts, &whole);
