@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Trains under Slurm on loopback: one process and `srun -n 2` must write the same model. Writes a result beside this file.
+# Trains under Slurm on loopback: one process and `srun -n 2` must write the same model, also if Slurm ends the latter by SIGTERM and one
+# process resumes it. Writes a result beside this file.
 #
 #   tests/slurm/run.sh MPI_BIN [RESNET]
 #
@@ -7,7 +8,7 @@
 # root and Debian's `slurm-wlm`, for Open MPI also `libpmix-dev`. The daemons live in a temporary folder and end with the script.
 set -Eeuo pipefail
 here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
-[ $# -ge 1 ] || { sed -n '2,7s/^# \?//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+[ $# -ge 1 ] || { sed -n '2,8s/^# \?//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 bin=$(realpath "$1")
 resnet=$(realpath "${2:-$here/../../target/release/resnet}")
 folder=$(mktemp -d)
@@ -84,16 +85,26 @@ else
     protocol=pmi2
 fi
 export PATH=$bin:$PATH
-run=(train -d sample --depth 20 --width 8 --batch-size 64 --shards 2 --max-steps 8 --threads 1 --device cpu --color never)
+run=(train -d sample --depth 20 --width 8 --batch-size 64 --shards 2 --max-steps 40 --threads 1 --device cpu --color never)
 "$resnet" "${run[@]}" -o "$folder/one" 2>"$folder/one.log"
 command=(srun --mpi=$protocol -n 2 "$resnet" "${run[@]}" -o "$folder/two")
 status=0
 "${command[@]}" >"$folder/two.out" 2>"$folder/two.log" || status=$?
 
-if [ "$status" = 0 ] && cmp -s "$folder"/{one,two}/last/model.safetensors; then
-    verdict="One process and two wrote the same \`last/model.safetensors\`, byte for byte."
+# The time of a job is over: Slurm signals the processes, as `#SBATCH --signal=TERM@120` asks for.
+"${command[@]::${#command[@]}-1}" "$folder/ended" --format json >"$folder/ended.out" 2>"$folder/ended.log" &
+step=$!
+for _ in $(seq 600); do grep -q '"step":5,' "$folder/ended.out" && break; sleep 0.1; done
+scancel --signal=TERM "$(squeue -h -o %A)"
+ended=0
+wait "$step" || ended=$?
+"$resnet" train --resume "$folder/ended" --color never 2>"$folder/resumed.log"
+
+same() { cmp -s "$folder"/{one,"$1"}/last/model.safetensors; }
+if [ "$status" = 0 ] && same two && [ "$ended" = 143 ] && same ended; then
+    verdict="One process, two, and two that SIGTERM ended before one resumed wrote the same \`last/model.safetensors\`, byte for byte."
 else
-    verdict="**Failed**: exit status $status, or the models differ."
+    verdict="**Failed**: exit status $status, $ended after SIGTERM, or the models differ."
 fi
 {
     echo "# Result of \`run.sh\` with $("$bin/mpiexec" --version 2>&1 | sed -n 's/^ *Version: */MPICH /p; s/.*(\(Open MPI\|OpenRTE\)) */Open MPI /p' | head -1)"
@@ -102,6 +113,8 @@ fi
     echo
     printf '```console\n$ srun --mpi=%s -n 2 resnet %s\n' "$protocol" "${run[*]}"
     sed "s|$folder/|runs/|" "$folder/two.log"
+    printf '$ resnet train --resume runs/ended\n'
+    sed "s|$folder/|runs/|" "$folder/resumed.log"
     printf '```\n\n%s\n' "$verdict"
 } | tee "$here/result-$protocol.md"
 [[ $verdict == One* ]]
