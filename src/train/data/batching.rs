@@ -133,6 +133,21 @@ mod tests {
     }
 
     #[test]
+    fn shards_of_one_image_need_the_statistics_of_the_others() {
+        let check = |keys: &str, images: usize| {
+            let settings = settings(&format!("batch-size = 4\nshards = 4\n{keys}"));
+            check_batches(&settings, images, 2)
+        };
+        let error = check("", 8).unwrap_err().to_string();
+        let expected = "batches of 4 images cannot be cut into shards = 4 of 2 images or more";
+        assert_eq!(error, expected);
+        check("sync-bn = true", 8).unwrap();
+        let error = check("sync-bn = true", 3).unwrap_err().to_string();
+        let expected = "batches of 3 images cannot be cut into shards = 4 of 1 image or more";
+        assert_eq!(error, expected);
+    }
+
+    #[test]
     fn rates_follow_the_schedule_of_the_settings() {
         let constant = rates("scheduler = 'constant'\nwarmup-epochs = 0");
         assert!(constant.iter().all(|lr| (lr - 0.1).abs() < 1e-15));
