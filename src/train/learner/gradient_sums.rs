@@ -1,4 +1,4 @@
-//! Sums of gradients over the shards of all processes, which begin while the backward pass goes on.
+//! Sums of gradients over the shards of all processes, which begin during the backward pass.
 //!
 //! The variables are divided into buckets, those of the last layers first, as the backward pass computes them. A bucket is summed as soon as
 //! all shards of this process have its gradients. The division does not change the bits, as each value has a sum of its own.
