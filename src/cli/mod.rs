@@ -13,7 +13,7 @@ mod stop;
 mod usage;
 mod version;
 
-use crate::distributed::{Processes, host_name};
+use crate::distributed::{Processes, Stopped, host_name};
 use crate::error::{error_with_hint, is_usage_error, usage_error};
 use anyhow::{Context, Result};
 use clap::FromArgMatches;
@@ -25,6 +25,7 @@ use invocation::asked_for;
 use output::console::Console;
 use output::log::{self, LogFormat};
 use output::stdout::is_broken_pipe;
+use output::terminal::pass_stdout_on;
 use parser::{Cli, ColorChoice, Command, command};
 use resnet_kernels::cpu;
 use std::any::Any;
@@ -76,19 +77,8 @@ pub fn main() -> ExitCode {
     let processes = OnceLock::new();
     let done = panic::catch_unwind(AssertUnwindSafe(|| run(cli, &console, &processes)));
     let result = done.unwrap_or_else(|panic| Err(internal_error(panic.as_ref())));
-    match (&result, processes.get()) {
-        (Err(error), Some(processes)) if processes.size() > 1 => {
-            if !processes.is_first() {
-                // What all processes find, the first one says, and ends them.
-                thread::sleep(FIRST_SPEAKS);
-            }
-            let status = if is_usage_error(error) { 2 } else { 1 };
-            let code = end(by_process(result, processes.rank()), &console);
-            // A launcher loses output that it has not passed on when it ends the processes.
-            thread::sleep(PASSED_ON);
-            processes.abort(status);
-            code
-        }
+    match processes.get() {
+        Some(processes) if processes.size() > 1 => end_together(result, processes, &console),
         _ => end(result, &console),
     }
 }
@@ -102,6 +92,35 @@ fn by_process<T>(result: Result<T>, rank: usize) -> Result<T> {
         "" => format!("process {rank}"),
         host => format!("process {rank} on `{host}`"),
     })
+}
+
+/// Ends this process and the others. A failure of one ends all; the first one speaks of a failure of all.
+fn end_together(result: Result<ExitStatus>, processes: &Processes, console: &Console) -> ExitCode {
+    let is_first = processes.is_first();
+    let failure = match &result {
+        Ok(ExitStatus::SomeFailed) if is_first => Some(1),
+        Ok(_) => None,
+        // Another process says why.
+        Err(error) if is_broken_pipe(error) || error.is::<Stopped>() => None,
+        Err(error) => Some(if is_usage_error(error) { 2 } else { 1 }),
+    };
+    let Some(status) = failure else {
+        // The first one may still write, and fail in it: then nobody gets any further.
+        let _ = processes.barrier();
+        return match result {
+            Err(error) if error.is::<Stopped>() => ExitCode::SUCCESS,
+            result => end(result, console),
+        };
+    };
+    if !is_first {
+        // What all processes find, the first one says, and ends them.
+        thread::sleep(FIRST_SPEAKS);
+    }
+    let code = end(by_process(result, processes.rank()), console);
+    // A launcher loses output that it has not passed on when it ends the processes.
+    thread::sleep(PASSED_ON);
+    processes.abort(status);
+    code
 }
 
 /// Returns the exit status of a subcommand and prints its error.
@@ -162,18 +181,30 @@ fn run(cli: Cli, console: &Console, connected: &OnceLock<Processes>) -> Result<E
     let cores = available_cores();
     let (processes, cores) = match &cli.command {
         Command::Train(args) => args.distributed.connect(cores)?,
-        _ => (Processes::alone(), cores),
+        Command::Eval(args) => args.distributed.connect(cores)?,
+        Command::Predict(args) => args.distributed.connect(cores)?,
+        Command::Summary(_) => (Processes::alone(), cores),
     };
     let processes = connected.get_or_init(|| processes);
+    if processes.size() > 1 {
+        pass_stdout_on();
+    }
     let threads = threads(cli.global.threads, cores);
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()?;
+    let device = cli.global.device;
+    let silent = Console::silent();
+    let console = if processes.is_first() {
+        console
+    } else {
+        &silent
+    };
     match cli.command {
-        Command::Train(args) => train::run(&args, cli.global.device, threads, processes, console),
-        Command::Eval(args) => eval::run(&args, cli.global.device, threads, console),
-        Command::Predict(args) => predict::run(&args, cli.global.device, threads, console),
-        Command::Summary(args) => summary::run(&args, cli.global.device, console),
+        Command::Train(args) => train::run(&args, device, threads, processes, console),
+        Command::Eval(args) => eval::run(&args, device, threads, processes, console),
+        Command::Predict(args) => predict::run(&args, device, threads, processes, console),
+        Command::Summary(args) => summary::run(&args, device, console),
     }
 }
 

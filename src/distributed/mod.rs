@@ -9,6 +9,7 @@ mod launcher;
 #[cfg(all(unix, feature = "mpi", not(target_feature = "crt-static")))]
 mod mpi;
 pub mod processes;
+pub mod share;
 pub mod sum;
 pub mod threads;
 mod transport;
@@ -18,4 +19,5 @@ pub use connect::{Mode, Plan, connect};
 pub use host::{Binding, host_name, share_of_cores};
 pub use launcher::{Launch, Launcher, unused_tasks};
 pub use processes::{Pending, Processes};
+pub use share::{Batch, Share, Stopped};
 pub use transport::{AbortHandle, Transport};

@@ -5,6 +5,7 @@
 mod chain;
 mod limit;
 mod message;
+mod sent;
 mod typed;
 
 pub(crate) use chain::replace_hint;
@@ -12,5 +13,6 @@ pub use chain::{hint_of, is_usage_error, message_of, one_line};
 pub(crate) use chain::{why_unreadable, without_backtrace};
 pub use limit::{Limit, limit};
 pub use message::{Command, Help, Message, Part, Setting, command, help, setting};
+pub(crate) use sent::SentError;
 pub use typed::{Cause, Error, Kind};
 pub(crate) use typed::{WithKind, error_with_hint, usage_error};

@@ -1,7 +1,7 @@
 //! Evaluation of a model on the images of a split: loss, accuracy, and metrics of each class.
 //!
-//! Images are processed as in [`crate::predict`], and are counted in order, so that the metrics do not depend on
-//! threads. `train` validates with the same function that `resnet eval` uses.
+//! Images are processed as in [`crate::predict`], and are counted in order, so that the metrics depend neither on threads nor on
+//! processes. `train` validates with the same function that `resnet eval` uses.
 
 pub(crate) mod calibration;
 pub(crate) mod class_mapping;
@@ -11,6 +11,7 @@ pub mod mcnemar;
 pub(crate) mod metrics;
 pub(crate) mod records;
 
+use std::ops::Range;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -18,6 +19,7 @@ use serde::Serialize;
 
 use crate::data::dataset::Split;
 use crate::data::{DecodeOptions, EvalLoader, EvalTransform};
+use crate::distributed::{Batch, Processes, Share};
 use crate::error::{error_with_hint, setting};
 use crate::infer::Engine;
 use crate::message;
@@ -38,6 +40,8 @@ pub struct EvalOptions {
     pub decoding: DecodeOptions,
     /// True if an unreadable image ends the evaluation; otherwise it is skipped.
     pub strict: bool,
+    /// Processes that share out the batches; all receive all events and the whole evaluation.
+    pub processes: Processes,
 }
 
 /// An event during an evaluation.
@@ -99,10 +103,10 @@ pub struct Evaluation {
 /// Evaluates the network of `engine` on all images of `split`, preprocessed by `transform`, in order.
 ///
 /// `labels` has one name per class of the network; the classes of the split are indices into it. `each` is called for
-/// every image in order; an error that it returns ends the evaluation.
+/// every image in order; an error that it returns ends the evaluation, of all processes.
 ///
 /// # Errors
-/// Errors of `each`; if the split has no images, or none that can be read; if logits are not finite, with the name of
+/// Errors of `each`, which are [`Stopped`](crate::distributed::Stopped) in the other processes; if the split has no images, or none that can be read; if logits are not finite, with the name of
 /// the image; with `strict`, for the first image that cannot be read.
 pub fn evaluate(
     engine: &mut Engine,
@@ -130,33 +134,38 @@ pub fn evaluate(
     }
     let start = Instant::now();
     let batch = options.batch.clamp(1, total);
-    engine.ensure_memory(batch)?;
-    let mut loader = EvalLoader::of(split, transform, options.decoding, options.workers)?;
+    let share = Share::new(total, batch, &options.processes);
+    let loader = engine.ensure_memory(batch).and_then(|()| {
+        EvalLoader::shared(split, &share, transform, options.decoding, options.workers)
+    });
+    let mut loader = options.processes.all_ok(loader)?;
     let mut metrics = Metrics::new(labels.len());
     let mut records = Vec::with_capacity(total);
-    for first in (0..total).step_by(batch) {
-        let indices = first..(first + batch).min(total);
+    let compute = |indices: Range<usize>| {
         let mut inputs = Vec::with_capacity(indices.len() * length);
-        let mut outcomes = Vec::with_capacity(indices.len());
+        let mut items = Vec::with_capacity(indices.len());
         for loaded in loader.by_ref().take(indices.len()) {
             match loaded.map(|input| inputs.extend_from_slice(&input)) {
                 Err(error) if options.strict => return Err(error),
-                outcome => outcomes.push(outcome),
+                outcome => items.push(outcome),
             }
         }
-        let read = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-        let logits = match read {
+        let read = items.iter().filter(|outcome| outcome.is_ok()).count();
+        let values = match read {
             0 => Vec::new(),
             _ => engine.logits(inputs, read)?,
         };
         ensure!(
-            logits.len() == read * labels.len(),
+            values.len() == read * labels.len(),
             "the model has {} classes, but {} have names",
-            logits.len() / read.max(1),
+            values.len() / read.max(1),
             labels.len()
         );
-        let mut rows = logits.chunks_exact(labels.len().max(1));
-        for (index, outcome) in indices.clone().zip(outcomes) {
+        Ok(Batch { items, values })
+    };
+    share.run(compute, |indices, Batch { items, values }| {
+        let mut rows = values.chunks_exact(labels.len().max(1));
+        for (index, outcome) in indices.clone().zip(items) {
             let class = split.classes()[index] as usize;
             if let Err(error) = outcome {
                 each(EvalEvent::Unreadable {
@@ -180,8 +189,8 @@ pub fn evaluate(
         each(EvalEvent::Progress {
             done: indices.end,
             total,
-        })?;
-    }
+        })
+    })?;
     if metrics.images() == 0 {
         bail!(error_with_hint(
             format!("no image can be read ({total} tried)"),

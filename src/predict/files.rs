@@ -1,14 +1,17 @@
 //! Prediction of many image files in batches, with all requested outputs from one pass.
 
 use super::model::{Inner, Model};
+use super::predicted::{Explained, Predicted, of_batch, to_batch};
 use crate::data::EvalLoader;
 use crate::data::dataset::{ImageStore, Split};
 use crate::data::image::large_images::LargeImageGate;
 use crate::data::loader::parallel::ordered_map;
+use crate::distributed::{Processes, Share};
 use crate::explain::{Folder, overlay};
 use crate::infer::{CamTarget, ClassActivationMap, ForwardOptions, ModelOutput};
-use crate::pipeline::{Prediction, top};
+use crate::pipeline::top;
 use anyhow::{Context, Result};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Requested outputs of a prediction.
@@ -24,6 +27,8 @@ pub struct PredictOptions<'a> {
     pub features: bool,
     /// Explanation to draw, if any.
     pub explain: Option<Explain<'a>>,
+    /// Processes that share out the batches.
+    pub processes: &'a Processes,
 }
 
 /// Explanation of images.
@@ -31,42 +36,18 @@ pub struct PredictOptions<'a> {
 pub struct Explain<'a> {
     /// Class to explain; `None` for the most probable class of each image.
     pub class: Option<usize>,
-    /// Output folder, created for the same images.
-    pub folder: &'a Folder,
-}
-
-/// Outputs for one image.
-#[derive(Debug, Clone)]
-pub struct Predicted {
-    /// Most probable classes, the most probable first.
-    pub predictions: Vec<Prediction>,
-    /// Pooled features, if requested.
-    pub features: Vec<f64>,
-    /// Explanation, if requested.
-    pub explained: Option<Explained>,
-}
-
-/// An explanation that was drawn.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Explained {
-    /// Index of the class.
-    pub class: usize,
-    /// Name of the class, if the model has names.
-    pub label: Option<String>,
-    /// File of the image with the heat map.
-    pub file: PathBuf,
-    /// True if nothing in the image is evidence for the class.
-    pub is_cold: bool,
+    /// Output folder, created for the same images; `None` in the processes that write nothing.
+    pub folder: Option<&'a Folder>,
 }
 
 impl Model {
     /// Predicts many image files as [`Model::classify`] does, decoding on several threads while the model runs. `each`
     /// receives the results in order, or the error of an image that cannot be read; an error that it returns ends the
-    /// run.
+    /// run. With several processes it is called in the first one alone, which also draws.
     ///
     /// # Errors
-    /// Errors of `each`; if the model cannot run at all, does not have the class to explain, or an explanation cannot
-    /// be written.
+    /// Errors of `each`, which are [`Stopped`](crate::distributed::Stopped) in the other processes; if the model cannot run at
+    /// all, does not have the class to explain, or an explanation cannot be written.
     pub fn predict_files(
         &self,
         paths: &[PathBuf],
@@ -83,9 +64,9 @@ impl Model {
         let batch = options.batch.clamp(1, paths.len().max(1));
         engine.ensure_memory(batch)?;
         let split = Split::new(ImageStore::Files(paths.to_vec()), vec![0; paths.len()]);
-        let mut loader = EvalLoader::of(&split, transform, *decoding, options.workers)?;
-        for first in (0..paths.len()).step_by(batch) {
-            let indices = first..(first + batch).min(paths.len());
+        let share = Share::new(paths.len(), batch, options.processes);
+        let mut loader = EvalLoader::shared(&split, &share, transform, *decoding, options.workers)?;
+        let compute = |indices: Range<usize>| {
             let mut inputs = Vec::with_capacity(indices.len() * transform.input_len());
             let loaded = loader.by_ref().take(indices.len());
             let outcomes: Vec<Result<()>> = loaded
@@ -100,27 +81,38 @@ impl Model {
             let mut logits = output.logits.chunks_exact(row(&output.logits));
             let mut features = output.features.chunks_exact(row(&output.features));
             let mut cams = output.cams.into_iter();
+            let results = indices.zip(outcomes).map(|(index, outcome)| {
+                outcome?;
+                let logits = logits.next().context("the model gave too few logits")?;
+                let features = features.next().unwrap_or_default().to_vec();
+                let cam = cams.next();
+                let predictions = top(logits, options.top, labels).with_context(|| {
+                    format!("cannot predict image `{}`", paths[index].display())
+                })?;
+                let predicted = Predicted {
+                    predictions,
+                    features,
+                    explained: None,
+                };
+                Ok((predicted, cam))
+            });
+            Ok(to_batch(results))
+        };
+        share.run(compute, |indices, batch| {
+            if !options.processes.is_first() {
+                return Ok(());
+            }
             let mut to_draw = Vec::new();
             let mut results = Vec::with_capacity(indices.len());
-            for (index, outcome) in indices.clone().zip(outcomes) {
-                results.push(outcome.and_then(|()| {
-                    let logits = logits.next().context("the model gave too few logits")?;
-                    let features = features.next().unwrap_or_default().to_vec();
-                    let cam = cams.next();
-                    let predictions = top(logits, options.top, labels).with_context(|| {
-                        format!("cannot predict image `{}`", paths[index].display())
-                    })?;
+            for (index, result) in indices.clone().zip(of_batch(batch, labels)) {
+                results.push(result.map(|(predicted, cam)| {
                     to_draw.extend(cam.map(|cam| (index, cam)));
-                    Ok(Predicted {
-                        predictions,
-                        features,
-                        explained: None,
-                    })
+                    predicted
                 }));
             }
-            if let Some(Explain { folder, .. }) = options.explain {
+            if let Some(folder) = options.explain.and_then(|explain| explain.folder) {
                 for (index, drawn) in self.draw(&split, to_draw, folder, options.workers)? {
-                    let result = &mut results[index - first];
+                    let result = &mut results[index - indices.start];
                     match (drawn, result) {
                         (Ok(explained), Ok(predicted)) => predicted.explained = Some(explained),
                         (Err(error), result) => *result = Err(error),
@@ -128,11 +120,9 @@ impl Model {
                     }
                 }
             }
-            for (path, result) in paths[indices].iter().zip(results) {
-                each(path, result)?;
-            }
-        }
-        Ok(())
+            let mut results = paths[indices].iter().zip(results);
+            results.try_for_each(|(path, result)| each(path, result))
+        })
     }
 
     /// Draws and writes the heat maps of the images at these positions of `split`. An image is decoded again for it: to
@@ -194,3 +184,6 @@ impl PredictOptions<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

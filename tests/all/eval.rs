@@ -4,6 +4,7 @@ mod command_line;
 mod compared;
 mod compared_runs;
 mod honest;
+mod shared;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use crate::support::command::{Finished, Resnet};
 use candle_core::{DType, Device, Tensor};
 use resnet::data::dataset::{ImageStore, Split};
 use resnet::data::{DecodeOptions, EvalTransform};
+use resnet::distributed::Processes;
 use resnet::error::one_line;
 use resnet::eval::{EvalEvent, EvalOptions, Evaluation, Metrics, evaluate};
 use resnet::infer::Workload;
@@ -174,6 +176,7 @@ fn options(batch: usize, workers: usize) -> EvalOptions {
         workers,
         decoding: DecodeOptions::default(),
         strict: false,
+        processes: Processes::alone(),
     }
 }
 

@@ -20,6 +20,7 @@ mod recipes;
 #[cfg(unix)]
 mod resumed;
 mod shards;
+mod shared_evaluation;
 #[cfg(unix)]
 mod signals;
 mod synchronized;

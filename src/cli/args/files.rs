@@ -34,6 +34,16 @@ pub struct FileArgs {
 }
 
 impl FileArgs {
+    /// Returns true if images are explained.
+    pub fn has_explanations(&self) -> bool {
+        self.explain.is_some()
+    }
+
+    /// Returns true if features are written.
+    pub fn has_embedding(&self) -> bool {
+        self.embed.is_some()
+    }
+
     /// Returns the folder of the explanations of the images at `paths`, if any.
     pub fn folder(&self, paths: &[PathBuf]) -> Result<Option<Folder>> {
         let folder = self.explain.as_deref();

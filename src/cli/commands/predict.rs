@@ -1,6 +1,9 @@
 //! `resnet predict`: classifies images.
 
+mod inputs;
+
 use crate::cli::args::device::{DTypeChoice, DeviceChoice};
+use crate::cli::args::distributed::DistributedArgs;
 use crate::cli::args::files::{FileArgs, Written};
 use crate::cli::args::preprocess::{PreprocessArgs, in_words};
 use crate::cli::args::probability::probability;
@@ -9,7 +12,7 @@ use crate::cli::exit::ExitStatus;
 use crate::cli::output::console::Console;
 use crate::cli::output::prediction_file::{Format, PredictionFile};
 use crate::cli::output::predictions::{Choice, Printer};
-use crate::data::list_images;
+use crate::distributed::Processes;
 use crate::error::{error_with_hint, hint_of, replace_hint, why_unreadable};
 use crate::hub::Progress;
 use crate::infer::Workload;
@@ -19,7 +22,7 @@ use crate::text::pluralize;
 use crate::train::context::device_name;
 use crate::weights::{Checkpoint, Remote};
 use anyhow::{Context, Result, bail};
-use std::io::BufRead;
+use inputs::Inputs;
 use std::path::{Path, PathBuf};
 
 /// The default `--model`.
@@ -73,42 +76,55 @@ pub struct Args {
     )]
     dtype: DTypeChoice,
     #[command(flatten)]
+    pub distributed: DistributedArgs,
+    #[command(flatten)]
     files: FileArgs,
     #[command(flatten)]
     preprocess: PreprocessArgs,
+}
+
+impl Args {
+    /// Returns the images per batch, for this number of images.
+    fn batch(&self, images: usize) -> usize {
+        let batch = self.batch_size.map_or(BATCH_SIZE, |batch| batch as usize);
+        batch.min(images)
+    }
 }
 
 pub fn run(
     args: &Args,
     device: DeviceChoice,
     threads: usize,
+    processes: &Processes,
     console: &Console,
 ) -> Result<ExitStatus> {
     let (device, dtype) = device.open(args.dtype, console)?;
-    let (paths, failed) = images(&args.inputs, console)?;
-    let output = args.output.as_deref();
+    let inputs = Inputs::receive(&args.inputs, processes, console)?;
+    let (paths, failed) = (&inputs.paths, inputs.has_failed);
+    // The first process alone writes and prints.
+    let is_first = processes.is_first();
+    let output = args.output.as_deref().filter(|_| is_first);
     let mut read = vec![Path::new(&args.model)];
     read.extend(args.labels.as_deref());
-    let inputs = paths.iter().map(PathBuf::as_path);
-    let all_read: Vec<&Path> = read.iter().copied().chain(inputs).collect();
+    let images = paths.iter().map(PathBuf::as_path);
+    let all_read: Vec<&Path> = read.iter().copied().chain(images).collect();
     let file = output.map(|file| PredictionFile::create(file, args.format, &all_read));
     let file = file.transpose()?;
-    let choice = Choice {
-        min_probability: args.min_probability,
-        sort: args.sort,
-    };
     if paths.is_empty() {
-        Printer::new(args.format, file, choice)?.finish()?;
+        printer(args, file, is_first)?.finish()?;
         // As with `xargs -r`, nothing to do is no failure; an empty folder has its own error.
         return Ok(ExitStatus::of_inputs(failed));
     }
-    if paths.iter().all(|path| missing(path).is_some()) {
-        let printer = Printer::new(args.format, file, choice)?;
-        return fail(&paths, printer, console);
+    if inputs.are_missing {
+        return fail(paths, printer(args, file, is_first)?, console);
     }
     read.extend(output);
-    let folder = args.files.folder(&paths)?;
-    let embedding = args.files.embedding(dtype, &read)?;
+    let (folder, embedding) = if is_first {
+        let folder = args.files.folder(paths)?;
+        (folder, args.files.embedding(dtype, &read)?)
+    } else {
+        (None, None)
+    };
     let checkpoint = Checkpoint::open(&args.model, &Remote::new(console));
     let checkpoint = checkpoint.map_err(|error| offer_others(error, &args.model))?;
     let card = checkpoint.info.clone();
@@ -133,10 +149,7 @@ pub fn run(
         "model",
         &[("model", model), ("images", in_words(&preprocess))],
     );
-    let batch = args
-        .batch_size
-        .map_or(BATCH_SIZE, |batch| batch as usize)
-        .min(paths.len());
+    let batch = args.batch(paths.len());
     let work = Workload {
         batch,
         images: paths.len(),
@@ -148,16 +161,20 @@ pub fn run(
         top: args.top_k as usize,
         batch,
         workers: threads,
-        features: embedding.is_some(),
-        explain: folder.as_ref().map(|folder| Explain { class, folder }),
+        features: args.files.has_embedding(),
+        explain: args.files.has_explanations().then_some(Explain {
+            class,
+            folder: folder.as_ref(),
+        }),
+        processes,
     };
-    let mut printer = Printer::new(args.format, file, choice)?;
+    let mut printer = printer(args, file, is_first)?;
     let mut written = Written::new(embedding);
     if printer.is_silent() {
         console.start_images("predict", paths.len());
     }
     let (mut done, mut failures) = (0, 0);
-    model.predict_files(&paths, &options, |path, result| {
+    model.predict_files(paths, &options, |path, result| {
         let name = path.display().to_string();
         done += 1;
         console.advance(done);
@@ -181,6 +198,19 @@ pub fn run(
     }
     written.finish(features, folder.as_ref(), console)?;
     Ok(ExitStatus::of_inputs(failed || failures > 0))
+}
+
+/// Returns the printer of the predictions, which is mute except in the first process.
+fn printer(args: &Args, file: Option<PredictionFile>, is_first: bool) -> Result<Printer> {
+    let choice = Choice {
+        min_probability: args.min_probability,
+        sort: args.sort,
+    };
+    if is_first {
+        Printer::new(args.format, file, choice)
+    } else {
+        Ok(Printer::mute())
+    }
 }
 
 /// The note on a file of the predictions of some images, and of the errors of others.
@@ -220,55 +250,6 @@ fn fail(paths: &[PathBuf], mut printer: Printer, console: &Console) -> Result<Ex
     }
     printer.finish()?;
     Ok(ExitStatus::SomeFailed)
-}
-
-/// Returns the images that the arguments name, in order, and whether a folder among them could not be read.
-fn images(inputs: &[PathBuf], console: &Console) -> Result<(Vec<PathBuf>, bool)> {
-    let (mut paths, mut failed) = (Vec::new(), false);
-    for input in inputs {
-        if input == Path::new("-") {
-            let before = paths.len();
-            for line in std::io::stdin().lock().split(b'\n') {
-                let line = line.context("cannot read paths from stdin")?;
-                let line = line.strip_suffix(b"\r").unwrap_or(&line);
-                if !line.is_empty() {
-                    paths.push(path_of(line));
-                }
-            }
-            if paths.len() == before {
-                console.note("no path on standard input: `-` reads one per line");
-            }
-        } else if input.is_dir() {
-            let (found, errors) = list_images(input);
-            failed |= found.is_empty() || !errors.is_empty();
-            for error in &errors {
-                console.error(error);
-            }
-            if found.is_empty() && errors.is_empty() {
-                console.error(&error_with_hint(
-                    format!("no image in folder `{}`", input.display()),
-                    "images end in .png, .jpg, .jpeg, .webp, .bmp, .gif, .tif or .tiff",
-                ));
-            }
-            paths.extend(found);
-        } else {
-            paths.push(input.clone());
-        }
-    }
-    Ok((paths, failed))
-}
-
-/// The path that a line of stdin names, whatever its encoding where the system allows it.
-#[cfg(unix)]
-fn path_of(line: &[u8]) -> PathBuf {
-    use std::os::unix::ffi::OsStrExt;
-    std::ffi::OsStr::from_bytes(line).into()
-}
-
-/// The path that a line of stdin names; what is not UTF-8 becomes a path that is not there.
-#[cfg(not(unix))]
-fn path_of(line: &[u8]) -> PathBuf {
-    String::from_utf8_lossy(line).into_owned().into()
 }
 
 /// Reads the names of the classes, one per line.

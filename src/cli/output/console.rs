@@ -33,6 +33,8 @@ fn width() -> Option<usize> {
 /// Writes messages to stderr.
 #[derive(Debug)]
 pub struct Console {
+    /// True if not even errors are printed.
+    silent: bool,
     quiet: bool,
     verbose: bool,
     log: LogFormat,
@@ -43,10 +45,19 @@ pub struct Console {
 impl Console {
     pub fn new(quiet: bool, verbose: bool, log: LogFormat) -> Self {
         Self {
+            silent: false,
             quiet,
             verbose,
             log,
             bar: Mutex::new(None),
+        }
+    }
+
+    /// Creates a console that prints nothing, for a process that another one speaks for.
+    pub fn silent() -> Self {
+        Self {
+            silent: true,
+            ..Self::new(true, false, LogFormat::Text)
         }
     }
 
@@ -226,6 +237,9 @@ impl Console {
     }
 
     fn line(&self, level: Level, text: &dyn Display, hint: Option<&str>) {
+        if self.silent {
+            return;
+        }
         if self.log == LogFormat::Json {
             return log::write(log::record(level, &text.to_string(), hint));
         }

@@ -38,6 +38,8 @@ pub struct Printer {
     /// Columns of the terminal, if stdout is one.
     terminal: Option<usize>,
     look: Look,
+    /// True if nothing is printed at all.
+    is_mute: bool,
     file: Option<PredictionFile>,
     /// Predictions to be sorted: the probability of the top class, and the text.
     held: Vec<(f64, String)>,
@@ -56,6 +58,7 @@ impl Printer {
             choice,
             terminal: stdout_columns(),
             look: Look::of_stdout(),
+            is_mute: false,
             file,
             held: Vec::new(),
         };
@@ -63,6 +66,19 @@ impl Printer {
             printer.write("image,rank,class,label,probability,logit,error\n")?;
         }
         Ok(printer)
+    }
+
+    /// Creates a printer that prints nothing, for a process that another one speaks for.
+    pub fn mute() -> Self {
+        Self {
+            format: Format::Text,
+            choice: Choice::default(),
+            terminal: None,
+            look: Look::of_stdout(),
+            is_mute: true,
+            file: None,
+            held: Vec::new(),
+        }
     }
 
     /// Prints the predictions for one image and, in JSON, the file of its explanation.
@@ -150,6 +166,7 @@ impl Printer {
                 file.push(text);
                 Ok(())
             }
+            None if self.is_mute => Ok(()),
             None => print(text),
         }
     }

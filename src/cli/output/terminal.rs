@@ -4,9 +4,19 @@ use anstream::AutoStream;
 use anstyle::Style;
 use console::Term;
 use std::io::{self, IsTerminal};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Columns if the terminal does not tell.
 pub const COLUMNS: usize = 80;
+
+/// True if a launcher passes stdout on.
+static IS_PASSED_ON: AtomicBool = AtomicBool::new(false);
+
+/// Takes stdout for no terminal from now on. A launcher passes it on to one or to a file, but Open MPI gives its processes a terminal of
+/// their own in either case.
+pub fn pass_stdout_on() {
+    IS_PASSED_ON.store(true, Ordering::Relaxed);
+}
 
 /// The layout of text for people on stdout.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +32,7 @@ impl Look {
     pub fn of_stdout() -> Self {
         Self {
             columns: stdout_columns().unwrap_or(COLUMNS),
-            colors: AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never,
+            colors: color_choice() != anstream::ColorChoice::Never,
         }
     }
 
@@ -36,9 +46,18 @@ impl Look {
     }
 }
 
+/// Returns how stdout is colored.
+fn color_choice() -> anstream::ColorChoice {
+    if IS_PASSED_ON.load(Ordering::Relaxed) {
+        AutoStream::choice(&Vec::new())
+    } else {
+        AutoStream::choice(&io::stdout())
+    }
+}
+
 /// Returns the columns of stdout, if it is a terminal.
 pub fn stdout_columns() -> Option<usize> {
-    let is_terminal = io::stdout().is_terminal();
+    let is_terminal = !IS_PASSED_ON.load(Ordering::Relaxed) && io::stdout().is_terminal();
     is_terminal.then(|| columns(&Term::stdout()))
 }
 

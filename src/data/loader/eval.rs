@@ -9,6 +9,7 @@ use crate::data::dataset::{ImageStore, Split};
 use crate::data::image::decode::DecodeOptions;
 use crate::data::image::large_images::LargeImageGate;
 use crate::data::transform::eval::EvalTransform;
+use crate::distributed::Share;
 
 /// The inputs of a model for a list of images: an iterator over one result per image, in the order of the list.
 ///
@@ -57,6 +58,24 @@ impl EvalLoader {
             Ok(input)
         })?;
         Ok(Self(inputs))
+    }
+
+    /// Starts loading the examples of `split` that this process has in `share`, as [`EvalLoader::of`].
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn shared(
+        split: &Split,
+        share: &Share,
+        transform: &EvalTransform,
+        decoding: DecodeOptions,
+        workers: usize,
+    ) -> Result<Self> {
+        let own = share.own();
+        if own.len() == split.len() {
+            return Self::of(split, transform, decoding, workers);
+        }
+        Self::of(&split.select(&own), transform, decoding, workers)
     }
 }
 

@@ -21,6 +21,7 @@ use crate::train::config::recipe::Recipe;
 use crate::train::config::settings::{Settings, architecture};
 use crate::train::config::validate::check_preprocessing;
 use crate::train::config::values::StemRule;
+use crate::train::context::ExecutionContext;
 use crate::train::data::batching::{drops_last, smallest_batch};
 use crate::train::data::validation::{EvalSet, Validation};
 use crate::train::memory::ensure_fake;
@@ -234,7 +235,7 @@ impl Data {
     pub fn validation(
         &self,
         settings: &Settings,
-        workers: usize,
+        context: &ExecutionContext,
     ) -> Result<(Option<Validation>, Option<Validation>)> {
         let make = |split: &Split, name: &str, text: String| -> Result<Validation> {
             Ok(Validation {
@@ -245,9 +246,10 @@ impl Data {
                     transform: EvalTransform::new(&settings.preprocess)?,
                     options: EvalOptions {
                         batch: settings.batch_size.min(VALIDATED_TOGETHER),
-                        workers,
+                        workers: context.workers,
                         decoding: settings.decoding,
                         strict: settings.strict,
+                        processes: context.processes.clone(),
                     },
                 },
                 features: None,

@@ -87,6 +87,11 @@ impl Evaluators {
         }
     }
 
+    /// Returns true if [`Evaluators::examine`] measures the best epoch.
+    pub(in crate::train) fn is_to_measure(&self) -> bool {
+        self.test.is_some() || (self.validation.is_some() && self.best.is_none())
+    }
+
     /// Returns what the saved model of the epoch `best` says of its selection; `None` without validation.
     pub(in crate::train) fn selection(&self, best: Option<Best>) -> Option<Selection> {
         let (validation, best) = (self.validation.as_ref()?, best?);
@@ -104,6 +109,7 @@ mod tests {
     use super::*;
     use crate::data::dataset::fake;
     use crate::data::{DecodeOptions, EvalTransform};
+    use crate::distributed::Processes;
     use crate::eval::{EvalOptions, Metrics};
     use crate::model::Preprocess;
     use crate::train::checkpoint::exact::Exact;
@@ -130,6 +136,7 @@ mod tests {
                     workers: 1,
                     decoding: DecodeOptions::default(),
                     strict: false,
+                    processes: Processes::alone(),
                 },
             },
             features: None,

@@ -2,6 +2,7 @@
 
 use crate::data::dataset::Split;
 use crate::data::{DecodeOptions, EvalLoader, EvalTransform};
+use crate::distributed::{Batch, Processes, Share, Stopped};
 use crate::infer::{Plan, Workload};
 use crate::model::{Frozen, ModelConfig, ResNet};
 use crate::nn::Targets;
@@ -10,7 +11,8 @@ use crate::train::config::settings::Settings;
 use crate::train::learner::forward_backward::Input;
 use crate::train::observe::observer::Observer;
 use anyhow::{Result, bail};
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Maximum size of features in bytes; beyond it they are computed again in each epoch.
@@ -30,13 +32,15 @@ pub(in crate::train) const BATCH: usize = 32;
 
 /// Options of the feature computation.
 #[derive(Debug, Clone, Copy)]
-pub struct FeatureOptions {
+pub struct FeatureOptions<'a> {
     /// Data-loading threads.
     pub workers: usize,
     /// Options of the image decoder.
     pub decoding: DecodeOptions,
     /// An unreadable image is an error.
     pub strict: bool,
+    /// Processes that share out the batches; all receive all features.
+    pub processes: &'a Processes,
 }
 
 /// Returns the size in bytes of the features of `images` images; `None` unless they are computed once, as only the last layer is
@@ -51,7 +55,8 @@ pub(in crate::train) fn cached_bytes(
 }
 
 impl Features {
-    /// Computes the features of `split` with `model`, and reports progress and unreadable images to `observer`; `None` if `observer` wants to stop.
+    /// Computes the features of `split` with `model`, and reports progress and unreadable images to `observer`; `None` if `observer` wants
+    /// to stop, in any process.
     ///
     /// # Errors
     /// If no image is readable; with `strict`, if any is not.
@@ -59,39 +64,60 @@ impl Features {
         model: &ResNet,
         split: &Split,
         transform: &EvalTransform,
-        options: FeatureOptions,
+        options: FeatureOptions<'_>,
         observer: &mut dyn Observer,
     ) -> Result<Option<Self>> {
         let weight = model.stem().conv.weight();
         let (dtype, device) = (weight.dtype(), weight.device().clone());
         let mut body = Body::new(model, transform.size(), split.len())?;
-        let mut loader = EvalLoader::of(split, transform, options.decoding, options.workers)?;
+        let share = Share::new(split.len(), BATCH, options.processes);
+        let mut loader =
+            EvalLoader::shared(split, &share, transform, options.decoding, options.workers)?;
         let length = model.config().features();
         let values = Tensor::zeros((split.len(), length), dtype, &device)?;
         let (mut classes, mut read) = (Vec::new(), Vec::new());
-        for first in (0..split.len()).step_by(BATCH) {
-            let indices = first..(first + BATCH).min(split.len());
+        let compute = |indices: Range<usize>| {
             let mut inputs = Vec::with_capacity(indices.len() * transform.input_len());
+            let mut items = Vec::with_capacity(indices.len());
+            for loaded in loader.by_ref().take(indices.len()) {
+                match loaded.map(|input| inputs.extend_from_slice(&input)) {
+                    Err(error) if options.strict => return Err(error),
+                    outcome => items.push(outcome),
+                }
+            }
+            let images = items.iter().filter(|outcome| outcome.is_ok()).count();
+            let values = match images {
+                0 => Vec::new(),
+                _ => body.features(inputs, images)?,
+            };
+            Ok(Batch { items, values })
+        };
+        let done = share.run(compute, |indices, batch| {
             let before = classes.len();
-            for (index, loaded) in indices.clone().zip(&mut loader) {
-                match loaded {
-                    Ok(input) => {
-                        inputs.extend_from_slice(&input);
+            for (index, outcome) in indices.clone().zip(batch.items) {
+                match outcome {
+                    Ok(()) => {
                         classes.push(split.classes()[index]);
                         read.push(index as u32);
                     }
-                    Err(error) if options.strict => return Err(error),
                     Err(error) => observer.unreadable(&error),
                 }
             }
             let images = classes.len() - before;
             if images > 0 {
-                values.slice_set(&body.features(inputs, images)?, 0, before)?;
+                let features = Tensor::from_vec(batch.values, (images, length), &Device::Cpu)?;
+                let features = features.to_dtype(dtype)?.to_device(&device)?;
+                values.slice_set(&features, 0, before)?;
             }
             observer.progress("computing features", indices.end, split.len());
             if observer.should_stop() {
-                return Ok(None);
+                return Err(Stopped.into());
             }
+            Ok(())
+        });
+        match done {
+            Err(error) if error.is::<Stopped>() => return Ok(None),
+            done => done?,
         }
         if classes.is_empty() {
             bail!("no image is readable ({} tried)", split.len());
@@ -145,13 +171,12 @@ impl<'a> Body<'a> {
         Ok(Self::Plan(plan))
     }
 
-    /// Returns the features `[images, features]` of inputs `[images, C, H, W]`.
-    fn features(&mut self, inputs: Vec<f32>, images: usize) -> Result<Tensor> {
+    /// Returns the features `[images, features]` of inputs `[images, C, H, W]`, exactly.
+    fn features(&mut self, inputs: Vec<f32>, images: usize) -> Result<Vec<f64>> {
         match self {
             Self::Plan(plan) => {
                 let features = plan.run(&inputs)?;
-                let shape = (images, features.len() / images);
-                Ok(Tensor::from_vec(features, shape, &Device::Cpu)?)
+                Ok(features.into_iter().map(f64::from).collect())
             }
             Self::Network(model, [height, width]) => {
                 let shape = (images, model.config().in_channels, *height, *width);
@@ -159,7 +184,8 @@ impl<'a> Body<'a> {
                 let x = Tensor::from_vec(inputs, shape, &Device::Cpu)?
                     .to_dtype(weight.dtype())?
                     .to_device(weight.device())?;
-                Ok(model.pooled(&x)?.contiguous()?)
+                let features = model.pooled(&x)?.to_device(&Device::Cpu)?;
+                Ok(features.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?)
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::data::EvalTransform;
 use crate::data::dataset::Split;
+use crate::distributed::Stopped;
 use crate::eval::metrics::macro_average;
 use crate::eval::{EvalEvent, EvalOptions, Evaluation, Metrics, Record, evaluate};
 use crate::infer::{Engine, Workload};
@@ -10,7 +11,7 @@ use crate::train::config::values::BestBy;
 use crate::train::data::features::Features;
 use crate::train::learner::forward_backward::Input;
 use crate::train::observe::observer::Observer;
-use anyhow::{Error, Result};
+use anyhow::Result;
 use candle_core::{DType, Tensor};
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -78,11 +79,6 @@ impl ValidationMetrics {
     }
 }
 
-/// The request to stop, as the error that ends an evaluation.
-#[derive(Debug, thiserror::Error)]
-#[error("stopped")]
-struct Stop;
-
 impl Validation {
     /// Returns the number of images.
     pub fn images(&self) -> usize {
@@ -119,7 +115,7 @@ impl Validation {
         }
     }
 
-    /// Evaluates `model`; `None` if `observer` wants to stop meanwhile.
+    /// Evaluates `model`, shared out over the processes; `None` if `observer` wants to stop meanwhile, in any process.
     ///
     /// # Errors
     /// If no image is readable (with `strict`, if any is not), or the outputs are not finite.
@@ -149,7 +145,7 @@ impl Validation {
                 EvalEvent::Progress { done, total } => {
                     observer.progress("validating", done, total);
                     if observer.should_stop() {
-                        return Err(Error::new(Stop));
+                        return Err(Stopped.into());
                     }
                 }
                 EvalEvent::Image { .. } => {}
@@ -166,7 +162,7 @@ impl Validation {
         );
         match evaluated {
             Ok(evaluation) => Ok(Some(evaluation)),
-            Err(error) if error.is::<Stop>() => Ok(None),
+            Err(error) if error.is::<Stopped>() => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -247,7 +247,7 @@ impl Parts {
         let config = &identity.config;
         let note = data.note(settings.seed, identity.pretrained_on.clone());
         let is_photographs = data.is_photographs();
-        let (validation, test) = data.validation(settings, context.workers)?;
+        let (validation, test) = data.validation(settings, context)?;
         let train = data
             .set
             .train

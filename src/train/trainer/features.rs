@@ -12,7 +12,7 @@ use anyhow::Result;
 
 impl Trainer {
     /// Replaces the images by features if only the last layer is trained and images are not augmented; returns false if `observer`
-    /// wants to stop meanwhile.
+    /// wants to stop meanwhile, in any process.
     pub(super) fn compute_features(&mut self, observer: &mut dyn Observer) -> Result<bool> {
         let settings = &self.config.settings;
         let config = &self.checkpoints.identity().config;
@@ -37,6 +37,7 @@ impl Trainer {
             workers: self.train.workers(),
             decoding: settings.decoding,
             strict: settings.strict,
+            processes: &self.processes,
         };
         let model = self.learner.model();
         let compute = |split: &Split, observer: &mut dyn Observer| {

@@ -4,14 +4,11 @@ use crate::error::message_of;
 use crate::eval::Evaluation;
 use crate::message;
 use crate::model::ResNet;
-use crate::train::checkpoint::layout::SavedModel;
 use crate::train::data::validation::Validation;
 use crate::train::observe::observer::Observer;
 use crate::train::observe::outcome::{Outcome, StopReason, TestMetrics};
 use crate::train::trainer::Trainer;
 use anyhow::Result;
-use candle_core::Tensor;
-use std::collections::HashMap;
 
 impl Trainer {
     /// Ends a run that has nothing left to do.
@@ -28,13 +25,16 @@ impl Trainer {
             }
             examined => examined?,
         };
-        if examined.is_none() && observer.should_stop() {
+        // All processes ask, also one that has the evaluation.
+        let wants_stop = self.any(observer.should_stop())?;
+        let interrupted = wants_stop && examined.is_none();
+        if interrupted {
             observer.note(&message![
                 "the report has no images, as it was interrupted: resume the run to add them"
             ]);
         }
         let is_to_test = self.eval.test.is_some() && self.checkpoints.folder().is_some();
-        if is_to_test && examined.is_none() && observer.should_stop() {
+        if is_to_test && interrupted {
             return Ok(self.stopped(observer));
         }
         let test = examined.as_ref().filter(|_| is_to_test);
@@ -63,15 +63,13 @@ impl Trainer {
         outcome
     }
 
-    /// Evaluates the best epoch; returns the evaluation and the model, `None` if nothing measures it, in a dry run, or if `observer`
-    /// wants to stop meanwhile.
+    /// Evaluates the best epoch, shared out over the processes; returns the evaluation and the model, `None` if nothing measures it,
+    /// in a dry run, or if `observer` wants to stop meanwhile, in any process.
     fn examine(&mut self, observer: &mut dyn Observer) -> Result<Option<(Evaluation, ResNet)>> {
-        let is_measured = self.eval.measuring().is_some();
-        let Some(folder) = self.checkpoints.folder().filter(|_| is_measured) else {
+        if self.eval.measuring().is_none() {
             return Ok(None);
-        };
-        let best = folder.read_model(SavedModel::Best)?;
-        let best: HashMap<String, Tensor> = best.into_iter().collect();
+        }
+        let best = self.best_weights()?;
         if best.is_empty() {
             return Ok(None);
         }

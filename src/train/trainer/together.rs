@@ -4,6 +4,7 @@ use crate::distributed::Processes;
 use crate::error::{setting, usage_error};
 use crate::message;
 use crate::text::pluralize;
+use crate::train::checkpoint::layout::SavedModel;
 use crate::train::checkpoint::run_dir::RunFolder;
 use crate::train::checkpoint::state::{State, parse};
 use crate::train::config::recipe::Recipe;
@@ -74,6 +75,11 @@ impl Trainer {
         Ok(all.iter().all(|answer| answer[..] == [1]))
     }
 
+    /// Returns true if `yes` is true in any process.
+    pub(super) fn any(&self, yes: bool) -> Result<bool> {
+        Ok(!self.agree(!yes)?)
+    }
+
     /// Returns true if `observer` wants to stop; with several processes, if any process wanted to when they last told each other.
     pub(super) fn should_stop(&self, observer: &dyn Observer) -> bool {
         if self.processes.size() > 1 {
@@ -97,6 +103,36 @@ impl Trainer {
         let bytes = self.processes.broadcast(bytes)?;
         let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)?;
         self.learner.restore(&tensors, self.progress.step)
+    }
+
+    /// Returns the weights of the best epoch; empty if there are none. The first process, which sees the run folder, sends them to
+    /// the others if these are to measure them.
+    pub(super) fn best_weights(&self) -> Result<HashMap<String, Tensor>> {
+        let read = match self.checkpoints.folder() {
+            Some(folder) => folder.read_model(SavedModel::Best),
+            None => Ok(Vec::new()),
+        };
+        let read = read.map(|best| best.into_iter().collect());
+        if self.processes.size() == 1 || !self.eval.is_to_measure() {
+            return read;
+        }
+        // Also if they cannot be read, as the others wait.
+        let packed = read.and_then(|best: HashMap<String, Tensor>| {
+            let bytes = match best.len() {
+                0 => Vec::new(),
+                _ => safetensors::serialize(&best, None)?,
+            };
+            Ok((best, bytes))
+        });
+        let (read, bytes) = match packed {
+            Ok((best, bytes)) => (Ok(best), bytes),
+            Err(error) => (Err(error), Vec::new()),
+        };
+        let bytes = self.processes.broadcast(bytes)?;
+        if self.processes.is_first() || bytes.is_empty() {
+            return read;
+        }
+        Ok(candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)?)
     }
 
     /// Continues from the progress of the first process, which sees the run folder.

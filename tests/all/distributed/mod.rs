@@ -5,6 +5,7 @@ mod disagreeing;
 mod ended;
 #[cfg(target_os = "linux")]
 mod launched;
+mod sharing;
 mod support;
 mod training;
 mod transport;

@@ -1,6 +1,7 @@
 //! The flags of `resnet eval`.
 
 use crate::cli::args::device::DTypeChoice;
+use crate::cli::args::distributed::DistributedArgs;
 use crate::cli::args::preprocess::PreprocessArgs;
 use crate::cli::args::workers::WorkersArgs;
 use crate::data::dataset::DatasetName;
@@ -72,6 +73,8 @@ pub struct Args {
     pub strict: bool,
     #[command(flatten)]
     pub workers: WorkersArgs,
+    #[command(flatten)]
+    pub distributed: DistributedArgs,
     /// Numeric type: f32, f64 (slow, for reference), or f16 and bf16 on GPUs
     #[arg(
         long,

@@ -27,9 +27,7 @@ use std::collections::HashSet;
 
 /// Measures the models of `--compare` one after the other, and prints them side by side.
 pub fn run(conditions: &Conditions) -> Result<ExitStatus> {
-    let Args {
-        compare, output, ..
-    } = conditions.args;
+    let Args { compare, .. } = conditions.args;
     let written = conditions.args.data.as_deref();
     if let [alone] = compare.as_slice() {
         return Err(usage_error(
@@ -39,8 +37,8 @@ pub fn run(conditions: &Conditions) -> Result<ExitStatus> {
     }
     let name = conditions.args.named_data()?;
     let files = [COMPARISON, TABLE, DRAWN[0], DRAWN[1], COMPARISON_PAGE];
-    let output = output
-        .as_deref()
+    let output = conditions
+        .output()
         .map(|folder| OutputDir::create(folder, &files))
         .transpose()?;
     let models = open(compare, conditions)?;
@@ -76,6 +74,9 @@ pub fn run(conditions: &Conditions) -> Result<ExitStatus> {
                 conditions.console.error(&error);
             }
         }
+    }
+    if !conditions.processes.is_first() {
+        return Ok(ExitStatus::Done);
     }
     let data = ComparisonData {
         data: &data,

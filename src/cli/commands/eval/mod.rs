@@ -15,6 +15,7 @@ use crate::cli::output::evaluation::text;
 use crate::cli::output::stdout::print;
 use crate::cli::output::terminal::Look;
 use crate::data::DecodeOptions;
+use crate::distributed::Processes;
 use crate::error::usage_error;
 use crate::eval::EvalEvent;
 use crate::pipeline::top;
@@ -33,6 +34,7 @@ pub fn run(
     args: &Args,
     device: DeviceChoice,
     threads: usize,
+    processes: &Processes,
     console: &Console,
 ) -> Result<ExitStatus> {
     let (device, dtype) = device.open(args.dtype, console)?;
@@ -41,6 +43,7 @@ pub fn run(
         device,
         dtype,
         threads,
+        processes,
         console,
     };
     match &args.model {
@@ -53,7 +56,7 @@ pub fn run(
 fn one(model: &str, conditions: &Conditions) -> Result<ExitStatus> {
     let Conditions { args, console, .. } = conditions;
     let named = args.named_data()?;
-    let mut output = args.output.as_deref().map(output_dir).transpose()?;
+    let mut output = conditions.output().map(output_dir).transpose()?;
     let opened = EvalModel::open(model, conditions, false)?;
     let card = opened.card().clone();
     let (data, data_name) = match (&args.data, named) {
@@ -93,6 +96,9 @@ fn one(model: &str, conditions: &Conditions) -> Result<ExitStatus> {
     let preprocess = opened.preprocess.clone();
     let decoding = DecodeOptions::from(&preprocess);
     let evaluation = opened.measure(&mapping, images.split_name(), &mut each)?;
+    if !conditions.processes.is_first() {
+        return Ok(ExitStatus::Done);
+    }
     let report = ModelEvaluation {
         model: card.name,
         data,

@@ -7,6 +7,7 @@ use crate::cli::invocation::typed;
 use crate::cli::output::console::Console;
 use crate::cli::output::flags::with_flags;
 use crate::data::DecodeOptions;
+use crate::distributed::Processes;
 use crate::eval::{EvalEvent, EvalOptions, Evaluation, evaluate};
 use crate::explain::Explainer;
 use crate::hub::Progress;
@@ -28,10 +29,17 @@ pub struct Conditions<'a> {
     pub device: Device,
     pub dtype: DType,
     pub threads: usize,
+    pub processes: &'a Processes,
     pub console: &'a Console,
 }
 
 impl Conditions<'_> {
+    /// Returns the output folder, if this process writes to one.
+    pub fn output(&self) -> Option<&Path> {
+        let output = self.args.output.as_deref();
+        output.filter(|_| self.processes.is_first())
+    }
+
     /// Returns what repeats the evaluation.
     pub fn again(&self) -> Again {
         Again {
@@ -116,6 +124,7 @@ impl<'a> EvalModel<'a> {
             device,
             dtype,
             threads,
+            processes,
             console,
         } = self.conditions;
         let name = &self.card().name;
@@ -131,13 +140,14 @@ impl<'a> EvalModel<'a> {
             workers: args.workers.count(*threads),
             decoding: DecodeOptions::from(&self.preprocess),
             strict: args.strict,
+            processes: (*processes).clone(),
         };
         let work = Workload {
             batch: options.batch.min(split.len()),
             images: split.len(),
         };
-        let (mut engine, transform) =
-            load(&self.checkpoint, (*dtype, device), &self.preprocess, work)?;
+        let loaded = load(&self.checkpoint, (*dtype, device), &self.preprocess, work);
+        let (mut engine, transform) = processes.all_ok(loaded)?;
         if let Some(note) = self.checkpoint.note() {
             self.note(note);
         }

@@ -8,7 +8,6 @@ use crate::cli::exit::ExitStatus;
 use crate::cli::invocation::typed;
 use crate::cli::output::browser::open_in_browser;
 use crate::cli::output::console::Console;
-use crate::cli::output::log::LogFormat;
 use crate::cli::output::outcome::{report, report_of, unread};
 use crate::cli::output::train_observer::TrainObserver;
 use crate::cli::stop::Stop;
@@ -49,7 +48,7 @@ pub fn run(
     console: &Console,
 ) -> Result<ExitStatus> {
     if !processes.is_first() {
-        return run_other(args, device, threads, processes);
+        return run_other(args, device, threads, processes, console);
     }
     let overrides = args.recipe()?;
     args.refuse_conflicts(&overrides)?;
@@ -180,12 +179,13 @@ fn blame_recipe(error: anyhow::Error, file: &Path, keys: &[&str]) -> anyhow::Err
     }
 }
 
-/// Works for the first process, which alone prints and writes.
+/// Works for the first process, which alone prints and writes; `console` is silent.
 fn run_other(
     args: &Args,
     device: DeviceChoice,
     threads: usize,
     processes: &Processes,
+    console: &Console,
 ) -> Result<ExitStatus> {
     let overrides = args.recipe()?;
     args.refuse_conflicts(&overrides)?;
@@ -193,11 +193,10 @@ fn run_other(
         return Ok(ExitStatus::Done);
     }
     let overrides = with_file(args, overrides)?;
-    let quiet = Console::new(true, false, LogFormat::Text);
     let context = ExecutionContext {
-        device: device.open(dtype(&overrides), &quiet)?.0,
+        device: device.open(dtype(&overrides), console)?.0,
         workers: args.workers.count(threads),
-        progress: &quiet,
+        progress: console,
         processes: processes.clone(),
     };
     let stop = Stop::default();
