@@ -164,20 +164,35 @@ impl Hub {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let folder = RepoCache::new(&self.settings.cache, request.kind, request.repo);
-        let commit = folder.commit_of(request.revision);
-        let entry = commit.as_deref().map_or(CacheEntry::Unknown, |commit| {
-            folder.entry(commit, request.file)
-        });
-        let is_pinned = commit.as_deref() == Some(request.revision);
-        match entry {
-            CacheEntry::Present(path) => return Ok(Some(path)),
-            CacheEntry::Absent if is_pinned || need == Need::Optional => return Ok(None),
-            CacheEntry::Absent | CacheEntry::Unknown => {}
+        let look_up = || {
+            let commit = folder.commit_of(request.revision);
+            let entry = commit.as_deref().map_or(CacheEntry::Unknown, |commit| {
+                folder.entry(commit, request.file)
+            });
+            (commit, entry)
+        };
+        let is_pinned = |commit: &Option<String>| commit.as_deref() == Some(request.revision);
+        let answer = |(commit, entry): &(Option<String>, CacheEntry)| match entry {
+            CacheEntry::Present(path) => Some(Some(path.clone())),
+            CacheEntry::Absent if is_pinned(commit) || need == Need::Optional => Some(None),
+            CacheEntry::Absent | CacheEntry::Unknown => None,
+        };
+        let found = look_up();
+        if let Some(known) = answer(&found) {
+            return Ok(known);
         }
         #[cfg(feature = "hub")]
         if !self.settings.offline {
+            let _lock = folder.lock();
+            // Another process may have downloaded it meanwhile.
+            let found = look_up();
+            if let Some(known) = answer(&found) {
+                return Ok(known);
+            }
+            let (commit, entry) = found;
             // A file that the cached commit is known to lack is looked for at the branch's newest.
-            let cached_commit = commit.filter(|_| entry == CacheEntry::Unknown && !is_pinned);
+            let is_of_branch = entry == CacheEntry::Unknown && !is_pinned(&commit);
+            let cached_commit = commit.filter(|_| is_of_branch);
             return self.download(
                 &mut connection,
                 &folder,
@@ -189,7 +204,7 @@ impl Hub {
         }
         #[cfg(not(feature = "hub"))]
         let _ = progress;
-        let known = commit.is_some_and(|commit| folder.has_files_of(&commit));
+        let known = found.0.is_some_and(|commit| folder.has_files_of(&commit));
         if known && need == Need::Optional {
             return Ok(None);
         }

@@ -1,6 +1,7 @@
 //! Files that the cache lacks: one download after the other, over a connection that is kept.
 
 mod failure;
+mod lock;
 mod staging;
 mod store;
 mod transfer;

@@ -1,7 +1,7 @@
 //! Tests of MODEL from the hub on the command line, with the loopback hub: names, revisions, cache, offline mode,
 //! rejections.
 
-use crate::support::command::{Finished, Resnet};
+use crate::support::command::{Finished, Resnet, Running};
 use crate::support::hub_server::{Fault, HubServer};
 use std::fs;
 use std::path::Path;
@@ -28,13 +28,37 @@ fn publish(server: &HubServer, repo: &str, revision: &str, folder: &str) {
     server.publish(repo, revision, &"0123456789".repeat(4), &files);
 }
 
-fn run(server: &HubServer, home: &Path, line: &str) -> Finished {
+fn online(server: &HubServer, home: &Path, line: &str) -> Resnet {
     Resnet::line(line)
         .env("HF_ENDPOINT", server.endpoint())
         .env("HF_HOME", home)
         .env("NO_PROXY", "127.0.0.1")
         .without_env("HF_HUB_OFFLINE")
-        .run()
+}
+
+fn run(server: &HubServer, home: &Path, line: &str) -> Finished {
+    online(server, home, line).run()
+}
+
+#[test]
+fn processes_that_lack_a_model_download_it_once() {
+    let (server, home) = (HubServer::start(), tempfile::tempdir().unwrap());
+    publish(&server, "org/tiny", "main", "transformers_basic");
+    let line = format!("predict {CAT} -m org/tiny -f json");
+    let running: Vec<_> = (0..4)
+        .map(|_| online(&server, home.path(), &line).start())
+        .collect();
+    let done: Vec<Finished> = running.into_iter().map(Running::finish).collect();
+    for done in &done {
+        assert_eq!(done.status, 0, "{}", done.stderr);
+    }
+    for file in ["config.json", "model.safetensors"] {
+        let requests = server.requests();
+        let of_file = requests
+            .iter()
+            .filter(|request| request.starts_with("GET ") && request.ends_with(file));
+        assert_eq!(of_file.count(), 1, "{file}: {requests:#?}");
+    }
 }
 
 #[test]
