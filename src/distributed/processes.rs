@@ -19,6 +19,7 @@ type Job = Box<dyn FnOnce(&mut dyn Transport, &mut Scratch) + Send>;
 #[derive(Debug, Clone, Default)]
 pub struct Processes {
     group: Option<Arc<Group>>,
+    is_on_one_machine: bool,
 }
 
 #[derive(Debug)]
@@ -101,7 +102,22 @@ impl Processes {
         };
         Ok(Self {
             group: Some(Arc::new(group)),
+            is_on_one_machine: false,
         })
+    }
+
+    /// Sets whether all processes are on one machine.
+    #[must_use]
+    pub fn on_one_machine(self, is_on_one_machine: bool) -> Self {
+        Self {
+            is_on_one_machine,
+            ..self
+        }
+    }
+
+    /// Returns true if all processes are known to be on one machine.
+    pub fn is_on_one_machine(&self) -> bool {
+        self.is_on_one_machine
     }
 
     /// Returns the number of this process, from 0.

@@ -85,6 +85,8 @@ pub(super) fn sum<T: Element>(
     let mine = chunks[rank].len();
     let lengths = theirs.iter().map(|nodes| nodes.len() * mine);
     let lengths: Vec<usize> = lengths.collect();
+    // The others may still compute. Waiting for them takes no core, unlike waiting for bytes.
+    transport.barrier()?;
     let received = scratch.values::<T>(lengths.iter().sum());
     let receive_lengths: Vec<usize> = lengths.iter().map(|&values| bytes(values)).collect();
     transport.all_to_all(

@@ -3,7 +3,7 @@
 use crate::model::block::ConvNorm;
 use crate::ops::batch_norm::Statistics as Batch;
 use crate::ops::{shared_statistics, with_values};
-use candle_core::{Device, Result, Tensor, bail};
+use candle_core::{Result, Shape, Tensor, bail};
 use resnet_kernels::conv::stem;
 use resnet_kernels::conv::{self, Workspace};
 use resnet_kernels::layout::{self, Buffer, blocks};
@@ -39,8 +39,8 @@ pub(super) struct Layer {
     count: usize,
 }
 
-/// Receives the gradient of each parameter, by name, as soon as it is computed.
-pub type Receiver<'a> = dyn FnMut(String, Tensor) -> Result<()> + 'a;
+/// Receives the gradient of each parameter as soon as it is computed: its name, values and shape.
+pub type Receiver<'a> = dyn FnMut(String, Vec<f32>, &Shape) -> Result<()> + 'a;
 
 impl Layer {
     /// Creates the layer for inputs with these channels, height and width.
@@ -189,8 +189,9 @@ impl Layer {
         );
         let channels = self.geometry.out_channels;
         for (kind, values) in [("weight", of_weight), ("bias", of_bias)] {
-            let tensor = Tensor::from_slice(&values[..channels], channels, &Device::Cpu)?;
-            receive(format!("{}.{kind}", self.names[1]), tensor)?;
+            let (mut values, shape) = (values, Shape::from(channels));
+            values.truncate(channels);
+            receive(format!("{}.{kind}", self.names[1]), values, &shape)?;
         }
         Ok(())
     }
@@ -215,8 +216,7 @@ impl Layer {
             }
         }
         let shape = self.module.conv.weight().shape();
-        let tensor = Tensor::from_vec(result, shape, &Device::Cpu)?;
-        receive(format!("{}.weight", self.names[0]), tensor)
+        receive(format!("{}.weight", self.names[0]), result, shape)
     }
 
     /// Computes the gradient of the layer's input, after [`Layer::grad_norm`], and adds it to `result`.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::{ModelConfig, ShortcutKind, StridePlacement};
 use crate::nn::Parameters;
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{DType, Device, Shape, Tensor, Var};
 use resnet_kernels::cpu;
 use std::collections::HashMap;
 
@@ -93,8 +93,8 @@ fn by_autograd(
 
 fn gradients_of(step: &mut Step, gradient: &[f32]) -> Vec<(String, Tensor)> {
     let mut named = Vec::new();
-    let mut receive = |name, gradient| {
-        named.push((name, gradient));
+    let mut receive = |name, values, shape: &Shape| {
+        named.push((name, Tensor::from_vec(values, shape, &Device::Cpu)?));
         Ok(())
     };
     step.backward(gradient, &mut receive).unwrap();

@@ -54,7 +54,11 @@ impl DistributedArgs {
         let processes = Processes::new(move || connect(&plan))?;
         let bindings = processes.gather_values(&Binding::of_this_process())?;
         let share = share_of_cores(&bindings, processes.rank(), cores, local);
-        Ok((processes, share))
+        let is_on_one_machine = local.map_or_else(
+            || bindings.iter().all(|other| other.host == bindings[0].host),
+            |local| local == processes.size(),
+        );
+        Ok((processes.on_one_machine(is_on_one_machine), share))
     }
 }
 

@@ -255,16 +255,17 @@ impl<H: Handle> Shared<H> {
 }
 
 impl<H: Handle> Connected<H> {
-    /// Waits for an operation that `begin` starts. Its buffers are borrowed until then; if it cannot end, the process does.
+    /// Waits for an operation that `begin` starts and that moves `bytes`. Its buffers are borrowed until then; if it cannot end, the process does.
     fn complete(
         &mut self,
         name: &str,
+        bytes: usize,
         begin: impl FnOnce(&Functions<H>, *mut H) -> c_int,
     ) -> Result<()> {
         let (shared, lock) = (&self.shared, self.shared.lock());
         let mut request = H::UNSET;
         check(begin(&shared.functions, &raw mut request), name)?;
-        let mut wait = Wait::default();
+        let mut wait = Wait::new(bytes);
         loop {
             let mut done = 0;
             let Functions {
@@ -301,7 +302,8 @@ impl<H: Handle> World for Connected<H> {
     ) -> Result<()> {
         let from = displacements(sent, self.size, send.len())?;
         let to = displacements(received, self.size, receive.len())?;
-        self.complete("MPI_Ialltoallv", |mpi, request| {
+        let bytes = send.len() + receive.len();
+        self.complete("MPI_Ialltoallv", bytes, |mpi, request| {
             // SAFETY: `displacements` checked that all parts are inside the buffers, which are borrowed until `complete` returns,
             // as are the lengths.
             unsafe {
@@ -328,7 +330,8 @@ impl<H: Handle> World for Connected<H> {
             lengths[self.rank] == length,
             "this process has another length"
         );
-        self.complete("MPI_Iallgatherv", |mpi, request| {
+        let bytes = send.len() + receive.len();
+        self.complete("MPI_Iallgatherv", bytes, |mpi, request| {
             // SAFETY: as in `all_to_all`; `length` is that of `send`.
             unsafe {
                 (mpi.all_gather)(
@@ -349,7 +352,7 @@ impl<H: Handle> World for Connected<H> {
     fn broadcast(&mut self, bytes: &mut [u8], root: usize) -> Result<()> {
         ensure!(root < self.size, "no process {root}");
         let (length, root) = (c_int::try_from(bytes.len())?, root as c_int);
-        self.complete("MPI_Ibcast", |mpi, request| {
+        self.complete("MPI_Ibcast", bytes.len(), |mpi, request| {
             // SAFETY: `bytes` has `length` bytes and is borrowed until `complete` returns.
             unsafe {
                 (mpi.broadcast)(
@@ -365,7 +368,7 @@ impl<H: Handle> World for Connected<H> {
     }
 
     fn barrier(&mut self) -> Result<()> {
-        self.complete("MPI_Ibarrier", |mpi, request| {
+        self.complete("MPI_Ibarrier", 0, |mpi, request| {
             // SAFETY: it has no buffer.
             unsafe { (mpi.barrier)(mpi.world, request) }
         })

@@ -2,34 +2,44 @@
 
 use std::hint;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Pauses that only tell the core that it waits: an answer of a process on the same machine comes within microseconds.
-const SPINS: u32 = 200;
+/// The time in which a process on the same machine answers if it is in the same call.
+const ANSWER: Duration = Duration::from_micros(20);
 
-/// Pauses that let another thread run, if one can.
-const YIELDS: u32 = 200;
+/// Bytes per second that are expected at least. A library that moves bytes through shared memory moves a few kilobytes whenever it is asked, so
+/// it must be asked without a pause.
+const SLOW: u64 = 500_000_000;
 
 /// The longest pause.
 const LONGEST: Duration = Duration::from_micros(100);
 
-/// Pauses between two looks at an operation, which grow.
-#[derive(Debug, Default)]
+/// Pauses between two looks at an operation: none at first, then longer and longer ones.
+///
+/// None is a `yield`: a thread that yields waits until another's milliseconds are over, while one that wakes runs before one that computes.
+#[derive(Debug)]
 pub struct Wait {
-    pauses: u32,
+    busy_until: Instant,
+    pause: Duration,
 }
 
 impl Wait {
+    /// Starts to wait for an operation that moves `bytes`.
+    pub fn new(bytes: usize) -> Self {
+        let moving = Duration::from_nanos((bytes as u64).saturating_mul(1_000_000_000) / SLOW);
+        Self {
+            busy_until: Instant::now() + ANSWER + moving,
+            pause: Duration::ZERO,
+        }
+    }
+
     /// Pauses.
     pub fn pause(&mut self) {
-        self.pauses = self.pauses.saturating_add(1);
-        match self.pauses {
-            ..=SPINS => hint::spin_loop(),
-            pauses if pauses <= SPINS + YIELDS => thread::yield_now(),
-            pauses => {
-                let micros = u64::from(pauses - SPINS - YIELDS);
-                thread::sleep(Duration::from_micros(micros).min(LONGEST));
-            }
+        if Instant::now() < self.busy_until {
+            hint::spin_loop();
+        } else {
+            self.pause = (self.pause + Duration::from_micros(1)).min(LONGEST);
+            thread::sleep(self.pause);
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::model::{Frozen, ResNet};
 use crate::ops::{Backend, with_values};
-use crate::step::{Receiver, Step};
+use crate::step::Step;
 use crate::train::learner::gradients::Gradients;
 use anyhow::{Context, Result, bail};
-use candle_core::{Tensor, Var};
+use candle_core::{Device, Shape, Tensor, Var};
 
 /// The input of a batch.
 #[derive(Debug)]
@@ -32,6 +32,28 @@ pub struct ForwardOutput {
     pub logits: Tensor,
     /// The pooled features, if the compiled step computed them: autograd covers what follows, the step what precedes.
     features: Option<Var>,
+}
+
+/// The gradient of a variable.
+#[derive(Debug)]
+pub enum Gradient {
+    /// From autograd; it may share its values with other tensors.
+    Tensor(Tensor),
+    /// From the compiled step: values on the CPU, and their shape.
+    Values(Vec<f32>, Shape),
+}
+
+impl Gradient {
+    /// Returns the gradient as a tensor.
+    ///
+    /// # Errors
+    /// If the values are not as many as the shape has.
+    pub fn into_tensor(self) -> candle_core::Result<Tensor> {
+        match self {
+            Self::Tensor(tensor) => Ok(tensor),
+            Self::Values(values, shape) => Tensor::from_vec(values, shape, &Device::Cpu),
+        }
+    }
 }
 
 impl ForwardBackward {
@@ -98,7 +120,7 @@ impl ForwardBackward {
     ) -> Result<Gradients> {
         let mut gradients = Vec::with_capacity(variables.len());
         self.backward_each(passed, loss, variables, &mut |name, gradient| {
-            gradients.push((name, gradient));
+            gradients.push((name, gradient.into_tensor()?));
             Ok(())
         })?;
         Ok(Gradients::of_named(gradients, variables, images)?)
@@ -113,7 +135,7 @@ impl ForwardBackward {
         passed: &ForwardOutput,
         loss: &Tensor,
         variables: &[(String, Var)],
-        receive: &mut Receiver,
+        receive: &mut dyn FnMut(String, Gradient) -> candle_core::Result<()>,
     ) -> Result<()> {
         let mut store = loss.backward()?;
         let features = passed.features.as_ref().zip(self.step.as_mut());
@@ -123,7 +145,7 @@ impl ForwardBackward {
             match store.remove(variable) {
                 Some(gradient) => {
                     received += 1;
-                    receive(name.clone(), gradient.contiguous()?)?;
+                    receive(name.clone(), Gradient::Tensor(gradient.contiguous()?))?;
                 }
                 None => missing = Some(name),
             }
@@ -132,9 +154,9 @@ impl ForwardBackward {
             let gradient = store
                 .remove(features)
                 .context("the features have no gradient")?;
-            let mut count = |name, gradient| {
+            let mut count = |name, values, shape: &Shape| {
                 received += 1;
-                receive(name, gradient)
+                receive(name, Gradient::Values(values, shape.clone()))
             };
             with_values(&gradient, |gradient| step.backward(gradient, &mut count))??;
         }

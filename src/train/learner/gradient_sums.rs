@@ -1,19 +1,24 @@
 //! Sums of gradients over the shards of all processes, which begin during the backward pass.
 //!
 //! The variables are divided into buckets, those of the last layers first, as the backward pass computes them. A bucket is summed as soon as
-//! all shards of this process have its gradients. The division does not change the bits, as each value has a sum of its own.
+//! all shards of this process have its gradients, unless all processes are on one machine: what moves the values there are the cores that
+//! compute, so that nothing would be hidden. The division does not change the bits, as each value has a sum of its own.
 
 use crate::distributed::sum::Element;
 use crate::distributed::tree::{Shards, TreeSum};
 use crate::distributed::{Pending, Processes};
+use crate::train::learner::forward_backward::Gradient;
 use anyhow::{Context, Result, bail};
 use candle_core::{Device, Storage, Tensor, Var, WithDType};
 use std::cmp::Reverse;
 use std::mem;
 use std::ops::Range;
 
-/// The fewest bytes of a bucket, except the last: each costs a round of messages.
-pub(super) const BUCKET_BYTES: usize = 4 << 20;
+/// The fewest bytes of a bucket with several variables, except the last: each costs a round of messages.
+const BUCKET_BYTES: usize = 4 << 20;
+
+/// The part of a bucket from which on a variable has one of its own.
+const LARGE: f64 = 0.5;
 
 /// The part of a network that follows its stages.
 const HEAD: &str = "fc";
@@ -27,8 +32,10 @@ pub(super) struct GradientSums<'a, T> {
     used: usize,
     processes: &'a Processes,
     buckets: Vec<Bucket<T>>,
-    /// The places of the variables, in their order, and of the statistics.
-    places: [Vec<Place>; 2],
+    /// The places of the statistics and of the variables, in their order.
+    places: Vec<Place>,
+    /// True if sums begin before the end of the backward pass.
+    early: bool,
     /// Shards of this process that have not ended.
     left: usize,
     /// The sums that have begun, in the order of the buckets.
@@ -53,23 +60,19 @@ struct Bucket<T> {
 }
 
 impl<T: Element + WithDType> Bucket<T> {
-    /// Takes the values of a variable in shard `shard`.
-    fn add(&mut self, shard: usize, place: Range<usize>, tensor: &Tensor, factor: T) -> Result<()> {
+    /// Takes the values of a variable in shard `shard`, times `factor`.
+    fn add(&mut self, shard: usize, place: Range<usize>, read: &[T], factor: T) {
         if self.values.is_empty() {
             self.values = vec![T::from_f64(0.0); self.length];
             self.missing = self.length;
         }
         self.missing -= place.len();
-        let values = &mut self.values[place];
-        read(tensor, |read: &[T]| {
-            for (value, read) in values.iter_mut().zip(read) {
-                *value = *read * factor;
-            }
-        })?;
+        for (value, read) in self.values[place].iter_mut().zip(read) {
+            *value = *read * factor;
+        }
         if self.missing == 0 {
             self.end_shard(shard);
         }
-        Ok(())
     }
 
     /// Ends a shard with the values that were added, or zeros.
@@ -82,8 +85,22 @@ impl<T: Element + WithDType> Bucket<T> {
 }
 
 impl<'a, T: Element + WithDType> GradientSums<'a, T> {
-    /// Creates the sums over the first `used` of `shards`. `variables` are sorted by name; see [`BUCKET_BYTES`].
+    /// Creates the sums over the first `used` of `shards`. `variables` are sorted by name.
     pub fn new(
+        variables: &'a [(String, Var)],
+        statistics: &'a [Var],
+        used: usize,
+        shards: Shards,
+        processes: &'a Processes,
+    ) -> Self {
+        Self {
+            early: !processes.is_on_one_machine(),
+            ..Self::in_buckets(variables, statistics, used, shards, processes, BUCKET_BYTES)
+        }
+    }
+
+    /// Creates the sums in buckets of at least `bucket_bytes`.
+    fn in_buckets(
         variables: &'a [(String, Var)],
         statistics: &'a [Var],
         used: usize,
@@ -91,53 +108,45 @@ impl<'a, T: Element + WithDType> GradientSums<'a, T> {
         processes: &'a Processes,
         bucket_bytes: usize,
     ) -> Self {
-        let mut lengths = vec![0];
-        let mut place = |values: usize| {
-            if lengths
-                .last()
-                .is_some_and(|bytes| bytes * size_of::<T>() >= bucket_bytes)
-            {
-                lengths.push(0);
-            }
-            let bucket = lengths.len() - 1;
-            let start = lengths[bucket];
-            lengths[bucket] += values;
-            Place {
-                bucket,
-                values: start..lengths[bucket],
-            }
-        };
-        // The forward pass ends with the statistics.
-        let of_statistics = statistics
-            .iter()
-            .map(|statistic| place(statistic.elem_count()));
-        let of_statistics = of_statistics.collect();
         let mut order: Vec<usize> = (0..variables.len()).collect();
         order.sort_by_key(|&i| Reverse(layer(&variables[i].0)));
-        let mut places: Vec<_> = order
-            .into_iter()
-            .map(|i| (i, place(variables[i].1.elem_count())))
-            .collect();
-        places.sort_by_key(|(i, _)| *i);
-        let left = shards.own(processes.rank(), used).len();
-        let bucket = |length| Bucket {
-            length,
-            sum: TreeSum::new(used),
-            left,
-            values: Vec::new(),
-            missing: 0,
+        let order = order.into_iter().map(|i| statistics.len() + i);
+        let values = |item: usize| match item.checked_sub(statistics.len()) {
+            None => statistics[item].elem_count(),
+            Some(variable) => variables[variable].1.elem_count(),
         };
+        // The forward pass ends with the statistics.
+        let groups = groups((0..statistics.len()).chain(order), |item| {
+            (values(item) * size_of::<T>()) as f64 / bucket_bytes as f64
+        });
+        let left = shards.own(processes.rank(), used).len();
+        let (mut buckets, mut places) = (Vec::new(), Vec::new());
+        for (bucket, items) in groups.into_iter().enumerate() {
+            let mut length = 0;
+            for item in items {
+                let start = length;
+                length += values(item);
+                let values = start..length;
+                places.push((item, Place { bucket, values }));
+            }
+            buckets.push(Bucket {
+                length,
+                sum: TreeSum::new(used),
+                left,
+                values: Vec::new(),
+                missing: 0,
+            });
+        }
+        places.sort_by_key(|(item, _)| *item);
         Self {
             variables,
             statistics,
             shards,
             used,
             processes,
-            buckets: lengths.into_iter().map(bucket).collect(),
-            places: [
-                places.into_iter().map(|(_, place)| place).collect(),
-                of_statistics,
-            ],
+            buckets,
+            places: places.into_iter().map(|(_, place)| place).collect(),
+            early: true,
             left,
             begun: Vec::new(),
         }
@@ -148,9 +157,11 @@ impl<'a, T: Element + WithDType> GradientSums<'a, T> {
     /// # Errors
     /// If the device lacks memory.
     pub fn add_statistics(&mut self, shard: usize) -> Result<()> {
-        for (statistic, place) in self.statistics.iter().zip(&self.places[1]) {
+        for (statistic, place) in self.statistics.iter().zip(&self.places) {
             let (bucket, values) = (&mut self.buckets[place.bucket], place.values.clone());
-            bucket.add(shard, values, statistic, T::from_f64(1.0))?;
+            read(statistic, |read| {
+                bucket.add(shard, values, read, T::from_f64(1.0));
+            })?;
         }
         Ok(())
     }
@@ -159,17 +170,37 @@ impl<'a, T: Element + WithDType> GradientSums<'a, T> {
     ///
     /// # Errors
     /// If there is no such variable, or the device lacks memory.
-    pub fn add(&mut self, shard: usize, name: &str, gradient: &Tensor, factor: f64) -> Result<()> {
+    pub fn add(&mut self, shard: usize, name: &str, gradient: Gradient, factor: f64) -> Result<()> {
         let number = self
             .variables
             .binary_search_by(|(other, _)| other.as_str().cmp(name));
         let number = number
             .ok()
             .with_context(|| format!("`{name}` is no variable"))?;
-        let place = &self.places[0][number];
-        let (bucket, values) = (&mut self.buckets[place.bucket], place.values.clone());
-        bucket.add(shard, values, gradient, T::from_f64(factor))?;
-        self.begin();
+        let Place { bucket, values } = &self.places[self.statistics.len() + number];
+        let (bucket, values) = (&mut self.buckets[*bucket], values.clone());
+        let factor = T::from_f64(factor);
+        match gradient {
+            Gradient::Tensor(tensor) => {
+                read(&tensor, |read| bucket.add(shard, values, read, factor))?;
+            }
+            Gradient::Values(own, shape) => match bytemuck::try_cast_vec::<f32, T>(own) {
+                // A bucket of its own takes them as they are.
+                Ok(mut own) if values.len() == bucket.length => {
+                    scale(&mut own, factor);
+                    bucket.values = own;
+                    bucket.end_shard(shard);
+                }
+                Ok(read) => bucket.add(shard, values, &read, factor),
+                Err((_, own)) => {
+                    let tensor = Tensor::from_vec(own, shape, &Device::Cpu)?;
+                    read(&tensor, |read| bucket.add(shard, values, read, factor))?;
+                }
+            },
+        }
+        if self.early {
+            self.begin();
+        }
         Ok(())
     }
 
@@ -181,7 +212,6 @@ impl<'a, T: Element + WithDType> GradientSums<'a, T> {
             }
         }
         self.left -= 1;
-        self.begin();
     }
 
     /// Waits for the sums, and returns those of the gradients times `of_gradients`, in the order of the variables, and those of the
@@ -190,30 +220,30 @@ impl<'a, T: Element + WithDType> GradientSums<'a, T> {
     /// # Errors
     /// If another process is gone, or the device lacks memory.
     pub fn finish(mut self, of_gradients: f64, of_statistics: f64) -> Result<[Vec<Tensor>; 2]> {
-        let totals: Vec<Vec<T>> = self
-            .begun
-            .drain(..)
-            .map(Pending::wait)
-            .collect::<Result<_>>()?;
-        let total = |place: &Place, like: &Var, factor: f64| -> Result<Tensor> {
-            let (values, factor) = (
-                &totals[place.bucket][place.values.clone()],
-                T::from_f64(factor),
-            );
-            let values: Vec<T> = values.iter().map(|&value| value * factor).collect();
+        let totals = self.begun.drain(..).map(Pending::wait);
+        let mut totals: Vec<Vec<T>> = totals.collect::<Result<_>>()?;
+        let variables = self.variables.iter().map(|(_, variable)| variable);
+        let likes = self.statistics.iter().chain(variables).zip(&self.places);
+        let tensors = likes.enumerate().map(|(item, (like, place))| {
+            let factor = if item < self.statistics.len() {
+                of_statistics
+            } else {
+                of_gradients
+            };
+            let total = &mut totals[place.bucket];
+            let mut values = if place.values.len() == total.len() {
+                mem::take(total)
+            } else {
+                total[place.values.clone()].to_vec()
+            };
+            let factor = T::from_f64(factor);
+            scale(&mut values, factor);
             let tensor = Tensor::from_vec(values, like.shape(), &Device::Cpu)?;
             Ok(tensor.to_dtype(like.dtype())?.to_device(like.device())?)
-        };
-        let [gradients, statistics] = &self.places;
-        let variables = self.variables.iter().map(|(_, variable)| variable);
-        let gradients = gradients.iter().zip(variables);
-        let gradients = gradients.map(|(place, like)| total(place, like, of_gradients));
-        let statistics = statistics.iter().zip(self.statistics);
-        let statistics = statistics.map(|(place, like)| total(place, like, of_statistics));
-        Ok([
-            gradients.collect::<Result<_>>()?,
-            statistics.collect::<Result<_>>()?,
-        ])
+        });
+        let mut statistics: Vec<Tensor> = tensors.collect::<Result<_>>()?;
+        let gradients = statistics.split_off(self.statistics.len());
+        Ok([gradients, statistics])
     }
 
     /// Begins the sums of the next buckets that have the values of all shards of this process: all, if it has no shards. All processes begin them
@@ -233,6 +263,27 @@ impl<'a, T: Element + WithDType> GradientSums<'a, T> {
     }
 }
 
+/// Divides items of given sizes into groups of at least size 1, except the last. A large item has a group of its own, so that its sum need not be
+/// copied. Groups are in the order of their last items.
+fn groups(items: impl Iterator<Item = usize>, size: impl Fn(usize) -> f64) -> Vec<Vec<usize>> {
+    let (mut groups, mut open, mut open_size) = (Vec::new(), Vec::new(), 0.0);
+    for item in items {
+        let size = size(item);
+        if size >= LARGE {
+            groups.push(vec![item]);
+            continue;
+        }
+        open.push(item);
+        open_size += size;
+        if open_size >= 1.0 {
+            groups.push(mem::take(&mut open));
+            open_size = 0.0;
+        }
+    }
+    groups.extend(Some(open).filter(|open| !open.is_empty()));
+    groups
+}
+
 /// Returns the place of a variable's layer in the forward pass: the stem, the blocks in their order, the head.
 fn layer(name: &str) -> [usize; 2] {
     let mut parts = name.split('.');
@@ -247,6 +298,16 @@ fn layer(name: &str) -> [usize; 2] {
         ],
         _ if stage == HEAD => [usize::MAX, 0],
         _ => [0, 0],
+    }
+}
+
+/// Multiplies values by `factor`; spares memory the work if it is 1.
+fn scale<T: WithDType>(values: &mut [T], factor: T) {
+    if factor == T::from_f64(1.0) {
+        return;
+    }
+    for value in values {
+        *value *= factor;
     }
 }
 
@@ -289,12 +350,21 @@ mod tests {
     }
 
     /// Returns the bits of the sums over 3 of `4` shards, of which the second is not trained, on `size` processes.
-    fn totals(size: usize, bucket_bytes: usize) -> Vec<Vec<u32>> {
+    fn totals(size: usize, bucket_bytes: usize, early: bool) -> Vec<Vec<u32>> {
         let process = move |transport| {
             let processes = Processes::new(move || Ok(Box::new(transport))).unwrap();
             let ((variables, statistics), shards) = (network(), Shards::new(4, size));
-            let mut sums: GradientSums<f32> =
-                GradientSums::new(&variables, &statistics, 3, shards, &processes, bucket_bytes);
+            let mut sums: GradientSums<f32> = GradientSums {
+                early,
+                ..GradientSums::in_buckets(
+                    &variables,
+                    &statistics,
+                    3,
+                    shards,
+                    &processes,
+                    bucket_bytes,
+                )
+            };
             for shard in shards.own(processes.rank(), 3) {
                 let value = |i: usize| ((shard * 37 + i) as f32).sin() * 10_f32.powi(i as i32);
                 let values = |count| (0..count).map(value).collect::<Vec<_>>();
@@ -305,7 +375,8 @@ mod tests {
                     for (name, variable) in variables.iter().rev() {
                         let count = variable.elem_count();
                         let gradient = Tensor::from_vec(values(count), count, &Device::Cpu);
-                        sums.add(shard, name, &gradient.unwrap(), 0.3).unwrap();
+                        let gradient = Gradient::Tensor(gradient.unwrap());
+                        sums.add(shard, name, gradient, 0.3).unwrap();
                     }
                 }
                 sums.end_shard(shard);
@@ -340,16 +411,16 @@ mod tests {
 
     #[test]
     fn sums_have_the_same_bits_in_buckets_of_any_size_on_any_number_of_processes() {
-        let expected = totals(1, usize::MAX);
+        let expected = totals(1, usize::MAX, false);
         assert!(
             expected
                 .iter()
                 .all(|values| values.iter().all(|&bits| bits != 0))
         );
         for size in 1..=4 {
-            for bucket_bytes in [1, 20, 40, usize::MAX] {
+            for (bucket_bytes, early) in [(1, true), (20, true), (40, false), (usize::MAX, true)] {
                 assert_eq!(
-                    totals(size, bucket_bytes),
+                    totals(size, bucket_bytes, early),
                     expected,
                     "{size} {bucket_bytes}"
                 );

@@ -5,7 +5,8 @@ use crate::distributed::processes::{Processes, values_of};
 use crate::distributed::sum::Element;
 use crate::distributed::tree::Shards;
 use crate::train::data::loader::TrainBatch;
-use crate::train::learner::gradient_sums::{BUCKET_BYTES, GradientSums};
+use crate::train::learner::forward_backward::Gradient;
+use crate::train::learner::gradient_sums::GradientSums;
 use crate::train::learner::gradients::Gradients;
 use crate::train::learner::{BatchMetrics, Learner, correct};
 use anyhow::Result;
@@ -98,14 +99,8 @@ impl Learner {
         let before = copies(&statistics)?;
         let variables = self.optimizer.variables().to_vec();
         let mut sent = Sent::new(batch, stop);
-        let mut sums: GradientSums<T> = GradientSums::new(
-            &variables,
-            &statistics,
-            batch.used,
-            shards,
-            processes,
-            BUCKET_BYTES,
-        );
+        let mut sums: GradientSums<T> =
+            GradientSums::new(&variables, &statistics, batch.used, shards, processes);
         let mut metrics = None;
         for (i, shard) in batch.shards.iter().enumerate() {
             let images = shard.targets.len();
@@ -133,8 +128,8 @@ impl Learner {
             if let Some((passed, loss, weight)) = backward {
                 sums.add_statistics(shard.number)?;
                 let share = weight / batch.images as f64;
-                let mut add = |name: String, gradient| {
-                    let added = sums.add(shard.number, &name, &gradient, share);
+                let mut add = |name: String, gradient: Gradient| {
+                    let added = sums.add(shard.number, &name, gradient, share);
                     added.map_err(candle_core::Error::wrap)
                 };
                 self.pass

@@ -9,8 +9,9 @@ use crate::distributed::sum::Element;
 use crate::distributed::tree::Shards;
 use crate::nn::CrossEntropy;
 use crate::train::data::loader::TrainBatch;
+use crate::train::learner::forward_backward::Gradient;
 use crate::train::learner::forward_backward::{ForwardBackward, ForwardOutput};
-use crate::train::learner::gradient_sums::{BUCKET_BYTES, GradientSums};
+use crate::train::learner::gradient_sums::GradientSums;
 use crate::train::learner::gradients::Gradients;
 use crate::train::learner::lockstep::Role;
 use crate::train::learner::shard_models::Part;
@@ -111,12 +112,12 @@ impl Learner {
             Ok((role, gradients))
         })?;
         let mut sums: GradientSums<T> =
-            GradientSums::new(&variables, &[], batch.used, shards, processes, BUCKET_BYTES);
+            GradientSums::new(&variables, &[], batch.used, shards, processes);
         for (role, gradients) in gradients {
             match role {
                 Role::Shard(number) => {
                     for (name, gradient) in gradients.named() {
-                        sums.add(number, name, gradient, 1.0)?;
+                        sums.add(number, name, Gradient::Tensor(gradient.clone()), 1.0)?;
                     }
                     sums.end_shard(number);
                 }
