@@ -1,0 +1,107 @@
+//! Tests of the sums of gradients.
+
+use super::*;
+use crate::distributed::threads;
+use std::thread;
+
+/// The variables of a network, sorted by name, and its statistics.
+fn network() -> (Vec<(String, Var)>, Vec<Var>) {
+    let variable = |count: usize| {
+        Var::from_tensor(&Tensor::zeros(count, candle_core::DType::F32, &Device::Cpu).unwrap())
+    };
+    let names = [
+        ("bn1.bias", 2),
+        ("conv1.weight", 5),
+        ("fc.weight", 3),
+        ("layer3.10.conv1.weight", 4),
+        ("layer3.9.conv1.weight", 6),
+    ];
+    let variables = names.map(|(name, count)| (name.to_owned(), variable(count).unwrap()));
+    (variables.into(), vec![variable(3).unwrap()])
+}
+
+/// Returns the bits of the sums over 3 of `4` shards, of which the second is not trained, on `size` processes.
+fn totals(size: usize, bucket_bytes: usize, early: bool) -> Vec<Vec<u32>> {
+    let process = move |transport| {
+        let processes = Processes::new(move || Ok(Box::new(transport))).unwrap();
+        let ((variables, statistics), shards) = (network(), Shards::new(4, size));
+        let mut sums: GradientSums<f32> = GradientSums {
+            early,
+            ..GradientSums::in_buckets(&variables, &statistics, 3, shards, &processes, bucket_bytes)
+        };
+        for shard in shards.own(processes.rank(), 3) {
+            let value = |i: usize| ((shard * 37 + i) as f32).sin() * 10_f32.powi(i as i32);
+            let values = |count| (0..count).map(value).collect::<Vec<_>>();
+            if shard != 1 {
+                let statistic = Tensor::from_vec(values(3), 3, &Device::Cpu).unwrap();
+                statistics[0].set(&statistic).unwrap();
+                sums.add_statistics(shard).unwrap();
+                for (name, variable) in variables.iter().rev() {
+                    let count = variable.elem_count();
+                    let gradient = Tensor::from_vec(values(count), count, &Device::Cpu);
+                    let gradient = Gradient::Tensor(gradient.unwrap());
+                    sums.add(shard, name, gradient, 0.3).unwrap();
+                }
+            }
+            sums.end_shard(shard);
+        }
+        sums.begin();
+        let totals = sums.finish(1.5, 0.5).unwrap();
+        let bits = |tensor: Tensor| {
+            tensor
+                .to_vec1::<f32>()
+                .unwrap()
+                .into_iter()
+                .map(f32::to_bits)
+        };
+        totals
+            .into_iter()
+            .flatten()
+            .map(|tensor| bits(tensor).collect())
+            .collect()
+    };
+    let threads: Vec<_> = threads::group(size)
+        .into_iter()
+        .map(|transport| thread::spawn(move || process(transport)))
+        .collect();
+    let mut all: Vec<Vec<Vec<u32>>> = threads
+        .into_iter()
+        .map(|thread| thread.join().unwrap())
+        .collect();
+    all.dedup();
+    assert_eq!(all.len(), 1, "processes have different sums");
+    all.remove(0)
+}
+
+#[test]
+fn sums_have_the_same_bits_in_buckets_of_any_size_on_any_number_of_processes() {
+    let expected = totals(1, usize::MAX, false);
+    assert!(
+        expected
+            .iter()
+            .all(|values| values.iter().all(|&bits| bits != 0))
+    );
+    for size in 1..=4 {
+        for (bucket_bytes, early) in [(1, true), (20, true), (40, false), (usize::MAX, true)] {
+            assert_eq!(
+                totals(size, bucket_bytes, early),
+                expected,
+                "{size} {bucket_bytes}"
+            );
+        }
+    }
+}
+
+#[test]
+fn layers_are_ordered_as_the_forward_pass_computes_them() {
+    let names = [
+        "bn1.bias",
+        "layer1.0.conv1.weight",
+        "layer3.9.bn1.bias",
+        "layer3.10.conv1.weight",
+        "layer4.0.bn1.bias",
+        "fc.bias",
+    ];
+    assert!(names.is_sorted_by_key(|name| layer(name)));
+    assert_eq!(layer("conv1.weight"), layer("bn1.bias"));
+}
