@@ -89,7 +89,8 @@ fn timeless(text: &str) -> String {
     }
     let lines = text
         .lines()
-        .filter(|line| !line.starts_with("speed ") && !line.contains("images/s"));
+        .filter(|line| !line.starts_with("speed "))
+        .filter(|line| !line.contains("images/s") && !line.contains("<time>"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
