@@ -5,7 +5,8 @@
 //! process computes one batch, the results are exchanged, so that they appear as they come and take bounded memory.
 
 use super::processes::Processes;
-use crate::error::SentError;
+use crate::error::{SentError, error_with_hint};
+use crate::text::pluralize;
 use anyhow::{Context, Result, ensure};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -68,7 +69,7 @@ impl Share {
     ///
     /// # Errors
     /// The first one of `compute` in the order of the batches, in all processes; those of `each`, while the other processes receive
-    /// [`Stopped`]; if another process is gone.
+    /// [`Stopped`]; if another process has another list, or is gone.
     pub fn run<T: Serialize + DeserializeOwned>(
         &self,
         mut compute: impl FnMut(Range<usize>) -> Result<Batch<T>>,
@@ -81,6 +82,7 @@ impl Share {
                 each(items.clone(), compute(items)?)
             });
         }
+        self.ensure_same()?;
         let mut ended: Result<()> = Ok(());
         // The last round has no batch: it tells the others of an end in the one before.
         for first in (0..self.batches() + size).step_by(size) {
@@ -118,6 +120,20 @@ impl Share {
             }
         }
         ended
+    }
+
+    /// Rejects lists of different lengths, whose processes would wait for each other in different rounds.
+    fn ensure_same(&self) -> Result<()> {
+        let all = self.processes.gather_values(&[self.items, self.batch])?;
+        let Some(rank) = all.iter().position(|list| *list != all[0]) else {
+            return Ok(());
+        };
+        let [first, other] = [all[0], all[rank]]
+            .map(|[items, batch]| format!("{} in batches of {batch}", pluralize(items, "image")));
+        Err(error_with_hint(
+            format!("process {rank} has {other}, process 0 has {first}"),
+            "give every process the same files and the same options",
+        ))
     }
 
     /// Returns the number of batches.
@@ -189,7 +205,7 @@ fn unpacked<T: DeserializeOwned>(bytes: &[u8]) -> Result<(Sent<T>, Vec<f64>)> {
 mod tests {
     use super::*;
     use crate::distributed::threads;
-    use crate::error::{error_with_hint, hint_of};
+    use crate::error::hint_of;
     use anyhow::{anyhow, bail};
     use std::thread;
 
@@ -339,6 +355,19 @@ mod tests {
         let errors: Vec<_> = all.iter().map(|(_, error)| error.as_deref()).collect();
         let other = Some("cannot compute 5");
         assert_eq!(errors, [Some("full"), other, other]);
+    }
+
+    #[test]
+    fn lists_of_different_lengths_are_an_error_of_all_processes() {
+        let errors = in_processes(3, |processes| {
+            let items = if processes.rank() == 2 { 40 } else { 7 };
+            let nothing = |_| bail!("computes");
+            let done = Share::new(items, 3, processes).run::<()>(nothing, |_, _| Ok(()));
+            done.unwrap_err().to_string()
+        });
+        let expected =
+            "process 2 has 40 images in batches of 3, process 0 has 7 images in batches of 3";
+        assert_eq!(errors, [expected; 3]);
     }
 
     #[test]
