@@ -133,7 +133,8 @@ impl Validation {
             return of_features(features, &model, &self.labels, split.len()).map(Some);
         }
         let work = Workload::many(options.batch.min(split.len()));
-        let mut engine = Engine::new(model, transform.size(), work)?;
+        let engine = Engine::new(model, transform.size(), work);
+        let mut engine = options.processes.all_ok(engine)?;
         let unreadable_images = &mut self.unreadable_images;
         let mut each = |event: EvalEvent<'_>| {
             match event {

@@ -73,7 +73,12 @@ impl Trainer {
         if best.is_empty() {
             return Ok(None);
         }
-        let model = self.learner.model_with(best)?;
+        let mut model = self.learner.model_with(best);
+        if self.eval.is_to_measure() {
+            // A process that has none would leave the others waiting, as the error need not end the run.
+            model = self.processes.all_ok(model);
+        }
+        let model = model?;
         let measure = |set: &mut Validation| set.measure(model.clone(), observer);
         let evaluation = self.eval.examine(measure)?;
         Ok(evaluation.map(|evaluation| (evaluation, model)))
