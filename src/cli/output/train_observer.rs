@@ -272,7 +272,14 @@ impl Observer for TrainObserver<'_> {
     }
 
     fn unreadable(&mut self, error: &Error) {
-        if !self.known_unreadable.contains(&error.to_string()) {
+        // The error of another process has its causes in its message.
+        let text = error.to_string();
+        let mut known = self.known_unreadable.iter();
+        let is_known = known.any(|known| {
+            let rest = text.strip_prefix(known.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(": "))
+        });
+        if !is_known {
             self.left_out += 1;
             self.console.warning(error);
         }
