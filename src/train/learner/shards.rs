@@ -4,6 +4,7 @@
 use crate::distributed::processes::{Processes, values_of};
 use crate::distributed::sum::Element;
 use crate::distributed::tree::Shards;
+use crate::error::SentError;
 use crate::train::data::loader::TrainBatch;
 use crate::train::learner::forward_backward::Gradient;
 use crate::train::learner::gradient_sums::GradientSums;
@@ -21,7 +22,7 @@ pub struct Learned {
     /// Trained images.
     pub images: usize,
     /// The errors of the images that could not be read in any process.
-    pub unreadable: Vec<String>,
+    pub unreadable: Vec<anyhow::Error>,
     /// True if a process wants to stop.
     pub stop: bool,
 }
@@ -30,16 +31,15 @@ pub struct Learned {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Sent {
     pub shards: Vec<ShardMetrics>,
-    unreadable: Vec<String>,
+    unreadable: Vec<SentError>,
     stop: bool,
 }
 
 impl Sent {
     /// Creates the results of a batch before its shards are trained on.
     pub fn new(batch: &TrainBatch, stop: bool) -> Self {
-        let unreadable = batch.unreadable.iter();
         Self {
-            unreadable: unreadable.map(|error| format!("{error:#}")).collect(),
+            unreadable: batch.unreadable.iter().map(SentError::from).collect(),
             stop,
             ..Self::default()
         }
@@ -186,7 +186,9 @@ impl Learned {
         }
         learned.metrics.loss = if weight > 0.0 { loss / weight } else { loss };
         for sent in sent {
-            learned.unreadable.extend(sent.unreadable.iter().cloned());
+            let unreadable = sent.unreadable.iter().cloned();
+            let unreadable = unreadable.map(SentError::into_error);
+            learned.unreadable.extend(unreadable);
             learned.stop |= sent.stop;
         }
         (learned, weight, trained)

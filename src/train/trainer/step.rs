@@ -7,6 +7,7 @@ use crate::train::observe::observer::{Observer, Step};
 use crate::train::trainer::Trainer;
 use crate::train::trainer::epoch::{Batches, Clock, EpochEnd};
 use anyhow::{Error, Result};
+use std::mem;
 
 impl Trainer {
     /// Adds the gradients of a batch to those of the step.
@@ -49,12 +50,12 @@ impl Trainer {
         if shards.count() > 1 {
             let stop = observer.should_stop();
             let fewest = self.train.fewest();
-            let learned =
+            let mut learned =
                 self.learner
                     .learn_shards(&batch, fewest, stop, shards, &self.processes)?;
             self.stop |= learned.stop;
-            for error in &learned.unreadable {
-                self.leave_out(Error::msg(error.clone()), strict, observer)?;
+            for error in mem::take(&mut learned.unreadable) {
+                self.leave_out(error, strict, observer)?;
             }
             return Ok(learned);
         }
@@ -95,7 +96,7 @@ impl Trainer {
         clock: &mut Clock,
         observer: &mut dyn Observer,
     ) -> Result<Result<()>> {
-        let Batches { loss, images } = std::mem::take(batches);
+        let Batches { loss, images } = mem::take(batches);
         let lr = self.learner.step(self.progress.step)?;
         self.progress.finish_step(lr);
         let (seconds, waited) = clock.next_step();
