@@ -106,8 +106,9 @@ pub struct Evaluation {
 /// every image in order; an error that it returns ends the evaluation, of all processes.
 ///
 /// # Errors
-/// Errors of `each`, which are [`Stopped`](crate::distributed::Stopped) in the other processes; if the split has no images, or none that can be read; if logits are not finite, with the name of
-/// the image; with `strict`, for the first image that cannot be read.
+/// Errors of `each`, which are [`Stopped`](crate::distributed::Stopped) in the other processes; if the split has no images, or
+/// none that can be read; if logits are not finite, with the name of the image; with `strict`, for the first image that cannot be
+/// read.
 pub fn evaluate(
     engine: &mut Engine,
     split: &Split,
