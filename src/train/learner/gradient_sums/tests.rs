@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::distributed::threads;
+use candle_core::Shape;
 use std::thread;
 
 /// The variables of a network, sorted by name, and its statistics.
@@ -20,7 +21,8 @@ fn network() -> (Vec<(String, Var)>, Vec<Var>) {
     (variables.into(), vec![variable(3).unwrap()])
 }
 
-/// Returns the bits of the sums over 3 of `4` shards, of which the second is not trained, on `size` processes.
+/// Returns the bits of the sums over 3 of `4` shards, of which the second is not trained, on `size` processes. If sums
+/// begin `early`, the gradients come from a compiled step, except those of the head.
 fn totals(size: usize, bucket_bytes: usize, early: bool) -> Vec<Vec<u32>> {
     let process = move |transport| {
         let processes = Processes::new(move || Ok(Box::new(transport))).unwrap();
@@ -38,8 +40,12 @@ fn totals(size: usize, bucket_bytes: usize, early: bool) -> Vec<Vec<u32>> {
                 sums.add_statistics(shard).unwrap();
                 for (name, variable) in variables.iter().rev() {
                     let count = variable.elem_count();
-                    let gradient = Tensor::from_vec(values(count), count, &Device::Cpu);
-                    let gradient = Gradient::Tensor(gradient.unwrap());
+                    let gradient = if early && name != "fc.weight" {
+                        Gradient::Values(values(count), Shape::from(count))
+                    } else {
+                        let gradient = Tensor::from_vec(values(count), count, &Device::Cpu);
+                        Gradient::Tensor(gradient.unwrap())
+                    };
                     sums.add(shard, name, gradient, 0.3).unwrap();
                 }
             }
