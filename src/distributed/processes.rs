@@ -303,37 +303,41 @@ mod tests {
     }
 
     /// Returns the sum over `used` of `count` shards, whose values need rounding.
-    fn total(processes: &Processes, count: usize, used: usize) -> Vec<u32> {
+    fn total(processes: &Processes, count: usize, used: usize, length: usize) -> Vec<u32> {
         let shards = Shards::new(count, processes.size());
         let mut own = TreeSum::new(used);
         for shard in shards.own(processes.rank(), used) {
             let values =
-                (0..37).map(|i| ((shard * 37 + i) as f32).sin() * 10_f32.powi(i as i32 % 9));
+                (0..length).map(|i| ((shard * 37 + i) as f32).sin() * 10_f32.powi(i as i32 % 9));
             own.add(shard..shard + 1, values.collect::<Vec<f32>>());
         }
-        let sum = processes.start_sum(shards, used, own.into_nodes(), 37);
+        let sum = processes.start_sum(shards, used, own.into_nodes(), length);
         sum.wait().unwrap().into_iter().map(f32::to_bits).collect()
     }
 
     #[test]
     fn a_sum_over_shards_has_the_same_bits_on_any_number_of_processes() {
-        for (count, used) in [
-            (1, 1),
-            (2, 2),
-            (3, 3),
-            (5, 5),
-            (8, 8),
-            (8, 5),
-            (16, 16),
-            (16, 3),
+        // Few values are gathered, many are summed in chunks.
+        let (few, many) = (37, 70_001);
+        for (count, used, length) in [
+            (1, 1, few),
+            (2, 2, few),
+            (2, 2, many),
+            (3, 3, few),
+            (5, 5, many),
+            (8, 8, few),
+            (8, 5, many),
+            (16, 16, few),
+            (16, 16, many),
+            (16, 3, few),
         ] {
-            let alone = total(&Processes::alone(), count, used);
+            let alone = total(&Processes::alone(), count, used, length);
             for size in 1..=count {
-                let sums = in_processes(size, move |processes| total(processes, count, used));
-                assert_eq!(
-                    sums,
-                    vec![alone.clone(); size],
-                    "{used} of {count} on {size}"
+                let sums =
+                    in_processes(size, move |processes| total(processes, count, used, length));
+                assert!(
+                    sums == vec![alone.clone(); size],
+                    "{length} values, {used} of {count} shards on {size} processes"
                 );
             }
         }

@@ -4,7 +4,7 @@
 //! The batches are those of one process, so that results do not depend on the number of processes. After each round, in which every
 //! process computes one batch, the results are exchanged, so that they appear as they come and take bounded memory.
 
-use super::processes::Processes;
+use super::processes::{Processes, values_of};
 use crate::error::{SentError, error_with_hint};
 use crate::text::pluralize;
 use anyhow::{Context, Result, ensure};
@@ -32,6 +32,8 @@ pub struct Batch<T> {
 pub struct Share {
     items: usize,
     batch: usize,
+    /// A hash of the items' names, if it is known.
+    names: String,
     processes: Processes,
 }
 
@@ -54,8 +56,18 @@ impl Share {
         Self {
             items,
             batch: batch.max(1),
+            names: String::new(),
             processes: processes.clone(),
         }
+    }
+
+    /// Adds a hash of the items' names, so that processes with others are refused. A single process needs none.
+    #[must_use]
+    pub fn with_names(mut self, hash: impl FnOnce() -> String) -> Self {
+        if self.processes.size() > 1 {
+            self.names = hash();
+        }
+        self
     }
 
     /// Returns the items of the batches of this process, in order.
@@ -122,16 +134,24 @@ impl Share {
         ended
     }
 
-    /// Rejects lists of different lengths, whose processes would wait for each other in different rounds.
+    /// Rejects lists of different lengths, whose processes would wait for each other in different rounds, and of different items.
     fn ensure_same(&self) -> Result<()> {
-        let all = self.processes.gather_values(&[self.items, self.batch])?;
+        let own = (self.items, self.batch, &self.names);
+        let all: Vec<(usize, usize, String)> =
+            values_of(&self.processes.gather(serde_json::to_vec(&own)?)?)?;
         let Some(rank) = all.iter().position(|list| *list != all[0]) else {
             return Ok(());
         };
-        let [first, other] = [all[0], all[rank]]
-            .map(|[items, batch]| format!("{} in batches of {batch}", pluralize(items, "image")));
+        let [first, other] = [&all[0], &all[rank]].map(|(items, batch, _)| {
+            format!("{} in batches of {batch}", pluralize(*items, "image"))
+        });
+        let differs = if first == other {
+            format!("process {rank} has images of other names or classes than process 0")
+        } else {
+            format!("process {rank} has {other}, process 0 has {first}")
+        };
         Err(error_with_hint(
-            format!("process {rank} has {other}, process 0 has {first}"),
+            differs,
             "give every process the same files and the same options",
         ))
     }
@@ -368,6 +388,19 @@ mod tests {
         let expected =
             "process 2 has 40 images in batches of 3, process 0 has 7 images in batches of 3";
         assert_eq!(errors, [expected; 3]);
+    }
+
+    #[test]
+    fn lists_of_other_names_are_an_error_of_all_processes() {
+        let errors = in_processes(2, |processes| {
+            let hash = || format!("hash {}", processes.rank());
+            let nothing = |_| bail!("computes");
+            let share = Share::new(7, 3, processes).with_names(hash);
+            let done = share.run::<()>(nothing, |_, _| Ok(()));
+            done.unwrap_err().to_string()
+        });
+        let expected = "process 1 has images of other names or classes than process 0";
+        assert_eq!(errors, [expected; 2]);
     }
 
     #[test]

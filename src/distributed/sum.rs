@@ -33,6 +33,9 @@ impl Scratch {
     }
 }
 
+/// Bytes of all nodes together up to which every process gathers and adds all of them: one round of messages instead of three.
+const FEW_BYTES: usize = 256 << 10;
+
 /// Returns the sum over the first `used` of `shards`, of which `own` has this process's part: its nodes, each with the same number of
 /// values as everywhere.
 ///
@@ -55,14 +58,67 @@ pub(super) fn sum<T: Element>(
         own.len() == nodes.len() && fits,
         "process {rank} has other parts of a sum over {used} shards than its own"
     );
+    let own: Vec<Vec<T>> = own.into_iter().map(|(_, values)| values).collect();
+    let all: Vec<_> = (0..size).map(|rank| shards.nodes(used, rank)).collect();
+    let count: usize = all.iter().map(Vec::len).sum();
+    if count * length * size_of::<T>() <= FEW_BYTES {
+        return sum_of_gathered(transport, scratch, &all, used, &own, length);
+    }
+    sum_in_chunks(transport, scratch, &all, used, own, length)
+}
+
+/// Gathers the values of `all` nodes, those of each process, and adds them.
+fn sum_of_gathered<T: Element>(
+    transport: &mut dyn Transport,
+    scratch: &mut Scratch,
+    all: &[Vec<Range<usize>>],
+    used: usize,
+    own: &[Vec<T>],
+    length: usize,
+) -> Result<Vec<T>> {
+    let lengths = all.iter().map(|nodes| nodes.len() * length);
+    let received = scratch.values::<T>(lengths.clone().sum());
+    let lengths: Vec<usize> = lengths.map(|values| values * size_of::<T>()).collect();
+    transport.all_gather(
+        bytemuck::cast_slice(&own.concat()),
+        bytemuck::cast_slice_mut(received),
+        &lengths,
+    )?;
+    let total = added(all, used, received, length).map(|values| values.to_vec());
+    Ok(total.unwrap_or_else(|| vec![T::zeroed(); length]))
+}
+
+/// Adds the values of `all` nodes, `length` of each; `None` if there are none.
+fn added<'a, T: Element>(
+    all: &[Vec<Range<usize>>],
+    used: usize,
+    values: &'a mut [T],
+    length: usize,
+) -> Option<&'a mut [T]> {
+    let mut tree = TreeSum::new(used);
+    if length > 0 {
+        let nodes = all.iter().flatten();
+        for (node, values) in nodes.zip(values.chunks_exact_mut(length)) {
+            tree.add(node.clone(), values);
+        }
+    }
+    tree.into_nodes().pop().map(|(_, values)| values)
+}
+
+/// Receives the own chunk of `all` nodes, those of each process, adds these, and gathers the sums.
+fn sum_in_chunks<T: Element>(
+    transport: &mut dyn Transport,
+    scratch: &mut Scratch,
+    all: &[Vec<Range<usize>>],
+    used: usize,
+    mut own: Vec<Vec<T>>,
+    length: usize,
+) -> Result<Vec<T>> {
+    let (rank, size, nodes) = (transport.rank(), transport.size(), own.len());
     let chunks: Vec<Range<usize>> = (0..size)
         .map(|rank| rank * length / size..(rank + 1) * length / size)
         .collect();
     let bytes = |values: usize| values * size_of::<T>();
-    let mut own = own
-        .into_iter()
-        .map(|(_, values)| values)
-        .collect::<Vec<_>>();
     let mut send = Vec::new();
     if own.len() > 1 {
         send.reserve(own.len() * length);
@@ -73,17 +129,16 @@ pub(super) fn sum<T: Element>(
         }
     }
     let mut total = own.pop().unwrap_or_else(|| vec![T::zeroed(); length]);
-    let sent: &[T] = match nodes.len() {
+    let sent: &[T] = match nodes {
         0 => &[],
         // The chunks of a single node are one after the other.
         1 => &total,
         _ => &send,
     };
-    let send_lengths = chunks.iter().map(|chunk| bytes(nodes.len() * chunk.len()));
+    let send_lengths = chunks.iter().map(|chunk| bytes(nodes * chunk.len()));
     let send_lengths: Vec<usize> = send_lengths.collect();
-    let theirs: Vec<_> = (0..size).map(|rank| shards.nodes(used, rank)).collect();
     let mine = chunks[rank].len();
-    let lengths = theirs.iter().map(|nodes| nodes.len() * mine);
+    let lengths = all.iter().map(|nodes| nodes.len() * mine);
     let lengths: Vec<usize> = lengths.collect();
     // The others may still compute. Waiting for them takes no core, unlike waiting for bytes.
     transport.barrier()?;
@@ -95,14 +150,7 @@ pub(super) fn sum<T: Element>(
         bytemuck::cast_slice_mut(received),
         &receive_lengths,
     )?;
-    let mut tree = TreeSum::new(used);
-    if mine > 0 {
-        let nodes = theirs.into_iter().flatten();
-        for (node, values) in nodes.zip(received.chunks_exact_mut(mine)) {
-            tree.add(node, values);
-        }
-    }
-    let chunk = tree.into_nodes().pop().map(|(_, values)| &*values);
+    let chunk = added(all, used, received, mine).map(|values| &*values);
     let lengths: Vec<usize> = chunks.iter().map(|chunk| bytes(chunk.len())).collect();
     transport.all_gather(
         bytemuck::cast_slice(chunk.unwrap_or_default()),

@@ -18,6 +18,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 
 use crate::data::dataset::Split;
+use crate::data::dataset::fingerprint::hash_of;
 use crate::data::{DecodeOptions, EvalLoader, EvalTransform};
 use crate::distributed::{Batch, Processes, Share};
 use crate::error::{error_with_hint, setting};
@@ -135,7 +136,10 @@ pub fn evaluate(
     }
     let start = Instant::now();
     let batch = options.batch.clamp(1, total);
-    let share = Share::new(total, batch, &options.processes);
+    let share = Share::new(total, batch, &options.processes).with_names(|| {
+        let named = |i: usize| format!("{} {}", split.classes()[i], split.name(i));
+        hash_of(&(0..total).map(named).collect::<Vec<_>>())
+    });
     let loader = engine.ensure_memory(batch).and_then(|()| {
         EvalLoader::shared(split, &share, transform, options.decoding, options.workers)
     });

@@ -183,8 +183,14 @@ impl Trainer {
 
     fn describe_schedule(&self) -> String {
         let steps = steps(&self.config.settings, self.train.batches_an_epoch());
+        let (shards, processes) = (self.train.shards().count(), self.processes.size());
+        let parts = match (shards, processes) {
+            (1, _) => String::new(),
+            (_, 1) => format!(" in {shards} shards"),
+            _ => format!(" in {shards} shards on {processes} processes"),
+        };
         format!(
-            "{} of {}, batch size {}, {}",
+            "{} of {}, batch size {}{parts}, {}",
             pluralize(self.config.settings.epochs, "epoch"),
             pluralize(steps, "step"),
             self.config.settings.batch_size,
