@@ -24,6 +24,7 @@ use crate::distributed::{Batch, Processes, Share};
 use crate::error::{error_with_hint, setting};
 use crate::infer::Engine;
 use crate::message;
+use crate::pipeline::{OF_MODEL, model_hash};
 pub use calibration::Calibration;
 pub(crate) use class_mapping::ClassMapping;
 pub use history::Epoch;
@@ -136,10 +137,12 @@ pub fn evaluate(
     }
     let start = Instant::now();
     let batch = options.batch.clamp(1, total);
-    let share = Share::new(total, batch, &options.processes).with_names(|| {
+    let share = Share::new(total, batch, &options.processes);
+    let share = share.with_common("images or classes", || {
         let named = |i: usize| format!("{} {}", split.classes()[i], split.name(i));
-        hash_of(&(0..total).map(named).collect::<Vec<_>>())
-    });
+        Ok(hash_of(&(0..total).map(named).collect::<Vec<_>>()))
+    })?;
+    let share = share.with_common(OF_MODEL, || model_hash(engine, transform, options.decoding))?;
     let loader = engine.ensure_memory(batch).and_then(|()| {
         EvalLoader::shared(split, &share, transform, options.decoding, options.workers)
     });

@@ -1,7 +1,9 @@
 //! From a checkpoint to an engine, and from its logits to classes: what prediction, evaluation and explanation share.
 
+mod agreement;
 pub(crate) mod top_k;
 
+pub(crate) use agreement::{OF_MODEL, model_hash};
 pub use top_k::Prediction;
 pub(crate) use top_k::{NotFinite, ensure_finite, top};
 

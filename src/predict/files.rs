@@ -9,7 +9,7 @@ use crate::data::loader::parallel::ordered_map;
 use crate::distributed::{Processes, Share};
 use crate::explain::{Folder, overlay};
 use crate::infer::{CamTarget, ClassActivationMap, ForwardOptions, ModelOutput};
-use crate::pipeline::top;
+use crate::pipeline::{OF_MODEL, model_hash, top};
 use anyhow::{Context, Result};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -64,7 +64,8 @@ impl Model {
         let batch = options.batch.clamp(1, paths.len().max(1));
         engine.ensure_memory(batch)?;
         let split = Split::new(ImageStore::Files(paths.to_vec()), vec![0; paths.len()]);
-        let share = Share::new(paths.len(), batch, options.processes);
+        let share = Share::new(paths.len(), batch, options.processes)
+            .with_common(OF_MODEL, || model_hash(engine, transform, *decoding))?;
         let mut loader = EvalLoader::shared(&split, &share, transform, *decoding, options.workers)?;
         let compute = |indices: Range<usize>| {
             let mut inputs = Vec::with_capacity(indices.len() * transform.input_len());

@@ -31,7 +31,8 @@ pub(super) fn ensure_shared(settings: &Settings, processes: &Processes) -> Resul
 }
 
 fn ensure_shards(shards: usize, processes: &Processes) -> Result<()> {
-    if shards >= processes.size() {
+    // Zero is refused with the other limits of the settings.
+    if shards >= processes.size() || shards == 0 {
         return Ok(());
     }
     Err(usage_error(
