@@ -101,9 +101,9 @@ impl<'a> ModelBuilder<'a> {
         let checkpoint = Checkpoint::open(&self.model, &remote);
         let checkpoint =
             checkpoint.map_err(|error| Error::classify(error, Error::DamagedWeights))?;
-        let card = &checkpoint.info;
-        let preprocess = self.preprocess.unwrap_or_else(|| card.preprocess.clone());
-        let labels = self.labels.unwrap_or_else(|| card.labels.clone());
+        let info = &checkpoint.info;
+        let preprocess = self.preprocess.unwrap_or_else(|| info.preprocess.clone());
+        let labels = self.labels.unwrap_or_else(|| info.labels.clone());
         let place = (self.dtype, &self.device);
         let work = Workload::many(self.batch_size.max(1));
         Model::with_pool(&checkpoint, place, &preprocess, labels, work, self.pool)

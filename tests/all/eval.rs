@@ -62,7 +62,7 @@ fn preprocess() -> Preprocess {
 /// Saves the network with these class names as a model in `folder`.
 fn save(folder: &Path, labels: &[&str], run: Option<TrainingProvenance>) {
     let (_, parameters) = network(labels.len());
-    let card = ModelInfo {
+    let info = ModelInfo {
         name: "test".into(),
         config: config(labels.len()),
         preprocess: preprocess(),
@@ -76,11 +76,11 @@ fn save(folder: &Path, labels: &[&str], run: Option<TrainingProvenance>) {
         .into_iter()
         .map(|(name, variable)| (name, variable.as_detached_tensor()))
         .collect();
-    fs::write(folder.join("config.json"), card.to_json().to_string()).unwrap();
+    fs::write(folder.join("config.json"), info.to_json().to_string()).unwrap();
     // The file's own metadata, which wins, need not know the run.
     let own = ModelInfo {
         provenance: None,
-        ..card
+        ..info
     }
     .to_json()
     .to_string();

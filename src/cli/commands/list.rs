@@ -28,9 +28,9 @@ pub struct Named {
 /// # Errors
 /// Never: each of these networks can be described.
 pub fn all() -> Result<Vec<Named>> {
-    let card = ModelInfo::open("sample", &Remote::new(&Silent))?;
-    let [height, width] = card.preprocess.size;
-    let bundled = Named::new("sample", &card.config, [height, width], None)?;
+    let info = ModelInfo::open("sample", &Remote::new(&Silent))?;
+    let [height, width] = info.preprocess.size;
+    let bundled = Named::new("sample", &info.config, [height, width], None)?;
     let mut all = vec![bundled];
     for (name, repository, config) in named_models() {
         all.push(Named::new(name, &config, [224, 224], Some(repository))?);

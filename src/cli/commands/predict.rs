@@ -127,21 +127,21 @@ pub fn run(
     };
     let checkpoint = Checkpoint::open(&args.model, &Remote::new(console));
     let checkpoint = checkpoint.map_err(|error| offer_others(error, &args.model))?;
-    let card = checkpoint.info.clone();
-    console.messages(&card.notes);
+    let info = checkpoint.info.clone();
+    console.messages(&info.notes);
     let labels = match &args.labels {
-        Some(file) => read_labels(file, card.config.classes)?,
-        None => card.labels,
+        Some(file) => read_labels(file, info.config.classes)?,
+        None => info.labels,
     };
-    let (classes, features) = (card.config.classes, card.config.features());
+    let (classes, features) = (info.config.classes, info.config.features());
     let class = args.files.class(&labels, classes)?;
-    let (preprocess, note) = args.preprocess.apply(card.preprocess)?;
+    let (preprocess, note) = args.preprocess.apply(info.preprocess)?;
     console.notes(note.as_slice());
     let model = format!(
         "{}: {}, {}, in {} on {}",
-        card.name,
-        card.config.name().unwrap_or("a residual network"),
-        pluralize(card.config.classes, "class"),
+        info.name,
+        info.config.name().unwrap_or("a residual network"),
+        pluralize(info.config.classes, "class"),
         dtype.as_str(),
         device_name(&device)
     );

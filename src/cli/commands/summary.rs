@@ -217,11 +217,11 @@ fn described_network(
                     "leave one of the two out",
                 ));
             }
-            let card = ModelInfo::open(model, &Remote::new(console));
-            let card = card.map_err(|error| offer_depth(error, model))?;
-            console.messages(&card.notes);
-            let size = input_size(&card);
-            (Some(card.name), card.config, size)
+            let info = ModelInfo::open(model, &Remote::new(console));
+            let info = info.map_err(|error| offer_depth(error, model))?;
+            console.messages(&info.notes);
+            let size = input_size(&info);
+            (Some(info.name), info.config, size)
         }
     };
     if name.is_some() && (args.classes.is_some() || args.stem.is_some()) {
@@ -253,9 +253,9 @@ fn offer_depth(error: anyhow::Error, model: &str) -> anyhow::Error {
 }
 
 /// The size that a model reads; `None` if nothing but the defaults says so.
-fn input_size(card: &ModelInfo) -> Option<[usize; 2]> {
-    let is_known = card.provenance.is_some() || card.preprocess != Preprocess::default();
-    is_known.then_some(card.preprocess.size)
+fn input_size(info: &ModelInfo) -> Option<[usize; 2]> {
+    let is_known = info.provenance.is_some() || info.preprocess != Preprocess::default();
+    is_known.then_some(info.preprocess.size)
 }
 
 fn default_input(config: &ModelConfig) -> [usize; 3] {

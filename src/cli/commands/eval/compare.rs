@@ -42,22 +42,22 @@ pub fn run(conditions: &Conditions) -> Result<ExitStatus> {
         .map(|folder| OutputDir::create(folder, &files))
         .transpose()?;
     let models = open(compare, conditions)?;
-    let cards: Vec<_> = models.iter().map(EvalModel::card).collect();
+    let infos: Vec<_> = models.iter().map(EvalModel::info).collect();
     let (data, name) = match (written, name) {
         (Some(data), Some(name)) => (data.to_owned(), name),
-        _ => data::of_runs(&cards, compare)?,
+        _ => data::of_runs(&infos, compare)?,
     };
     let split = conditions.args.split;
-    let images = EvalImages::open(&name, &data, split, &cards, conditions.console)?;
+    let images = EvalImages::open(&name, &data, split, &infos, conditions.console)?;
     // A model that cannot be measured fails before another one is measured.
-    let mappings = cards.iter().map(|card| images.map_classes(card));
+    let mappings = infos.iter().map(|info| images.map_classes(info));
     let mappings: Vec<MappedImages> = mappings.collect::<Result<_>>()?;
     let mut told = HashSet::new();
     let mut results = Vec::with_capacity(models.len());
     // A model that fails does not discard the metrics of the others, as long as two are left.
     let mut failed = 0;
     for (place, (model, mapping)) in models.into_iter().zip(&mappings).enumerate() {
-        let name = model.card().name.clone();
+        let name = model.info().name.clone();
         let model_result = model_result(model, (&images, mapping, place), &mut told)
             .with_context(|| format!("cannot compare `{name}`"));
         match model_result {
@@ -127,10 +127,10 @@ fn open<'a>(names: &[String], conditions: &'a Conditions<'a>) -> Result<Vec<Eval
     let mut models: Vec<EvalModel> = Vec::with_capacity(names.len());
     for name in names {
         let model = EvalModel::open(name, conditions, true)?;
-        let name = &model.card().name;
+        let name = &model.info().name;
         let weights = model.weights();
         if let Some(other) = models.iter().find(|other| other.weights() == weights) {
-            let other = &other.card().name;
+            let other = &other.info().name;
             let message = if trimmed(other) == trimmed(name) {
                 format!("model `{name}` is named twice")
             } else {
@@ -158,16 +158,16 @@ fn model_result(
     told: &mut HashSet<usize>,
 ) -> Result<ModelResult> {
     let console = opened.console();
-    let card = opened.card();
+    let info = opened.info();
     if let Some(note) = &mapping.note {
         opened.note(note);
     }
-    let remark = images.leakage_note(place, card);
+    let remark = images.leakage_note(place, info);
     let [height, width] = opened.preprocess.size;
-    let described = describe(&card.config, [1, card.config.in_channels, height, width])?;
+    let described = describe(&info.config, [1, info.config.in_channels, height, width])?;
     let calls = described.calls.iter();
     let parameters: usize = calls.clone().map(|call| call.kind.parameters()).sum();
-    let model = card.name.clone();
+    let model = info.name.clone();
     let mut results = vec![None; images.len()];
     let mut each = |event: EvalEvent| -> Result<()> {
         match event {

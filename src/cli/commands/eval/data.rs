@@ -13,20 +13,20 @@ const WHOLE: &str = "fashion-mnist";
 const PART: &str = "sample";
 const HINT: &str = "pass the images with -d";
 
-/// Returns the dataset that the models of `cards`, which a user wrote as `written`, were all trained on.
+/// Returns the dataset that the models of `infos`, which a user wrote as `written`, were all trained on.
 ///
 /// # Errors
 /// If a model does not record its data, two models were trained on different data, or these are gone.
-pub fn of_runs(cards: &[&ModelInfo], written: &[String]) -> Result<(String, DatasetName)> {
+pub fn of_runs(infos: &[&ModelInfo], written: &[String]) -> Result<(String, DatasetName)> {
     let mut common: Option<&str> = None;
     // The model in the binary is at home on the whole of Fashion-MNIST and on its part in the binary.
     let mut has_bundled = false;
-    for (card, model) in cards.iter().zip(written) {
-        let Some(run) = &card.provenance else {
+    for (info, model) in infos.iter().zip(written) {
+        let Some(run) = &info.provenance else {
             return Err(usage_error(
                 format!(
                     "no dataset is given, and `{}` does not record the one it was trained on",
-                    card.name
+                    info.name
                 ),
                 HINT,
             ));

@@ -73,7 +73,7 @@ impl Part {
 }
 
 impl EvalImages {
-    /// Opens the dataset that a user wrote as `written` for the models of `cards`, and selects the split `asked` for.
+    /// Opens the dataset that a user wrote as `written` for the models of `infos`, and selects the split `asked` for.
     /// The default is test, else val, else the part that was held out when the models were trained.
     ///
     /// # Errors
@@ -82,12 +82,12 @@ impl EvalImages {
         name: &DatasetName,
         written: &str,
         asked: Option<SplitChoice>,
-        cards: &[&ModelInfo],
+        infos: &[&ModelInfo],
         console: &Console,
     ) -> Result<Self> {
         let data = dataset::open(name, written, console)?;
         console.messages(&data.notes);
-        let runs = cards.iter().map(|card| card.provenance.as_ref());
+        let runs = infos.iter().map(|info| info.provenance.as_ref());
         let own = runs.map(|run| run.filter(|run| run.is_of(&data, written)));
         let own: Vec<Option<&TrainingProvenance>> = own.collect();
         let runs: Vec<&TrainingProvenance> = own.iter().copied().flatten().collect();
@@ -106,13 +106,13 @@ impl EvalImages {
         })
     }
 
-    /// Returns the images for the model of `card`.
+    /// Returns the images for the model of `info`.
     ///
     /// # Errors
     /// If the classes of the data are not those of the model.
-    pub fn map_classes(&self, card: &ModelInfo) -> Result<MappedImages> {
-        let mapping = ClassMapping::new(&card.labels, card.config.classes, &self.labels)
-            .with_context(|| format!("cannot evaluate `{}` on `{}`", card.name, self.data))?;
+    pub fn map_classes(&self, info: &ModelInfo) -> Result<MappedImages> {
+        let mapping = ClassMapping::new(&info.labels, info.config.classes, &self.labels)
+            .with_context(|| format!("cannot evaluate `{}` on `{}`", info.name, self.data))?;
         Ok(MappedImages {
             split: mapping.apply(&self.split),
             labels: mapping.labels,
@@ -120,10 +120,10 @@ impl EvalImages {
         })
     }
 
-    /// Returns why the metrics of the model of `card`, the `place`-th, are optimistic; `None` if it has not seen the
+    /// Returns why the metrics of the model of `info`, the `place`-th, are optimistic; `None` if it has not seen the
     /// images.
-    pub fn leakage_note(&self, place: usize, card: &ModelInfo) -> Option<LeakageNote> {
-        let run = card.provenance.as_ref()?;
+    pub fn leakage_note(&self, place: usize, info: &ModelInfo) -> Option<LeakageNote> {
+        let run = info.provenance.as_ref()?;
         let data = if self.is_own[place] {
             &run.data
         } else {

@@ -58,16 +58,16 @@ fn one(model: &str, conditions: &Conditions) -> Result<ExitStatus> {
     let named = args.named_data()?;
     let mut output = conditions.output().map(output_dir).transpose()?;
     let opened = EvalModel::open(model, conditions, false)?;
-    let card = opened.card().clone();
+    let info = opened.info().clone();
     let (data, data_name) = match (&args.data, named) {
         (Some(data), Some(name)) => (data.clone(), name),
-        _ => data::of_runs(&[&card], &[model.to_owned()])?,
+        _ => data::of_runs(&[&info], &[model.to_owned()])?,
     };
-    let images = EvalImages::open(&data_name, &data, args.split, &[&card], console)?;
-    let mapping = images.map_classes(&card)?;
+    let images = EvalImages::open(&data_name, &data, args.split, &[&info], console)?;
+    let mapping = images.map_classes(&info)?;
     console.notes(mapping.note.as_slice());
     let (split, labels) = (&mapping.split, &mapping.labels);
-    let remark = images.leakage_note(0, &card);
+    let remark = images.leakage_note(0, &info);
     let mut each = |event: EvalEvent| -> Result<()> {
         match event {
             EvalEvent::Image {
@@ -100,7 +100,7 @@ fn one(model: &str, conditions: &Conditions) -> Result<ExitStatus> {
         return Ok(ExitStatus::Done);
     }
     let report = ModelEvaluation {
-        model: card.name,
+        model: info.name,
         data,
         split: images.split_name().to_owned(),
         evaluation,

@@ -79,7 +79,7 @@ impl<'a> EvalModel<'a> {
             conditions,
             is_one_of_many,
         };
-        let notes = opened.card().notes.iter().map(with_flags);
+        let notes = opened.info().notes.iter().map(with_flags);
         for note in notes.chain(note) {
             opened.note(note);
         }
@@ -87,7 +87,7 @@ impl<'a> EvalModel<'a> {
     }
 
     /// Returns the description of the model.
-    pub fn card(&self) -> &ModelInfo {
+    pub fn info(&self) -> &ModelInfo {
         &self.checkpoint.info
     }
 
@@ -106,7 +106,7 @@ impl<'a> EvalModel<'a> {
     pub fn note(&self, text: impl Display) {
         let console = self.conditions.console;
         if self.is_one_of_many {
-            console.note(format_args!("`{}`: {text}", self.card().name));
+            console.note(format_args!("`{}`: {text}", self.info().name));
         } else {
             console.note(text);
         }
@@ -127,7 +127,7 @@ impl<'a> EvalModel<'a> {
             processes,
             console,
         } = self.conditions;
-        let name = &self.card().name;
+        let name = &self.info().name;
         console.detail(format_args!(
             "model {name}, in {} on {}; images: {}",
             dtype.as_str(),
