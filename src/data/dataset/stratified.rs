@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(counts(&classes, &held_out), [10, 0, 1, 0, 1]);
         assert_eq!(stratified(&classes, 0.1, 3), (kept, held_out.clone()));
         assert_ne!(stratified(&classes, 0.1, 4).1, held_out);
-        // Some of each class is left to learn from.
+        // Some of each class is left to train on.
         let (kept, _) = stratified(&classes, 0.999, 3);
         assert_eq!(counts(&classes, &kept), [1, 1, 1, 0, 1]);
         assert_eq!(stratified(&[], 0.5, 0), (vec![], vec![]));

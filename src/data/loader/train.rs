@@ -165,7 +165,7 @@ impl Drop for EpochBatches {
         // A thread that waits for room gives up.
         self.ready = None;
         if let Some(thread) = self.thread.take() {
-            // If it panicked, the iterator has said so.
+            // If it panicked, the iterator has reported it.
             let _ = thread.join();
         }
     }

@@ -60,7 +60,7 @@ enum WorkerMessage {
     /// Bytes received so far.
     Received(u64),
     /// The path in the staged cache.
-    Ended(HFResult<PathBuf>),
+    Finished(HFResult<PathBuf>),
 }
 
 impl Connection {
@@ -261,7 +261,7 @@ fn spawn<T: RepoType>(
             outcome = Err(request_missing_reason(&repository, &revision, &file));
         }
         // The receiver is gone if the wait was given up.
-        let _ = sender.send(WorkerMessage::Ended(outcome));
+        let _ = sender.send(WorkerMessage::Finished(outcome));
     });
     receiver
 }
@@ -315,7 +315,7 @@ fn wait_for_end(
                 progress.advance(bytes);
             }
             Ok(WorkerMessage::Received(_)) => {}
-            Ok(WorkerMessage::Ended(outcome)) => return outcome.map_err(DownloadFailure::Hub),
+            Ok(WorkerMessage::Finished(outcome)) => return outcome.map_err(DownloadFailure::Hub),
             Err(RecvTimeoutError::Timeout) => return Err(DownloadFailure::Stalled(stall_timeout)),
             Err(RecvTimeoutError::Disconnected) => return Err(DownloadFailure::ThreadEnded),
         }

@@ -32,8 +32,8 @@ pub(super) struct GradientSums<'a, T> {
     used: usize,
     processes: &'a Processes,
     buckets: Vec<Bucket<T>>,
-    /// The places of the statistics and of the variables, in their order.
-    places: Vec<Place>,
+    /// The ranges of the statistics and of the variables in the buckets, in their order.
+    places: Vec<BucketRange>,
     /// True if sums begin before the end of the backward pass.
     early: bool,
     /// Shards of this process that have not ended.
@@ -42,8 +42,8 @@ pub(super) struct GradientSums<'a, T> {
     begun: Vec<Pending<Vec<T>>>,
 }
 
-/// The place of the values of a variable.
-struct Place {
+/// The values of a variable in a bucket.
+struct BucketRange {
     bucket: usize,
     values: Range<usize>,
 }
@@ -127,7 +127,7 @@ impl<'a, T: Element + WithDType> GradientSums<'a, T> {
                 let start = length;
                 length += values(item);
                 let values = start..length;
-                places.push((item, Place { bucket, values }));
+                places.push((item, BucketRange { bucket, values }));
             }
             buckets.push(Bucket {
                 length,
@@ -177,7 +177,7 @@ impl<'a, T: Element + WithDType> GradientSums<'a, T> {
         let number = number
             .ok()
             .with_context(|| format!("`{name}` is no variable"))?;
-        let Place { bucket, values } = &self.places[self.statistics.len() + number];
+        let BucketRange { bucket, values } = &self.places[self.statistics.len() + number];
         let (bucket, values) = (&mut self.buckets[*bucket], values.clone());
         let factor = T::from_f64(factor);
         match gradient {
