@@ -1,4 +1,7 @@
-//! Checks the transport between the processes that a launcher of MPI started: `mpirun -n 4 transport exchange`.
+//! Checks the transport between the processes that a launcher of MPI started.
+//!
+//!     cargo build --release --example transport
+//!     mpirun -n 4 target/release/examples/transport exchange
 //!
 //! - `exchange` makes all calls with parts of many lengths and checks what arrives.
 //! - `abort RANK` has one process abort with exit status 7 while the others wait, `handle RANK` from another
