@@ -208,7 +208,7 @@ fn run(cli: Cli, console: &Console, connected: &OnceLock<Processes>) -> Result<E
     }
 }
 
-/// `--threads`, else `RAYON_NUM_THREADS`, else `cores`.
+/// Returns `--threads`, else `RAYON_NUM_THREADS`, else `cores`.
 fn threads(flag: Option<u16>, cores: usize) -> usize {
     let from_environment = || {
         std::env::var("RAYON_NUM_THREADS")

@@ -179,7 +179,7 @@ fn names(launcher: Option<Launcher>) -> Vec<&'static str> {
     }
 }
 
-/// The error of processes that would work alone, each on the same task.
+/// Returns the error of processes that would work alone, each on the same task.
 fn cannot_connect(plan: &Plan, why: &str) -> anyhow::Error {
     let is_slurm = plan
         .launch
@@ -193,7 +193,7 @@ fn cannot_connect(plan: &Plan, why: &str) -> anyhow::Error {
     error_with_hint(format!("{}, but {why}", started(plan)), hint)
 }
 
-/// The way out that always is one.
+/// Returns the way out that always is one.
 fn alone() -> Message {
     message![
         setting("distributed").to("none"),

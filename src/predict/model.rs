@@ -296,12 +296,12 @@ fn narrow(values: &[f64]) -> Vec<f32> {
     values.iter().map(|&value| value as f32).collect()
 }
 
-/// The error of an image that cannot be read.
+/// Returns the error of an image that cannot be read.
 fn image_error(error: anyhow::Error) -> Error {
     Error::classify(error, Error::Image)
 }
 
-/// The error of a forward pass.
+/// Returns the error of a forward pass.
 fn forward_error(error: anyhow::Error) -> Error {
     let kind = if error.is::<NotFinite>() {
         Error::NotFinite

@@ -1,6 +1,6 @@
 //! Fields of comma-separated values.
 
-/// A field of CSV, quoted where it has to be (RFC 4180).
+/// Returns a field of CSV, quoted where it has to be (RFC 4180).
 pub fn quoted(field: &str) -> String {
     if field.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", field.replace('"', "\"\""))

@@ -56,12 +56,12 @@ impl Date {
         }
     }
 
-    /// `28 November 2026`.
+    /// Returns `28 November 2026`.
     pub fn day(self) -> String {
         format!("{} {} {}", self.day, MONTHS[self.month - 1], self.year)
     }
 
-    /// `28 November 2026, 19:05 UTC`.
+    /// Returns `28 November 2026, 19:05 UTC`.
     pub fn minute(self) -> String {
         format!("{}, {:02}:{:02} UTC", self.day(), self.hour, self.minute)
     }

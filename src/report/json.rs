@@ -39,7 +39,7 @@ pub fn value(description: &Description, timing: Option<&Timing>) -> Value {
     value
 }
 
-/// A call as data; it is trainable if it has parameters, none being frozen in a summary.
+/// Returns a call as data; it is trainable if it has parameters, none being frozen in a summary.
 fn layer(call: &ModuleCall) -> Value {
     let params = call.kind.parameters();
     json!({

@@ -89,7 +89,7 @@ pub enum Batch {
     Given,
 }
 
-/// The calls that torchsummary gives a row: all but the network itself and the lists of modules.
+/// Returns the calls that torchsummary gives a row: all but the network itself and the lists of modules.
 fn rows(description: &Description) -> impl Iterator<Item = &ModuleCall> {
     description
         .calls
@@ -103,7 +103,7 @@ mod tests {
     use crate::model::description::Module;
     use crate::text::thousands;
 
-    /// A network of a stem, one basic block with a projection and a head; not a `ResNet` of the table, but all its parts.
+    /// Returns a network of a stem, one basic block with a projection and a head; not a `ResNet` of the table, but all its parts.
     pub(super) fn tiny(batch: usize) -> Description {
         let convolution = |input, output, kernel, stride| ModuleKind::Conv2d {
             channels: [input, output],

@@ -36,7 +36,7 @@ struct Row<'a> {
     params: usize,
 }
 
-/// The tree, as `torchinfo.summary` prints it for the description's input.
+/// Returns the tree, as `torchinfo.summary` prints it for the description's input.
 pub fn render(description: &Description) -> String {
     let rows = rows(description);
     let widest = rows
@@ -136,7 +136,7 @@ fn mult_adds(call: &ModuleCall) -> u64 {
     }
 }
 
-/// The end of the line of mult-adds: millions, billions or trillions, without decimals where there are none.
+/// Returns the end of the line of mult-adds: millions, billions or trillions, without decimals where there are none.
 fn with_unit(number: u64) -> String {
     let (unit, divisor) = match number {
         1_000_000_000_000.. => ("T", 1e12),
@@ -156,7 +156,7 @@ fn with_unit(number: u64) -> String {
     format!(" ({unit}): {whole}.{decimals}")
 }
 
-/// The calls in the order in which they begin, numbered depth by depth.
+/// Returns the calls in the order in which they begin, numbered depth by depth.
 fn rows(description: &Description) -> Vec<Row<'_>> {
     let mut rows = Vec::with_capacity(description.calls.len());
     let mut numbers = Vec::new();

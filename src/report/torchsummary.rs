@@ -23,7 +23,7 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// The sizes of a forward pass of the description's whole batch.
+    /// Returns the sizes of a forward pass of the description's whole batch.
     pub fn of(description: &Description) -> Self {
         let outputs: usize = rows(description)
             .map(|call| call.output.iter().product::<usize>())
@@ -41,7 +41,7 @@ pub(super) fn parameters(description: &Description) -> usize {
     rows(description).map(|call| call.kind.parameters()).sum()
 }
 
-/// The table, as `torchsummary.summary` prints it.
+/// Returns the table, as `torchsummary.summary` prints it.
 pub fn render(description: &Description, batch: Batch) -> String {
     let line = |character: &str| character.repeat(WIDTH);
     let row =
@@ -89,7 +89,7 @@ pub fn render(description: &Description, batch: Batch) -> String {
     lines.join("\n") + "\n"
 }
 
-/// A shape as Python prints a list: `[-1, 64, 112, 112]`.
+/// Returns a shape as Python prints a list: `[-1, 64, 112, 112]`.
 fn shape(output: &[usize], batch: Batch) -> String {
     match batch {
         Batch::Given => format!("{output:?}"),

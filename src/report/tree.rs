@@ -8,7 +8,7 @@ use crate::model::Description;
 use crate::model::config::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM};
 use crate::model::description::{Module, ModuleKind};
 
-/// The tree, as `print(model)` prints it.
+/// Returns the tree, as `print(model)` prints it.
 pub fn render(description: &Description) -> String {
     let mut text = String::new();
     append(&description.root, 0, &mut text);
@@ -89,7 +89,7 @@ fn arguments(kind: ModuleKind) -> String {
     }
 }
 
-/// A small number with the two-digit exponent that Python writes: `1e-05`.
+/// Returns a small number with the two-digit exponent that Python writes: `1e-05`.
 fn python_exponent(number: f64) -> String {
     let text = format!("{number:e}");
     match text.split_once("e-") {

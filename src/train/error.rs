@@ -3,7 +3,7 @@
 use crate::error::{Error, WithKind, error_with_hint, setting};
 use crate::message;
 
-/// The error of a run with infinite or NaN values.
+/// Returns the error of a run with infinite or NaN values.
 pub(in crate::train) fn diverged(what: &str) -> anyhow::Error {
     error_with_hint(
         format!("training diverged: {what}"),

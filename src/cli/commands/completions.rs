@@ -19,7 +19,7 @@ const MODELS: [&str; 6] = [
     "resnet152",
 ];
 
-/// The datasets that have a name.
+/// Returns the datasets that have a name.
 fn datasets() -> Vec<&'static str> {
     let known = BuiltinDataset::ALL.into_iter().map(BuiltinDataset::word);
     std::iter::once("sample").chain(known).collect()
@@ -36,7 +36,7 @@ pub fn script(shell: Shell) -> String {
     script
 }
 
-/// The parser, for whose models and datasets the names are the only values.
+/// Returns the parser, for whose models and datasets the names are the only values.
 fn named() -> Command {
     command().mut_subcommands(|command| {
         command.mut_args(|argument| match argument.get_id().as_str() {
@@ -49,7 +49,7 @@ fn named() -> Command {
     })
 }
 
-/// `script` with files beside `names`.
+/// Returns `script` with files beside `names`.
 fn with_files(script: &str, shell: Shell, names: &[&str]) -> String {
     match shell {
         Shell::Bash => {

@@ -59,7 +59,7 @@ impl Named {
     }
 }
 
-/// The models as one line of JSON.
+/// Returns the models as one line of JSON.
 ///
 /// # Errors
 /// Never: all of it can be written as JSON.
@@ -67,7 +67,7 @@ pub fn json(models: &[Named]) -> Result<String> {
     Ok(serde_json::to_string(models)? + "\n")
 }
 
-/// The models as a table; a narrow terminal does not get the column of weights.
+/// Returns the models as a table; a narrow terminal does not get the column of weights.
 pub fn table(models: &[Named], look: Look) -> String {
     // What comes after a name's first point is the tag of its weights, as MODEL takes it, too.
     let tag = |model: &Named| match &model.weights {

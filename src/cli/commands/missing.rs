@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// Names that are suggested, at most.
 const MOST: usize = 3;
 
-/// The error for the image at `path` if there is none; `None` if something is there.
+/// Returns the error for the image at `path` if there is none; `None` if something is there.
 pub fn missing(path: &Path) -> Option<anyhow::Error> {
     let is_missing = std::fs::metadata(path).is_err_and(|error| {
         matches!(
@@ -53,7 +53,7 @@ fn way_out(path: &Path) -> String {
     }
 }
 
-/// The images and folders beside `path` whose names are like its own, the most similar first.
+/// Returns the images and folders beside `path` whose names are like its own, the most similar first.
 fn suggest(path: &Path) -> Vec<PathBuf> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let stem = |path: &Path| {

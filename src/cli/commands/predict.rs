@@ -213,7 +213,7 @@ fn printer(args: &Args, file: Option<PredictionFile>, is_first: bool) -> Result<
     }
 }
 
-/// The note on a file of the predictions of some images, and of the errors of others.
+/// Returns the note on a file of the predictions of some images, and of the errors of others.
 fn saved(images: usize, errors: usize, file: &Path) -> String {
     let errors = match errors {
         0 => String::new(),

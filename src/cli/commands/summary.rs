@@ -252,7 +252,7 @@ fn offer_depth(error: anyhow::Error, model: &str) -> anyhow::Error {
     }
 }
 
-/// The size that a model reads; `None` if nothing but the defaults says so.
+/// Returns the size that a model reads; `None` if nothing but the defaults says so.
 fn input_size(info: &ModelInfo) -> Option<[usize; 2]> {
     let is_known = info.provenance.is_some() || info.preprocess != Preprocess::default();
     is_known.then_some(info.preprocess.size)

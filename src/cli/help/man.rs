@@ -60,7 +60,7 @@ const CACHE: Entry = (
     "Downloaded models and datasets.",
 );
 
-/// The files of the command called `name`.
+/// Returns the files of the command called `name`.
 fn files(name: &str) -> &'static [Entry] {
     match name {
         "train" => &[
@@ -120,7 +120,7 @@ pub fn pages() -> Result<Vec<(String, Vec<u8>)>> {
         .collect()
 }
 
-/// The page of one command.
+/// Returns the page of one command.
 fn page(mut command: Command, topic: &Topic) -> Result<(String, Vec<u8>)> {
     let usage = command.render_usage().to_string();
     let usage = usage.trim_start_matches("Usage: ").to_owned();
@@ -175,7 +175,7 @@ fn page(mut command: Command, topic: &Topic) -> Result<(String, Vec<u8>)> {
     Ok((man.get_filename(), text))
 }
 
-/// A section of a page.
+/// Returns a section of a page.
 fn section(heading: &str, write: impl FnOnce(&mut Roff)) -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", [heading]);

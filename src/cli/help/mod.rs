@@ -258,7 +258,7 @@ fn one_paragraph(help: &str) -> String {
     format!("{first}{stop}{rest}{default}")
 }
 
-/// The examples in two columns, under their heading.
+/// Returns the examples in two columns, under their heading.
 fn listed(examples: &[(&str, &str)]) -> String {
     let width = examples.iter().map(|(line, _)| line.len()).max();
     let width = width.unwrap_or_default();
@@ -270,7 +270,7 @@ fn listed(examples: &[(&str, &str)]) -> String {
     text
 }
 
-/// The examples below what they do, under their heading.
+/// Returns the examples below what they do, under their heading.
 fn explained(examples: &[(&str, &str)]) -> String {
     let examples = examples
         .iter()

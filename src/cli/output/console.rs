@@ -185,14 +185,14 @@ impl Console {
         }
     }
 
-    /// Each of `notes` as a [`Console::note`].
+    /// Prints each of `notes` as a [`Console::note`].
     pub fn notes(&self, notes: &[String]) {
         for note in notes {
             self.note(note);
         }
     }
 
-    /// Each of `notes` as a [`Console::note`], with its settings as flags.
+    /// Prints each of `notes` as a [`Console::note`], with its settings as flags.
     pub fn messages(&self, notes: &[Message]) {
         for note in notes {
             self.note(with_flags(note));

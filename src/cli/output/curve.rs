@@ -8,7 +8,7 @@ const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█
 /// The widths of a bar's last cell, in eighths.
 pub const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
-/// A bar of `cells` characters, filled by `done` of `all`.
+/// Returns a bar of `cells` characters, filled by `done` of `all`.
 pub fn bar(done: u64, all: u64, cells: usize) -> String {
     let eighths = (u128::from(done.min(all)) * 8 * cells as u128 / u128::from(all.max(1))) as usize;
     let (full, part) = (eighths / 8, EIGHTHS[eighths % 8]);

@@ -108,7 +108,7 @@ impl View {
         lines.into_iter().map(fits).collect()
     }
 
-    /// The progress of the epoch and the time that the run will still take.
+    /// Returns the progress of the epoch and the time that the run will still take.
     fn progress(&self, columns: usize) -> String {
         let [done, all] = self.done;
         let (what, style) = match (&self.looks, &self.step) {
@@ -171,7 +171,7 @@ impl View {
         lines.iter().find(fits).unwrap_or(shortest).clone()
     }
 
-    /// The curve of the training loss, from its first value to its last.
+    /// Returns the curve of the training loss, from its first value to its last.
     fn curve(&self, columns: usize) -> String {
         let ends = self.losses.ends();
         let ends = ends.map_or(String::new(), |[first, last]| {
@@ -185,7 +185,7 @@ impl View {
     }
 }
 
-/// A duration as `0:05` or `2:03:04`.
+/// Returns a duration as `0:05` or `2:03:04`.
 fn clock(time: Duration) -> String {
     let seconds = time.as_secs();
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);

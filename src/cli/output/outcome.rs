@@ -7,7 +7,7 @@ use crate::text::shell_word;
 use crate::train::{Outcome, StopReason};
 use std::path::PathBuf;
 
-/// The error of a run whose output cannot be written any more, for the reason `what`: a pipeline must not take it as complete.
+/// Returns the error of a run whose output cannot be written any more, for the reason `what`: a pipeline must not take it as complete.
 pub fn unread(what: &str, ended: &Outcome) -> anyhow::Error {
     match (ended.reason, &ended.folder) {
         (StopReason::Stopped { step }, Some(folder)) => error_with_hint(
@@ -63,7 +63,7 @@ pub fn report(ended: &Outcome, console: &Console) {
     }
 }
 
-/// The report of a run, if there is one.
+/// Returns the report of a run, if there is one.
 pub fn report_of(ended: &Outcome) -> Option<PathBuf> {
     let report = ended.folder.as_ref()?.join(REPORT);
     report.is_file().then_some(report)

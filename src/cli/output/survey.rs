@@ -53,7 +53,7 @@ pub fn announce(survey: &DatasetSurvey, recipe: &Recipe, overrides: &[&str], con
     }
 }
 
-/// The command that inspects `data`, split as in a run of `recipe`; it has only the flags of keys in `overrides`.
+/// Returns the command that inspects `data`, split as in a run of `recipe`; it has only the flags of keys in `overrides`.
 fn check_command(data: &str, recipe: &Recipe, overrides: &[&str]) -> String {
     let is_set = |key: &str| overrides.contains(&key);
     let mut command = format!("resnet train -d {} --check", shell_word(data));
@@ -68,7 +68,7 @@ fn check_command(data: &str, recipe: &Recipe, overrides: &[&str]) -> String {
     command
 }
 
-/// The start of the error in reading `image`.
+/// Returns the start of the error in reading `image`.
 pub fn cannot_read(image: &ImageReference) -> String {
     format!("cannot read image `{}`", image.image)
 }
@@ -195,7 +195,7 @@ fn table(survey: &DatasetSurvey, columns: usize, limit: Option<usize>) -> String
     text
 }
 
-/// The largest and the smallest class, where the table leaves classes out.
+/// Returns the largest and the smallest class, where the table leaves classes out.
 fn extremes(survey: &DatasetSurvey) -> String {
     let Some(imbalance) = survey.imbalance() else {
         return String::new();
@@ -248,7 +248,7 @@ pub fn text(survey: &DatasetSurvey, columns: usize) -> String {
     text
 }
 
-/// The images of a group on one line each, the first not indented as far as its copies.
+/// Returns the images of a group on one line each, the first not indented as far as its copies.
 fn listed(group: &DuplicateGroup) -> String {
     let mut text = String::new();
     for (index, image) in group.images.iter().take(IMAGES).enumerate() {

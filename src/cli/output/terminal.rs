@@ -28,7 +28,7 @@ pub struct Look {
 }
 
 impl Look {
-    /// The look that suits stdout.
+    /// Returns the look that suits stdout.
     pub fn of_stdout() -> Self {
         Self {
             columns: stdout_columns().unwrap_or(COLUMNS),

@@ -92,7 +92,7 @@ impl<'a> TrainObserver<'a> {
         }
     }
 
-    /// Why nothing more can be written to stdout, if so.
+    /// Returns why nothing more can be written to stdout, if so.
     pub fn lost(&self) -> Option<&str> {
         self.lost.as_deref()
     }
@@ -137,7 +137,7 @@ impl<'a> TrainObserver<'a> {
         }
     }
 
-    /// The time that the run will still take after `step`, by that of all steps but the first, validation included.
+    /// Returns the time that the run will still take after `step`, by that of all steps but the first, validation included.
     fn remaining(&mut self, step: u64) -> Option<Duration> {
         let (begun, first) = *self.first.get_or_insert((Instant::now(), step));
         let all = (self.epochs * self.steps_an_epoch).min(self.max_steps);
@@ -290,7 +290,7 @@ impl Observer for TrainObserver<'_> {
     }
 }
 
-/// The local time at which a run ends, such as `21:34`; with the date if that is not today.
+/// Returns the local time at which a run ends, such as `21:34`; with the date if that is not today.
 fn time_of_end(remaining: Duration) -> Option<String> {
     let now = Local::now();
     let end = now + TimeDelta::from_std(remaining).ok()?;
@@ -299,7 +299,7 @@ fn time_of_end(remaining: Duration) -> Option<String> {
     Some(end.format(format).to_string())
 }
 
-/// The settings that were chosen by default, and why.
+/// Returns the settings that were chosen by default, and why.
 fn defaults(recipe: &Recipe, overrides: &[&str]) -> String {
     let written = recipe.to_toml("").unwrap_or_default();
     let lines = written.lines().filter_map(|line| line.split_once(" = "));
@@ -318,7 +318,7 @@ fn defaults(recipe: &Recipe, overrides: &[&str]) -> String {
     )
 }
 
-/// A loss with four decimals or significant digits.
+/// Returns a loss with four decimals or significant digits.
 fn short(number: f64) -> String {
     if number == 0.0 || (1e-3..1e4).contains(&number) {
         format!("{number:.4}")

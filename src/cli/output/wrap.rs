@@ -22,7 +22,7 @@ pub fn wrapped(text: &str, indent: usize, columns: Option<usize>) -> String {
     lines.join(&margin).replace(KEPT_SPACE, " ")
 }
 
-/// `text` with the spaces within backticks held, where what they enclose fits into `room`.
+/// Returns `text` with the spaces within backticks held, where what they enclose fits into `room`.
 fn with_commands_kept(text: &str, room: usize) -> String {
     let mut kept = String::with_capacity(text.len());
     for (index, part) in text.split('`').enumerate() {

@@ -140,7 +140,7 @@ fn choices(error: &Error) -> Option<String> {
     })
 }
 
-/// The arguments, each in backticks.
+/// Returns the arguments, each in backticks.
 fn quoted(arguments: &[String]) -> String {
     let quoted: Vec<String> = arguments
         .iter()

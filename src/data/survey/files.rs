@@ -79,7 +79,7 @@ pub fn inspect(
     Ok(images)
 }
 
-/// The content of an image in memory, whole.
+/// Returns the content of an image in memory, whole.
 fn in_memory(split: &Split, index: usize) -> Inspected {
     let samples = split.samples(index).unwrap_or_default();
     Inspected {

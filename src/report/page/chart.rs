@@ -126,7 +126,7 @@ impl Chart {
         page.raw("<i class=\"cursor\" hidden></i>\n</div>\n</figure>\n");
     }
 
-    /// The best epoch's label, the values beyond the top, and the names at the ends of the lines.
+    /// Writes the best epoch's label, the values beyond the top, and the names at the ends of the lines.
     fn write_labels(
         &self,
         page: &mut Html,
@@ -188,7 +188,7 @@ impl Chart {
         legend + "</ul>"
     }
 
-    /// The chart in words, for those who cannot see it.
+    /// Returns the chart in words, for those who cannot see it.
     fn described(&self) -> String {
         let mut text = self.title.clone();
         for line in self.lines.iter().filter(|line| !line.name.is_empty()) {
@@ -204,7 +204,7 @@ impl Chart {
     }
 }
 
-/// A line through finite points, with gaps where values are not.
+/// Writes a line through finite points, with gaps where values are not.
 fn write_line(page: &mut Html, line: &Line, points: &[(f64, f64)]) {
     let mut path = String::new();
     let mut dots = String::new();
@@ -237,7 +237,7 @@ fn write_line(page: &mut Html, line: &Line, points: &[(f64, f64)]) {
     }
 }
 
-/// At most [`POINTS`] points, each the mean of its neighbors.
+/// Returns at most [`POINTS`] points, each the mean of its neighbors.
 fn averaged(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     if points.len() <= POINTS {
         return points.to_vec();
@@ -253,7 +253,7 @@ fn averaged(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     points.chunks(size).map(mean).collect()
 }
 
-/// The centered moving mean of values, over a window that suits their number.
+/// Returns the centered moving mean of values, over a window that suits their number.
 pub fn smoothed(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let half = match points.len() {
         0..12 => 0,
@@ -284,7 +284,7 @@ fn apart<'a>(ends: &[(&'a Line, f64)], distance: f64) -> Vec<(&'a Line, f64)> {
     placed
 }
 
-/// Whole epochs between two positions, eight at most.
+/// Returns whole epochs between two positions, eight at most.
 fn whole(left: f64, right: f64) -> Vec<f64> {
     let (first, last) = (left.ceil() as u64, right.floor() as u64);
     let count = last.saturating_sub(first);

@@ -99,7 +99,7 @@ impl ComparisonPage<'_> {
     }
 }
 
-/// A caption without its remarks, which stand below the result.
+/// Returns a caption without its remarks, which stand below the result.
 fn measured_on(caption: &str) -> &str {
     let before = caption.split_once("; optimistic");
     before.map_or(caption, |(before, _)| before)

@@ -31,7 +31,7 @@ pub fn section(page: &mut Html, evaluation_report: &EvaluationReport) -> Result<
     Ok(())
 }
 
-/// The matrix of few classes, each cell a button that opens its images.
+/// Writes the matrix of few classes, each cell a button that opens its images.
 fn matrix(page: &mut Html, evaluation_report: &EvaluationReport) {
     let count = evaluation_report.labels.len();
     let size = match count {
@@ -107,7 +107,7 @@ fn legend(page: &mut Html, of: &str, most_wrong: f64) {
     page.raw("</ul>\n");
 }
 
-/// The matrix of many classes as an image of one pixel per cell.
+/// Writes the matrix of many classes as an image of one pixel per cell.
 fn whole(page: &mut Html, evaluation_report: &EvaluationReport) -> Result<()> {
     let count = evaluation_report.labels.len();
     let uri = map(&evaluation_report.evaluation.confusion)?;
@@ -120,7 +120,7 @@ fn whole(page: &mut Html, evaluation_report: &EvaluationReport) -> Result<()> {
     Ok(())
 }
 
-/// The pairs that are confused most, each with a button that opens its images.
+/// Writes the pairs that are confused most, each with a button that opens its images.
 fn pairs(page: &mut Html, evaluation_report: &EvaluationReport) {
     let wrong = evaluation_report
         .cells

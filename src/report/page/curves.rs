@@ -116,7 +116,7 @@ impl Learning<'_> {
         charts
     }
 
-    /// The lines of the loss: that of each step and their moving mean where they are known, and those of the epochs.
+    /// Returns the lines of the loss: that of each step and their moving mean where they are known, and those of the epochs.
     fn loss(&self) -> Vec<Line> {
         let mut loss = Vec::new();
         if self.steps.is_empty() {
@@ -146,7 +146,7 @@ impl Learning<'_> {
         loss
     }
 
-    /// A value of each epoch that has it.
+    /// Returns a value of each epoch that has it.
     fn by_epoch(&self, of: fn(&Epoch) -> Option<f64>) -> Vec<(f64, f64)> {
         let points = self.epochs.iter();
         points
@@ -154,13 +154,13 @@ impl Learning<'_> {
             .collect()
     }
 
-    /// A value of each step.
+    /// Returns a value of each step.
     fn by_step(&self, of: fn(&StepPoint) -> f64) -> Vec<(f64, f64)> {
         let points = self.steps.iter();
         points.map(|step| (step.epoch, of(step))).collect()
     }
 
-    /// Step, epoch, loss and learning rate of at most `STEPS` steps.
+    /// Returns step, epoch, loss and learning rate of at most `STEPS` steps.
     pub fn steps_for_script(&self) -> Vec<[f64; 4]> {
         let every = self.steps.len().div_ceil(STEPS).max(1);
         let round = |value: f64| format!("{value:.5e}").parse().unwrap_or(value);

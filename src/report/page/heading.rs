@@ -18,7 +18,7 @@ pub struct Heading {
 }
 
 impl Heading {
-    /// The page's title.
+    /// Returns the page's title.
     pub fn title(&self) -> String {
         let date = self.date.map_or(String::new(), Date::day);
         let parts = [self.name.as_str(), date.as_str(), self.what.as_str()];

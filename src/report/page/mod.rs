@@ -111,7 +111,7 @@ impl Page<'_> {
         Ok(page.finish())
     }
 
-    /// The data of the script.
+    /// Returns the data of the script.
     fn data(&self) -> serde_json::Value {
         let learning = self.learning.as_ref();
         let evaluation_report = self.evaluation_report;

@@ -23,7 +23,7 @@ pub struct Again {
 }
 
 impl Settings {
-    /// The settings of a `config.toml`, whose comments are headings.
+    /// Returns the settings of a `config.toml`, whose comments are headings.
     pub fn of_toml(text: &str) -> Vec<Self> {
         let mut groups: Vec<Self> = Vec::new();
         // The first comment is the command.

@@ -37,7 +37,7 @@ pub enum Stand {
     Upwards,
 }
 
-/// A figure under its title and subtitle, of the given size without them, drawn by `draw`, which returns where its coordinate
+/// Draws a figure under its title and subtitle, of the given size without them, by `draw`, which returns where its coordinate
 /// systems are.
 pub fn figure(
     [title, subtitle]: [&str; 2],
@@ -80,12 +80,12 @@ pub fn figure(
     })
 }
 
-/// An error of plotters as one of ours.
+/// Returns an error of plotters as one of ours.
 pub fn drawing(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow!("cannot draw: {error}")
 }
 
-/// A style of letters.
+/// Returns a style of letters.
 pub fn letters(color: Color, height: i32) -> TextStyle<'static> {
     ("sans-serif", height).into_font().color(&color.solid())
 }

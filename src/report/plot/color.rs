@@ -60,20 +60,20 @@ pub(super) const SERIES: [Color; 8] = [
 ];
 
 impl Color {
-    /// The color on light paper.
+    /// Returns the color on light paper.
     pub(super) fn solid(self) -> RGBColor {
         let found = COLORS.iter().find(|(color, ..)| *color == self);
         let [_, red, green, blue] = found.map_or(0, |(_, light, _)| *light).to_be_bytes();
         RGBColor(red, green, blue)
     }
 
-    /// The color at an opacity.
+    /// Returns the color at an opacity.
     pub(super) fn part(self, opacity: f64) -> RGBAColor {
         self.solid().mix(opacity)
     }
 }
 
-/// A style sheet that turns the colors of figures on light paper to those on dark paper, if a screen asks for them.
+/// Returns a style sheet that turns the colors of figures on light paper to those on dark paper, if a screen asks for them.
 pub fn dark_style() -> String {
     let mut style = String::from("@media screen and (prefers-color-scheme:dark){");
     for (_, light, dark) in COLORS {

@@ -72,7 +72,7 @@ pub fn comparison(models: &[PlottedModel], caption: &str) -> Result<Figure> {
     })
 }
 
-/// Training or validation error by epoch, each model in its color, with its best epoch circled and its name at its end.
+/// Returns training or validation error by epoch, each model in its color, with its best epoch circled and its name at its end.
 fn errors(models: &[PlottedModel], is_validation: bool) -> CurvePanel {
     let mut curves = Vec::new();
     let mut marks = Vec::new();
@@ -111,7 +111,7 @@ fn errors(models: &[PlottedModel], is_validation: bool) -> CurvePanel {
     }
 }
 
-/// Top-1 of each model as a mark in its interval.
+/// Draws the top-1 of each model as a mark in its interval.
 fn intervals(area: &Area, models: &[PlottedModel], y: i32) -> Result<()> {
     let title = letters(Color::Ink, 14);
     let heading = "Top-1, %, with 95 % intervals";

@@ -60,7 +60,7 @@ pub fn confusion_matrix(
     Ok(drawn)
 }
 
-/// The classes of the pairs that are confused most, in the order of the classes.
+/// Returns the classes of the pairs that are confused most, in the order of the classes.
 fn most_confused(confusion: &[Vec<u64>]) -> Vec<usize> {
     let pairs = confused_pairs(confusion);
     let mut classes: Vec<usize> = Vec::new();
@@ -220,7 +220,7 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// The largest part of a row of `counts` that is wrong in one way; `images` has the number of images of each row.
+/// Returns the largest part of a row of `counts` that is wrong in one way; `images` has the number of images of each row.
 pub fn most_wrong(counts: &[Vec<u64>], images: &[u64]) -> f64 {
     let mut most = 0.0f64;
     for (row, (counts, &images)) in counts.iter().zip(images).enumerate() {
@@ -233,7 +233,7 @@ pub fn most_wrong(counts: &[Vec<u64>], images: &[u64]) -> f64 {
     most
 }
 
-/// A count in at most four letters.
+/// Returns a count in at most four letters.
 fn compact(count: u64) -> String {
     match count {
         0..10_000 => count.to_string(),

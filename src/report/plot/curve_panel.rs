@@ -146,7 +146,7 @@ pub fn panel(area: &Area, plot: &CurvePanel) -> Result<Panel> {
     Ok(panel)
 }
 
-/// The names of the curves at their ends, in their colors, none over another.
+/// Draws the names of the curves at their ends, in their colors, none over another.
 fn ends(
     area: &Area,
     plot: &CurvePanel,
@@ -219,7 +219,7 @@ fn heading(area: &Area, plot: &CurvePanel) -> Result<()> {
     Ok(())
 }
 
-/// The epochs that all curves go over, with room for the dots of the first and the last.
+/// Returns the epochs that all curves go over, with room for the dots of the first and the last.
 fn epochs(curves: &[Curve]) -> [f64; 2] {
     let all = || curves.iter().flat_map(|curve| &curve.points);
     let first = all().map(|point| point.0).fold(f64::INFINITY, f64::min);

@@ -32,7 +32,7 @@ pub struct Tile {
     pub wrong: Option<String>,
 }
 
-/// The images per row that leave the fewest places of the last one empty.
+/// Returns the images per row that leave the fewest places of the last one empty.
 fn columns(count: usize) -> usize {
     let [most, least] = COLUMNS;
     if count <= most {

@@ -74,7 +74,7 @@ impl Figure {
         Ok(())
     }
 
-    /// The figure as a PNG in its light colors, two pixels per unit.
+    /// Returns the figure as a PNG in its light colors, two pixels per unit.
     ///
     /// # Errors
     /// Never: these drawings can be rasterized.

@@ -177,7 +177,7 @@ fn legend(area: &Area, y: i32) -> Result<()> {
     write(area, text, [LEFT + 26, y + 22], Stand::Right, 180, &ink)
 }
 
-/// A count in four letters.
+/// Returns a count in four letters.
 fn compact(count: u64) -> String {
     match count {
         0..10_000 => count.to_string(),
@@ -219,7 +219,7 @@ mod tests {
         assert!(!figure.svg.contains("error"));
     }
 
-    /// The heights of the gaps where the model is overconfident; the last red rectangle is the legend's.
+    /// Returns the heights of the gaps where the model is overconfident; the last red rectangle is the legend's.
     fn gaps(figure: &Figure) -> Vec<i32> {
         let red = format!("{:06X}", 0xCF_222E);
         let gaps = figure.svg.lines().filter(|line| line.contains(&red));

@@ -72,13 +72,13 @@ impl Best {
         }
     }
 
-    /// The value of the run's measure.
+    /// Returns the value of the run's measure.
     pub fn value(&self, by: BestBy) -> Option<f64> {
         let earlier_version = self.top1.filter(|_| by == BestBy::Top1);
         self.measure.or(earlier_version).map(|value| value.0)
     }
 
-    /// The epoch at which the measure last improved.
+    /// Returns the epoch at which the measure last improved.
     pub fn improved_at(&self) -> u64 {
         self.since.unwrap_or(self.epoch)
     }
@@ -99,7 +99,7 @@ mod tests {
         }
     }
 
-    /// The best of epochs with these scores, and the epoch from which patience counts.
+    /// Returns the best of epochs with these scores, and the epoch from which patience counts.
     fn best(by: BestBy, epochs: &[ValidationMetrics]) -> (u64, u64) {
         let mut best = None;
         for (epoch, scores) in (1..).zip(epochs) {

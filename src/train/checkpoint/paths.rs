@@ -94,7 +94,7 @@ pub(in crate::train) fn ensure_no_file(path: &Path) -> Result<()> {
     }
 }
 
-/// The error for a path that is not a run folder.
+/// Returns the error for a path that is not a run folder.
 pub(in crate::train) fn no_run(path: &Path) -> anyhow::Error {
     let shown = path.display();
     let around = path.ancestors().skip(1).find(|around| is_run(around));

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
     use crate::data::dataset::DatasetKind;
 
-    /// The note on a new network and `images` small images, and on a fine-tuned one.
+    /// Returns the note on a new network and `images` small images, and on a fine-tuned one.
     fn notes(images: usize, keys: &str) -> [Option<String>; 2] {
         [false, true].map(|from_model| {
             let overrides = Recipe::parse(keys).unwrap();

@@ -230,7 +230,7 @@ pub fn architecture(recipe: &Recipe, size: [usize; 2]) -> Result<Architecture> {
 }
 
 impl Settings {
-    /// The optimizer and what goes with it: `SGD, lr 0.1, momentum 0.9, weight decay 0.0005`.
+    /// Returns the optimizer and what goes with it: `SGD, lr 0.1, momentum 0.9, weight decay 0.0005`.
     pub(in crate::train) fn describe_optimizer(&self) -> String {
         let optimizer = &self.optimizer;
         let name = optimizer.kind.caption();
@@ -250,7 +250,7 @@ impl Settings {
         )
     }
 
-    /// The scheduler and its warm-up: `cosine, 0.15 warm-up epochs`.
+    /// Returns the scheduler and its warm-up: `cosine, 0.15 warm-up epochs`.
     pub(in crate::train) fn describe_schedule(&self) -> String {
         let scheduler = word(&self.scheduler);
         if self.warmup_epochs <= 0.0 {
@@ -261,7 +261,7 @@ impl Settings {
         format!("{scheduler}, {} warm-up {unit}", self.warmup_epochs)
     }
 
-    /// The augmentation: `crop-flip, mixup 0.2, label smoothing 0.1`.
+    /// Returns the augmentation: `crop-flip, mixup 0.2, label smoothing 0.1`.
     pub(in crate::train) fn describe_augmentation(&self) -> String {
         let augmentation = &self.augmentation;
         with_amounts(
@@ -276,7 +276,7 @@ impl Settings {
     }
 }
 
-/// `text` with those of the named amounts that are above 0.
+/// Returns `text` with those of the named amounts that are above 0.
 fn with_amounts<const N: usize>(text: String, amounts: [(&str, f64); N]) -> String {
     let present = amounts.into_iter().filter(|(_, amount)| *amount > 0.0);
     let named = present.map(|(name, amount)| format!("{name} {amount}"));
@@ -304,7 +304,7 @@ impl fmt::Display for Settings {
     }
 }
 
-/// A value as recipes write it.
+/// Returns a value as recipes write it.
 fn word(choice: &impl Serialize) -> String {
     let value = serde_json::to_value(choice).unwrap_or_default();
     value.as_str().unwrap_or_default().to_owned()

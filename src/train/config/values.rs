@@ -171,7 +171,7 @@ impl From<TrainDType> for String {
 }
 
 impl BestBy {
-    /// The measure's name in a sentence.
+    /// Returns the measure's name in a sentence.
     pub fn caption(self) -> &'static str {
         match self {
             Self::Top1 => "top-1",
@@ -181,7 +181,7 @@ impl BestBy {
         }
     }
 
-    /// A value of the measure as text: a loss with four decimals, else percent.
+    /// Returns a value of the measure as text: a loss with four decimals, else percent.
     pub fn format(self, value: f64) -> String {
         match self {
             Self::Loss => format!("{value:.4}"),

@@ -124,7 +124,7 @@ impl Data {
         self.set.kind == DatasetKind::Photographs && self.name.is_of_images()
     }
 
-    /// A warning that names the classes of a folder with fewer than ten training images.
+    /// Returns a warning that names the classes of a folder with fewer than ten training images.
     pub fn warning_of_small_classes(&self) -> Option<Error> {
         let train = self
             .set
@@ -334,7 +334,7 @@ impl Data {
     }
 }
 
-/// The warning that names the classes with fewer than [`FEW_IMAGES`] training images; `None` if there are none.
+/// Returns the warning that names the classes with fewer than [`FEW_IMAGES`] training images; `None` if there are none.
 fn small_classes(labels: &[String], counts: &[usize]) -> Option<Error> {
     let classes = labels.iter().zip(counts);
     let small: Vec<_> = classes.filter(|(_, count)| **count < FEW_IMAGES).collect();

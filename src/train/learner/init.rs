@@ -84,7 +84,7 @@ pub(in crate::train) struct Start {
 }
 
 impl Start {
-    /// A new network with random weights.
+    /// Creates a new network with random weights.
     pub fn new(recipe: &Recipe, settings: &Settings, classes: usize) -> Result<Self> {
         let mut config = architecture(recipe, settings.preprocess.size)?.config()?;
         config.classes = classes;
@@ -95,7 +95,7 @@ impl Start {
         })
     }
 
-    /// A pretrained model, with a new last layer of zeros if the dataset has other classes.
+    /// Prepares a pretrained model, with a new last layer of zeros if the dataset has other classes.
     ///
     /// # Errors
     /// If the model reads images with another number of channels, or its weights cannot be read.

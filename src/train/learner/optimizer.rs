@@ -87,7 +87,7 @@ pub struct OptimizerConfig {
 }
 
 impl Default for OptimizerConfig {
-    /// SGD with momentum 0.9 and no weight decay; PyTorch's β and ε, timm's trust coefficient.
+    /// Returns SGD with momentum 0.9 and no weight decay; PyTorch's β and ε, timm's trust coefficient.
     fn default() -> Self {
         Self {
             kind: OptimizerKind::Sgd,

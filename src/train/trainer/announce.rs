@@ -100,7 +100,7 @@ impl Trainer {
         }
     }
 
-    /// The run in labels and values, each fact once.
+    /// Returns the run in labels and values, each fact once.
     fn description(&self) -> Vec<(&'static str, String)> {
         let settings = &self.config.settings;
         let [trained, all] = self.learner.counts();
@@ -262,7 +262,7 @@ impl Trainer {
         remarks
     }
 
-    /// A remark if the validation set is small.
+    /// Returns a remark if the validation set is small.
     pub(in crate::train) fn warning_of_few(&self) -> Option<String> {
         let images = self.eval.validation.as_ref()?.images();
         let is_few =

@@ -336,7 +336,7 @@ fn note_instructions(
     identity.instructions = here;
 }
 
-/// The error for a run whose images were moved.
+/// Returns the error for a run whose images were moved.
 fn moved(place: &str) -> anyhow::Error {
     error_with_hint(
         format!("the run's data `{place}` is missing"),

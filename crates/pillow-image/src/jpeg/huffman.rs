@@ -83,6 +83,8 @@ pub struct Table {
 }
 
 impl Table {
+    /// Creates the table of `definition`, for the decoding of `use_of`.
+    ///
     /// # Errors
     /// When the counts are impossible, or, for coefficients of index 0, a size is above 15.
     pub fn new(definition: &TableDefinition, use_of: Use) -> Result<Self> {

@@ -30,7 +30,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// The name of the subcommand.
+    /// Returns the name of the subcommand.
     pub fn command(&self) -> Option<&'a str> {
         self.command.map(Command::get_name)
     }
@@ -43,7 +43,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// The long options of a command.
+/// Returns the long options of a command.
 fn options(command: &Command) -> impl Iterator<Item = &str> {
     command
         .get_arguments()
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
     use crate::cli::parser::command;
 
-    /// The hint for the last word of a command line.
+    /// Returns the hint for the last word of a command line.
     fn hint(line: &str) -> Option<String> {
         let mut parser = command();
         parser.build();

@@ -5,7 +5,7 @@ use crate::distributed::threads;
 use candle_core::Shape;
 use std::thread;
 
-/// The variables of a network, sorted by name, and its statistics.
+/// Returns the variables of a network, sorted by name, and its statistics.
 fn network() -> (Vec<(String, Var)>, Vec<Var>) {
     let variable = |count: usize| {
         Var::from_tensor(&Tensor::zeros(count, candle_core::DType::F32, &Device::Cpu).unwrap())

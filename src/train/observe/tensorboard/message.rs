@@ -73,7 +73,7 @@ impl Message {
         self.string(field, &value.0)
     }
 
-    /// Packed doubles, without a key each.
+    /// Appends packed doubles, without a key each.
     fn doubles(self, field: u64, values: &[f64]) -> Self {
         let bytes: Vec<u8> = values
             .iter()

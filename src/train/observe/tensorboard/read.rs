@@ -79,7 +79,7 @@ fn read_file(path: &Path, steps: &mut Steps) -> std::io::Result<()> {
     }
 }
 
-/// The fields of `Event` that are read: `step` is 2, `summary` 5, `session_log` 7.
+/// Reads the fields of `Event` that matter: `step` is 2, `summary` 5, `session_log` 7.
 fn read_event(record: &[u8], steps: &mut Steps) -> Option<()> {
     let (mut step, mut summary, mut is_start) = (0, None, false);
     let mut fields = Fields(record);
@@ -108,7 +108,7 @@ fn read_event(record: &[u8], steps: &mut Steps) -> Option<()> {
     Some(())
 }
 
-/// The tag (1) and the `simple_value` (2) of a `Summary.Value`.
+/// Returns the tag (1) and the `simple_value` (2) of a `Summary.Value`.
 fn scalar(value: &[u8]) -> Option<(&[u8], f64)> {
     let (mut tag, mut number) = (None, None);
     let mut fields = Fields(value);

@@ -14,7 +14,7 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
-/// A folder of three classes, 20 training images of each and 5 for validation.
+/// Writes a folder of three classes, 20 training images of each and 5 for validation.
 fn write_images(folder: &Path) {
     for (part, count) in [("train", 20), ("val", 5)] {
         for class in ["cat", "dog", "owl"] {
@@ -29,7 +29,7 @@ fn write_images(folder: &Path) {
     }
 }
 
-/// The data and settings of one process.
+/// Returns the data and settings of one process.
 fn inputs(folder: &Path, keys: &str) -> Result<(RunIdentity, Data)> {
     let name = DatasetName::Folder(folder.to_owned());
     let written = folder.display().to_string();

@@ -80,7 +80,7 @@ pub fn transform(
     }
 }
 
-/// The possible indices for [`transform`]: 0 if there is only the first coefficient, and otherwise one index of each half
+/// Returns the possible indices for [`transform`]: 0 if there is only the first coefficient, and otherwise one index of each half
 /// or row that makes a difference.
 #[inline]
 pub fn positions(block: &Block) -> usize {

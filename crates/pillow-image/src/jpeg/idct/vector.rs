@@ -82,7 +82,7 @@ fn pass<const LOW: bool, const SHIFT: i32>(simd: V3, rows: [__m128i; BLOCK]) -> 
     results
 }
 
-/// Four lanes of [`pass`], at 32 bits. `sum` and `difference` are in the high halves of their lanes.
+/// Returns four lanes of [`pass`], at 32 bits. `sum` and `difference` are in the high halves of their lanes.
 #[inline(always)]
 fn half<const SHIFT: i32>(
     simd: V3,
