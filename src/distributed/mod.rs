@@ -16,7 +16,7 @@ mod transport;
 pub mod tree;
 
 pub use connect::{Mode, Plan, connect};
-pub use host::{Binding, host_name, share_of_cores};
+pub(crate) use host::{Binding, host_name, share_of_cores};
 pub use launcher::{Launch, Launcher, unused_tasks};
 pub use processes::{Pending, Processes};
 pub use share::{Batch, Share, Stopped};

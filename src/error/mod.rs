@@ -11,7 +11,7 @@ mod typed;
 pub(crate) use chain::replace_hint;
 pub use chain::{hint_of, is_usage_error, message_of, one_line};
 pub(crate) use chain::{why_unreadable, without_backtrace};
-pub use limit::{Limit, limit};
+pub(crate) use limit::{Limit, limit};
 pub use message::{Command, Help, Message, Part, Setting, command, help, setting};
 pub(crate) use sent::SentError;
 pub use typed::{Cause, Error, Kind};

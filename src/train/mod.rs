@@ -49,7 +49,7 @@ pub(crate) mod trainer;
 
 pub use crate::data::transform::augment::Policy;
 pub use crate::eval::history::Epoch;
-pub use checkpoint::newest::newest_unfinished;
+pub(crate) use checkpoint::newest::newest_unfinished;
 pub(crate) use checkpoint::paths::named_run;
 pub use config::recipe::Recipe;
 pub use config::settings::Settings;
