@@ -60,13 +60,11 @@ impl Smoothed {
 
 impl View {
     /// A run starts, or resumes: then the curve starts with its finished epochs.
-    pub fn begin(&mut self, beginning: &RunStarted) {
-        self.epochs = beginning.epochs;
-        self.best = beginning
-            .best
-            .and_then(|(epoch, top1)| Some((epoch, top1?)));
-        for epoch in &beginning.history {
-            for _ in 0..beginning.steps_an_epoch {
+    pub fn begin(&mut self, run: &RunStarted) {
+        self.epochs = run.epochs;
+        self.best = run.best.and_then(|(epoch, top1)| Some((epoch, top1?)));
+        for epoch in &run.history {
+            for _ in 0..run.steps_an_epoch {
                 self.losses.push(epoch.train_loss);
             }
             self.validated = epoch.val_loss.zip(epoch.val_top1).map(Into::into);
@@ -213,7 +211,7 @@ mod tests {
         }
     }
 
-    fn beginning(history: Vec<Epoch>) -> RunStarted {
+    fn run_started(history: Vec<Epoch>) -> RunStarted {
         RunStarted {
             description: Vec::new(),
             recipe: Recipe::default(),
@@ -229,7 +227,7 @@ mod tests {
 
     fn view() -> View {
         let mut view = View::default();
-        view.begin(&beginning(Vec::new()));
+        view.begin(&run_started(Vec::new()));
         view.done = [23, 47];
         view.remaining = Some(Duration::from_secs(3725));
         view.ends_at = Some("21:34".to_owned());
@@ -305,7 +303,7 @@ mod tests {
     fn the_curve_of_a_resumed_run_starts_with_its_history() {
         let mut view = View::default();
         let history = vec![epoch(1, 2.4, 60.0), epoch(2, 1.2, 70.0)];
-        view.begin(&beginning(history));
+        view.begin(&run_started(history));
         let step = Step {
             epoch: 3,
             step: 95,

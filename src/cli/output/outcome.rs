@@ -8,8 +8,8 @@ use crate::train::{Outcome, StopReason};
 use std::path::PathBuf;
 
 /// Returns the error of a run whose output cannot be written any more, for the reason `what`: a pipeline must not take it as complete.
-pub fn unread(what: &str, ended: &Outcome) -> anyhow::Error {
-    match (ended.reason, &ended.folder) {
+pub fn unread(what: &str, outcome: &Outcome) -> anyhow::Error {
+    match (outcome.reason, &outcome.folder) {
         (StopReason::Stopped { step }, Some(folder)) => error_with_hint(
             format!("{what} after step {step}; the run is saved"),
             format!(
@@ -36,9 +36,9 @@ pub fn unread(what: &str, ended: &Outcome) -> anyhow::Error {
 }
 
 /// Prints the outcome of a run.
-pub fn report(ended: &Outcome, console: &Console) {
-    let folder = ended.folder.as_ref().map(|folder| folder.display());
-    match (ended.reason, &folder) {
+pub fn report(outcome: &Outcome, console: &Console) {
+    let folder = outcome.folder.as_ref().map(|folder| folder.display());
+    match (outcome.reason, &folder) {
         (StopReason::Stopped { step }, Some(folder)) => {
             console.note(format_args!(
                 "stopped after step {step}; `resnet train --resume {}` resumes the run",
@@ -54,17 +54,17 @@ pub fn report(ended: &Outcome, console: &Console) {
         }
         (StopReason::NoBetter(_) | StopReason::Done, _) => {}
     }
-    for sentence in ended.in_words() {
+    for sentence in outcome.in_words() {
         console.note(sentence);
     }
     if let Some(folder) = folder {
-        let report = report_of(ended).map_or(String::new(), |_| format!("; open its {REPORT}"));
+        let report = report_of(outcome).map_or(String::new(), |_| format!("; open its {REPORT}"));
         console.note(format_args!("saved to {folder}{report}"));
     }
 }
 
 /// Returns the report of a run, if there is one.
-pub fn report_of(ended: &Outcome) -> Option<PathBuf> {
-    let report = ended.folder.as_ref()?.join(REPORT);
+pub fn report_of(outcome: &Outcome) -> Option<PathBuf> {
+    let report = outcome.folder.as_ref()?.join(REPORT);
     report.is_file().then_some(report)
 }

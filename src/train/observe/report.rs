@@ -64,21 +64,21 @@ impl ReportedRun<'_> {
         folder.is_some_and(|folder| folder.path().join(REPORT).is_file())
     }
 
-    /// Writes the report of a run that `ended`, with the evaluation of its best epoch and that epoch's model.
+    /// Writes the report of a run with this outcome, the evaluation of its best epoch and that epoch's model.
     pub fn report(
         &self,
-        ended: &Outcome,
+        outcome: &Outcome,
         evaluation_report: Option<(Evaluation, ResNet)>,
         observer: &mut dyn Observer,
     ) {
-        if let Err(error) = catch_panic(|| self.write_report(ended, evaluation_report)) {
+        if let Err(error) = catch_panic(|| self.write_report(outcome, evaluation_report)) {
             observer.warning(&error.context("the report cannot be written"));
         }
     }
 
     fn write_report(
         &self,
-        ended: &Outcome,
+        outcome: &Outcome,
         evaluation_report: Option<(Evaluation, ResNet)>,
     ) -> Result<()> {
         let Some(folder) = self.checkpoints.folder() else {
@@ -102,7 +102,7 @@ impl ReportedRun<'_> {
         let data = recipe.data.unwrap_or_default();
         let config = folder.config_text()?;
         let survey = folder.survey();
-        let mut headline = self.headline(&epochs, ended, evaluation_report.as_ref(), &data);
+        let mut headline = self.headline(&epochs, outcome, evaluation_report.as_ref(), &data);
         let overlaps = survey.as_ref().map(DatasetSurvey::overlaps);
         let overlaps = overlaps.iter().flatten();
         headline.warnings.extend(
@@ -115,7 +115,7 @@ impl ReportedRun<'_> {
             headline,
             learning: Some(Learning {
                 epochs: &epochs,
-                best: ended.best.map(|(epoch, _)| epoch),
+                best: outcome.best.map(|(epoch, _)| epoch),
                 steps: self.steps(),
             }),
             evaluation_report: evaluation_report.as_ref(),
@@ -170,7 +170,7 @@ impl ReportedRun<'_> {
     fn headline(
         &self,
         epochs: &[Epoch],
-        ended: &Outcome,
+        outcome: &Outcome,
         evaluation_report: Option<&EvaluationReport>,
         data: &str,
     ) -> Headline {
@@ -178,7 +178,7 @@ impl ReportedRun<'_> {
         // Without an evaluation, the best epoch's own figure.
         let of_epoch = || {
             let images = self.eval.validation.as_ref()?.images();
-            let top1 = ended.best?.1?;
+            let top1 = outcome.best?.1?;
             let right = (top1 / 100.0 * images as f64).round() as usize;
             Some((
                 [right, images],
@@ -201,7 +201,7 @@ impl ReportedRun<'_> {
             |([_, all], split)| format!("{} of {data}", pluralize(all, kind(split))),
         );
         let mut figures = Vec::new();
-        if let Some((epoch, _)) = ended.best {
+        if let Some((epoch, _)) = outcome.best {
             let all = self.progress.epoch.max(epoch);
             figures.push(("Best epoch", format!("{epoch} of {all}")));
         }
@@ -217,7 +217,7 @@ impl ReportedRun<'_> {
             warnings.push("the same images selected the best epoch".to_owned());
         }
         let mut notes = Vec::new();
-        match ended.reason {
+        match outcome.reason {
             StopReason::NoBetter(epochs) => notes.push(format!(
                 "Stopped early: {} without a better one.",
                 pluralize(epochs as usize, "epoch")

@@ -58,7 +58,7 @@ pub fn run(
     }
     let stop = Stop::default();
     let mut observer = TrainObserver::new(console, args.format == Format::Json, &stop);
-    let site = |dtype: DTypeChoice| -> Result<ExecutionContext> {
+    let context = |dtype: DTypeChoice| -> Result<ExecutionContext> {
         let device = device.open(dtype, console)?.0;
         console.detail(format_args!(
             "computing on {} ({}) with {} and {}",
@@ -74,8 +74,8 @@ pub fn run(
             processes: processes.clone(),
         })
     };
-    let ended = if let Some(folder) = &args.resume {
-        let site = site(DTypeChoice::F32)?;
+    let outcome = if let Some(folder) = &args.resume {
+        let context = context(DTypeChoice::F32)?;
         let length = length(&overrides);
         let folder = if let Some(folder) = folder.first() {
             folder.clone()
@@ -87,7 +87,7 @@ pub fn run(
             ));
             newest
         };
-        let mut run = Trainer::resume(&folder, length, &site, &mut observer)?;
+        let mut run = Trainer::resume(&folder, length, &context, &mut observer)?;
         if args.histograms {
             run.write_histograms();
         }
@@ -98,7 +98,7 @@ pub fn run(
         let overrides = with_file(args, overrides)?;
         let mut from_file = overrides.keys();
         from_file.retain(|key| !flags.contains(key));
-        let site = site(dtype(&overrides))?;
+        let context = context(dtype(&overrides))?;
         observer.set_overrides(overrides.keys());
         let target = match args.output.as_ref().or(args.name.as_ref()).cloned() {
             folder if args.dry_run && args.format == Format::Json => Target::Dry(folder),
@@ -107,7 +107,7 @@ pub fn run(
             None => Target::Numbered,
         };
         let about = format!("resnet {}: {}", version::short(), typed());
-        let begun = Trainer::start(overrides, &target, &about, &site, &mut observer);
+        let begun = Trainer::start(overrides, &target, &about, &context, &mut observer);
         let mut run = begun.map_err(|error| match &args.recipe {
             Some(file) => blame_recipe(error, file, &from_file),
             None => error,
@@ -120,16 +120,16 @@ pub fn run(
     };
     observer.end();
     if let (Some(lost), None) = (observer.lost(), stop.status()) {
-        return Err(unread(lost, &ended));
+        return Err(unread(lost, &outcome));
     }
-    report(&ended, console);
+    report(&outcome, console);
     if args.open
         && stop.status().is_none()
-        && let Some(report) = report_of(&ended)
+        && let Some(report) = report_of(&outcome)
     {
         open_in_browser(&report, console);
     }
-    Ok(status(ended.reason, &stop))
+    Ok(status(outcome.reason, &stop))
 }
 
 /// Returns the settings of the flags and, for the keys that they leave, of the recipe file.
@@ -213,8 +213,8 @@ fn run_other(
         Trainer::start(overrides, &target, "", &context, &mut observer)?
     };
     stop.listen()?;
-    let ended = run.run(&mut observer)?;
-    Ok(status(ended.reason, &stop))
+    let outcome = run.run(&mut observer)?;
+    Ok(status(outcome.reason, &stop))
 }
 
 /// Observes a run that another process reports.
