@@ -32,7 +32,7 @@ pub struct Batch<T> {
 pub struct Share {
     items: usize,
     batch: usize,
-    /// What the processes must have in common, and a hash of it.
+    /// The names and hashes of inputs that all processes must have in common.
     common: Vec<(String, String)>,
     processes: Processes,
 }
@@ -61,17 +61,17 @@ impl Share {
         }
     }
 
-    /// Adds `what` the processes must have in common, by its `hash`; those that differ are refused. A single process needs no hash.
+    /// Adds a `hash` of `inputs` that all processes must have in common; those that differ are refused. A single process needs none.
     ///
     /// # Errors
     /// Those of `hash`.
     pub fn with_common(
         mut self,
-        what: &str,
+        inputs: &str,
         hash: impl FnOnce() -> Result<String>,
     ) -> Result<Self> {
         if self.processes.size() > 1 {
-            self.common.push((what.to_owned(), hash()?));
+            self.common.push((inputs.to_owned(), hash()?));
         }
         Ok(self)
     }
@@ -153,8 +153,8 @@ impl Share {
         });
         let mut common = all[0].2.iter().zip(&all[rank].2);
         let differs = match common.find(|(first, other)| first != other) {
-            Some(((what, _), _)) if first == other => {
-                format!("process {rank} has other {what} than process 0")
+            Some(((inputs, _), _)) if first == other => {
+                format!("process {rank} has other {inputs} than process 0")
             }
             _ => format!("process {rank} has {other}, process 0 has {first}"),
         };

@@ -1,11 +1,11 @@
-//! What processes that share work must have in common.
+//! Agreement of the processes that share an evaluation or a prediction.
 
 use crate::data::dataset::fingerprint::hash_of;
 use crate::data::{DecodeOptions, EvalTransform};
 use crate::infer::Engine;
 use anyhow::Result;
 
-/// What [`model_hash`] is of, in words.
+/// The inputs of [`model_hash`], in words.
 pub const OF_MODEL: &str = "weights, preprocessing or processor instructions";
 
 /// Returns a hash of the preprocessing and of the logits of a made-up image, which depend on the weights and on the instructions of the
