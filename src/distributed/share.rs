@@ -4,7 +4,7 @@
 //! The batches are those of one process, so that results do not depend on the number of processes. After each round, in which every
 //! process computes one batch, the results are exchanged, so that they appear as they come and take bounded memory.
 
-use super::processes::{Processes, values_of};
+use super::processes::Processes;
 use crate::error::{SentError, error_with_hint};
 use crate::text::pluralize;
 use anyhow::{Context, Result, ensure};
@@ -143,8 +143,8 @@ impl Share {
     /// Rejects lists of different lengths, whose processes would wait for each other in different rounds, and of different items.
     fn ensure_same(&self) -> Result<()> {
         type List = (usize, usize, Vec<(String, String)>);
-        let own = (self.items, self.batch, &self.common);
-        let all: Vec<List> = values_of(&self.processes.gather(serde_json::to_vec(&own)?)?)?;
+        let own: List = (self.items, self.batch, self.common.clone());
+        let all = self.processes.gather_values(&own)?;
         let Some(rank) = all.iter().position(|list| *list != all[0]) else {
             return Ok(());
         };

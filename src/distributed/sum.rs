@@ -50,16 +50,15 @@ pub(super) fn sum<T: Element>(
     length: usize,
 ) -> Result<Vec<T>> {
     let (rank, size) = (transport.rank(), transport.size());
-    let nodes = shards.nodes(used, rank);
+    let all: Vec<_> = (0..size).map(|rank| shards.nodes(used, rank)).collect();
     let fits = own
         .iter()
-        .all(|(node, values)| nodes.contains(node) && values.len() == length);
+        .all(|(node, values)| all[rank].contains(node) && values.len() == length);
     ensure!(
-        own.len() == nodes.len() && fits,
+        own.len() == all[rank].len() && fits,
         "process {rank} has other parts of a sum over {used} shards than its own"
     );
     let own: Vec<Vec<T>> = own.into_iter().map(|(_, values)| values).collect();
-    let all: Vec<_> = (0..size).map(|rank| shards.nodes(used, rank)).collect();
     let count: usize = all.iter().map(Vec::len).sum();
     if count * length * size_of::<T>() <= FEW_BYTES {
         return sum_of_gathered(transport, scratch, &all, used, &own, length);

@@ -150,14 +150,7 @@ pub fn evaluate(
     let mut metrics = Metrics::new(labels.len());
     let mut records = Vec::with_capacity(total);
     let compute = |indices: Range<usize>| {
-        let mut inputs = Vec::with_capacity(indices.len() * length);
-        let mut items = Vec::with_capacity(indices.len());
-        for loaded in loader.by_ref().take(indices.len()) {
-            match loaded.map(|input| inputs.extend_from_slice(&input)) {
-                Err(error) if options.strict => return Err(error),
-                outcome => items.push(outcome),
-            }
-        }
+        let (inputs, items) = loader.read_batch(indices.len(), options.strict)?;
         let read = items.iter().filter(|outcome| outcome.is_ok()).count();
         let values = match read {
             0 => Vec::new(),

@@ -68,11 +68,7 @@ impl Model {
             .with_common(OF_MODEL, || model_hash(engine, transform, *decoding))?;
         let mut loader = EvalLoader::shared(&split, &share, transform, *decoding, options.workers)?;
         let compute = |indices: Range<usize>| {
-            let mut inputs = Vec::with_capacity(indices.len() * transform.input_len());
-            let loaded = loader.by_ref().take(indices.len());
-            let outcomes: Vec<Result<()>> = loaded
-                .map(|loaded| loaded.map(|input| inputs.extend_from_slice(&input)))
-                .collect();
+            let (inputs, outcomes) = loader.read_batch(indices.len(), false)?;
             let count = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
             let output = match count {
                 0 => ModelOutput::default(),

@@ -75,11 +75,16 @@ impl Dataset {
             return store.portable_name(split.place(index)).join(":");
         }
         let name = split.name(index);
-        let inside = Path::new(&name).strip_prefix(&self.name).ok();
-        match inside.filter(|_| split.is_of_files()) {
+        match self.inside(split, &name) {
             Some(path) => path.display().to_string(),
             None => name,
         }
+    }
+
+    /// Returns the path of the file `name` in the dataset's folder; `None` for what is no file there.
+    fn inside<'a>(&self, split: &Split, name: &'a str) -> Option<&'a Path> {
+        let inside = Path::new(name).strip_prefix(&self.name).ok();
+        inside.filter(|_| split.is_of_files())
     }
 
     /// Adds the class and the name of an image.
@@ -94,8 +99,7 @@ impl Dataset {
             return;
         }
         let name = split.name(index);
-        let inside = Path::new(&name).strip_prefix(&self.name).ok();
-        match inside.filter(|_| split.is_of_files()) {
+        match self.inside(split, &name) {
             Some(path) => path.iter().for_each(|part| {
                 hash.add(b"/");
                 hash.add(part.as_encoded_bytes());

@@ -77,14 +77,7 @@ impl Features {
         let values = Tensor::zeros((split.len(), length), dtype, &device)?;
         let (mut classes, mut read) = (Vec::new(), Vec::new());
         let compute = |indices: Range<usize>| {
-            let mut inputs = Vec::with_capacity(indices.len() * transform.input_len());
-            let mut items = Vec::with_capacity(indices.len());
-            for loaded in loader.by_ref().take(indices.len()) {
-                match loaded.map(|input| inputs.extend_from_slice(&input)) {
-                    Err(error) if options.strict => return Err(error),
-                    outcome => items.push(outcome),
-                }
-            }
+            let (inputs, items) = loader.read_batch(indices.len(), options.strict)?;
             let images = items.iter().filter(|outcome| outcome.is_ok()).count();
             let values = match images {
                 0 => Vec::new(),

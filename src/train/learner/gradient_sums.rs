@@ -9,7 +9,7 @@ use crate::distributed::tree::{Shards, TreeSum};
 use crate::distributed::{Pending, Processes};
 use crate::train::learner::forward_backward::Gradient;
 use anyhow::{Context, Result, bail};
-use candle_core::{Device, Storage, Tensor, Var, WithDType};
+use candle_core::{DType, Device, Storage, Tensor, Var, WithDType};
 use std::cmp::Reverse;
 use std::mem;
 use std::ops::Range;
@@ -181,22 +181,16 @@ impl<'a, T: Element + WithDType> GradientSums<'a, T> {
         let (bucket, values) = (&mut self.buckets[*bucket], values.clone());
         let factor = T::from_f64(factor);
         match gradient {
-            Gradient::Tensor(tensor) => {
+            // A bucket of its own takes them as they are.
+            Gradient::Values(own, _) if T::DTYPE == DType::F32 && values.len() == bucket.length => {
+                bucket.values = bytemuck::cast_vec(own);
+                scale(&mut bucket.values, factor);
+                bucket.end_shard(shard);
+            }
+            gradient => {
+                let tensor = gradient.into_tensor()?;
                 read(&tensor, |read| bucket.add(shard, values, read, factor))?;
             }
-            Gradient::Values(own, shape) => match bytemuck::try_cast_vec::<f32, T>(own) {
-                // A bucket of its own takes them as they are.
-                Ok(mut own) if values.len() == bucket.length => {
-                    scale(&mut own, factor);
-                    bucket.values = own;
-                    bucket.end_shard(shard);
-                }
-                Ok(read) => bucket.add(shard, values, &read, factor),
-                Err((_, own)) => {
-                    let tensor = Tensor::from_vec(own, shape, &Device::Cpu)?;
-                    read(&tensor, |read| bucket.add(shard, values, read, factor))?;
-                }
-            },
         }
         if self.early {
             self.begin();

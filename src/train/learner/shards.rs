@@ -5,6 +5,7 @@ use crate::distributed::processes::{Processes, values_of};
 use crate::distributed::sum::Element;
 use crate::distributed::tree::Shards;
 use crate::error::SentError;
+use crate::nn::{CrossEntropy, Targets};
 use crate::train::data::loader::TrainBatch;
 use crate::train::learner::forward_backward::Gradient;
 use crate::train::learner::gradient_sums::GradientSums;
@@ -49,12 +50,38 @@ impl Sent {
 /// The metrics of a shard. Floats are bits, which a text keeps exactly.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct ShardMetrics {
-    /// The mean loss.
-    pub loss: u64,
-    /// The weight of the images in the loss of the batch.
-    pub weight: u64,
+    loss: u64,
+    weight: u64,
     pub images: usize,
-    pub correct: u64,
+    correct: u64,
+}
+
+impl ShardMetrics {
+    /// Returns the mean loss of a shard as a tensor, and its metrics.
+    pub fn measure(
+        loss: &CrossEntropy,
+        logits: &Tensor,
+        targets: &Targets,
+    ) -> Result<(Tensor, Self)> {
+        let mean = loss.loss(logits, targets)?;
+        let metrics = Self {
+            loss: mean.to_dtype(DType::F64)?.to_scalar::<f64>()?.to_bits(),
+            weight: loss.weight(targets).to_bits(),
+            images: targets.len(),
+            correct: correct(logits, targets)?,
+        };
+        Ok((mean, metrics))
+    }
+
+    /// Returns the mean loss.
+    fn loss(&self) -> f64 {
+        f64::from_bits(self.loss)
+    }
+
+    /// Returns the weight of the images in the loss of the batch.
+    pub fn weight(&self) -> f64 {
+        f64::from_bits(self.weight)
+    }
 }
 
 impl Learner {
@@ -103,23 +130,17 @@ impl Learner {
             GradientSums::new(&variables, &statistics, batch.used, shards, processes);
         let mut metrics = None;
         for (i, shard) in batch.shards.iter().enumerate() {
-            let images = shard.targets.len();
             let mut backward = None;
-            if images >= fewest.max(1) {
+            if shard.targets.len() >= fewest.max(1) {
                 // All shards start from the same statistics.
                 set_all(&statistics, &before)?;
                 let passed = self.pass.forward(&shard.input)?;
-                let loss = self.loss.loss(&passed.logits, &shard.targets)?;
-                let mean: f64 = loss.to_dtype(DType::F64)?.to_scalar()?;
-                let weight = self.loss.weight(&shard.targets);
-                sent.shards.push(ShardMetrics {
-                    loss: mean.to_bits(),
-                    weight: weight.to_bits(),
-                    images,
-                    correct: correct(&passed.logits, &shard.targets)?,
-                });
+                let (loss, metrics) =
+                    ShardMetrics::measure(&self.loss, &passed.logits, &shard.targets)?;
+                sent.shards.push(metrics);
                 // Gradients of a loss that is not finite are useless; the caller ends the run.
-                backward = mean.is_finite().then_some((passed, loss, weight));
+                let is_finite = metrics.loss().is_finite();
+                backward = is_finite.then_some((passed, loss, metrics.weight()));
             }
             if i + 1 == batch.shards.len() {
                 // It travels during the backward pass, before the sums.
@@ -154,10 +175,20 @@ impl Learner {
         };
         let [gradients, of_shards] = sums.finish(rescaled, 1.0 / trained as f64)?;
         set_all(&statistics, &of_shards)?;
+        self.add_sums(&variables, gradients, learned.images)?;
+        Ok(learned)
+    }
+
+    /// Adds the gradients of `variables`, summed over the shards of a batch of `images`, to those of the step.
+    pub(super) fn add_sums(
+        &mut self,
+        variables: &[(String, Var)],
+        gradients: Vec<Tensor>,
+        images: usize,
+    ) -> Result<()> {
         let names = variables.iter().map(|(name, _)| name.clone());
         let named = names.zip(gradients);
-        self.add(Gradients::of_named(named, &variables, learned.images)?)?;
-        Ok(learned)
+        self.add(Gradients::of_named(named, variables, images)?)
     }
 
     /// Returns the running statistics that training changes.
@@ -177,9 +208,8 @@ impl Learned {
         let mut learned = Self::default();
         let (mut loss, mut weight, mut trained) = (0.0, 0.0, 0);
         for shard in sent.iter().flat_map(|sent| &sent.shards) {
-            let of_shard = f64::from_bits(shard.weight);
-            loss += of_shard * f64::from_bits(shard.loss);
-            weight += of_shard;
+            loss += shard.weight() * shard.loss();
+            weight += shard.weight();
             trained += 1;
             learned.images += shard.images;
             learned.metrics.correct += shard.correct;

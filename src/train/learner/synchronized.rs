@@ -9,16 +9,14 @@ use crate::distributed::sum::Element;
 use crate::distributed::tree::Shards;
 use crate::nn::CrossEntropy;
 use crate::train::data::loader::TrainBatch;
-use crate::train::learner::forward_backward::Gradient;
-use crate::train::learner::forward_backward::{ForwardBackward, ForwardOutput};
+use crate::train::learner::forward_backward::{ForwardBackward, ForwardOutput, Gradient};
 use crate::train::learner::gradient_sums::GradientSums;
-use crate::train::learner::gradients::Gradients;
 use crate::train::learner::lockstep::Role;
 use crate::train::learner::shard_models::Part;
 use crate::train::learner::shards::{Learned, Sent, ShardMetrics, copies, set_all};
-use crate::train::learner::{BatchMetrics, Learner, correct};
+use crate::train::learner::{BatchMetrics, Learner};
 use anyhow::{Context, Result};
-use candle_core::{DType, Tensor, WithDType};
+use candle_core::{Tensor, WithDType};
 
 /// A shard after its forward pass.
 struct Forwarded<'a> {
@@ -27,8 +25,6 @@ struct Forwarded<'a> {
     output: ForwardOutput,
     /// The mean loss of its images.
     loss: Tensor,
-    /// The weight of its images in the loss.
-    weight: f64,
     metrics: ShardMetrics,
 }
 
@@ -42,20 +38,12 @@ impl<'a> Forwarded<'a> {
             targets,
         } = part;
         let output = pass.forward(input)?;
-        let mean = loss.loss(&output.logits, targets)?;
-        let weight = loss.weight(targets);
-        let metrics = ShardMetrics {
-            loss: mean.to_dtype(DType::F64)?.to_scalar::<f64>()?.to_bits(),
-            weight: weight.to_bits(),
-            images: targets.len(),
-            correct: correct(&output.logits, targets)?,
-        };
+        let (loss, metrics) = ShardMetrics::measure(loss, &output.logits, targets)?;
         Ok(Self {
             role,
             pass,
             output,
-            loss: mean,
-            weight,
+            loss,
             metrics,
         })
     }
@@ -101,9 +89,9 @@ impl Learner {
             } = shard;
             // A loss without weight has no gradient as it is. Candle computes none at all of a loss times 0, and the shard has to
             // keep step.
-            let has_weight = shard.weight > 0.0 && weight > 0.0;
-            let share = if has_weight {
-                shard.weight / weight
+            let of_shard = shard.metrics.weight();
+            let share = if of_shard > 0.0 && weight > 0.0 {
+                of_shard / weight
             } else {
                 1.0
             };
@@ -127,9 +115,7 @@ impl Learner {
         }
         sums.begin();
         let [gradients, _] = sums.finish(1.0, 1.0)?;
-        let names = variables.iter().map(|(name, _)| name.clone());
-        let named = names.zip(gradients);
-        self.add(Gradients::of_named(named, &variables, learned.images)?)?;
+        self.add_sums(&variables, gradients, learned.images)?;
         Ok(learned)
     }
 }
