@@ -282,25 +282,8 @@ fn gather(transport: &mut dyn Transport, bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::distributed::threads;
+    use crate::distributed::threads::in_processes;
     use crate::distributed::tree::TreeSum;
-
-    /// Runs `work` in `size` processes, which are threads, and returns their results.
-    fn in_processes<R: Send + 'static>(
-        size: usize,
-        work: impl Fn(&Processes) -> R + Send + Clone + 'static,
-    ) -> Vec<R> {
-        let threads = threads::group(size).into_iter().map(|transport| {
-            let work = work.clone();
-            thread::spawn(move || {
-                let processes = Processes::new(move || Ok(Box::new(transport))).unwrap();
-                work(&processes)
-            })
-        });
-        let threads: Vec<_> = threads.collect();
-        let results = threads.into_iter().map(|thread| thread.join().unwrap());
-        results.collect()
-    }
 
     /// Returns the sum over `used` of `count` shards, whose values need rounding.
     fn total(processes: &Processes, count: usize, used: usize, length: usize) -> Vec<u32> {
@@ -334,7 +317,7 @@ mod tests {
             let alone = total(&Processes::alone(), count, used, length);
             for size in 1..=count {
                 let sums =
-                    in_processes(size, move |processes| total(processes, count, used, length));
+                    in_processes(size, |processes| total(processes, count, used, length)).unwrap();
                 assert!(
                     sums == vec![alone.clone(); size],
                     "{length} values, {used} of {count} shards on {size} processes"
@@ -354,7 +337,8 @@ mod tests {
                     sent.unwrap(),
                     processes.gather(vec![rank as u8; rank]).unwrap(),
                 )
-            });
+            })
+            .unwrap();
             let gathered: Vec<Vec<u8>> = (0..size).map(|rank| vec![rank as u8; rank]).collect();
             assert_eq!(results, vec![(vec![7; 3], gathered); size]);
         }

@@ -1,8 +1,11 @@
 //! Processes that are threads of this one, so that what several processes compute is tested without MPI.
 
+use super::processes::Processes;
 use super::transport::{AbortHandle, Transport, check_parts, ranges};
 use anyhow::{Context, Result, bail, ensure};
+use std::panic::resume_unwind;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 /// Returns the connections of `size` processes, in their order; each is for a thread of its own.
 ///
@@ -23,6 +26,28 @@ pub fn group(size: usize) -> Vec<ThreadTransport> {
         exchange: Arc::clone(&exchange),
     };
     (0..size).map(connect).collect()
+}
+
+/// Runs `work` in `size` processes, which are threads, and returns their results in the order of the processes.
+///
+/// # Errors
+/// If no thread can be started.
+pub fn in_processes<R: Send>(size: usize, work: impl Fn(&Processes) -> R + Sync) -> Result<Vec<R>> {
+    thread::scope(|scope| {
+        let start = |transport| {
+            let work = &work;
+            scope.spawn(move || {
+                let processes = Processes::new(move || Ok(Box::new(transport)))?;
+                Ok(work(&processes))
+            })
+        };
+        let running: Vec<_> = group(size).into_iter().map(start).collect();
+        let results = running.into_iter().map(|thread| match thread.join() {
+            Ok(result) => result,
+            Err(panic) => resume_unwind(panic),
+        });
+        results.collect()
+    })
 }
 
 /// The connection of a thread that stands for a process.
@@ -201,7 +226,6 @@ fn fill(expected: &mut [u8], sent: &[u8]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::thread;
 
     /// Runs `process` in a thread for each of `size` processes and returns what each returns.
     fn run<T: Send>(size: usize, process: impl Fn(ThreadTransport) -> T + Sync) -> Vec<T> {

@@ -4,27 +4,17 @@ use super::*;
 use crate::distributed::threads;
 use crate::error::hint_of;
 use anyhow::{anyhow, bail};
-use std::thread;
 
-/// Runs `work` in `size` processes, which are threads, and returns their results. One that ends with an error stays, as a program
-/// does until it has printed it.
-fn in_processes<R: Send + 'static>(
-    size: usize,
-    work: impl Fn(&Processes) -> R + Send + Clone + 'static,
-) -> Vec<R> {
-    let running = threads::group(size).into_iter().map(|transport| {
-        let work = work.clone();
-        thread::spawn(move || {
-            let processes = Processes::new(move || Ok(Box::new(transport))).unwrap();
-            let result = work(&processes);
-            // The calls of all match, and nobody waits for another one.
-            processes.barrier().unwrap();
-            result
-        })
+/// Runs `work` in `size` processes, and returns their results. One that ends with an error stays, as a program does until it has
+/// printed it.
+fn in_processes<R: Send>(size: usize, work: impl Fn(&Processes) -> R + Sync) -> Vec<R> {
+    let results = threads::in_processes(size, |processes| {
+        let result = work(processes);
+        // The calls of all match, and nobody waits for another one.
+        processes.barrier().unwrap();
+        result
     });
-    let running: Vec<_> = running.collect();
-    let results = running.into_iter().map(|thread| thread.join().unwrap());
-    results.collect()
+    results.unwrap()
 }
 
 /// Returns values whose bits a text would lose.

@@ -1,9 +1,9 @@
 use super::*;
-use crate::distributed::{Stopped, threads};
+use crate::distributed::Stopped;
+use crate::distributed::threads::in_processes;
 use crate::error::one_line;
 use anyhow::bail;
 use image::{Rgb, RgbImage};
-use std::thread;
 
 /// Returns the paths of seven images, of which the fourth is none.
 fn images(folder: &Path) -> Vec<PathBuf> {
@@ -30,43 +30,36 @@ fn predicted(
     maps: Option<&Path>,
     stop: Option<usize>,
 ) -> Vec<(Vec<String>, Option<anyhow::Error>)> {
-    let running = threads::group(size).into_iter().map(|transport| {
-        let (model, paths) = (model.clone(), paths.to_vec());
-        let maps = maps.map(Path::to_owned);
-        thread::spawn(move || {
-            let processes = Processes::new(move || Ok(Box::new(transport))).unwrap();
-            let folder = maps.as_ref().filter(|_| processes.is_first());
-            let folder = folder.map(|folder| Folder::create(folder, &paths).unwrap());
-            let options = PredictOptions {
-                top: 3,
-                batch: 2,
-                workers: 2,
-                features: true,
-                explain: maps.as_ref().map(|_| Explain {
-                    class: None,
-                    folder: folder.as_ref(),
-                }),
-                processes: &processes,
-            };
-            let mut lines = Vec::new();
-            let done = model.predict_files(&paths, &options, |path, result| {
-                if stop == Some(lines.len()) {
-                    bail!("full");
-                }
-                let name = path.file_name().unwrap().display().to_string();
-                lines.push(match result {
-                    Ok(predicted) => format!("{name}: {predicted:?}"),
-                    Err(error) => format!("{name}: {}", one_line(&error)),
-                });
-                Ok(())
+    let results = in_processes(size, |processes| {
+        let folder = maps.filter(|_| processes.is_first());
+        let folder = folder.map(|folder| Folder::create(folder, paths).unwrap());
+        let options = PredictOptions {
+            top: 3,
+            batch: 2,
+            workers: 2,
+            features: true,
+            explain: maps.map(|_| Explain {
+                class: None,
+                folder: folder.as_ref(),
+            }),
+            processes,
+        };
+        let mut lines = Vec::new();
+        let done = model.predict_files(paths, &options, |path, result| {
+            if stop == Some(lines.len()) {
+                bail!("full");
+            }
+            let name = path.file_name().unwrap().display().to_string();
+            lines.push(match result {
+                Ok(predicted) => format!("{name}: {predicted:?}"),
+                Err(error) => format!("{name}: {}", one_line(&error)),
             });
-            processes.barrier().unwrap();
-            (lines, done.err())
-        })
+            Ok(())
+        });
+        processes.barrier().unwrap();
+        (lines, done.err())
     });
-    let running: Vec<_> = running.collect();
-    let results = running.into_iter().map(|thread| thread.join().unwrap());
-    results.collect()
+    results.unwrap()
 }
 
 #[test]

@@ -21,8 +21,16 @@ fn done(folder: &Path, arguments: &str, mpi: Option<(&Path, &str, usize)>) {
     assert!(output.status.success(), "{arguments}: {errors}");
 }
 
-/// Returns the models of a run, and its metrics without the seconds.
-fn outcome(run: &Path) -> (Vec<Vec<u8>>, Vec<String>) {
+/// The models of a run, and its metrics without the seconds.
+type Results = (Vec<Vec<u8>>, Vec<String>);
+
+/// Returns the outcome of [`RUN`] in one process, which nothing ends.
+fn uninterrupted(folder: &Path) -> Results {
+    done(folder, &format!("{RUN} -q -o whole"), None);
+    outcome(&folder.join("whole"))
+}
+
+fn outcome(run: &Path) -> Results {
     let models = ["best", "last"].map(|model| run.join(model).join("model.safetensors"));
     let metrics = fs::read_to_string(run.join("metrics.csv")).unwrap();
     let lines = metrics
@@ -62,8 +70,7 @@ fn a_run_survives_the_kill_of_any_process_and_resumes_on_other_numbers_of_them()
     let Some(launcher) = launcher() else { return };
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    done(folder, &format!("{RUN} -q -o whole"), None);
-    let whole = outcome(&folder.join("whole"));
+    let whole = uninterrupted(folder);
     for family in FAMILIES {
         for (killed, resumed) in [(0, 3), (1, 1), (2, 4)] {
             let run = folder.join(format!("{family}-{killed}"));
@@ -87,8 +94,7 @@ fn a_signal_at_the_launcher_saves_the_run() {
     let Some(launcher) = launcher() else { return };
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    done(folder, &format!("{RUN} -q -o whole"), None);
-    let whole = outcome(&folder.join("whole"));
+    let whole = uninterrupted(folder);
     for family in FAMILIES {
         for name in ["TERM", "INT"] {
             let run = folder.join(format!("{family}-{name}"));
@@ -115,8 +121,7 @@ fn a_full_disk_of_the_first_process_ends_all_with_one_error() {
     let Some(launcher) = launcher() else { return };
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    done(folder, &format!("{RUN} -q -o whole"), None);
-    let whole = outcome(&folder.join("whole"));
+    let whole = uninterrupted(folder);
     for family in FAMILIES {
         let run = folder.join(family);
         let launched = begun(&launcher, family, 2, folder, &run);

@@ -1,6 +1,6 @@
 //! A run under a launcher of MPI that is in progress, with its processes.
 
-use super::support::under;
+use super::support::command;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -43,10 +43,7 @@ impl Launched {
         arguments: &str,
         mark: &Path,
     ) -> Self {
-        let program = env!("CARGO_BIN_EXE_resnet");
-        let mut launcher = under(launcher, family, processes, program)
-            .args(arguments.split(' '))
-            .current_dir(folder)
+        let mut launcher = command(folder, arguments, Some((launcher, family, processes)))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -1,13 +1,13 @@
 //! `resnet eval` and `resnet predict` under each MPI: the output and the files of one process.
 
-use super::support::{launcher, under};
+use super::support::{command, launcher};
 use image::{Rgb, RgbImage};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::string::FromUtf8Error;
 
 /// An MPI and a number of its processes.
@@ -44,18 +44,12 @@ fn resnet(
     input: &str,
     mpi: Option<(&Path, &str, usize)>,
 ) -> Output {
-    let program = env!("CARGO_BIN_EXE_resnet");
-    let mut command = match mpi {
-        Some((launcher, family, processes)) => under(launcher, family, processes, program),
-        None => Command::new(program),
-    };
-    command
-        .args(arguments.split(' '))
-        .current_dir(folder)
+    let mut child = command(folder, arguments, mpi)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     // A program that does not read its input may be gone already.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()

@@ -39,6 +39,20 @@ pub fn under(
     command
 }
 
+/// Returns the command that runs `resnet` in `folder` with these arguments, in several processes of an MPI if it is given.
+pub fn command(folder: &Path, arguments: &str, mpi: Option<(&Path, &str, usize)>) -> Command {
+    let program = env!("CARGO_BIN_EXE_resnet");
+    let mut command = match mpi {
+        Some((launcher, family, processes)) => under(launcher, family, processes, program),
+        None => Command::new(program),
+    };
+    command
+        .args(arguments.split(' '))
+        .current_dir(folder)
+        .stdin(Stdio::null());
+    command
+}
+
 /// Runs the example `transport` in `processes` processes.
 pub fn run(
     launcher: &Path,

@@ -1,23 +1,14 @@
 //! Training under each MPI: the bits of one process.
 
-use super::support::{FAMILIES, launcher, under};
+use super::support::{FAMILIES, command, launcher};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 const RUN: &str = "train -d fake:24:3 --depth 20 --width 4 --image-size 12 --seed 5 -b 8 --lr 0.05 --epochs 2 --shards 4 -q";
 
 /// Runs `resnet` in `folder` with these arguments, in several processes of an MPI if it is given.
 pub fn resnet(folder: &Path, arguments: &str, mpi: Option<(&Path, &str, usize)>) -> Output {
-    let program = env!("CARGO_BIN_EXE_resnet");
-    let mut command = match mpi {
-        Some((launcher, family, processes)) => under(launcher, family, processes, program),
-        None => Command::new(program),
-    };
-    command
-        .args(arguments.split(' '))
-        .current_dir(folder)
-        .stdin(Stdio::null());
-    command.output().unwrap()
+    command(folder, arguments, mpi).output().unwrap()
 }
 
 #[test]

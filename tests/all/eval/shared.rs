@@ -2,13 +2,13 @@
 
 use super::{labels, memory, network, options, preprocess};
 use resnet::data::dataset::{ImageStore, Split};
-use resnet::distributed::{Processes, Stopped, threads};
+use resnet::distributed::Stopped;
+use resnet::distributed::threads::in_processes;
 use resnet::error::one_line;
 use resnet::eval::{EvalEvent, EvalOptions, evaluate};
 use resnet::infer::Workload;
 use resnet::pipeline::prepare;
 use std::path::PathBuf;
-use std::thread;
 
 /// The events of an evaluation, the evaluation without its times, and the error.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,64 +27,58 @@ fn evaluations(
     strict: bool,
     [stopper, stop]: [usize; 2],
 ) -> Vec<Observed> {
-    let running = threads::group(size).into_iter().map(|transport| {
-        let split = split.clone();
-        thread::spawn(move || {
-            let processes = Processes::new(move || Ok(Box::new(transport))).unwrap();
-            let work = Workload::many(4);
-            let (mut engine, transform) = prepare(network(3).0, &preprocess(), work).unwrap();
-            let options = EvalOptions {
-                strict,
-                processes: processes.clone(),
-                ..options(batch, 2)
-            };
-            let mut events = Vec::new();
-            let mut each = |event: EvalEvent| {
-                events.push(match event {
-                    EvalEvent::Image { logits, .. } => {
-                        let bits: Vec<u64> = logits.iter().map(|logit| logit.to_bits()).collect();
-                        format!("{event:?} {bits:?}")
-                    }
-                    EvalEvent::Unreadable { index, error } => {
-                        format!("{index}: {}", one_line(error))
-                    }
-                    EvalEvent::Progress { done, .. } => {
-                        if processes.rank() == stopper && done >= stop {
-                            return Err(Stopped.into());
-                        }
-                        format!("{event:?}")
-                    }
-                });
-                Ok(())
-            };
-            let done = evaluate(
-                &mut engine,
-                &split,
-                &transform,
-                &labels(),
-                &options,
-                &mut each,
-            );
-            // The calls of all match, and nobody waits for another one.
-            processes.barrier().unwrap();
-            let (evaluation, error) = match done {
-                Ok(mut evaluation) => {
-                    (evaluation.seconds, evaluation.images_per_second) = (0.0, 0.0);
-                    (Some(evaluation), None)
+    let observed = in_processes(size, |processes| {
+        let work = Workload::many(4);
+        let (mut engine, transform) = prepare(network(3).0, &preprocess(), work).unwrap();
+        let options = EvalOptions {
+            strict,
+            processes: processes.clone(),
+            ..options(batch, 2)
+        };
+        let mut events = Vec::new();
+        let mut each = |event: EvalEvent| {
+            events.push(match event {
+                EvalEvent::Image { logits, .. } => {
+                    let bits: Vec<u64> = logits.iter().map(|logit| logit.to_bits()).collect();
+                    format!("{event:?} {bits:?}")
                 }
-                Err(error) => (None, Some(error)),
-            };
-            Observed {
-                events,
-                evaluation: evaluation.map(|found| format!("{found:?} {}", found.loss.to_bits())),
-                is_stopped: error.as_ref().is_some_and(anyhow::Error::is::<Stopped>),
-                error: error.map(|error| one_line(&error)),
+                EvalEvent::Unreadable { index, error } => {
+                    format!("{index}: {}", one_line(error))
+                }
+                EvalEvent::Progress { done, .. } => {
+                    if processes.rank() == stopper && done >= stop {
+                        return Err(Stopped.into());
+                    }
+                    format!("{event:?}")
+                }
+            });
+            Ok(())
+        };
+        let done = evaluate(
+            &mut engine,
+            split,
+            &transform,
+            &labels(),
+            &options,
+            &mut each,
+        );
+        // The calls of all match, and nobody waits for another one.
+        processes.barrier().unwrap();
+        let (evaluation, error) = match done {
+            Ok(mut evaluation) => {
+                (evaluation.seconds, evaluation.images_per_second) = (0.0, 0.0);
+                (Some(evaluation), None)
             }
-        })
+            Err(error) => (None, Some(error)),
+        };
+        Observed {
+            events,
+            evaluation: evaluation.map(|found| format!("{found:?} {}", found.loss.to_bits())),
+            is_stopped: error.as_ref().is_some_and(anyhow::Error::is::<Stopped>),
+            error: error.map(|error| one_line(&error)),
+        }
     });
-    let running: Vec<_> = running.collect();
-    let results = running.into_iter().map(|thread| thread.join().unwrap());
-    results.collect()
+    observed.unwrap()
 }
 
 /// Nobody stops.

@@ -6,31 +6,22 @@ use resnet::distributed::{Processes, threads};
 use resnet::hub::Silent;
 use resnet::train::{ExecutionContext, Length, NoObserver, Recipe, StopReason, Target, Trainer};
 use std::path::{Path, PathBuf};
-use std::thread;
 
 pub(super) const SMALL: &str = "depth = 20\nwidth = 4\nimage-size = 12\nseed = 5\n";
 
 /// Runs `work` in `size` processes and returns their results; an error ends all.
-pub(super) fn in_processes<R: Send + 'static>(
+pub(super) fn in_processes<R: Send>(
     size: usize,
-    work: impl Fn(Processes) -> anyhow::Result<R> + Send + Clone + 'static,
+    work: impl Fn(Processes) -> anyhow::Result<R> + Sync,
 ) -> Vec<anyhow::Result<R>> {
-    let running = threads::group(size).into_iter().map(|transport| {
-        let work = work.clone();
-        thread::spawn(move || {
-            let processes = Processes::new(move || Ok(Box::new(transport)))?;
-            let done = work(processes.clone());
-            if done.is_err() {
-                processes.abort(1);
-            }
-            done
-        })
+    let results = threads::in_processes(size, |processes| {
+        let done = work(processes.clone());
+        if done.is_err() {
+            processes.abort(1);
+        }
+        done
     });
-    let running: Vec<_> = running.collect();
-    running
-        .into_iter()
-        .map(|thread| thread.join().unwrap())
-        .collect()
+    results.unwrap()
 }
 
 pub(super) fn context(processes: Processes) -> ExecutionContext<'static> {
@@ -68,6 +59,42 @@ pub(super) fn resume(run: &Path, length: Length, size: usize) {
     });
     for outcome in done {
         outcome.unwrap();
+    }
+}
+
+/// Trains `keys` in a number of shards on each number of processes up to it, in folders below `folder` that begin with `name`, and compares
+/// the results.
+#[track_caller]
+pub(super) fn assert_same_bits(folder: &Path, name: &str, keys: &str, shards: usize) {
+    let keys = format!("{keys}\nshards = {shards}");
+    let run = |size: usize| folder.join(format!("{name}-{size}"));
+    train(&keys, &run(1), 1);
+    let alone = results(&run(1));
+    for size in 2..=shards {
+        train(&keys, &run(size), size);
+        assert!(results(&run(size)) == alone, "{name} on {size} processes");
+    }
+}
+
+/// Ends runs of `keys`, of two epochs, after two steps on the first number of processes of each pair, resumes them on the second, and compares
+/// the weights with those of a whole run.
+#[track_caller]
+pub(super) fn assert_resumes(folder: &Path, keys: &str, numbers: [[usize; 2]; 3]) {
+    let keys = format!("{keys}\nepochs = 2");
+    let whole = folder.join("whole");
+    train(&keys, &whole, 1);
+    for [first, second] in numbers {
+        let run = folder.join(format!("{first}-{second}"));
+        train(&format!("{keys}\nmax-steps = 2"), &run, first);
+        let length = Length {
+            epochs: Some(2),
+            max_steps: None,
+        };
+        resume(&run, length, second);
+        assert!(
+            results(&run).0 == results(&whole).0,
+            "on {first}, then on {second}"
+        );
     }
 }
 
@@ -116,36 +143,15 @@ fn a_recipe_in_shards_trains_to_the_same_bits_on_any_number_of_processes() {
             1,
         ),
     ] {
-        let keys = format!("{keys}\nshards = {shards}");
-        let run = |size: usize| folder.path().join(format!("{name}-{size}"));
-        train(&keys, &run(1), 1);
-        let alone = results(&run(1));
-        for size in 2..=shards {
-            train(&keys, &run(size), size);
-            assert!(results(&run(size)) == alone, "{name} on {size} processes");
-        }
+        assert_same_bits(folder.path(), name, keys, shards);
     }
 }
 
 #[test]
 fn a_run_resumes_on_another_number_of_processes_with_the_same_bits() {
     let folder = tempfile::tempdir().unwrap();
-    let keys = "data = 'fake:24:3'\nbatch-size = 8\nlr = 0.05\nscheduler = 'constant'\nshards = 4\nepochs = 2";
-    let whole = folder.path().join("whole");
-    train(keys, &whole, 1);
-    for [first, second] in [[4, 1], [1, 4], [2, 3]] {
-        let run = folder.path().join(format!("{first}-{second}"));
-        train(&format!("{keys}\nmax-steps = 2"), &run, first);
-        let length = Length {
-            epochs: Some(2),
-            max_steps: None,
-        };
-        resume(&run, length, second);
-        assert!(
-            results(&run).0 == results(&whole).0,
-            "on {first}, then on {second}"
-        );
-    }
+    let keys = "data = 'fake:24:3'\nbatch-size = 8\nlr = 0.05\nscheduler = 'constant'\nshards = 4";
+    assert_resumes(folder.path(), keys, [[4, 1], [1, 4], [2, 3]]);
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Shards that share their batch-norm statistics: equal bits on any number of processes, and the training of one shard.
 
-use super::processes::{SMALL, context, in_processes, results, resume, train, train_recipe};
+use super::processes::{
+    SMALL, assert_resumes, assert_same_bits, context, in_processes, results, train, train_recipe,
+};
 use super::write_images;
 use candle_core::{DType, Device, Tensor};
-use resnet::train::{Length, NoObserver, Observer, Recipe, RunStarted, Step, Target, Trainer};
+use resnet::train::{NoObserver, Observer, Recipe, RunStarted, Step, Target, Trainer};
 use std::fs;
 use std::path::Path;
 
@@ -33,14 +35,8 @@ fn shards_that_share_statistics_train_to_the_same_bits_on_any_number_of_processe
             "data = 'fake:16:3'\nepochs = 1\nbatch-size = 8\nlr = 0.05\nfreeze = 'backbone'",
         ),
     ] {
-        let keys = format!("{keys}\nshards = 4\nsync-bn = true");
-        let run = |size: usize| folder.path().join(format!("{name}-{size}"));
-        train(&keys, &run(1), 1);
-        let alone = results(&run(1));
-        for size in 2..=4 {
-            train(&keys, &run(size), size);
-            assert!(results(&run(size)) == alone, "{name} on {size} processes");
-        }
+        let keys = format!("{keys}\nsync-bn = true");
+        assert_same_bits(folder.path(), name, &keys, 4);
     }
 }
 
@@ -124,22 +120,8 @@ fn a_single_shard_has_nothing_to_share() {
 #[test]
 fn a_run_that_shares_statistics_resumes_on_another_number_of_processes() {
     let folder = tempfile::tempdir().unwrap();
-    let keys = "data = 'fake:22:3'\nbatch-size = 8\nlr = 0.05\nscheduler = 'constant'\nshards = 4\nsync-bn = true\nepochs = 2";
-    let whole = folder.path().join("whole");
-    train(keys, &whole, 1);
-    for [first, second] in [[4, 1], [1, 3], [2, 4]] {
-        let run = folder.path().join(format!("{first}-{second}"));
-        train(&format!("{keys}\nmax-steps = 2"), &run, first);
-        let length = Length {
-            epochs: Some(2),
-            max_steps: None,
-        };
-        resume(&run, length, second);
-        assert!(
-            results(&run).0 == results(&whole).0,
-            "on {first}, then on {second}"
-        );
-    }
+    let keys = "data = 'fake:22:3'\nbatch-size = 8\nlr = 0.05\nscheduler = 'constant'\nshards = 4\nsync-bn = true";
+    assert_resumes(folder.path(), keys, [[4, 1], [1, 3], [2, 4]]);
 }
 
 #[test]

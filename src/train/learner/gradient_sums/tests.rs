@@ -1,9 +1,8 @@
 //! Tests of the sums of gradients.
 
 use super::*;
-use crate::distributed::threads;
+use crate::distributed::threads::in_processes;
 use candle_core::Shape;
-use std::thread;
 
 /// Returns the variables of a network, sorted by name, and its statistics.
 fn network() -> (Vec<(String, Var)>, Vec<Var>) {
@@ -24,12 +23,11 @@ fn network() -> (Vec<(String, Var)>, Vec<Var>) {
 /// Returns the bits of the sums over 3 of `4` shards, of which the second is not trained, on `size` processes. If sums
 /// begin `early`, the gradients come from a compiled step, except those of the head.
 fn totals(size: usize, bucket_bytes: usize, early: bool) -> Vec<Vec<u32>> {
-    let process = move |transport| {
-        let processes = Processes::new(move || Ok(Box::new(transport))).unwrap();
+    let process = |processes: &Processes| {
         let ((variables, statistics), shards) = (network(), Shards::new(4, size));
         let mut sums: GradientSums<f32> = GradientSums {
             early,
-            ..GradientSums::in_buckets(&variables, &statistics, 3, shards, &processes, bucket_bytes)
+            ..GradientSums::in_buckets(&variables, &statistics, 3, shards, processes, bucket_bytes)
         };
         for shard in shards.own(processes.rank(), 3) {
             let value = |i: usize| ((shard * 37 + i) as f32).sin() * 10_f32.powi(i as i32);
@@ -66,14 +64,7 @@ fn totals(size: usize, bucket_bytes: usize, early: bool) -> Vec<Vec<u32>> {
             .map(|tensor| bits(tensor).collect())
             .collect()
     };
-    let threads: Vec<_> = threads::group(size)
-        .into_iter()
-        .map(|transport| thread::spawn(move || process(transport)))
-        .collect();
-    let mut all: Vec<Vec<Vec<u32>>> = threads
-        .into_iter()
-        .map(|thread| thread.join().unwrap())
-        .collect();
+    let mut all: Vec<Vec<Vec<u32>>> = in_processes(size, process).unwrap();
     all.dedup();
     assert_eq!(all.len(), 1, "processes have different sums");
     all.remove(0)

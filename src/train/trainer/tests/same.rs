@@ -2,7 +2,7 @@
 
 use super::SMALL;
 use crate::data::dataset::DatasetName;
-use crate::distributed::{Processes, threads};
+use crate::distributed::threads::in_processes;
 use crate::hub::Silent;
 use crate::train::checkpoint::state::RunIdentity;
 use crate::train::config::recipe::Recipe;
@@ -12,7 +12,6 @@ use crate::train::trainer::same::ensure_same;
 use anyhow::Result;
 use std::fs;
 use std::path::Path;
-use std::thread;
 
 /// Writes a folder of three classes, 20 training images of each and 5 for validation.
 fn write_images(folder: &Path) {
@@ -54,44 +53,34 @@ fn inputs(folder: &Path, keys: &str) -> Result<(RunIdentity, Data)> {
 /// Compares three processes; the last one sees its own copy of the images after `change`, and has its own `keys`. Returns what the
 /// first one answers, in which the folder is `DATA`.
 fn compared(
-    change: impl Fn(&Path) + Send + Copy + 'static,
+    change: impl Fn(&Path) + Sync,
     keys: &'static str,
     instructions: &'static str,
 ) -> Result<(), String> {
     let roots = [(); 3].map(|()| tempfile::tempdir().unwrap());
-    let running: Vec<_> = threads::group(3)
-        .into_iter()
-        .zip(&roots)
-        .enumerate()
-        .map(|(rank, (transport, root))| {
-            let folder = root.path().join("data");
-            thread::spawn(move || {
-                write_images(&folder);
-                let own_keys = if rank == 2 { keys } else { "" };
-                if rank == 2 {
-                    change(&folder);
-                }
-                let processes = Processes::new(move || Ok(Box::new(transport))).unwrap();
-                let (mut identity, data) = inputs(&folder, own_keys).unwrap();
-                if rank == 2 {
-                    identity.instructions = Some(instructions.to_owned());
-                }
-                let answer = ensure_same(&identity, &data, &processes);
-                let answer = answer.map_err(|error| error.to_string());
-                answer.map_err(|text| text.replace(folder.to_str().unwrap(), "DATA"))
-            })
-        })
-        .collect();
-    let answers: Vec<_> = running
-        .into_iter()
-        .map(|thread| thread.join().unwrap())
-        .collect();
+    let answers = in_processes(3, |processes| {
+        let folder = roots[processes.rank()].path().join("data");
+        write_images(&folder);
+        let is_last = processes.rank() == 2;
+        if is_last {
+            change(&folder);
+        }
+        let own_keys = if is_last { keys } else { "" };
+        let (mut identity, data) = inputs(&folder, own_keys).unwrap();
+        if is_last {
+            identity.instructions = Some(instructions.to_owned());
+        }
+        let answer = ensure_same(&identity, &data, processes);
+        let answer = answer.map_err(|error| error.to_string());
+        answer.map_err(|text| text.replace(folder.to_str().unwrap(), "DATA"))
+    });
+    let answers = answers.unwrap();
     assert!(answers.iter().all(|answer| *answer == answers[0]));
     answers[0].clone()
 }
 
 #[track_caller]
-fn differs(change: impl Fn(&Path) + Send + Copy + 'static, expected: &str) {
+fn differs(change: impl Fn(&Path) + Sync, expected: &str) {
     let answer = compared(change, "", "avx2");
     assert_eq!(answer.unwrap_err(), format!("process 2 sees {expected}"));
 }

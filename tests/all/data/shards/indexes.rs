@@ -16,6 +16,11 @@ fn write_tars(folder: &Path) {
     }
 }
 
+/// Returns the folder of the indexes in the cache of the user `home`.
+fn cached_indexes(home: &Path) -> PathBuf {
+    home.join("assets/resnet/indexes")
+}
+
 /// Returns the indexes in a folder.
 fn indexes(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten();
@@ -51,7 +56,7 @@ fn inspected(home: &Path, written: &str) -> (String, [u64; 2]) {
 fn shards_in_a_folder_that_is_not_writable_have_their_index_in_the_cache() {
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
-    let cache = home.join("assets/resnet/indexes");
+    let cache = cached_indexes(home);
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     write_tars(folder);
@@ -104,7 +109,7 @@ fn shards_in_a_folder_that_is_not_writable_have_their_index_in_the_cache() {
 fn an_old_index_that_cannot_be_replaced_gives_way_to_that_in_the_cache() {
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
-    let cache = home.join("assets/resnet/indexes");
+    let cache = cached_indexes(home);
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     write_tars(folder);
