@@ -86,7 +86,8 @@ fn open(plan: &Plan) -> Result<Box<dyn Transport>> {
                     let why = format!("`{}` is of {version}", candidate.display());
                     return Err(cannot_connect(plan, &why));
                 }
-                let world = library.initialize();
+                let is_on_one_machine = plan.launch.is_none_or(Launch::is_on_one_machine);
+                let world = library.initialize(is_on_one_machine);
                 let world = world
                     .map_err(|error| cannot_connect(plan, &format!("{version} fails: {error}")))?;
                 return Ok(Box::new(MpiTransport::new(world)));

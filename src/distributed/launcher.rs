@@ -102,6 +102,11 @@ impl Launch {
         }
         Ok(launch.filter(|launch| launch.size > 1))
     }
+
+    /// Returns false if the launcher tells of processes on other machines.
+    pub fn is_on_one_machine(self) -> bool {
+        self.local_size.is_none_or(|local| local == self.size)
+    }
 }
 
 /// Returns the number of tasks of a Slurm job of which this process is none: they were allocated, but not started. `None` if there is

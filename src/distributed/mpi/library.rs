@@ -36,7 +36,7 @@ const VERSION_BYTES: usize = 8192;
 type GetVersion = unsafe extern "C" fn(*mut c_char, *mut c_int) -> c_int;
 type GetAbiVersion = unsafe extern "C" fn(*mut c_int, *mut c_int) -> c_int;
 /// Initializes a library.
-type Start = Box<dyn FnOnce() -> Result<Box<dyn World>>>;
+type Start = Box<dyn FnOnce(bool) -> Result<Box<dyn World>>>;
 
 /// An MPI library that is not initialized.
 pub struct Loaded {
@@ -60,29 +60,29 @@ pub fn load(file: &OsStr) -> Result<Loaded> {
     let start: Start = if is_standard(&library) {
         let constants = (pointer(0x101), pointer(0x247), pointer(0), 2048);
         let functions = Functions::find(&library, constants)?;
-        Box::new(|| start(functions))
+        Box::new(|here| start(functions, here))
     } else if let Ok(world) = variable(&library, "ompi_mpi_comm_world") {
         let constants = (world, variable(&library, "ompi_mpi_byte")?, pointer(0), 2);
         let functions = Functions::find(&library, constants)?;
-        Box::new(|| start(functions))
+        Box::new(|here| start(functions, here))
     } else {
         let constants: (c_int, c_int, _, _) = (0x4400_0000, 0x4c00_010d, pointer(1), 2);
         let functions = Functions::find(&library, constants)?;
-        Box::new(|| start(functions))
+        Box::new(|here| start(functions, here))
     };
     Ok(Loaded { version, start })
 }
 
 impl Loaded {
-    /// Initializes MPI. The thread that calls it must also drop the result, once, or MPI is not finalized.
+    /// Initializes MPI; `is_on_one_machine` tells whether all processes are. The thread that calls it must also drop the result, once, or MPI is not finalized.
     ///
     /// # Errors
     /// If MPI cannot be initialized or was before. Most libraries end the process instead.
-    pub fn initialize(self) -> Result<Box<dyn World>> {
+    pub fn initialize(self, is_on_one_machine: bool) -> Result<Box<dyn World>> {
         static INITIALIZED: AtomicBool = AtomicBool::new(false);
         let before = INITIALIZED.swap(true, Ordering::SeqCst);
         ensure!(!before, "MPI can be initialized once in a process");
-        (self.start)()
+        (self.start)(is_on_one_machine)
     }
 }
 
@@ -158,7 +158,7 @@ impl<H: Handle> Functions<H> {
 }
 
 /// Initializes MPI for calls by one thread at a time.
-fn start<H: Handle>(functions: Functions<H>) -> Result<Box<dyn World>> {
+fn start<H: Handle>(functions: Functions<H>, is_on_one_machine: bool) -> Result<Box<dyn World>> {
     let mut threads = 0;
     // SAFETY: MPI allows null in place of the program's arguments, and `Loaded::initialize` runs this once.
     let status = unsafe {
@@ -185,6 +185,7 @@ fn start<H: Handle>(functions: Functions<H>) -> Result<Box<dyn World>> {
     Ok(Box::new(Connected {
         rank: usize::try_from(numbers[0])?,
         size: usize::try_from(numbers[1])?,
+        is_on_one_machine,
         thread: thread::current().id(),
         shared: Arc::new(Shared {
             functions,
@@ -215,6 +216,7 @@ fn address_mut(bytes: &mut [u8]) -> *mut c_void {
 struct Connected<H: Handle> {
     rank: usize,
     size: usize,
+    is_on_one_machine: bool,
     /// The thread that initialized MPI, which must finalize it.
     thread: ThreadId,
     shared: Arc<Shared<H>>,
@@ -265,7 +267,8 @@ impl<H: Handle> Connected<H> {
         let (shared, lock) = (&self.shared, self.shared.lock());
         let mut request = H::UNSET;
         check(begin(&shared.functions, &raw mut request), name)?;
-        let mut wait = Wait::new(bytes);
+        let in_memory = if self.is_on_one_machine { bytes } else { 0 };
+        let mut wait = Wait::new(in_memory);
         loop {
             let mut done = 0;
             let Functions {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 /// The time in which a process on the same machine answers if it is in the same call.
 const ANSWER: Duration = Duration::from_micros(20);
 
-/// Bytes per second that are expected at least. A library that moves bytes through shared memory moves a few kilobytes whenever it is asked, so
-/// it must be asked without a pause.
+/// Bytes per second that are expected at least in shared memory. A library moves a few kilobytes through it whenever it is asked, so it must be
+/// asked without a pause. Through a network bytes move by themselves, up to the buffers of its connections.
 const SLOW: u64 = 500_000_000;
 
 /// The longest pause.
@@ -24,7 +24,7 @@ pub struct Wait {
 }
 
 impl Wait {
-    /// Starts to wait for an operation that moves `bytes`.
+    /// Starts to wait for an operation that moves `bytes` through shared memory.
     pub fn new(bytes: usize) -> Self {
         let moving = Duration::from_nanos((bytes as u64).saturating_mul(1_000_000_000) / SLOW);
         Self {
