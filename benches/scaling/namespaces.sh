@@ -76,6 +76,8 @@ remote() {
 mpi() {
     local launcher addresses
     launcher=$(command -v "${MPIEXEC:-mpiexec}") || { echo "there is no mpiexec: set MPIEXEC" >&2; return 1; }
+    # `resnet` finds the library beside the launcher.
+    export PATH="$(dirname "$(realpath "$launcher")"):$PATH"
     addresses=$(hosts | sed 's/resnet-/10.77.0./' | paste -sd,)
     agent=$(mktemp)
     trap 'rm -f "$agent"' EXIT

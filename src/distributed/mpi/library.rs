@@ -267,8 +267,11 @@ impl<H: Handle> Connected<H> {
         let (shared, lock) = (&self.shared, self.shared.lock());
         let mut request = H::UNSET;
         check(begin(&shared.functions, &raw mut request), name)?;
-        let in_memory = if self.is_on_one_machine { bytes } else { 0 };
-        let mut wait = Wait::new(in_memory);
+        let mut wait = if self.is_on_one_machine {
+            Wait::in_memory(bytes)
+        } else {
+            Wait::in_network()
+        };
         loop {
             let mut done = 0;
             let Functions {

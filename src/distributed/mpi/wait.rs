@@ -11,8 +11,12 @@ const ANSWER: Duration = Duration::from_micros(20);
 /// asked without a pause. Through a network bytes move by themselves, up to the buffers of its connections.
 const SLOW: u64 = 500_000_000;
 
-/// The longest pause.
-const LONGEST: Duration = Duration::from_micros(100);
+/// The longest pause for bytes in shared memory.
+const LONGEST_IN_MEMORY: Duration = Duration::from_micros(100);
+
+/// The longest pause for bytes in a network, whose connections have buffers of a millisecond at 10 Gb/s and more. Each look costs calls of
+/// the system, which a thread that computes pays for.
+const LONGEST_IN_NETWORK: Duration = Duration::from_millis(1);
 
 /// Pauses between two looks at an operation: none at first, then longer and longer ones.
 ///
@@ -21,15 +25,25 @@ const LONGEST: Duration = Duration::from_micros(100);
 pub struct Wait {
     busy_until: Instant,
     pause: Duration,
+    longest: Duration,
 }
 
 impl Wait {
     /// Starts to wait for an operation that moves `bytes` through shared memory.
-    pub fn new(bytes: usize) -> Self {
+    pub fn in_memory(bytes: usize) -> Self {
         let moving = Duration::from_nanos((bytes as u64).saturating_mul(1_000_000_000) / SLOW);
         Self {
             busy_until: Instant::now() + ANSWER + moving,
             pause: Duration::ZERO,
+            longest: LONGEST_IN_MEMORY,
+        }
+    }
+
+    /// Starts to wait for an operation that moves bytes through a network.
+    pub fn in_network() -> Self {
+        Self {
+            longest: LONGEST_IN_NETWORK,
+            ..Self::in_memory(0)
         }
     }
 
@@ -38,7 +52,7 @@ impl Wait {
         if Instant::now() < self.busy_until {
             hint::spin_loop();
         } else {
-            self.pause = (self.pause + Duration::from_micros(1)).min(LONGEST);
+            self.pause = (self.pause + Duration::from_micros(1)).min(self.longest);
             thread::sleep(self.pause);
         }
     }
