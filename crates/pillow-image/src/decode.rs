@@ -4,46 +4,21 @@
 //! error says what the file is. A truncated file is an error, and so is an image of more pixels than the limit: a few
 //! kilobytes can claim gigabytes.
 
-use std::borrow::Cow;
-use std::io::{self, Cursor};
+use std::io::Cursor;
 use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageReader, RgbImage};
 
+use crate::codec::{open_decoder, read_samples};
 use crate::detect::detect;
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::jpeg::{Jpeg, JpegError};
+use crate::jpeg::Jpeg;
+use crate::options::DecodeOptions;
+use crate::png::{self, Png};
 use crate::read::read_file;
-use crate::{gif, orientation, rgb, tiff, truncation};
-
-/// The most pixels that Pillow opens (twice `Image.MAX_IMAGE_PIXELS`).
-const PILLOW_MAX_PIXELS: u64 = 178_956_970;
-/// The longest edge of an image, in pixels.
-pub const MAX_EDGE: u32 = 1 << 20;
-/// Bytes per pixel of the widest decoded samples: 16 bits, four channels.
-const WIDEST_PIXEL: u64 = 8;
-
-/// Options of decoding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DecodeOptions {
-    /// Rotates and mirrors the image by its EXIF orientation, as `ImageOps.exif_transpose` does. `Image.open` alone does
-    /// not; TIFF images are rotated in any case, as Pillow does when it loads them.
-    pub apply_exif: bool,
-    /// The most pixels that an image may have.
-    pub max_pixels: u64,
-}
-
-impl Default for DecodeOptions {
-    /// Applies the EXIF orientation, and allows as many pixels as Pillow: 178,956,970.
-    fn default() -> Self {
-        Self {
-            apply_exif: true,
-            max_pixels: PILLOW_MAX_PIXELS,
-        }
-    }
-}
+use crate::{bmp, gif, orientation, rgb, tiff, truncation, webp};
 
 /// Reads and decodes the PNG, JPEG, WebP, BMP, GIF or TIFF file at `path`.
 ///
@@ -56,12 +31,16 @@ pub fn open(path: impl AsRef<Path>, options: &DecodeOptions) -> Result<RgbImage>
 /// Returns the width and height in pixels by the header of an image, before its orientation is applied; `None` if the
 /// header is damaged, truncated or of another format.
 pub fn dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
-    match detect(bytes) {
-        Ok(Format::Jpeg) => Jpeg::open(bytes).ok().map(|jpeg| jpeg.dimensions()),
-        Ok(format) => ImageReader::with_format(Cursor::new(bytes), format.into())
-            .into_dimensions()
-            .ok(),
-        Err(_) => None,
+    match detect(bytes).ok()? {
+        Format::Jpeg => Jpeg::open(bytes).ok().map(|jpeg| jpeg.dimensions()),
+        Format::Png => png::dimensions(bytes),
+        Format::Bmp => bmp::dimensions(bytes),
+        Format::Tiff => tiff::dimensions(bytes),
+        format @ (Format::WebP | Format::Gif) => {
+            ImageReader::with_format(Cursor::new(bytes), format.into())
+                .into_dimensions()
+                .ok()
+        }
     }
 }
 
@@ -70,46 +49,73 @@ pub fn dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
 /// # Errors
 /// When `bytes` are not an image, or one of another format, damaged, truncated or too large.
 pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage> {
-    let format = detect(bytes)?;
-    if format == Format::Jpeg {
-        return decode_jpeg(bytes, options);
-    }
-    if format == Format::WebP && !truncation::webp_is_complete(bytes) {
-        return Err(Error::Truncated);
-    }
-    let frame = (format == Format::Gif)
-        .then(|| gif::FirstFrame::find(bytes))
-        .flatten();
-    let palette = (format == Format::Tiff)
-        .then(|| tiff::Palette::find(bytes))
-        .flatten();
-    let file = match (&frame, &palette) {
-        (Some(frame), _) => frame.with_room(bytes),
-        (_, Some(palette)) => palette.as_gray(bytes).into(),
-        _ => Cow::Borrowed(bytes),
+    let (image, orientation) = match detect(bytes)? {
+        Format::Jpeg => decode_jpeg(bytes, options)?,
+        Format::Png => decode_png(bytes, options)?,
+        Format::WebP => decode_webp(bytes, options)?,
+        Format::Bmp => (bmp::decode(bytes, options)?, Orientation::NoTransforms),
+        Format::Gif => (decode_gif(bytes, options)?, Orientation::NoTransforms),
+        Format::Tiff => {
+            return tiff::decode(bytes, options).map(|(image, turn)| oriented(image, turn));
+        }
     };
-    let (image, orientation) = run_decoder(&file, format, options)?;
-    let mut image = match (palette, image) {
-        (Some(palette), DynamicImage::ImageLuma8(indices)) => palette.apply(&indices),
-        (_, image) => rgb::from_image(image, bytes, format)?,
-    };
-    if let Some(frame) = frame {
-        frame.paint_surround(&mut image);
-    }
-    Ok(oriented(image, orientation))
+    Ok(if options.apply_exif {
+        oriented(image, orientation)
+    } else {
+        image
+    })
 }
 
 /// Decodes a JPEG file.
-fn decode_jpeg(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage> {
-    let jpeg = Jpeg::open(bytes).map_err(explain_jpeg)?;
-    check_size(jpeg.dimensions(), options.max_pixels)?;
-    let orientation = if options.apply_exif {
-        orientation::from_metadata(jpeg.exif(), jpeg.xmp())
-    } else {
-        Orientation::NoTransforms
+fn decode_jpeg(bytes: &[u8], options: &DecodeOptions) -> Result<(RgbImage, Orientation)> {
+    let jpeg = Jpeg::open(bytes)?;
+    options.check_size(jpeg.dimensions())?;
+    let orientation = orientation::from_metadata(jpeg.exif(), jpeg.xmp());
+    Ok((jpeg.decode()?, orientation))
+}
+
+/// Decodes a PNG file.
+fn decode_png(bytes: &[u8], options: &DecodeOptions) -> Result<(RgbImage, Orientation)> {
+    let png = Png::open(bytes)?;
+    let (exif, xmp) = (png.metadata.exif(), png.metadata.xmp());
+    let orientation = orientation::from_metadata(exif.as_deref(), xmp);
+    let file = png.pixels_alone();
+    let image = open_decoder(&file, Format::Png, options)
+        .and_then(|decoder| read_samples(decoder, Format::Png))
+        .map_err(|error| match error {
+            Error::Damaged { .. } if png.is_cut => Error::Truncated,
+            error => error,
+        })?;
+    Ok((rgb::to_rgb(image)?, orientation))
+}
+
+/// Decodes a WebP file.
+fn decode_webp(bytes: &[u8], options: &DecodeOptions) -> Result<(RgbImage, Orientation)> {
+    if !truncation::webp_is_complete(bytes) {
+        return Err(Error::Truncated);
+    }
+    let file = webp::with_first_frame_copied(bytes);
+    let mut decoder = open_decoder(&file, Format::WebP, options)?;
+    let exif = decoder.exif_metadata().ok().flatten();
+    let xmp = decoder.xmp_metadata().ok().flatten();
+    let orientation = orientation::from_metadata(exif.as_deref(), xmp.as_deref());
+    let image = read_samples(decoder, Format::WebP)?;
+    Ok((rgb::to_rgb(image)?, orientation))
+}
+
+/// Decodes a GIF file.
+fn decode_gif(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage> {
+    let frame = gif::FirstFrame::find(bytes);
+    let file = match &frame {
+        Some(frame) => frame.with_room(bytes),
+        None => bytes.into(),
     };
-    let image = jpeg.decode().map_err(explain_jpeg)?;
-    Ok(oriented(image, orientation))
+    let decoder = open_decoder(&file, Format::Gif, options)?;
+    let mut image = rgb::to_rgb(read_samples(decoder, Format::Gif)?)?;
+    if let Some(frame) = frame {
+        frame.paint_surround(&mut image);
+    }
+    Ok(image)
 }
 
 /// Applies an orientation.
@@ -117,97 +123,6 @@ fn oriented(image: RgbImage, orientation: Orientation) -> RgbImage {
     let mut image = DynamicImage::ImageRgb8(image);
     image.apply_orientation(orientation);
     image.into_rgb8()
-}
-
-/// Returns the samples of a file as they are stored, and the orientation to apply.
-fn run_decoder(
-    file: &[u8],
-    format: Format,
-    options: &DecodeOptions,
-) -> Result<(DynamicImage, Orientation)> {
-    let mut reader = ImageReader::with_format(Cursor::new(file), format.into());
-    let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(options.max_pixels.saturating_mul(WIDEST_PIXEL));
-    reader.limits(limits);
-    let mut decoder = reader
-        .into_decoder()
-        .map_err(|error| explain(error, format))?;
-    check_size(decoder.dimensions(), options.max_pixels)?;
-    let orientation = if options.apply_exif || format == Format::Tiff {
-        orientation::of(&mut decoder, file, format)
-    } else {
-        Orientation::NoTransforms
-    };
-    let image = DynamicImage::from_decoder(decoder).map_err(|error| explain(error, format))?;
-    Ok((image, orientation))
-}
-
-/// Rejects an image without pixels or with too many.
-fn check_size((width, height): (u32, u32), max_pixels: u64) -> Result<()> {
-    let pixels = u64::from(width) * u64::from(height);
-    if pixels == 0 {
-        return Err(Error::NoPixels { width, height });
-    }
-    if pixels > max_pixels {
-        return Err(Error::TooManyPixels {
-            width,
-            height,
-            max_pixels,
-        });
-    }
-    if width.max(height) > MAX_EDGE {
-        return Err(Error::EdgeTooLong {
-            width,
-            height,
-            max_edge: MAX_EDGE,
-        });
-    }
-    Ok(())
-}
-
-/// Converts an error of a decoder.
-fn explain(error: ImageError, format: Format) -> Error {
-    match error {
-        error if is_unexpected_end(&error) => Error::Truncated,
-        ImageError::Limits(_) => Error::TooMuchMemory { format },
-        ImageError::Unsupported(error) => Error::UnsupportedFeature {
-            format,
-            feature: one_line(&error),
-        },
-        other => Error::Damaged {
-            format,
-            reason: one_line(&other),
-        },
-    }
-}
-
-/// Converts an error of the JPEG decoder.
-fn explain_jpeg(error: JpegError) -> Error {
-    let format = Format::Jpeg;
-    match error {
-        JpegError::Truncated => Error::Truncated,
-        JpegError::Unsupported(feature) => Error::UnsupportedFeature {
-            format,
-            feature: feature.to_owned(),
-        },
-        JpegError::Damaged(reason) => Error::Damaged { format, reason },
-    }
-}
-
-/// Returns whether a decoder ran out of bytes.
-fn is_unexpected_end(error: &ImageError) -> bool {
-    match error {
-        ImageError::IoError(error) => error.kind() == io::ErrorKind::UnexpectedEof,
-        // The GIF decoder has a message for it, but no kind.
-        ImageError::Decoding(error) => error.to_string().contains("Unexpected End of File"),
-        _ => false,
-    }
-}
-
-/// Returns an error's message without line breaks.
-fn one_line(error: &impl std::fmt::Display) -> String {
-    let message = error.to_string();
-    message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -1,4 +1,20 @@
-//! Conversion to gray.
+//! Conversion to gray, and gray that is clipped.
+
+use crate::detect::detect;
+use crate::format::Format;
+use crate::{png, tiff};
+
+/// Returns whether the header of an image tells that it is gray with 16 bits per sample. Its levels above 255 become white,
+/// as in Pillow, so that nearly nothing is left to see of most such images.
+///
+/// Of a PNG file, the first kilobyte is enough.
+pub fn is_16_bit_gray(bytes: &[u8]) -> bool {
+    match detect(bytes) {
+        Ok(Format::Png) => png::is_16_bit_gray(bytes),
+        Ok(Format::Tiff) => tiff::is_16_bit_gray(bytes),
+        _ => false,
+    }
+}
 
 /// Returns the luma of red, green and blue samples as Pillow's `convert("L")` does: ITU-R 601-2 in fixed point with 16
 /// fractional bits.

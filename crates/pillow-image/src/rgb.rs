@@ -12,14 +12,13 @@
 use image::{DynamicImage, RgbImage};
 
 use crate::error::{Error, Result};
-use crate::format::Format;
+use crate::jpeg::under_black;
 
-/// The color type of a PNG of gray and alpha, and its offset in the file.
-const PNG_GRAY_ALPHA: u8 = 4;
-const PNG_COLOR_TYPE: usize = 25;
-
-/// Converts `image`, decoded from a file of `bytes`, to red, green and blue.
-pub fn from_image(image: DynamicImage, bytes: &[u8], format: Format) -> Result<RgbImage> {
+/// Converts an image in memory to red, green and blue, as Pillow's `convert("RGB")` does.
+///
+/// # Errors
+/// When its samples are floating-point numbers.
+pub fn to_rgb(image: DynamicImage) -> Result<RgbImage> {
     let size = (image.width(), image.height());
     let samples = match image {
         DynamicImage::ImageRgb8(image) => return Ok(image),
@@ -29,24 +28,10 @@ pub fn from_image(image: DynamicImage, bytes: &[u8], format: Format) -> Result<R
         DynamicImage::ImageRgb16(image) => colors::<3, _>(&image, high_byte),
         DynamicImage::ImageRgba16(image) => colors::<4, _>(&image, high_byte),
         DynamicImage::ImageLuma16(image) => grays::<1, _>(&image, clipped),
-        DynamicImage::ImageLumaA16(image) => {
-            // A gray PNG with one transparent gray level is decoded with an alpha channel, too.
-            let has_alpha =
-                format != Format::Png || bytes.get(PNG_COLOR_TYPE) == Some(&PNG_GRAY_ALPHA);
-            grays::<2, _>(&image, if has_alpha { high_byte } else { clipped })
-        }
+        DynamicImage::ImageLumaA16(image) => grays::<2, _>(&image, high_byte),
         _ => return Err(Error::FloatSamples),
     };
     RgbImage::from_raw(size.0, size.1, samples).ok_or(Error::Truncated)
-}
-
-/// Converts an image in memory to red, green and blue, as Pillow's `convert("RGB")` does.
-///
-/// # Errors
-/// When its samples are floating-point numbers.
-pub fn to_rgb(image: DynamicImage) -> Result<RgbImage> {
-    // No format in particular: only a PNG's gray samples depend on the file.
-    from_image(image, &[], Format::Tiff)
 }
 
 /// Returns the first three of each `N` samples.
@@ -67,10 +52,25 @@ fn grays<const N: usize, T: Copy>(samples: &[T], convert: fn(T) -> u8) -> Vec<u8
         .collect()
 }
 
-fn high_byte(sample: u16) -> u8 {
+/// Returns red, green and blue of cyan, magenta, yellow and black.
+pub fn from_cmyk(ink: [u8; 3], black: u8) -> [u8; 3] {
+    ink.map(|ink| under_black(255 - ink, 255 - black))
+}
+
+/// Returns colors of colors that were multiplied by their alpha.
+pub fn from_multiplied(colors: [u8; 3], alpha: u8) -> [u8; 3] {
+    match u32::from(alpha) {
+        0 => [0; 3],
+        alpha => colors.map(|color| (u32::from(color) * 255 / alpha).min(255) as u8),
+    }
+}
+
+/// Returns the high byte of a sample.
+pub fn high_byte(sample: u16) -> u8 {
     sample.to_be_bytes()[0]
 }
 
-fn clipped(sample: u16) -> u8 {
+/// Returns a sample, 255 if it is greater.
+pub fn clipped(sample: u16) -> u8 {
     sample.min(255) as u8
 }

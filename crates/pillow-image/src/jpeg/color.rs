@@ -19,6 +19,8 @@ pub enum ColorTransform {
     YCbCr,
     /// Inverted, as Adobe writes it and Pillow assumes.
     Cmyk,
+    /// CMYK as it is, in TIFF.
+    Ink,
     /// CMYK, also inverted, whose first three are coded as luma and chroma.
     Ycck,
 }
@@ -35,12 +37,12 @@ const BLUE_CB: i16 = -14942;
 #[inline(always)]
 pub fn convert(transform: ColorTransform, rows: &[&[u8]], pixels: &mut [u8]) {
     match (transform, rows) {
-        (ColorTransform::Gray, [gray]) => {
+        (ColorTransform::Gray, [gray, ..]) => {
             for (pixel, &gray) in pixels.as_chunks_mut::<3>().0.iter_mut().zip(*gray) {
                 *pixel = [gray; 3];
             }
         }
-        (ColorTransform::Rgb, [red, green, blue]) => {
+        (ColorTransform::Rgb, [red, green, blue, ..]) => {
             let samples = red.iter().zip(*green).zip(*blue);
             for (pixel, ((&r, &g), &b)) in pixels.as_chunks_mut::<3>().0.iter_mut().zip(samples) {
                 *pixel = [r, g, b];
@@ -53,6 +55,14 @@ pub fn convert(transform: ColorTransform, rows: &[&[u8]], pixels: &mut [u8]) {
                 pixels.as_chunks_mut::<3>().0.iter_mut().zip(samples)
             {
                 *pixel = [c, m, y].map(|ink| under_black(ink, k));
+            }
+        }
+        (ColorTransform::Ink, [c, m, y, k]) => {
+            let samples = c.iter().zip(*m).zip(*y).zip(*k);
+            for (pixel, (((&c, &m), &y), &k)) in
+                pixels.as_chunks_mut::<3>().0.iter_mut().zip(samples)
+            {
+                *pixel = [c, m, y].map(|ink| under_black(255 - ink, 255 - k));
             }
         }
         (ColorTransform::Ycck, [y, cb, cr, k]) => {
@@ -68,7 +78,7 @@ pub fn convert(transform: ColorTransform, rows: &[&[u8]], pixels: &mut [u8]) {
 
 /// Returns a color sample from inverted ink and inverted black: Pillow's `cmyk2rgb`.
 #[inline(always)]
-fn under_black(ink: u8, black: u8) -> u8 {
+pub fn under_black(ink: u8, black: u8) -> u8 {
     let product = (255 - u32::from(ink)) * u32::from(black) + 128;
     let absorbed = (product + (product >> 8)) >> 8;
     black.saturating_sub(absorbed as u8)

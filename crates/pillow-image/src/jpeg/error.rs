@@ -1,5 +1,8 @@
 //! Errors of decoding a JPEG file.
 
+use crate::error::Error;
+use crate::format::Format;
+
 /// An error of decoding a JPEG file.
 #[derive(Debug, thiserror::Error)]
 pub enum JpegError {
@@ -21,3 +24,17 @@ pub fn damaged(message: impl Into<String>) -> JpegError {
 
 /// The result of decoding.
 pub type Result<T> = std::result::Result<T, JpegError>;
+
+impl From<JpegError> for Error {
+    fn from(error: JpegError) -> Self {
+        let format = Format::Jpeg;
+        match error {
+            JpegError::Truncated => Self::Truncated,
+            JpegError::Unsupported(feature) => Self::UnsupportedFeature {
+                format,
+                feature: feature.to_owned(),
+            },
+            JpegError::Damaged(reason) => Self::Damaged { format, reason },
+        }
+    }
+}

@@ -53,7 +53,7 @@ impl Frame {
     ///
     /// # Errors
     /// When the segment has a wrong length, there are no pixels, sampling factors are out of range or have no integral
-    /// ratio, or samples are not 8 bits or components not 1, 3 or 4, as in Pillow.
+    /// ratio, or samples are not 8 bits or there are more than 4 components, or none.
     pub fn new(segment: &[u8], is_progressive: bool) -> Result<Self> {
         let (&[bits, h1, h0, w1, w0, count], parameters) = segment
             .split_first_chunk::<6>()
@@ -63,8 +63,8 @@ impl Frame {
         if bits != 8 {
             return Err(JpegError::Unsupported("samples that are not 8 bits"));
         }
-        if !matches!(count, 1 | 3 | 4) {
-            return Err(JpegError::Unsupported("other than 1, 3 or 4 components"));
+        if !matches!(count, 1..=4) {
+            return Err(JpegError::Unsupported("other than 1 to 4 components"));
         }
         let (parameters, rest) = parameters.as_chunks::<3>();
         if parameters.len() != usize::from(count) || !rest.is_empty() {

@@ -56,6 +56,8 @@ pub struct Markers<'a> {
     /// The number of MCUs between restarts, 0 for no restarts.
     pub restart_interval: usize,
     hints: ColorHints,
+    /// The color model, if a container tells it.
+    pub colors: Option<ColorTransform>,
     /// The concatenated EXIF segments, without their name.
     pub exif: Vec<u8>,
     /// The last XMP segment, without its name.
@@ -75,6 +77,7 @@ impl<'a> Markers<'a> {
             ac: [const { None }; 4],
             restart_interval: 0,
             hints: ColorHints::default(),
+            colors: None,
             exif: Vec::new(),
             xmp: None,
         }
@@ -273,8 +276,19 @@ impl<'a> Markers<'a> {
         Ok(())
     }
 
-    /// Returns the color conversion: libjpeg's guess (`default_decompress_parms` in `jdapimin.c`).
+    /// Continues with another file, which starts with a start-of-image marker, and keeps the tables.
+    pub fn continue_with(&mut self, bytes: &'a [u8]) {
+        self.bytes = bytes;
+        self.position = 2;
+        self.pending = None;
+    }
+
+    /// Returns the color conversion: that of the container, or else libjpeg's guess (`default_decompress_parms` in
+    /// `jdapimin.c`).
     pub fn transform(&self) -> ColorTransform {
+        if let Some(colors) = self.colors {
+            return colors;
+        }
         let ids = self
             .frame
             .iter()

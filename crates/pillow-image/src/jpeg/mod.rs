@@ -43,6 +43,7 @@ use sequential::{Sequential, Tables};
 use smoothing::ScanProgress;
 use strips::Strips;
 
+pub use color::{ColorTransform, under_black};
 pub use error::JpegError;
 
 /// The most scans that a file may have. Each takes time, however little data it has.
@@ -62,7 +63,32 @@ impl<'a> Jpeg<'a> {
     /// # Errors
     /// When the header is damaged or truncated, or the kind of JPEG is unsupported.
     pub fn open(bytes: &'a [u8]) -> Result<Self> {
-        let mut markers = Markers::new(bytes);
+        let jpeg = Self::open_frame(Markers::new(bytes))?;
+        if jpeg.components() == 2 {
+            return Err(JpegError::Unsupported("other than 1, 3 or 4 components"));
+        }
+        Ok(jpeg)
+    }
+
+    /// Reads a part of another file, whose tables may be in `tables`, a file without an image.
+    ///
+    /// # Errors
+    /// Those of [`Jpeg::open`].
+    pub fn open_part(tables: Option<&'a [u8]>, bytes: &'a [u8]) -> Result<Self> {
+        let mut markers = Markers::new(tables.unwrap_or(bytes));
+        if tables.is_some() {
+            match markers.read() {
+                // Some writers leave out the end of the tables.
+                Ok(Event::End) | Err(JpegError::Truncated) => {}
+                Ok(Event::Scan(_)) => return Err(damaged("its tables have an image")),
+                Err(error) => return Err(error),
+            }
+            markers.continue_with(bytes);
+        }
+        Self::open_frame(markers)
+    }
+
+    fn open_frame(mut markers: Markers<'a>) -> Result<Self> {
         match (markers.read()?, markers.frame.clone()) {
             (Event::Scan(scan), Some(frame)) => Ok(Self {
                 markers,
@@ -78,6 +104,11 @@ impl<'a> Jpeg<'a> {
         (self.frame.width as u32, self.frame.height as u32)
     }
 
+    /// Returns the number of components.
+    pub fn components(&self) -> usize {
+        self.frame.components.len()
+    }
+
     /// Returns the EXIF data, without its name.
     pub fn exif(&self) -> Option<&[u8]> {
         let exif = &self.markers.exif;
@@ -87,6 +118,15 @@ impl<'a> Jpeg<'a> {
     /// Returns the XMP data, without its name.
     pub fn xmp(&self) -> Option<&[u8]> {
         self.markers.xmp
+    }
+
+    /// Decodes an image whose color model a container tells.
+    ///
+    /// # Errors
+    /// Those of [`Jpeg::decode`].
+    pub fn decode_as(mut self, colors: ColorTransform) -> Result<RgbImage> {
+        self.markers.colors = Some(colors);
+        self.decode()
     }
 
     /// Decodes the image as it is stored, without its orientation.

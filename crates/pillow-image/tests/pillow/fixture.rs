@@ -46,12 +46,23 @@ pub fn files(folder: &str) -> Result<Vec<(String, Vec<u8>)>> {
 
 /// Fails with the first sample that differs.
 pub fn assert_same_pixels(case: &str, actual: &Image, expected: &Pixels) {
-    let ([height, width], channels) = (actual.size(), actual.channels());
-    assert_eq!([height, width, channels], expected.shape[..], "{case}");
-    let mut pairs = actual.samples().iter().zip(&expected.samples);
-    if let Some(at) = pairs.position(|(a, b)| a != b) {
-        let (row, column) = (at / channels / width, at / channels % width);
-        let [actual, expected] = [actual.samples()[at], expected.samples[at]];
-        panic!("{case}: row {row}, column {column}: {actual} instead of {expected}");
+    if let Some(difference) = difference(actual, expected) {
+        panic!("{case}: {difference}");
     }
+}
+
+/// Returns the first sample that differs, in words.
+pub fn difference(actual: &Image, expected: &Pixels) -> Option<String> {
+    let ([height, width], channels) = (actual.size(), actual.channels());
+    if [height, width, channels] != expected.shape[..] {
+        let shape = [height, width, channels];
+        return Some(format!("{shape:?} instead of {:?}", expected.shape));
+    }
+    let mut pairs = actual.samples().iter().zip(&expected.samples);
+    let at = pairs.position(|(a, b)| a != b)?;
+    let (row, column) = (at / channels / width, at / channels % width);
+    let [actual, expected] = [actual.samples()[at], expected.samples[at]];
+    Some(format!(
+        "row {row}, column {column}: {actual} instead of {expected}"
+    ))
 }

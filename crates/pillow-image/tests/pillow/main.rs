@@ -5,3 +5,4 @@ mod decode;
 mod fixture;
 mod jpeg;
 mod resize;
+mod unusual;
