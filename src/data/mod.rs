@@ -14,6 +14,7 @@ pub mod survey;
 pub mod transform;
 
 pub use self::image::decode::{DecodeOptions, decode, decode_bytes, rgb_from_dynamic};
+pub(crate) use dataset::clipped_gray::note_of_files as note_of_clipped_gray;
 pub use dataset::list::list_images;
 pub use loader::eval::EvalLoader;
 pub use loader::train::{Batch, BatchOptions, EpochBatches};

@@ -12,6 +12,7 @@ use crate::cli::exit::ExitStatus;
 use crate::cli::output::console::Console;
 use crate::cli::output::prediction_file::{Format, PredictionFile};
 use crate::cli::output::predictions::{Choice, Printer};
+use crate::data::note_of_clipped_gray;
 use crate::distributed::Processes;
 use crate::error::{error_with_hint, hint_of, replace_hint, why_unreadable};
 use crate::hub::Progress;
@@ -137,6 +138,8 @@ pub fn run(
     let class = args.files.class(&labels, classes)?;
     let (preprocess, note) = args.preprocess.apply(info.preprocess)?;
     console.notes(note.as_slice());
+    let note = is_first.then(|| note_of_clipped_gray(paths)).flatten();
+    console.messages(note.as_slice());
     let model = format!(
         "{}: {}, {}, in {} on {}",
         info.name,

@@ -7,6 +7,7 @@ pub(crate) mod builtin;
 #[cfg(feature = "datasets")]
 pub(crate) mod candle;
 pub mod cifar;
+pub(crate) mod clipped_gray;
 pub(crate) mod fake;
 mod file_ends;
 pub(crate) mod fingerprint;

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-use super::{BuiltinDataset, Dataset, DatasetName, cifar, folder, idx, sample};
+use super::{BuiltinDataset, Dataset, DatasetName, cifar, clipped_gray, folder, idx, sample};
 #[cfg(feature = "datasets")]
 use super::{parquet, shards};
 #[cfg(not(feature = "datasets"))]
@@ -40,6 +40,9 @@ pub fn open(name: &DatasetName, written: &str, progress: &dyn Progress) -> Resul
     }
     .with_context(|| format!("cannot read dataset `{written}`"))?;
     written.clone_into(&mut data.name);
+    let splits = [&data.train, &data.val, &data.test];
+    let note = clipped_gray::note(splits.into_iter().flatten());
+    data.notes.extend(note);
     Ok(data)
 }
 

@@ -258,3 +258,23 @@ fn an_image_that_is_not_there_is_an_error_with_the_way_out_before_the_model_is_o
     );
     assert!(done.stdout.starts_with("cat.png\n"));
 }
+
+#[test]
+fn images_of_16_bit_gray_have_one_note_a_run() {
+    let folder = prepared();
+    let folder = folder.path();
+    for (name, level) in [("a.png", 20_000), ("b.tiff", 50_000)] {
+        let gray =
+            image::ImageBuffer::<image::Luma<u16>, _>::from_pixel(8, 8, image::Luma([level]));
+        gray.save(folder.join(name)).unwrap();
+    }
+    let done = run(folder, "predict cat.png b.tiff a.png -m sample -f json");
+    assert_eq!(done.status, 0);
+    assert_eq!(
+        done.stderr,
+        "note: 16-bit gray is clipped at level 255, as in Pillow, and becomes nearly white: \
+         convert images such as `b.tiff` to 8 bits\n"
+    );
+    let done = run(folder, "predict cat.png -m sample -f json");
+    assert_eq!((done.status, done.stderr.as_str()), (0, ""));
+}
