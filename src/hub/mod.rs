@@ -183,7 +183,7 @@ impl Hub {
         }
         #[cfg(feature = "hub")]
         if !self.settings.offline {
-            let _lock = folder.lock();
+            let _lock = folder.lock(|| progress.wait(request.repo));
             // Another process may have downloaded it meanwhile.
             let found = look_up();
             if let Some(known) = answer(&found) {

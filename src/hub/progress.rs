@@ -7,6 +7,10 @@ pub trait Progress: Sync {
     fn start(&self, file: &str, total_bytes: Option<u64>);
     /// The number of bytes received so far.
     fn advance(&self, bytes: u64);
+    /// Another process downloads from the repository `repo`: the caller waits for it, and has done so for a second.
+    fn wait(&self, repo: &str) {
+        let _ = repo;
+    }
     /// The download has ended, with success or not.
     fn finish(&self);
 }

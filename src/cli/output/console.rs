@@ -284,6 +284,12 @@ impl Progress for Console {
         self.show(bar, file, tail);
     }
 
+    fn wait(&self, repo: &str) {
+        self.note(format_args!(
+            "waiting for another process, which downloads from `{repo}`"
+        ));
+    }
+
     fn advance(&self, bytes: u64) {
         if let Ok(Some(bar)) = self.bar.lock().as_deref() {
             bar.set_position(bytes);

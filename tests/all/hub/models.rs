@@ -62,6 +62,35 @@ fn processes_that_lack_a_model_download_it_once() {
 }
 
 #[test]
+fn a_wait_for_the_download_of_another_process_is_told_except_with_quiet() {
+    let (server, home) = (HubServer::start(), tempfile::tempdir().unwrap());
+    publish(&server, "org/tiny", "main", "transformers_basic");
+    let locks = home.path().join("hub/.locks");
+    fs::create_dir_all(&locks).unwrap();
+    let lock = fs::File::create(locks.join("models--org--tiny.resnet")).unwrap();
+    lock.lock().unwrap();
+    let line = format!("predict {CAT} -m org/tiny -f json");
+    let flags = ["", " -q", " --log-format json"];
+    let running = flags.map(|flag| online(&server, home.path(), &format!("{line}{flag}")).start());
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    lock.unlock().unwrap();
+    let [text, quiet, json] = running.map(Running::finish);
+    for done in [&text, &quiet, &json] {
+        assert_eq!(done.status, 0, "{}", done.stderr);
+    }
+    let note = "waiting for another process, which downloads from `org/tiny`";
+    assert!(
+        text.stderr.starts_with(&format!("note: {note}\n")),
+        "{}",
+        text.stderr
+    );
+    assert_eq!(quiet.stderr, "");
+    let first = json.stderr.lines().next().unwrap_or_default();
+    let first: serde_json::Value = serde_json::from_str(first).unwrap();
+    assert_eq!(first["message"], note);
+}
+
+#[test]
 fn a_short_name_is_timms_default_and_the_second_run_makes_no_request() {
     let (server, home) = (HubServer::start(), tempfile::tempdir().unwrap());
     publish(

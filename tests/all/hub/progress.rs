@@ -18,6 +18,33 @@ impl Progress for Recorder {
     fn finish(&self) {
         self.0.lock().unwrap().push("finish".to_owned());
     }
+    fn wait(&self, repo: &str) {
+        self.0.lock().unwrap().push(format!("wait {repo}"));
+    }
+}
+
+#[test]
+fn a_wait_for_another_process_is_told_once_and_only_if_it_is_long() {
+    let scene = Scene::new();
+    let locks = scene.cache.path().join(".locks");
+    fs::create_dir_all(&locks).unwrap();
+    let lock = fs::File::create(locks.join("models--org--name.resnet")).unwrap();
+    for (file, held, told) in [
+        ("config.json", Duration::from_millis(100), 0),
+        ("model.safetensors", Duration::from_millis(2500), 1),
+    ] {
+        let recorder = Recorder::default();
+        lock.lock().unwrap();
+        std::thread::scope(|scope| {
+            let (hub, recorder) = (scene.hub(), &recorder);
+            let waiting = scope.spawn(move || hub.file(REPO, None, file, recorder).map(|_| ()));
+            std::thread::sleep(held);
+            let lines = recorder.0.lock().unwrap().clone();
+            assert_eq!(lines, vec!["wait org/name"; told], "{file}");
+            lock.unlock().unwrap();
+            waiting.join().unwrap().unwrap();
+        });
+    }
 }
 
 #[test]
