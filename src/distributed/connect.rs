@@ -1,8 +1,8 @@
 //! Connects the processes of a launcher: finds its MPI library and checks that both count the same processes.
 
-use super::launcher::{Launch, Launcher};
+use super::launcher::{Launch, Launcher, or_alone};
 use super::transport::Transport;
-use crate::error::{Message, error_with_hint, setting};
+use crate::error::error_with_hint;
 use crate::message;
 use crate::text::pluralize;
 use anyhow::Result;
@@ -62,7 +62,7 @@ pub fn connect(plan: &Plan) -> Result<Box<dyn Transport>> {
                 pluralize(transport.size(), "process")
             );
             // A process that MPI counts alone ends MPI alone.
-            Err(cannot_connect(plan, &why))
+            Err(cannot_connect(plan, &why, named_library(variable)))
         }
         _ => Ok(transport),
     }
@@ -73,7 +73,6 @@ pub fn connect(plan: &Plan) -> Result<Box<dyn Transport>> {
 fn open(plan: &Plan) -> Result<Box<dyn Transport>> {
     use super::mpi::{MpiTransport, load};
 
-    let variable = |name: &str| std::env::var(name).ok();
     let candidates = candidates(plan, variable, |path: &Path| path.exists());
     let mut failures = Vec::new();
     for candidate in &candidates {
@@ -84,19 +83,21 @@ fn open(plan: &Plan) -> Result<Box<dyn Transport>> {
                 // Most libraries end the process if another MPI launched it.
                 if launcher.is_some_and(|launcher| !launcher.serves(&version)) {
                     let why = format!("`{}` is of {version}", candidate.display());
-                    return Err(cannot_connect(plan, &why));
+                    return Err(cannot_connect(plan, &why, named_library(variable)));
                 }
                 let is_on_one_machine = plan.launch.is_none_or(Launch::is_on_one_machine);
                 let world = library.initialize(is_on_one_machine);
-                let world = world
-                    .map_err(|error| cannot_connect(plan, &format!("{version} fails: {error}")))?;
+                let world = world.map_err(|error| {
+                    let why = format!("{version} fails: {error}");
+                    cannot_connect(plan, &why, named_library(variable))
+                })?;
                 return Ok(Box::new(MpiTransport::new(world)));
             }
             Err(error) => failures.push(format!("{error:#}")),
         }
     }
     let why = format!("no MPI library can be loaded: {}", failures.join("; "));
-    Err(cannot_connect(plan, &why))
+    Err(cannot_connect(plan, &why, named_library(variable)))
 }
 
 /// Fails: this build has no MPI.
@@ -105,17 +106,17 @@ fn open(plan: &Plan) -> Result<Box<dyn Transport>> {
     let (why, way_out) = if cfg!(target_feature = "crt-static") {
         (
             "a static binary cannot load an MPI library",
-            "use the release for glibc (its name ends in `-linux-gnu`), ",
+            "use the release for glibc (its name ends in `-linux-gnu`)",
         )
     } else if cfg!(unix) {
         (
             "this binary was built without MPI",
-            "build it with the feature `mpi`, ",
+            "build it with the feature `mpi`",
         )
     } else {
-        ("MPI is used on Linux and macOS only", "start one process, ")
+        ("MPI is used on Linux and macOS only", "start one process")
     };
-    let hint = message![way_out, "or pass ", alone()];
+    let hint = message![way_out, or_alone()];
     Err(error_with_hint(
         format!("{}, but {why}", started(plan)),
         hint,
@@ -132,7 +133,7 @@ fn candidates(
     variable: impl Fn(&str) -> Option<String>,
     exists: impl Fn(&Path) -> bool,
 ) -> Vec<PathBuf> {
-    if let Some(file) = variable(LIBRARY).filter(|file| !file.is_empty()) {
+    if let Some(file) = named_library(&variable) {
         return vec![file.into()];
     }
     // Most libraries are where their launcher is, and many are not where the system's loader looks.
@@ -154,6 +155,16 @@ fn candidates(
         .flat_map(|folder| names.iter().map(|name| folder.join(name)));
     let in_folders = in_folders.filter(|file| exists(file));
     in_folders.chain(names.iter().map(PathBuf::from)).collect()
+}
+
+/// Returns the file of the MPI library that the user names, if any.
+fn named_library(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+    variable(LIBRARY).filter(|file| !file.is_empty())
+}
+
+/// Returns the value of an environment variable.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// Returns the names of MPI libraries, the launcher's first.
@@ -180,26 +191,20 @@ fn names(launcher: Option<Launcher>) -> Vec<&'static str> {
     }
 }
 
-/// Returns the error of processes that would work alone, each on the same task.
-fn cannot_connect(plan: &Plan, why: &str) -> anyhow::Error {
+/// Returns the error of processes that would work alone, each on the same task; `named` is the library that the user names.
+fn cannot_connect(plan: &Plan, why: &str, named: Option<String>) -> anyhow::Error {
     let is_slurm = plan
         .launch
         .is_some_and(|launch| launch.launcher == Launcher::Slurm);
-    let way_out = if is_slurm {
-        "start them by `srun --mpi=pmix` (Open MPI) or `srun --mpi=pmi2` (MPICH), or set RESNET_MPI to the file of the MPI library that srun serves"
-    } else {
-        "set RESNET_MPI to the file of the launcher's own MPI library, such as /opt/mpi/lib/libmpi.so"
+    let way_out = match named {
+        _ if is_slurm => "start them with `srun --mpi=pmix` (Open MPI) or `srun --mpi=pmi2` (MPICH), or set RESNET_MPI to the file of the MPI library that srun serves".to_owned(),
+        Some(file) => format!("unset RESNET_MPI (it is `{file}`), so that the library beside the first `mpirun` or `mpiexec` in PATH is loaded, or set it to the file of the launcher's own library, such as /opt/mpi/lib/libmpi.so"),
+        None => "put the folder of the launcher's own `mpirun` or `mpiexec` first in PATH, so that the library beside it is loaded, or set RESNET_MPI to the file of that library, such as /opt/mpi/lib/libmpi.so".to_owned(),
     };
-    let hint = message![way_out, "; ", alone()];
-    error_with_hint(format!("{}, but {why}", started(plan)), hint)
-}
-
-/// Returns the way out that always is one.
-fn alone() -> Message {
-    message![
-        setting("distributed").to("none"),
-        ", by which each process works alone"
-    ]
+    error_with_hint(
+        format!("{}, but {why}", started(plan)),
+        message![way_out, or_alone()],
+    )
 }
 
 /// Says who started how many processes.
@@ -312,30 +317,31 @@ mod tests {
 
     #[test]
     fn processes_that_would_work_alone_are_an_error_with_a_way_out() {
-        for (launcher, start, way_out) in [
+        let alone = "; distributed = none lets each process work alone";
+        for (launcher, named, start, way_out) in [
             (
                 Launcher::OpenMpi,
+                None,
                 "mpirun (Open MPI) started 4 processes, but x",
-                "RESNET_MPI",
+                "put the folder of the launcher's own `mpirun` or `mpiexec` first in PATH, so that the library beside it is loaded, or set RESNET_MPI to the file of that library, such as /opt/mpi/lib/libmpi.so",
             ),
             (
                 Launcher::Pmi,
+                Some("/no/libmpi.so"),
                 "mpiexec (MPICH and its family) started 4 processes, but x",
-                "RESNET_MPI",
+                "unset RESNET_MPI (it is `/no/libmpi.so`), so that the library beside the first `mpirun` or `mpiexec` in PATH is loaded, or set it to the file of the launcher's own library, such as /opt/mpi/lib/libmpi.so",
             ),
             (
                 Launcher::Slurm,
+                None,
                 "srun (Slurm) started 4 processes, but x",
-                "srun --mpi=pmix",
+                "start them with `srun --mpi=pmix` (Open MPI) or `srun --mpi=pmi2` (MPICH), or set RESNET_MPI to the file of the MPI library that srun serves",
             ),
         ] {
-            let error = cannot_connect(&plan(Some(launcher)), "x");
+            let error = cannot_connect(&plan(Some(launcher)), "x", named.map(str::to_owned));
             assert_eq!(one_line(&error), start);
             let hint = hint_of(&error).unwrap().to_string();
-            assert!(
-                hint.contains(way_out) && hint.contains("distributed = none"),
-                "{hint}"
-            );
+            assert_eq!(hint, format!("{way_out}{alone}"));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The launcher that started this process, and how many others: its environment variables tell.
 
-use crate::error::{error_with_hint, setting};
+use crate::error::{Message, error_with_hint, setting};
 use crate::message;
 use anyhow::Result;
 use std::fmt::{self, Display, Formatter};
@@ -141,16 +141,20 @@ fn step_tasks(variable: &impl Fn(&str) -> Option<String>) -> Option<usize> {
     None
 }
 
+/// Returns the way out that always is one, to end a hint with.
+pub(super) fn or_alone() -> Message {
+    message![
+        "; ",
+        setting("distributed").to("none"),
+        " lets each process work alone"
+    ]
+}
+
 /// Rejects launchers that start several processes which MPI cannot connect.
 fn refuse_others(
     number: &impl Fn(&str) -> Option<usize>,
     variable: &impl Fn(&str) -> Option<String>,
 ) -> Result<()> {
-    let alone = message![
-        "; ",
-        setting("distributed").to("none"),
-        " lets each process work alone"
-    ];
     if number("WORLD_SIZE").is_some_and(|size| size > 1)
         && number("RANK").is_some()
         && variable("MASTER_ADDR").is_some()
@@ -164,7 +168,7 @@ fn refuse_others(
                 "start them by MPI: `mpirun -n ",
                 size.to_string(),
                 "` before the command",
-                alone
+                or_alone()
             ],
         ));
     }
@@ -174,7 +178,7 @@ fn refuse_others(
             message![
                 "use `mpirun` or `srun`, or, if MPI knows the launcher, pass ",
                 setting("distributed").to("mpi"),
-                alone,
+                or_alone(),
             ],
         ));
     }
