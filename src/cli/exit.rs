@@ -1,7 +1,5 @@
 //! The exit status of a command that did not fail as a whole.
 
-use std::process::ExitCode;
-
 /// The end of a command that did not fail as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitStatus {
@@ -18,14 +16,13 @@ impl ExitStatus {
     pub fn of_inputs(failed: bool) -> Self {
         if failed { Self::SomeFailed } else { Self::Done }
     }
-}
 
-impl From<ExitStatus> for ExitCode {
-    fn from(status: ExitStatus) -> Self {
-        match status {
-            ExitStatus::Done => Self::SUCCESS,
-            ExitStatus::SomeFailed => Self::from(1),
-            ExitStatus::Stopped(status) => Self::from(status),
+    /// Returns the number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::SomeFailed => 1,
+            Self::Stopped(status) => status,
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod args;
 mod commands;
+mod ends;
 mod exit;
 mod help;
 mod invocation;
@@ -13,20 +14,20 @@ mod stop;
 mod usage;
 mod version;
 
-use crate::distributed::{Processes, Stopped, host_name};
-use crate::error::{error_with_hint, is_usage_error, usage_error};
-use anyhow::{Context, Result};
+use crate::distributed::Processes;
+use crate::error::{error_with_hint, usage_error};
+use anyhow::{Result, anyhow};
 use clap::FromArgMatches;
 use clap::error::ErrorKind;
 use commands::documents::Document;
 use commands::{eval, predict, summary, train};
+use ends::{end, end_together, refuse};
 use exit::ExitStatus;
 use invocation::asked_for;
 use output::console::Console;
 use output::log::{self, LogFormat};
-use output::stdout::is_broken_pipe;
 use output::terminal::pass_stdout_on;
-use parser::{Cli, ColorChoice, Command, command};
+use parser::{Cli, ColorChoice, Command, Global, command};
 use resnet_kernels::cpu;
 use std::any::Any;
 use std::backtrace::Backtrace;
@@ -34,13 +35,6 @@ use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use std::sync::OnceLock;
-use std::thread;
-use std::time::Duration;
-
-/// The time for which the other processes let the first one report an error, which may be theirs too.
-const FIRST_SPEAKS: Duration = Duration::from_secs(2);
-/// The time in which a launcher passes an error on.
-const PASSED_ON: Duration = Duration::from_millis(500);
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
@@ -55,7 +49,7 @@ pub fn main() -> ExitCode {
             format!("RESNET_ISA: {error}"),
             "`resnet --version` names the instruction set in use",
         );
-        return end(Err(error), &Console::new(false, false, log));
+        return refuse(error, &Console::new(false, false, log));
     }
     if let Some(document) = Document::asked_for(std::env::args_os().skip(1)) {
         let console = Console::new(false, false, log);
@@ -80,58 +74,6 @@ pub fn main() -> ExitCode {
     match processes.get() {
         Some(processes) if processes.size() > 1 => end_together(result, processes, &console),
         _ => end(result, &console),
-    }
-}
-
-/// Adds the process to an error that the first one does not have.
-fn by_process<T>(result: Result<T>, rank: usize) -> Result<T> {
-    if rank == 0 {
-        return result;
-    }
-    result.with_context(|| match host_name().as_str() {
-        "" => format!("process {rank}"),
-        host => format!("process {rank} on `{host}`"),
-    })
-}
-
-/// Ends this process and the others. A failure of one ends all; the first one speaks of a failure of all.
-fn end_together(result: Result<ExitStatus>, processes: &Processes, console: &Console) -> ExitCode {
-    let is_first = processes.is_first();
-    let failure = match &result {
-        Ok(ExitStatus::SomeFailed) if is_first => Some(1),
-        Ok(_) => None,
-        // Another process says why.
-        Err(error) if is_broken_pipe(error) || error.is::<Stopped>() => None,
-        Err(error) => Some(if is_usage_error(error) { 2 } else { 1 }),
-    };
-    let Some(status) = failure else {
-        // The first one may still write, and fail in it: then nobody gets any further.
-        let _ = processes.barrier();
-        return match result {
-            Err(error) if error.is::<Stopped>() => ExitCode::SUCCESS,
-            result => end(result, console),
-        };
-    };
-    if !is_first {
-        // What all processes find, the first one says, and ends them.
-        thread::sleep(FIRST_SPEAKS);
-    }
-    let code = end(by_process(result, processes.rank()), console);
-    // A launcher loses output that it has not passed on when it ends the processes.
-    thread::sleep(PASSED_ON);
-    processes.abort(status);
-    code
-}
-
-/// Returns the exit status of a subcommand and prints its error.
-fn end(result: Result<ExitStatus>, console: &Console) -> ExitCode {
-    match result {
-        Ok(status) => status.into(),
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            console.error(&error);
-            ExitCode::from(if is_usage_error(&error) { 2 } else { 1 })
-        }
     }
 }
 
@@ -179,13 +121,30 @@ fn internal_error(panic: &(dyn Any + Send)) -> anyhow::Error {
 
 fn run(cli: Cli, console: &Console, connected: &OnceLock<Processes>) -> Result<ExitStatus> {
     let cores = available_cores();
-    let (processes, cores) = match &cli.command {
-        Command::Train(args) => args.distributed.connect(cores)?,
-        Command::Eval(args) => args.distributed.connect(cores)?,
-        Command::Predict(args) => args.distributed.connect(cores)?,
-        Command::Summary(_) => (Processes::alone(), cores),
+    let distributed = cli.command.distributed();
+    let processes = match distributed {
+        Some(distributed) => {
+            let Global {
+                quiet,
+                verbose,
+                log_format,
+                ..
+            } = cli.global;
+            distributed.connect(Console::new(quiet, verbose, log_format))?
+        }
+        None => Processes::alone(),
     };
+    // From here on, an error is one of all processes.
     let processes = connected.get_or_init(|| processes);
+    let (processes, cores) = match distributed {
+        Some(distributed) => distributed.share(
+            processes,
+            &format!("resnet {}", cli.command.in_common()),
+            cores,
+        )?,
+        None => (processes.clone(), cores),
+    };
+    let processes = &processes;
     if processes.size() > 1 {
         pass_stdout_on();
     }
@@ -239,8 +198,11 @@ fn print_usage(error: &clap::Error, log: LogFormat) -> ExitCode {
         let mut parser = command();
         parser.build();
         let (message, hint) = usage::explain(error, &arguments, &parser);
-        Console::new(false, false, log).refusal(&message, hint.as_deref());
-        return ExitCode::from(code);
+        let error = match hint {
+            Some(hint) => usage_error(message, hint),
+            None => anyhow!(message),
+        };
+        return refuse(error, &Console::new(false, false, log));
     }
     match error.print() {
         Err(printing) if printing.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(1),

@@ -1,6 +1,7 @@
 //! The parser: the program's flags and its commands, each with the flags and the help of its own.
 
 use crate::cli::args::device::DeviceChoice;
+use crate::cli::args::distributed::DistributedArgs;
 use crate::cli::commands::{eval, predict, summary, train};
 use crate::cli::help;
 use crate::cli::output::log::LogFormat;
@@ -101,6 +102,28 @@ pub enum Command {
     Predict(predict::Args),
     /// Describe a model layer by layer
     Summary(summary::Args),
+}
+
+impl Command {
+    /// Returns the processes that work on it; `None` if each works alone.
+    pub fn distributed(&self) -> Option<DistributedArgs> {
+        match self {
+            Self::Train(args) => Some(args.distributed),
+            Self::Eval(args) => Some(args.distributed),
+            Self::Predict(args) => Some(args.distributed),
+            Self::Summary(_) => None,
+        }
+    }
+
+    /// Returns the part of the command line that the processes must have in common from the start, as it decides what they exchange.
+    pub fn in_common(&self) -> String {
+        match self {
+            Self::Train(args) => args.in_common(),
+            Self::Eval(args) => args.in_common(),
+            Self::Predict(args) => args.in_common(),
+            Self::Summary(_) => "summary".to_owned(),
+        }
+    }
 }
 
 /// Returns the parser. `train` does not offer `--test-size`, and its images have one heading.
@@ -204,6 +227,33 @@ mod tests {
                 !long.lines().filter(is_flag).any(has_text),
                 "beside: {long}"
             );
+        }
+    }
+
+    #[test]
+    fn processes_have_in_common_what_decides_on_their_exchanges() {
+        for (line, expected) in [
+            ("train -d photos --threads 2", "train"),
+            ("train --resume run", "train --resume"),
+            ("train -d photos --check", "train --check"),
+            ("train -d photos --dry-run", "train --dry-run"),
+            (
+                "train -d photos --dry-run --format json",
+                "train --dry-run --format json",
+            ),
+            ("train -d photos --format json", "train"),
+            ("eval -m a -d photos", "eval"),
+            ("eval --compare a b c", "eval --compare MODEL MODEL MODEL"),
+            ("predict a.png -o a.csv", "predict --top-k 5"),
+            (
+                "predict a.png -k 2 --explain a --embed a.npy",
+                "predict --top-k 2 --explain --embed",
+            ),
+        ] {
+            let words = ["resnet"].into_iter().chain(line.split(' '));
+            let matches = command().try_get_matches_from(words).unwrap();
+            let cli = <Cli as clap::FromArgMatches>::from_arg_matches(&matches).unwrap();
+            assert_eq!(cli.command.in_common(), expected, "{line}");
         }
     }
 

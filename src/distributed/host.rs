@@ -55,6 +55,27 @@ pub fn host_name() -> String {
     name.unwrap_or_default().trim().to_owned()
 }
 
+/// Returns the names of two processes, each given by its number and its machine; with the machines if these are different ones.
+pub fn names_of(processes: [(usize, &str); 2]) -> [String; 2] {
+    let [(_, first), (_, other)] = processes;
+    processes.map(|(rank, host)| {
+        if first == other {
+            name_of(rank, "")
+        } else {
+            name_of(rank, host)
+        }
+    })
+}
+
+/// Returns the name of a process, with its machine if that is known.
+pub fn name_of(rank: usize, host: &str) -> String {
+    if host.is_empty() {
+        format!("process {rank}")
+    } else {
+        format!("process {rank} on `{host}`")
+    }
+}
+
 /// Returns the physical cores on which the system may run this process; none except on Linux.
 fn allowed_cores() -> BTreeSet<usize> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -3,11 +3,13 @@
 //! [`Processes`] is what a task uses. [`Transport`] has the calls below it: [`connect()`] makes one of MPI, loaded at run time, if a
 //! launcher such as `mpirun` started this process, and [`threads`] makes one of threads.
 
+mod arrival;
 mod connect;
 mod host;
 mod launcher;
 #[cfg(all(unix, feature = "mpi", not(target_feature = "crt-static")))]
 mod mpi;
+mod patience;
 pub mod processes;
 pub mod share;
 pub mod sum;
@@ -15,9 +17,11 @@ pub mod threads;
 mod transport;
 pub mod tree;
 
+pub use arrival::Arrival;
 pub use connect::{Mode, Plan, connect};
-pub(crate) use host::{Binding, host_name, share_of_cores};
+pub(crate) use host::{Binding, host_name, name_of, names_of, share_of_cores};
 pub use launcher::{Launch, Launcher, unused_tasks};
+pub use patience::Patience;
 pub use processes::{Pending, Processes};
 pub use share::{Batch, Share, Stopped};
 pub use transport::{AbortHandle, Transport};

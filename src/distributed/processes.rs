@@ -1,5 +1,7 @@
 //! The handle of a process on its group.
 
+use crate::distributed::host::name_of;
+use crate::distributed::patience::Patience;
 use crate::distributed::sum::{Element, NodeSum, Scratch, sum};
 use crate::distributed::transport::{AbortHandle, Transport};
 use crate::distributed::tree::Shards;
@@ -9,6 +11,10 @@ use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// The time in which the thread of a transport answers beyond that of its call.
+const ANSWER: Duration = Duration::from_millis(500);
 
 type Job = Box<dyn FnOnce(&mut dyn Transport, &mut Scratch) + Send>;
 
@@ -20,6 +26,9 @@ type Job = Box<dyn FnOnce(&mut dyn Transport, &mut Scratch) + Send>;
 pub struct Processes {
     group: Option<Arc<Group>>,
     is_on_one_machine: bool,
+    /// The machines of the processes; empty if they are not known.
+    hosts: Arc<[String]>,
+    patience: Option<Arc<Patience>>,
 }
 
 #[derive(Debug)]
@@ -44,7 +53,10 @@ impl Drop for Group {
 
 /// The result of a call that is under way.
 #[derive(Debug)]
-pub struct Pending<R>(Receiver<Result<R>>);
+pub struct Pending<R> {
+    result: Receiver<Result<R>>,
+    patience: Option<Arc<Patience>>,
+}
 
 impl<R> Pending<R> {
     /// Waits for the result.
@@ -52,7 +64,10 @@ impl<R> Pending<R> {
     /// # Errors
     /// Those of the call.
     pub fn wait(self) -> Result<R> {
-        let result = self.0.recv();
+        let result = match &self.patience {
+            Some(patience) => patience.wait(&self.result),
+            None => self.result.recv(),
+        };
         result.map_err(|_| {
             anyhow!("the thread that exchanges values with other processes has failed")
         })?
@@ -70,6 +85,19 @@ impl Processes {
     /// # Errors
     /// Those of `make`; if no thread can be started.
     pub fn new(make: impl FnOnce() -> Result<Box<dyn Transport>> + Send + 'static) -> Result<Self> {
+        let endless = Patience::new(Duration::MAX, || ());
+        endless.end();
+        Self::with_patience(make, &endless)
+    }
+
+    /// Starts the thread of the transport, as [`Processes::new`], with a `patience` for the making of it.
+    ///
+    /// # Errors
+    /// Those of [`Processes::new`].
+    pub fn with_patience(
+        make: impl FnOnce() -> Result<Box<dyn Transport>> + Send + 'static,
+        patience: &Patience,
+    ) -> Result<Self> {
         let (jobs, queue) = channel::<Job>();
         let (made, facts) = channel();
         let thread = thread::Builder::new()
@@ -90,7 +118,7 @@ impl Processes {
                 }
             })
             .context("cannot start a thread that exchanges values with other processes")?;
-        let facts = facts.recv();
+        let facts = patience.wait(&facts);
         let (rank, size, abort) =
             facts.map_err(|_| anyhow!("the connection to the other processes has failed"))??;
         let group = Group {
@@ -102,8 +130,31 @@ impl Processes {
         };
         Ok(Self {
             group: Some(Arc::new(group)),
-            is_on_one_machine: false,
+            ..Self::default()
         })
+    }
+
+    /// Sets the patience of the calls up to the first sum.
+    #[must_use]
+    pub fn patient(self, patience: Patience) -> Self {
+        Self {
+            patience: Some(Arc::new(patience)),
+            ..self
+        }
+    }
+
+    /// Sets the machines of all processes.
+    #[must_use]
+    pub fn on_hosts(self, hosts: Vec<String>) -> Self {
+        Self {
+            hosts: hosts.into(),
+            ..self
+        }
+    }
+
+    /// Returns the name of a process, with its machine if that is known.
+    pub fn name_of(&self, rank: usize) -> String {
+        name_of(rank, self.hosts.get(rank).map_or("", String::as_str))
     }
 
     /// Sets whether all processes are on one machine.
@@ -147,8 +198,13 @@ impl Processes {
             let total = own.into_iter().next().map(|(_, values)| values);
             return ready(Ok(total.unwrap_or_else(|| vec![T::zeroed(); length])));
         }
+        let patience = self.patience.clone();
         self.start_with(move |transport, scratch| {
-            sum(transport, scratch, shards, used, own, length)
+            let sum = sum(transport, scratch, shards, used, own, length);
+            if let Some(patience) = patience {
+                patience.end();
+            }
+            sum
         })
     }
 
@@ -213,6 +269,22 @@ impl Processes {
         }
     }
 
+    /// Tells the other processes that this one fails, by a hash of its error, and waits for the failures of others. Returns the numbers of
+    /// those that fail alike, with this one, in order.
+    pub fn failed_alike(&self, failure: u64, wait: Duration) -> Vec<usize> {
+        let mut alike = vec![self.rank()];
+        if self.group.is_some() {
+            let pending = self.start(move |transport| transport.exchange_failures(failure, wait));
+            // The thread may be in a call that never ends.
+            let others = pending.result.recv_timeout(wait + ANSWER);
+            let others = others.ok().and_then(Result::ok).unwrap_or_default();
+            let others = others.into_iter().filter(|(_, other)| *other == failure);
+            alike.extend(others.map(|(rank, _)| rank));
+        }
+        alike.sort_unstable();
+        alike
+    }
+
     /// Lets the thread of the transport do `work`.
     fn start<R: Send + 'static>(
         &self,
@@ -236,7 +308,10 @@ impl Processes {
             // If the thread has failed, the result says so.
             let _ = jobs.send(job);
         }
-        Pending(result)
+        Pending {
+            result,
+            patience: self.patience.clone(),
+        }
     }
 }
 
@@ -254,7 +329,10 @@ pub fn values_of<T: DeserializeOwned>(all: &[Vec<u8>]) -> Result<Vec<T>> {
 fn ready<R>(result: Result<R>) -> Pending<R> {
     let (done, pending) = channel();
     let _ = done.send(result);
-    Pending(pending)
+    Pending {
+        result: pending,
+        patience: None,
+    }
 }
 
 fn gather(transport: &mut dyn Transport, bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
@@ -280,73 +358,4 @@ fn gather(transport: &mut dyn Transport, bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::distributed::threads::in_processes;
-    use crate::distributed::tree::TreeSum;
-
-    /// Returns the sum over `used` of `count` shards, whose values need rounding.
-    fn total(processes: &Processes, count: usize, used: usize, length: usize) -> Vec<u32> {
-        let shards = Shards::new(count, processes.size());
-        let mut own = TreeSum::new(used);
-        for shard in shards.own(processes.rank(), used) {
-            let values =
-                (0..length).map(|i| ((shard * 37 + i) as f32).sin() * 10_f32.powi(i as i32 % 9));
-            own.add(shard..shard + 1, values.collect::<Vec<f32>>());
-        }
-        let sum = processes.start_sum(shards, used, own.into_nodes(), length);
-        sum.wait().unwrap().into_iter().map(f32::to_bits).collect()
-    }
-
-    #[test]
-    fn a_sum_over_shards_has_the_same_bits_on_any_number_of_processes() {
-        // Few values are gathered, many are summed in chunks.
-        let (few, many) = (37, 70_001);
-        for (count, used, length) in [
-            (1, 1, few),
-            (2, 2, few),
-            (2, 2, many),
-            (3, 3, few),
-            (5, 5, many),
-            (8, 8, few),
-            (8, 5, many),
-            (16, 16, few),
-            (16, 16, many),
-            (16, 3, few),
-        ] {
-            let alone = total(&Processes::alone(), count, used, length);
-            for size in 1..=count {
-                let sums =
-                    in_processes(size, |processes| total(processes, count, used, length)).unwrap();
-                assert!(
-                    sums == vec![alone.clone(); size],
-                    "{length} values, {used} of {count} shards on {size} processes"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn the_first_process_sends_its_bytes_and_all_are_gathered_in_order() {
-        for size in [1, 2, 5] {
-            let results = in_processes(size, |processes| {
-                let rank = processes.rank();
-                processes.barrier().unwrap();
-                let sent = processes.broadcast(vec![7 + rank as u8; 3 * (rank + 1)]);
-                (
-                    sent.unwrap(),
-                    processes.gather(vec![rank as u8; rank]).unwrap(),
-                )
-            })
-            .unwrap();
-            let gathered: Vec<Vec<u8>> = (0..size).map(|rank| vec![rank as u8; rank]).collect();
-            assert_eq!(results, vec![(vec![7; 3], gathered); size]);
-        }
-    }
-
-    #[test]
-    fn a_transport_that_cannot_be_made_is_an_error() {
-        let error = Processes::new(|| Err(anyhow!("no library"))).unwrap_err();
-        assert_eq!(error.to_string(), "no library");
-    }
-}
+mod tests;

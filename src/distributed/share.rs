@@ -7,7 +7,7 @@
 use super::processes::Processes;
 use crate::error::{SentError, error_with_hint};
 use crate::text::pluralize;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -80,6 +80,13 @@ impl Share {
     pub fn own(&self) -> Vec<usize> {
         let batches = (self.processes.rank()..self.batches()).step_by(self.processes.size());
         batches.flat_map(|number| self.range(number)).collect()
+    }
+
+    /// Returns the `error` of an item in the words of the first process: with the name of the process that computed the item, if the first
+    /// one `succeeds` with it.
+    pub fn name(&self, item: usize, error: Error, succeeds: impl FnOnce() -> bool) -> Error {
+        let rank = item / self.batch % self.processes.size();
+        self.processes.name_failed(rank, error, succeeds)
     }
 
     /// Computes the batches: `compute` returns the results of a batch of this process, given its items, and `each` receives those of all
@@ -177,6 +184,16 @@ impl Share {
 }
 
 impl Processes {
+    /// Returns the `error` of process `rank` in the words of the first process: with the name of that process, if the first one `succeeds` in
+    /// what failed there.
+    pub fn name_failed(&self, rank: usize, error: Error, succeeds: impl FnOnce() -> bool) -> Error {
+        if self.is_first() && rank != 0 && succeeds() {
+            error.context(self.name_of(rank))
+        } else {
+            error
+        }
+    }
+
     /// Returns `result` if it is no error in any process; otherwise the own error or the first one of the others.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use std::panic::resume_unwind;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 /// Returns the connections of `size` processes, in their order; each is for a thread of its own.
 ///
@@ -17,6 +18,7 @@ pub fn group(size: usize) -> Vec<ThreadTransport> {
             made: 0,
             last: Arc::default(),
             gone: None,
+            failures: Vec::new(),
         }),
         changed: Condvar::new(),
     });
@@ -75,6 +77,8 @@ struct State {
     last: Arc<Vec<Call>>,
     /// Why no other call will be made.
     gone: Option<String>,
+    /// The failures that threads exchange, each with its thread.
+    failures: Vec<(usize, u64)>,
 }
 
 /// A call of one thread.
@@ -194,6 +198,13 @@ impl Transport for ThreadTransport {
 
     fn barrier(&mut self) -> Result<()> {
         self.meet("barrier", Vec::new(), &[]).map(|_| ())
+    }
+
+    fn exchange_failures(&mut self, failure: u64, wait: Duration) -> Result<Vec<(usize, u64)>> {
+        self.exchange.state().failures.push((self.rank, failure));
+        thread::sleep(wait);
+        let failures = self.exchange.state().failures.clone().into_iter();
+        Ok(failures.filter(|(rank, _)| *rank != self.rank).collect())
     }
 
     fn abort_handle(&self) -> AbortHandle {

@@ -4,6 +4,7 @@ use anyhow::{Result, ensure};
 use std::fmt::{self, Debug, Formatter};
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The connection of one process to all processes of a group, which are numbered from 0.
 pub trait Transport: Send {
@@ -44,6 +45,13 @@ pub trait Transport: Send {
     /// # Errors
     /// If another process is gone.
     fn barrier(&mut self) -> Result<()>;
+
+    /// Sends the `failure` of this process, which is to end, to the other processes but the first one, and returns those that others send
+    /// within `wait`, each with the number of its process. No call but an abort may follow.
+    ///
+    /// # Errors
+    /// If another process is gone.
+    fn exchange_failures(&mut self, failure: u64, wait: Duration) -> Result<Vec<(usize, u64)>>;
 
     /// Ends all processes with an exit status. It may not return.
     fn abort(&mut self, status: i32) {

@@ -150,7 +150,7 @@ pub fn evaluate(
     let mut metrics = Metrics::new(labels.len());
     let mut records = Vec::with_capacity(total);
     let compute = |indices: Range<usize>| {
-        let (inputs, items) = loader.read_batch(indices.len(), options.strict)?;
+        let (inputs, items) = loader.read_batch(indices.len());
         let read = items.iter().filter(|outcome| outcome.is_ok()).count();
         let values = match read {
             0 => Vec::new(),
@@ -169,6 +169,11 @@ pub fn evaluate(
         for (index, outcome) in indices.clone().zip(items) {
             let class = split.classes()[index] as usize;
             if let Err(error) = outcome {
+                let error =
+                    share.name(index, error, || split.is_readable(index, &options.decoding));
+                if options.strict {
+                    return Err(error);
+                }
                 each(EvalEvent::Unreadable {
                     index,
                     error: &error,

@@ -68,7 +68,7 @@ impl Model {
             .with_common(OF_MODEL, || model_hash(engine, transform, *decoding))?;
         let mut loader = EvalLoader::shared(&split, &share, transform, *decoding, options.workers)?;
         let compute = |indices: Range<usize>| {
-            let (inputs, outcomes) = loader.read_batch(indices.len(), false)?;
+            let (inputs, outcomes) = loader.read_batch(indices.len());
             let count = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
             let output = match count {
                 0 => ModelOutput::default(),
@@ -102,9 +102,12 @@ impl Model {
             let mut to_draw = Vec::new();
             let mut results = Vec::with_capacity(indices.len());
             for (index, result) in indices.clone().zip(of_batch(batch, labels)) {
-                results.push(result.map(|(predicted, cam)| {
+                let result = result.map(|(predicted, cam)| {
                     to_draw.extend(cam.map(|cam| (index, cam)));
                     predicted
+                });
+                results.push(result.map_err(|error| {
+                    share.name(index, error, || split.is_readable(index, decoding))
                 }));
             }
             if let Some(folder) = options.explain.and_then(|explain| explain.folder) {

@@ -1,8 +1,18 @@
 //! `--distributed`: the processes that work on a command.
 
-use crate::distributed::{Binding, Mode, Plan, Processes, connect, share_of_cores};
+use crate::cli::invocation::asked_for;
+use crate::cli::output::console::Console;
+use crate::cli::version;
+use crate::distributed::{
+    Arrival, Binding, Launch, Mode, Patience, Plan, Processes, connect, share_of_cores,
+};
 use anyhow::Result;
 use clap::ValueEnum;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The time in which other processes are expected before the first step.
+const EXPECTED: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct DistributedArgs {
@@ -41,25 +51,92 @@ impl From<DistributedChoice> for Mode {
 }
 
 impl DistributedArgs {
-    /// Connects this process to the others of its launcher, if there are any; also returns its share of the `cores` that it could
-    /// use alone.
+    /// Returns those of this process, even if its arguments cannot be parsed.
+    pub fn asked_for() -> Self {
+        Self {
+            distributed: asked_for("--distributed").unwrap_or_default(),
+        }
+    }
+
+    /// Returns what to connect; `None` if this process works alone.
     ///
     /// # Errors
-    /// If a launcher that is not one of MPI started several processes, or they cannot be connected.
-    pub fn connect(self, cores: usize) -> Result<(Processes, usize)> {
-        let Some(plan) = Plan::new(self.distributed.into(), variable)? else {
-            return Ok((Processes::alone(), cores));
+    /// If a launcher that is not one of MPI started several processes.
+    pub fn plan(self) -> Result<Option<Plan>> {
+        Plan::new(self.distributed.into(), variable)
+    }
+
+    /// Connects this process to the others of its launcher, if there are any. `console` tells of long waits.
+    ///
+    /// # Errors
+    /// Those of [`DistributedArgs::plan`]; if the processes cannot be connected.
+    pub fn connect(self, console: Console) -> Result<Processes> {
+        let Some(plan) = self.plan()? else {
+            return Ok(Processes::alone());
         };
-        let local = plan.launch.and_then(|launch| launch.local_size);
-        let processes = Processes::new(move || connect(&plan))?;
+        let console = Arc::new(console);
+        let tell = {
+            let console = Arc::clone(&console);
+            move || note_connecting(plan.launch, &console)
+        };
+        let patience = Patience::new(EXPECTED, tell);
+        let processes = Processes::with_patience(move || connect(&plan), &patience)?;
+        if !processes.is_first() {
+            return Ok(processes);
+        }
+        let seconds = EXPECTED.as_secs();
+        let tell = move || {
+            console.note(format_args!(
+                "process 0 has waited {seconds} s for the other processes: they may have more to do, or the network does not let them reach each other"
+            ));
+        };
+        Ok(processes.patient(Patience::new(EXPECTED, tell)))
+    }
+
+    /// Checks that all `processes` run the same version and `command`, and returns them, and this one's share of the `cores` that it
+    /// could use alone.
+    ///
+    /// # Errors
+    /// If a process runs another version or command, or cannot begin.
+    pub fn share(
+        self,
+        processes: &Processes,
+        command: &str,
+        cores: usize,
+    ) -> Result<(Processes, usize)> {
+        if processes.size() == 1 {
+            return Ok((processes.clone(), cores));
+        }
+        // By itself: other versions may have other bindings.
+        let all = processes.gather_values(&Arrival::new(version::short(), command))?;
+        Arrival::ensure_same(&all)?;
+        let local = self.plan()?.and_then(|plan| plan.launch?.local_size);
         let bindings = processes.gather_values(&Binding::of_this_process())?;
         let share = share_of_cores(&bindings, processes.rank(), cores, local);
         let is_on_one_machine = local.map_or_else(
             || bindings.iter().all(|other| other.host == bindings[0].host),
             |local| local == processes.size(),
         );
-        Ok((processes.on_one_machine(is_on_one_machine), share))
+        let hosts = bindings.into_iter().map(|binding| binding.host).collect();
+        let processes = processes
+            .clone()
+            .on_one_machine(is_on_one_machine)
+            .on_hosts(hosts);
+        Ok((processes, share))
     }
+}
+
+/// Notes that other processes have not come. One of the first two processes may be the one that is missing.
+fn note_connecting(launch: Option<Launch>, console: &Console) {
+    let name = match launch {
+        Some(launch) if launch.rank > 1 => return,
+        Some(launch) => format!("process {} of {}", launch.rank, launch.size),
+        None => "this process".to_owned(),
+    };
+    let seconds = EXPECTED.as_secs();
+    console.note(format_args!(
+        "{name} has waited {seconds} s for the others to connect: one may have failed or ended, or works alone (--distributed none), or the network does not let them reach each other"
+    ));
 }
 
 fn variable(name: &str) -> Option<String> {

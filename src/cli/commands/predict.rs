@@ -85,6 +85,20 @@ pub struct Args {
 }
 
 impl Args {
+    /// Returns the command with the options by which processes exchange other values.
+    pub fn in_common(&self) -> String {
+        let mut command = format!("predict --top-k {}", self.top_k);
+        for (is_set, option) in [
+            (self.files.has_explanations(), " --explain"),
+            (self.files.has_embedding(), " --embed"),
+        ] {
+            if is_set {
+                command.push_str(option);
+            }
+        }
+        command
+    }
+
     /// Returns the images per batch, for this number of images.
     fn batch(&self, images: usize) -> usize {
         let batch = self.batch_size.map_or(BATCH_SIZE, |batch| batch as usize);

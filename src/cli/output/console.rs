@@ -70,11 +70,6 @@ impl Console {
         );
     }
 
-    /// Prints what is wrong with a command line, and the way out.
-    pub fn refusal(&self, message: &str, hint: Option<&str>) {
-        self.line(Level::Error, &message, hint);
-    }
-
     /// Prints an error that ends nothing, with its hint; not with `--quiet`.
     pub fn warning(&self, error: &anyhow::Error) {
         if !self.quiet {

@@ -274,6 +274,15 @@ impl Split {
             .with_context(|| format!("cannot read image `{}`", self.name(index)))
     }
 
+    /// Returns whether an example can be read.
+    pub(crate) fn is_readable(&self, index: usize, options: &DecodeOptions) -> bool {
+        let gate = LargeImageGate::default();
+        self.input(index).is_some()
+            || self
+                .with_nameless(index, options, &gate, |_| Ok(()))
+                .is_ok()
+    }
+
     /// Like [`Split::with_image`], without the name of the image in errors.
     pub(crate) fn with_nameless<T>(
         &self,

@@ -79,14 +79,7 @@ impl EvalLoader {
     }
 
     /// Returns the next `images` images: the inputs of those that can be read, one after the other, and the outcome of each.
-    ///
-    /// # Errors
-    /// With `strict`, that of the first image that cannot be read.
-    pub fn read_batch(
-        &mut self,
-        images: usize,
-        strict: bool,
-    ) -> Result<(Vec<f32>, Vec<Result<()>>)> {
+    pub fn read_batch(&mut self, images: usize) -> (Vec<f32>, Vec<Result<()>>) {
         let mut inputs = Vec::new();
         let mut outcomes = Vec::with_capacity(images);
         for loaded in self.take(images) {
@@ -98,11 +91,10 @@ impl EvalLoader {
                     inputs.extend_from_slice(&input);
                     outcomes.push(Ok(()));
                 }
-                Err(error) if strict => return Err(error),
                 Err(error) => outcomes.push(Err(error)),
             }
         }
-        Ok((inputs, outcomes))
+        (inputs, outcomes)
     }
 }
 

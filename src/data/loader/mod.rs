@@ -4,3 +4,4 @@ pub(crate) mod eval;
 pub(crate) mod parallel;
 pub(crate) mod sampler;
 pub(crate) mod train;
+pub(crate) mod unreadable;

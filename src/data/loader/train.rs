@@ -13,6 +13,7 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use super::parallel::{OrderedMap, ordered_map_with_look_ahead};
 use super::sampler::epoch_order;
+use super::unreadable::UnreadableImage;
 use crate::data::dataset::Split;
 use crate::data::image::decode::DecodeOptions;
 use crate::data::image::large_images::LargeImageGate;
@@ -70,8 +71,8 @@ pub struct Batch {
     pub used: usize,
     /// The shards of this process.
     pub shards: Vec<Shard>,
-    /// One error, with the name of the image, per image that could not be read and was left out.
-    pub unreadable: Vec<anyhow::Error>,
+    /// Images that could not be read and were left out.
+    pub unreadable: Vec<UnreadableImage>,
 }
 
 /// A shard of a training batch: images and their targets.
@@ -382,13 +383,13 @@ impl PartialShard {
         }
     }
 
-    fn add(&mut self, (index, input): Example, unreadable: &mut Vec<anyhow::Error>) {
+    fn add(&mut self, (index, input): Example, unreadable: &mut Vec<UnreadableImage>) {
         match input {
             Ok(input) => {
                 self.inputs.extend_from_slice(&input);
                 self.indices.push(index);
             }
-            Err(error) => unreadable.push(error),
+            Err(error) => unreadable.push(UnreadableImage { index, error }),
         }
     }
 }

@@ -12,23 +12,23 @@
 //! | `MPI_BYTE` | `0x247` | `0x4c00010d` | `ompi_mpi_byte` |
 //! | `MPI_STATUS_IGNORE` | 0 | 1 | 0 |
 //! | `MPI_THREAD_SERIALIZED` | 2048 | 2 | 2 |
+//! | `MPI_ANY_SOURCE` | -1 | -2 | -1 |
 #![expect(
     unsafe_code,
     reason = "the functions of a C library are called through pointers"
 )]
 
-use super::functions::{Functions, Handle};
-use super::wait::Wait;
-use super::world::{World, check, displacements};
-use crate::distributed::AbortHandle;
+mod connected;
+
+use super::functions::{Constants, Functions, Handle};
+use super::world::{World, check};
 use anyhow::{Context, Result, ensure};
+use connected::Connected;
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 use std::ffi::{OsStr, c_char, c_int, c_void};
 use std::mem::ManuallyDrop;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, ThreadId};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Bytes of `MPI_MAX_LIBRARY_VERSION_STRING`, the largest of all libraries.
 const VERSION_BYTES: usize = 8192;
@@ -58,15 +58,33 @@ pub fn load(file: &OsStr) -> Result<Loaded> {
     let version = version(&library).context("it is not an MPI library")?;
     let pointer = |value: usize| ptr::without_provenance_mut::<c_void>(value);
     let start: Start = if is_standard(&library) {
-        let constants = (pointer(0x101), pointer(0x247), pointer(0), 2048);
+        let constants = Constants {
+            world: pointer(0x101),
+            byte: pointer(0x247),
+            status_ignore: pointer(0),
+            serialized: 2048,
+            any_source: -1,
+        };
         let functions = Functions::find(&library, constants)?;
         Box::new(|here| start(functions, here))
     } else if let Ok(world) = variable(&library, "ompi_mpi_comm_world") {
-        let constants = (world, variable(&library, "ompi_mpi_byte")?, pointer(0), 2);
+        let constants = Constants {
+            world,
+            byte: variable(&library, "ompi_mpi_byte")?,
+            status_ignore: pointer(0),
+            serialized: 2,
+            any_source: -1,
+        };
         let functions = Functions::find(&library, constants)?;
         Box::new(|here| start(functions, here))
     } else {
-        let constants: (c_int, c_int, _, _) = (0x4400_0000, 0x4c00_010d, pointer(1), 2);
+        let constants: Constants<c_int> = Constants {
+            world: 0x4400_0000,
+            byte: 0x4c00_010d,
+            status_ignore: pointer(1),
+            serialized: 2,
+            any_source: -2,
+        };
         let functions = Functions::find(&library, constants)?;
         Box::new(|here| start(functions, here))
     };
@@ -122,9 +140,8 @@ fn is_standard(library: &Library) -> bool {
 }
 
 impl<H: Handle> Functions<H> {
-    /// Finds all functions in a library, whose `MPI_COMM_WORLD`, `MPI_BYTE`, `MPI_STATUS_IGNORE` and `MPI_THREAD_SERIALIZED`
-    /// are `constants`.
-    fn find(library: &Library, constants: (H, H, *mut c_void, c_int)) -> Result<Self> {
+    /// Finds all functions in a library that has these `constants`.
+    fn find(library: &Library, constants: Constants<H>) -> Result<Self> {
         /// Returns the function `name`.
         ///
         /// # Safety
@@ -133,15 +150,11 @@ impl<H: Handle> Functions<H> {
             // SAFETY: as the caller says.
             Ok(*unsafe { library.get::<F>(name.as_bytes()) }?)
         }
-        let (world, byte, status_ignore, serialized) = constants;
         // SAFETY: the types are those of the MPI standard for handles of type `H`, and `load` takes from the library which type
         // it has.
         unsafe {
             Ok(Self {
-                world,
-                byte,
-                status_ignore,
-                serialized,
+                constants,
                 init_thread: function(library, "MPI_Init_thread")?,
                 comm_rank: function(library, "MPI_Comm_rank")?,
                 comm_size: function(library, "MPI_Comm_size")?,
@@ -149,6 +162,9 @@ impl<H: Handle> Functions<H> {
                 all_gather: function(library, "MPI_Iallgatherv")?,
                 broadcast: function(library, "MPI_Ibcast")?,
                 barrier: function(library, "MPI_Ibarrier")?,
+                send: function(library, "MPI_Isend")?,
+                probe: function(library, "MPI_Iprobe")?,
+                receive: function(library, "MPI_Recv")?,
                 test: function(library, "MPI_Test")?,
                 abort: function(library, "MPI_Abort")?,
                 finalize: function(library, "MPI_Finalize")?,
@@ -165,13 +181,13 @@ fn start<H: Handle>(functions: Functions<H>, is_on_one_machine: bool) -> Result<
         (functions.init_thread)(
             ptr::null_mut(),
             ptr::null_mut(),
-            functions.serialized,
+            functions.constants.serialized,
             &raw mut threads,
         )
     };
     check(status, "MPI_Init_thread")?;
     ensure!(
-        threads >= functions.serialized,
+        threads >= functions.constants.serialized,
         "this MPI library serves no program with threads"
     );
     let mut numbers = [0; 2];
@@ -180,227 +196,15 @@ fn start<H: Handle>(functions: Functions<H>, is_on_one_machine: bool) -> Result<
         .zip(&mut numbers)
     {
         // SAFETY: MPI is initialized, and each function sets one number.
-        check(unsafe { get(functions.world, number) }, "MPI_COMM_WORLD")?;
+        let status = unsafe { get(functions.constants.world, number) };
+        check(status, "MPI_COMM_WORLD")?;
     }
-    Ok(Box::new(Connected {
-        rank: usize::try_from(numbers[0])?,
-        size: usize::try_from(numbers[1])?,
+    let [rank, size] = numbers;
+    let (rank, size) = (usize::try_from(rank)?, usize::try_from(size)?);
+    Ok(Box::new(Connected::new(
+        functions,
+        rank,
+        size,
         is_on_one_machine,
-        thread: thread::current().id(),
-        shared: Arc::new(Shared {
-            functions,
-            is_finalized: Mutex::new(false),
-            aborted: AtomicI32::new(0),
-        }),
-    }))
-}
-
-/// Returns the address of bytes for MPI. That of an empty slice can be 1, which is `MPI_IN_PLACE` in two of the interfaces.
-fn address(bytes: &[u8]) -> *const c_void {
-    if bytes.is_empty() {
-        ptr::null()
-    } else {
-        bytes.as_ptr().cast()
-    }
-}
-
-/// Returns the address of bytes to write to, as [`address`].
-fn address_mut(bytes: &mut [u8]) -> *mut c_void {
-    if bytes.is_empty() {
-        ptr::null_mut()
-    } else {
-        bytes.as_mut_ptr().cast()
-    }
-}
-
-struct Connected<H: Handle> {
-    rank: usize,
-    size: usize,
-    is_on_one_machine: bool,
-    /// The thread that initialized MPI, which must finalize it.
-    thread: ThreadId,
-    shared: Arc<Shared<H>>,
-}
-
-/// The parts that the connection and its abort handles share.
-struct Shared<H> {
-    functions: Functions<H>,
-    /// Held by the thread that calls MPI; true once MPI is finalized.
-    is_finalized: Mutex<bool>,
-    /// The exit status that an abort handle wants; 0 if none does.
-    aborted: AtomicI32,
-}
-
-// SAFETY: the pointers are handles, which no thread dereferences.
-unsafe impl<H: Handle> Send for Shared<H> {}
-// SAFETY: MPI was initialized with MPI_THREAD_SERIALIZED at least: any thread may call it, one at a time. Every call is made by
-// the thread that has the lock.
-unsafe impl<H: Handle> Sync for Shared<H> {}
-
-impl<H: Handle> Shared<H> {
-    fn lock(&self) -> MutexGuard<'_, bool> {
-        // A panic leaves nothing half done here.
-        self.is_finalized
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Ends all processes by the thread that has the lock.
-    fn abort(&self, is_finalized: &MutexGuard<'_, bool>, status: i32) -> ! {
-        if !**is_finalized {
-            // SAFETY: MPI is initialized and not finalized, and this thread alone calls it, as it has the lock.
-            unsafe { (self.functions.abort)(self.functions.world, status) };
-        }
-        // MPI may return, and has told the launcher.
-        std::process::exit(status)
-    }
-}
-
-impl<H: Handle> Connected<H> {
-    /// Waits for an operation that `begin` starts and that moves `bytes`. Its buffers are borrowed until then; if it cannot end, the process does.
-    fn complete(
-        &mut self,
-        name: &str,
-        bytes: usize,
-        begin: impl FnOnce(&Functions<H>, *mut H) -> c_int,
-    ) -> Result<()> {
-        let (shared, lock) = (&self.shared, self.shared.lock());
-        let mut request = H::UNSET;
-        check(begin(&shared.functions, &raw mut request), name)?;
-        let mut wait = if self.is_on_one_machine {
-            Wait::in_memory(bytes)
-        } else {
-            Wait::in_network()
-        };
-        loop {
-            let mut done = 0;
-            let Functions {
-                test,
-                status_ignore,
-                ..
-            } = shared.functions;
-            // SAFETY: `begin` set the request, and MPI sets it to null when it is done, which ends this loop.
-            let status = unsafe { test(&raw mut request, &raw mut done, status_ignore) };
-            let wanted = shared.aborted.load(Ordering::Relaxed);
-            if status != 0 || wanted != 0 {
-                // The operation may still have the buffers, so this must not return.
-                shared.abort(&lock, wanted.max(1));
-            }
-            if done != 0 {
-                return Ok(());
-            }
-            wait.pause();
-        }
-    }
-}
-
-impl<H: Handle> World for Connected<H> {
-    fn place(&self) -> (usize, usize) {
-        (self.rank, self.size)
-    }
-
-    fn all_to_all(
-        &mut self,
-        send: &[u8],
-        sent: &[c_int],
-        receive: &mut [u8],
-        received: &[c_int],
-    ) -> Result<()> {
-        let from = displacements(sent, self.size, send.len())?;
-        let to = displacements(received, self.size, receive.len())?;
-        let bytes = send.len() + receive.len();
-        self.complete("MPI_Ialltoallv", bytes, |mpi, request| {
-            // SAFETY: `displacements` checked that all parts are inside the buffers, which are borrowed until `complete` returns,
-            // as are the lengths.
-            unsafe {
-                (mpi.all_to_all)(
-                    address(send),
-                    sent.as_ptr(),
-                    from.as_ptr(),
-                    mpi.byte,
-                    address_mut(receive),
-                    received.as_ptr(),
-                    to.as_ptr(),
-                    mpi.byte,
-                    mpi.world,
-                    request,
-                )
-            }
-        })
-    }
-
-    fn all_gather(&mut self, send: &[u8], receive: &mut [u8], lengths: &[c_int]) -> Result<()> {
-        let to = displacements(lengths, self.size, receive.len())?;
-        let length = c_int::try_from(send.len())?;
-        ensure!(
-            lengths[self.rank] == length,
-            "this process has another length"
-        );
-        let bytes = send.len() + receive.len();
-        self.complete("MPI_Iallgatherv", bytes, |mpi, request| {
-            // SAFETY: as in `all_to_all`; `length` is that of `send`.
-            unsafe {
-                (mpi.all_gather)(
-                    address(send),
-                    length,
-                    mpi.byte,
-                    address_mut(receive),
-                    lengths.as_ptr(),
-                    to.as_ptr(),
-                    mpi.byte,
-                    mpi.world,
-                    request,
-                )
-            }
-        })
-    }
-
-    fn broadcast(&mut self, bytes: &mut [u8], root: usize) -> Result<()> {
-        ensure!(root < self.size, "no process {root}");
-        let (length, root) = (c_int::try_from(bytes.len())?, root as c_int);
-        self.complete("MPI_Ibcast", bytes.len(), |mpi, request| {
-            // SAFETY: `bytes` has `length` bytes and is borrowed until `complete` returns.
-            unsafe {
-                (mpi.broadcast)(
-                    address_mut(bytes),
-                    length,
-                    mpi.byte,
-                    root,
-                    mpi.world,
-                    request,
-                )
-            }
-        })
-    }
-
-    fn barrier(&mut self) -> Result<()> {
-        self.complete("MPI_Ibarrier", 0, |mpi, request| {
-            // SAFETY: it has no buffer.
-            unsafe { (mpi.barrier)(mpi.world, request) }
-        })
-    }
-
-    fn abort_handle(&self) -> AbortHandle {
-        let shared = Arc::clone(&self.shared);
-        AbortHandle::new(move |status| {
-            // A call that waits sees this, and ends the process; else the lock is free.
-            shared.aborted.store(status.max(1), Ordering::Relaxed);
-            shared.abort(&shared.lock(), status.max(1))
-        })
-    }
-}
-
-impl<H: Handle> Drop for Connected<H> {
-    fn drop(&mut self) {
-        let shared = &self.shared;
-        if thread::panicking() || self.thread != thread::current().id() {
-            return;
-        }
-        let mut is_finalized = shared.lock();
-        if shared.aborted.load(Ordering::Relaxed) == 0 {
-            // SAFETY: MPI is initialized, this is the thread that did it, and nothing calls MPI later.
-            unsafe { (shared.functions.finalize)() };
-            *is_finalized = true;
-        }
-    }
+    )))
 }

@@ -12,6 +12,7 @@ use super::transport::{AbortHandle, Transport, check_parts, ranges};
 use anyhow::{Context, Result, ensure};
 pub(super) use library::load;
 use std::ffi::c_int;
+use std::time::Duration;
 use world::World;
 
 /// Most bytes of a process in one call of MPI, whose lengths are 32-bit integers.
@@ -98,6 +99,19 @@ impl Transport for MpiTransport {
 
     fn barrier(&mut self) -> Result<()> {
         self.world.barrier()
+    }
+
+    fn exchange_failures(&mut self, failure: u64, wait: Duration) -> Result<Vec<(usize, u64)>> {
+        let mut own = [0; 16];
+        own[..8].copy_from_slice(&(self.rank() as u64).to_le_bytes());
+        own[8..].copy_from_slice(&failure.to_le_bytes());
+        let others = self.world.exchange_failures(own, wait)?;
+        let others = others.iter().map(|message| {
+            let (words, _) = message.as_chunks();
+            let [rank, failure] = [words[0], words[1]].map(u64::from_le_bytes);
+            Ok((usize::try_from(rank)?, failure))
+        });
+        others.collect()
     }
 
     fn abort_handle(&self) -> AbortHandle {

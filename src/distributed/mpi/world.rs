@@ -3,6 +3,10 @@
 use crate::distributed::AbortHandle;
 use anyhow::{Context, Result, ensure};
 use std::ffi::c_int;
+use std::time::Duration;
+
+/// A message about a failed process: its number and a hash of its error.
+pub type Failure = [u8; 16];
 
 /// The processes that a launcher started, connected by MPI. Parts are given by their lengths in bytes.
 pub trait World: Send {
@@ -22,6 +26,8 @@ pub trait World: Send {
     fn broadcast(&mut self, bytes: &mut [u8], root: usize) -> Result<()>;
     /// Waits for all processes.
     fn barrier(&mut self) -> Result<()>;
+    /// Sends `own` failure to all processes but the first one, and returns those that others send within `wait`.
+    fn exchange_failures(&mut self, own: Failure, wait: Duration) -> Result<Vec<Failure>>;
     /// Returns a handle that ends all processes.
     fn abort_handle(&self) -> AbortHandle;
 }

@@ -77,7 +77,7 @@ impl Features {
         let values = Tensor::zeros((split.len(), length), dtype, &device)?;
         let (mut classes, mut read) = (Vec::new(), Vec::new());
         let compute = |indices: Range<usize>| {
-            let (inputs, items) = loader.read_batch(indices.len(), options.strict)?;
+            let (inputs, items) = loader.read_batch(indices.len());
             let images = items.iter().filter(|outcome| outcome.is_ok()).count();
             let values = match images {
                 0 => Vec::new(),
@@ -93,7 +93,14 @@ impl Features {
                         classes.push(split.classes()[index]);
                         read.push(index as u32);
                     }
-                    Err(error) => observer.unreadable(&error),
+                    Err(error) => {
+                        let error = share
+                            .name(index, error, || split.is_readable(index, &options.decoding));
+                        if options.strict {
+                            return Err(error);
+                        }
+                        observer.unreadable(&error);
+                    }
                 }
             }
             let images = classes.len() - before;

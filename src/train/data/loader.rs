@@ -1,5 +1,6 @@
 //! The training loader: batches of images, or of features if the backbone is frozen.
 
+use crate::data::UnreadableImage;
 use crate::data::dataset::Split;
 use crate::data::loader::sampler::epoch_order;
 use crate::data::loader::train::{BatchOptions, EpochBatches, Shard};
@@ -12,7 +13,7 @@ use crate::train::data::batching::drops_last;
 use crate::train::data::features::Features;
 use crate::train::learner::forward_backward::Input;
 use crate::train::observe::observer::Observer;
-use anyhow::{Error, Result};
+use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeSet;
 
@@ -20,8 +21,8 @@ use std::collections::BTreeSet;
 pub struct TrainLoader {
     source: Source,
     sampler: BatchSampler,
-    /// The errors of skipped images.
-    unreadable_images: BTreeSet<String>,
+    /// The numbers of skipped images.
+    unreadable_images: BTreeSet<usize>,
     /// Images that the inspection of the data could not read.
     known_unreadable: usize,
     /// Data-loading threads.
@@ -67,8 +68,8 @@ pub struct TrainBatch {
     pub used: usize,
     /// The shards of this process.
     pub shards: Vec<TrainShard>,
-    /// The errors of images that could not be read, each with the image's name.
-    pub unreadable: Vec<Error>,
+    /// The images that could not be read.
+    pub unreadable: Vec<UnreadableImage>,
 }
 
 /// A shard of a training batch.
@@ -317,9 +318,17 @@ impl TrainLoader {
     }
 
     /// Tells `observer` that an image was skipped, once per image.
-    pub fn skip(&mut self, error: &Error, observer: &mut dyn Observer) {
-        if self.unreadable_images.insert(format!("{error:#}")) {
-            observer.unreadable(error);
+    pub fn skip(&mut self, image: &UnreadableImage, observer: &mut dyn Observer) {
+        if self.unreadable_images.insert(image.index) {
+            observer.unreadable(&image.error);
+        }
+    }
+
+    /// Returns whether this process can read an image.
+    pub fn is_readable(&self, index: usize) -> bool {
+        match &self.source {
+            Source::Images { split, options, .. } => split.is_readable(index, &options.decoding),
+            Source::Features(_) => true,
         }
     }
 }

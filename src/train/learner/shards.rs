@@ -1,6 +1,7 @@
 //! Gradients of a batch in shards: each shard has its own batch-norm statistics, and sums follow the tree of the shards, so that the bits
 //! do not depend on the process that holds a shard.
 
+use crate::data::UnreadableImage;
 use crate::distributed::processes::{Processes, values_of};
 use crate::distributed::sum::Element;
 use crate::distributed::tree::Shards;
@@ -22,8 +23,8 @@ pub struct Learned {
     pub metrics: BatchMetrics,
     /// Trained images.
     pub images: usize,
-    /// The errors of the images that could not be read in any process.
-    pub unreadable: Vec<anyhow::Error>,
+    /// The images that could not be read in any process, each with the number of the process.
+    pub unreadable: Vec<(usize, UnreadableImage)>,
     /// True if a process wants to stop.
     pub stop: bool,
 }
@@ -32,15 +33,19 @@ pub struct Learned {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Sent {
     pub shards: Vec<ShardMetrics>,
-    unreadable: Vec<SentError>,
+    /// The numbers and errors of the images that could not be read.
+    unreadable: Vec<(usize, SentError)>,
     stop: bool,
 }
 
 impl Sent {
     /// Creates the results of a batch before its shards are trained on.
     pub fn new(batch: &TrainBatch, stop: bool) -> Self {
+        let unreadable = batch.unreadable.iter();
         Self {
-            unreadable: batch.unreadable.iter().map(SentError::from).collect(),
+            unreadable: unreadable
+                .map(|image| (image.index, SentError::from(&image.error)))
+                .collect(),
             stop,
             ..Self::default()
         }
@@ -215,10 +220,12 @@ impl Learned {
             learned.metrics.correct += shard.correct;
         }
         learned.metrics.loss = if weight > 0.0 { loss / weight } else { loss };
-        for sent in sent {
+        for (rank, sent) in sent.iter().enumerate() {
             let unreadable = sent.unreadable.iter().cloned();
-            let unreadable = unreadable.map(SentError::into_error);
-            learned.unreadable.extend(unreadable);
+            learned.unreadable.extend(unreadable.map(|(index, error)| {
+                let error = error.into_error();
+                (rank, UnreadableImage { index, error })
+            }));
             learned.stop |= sent.stop;
         }
         (learned, weight, trained)

@@ -5,7 +5,7 @@
 
 use crate::data::dataset::Split;
 use crate::data::dataset::fingerprint::{HashedImage, Property, file_size, hash_of};
-use crate::distributed::{Processes, host_name};
+use crate::distributed::{Processes, host_name, names_of};
 use crate::error::{Message, error_with_hint, setting};
 use crate::message;
 use crate::text::{pluralize, thousands};
@@ -168,15 +168,8 @@ impl Pair<'_> {
 
     /// Returns the names of both processes, with their computers if these are different ones.
     fn names(&self) -> [String; 2] {
-        let [first, other] = self.inputs.map(|inputs| &inputs.host);
-        let name = |rank: usize, host: &str| {
-            if first == other || host.is_empty() {
-                format!("process {rank}")
-            } else {
-                format!("process {rank} on `{host}`")
-            }
-        };
-        [name(0, first), name(self.rank, other)]
+        let [first, other] = self.inputs.map(|inputs| inputs.host.as_str());
+        names_of([(0, first), (self.rank, other)])
     }
 
     /// Describes a difference in what the processes have told.

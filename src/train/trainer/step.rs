@@ -1,12 +1,13 @@
 //! The step of the training loop: batches and their gradients, the update, and what follows it.
 
+use crate::data::UnreadableImage;
 use crate::train::data::loader::TrainBatch;
 use crate::train::error::diverged;
 use crate::train::learner::shards::Learned;
 use crate::train::observe::observer::{Observer, Step};
 use crate::train::trainer::Trainer;
 use crate::train::trainer::epoch::{Batches, Clock, EpochEnd};
-use anyhow::{Error, Result};
+use anyhow::Result;
 use std::mem;
 
 impl Trainer {
@@ -54,13 +55,15 @@ impl Trainer {
                 self.learner
                     .learn_shards(&batch, fewest, stop, shards, &self.processes)?;
             self.stop |= learned.stop;
-            for error in mem::take(&mut learned.unreadable) {
-                self.leave_out(error, strict, observer)?;
+            for (rank, UnreadableImage { index, error }) in mem::take(&mut learned.unreadable) {
+                let succeeds = || self.train.is_readable(index);
+                let error = self.processes.name_failed(rank, error, succeeds);
+                self.leave_out(UnreadableImage { index, error }, strict, observer)?;
             }
             return Ok(learned);
         }
-        for error in batch.unreadable {
-            self.leave_out(error, strict, observer)?;
+        for image in batch.unreadable {
+            self.leave_out(image, strict, observer)?;
         }
         let mut learned = Learned::default();
         for shard in batch.shards {
@@ -74,11 +77,16 @@ impl Trainer {
     }
 
     /// Leaves out an unreadable image; an error in strict mode.
-    fn leave_out(&mut self, error: Error, strict: bool, observer: &mut dyn Observer) -> Result<()> {
+    fn leave_out(
+        &mut self,
+        image: UnreadableImage,
+        strict: bool,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
         if strict {
-            return Err(error);
+            return Err(image.error);
         }
-        self.train.skip(&error, observer);
+        self.train.skip(&image, observer);
         Ok(())
     }
 

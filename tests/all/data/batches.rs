@@ -85,7 +85,11 @@ fn bits(batch: &Batch) -> (usize, Vec<u32>, Targets, Vec<usize>, Vec<String>) {
             .collect(),
         batch.shards[0].targets.clone(),
         batch.shards[0].indices.clone(),
-        batch.unreadable.iter().map(|e| format!("{e:#}")).collect(),
+        batch
+            .unreadable
+            .iter()
+            .map(|image| format!("{:#}", image.error))
+            .collect(),
     )
 }
 
@@ -251,8 +255,8 @@ fn an_unreadable_image_is_named_and_left_out_of_its_batch() -> Result<()> {
         }
         let bad = &batches[2];
         assert!(bad.shards[0].inputs.is_empty() && bad.shards[0].targets.is_empty());
-        for (error, path) in bad.unreadable.iter().zip(&paths[4..6]) {
-            let error = format!("{error:#}");
+        for (image, path) in bad.unreadable.iter().zip(&paths[4..6]) {
+            let error = format!("{:#}", image.error);
             let expected = format!("cannot read image `{}`: ", path.display());
             assert!(error.starts_with(&expected), "{error}");
         }

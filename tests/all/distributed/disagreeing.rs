@@ -1,6 +1,6 @@
-//! Processes that see other images or no images: one error that names the process.
+//! Processes that see other images or no images, or run another command: one error that names the process.
 
-use super::support::{FAMILIES, launcher, under};
+use super::support::{FAMILIES, launcher, scripted};
 use std::fs;
 use std::path::Path;
 
@@ -25,15 +25,11 @@ fn a_process_that_sees_other_images_ends_the_run_by_its_number() {
         write_images(&folder.join(rank));
     }
     // Each process works in a folder of its own, and so sees its own data under the same name.
-    let script = "cd \"${OMPI_COMM_WORLD_RANK-$PMI_RANK}\" && exec \"$@\"";
+    let script = "cd $rank && exec \"$@\"";
     let training = "train -d photos --depth 20 --width 4 --image-size 8 -b 8 --max-steps 2 -o run";
     let error_of = |family: &str| {
-        let output = under(&launcher, family, 2, "sh")
-            .args(["-c", script, "sh", env!("CARGO_BIN_EXE_resnet")])
-            .args(training.split(' '))
-            .current_dir(folder)
-            .output()
-            .unwrap();
+        let mpi = (launcher.as_path(), family, 2);
+        let output = scripted(mpi, folder, script, training).output().unwrap();
         assert!(!output.status.success());
         assert!(!folder.join("0/run").exists() && !folder.join("1/run").exists());
         String::from_utf8(output.stderr).unwrap()
@@ -61,5 +57,58 @@ fn a_process_that_sees_other_images_ends_the_run_by_its_number() {
             stderr.contains("`: cannot read dataset `photos`"),
             "{stderr}"
         );
+    }
+}
+
+#[test]
+fn a_process_that_runs_another_command_ends_all_by_its_number() {
+    let Some(launcher) = launcher() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let training = "train -d fake:8:2 --depth 20 --width 4 --image-size 8 -b 4 --max-steps 1";
+    for family in FAMILIES {
+        for (of_one, others) in [
+            (
+                "eval -m sample -d sample",
+                "`resnet eval`, process 0 runs `resnet train`",
+            ),
+            (
+                "train --resume run",
+                "`resnet train --resume`, process 0 runs `resnet train`",
+            ),
+        ] {
+            let script = format!("[ $rank = 1 ] && set -- \"$1\" {of_one}; exec \"$@\"");
+            let mpi = (launcher.as_path(), family, 2);
+            let output = scripted(mpi, folder.path(), &script, training).output();
+            let output = output.unwrap();
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            let error = format!("error: process 1 runs {others}\n");
+            assert_eq!(stderr.matches(&error).count(), 1, "{family}: {stderr}");
+            assert_eq!(stderr.matches("error: ").count(), 1, "{family}: {stderr}");
+            assert!(!output.status.success(), "{family}");
+        }
+    }
+}
+
+#[test]
+fn an_error_of_several_processes_but_not_the_first_is_printed_once_with_their_number() {
+    let Some(launcher) = launcher() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_images(&folder.join("0"));
+    let script = "[ $rank = 0 ] && cd 0; exec \"$@\"";
+    let training = "train -d photos --depth 20 --width 4 --image-size 8 -b 8 --max-steps 2 -o run";
+    for family in FAMILIES {
+        let mpi = (launcher.as_path(), family, 4);
+        let output = scripted(mpi, folder, script, training).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(stderr.matches("error: ").count(), 1, "{family}: {stderr}");
+        let line = stderr.lines().find(|line| line.starts_with("error: "));
+        let line = line.unwrap();
+        assert!(
+            line.starts_with("error: process 1 on `")
+                && line.contains("` and 2 others: cannot read dataset `photos`"),
+            "{family}: {line}"
+        );
+        assert!(!output.status.success(), "{family}");
     }
 }

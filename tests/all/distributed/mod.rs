@@ -5,7 +5,11 @@ mod disagreeing;
 mod ended;
 #[cfg(target_os = "linux")]
 mod launched;
+mod refused;
 mod sharing;
 mod support;
 mod training;
 mod transport;
+mod unreadable;
+#[cfg(target_os = "linux")]
+mod waiting;

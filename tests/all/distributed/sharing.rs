@@ -179,6 +179,37 @@ fn several_processes_evaluate_as_one_does() {
 }
 
 #[test]
+fn a_command_that_ends_with_some_images_unread_aborts_nothing() {
+    let Some(launcher) = launcher() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    images(folder);
+    for arguments in [
+        "predict images -m sample -b 2 -f csv",
+        "eval -m sample -d images -b 2",
+    ] {
+        for (family, processes) in [("mpich", 3), ("openmpi", 2), ("openmpi", 4)] {
+            let output = resnet(folder, arguments, "", Some((&launcher, family, processes)));
+            let text = [output.stdout, output.stderr].concat();
+            let text = String::from_utf8_lossy(&text).to_lowercase();
+            assert_eq!(
+                output.status.code(),
+                Some(1),
+                "{family}, {arguments}: {text}"
+            );
+            assert_eq!(
+                text.matches("error: cannot read image").count(),
+                1,
+                "{text}"
+            );
+            for word in ["mpi_abort", "bad termination", "signal"] {
+                assert!(!text.contains(word), "{family}, {arguments}: {text}");
+            }
+        }
+    }
+}
+
+#[test]
 fn several_processes_predict_as_one_does() {
     let list =
         "images/Bag/00.png\nimages/Dress/02.png\n\nimages/Coat/01.png\r\nimages/Bag/00.png\n";

@@ -53,6 +53,23 @@ pub fn command(folder: &Path, arguments: &str, mpi: Option<(&Path, &str, usize)>
     command
 }
 
+/// Returns the command that runs a shell script in `processes` processes in `folder`. It finds the number of its process in `rank`, and
+/// `resnet` with these arguments in `$@`.
+pub fn scripted(
+    (launcher, family, processes): (&Path, &str, usize),
+    folder: &Path,
+    script: &str,
+    arguments: &str,
+) -> Command {
+    let script = format!("rank=${{OMPI_COMM_WORLD_RANK-$PMI_RANK}}; {script}");
+    let mut command = under(launcher, family, processes, "sh");
+    command
+        .args(["-c", &script, "sh", env!("CARGO_BIN_EXE_resnet")])
+        .args(arguments.split(' '))
+        .current_dir(folder);
+    command
+}
+
 /// Runs the example `transport` in `processes` processes.
 pub fn run(
     launcher: &Path,

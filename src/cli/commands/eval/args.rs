@@ -89,6 +89,14 @@ pub struct Args {
 }
 
 impl Args {
+    /// Returns the command with the options by which processes exchange other values.
+    pub fn in_common(&self) -> String {
+        match self.compare.len() {
+            0 => "eval".to_owned(),
+            models => format!("eval --compare{}", " MODEL".repeat(models)),
+        }
+    }
+
     /// Returns the dataset that is named, with its columns, if any.
     pub fn named_data(&self) -> Result<Option<DatasetName>> {
         let named = self.data.as_deref().map(|data| {

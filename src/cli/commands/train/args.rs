@@ -86,6 +86,23 @@ pub enum Format {
 }
 
 impl Args {
+    /// Returns the command with the options by which processes exchange other values.
+    pub fn in_common(&self) -> String {
+        let mut command = "train".to_owned();
+        let is_json = self.format == Format::Json;
+        for (is_set, option) in [
+            (self.check, " --check"),
+            (self.resume.is_some(), " --resume"),
+            (self.dry_run, " --dry-run"),
+            (self.dry_run && is_json, " --format json"),
+        ] {
+            if is_set {
+                command.push_str(option);
+            }
+        }
+        command
+    }
+
     /// Returns the recipe of the flags.
     pub fn recipe(&self) -> Result<Recipe> {
         if let Some(TrainDType::Unsupported(_)) = self.training.0.dtype {
