@@ -9,6 +9,7 @@ pub mod conv2d;
 mod layout;
 pub mod max_pool;
 pub mod optimizer;
+pub mod pool;
 mod record;
 pub mod relu;
 pub mod shared_statistics;

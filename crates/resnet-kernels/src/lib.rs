@@ -12,6 +12,8 @@
 
 pub mod conv;
 pub mod cpu;
+pub mod gate;
+pub mod halve;
 pub mod layout;
 pub mod norm;
 pub mod optimizer;
@@ -21,6 +23,7 @@ pub mod simd;
 mod tile;
 
 pub use conv::ConvGeometry;
+pub use halve::HalfGeometry;
 pub use pool::PoolGeometry;
 pub use tile::OutputInit;
 

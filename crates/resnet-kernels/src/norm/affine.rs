@@ -99,3 +99,38 @@ pub fn apply(
     );
     dispatch(Apply(input, affine, residual, relu, output));
 }
+
+/// Computes `relu(x * scale + shift + y)` in place of `y`, each map for an equal part of the input.
+///
+/// # Panics
+/// If input and output differ in size.
+pub fn apply_onto(input: &[ChannelBlock], affine: &[Affine], output: &mut [ChannelBlock]) {
+    struct Apply<'a>(&'a [ChannelBlock], &'a [Affine], &'a mut [ChannelBlock]);
+    impl Job for Apply<'_> {
+        type Output = ();
+        fn run<S: Simd>(self, simd: S) {
+            let Self(input, affine, output) = self;
+            let pixels = output.len() / affine.len();
+            split(output, pixels)
+                .into_par_iter()
+                .for_each(|(block, piece, output)| {
+                    let input = &input[block * pixels..][piece];
+                    let Affine { scale, shift } = &affine[block];
+                    simd.vectorize(
+                        #[inline(always)]
+                        || {
+                            let (scale, shift) = (simd.load(scale), simd.load(shift));
+                            let floor = simd.splat(0.0);
+                            for (output, input) in output.iter_mut().zip(input) {
+                                let value = simd.mul_add(simd.load(input), scale, shift);
+                                let value = simd.add(value, simd.load(output));
+                                simd.store(output, simd.max(floor, value));
+                            }
+                        },
+                    );
+                });
+        }
+    }
+    assert_eq!(input.len(), output.len());
+    dispatch(Apply(input, affine, output));
+}

@@ -9,10 +9,12 @@
 
 mod affine;
 mod gradients;
+mod group;
 mod statistics;
 mod sums;
 
-pub use affine::{Affine, affine, apply};
+pub use affine::{Affine, affine, apply, apply_onto};
 pub use gradients::{grad_input, grad_parameters, gradient_sums, gradients};
+pub use group::group_affine;
 pub use statistics::{Statistics, statistics};
 pub use sums::Wide;
