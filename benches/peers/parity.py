@@ -66,8 +66,8 @@ def answer(network, batch):
     return getattr(output, "logits", output)
 
 
-def randomize(network, batch, seed):
-    """Randomizes all weights from a seed; batch norm statistics stay near those of `batch`, and a tenth of its scales are negative."""
+def randomize(network, batch, seed, others=lambda network: None, branches=1.0):
+    """Randomizes all weights from a seed, those of other layers by `others`; `branches` scales what blocks add to their shortcuts; batch norm statistics stay near those of `batch`, and a tenth of its scales are negative."""
     generator = torch.Generator().manual_seed(seed)
     normal = lambda like: torch.randn(like.shape, generator=generator)
     uniform = lambda like: torch.rand(like.shape, generator=generator)
@@ -81,11 +81,15 @@ def randomize(network, batch, seed):
                 head = module
                 module.weight.copy_(normal(module.weight))
                 module.bias.copy_(normal(module.bias))
+        others(network)
         for norm in norms:
             sign = torch.where(uniform(norm.weight) < 0.1, -1.0, 1.0)
             norm.weight.copy_((uniform(norm.weight) + 0.3) * sign)
             norm.bias.copy_(normal(norm.bias) * 0.2)
             norm.momentum = 1.0
+        for module in network.modules():
+            if hasattr(module, "bn2"):
+                getattr(module, "bn3", module.bn2).weight.mul_(branches)
         network.train()(batch)
         for norm in norms:
             norm.momentum = 0.1

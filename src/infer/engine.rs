@@ -35,7 +35,7 @@ impl Engine {
     /// # Errors
     /// If the images are too small for the network.
     pub fn new(network: ResNet, size: [usize; 2], work: Workload) -> Result<Self> {
-        let weight = network.stem().conv.weight();
+        let weight = network.first_weight();
         let (dtype, device) = (weight.dtype(), weight.device().clone());
         let runner = if Self::compiles(dtype, &device) {
             Runner::Plan(Plan::new(&network, size[0], size[1], work)?)

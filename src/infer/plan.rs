@@ -99,7 +99,7 @@ impl Plan {
         }
         let images: usize = self.program.image.iter().product();
         let stem = match self.program.steps.first().map(|step| &step.operation) {
-            Some(Operation::Stem(convolution)) => stem::expanded_len(convolution.geometry()),
+            Some(Operation::Stem { convolution, .. }) => stem::expanded_len(convolution.geometry()),
             _ => 0,
         };
         (sizes.iter().sum::<usize>() * LANES + stem + images)
@@ -187,11 +187,12 @@ impl Plan {
                 Operation::Enter { channels, pixels } => {
                     layout::from_planar(images, [batch, *channels, *pixels], target);
                 }
-                Operation::Stem(convolution) => {
-                    convolution.run_on_images(batch, images, &mut buffers.stem, true, target);
+                Operation::Stem { convolution, relu } => {
+                    convolution.run_on_images(batch, images, &mut buffers.stem, *relu, target);
                 }
                 operation => {
-                    operation.run(batch, &buffers.slots[step.input], target);
+                    let slots = &buffers.slots;
+                    operation.run(batch, &slots[step.input], slots, target);
                 }
             }
             buffers.slots[step.output] = output;

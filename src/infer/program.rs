@@ -2,9 +2,10 @@
 
 use candle_core::{Result, bail};
 use resnet_kernels::conv::Convolution;
+use resnet_kernels::layout::Buffer;
 use resnet_kernels::residual::{PaddedShortcut, padded_shortcut};
 use resnet_kernels::simd::ChannelBlock;
-use resnet_kernels::{OutputInit, PoolGeometry, layout, pool};
+use resnet_kernels::{HalfGeometry, OutputInit, PoolGeometry, gate, halve, layout, norm, pool};
 use std::time::Duration;
 
 /// Index of a buffer.
@@ -14,12 +15,12 @@ pub(super) type Slot = usize;
 #[derive(Debug)]
 pub(super) enum Operation {
     /// Converts images to the layout of the other steps, if the first convolution does not read them itself.
-    Enter {
-        channels: usize,
-        pixels: usize,
-    },
+    Enter { channels: usize, pixels: usize },
     /// The first convolution, which reads the images.
-    Stem(Convolution),
+    Stem {
+        convolution: Convolution,
+        relu: bool,
+    },
     /// A convolution with batch norm folded in, including the classifier.
     Convolution {
         convolution: Convolution,
@@ -31,9 +32,54 @@ pub(super) enum Operation {
     MaxPool(PoolGeometry),
     /// Every `stride`-th pixel between zero channels.
     PaddedShortcut(PaddedShortcut),
-    AveragePool {
-        pixels: usize,
+    /// The mean over the pixels.
+    AveragePool { pixels: usize },
+    /// Averages of 2x2 pixels.
+    Average(HalfGeometry),
+    /// Blurs of stride 2.
+    Blur(HalfGeometry),
+    /// Group norm.
+    GroupNorm(GroupNormStep),
+    /// A convolution along the channels of vectors, without their neighbors in height and width.
+    ChannelConvolution { channels: usize, weight: Vec<f32> },
+    /// Channels times the sigmoid of their scores, then `ReLU`.
+    Gate {
+        /// The buffer of the scores.
+        scores: Slot,
+        /// Blocks of channels.
+        blocks: usize,
+        /// Contents of the output buffer on entry.
+        init: OutputInit,
     },
+}
+
+/// A group norm with its parameters.
+#[derive(Debug)]
+pub(super) struct GroupNormStep {
+    pub weight: Vec<f32>,
+    pub bias: Vec<f32>,
+    pub groups: usize,
+    pub eps: f64,
+    /// Pixels of an image.
+    pub pixels: usize,
+    /// Contents of the output buffer on entry.
+    pub init: OutputInit,
+    pub relu: bool,
+}
+
+impl GroupNormStep {
+    fn run(&self, input: &[ChannelBlock], output: &mut [ChannelBlock]) {
+        let input = &input[..output.len()];
+        let statistics = norm::statistics(input, self.pixels);
+        let (weight, bias) = (&self.weight, &self.bias);
+        let maps = norm::group_affine(&statistics, weight, bias, self.groups, self.eps);
+        match self.init {
+            OutputInit::Residual => norm::apply_onto(input, &maps, output),
+            OutputInit::Overwrite | OutputInit::Accumulate => {
+                norm::apply(input, &maps, None, self.relu, output);
+            }
+        }
+    }
 }
 
 /// One step: an operation from one buffer into another.
@@ -111,11 +157,18 @@ impl Program {
 }
 
 impl Operation {
-    /// Computes a step over `batch` images that does not read them.
-    pub fn run(&self, batch: usize, input: &[ChannelBlock], output: &mut [ChannelBlock]) {
+    /// Computes a step over `batch` images that does not read them, in place of the old values of `output`. `slots` are the buffers
+    /// of other steps.
+    pub fn run(
+        &self,
+        batch: usize,
+        input: &[ChannelBlock],
+        slots: &[Buffer],
+        output: &mut [ChannelBlock],
+    ) {
         match self {
             // They read images.
-            Self::Enter { .. } | Self::Stem(_) => {}
+            Self::Enter { .. } | Self::Stem { .. } => {}
             Self::Convolution {
                 convolution,
                 init,
@@ -138,6 +191,41 @@ impl Operation {
             Self::AveragePool { pixels } => {
                 pool::avg_pool(&input[..output.len() * pixels], *pixels, output);
             }
+            Self::Average(geometry) => {
+                let (input, geometry) = in_batch(geometry, batch, input);
+                halve::average(input, &geometry, output);
+            }
+            Self::Blur(geometry) => {
+                let (input, geometry) = in_batch(geometry, batch, input);
+                halve::blur(input, &geometry, output);
+            }
+            Self::GroupNorm(norm) => norm.run(input, output),
+            Self::ChannelConvolution { channels, weight } => {
+                gate::channel_convolution(input, batch, *channels, weight, output);
+            }
+            Self::Gate {
+                scores,
+                blocks,
+                init,
+            } => {
+                let scores = &slots[*scores][..batch * blocks];
+                let has_residual = *init == OutputInit::Residual;
+                gate::gate(&input[..output.len()], scores, has_residual, output);
+            }
         }
     }
+}
+
+/// Returns the input of a pooling over `batch` images, and its geometry.
+fn in_batch<'a>(
+    geometry: &HalfGeometry,
+    batch: usize,
+    input: &'a [ChannelBlock],
+) -> (&'a [ChannelBlock], HalfGeometry) {
+    let geometry = HalfGeometry {
+        planes: batch * geometry.planes,
+        ..*geometry
+    };
+    let [height, width] = geometry.size;
+    (&input[..geometry.planes * height * width], geometry)
 }

@@ -6,6 +6,8 @@ use candle_core::{Result, bail};
 /// A depth of the family and the changes to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Architecture {
+    /// Name in the family, in place of the depth.
+    pub name: Option<&'static str>,
     /// Number of layers: 18, 34, 50, 101, 152, or the paper's CIFAR networks 20, 32, 44, 56, 110.
     pub depth: usize,
     /// Stem; `None` for the default of the depth.
@@ -26,10 +28,20 @@ impl Architecture {
     /// # Errors
     /// If the family has no such depth, or the network cannot be built.
     pub fn config(&self) -> Result<ModelConfig> {
-        let Some(mut config) = ModelConfig::from_depth(self.depth) else {
+        let found = match self.name {
+            Some(name) => ModelConfig::named(name),
+            None => ModelConfig::from_depth(self.depth),
+        };
+        let Some(mut config) = found else {
             bail!("there is no residual network of depth {}", self.depth)
         };
-        config.stem = self.stem.unwrap_or(config.stem);
+        match self.stem {
+            Some(StemKind::Cifar) => config.stem = StemKind::Cifar,
+            // The name says which.
+            Some(StemKind::Imagenet) if config.stem != StemKind::Cifar => {}
+            Some(stem) => config.stem = stem,
+            None => {}
+        }
         if let Some(width) = self.width {
             config = config.with_width(width);
         }
@@ -46,11 +58,12 @@ impl Architecture {
 impl ModelConfig {
     /// Returns the number of layers with weights on the longest path, as in the name: `ResNet-50` has 50.
     pub fn depth(&self) -> usize {
-        let layers = match self.block {
-            BlockKind::Basic => 2,
-            BlockKind::Bottleneck => 3,
-        };
-        2 + layers * self.blocks.iter().sum::<usize>()
+        let stages = self.blocks.iter().enumerate();
+        let layers = stages.map(|(stage, blocks)| match self.kind_of(stage) {
+            BlockKind::Basic => 2 * blocks,
+            BlockKind::Bottleneck => 3 * blocks,
+        });
+        2 + layers.sum::<usize>()
     }
 
     /// Returns a name for files and lists: the family's, `plain20` without shortcuts, or that of the nearest depth with
@@ -71,6 +84,7 @@ mod tests {
 
     fn architecture(depth: usize) -> Architecture {
         Architecture {
+            name: None,
             depth,
             stem: None,
             width: None,

@@ -1,21 +1,23 @@
-//! Residual blocks: two or three convolutions with batch norm, and a shortcut around them.
+//! Residual blocks: two or three convolutions with norms, attention over the channels, and a shortcut around them.
 
 use super::config::{
-    BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, BlockKind, ModelConfig, ShortcutKind, StridePlacement,
+    AntiAliasing, BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, BlockKind, ModelConfig, NORM_GROUPS,
+    NormKind, ShortcutKind, StridePlacement,
 };
 use crate::nn::conv::Conv2dConfig;
-use crate::nn::{BatchNorm2d, Conv2d};
+use crate::nn::{BatchNorm2d, ChannelAttention, Conv2d, GroupNorm, Norm};
+use crate::ops::pool::{AverageEdge, average_pool2d, blur_pool2d};
 use crate::ops::relu::relu;
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-/// A convolution followed by batch norm.
+/// A convolution followed by a norm.
 #[derive(Debug, Clone)]
 pub struct ConvNorm {
     /// Convolution.
     pub conv: Conv2d,
-    /// Batch norm.
-    pub norm: BatchNorm2d,
+    /// Norm.
+    pub norm: Norm,
 }
 
 impl ConvNorm {
@@ -33,7 +35,8 @@ pub(super) struct ConvNormShape {
     pub stride: usize,
     pub dilation: usize,
     pub groups: usize,
-    /// Initial value of batch norm's weight.
+    pub norm: NormKind,
+    /// Initial value of the norm's weight.
     pub norm_init: f64,
 }
 
@@ -45,6 +48,7 @@ impl ConvNormShape {
             stride,
             dilation: 1,
             groups: 1,
+            norm: NormKind::Batch,
             norm_init: 1.0,
         }
     }
@@ -58,6 +62,7 @@ impl ConvNormShape {
             stride,
             dilation,
             groups,
+            norm: kind,
             norm_init,
         } = self;
         let padding = dilation * (kernel - 1) / 2;
@@ -67,16 +72,24 @@ impl ConvNormShape {
             dilation,
             groups,
         };
-        Ok(ConvNorm {
-            conv: Conv2d::new(channels, kernel, config, conv)?,
-            norm: BatchNorm2d::new(
+        let conv = Conv2d::new(channels, kernel, config, conv)?;
+        let norm = match kind {
+            NormKind::Batch => Norm::Batch(BatchNorm2d::new(
                 channels[1],
                 norm_init,
                 BATCH_NORM_EPS,
                 BATCH_NORM_MOMENTUM,
                 norm,
-            )?,
-        })
+            )?),
+            NormKind::Group => Norm::Group(GroupNorm::new(
+                channels[1],
+                NORM_GROUPS,
+                norm_init,
+                BATCH_NORM_EPS,
+                norm,
+            )?),
+        };
+        Ok(ConvNorm { conv, norm })
     }
 }
 
@@ -87,8 +100,8 @@ pub enum Shortcut {
     None,
     /// Identity.
     Identity,
-    /// A 1x1 convolution and batch norm: `downsample` in torchvision's names.
-    Projection(ConvNorm),
+    /// A convolution and its norm: `downsample` in torchvision's names.
+    Projection(Projection),
     /// Every `stride`-th pixel, with zero channels on both sides to extend `channels[0]` to `channels[1]`.
     Padded {
         /// Input and output channels.
@@ -96,6 +109,46 @@ pub enum Shortcut {
         /// Stride of both axes.
         stride: usize,
     },
+}
+
+/// A shortcut with parameters.
+#[derive(Debug, Clone)]
+pub struct Projection {
+    /// Convolution and norm.
+    pub layer: ConvNorm,
+    /// The pooling before them, which is the first module.
+    pub pool: ProjectionPool,
+}
+
+/// The first module of a [`Projection`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProjectionPool {
+    /// The convolution.
+    None,
+    /// The identity.
+    Identity,
+    /// 2x2 averages of stride 2; those at an edge are of fewer pixels.
+    Average,
+}
+
+impl Projection {
+    /// Returns the names of the convolution and of the norm.
+    pub fn layer_names(&self) -> [&'static str; 2] {
+        match self.pool {
+            ProjectionPool::None => ["0", "1"],
+            ProjectionPool::Identity | ProjectionPool::Average => ["1", "2"],
+        }
+    }
+
+    fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+        match self.pool {
+            ProjectionPool::None | ProjectionPool::Identity => self.layer.forward_t(x, train),
+            ProjectionPool::Average => {
+                let x = average_pool2d(x, AverageEdge::Partial)?;
+                self.layer.forward_t(&x, train)
+            }
+        }
+    }
 }
 
 impl Shortcut {
@@ -130,6 +183,10 @@ pub struct Block {
     pub kind: BlockKind,
     /// `conv1` with `bn1`, `conv2` with `bn2`, and in a bottleneck `conv3` with `bn3`. ReLU follows all but the last.
     pub layers: Vec<ConvNorm>,
+    /// The reduction of height and width behind the layer [`Block::strided_layer`], which then has stride 1.
+    pub anti_aliasing: AntiAliasing,
+    /// Attention over the channels of the last layer.
+    pub attention: Option<ChannelAttention>,
     /// Shortcut, added before the last ReLU.
     pub shortcut: Shortcut,
 }
@@ -138,6 +195,8 @@ pub struct Block {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BlockPosition {
     pub stage: usize,
+    /// Index of the block in its stage.
+    pub block: usize,
     pub in_channels: usize,
     pub stride: usize,
     /// Dilation of a basic block's first convolution.
@@ -154,10 +213,10 @@ impl Block {
         vb: &VarBuilder,
     ) -> Result<Self> {
         let out_channels = config.stage_channels(position.stage);
-        let mut shapes = match config.block {
-            BlockKind::Basic => basic_shapes(config, position),
-            BlockKind::Bottleneck => bottleneck_shapes(config, position),
-        };
+        let kind = config.kind_of(position.stage);
+        let is_anti_aliased = config.anti_aliasing != AntiAliasing::None && position.stride > 1;
+        let stride = if is_anti_aliased { 1 } else { position.stride };
+        let mut shapes = shapes(config, BlockPosition { stride, ..position });
         if let (true, Some(last)) = (zero_init_residual, shapes.last_mut()) {
             last.norm_init = 0.0;
         }
@@ -165,32 +224,36 @@ impl Block {
             let (conv, norm) = (format!("conv{}", i + 1), format!("bn{}", i + 1));
             shape.build(&vb.pp(conv), &vb.pp(norm))
         });
-        let layers = layers.collect::<Result<Vec<_>>>()?;
-        let channels = [position.in_channels, out_channels];
-        let shortcut = match config.shortcut {
-            ShortcutKind::None => Shortcut::None,
-            _ if position.stride == 1 && position.in_channels == out_channels => Shortcut::Identity,
-            ShortcutKind::Projection => {
-                let vb = vb.pp("downsample");
-                let shape = ConvNormShape::new(channels, 1, position.stride);
-                Shortcut::Projection(shape.build(&vb.pp("0"), &vb.pp("1"))?)
-            }
-            ShortcutKind::Padded => Shortcut::Padded {
-                channels,
-                stride: position.stride,
-            },
-        };
         Ok(Self {
-            kind: config.block,
-            layers,
-            shortcut,
+            kind,
+            layers: layers.collect::<Result<_>>()?,
+            anti_aliasing: if is_anti_aliased {
+                config.anti_aliasing
+            } else {
+                AntiAliasing::None
+            },
+            attention: ChannelAttention::new(
+                config.attention,
+                out_channels,
+                config.full_stage_channels(position.stage),
+                &vb.pp("se"),
+            )?,
+            shortcut: shortcut(config, position, vb)?,
         })
     }
 
-    /// Returns the layers with a batch norm.
+    /// Returns the index of the layer that has the stride, or behind which [`Block::anti_aliasing`] takes its place.
+    pub fn strided_layer(&self) -> usize {
+        match self.kind {
+            BlockKind::Basic => 0,
+            BlockKind::Bottleneck => 1,
+        }
+    }
+
+    /// Returns the layers with a norm.
     pub(super) fn layers_mut(&mut self) -> impl Iterator<Item = &mut ConvNorm> {
         let projection = match &mut self.shortcut {
-            Shortcut::Projection(layer) => Some(layer),
+            Shortcut::Projection(projection) => Some(&mut projection.layer),
             Shortcut::None | Shortcut::Identity | Shortcut::Padded { .. } => None,
         };
         self.layers.iter_mut().chain(projection)
@@ -204,6 +267,16 @@ impl Block {
             if i + 1 < self.layers.len() {
                 y = relu(&y)?;
             }
+            if i == self.strided_layer() {
+                y = match self.anti_aliasing {
+                    AntiAliasing::None => y,
+                    AntiAliasing::Average => average_pool2d(&y, AverageEdge::Dropped)?,
+                    AntiAliasing::Blur => blur_pool2d(&y)?,
+                };
+            }
+        }
+        if let Some(attention) = &self.attention {
+            y = attention.forward(&y)?;
         }
         match self.shortcut.forward_t(x, train)? {
             Some(shortcut) => relu(&(y + shortcut)?),
@@ -212,33 +285,77 @@ impl Block {
     }
 }
 
-fn basic_shapes(config: &ModelConfig, position: BlockPosition) -> Vec<ConvNormShape> {
-    let planes = config.planes[position.stage];
-    vec![
-        ConvNormShape {
-            dilation: position.first_dilation,
-            ..ConvNormShape::new([position.in_channels, planes], 3, position.stride)
-        },
-        ConvNormShape {
-            dilation: position.dilation,
-            ..ConvNormShape::new([planes, planes], 3, 1)
-        },
-    ]
+/// Returns the shapes of the convolutions of a block.
+fn shapes(config: &ModelConfig, position: BlockPosition) -> Vec<ConvNormShape> {
+    let out = config.block_channels(position.stage, position.block);
+    let inputs = [position.in_channels]
+        .into_iter()
+        .chain(out.iter().copied());
+    let channels = inputs.zip(out.iter().copied());
+    let shape =
+        |((input, output), (kernel, stride)): ((usize, usize), (usize, usize))| ConvNormShape {
+            norm: config.norm,
+            ..ConvNormShape::new([input, output], kernel, stride)
+        };
+    match config.kind_of(position.stage) {
+        BlockKind::Basic => {
+            let kernels = [(3, position.stride), (3, 1)];
+            let mut shapes: Vec<_> = channels.zip(kernels).map(shape).collect();
+            let dilations = [position.first_dilation, position.dilation];
+            for (shape, dilation) in shapes.iter_mut().zip(dilations) {
+                shape.dilation = dilation;
+            }
+            shapes
+        }
+        BlockKind::Bottleneck => {
+            let [first, second] = match config.stride_placement {
+                StridePlacement::V1 => [position.stride, 1],
+                StridePlacement::V15 => [1, position.stride],
+            };
+            let kernels = [(1, first), (3, second), (1, 1)];
+            let mut shapes: Vec<_> = channels.zip(kernels).map(shape).collect();
+            shapes[1].dilation = position.first_dilation;
+            shapes[1].groups = config.groups;
+            shapes
+        }
+    }
 }
 
-fn bottleneck_shapes(config: &ModelConfig, position: BlockPosition) -> Vec<ConvNormShape> {
-    let inner = config.bottleneck_channels(position.stage);
-    let [first, second] = match config.stride_placement {
-        StridePlacement::V1 => [position.stride, 1],
-        StridePlacement::V15 => [1, position.stride],
+/// Builds the shortcut of a block.
+fn shortcut(config: &ModelConfig, position: BlockPosition, vb: &VarBuilder) -> Result<Shortcut> {
+    let channels = [position.in_channels, config.stage_channels(position.stage)];
+    let stride = position.stride;
+    if config.shortcut == ShortcutKind::None {
+        return Ok(Shortcut::None);
+    }
+    if stride == 1 && channels[0] == channels[1] {
+        return Ok(Shortcut::Identity);
+    }
+    let project = |kernel, stride, pool| {
+        let shape = ConvNormShape {
+            norm: config.norm,
+            ..ConvNormShape::new(channels, kernel, stride)
+        };
+        let vb = vb.pp("downsample");
+        let [conv, norm] = match pool {
+            ProjectionPool::None => ["0", "1"],
+            ProjectionPool::Identity | ProjectionPool::Average => ["1", "2"],
+        };
+        let layer = shape.build(&vb.pp(conv), &vb.pp(norm))?;
+        Ok(Shortcut::Projection(Projection { layer, pool }))
     };
-    vec![
-        ConvNormShape::new([position.in_channels, inner], 1, first),
-        ConvNormShape {
-            dilation: position.first_dilation,
-            groups: config.groups,
-            ..ConvNormShape::new([inner, inner], 3, second)
-        },
-        ConvNormShape::new([inner, config.stage_channels(position.stage)], 1, 1),
-    ]
+    match config.shortcut {
+        ShortcutKind::Projection => {
+            let has_kernel = stride > 1 || position.dilation > 1;
+            let kernel = if has_kernel {
+                config.projection_kernel
+            } else {
+                1
+            };
+            project(kernel, stride, ProjectionPool::None)
+        }
+        ShortcutKind::AverageProjection if stride == 1 => project(1, 1, ProjectionPool::Identity),
+        ShortcutKind::AverageProjection => project(1, 1, ProjectionPool::Average),
+        ShortcutKind::Padded | ShortcutKind::None => Ok(Shortcut::Padded { channels, stride }),
+    }
 }

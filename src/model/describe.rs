@@ -1,10 +1,13 @@
 //! Description of a network by walking the layers that it is built of.
 
+use super::block::ProjectionPool;
 use super::block::{Block, ConvNorm, Shortcut};
-use super::config::{BlockKind, ModelConfig, StemKind};
+use super::config::{AntiAliasing, BlockKind, ModelConfig};
 use super::description::{Description, Module, ModuleCall, ModuleKind};
-use super::resnet::{ResNet, STEM_POOL};
+use super::resnet::ResNet;
+use super::stem::{BLURRED_POOL, Pool, STEM_POOL};
 use crate::nn::init::without_memory;
+use crate::nn::{ChannelAttention, Norm};
 use candle_core::{Result, bail};
 
 /// Describes the network of `config` at input shape `[N, C, H, W]`, without memory for its parameters.
@@ -41,19 +44,7 @@ impl ResNet {
             shape: input.to_vec(),
             calls: Vec::new(),
         };
-        let mut children = walk.conv_norm(self.stem(), "", ["conv1", "bn1"]);
-        children.push(walk.leaf("relu", ModuleKind::Relu));
-        if config.stem == StemKind::Imagenet {
-            let [kernel, stride, padding] = STEM_POOL;
-            children.push(walk.leaf(
-                "maxpool",
-                ModuleKind::MaxPool2d {
-                    kernel,
-                    stride,
-                    padding,
-                },
-            ));
-        }
+        let mut children = walk.stem(self);
         for (stage, blocks) in self.stages().iter().enumerate() {
             let path = format!("layer{}", stage + 1);
             let before = walk.shape.clone();
@@ -141,13 +132,74 @@ impl Walk {
             groups: config.groups,
         };
         let conv = self.leaf(&join(conv), kind);
-        let norm = self.leaf(
-            &join(norm),
-            ModuleKind::BatchNorm2d {
-                channels: layer.norm.channels(),
+        let channels = layer.norm.channels();
+        let kind = match &layer.norm {
+            Norm::Batch(_) => ModuleKind::BatchNorm2d { channels },
+            Norm::Group(norm) => ModuleKind::GroupNorm {
+                groups: norm.groups(),
+                channels,
             },
-        );
+        };
+        let norm = self.leaf(&join(norm), kind);
         vec![conv, norm]
+    }
+
+    fn stem(&mut self, network: &ResNet) -> Vec<Module> {
+        let stem = network.stem();
+        let mut children = Vec::new();
+        let names = network.config().stem.layer_names();
+        for (layer, names) in stem.layers.iter().zip(names) {
+            children.extend(self.conv_norm(layer, "", *names));
+            children.push(self.leaf("relu", ModuleKind::Relu));
+        }
+        let max_pool = |[kernel, stride, padding]: [usize; 3]| ModuleKind::MaxPool2d {
+            kernel,
+            stride,
+            padding,
+        };
+        match &stem.pool {
+            Pool::None => {}
+            Pool::Max => children.push(self.leaf("maxpool", max_pool(STEM_POOL))),
+            Pool::Average => {
+                children.push(self.leaf("maxpool", ModuleKind::AvgPool2d { ceil_mode: false }));
+            }
+            Pool::Blur => {
+                children.push(self.leaf("maxpool.0", max_pool(BLURRED_POOL)));
+                let channels = self.shape[1];
+                children.push(self.leaf("maxpool.1", ModuleKind::BlurPool2d { channels }));
+            }
+            Pool::Convolution(layer) => {
+                children.extend(self.conv_norm(layer, "", ["maxpool.0", "maxpool.1"]));
+                children.push(self.leaf("maxpool.2", ModuleKind::Relu));
+            }
+        }
+        children
+    }
+
+    fn anti_aliasing(&mut self, kind: AntiAliasing, path: &str) -> Option<Module> {
+        let kind = match kind {
+            AntiAliasing::None => return None,
+            AntiAliasing::Average => ModuleKind::AvgPool2d { ceil_mode: false },
+            AntiAliasing::Blur => ModuleKind::BlurPool2d {
+                channels: self.shape[1],
+            },
+        };
+        Some(self.leaf(&format!("{path}.aa"), kind))
+    }
+
+    fn attention(&mut self, attention: &ChannelAttention, path: &str) -> Module {
+        let kind = match attention {
+            ChannelAttention::Se { squeeze, .. } => {
+                let dims = squeeze.weight().dims();
+                ModuleKind::SeModule {
+                    channels: [dims[1], dims[0]],
+                }
+            }
+            ChannelAttention::Eca { weight } => ModuleKind::EcaModule {
+                kernel: weight.elem_count(),
+            },
+        };
+        self.leaf(&format!("{path}.se"), kind)
     }
 
     fn block(&mut self, block: &Block, path: &str) -> Module {
@@ -161,7 +213,12 @@ impl Walk {
             if i + 1 < block.layers.len() {
                 self.leaf(&relu, ModuleKind::Relu);
             }
+            if i == block.strided_layer() {
+                children.extend(self.anti_aliasing(block.anti_aliasing, path));
+            }
         }
+        let attention = block.attention.as_ref();
+        children.extend(attention.map(|attention| self.attention(attention, path)));
         let shortcut = self.shortcut(&block.shortcut, path, input.clone());
         self.leaf(&relu, ModuleKind::Relu);
         let relu = Module {
@@ -184,8 +241,21 @@ impl Walk {
         let output = std::mem::replace(&mut self.shape, input.clone());
         let module = match shortcut {
             Shortcut::None | Shortcut::Identity => None,
-            Shortcut::Projection(layer) => {
-                let children = self.conv_norm(layer, &path, ["0", "1"]);
+            Shortcut::Projection(projection) => {
+                let first = format!("{path}.0");
+                let mut children = Vec::new();
+                match projection.pool {
+                    ProjectionPool::None => {}
+                    ProjectionPool::Identity => {
+                        children.push(self.leaf(&first, ModuleKind::Identity));
+                    }
+                    ProjectionPool::Average => {
+                        let kind = ModuleKind::AvgPool2d { ceil_mode: true };
+                        children.push(self.leaf(&first, kind));
+                    }
+                }
+                let names = projection.layer_names();
+                children.extend(self.conv_norm(&projection.layer, &path, names));
                 Some(self.close(&path, ModuleKind::Sequential, children, input))
             }
             Shortcut::Padded { channels, stride } => {
@@ -226,6 +296,10 @@ fn output_shape(kind: ModuleKind, input: &[usize]) -> Vec<usize> {
             padding,
         } => {
             set_pixels(&|length| (length + 2 * padding - kernel) / stride + 1);
+        }
+        ModuleKind::AvgPool2d { ceil_mode: false } => set_pixels(&|length| length / 2),
+        ModuleKind::AvgPool2d { ceil_mode: true } | ModuleKind::BlurPool2d { .. } => {
+            set_pixels(&|length| length.div_ceil(2));
         }
         ModuleKind::PaddedShortcut { channels, stride } => {
             set_pixels(&|length| length.div_ceil(stride));

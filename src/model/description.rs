@@ -34,6 +34,13 @@ pub enum ModuleKind {
         /// Channels.
         channels: usize,
     },
+    /// Group norm.
+    GroupNorm {
+        /// Groups of channels.
+        groups: usize,
+        /// Channels.
+        channels: usize,
+    },
     /// ReLU, in place as torchvision has it.
     Relu,
     /// Max-pooling.
@@ -45,6 +52,28 @@ pub enum ModuleKind {
         /// Padding of both axes.
         padding: usize,
     },
+    /// Averages of 2x2 pixels with stride 2.
+    AvgPool2d {
+        /// True if averages at an odd edge are of the pixels that there are.
+        ceil_mode: bool,
+    },
+    /// A blur of stride 2.
+    BlurPool2d {
+        /// Channels.
+        channels: usize,
+    },
+    /// Squeeze-and-excitation.
+    SeModule {
+        /// Channels, and those between its two layers.
+        channels: [usize; 2],
+    },
+    /// Efficient channel attention.
+    EcaModule {
+        /// Size of the kernel along the channels.
+        kernel: usize,
+    },
+    /// The identity.
+    Identity,
     /// The parameter-free shortcut of the paper's CIFAR networks: strided sampling, missing channels are zero.
     PaddedShortcut {
         /// Input and output channels.
@@ -71,8 +100,14 @@ impl ModuleKind {
             Self::Bottleneck => "Bottleneck",
             Self::Conv2d { .. } => "Conv2d",
             Self::BatchNorm2d { .. } => "BatchNorm2d",
+            Self::GroupNorm { .. } => "GroupNorm",
             Self::Relu => "ReLU",
             Self::MaxPool2d { .. } => "MaxPool2d",
+            Self::AvgPool2d { .. } => "AvgPool2d",
+            Self::BlurPool2d { .. } => "BlurPool2d",
+            Self::SeModule { .. } => "SEModule",
+            Self::EcaModule { .. } => "EcaModule",
+            Self::Identity => "Identity",
             Self::PaddedShortcut { .. } => "PaddedShortcut",
             Self::AdaptiveAvgPool2d => "AdaptiveAvgPool2d",
             Self::Linear { .. } => "Linear",
@@ -88,7 +123,11 @@ impl ModuleKind {
                 groups,
                 ..
             } => input / groups * output * kernel * kernel,
-            Self::BatchNorm2d { channels } => 2 * channels,
+            Self::BatchNorm2d { channels } | Self::GroupNorm { channels, .. } => 2 * channels,
+            Self::SeModule {
+                channels: [outer, inner],
+            } => (outer + 1) * inner + (inner + 1) * outer,
+            Self::EcaModule { kernel } => kernel,
             Self::Linear {
                 features: [input, output],
             } => (input + 1) * output,

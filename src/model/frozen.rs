@@ -24,7 +24,7 @@ impl Frozen {
     pub fn holds(self, name: &str) -> bool {
         let part = name.split('.').next().unwrap_or_default();
         let place = match part {
-            "conv1" | "bn1" => 0,
+            "conv1" | "bn1" | "maxpool" => 0,
             part => match part.strip_prefix("layer").map(str::parse) {
                 Some(Ok(stage)) => stage,
                 _ => return false,

@@ -8,6 +8,7 @@ pub mod description;
 mod frozen;
 pub(crate) mod preprocess;
 pub(crate) mod resnet;
+pub(crate) mod stem;
 mod top_class;
 
 pub use architecture::Architecture;

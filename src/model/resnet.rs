@@ -1,25 +1,21 @@
 //! The residual network, built from a [`ModelConfig`] with torchvision's parameter names.
 
-use super::block::{Block, BlockPosition, ConvNorm, ConvNormShape};
-use super::config::{ModelConfig, StemKind};
+use super::block::{Block, BlockPosition};
+use super::config::ModelConfig;
 use super::frozen::Frozen;
-use crate::nn::Linear;
+use super::stem::Stem;
 use crate::nn::init::{TensorShapes, without_memory};
-use crate::ops::max_pool::max_pool2d;
-use crate::ops::relu::relu;
+use crate::nn::{Linear, Norm};
 use crate::ops::shared_statistics::ShardGroup;
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 use std::sync::Arc;
 
-/// Max-pooling of the stem: kernel, stride, padding.
-pub const STEM_POOL: [usize; 3] = [3, 2, 1];
-
 /// A residual network.
 #[derive(Debug, Clone)]
 pub struct ResNet {
     config: ModelConfig,
-    stem: ConvNorm,
+    stem: Stem,
     stages: Vec<Vec<Block>>,
     head: Linear,
 }
@@ -41,12 +37,7 @@ impl ResNet {
         vb: &VarBuilder,
     ) -> Result<Self> {
         config.validate()?;
-        let stem_channels = [config.in_channels, config.stem_channels];
-        let stem = match config.stem {
-            StemKind::Imagenet => ConvNormShape::new(stem_channels, 7, 2),
-            StemKind::Cifar => ConvNormShape::new(stem_channels, 3, 1),
-        };
-        let stem = stem.build(&vb.pp("conv1"), &vb.pp("bn1"))?;
+        let stem = Stem::new(config, vb)?;
         let mut in_channels = config.stem_channels;
         let mut dilation = 1;
         let mut stages = Vec::with_capacity(config.blocks.len());
@@ -66,6 +57,7 @@ impl ResNet {
             for block in 0..blocks {
                 let position = BlockPosition {
                     stage,
+                    block,
                     in_channels,
                     stride: if block == 0 { stride } else { 1 },
                     first_dilation: if block == 0 { first_dilation } else { dilation },
@@ -97,8 +89,10 @@ impl ResNet {
         let mut network = self.clone();
         let blocks = network.stages.iter_mut().flatten();
         let layers = blocks.flat_map(Block::layers_mut);
-        for layer in layers.chain([&mut network.stem]) {
-            layer.norm.share(shards);
+        for layer in layers.chain(network.stem.layers_mut()) {
+            if let Norm::Batch(norm) = &mut layer.norm {
+                norm.share(shards);
+            }
         }
         network
     }
@@ -146,12 +140,8 @@ impl ResNet {
         // Detached one part at a time, so that intermediate results of a frozen part are freed at once.
         let cut = |x: Tensor, frozen: bool| if frozen { x.detach() } else { x };
         let is_frozen = frozen.stages() > 0;
-        let mut x = relu(&self.stem.forward_t(x, train && !is_frozen)?)?; // [N, stem_channels, H/2, W/2]
-        if self.config.stem == StemKind::Imagenet {
-            let [kernel, stride, padding] = STEM_POOL;
-            x = max_pool2d(&x, kernel, stride, padding)?; // [N, stem_channels, H/4, W/4]
-        }
-        x = cut(x, is_frozen);
+        let x = self.stem.forward_t(x, train && !is_frozen)?; // [N, stem_channels, H/4, W/4]
+        let mut x = cut(x, is_frozen);
         for (stage, blocks) in self.stages.iter().enumerate() {
             let is_frozen = frozen.stages() > stage + 1;
             for block in blocks {
@@ -166,9 +156,14 @@ impl ResNet {
         &self.config
     }
 
-    /// Returns the first convolution and its batch norm.
-    pub fn stem(&self) -> &ConvNorm {
+    /// Returns the layers before the first stage.
+    pub fn stem(&self) -> &Stem {
         &self.stem
+    }
+
+    /// Returns the weights of the first convolution: their type and device are the network's.
+    pub fn first_weight(&self) -> &Tensor {
+        self.stem.layers[0].conv.weight()
     }
 
     /// Returns the blocks of each stage.

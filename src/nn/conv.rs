@@ -9,7 +9,7 @@ use resnet_kernels::ConvGeometry;
 
 /// Kaiming normal initialization by fan-out for ReLU, as in torchvision. Delving Deep into Rectifiers,
 /// <https://arxiv.org/abs/1502.01852>
-const INIT: Init = Init::Kaiming {
+pub(super) const INIT: Init = Init::Kaiming {
     dist: NormalOrUniform::Normal,
     fan: FanInOut::FanOut,
     non_linearity: NonLinearity::ReLU,

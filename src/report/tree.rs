@@ -66,7 +66,15 @@ fn arguments(kind: ModuleKind) -> String {
                 python_exponent(BATCH_NORM_EPS)
             )
         }
+        ModuleKind::GroupNorm { groups, channels } => format!(
+            "{groups}, {channels}, eps={}, affine=True",
+            python_exponent(BATCH_NORM_EPS)
+        ),
         ModuleKind::Relu => "inplace=True".to_owned(),
+        ModuleKind::AvgPool2d { ceil_mode } => {
+            let ceil_mode = if ceil_mode { "True" } else { "False" };
+            format!("kernel_size=2, stride=2, padding=0, ceil_mode={ceil_mode}")
+        }
         ModuleKind::MaxPool2d {
             kernel,
             stride,
@@ -82,7 +90,11 @@ fn arguments(kind: ModuleKind) -> String {
         ModuleKind::Linear {
             features: [input, output],
         } => format!("in_features={input}, out_features={output}, bias=True"),
-        ModuleKind::ResNet
+        ModuleKind::BlurPool2d { .. }
+        | ModuleKind::SeModule { .. }
+        | ModuleKind::EcaModule { .. }
+        | ModuleKind::Identity
+        | ModuleKind::ResNet
         | ModuleKind::Sequential
         | ModuleKind::BasicBlock
         | ModuleKind::Bottleneck => String::new(),

@@ -1,6 +1,7 @@
 //! A convolution followed by batch norm, forward and backward.
 
 use crate::model::block::ConvNorm;
+use crate::nn::{BatchNorm2d, Conv2d};
 use crate::ops::batch_norm::Statistics as Batch;
 use crate::ops::{shared_statistics, with_values};
 use candle_core::{Result, Shape, Tensor, bail};
@@ -25,7 +26,8 @@ pub(super) enum Source<'a> {
 pub(super) struct Layer {
     /// Dotted paths of the convolution and of the norm.
     names: [String; 2],
-    module: ConvNorm,
+    conv: Conv2d,
+    norm: BatchNorm2d,
     /// Shapes for one image.
     geometry: ConvGeometry,
     /// True if the layer is trained; otherwise it runs in evaluation mode.
@@ -51,9 +53,13 @@ impl Layer {
         learns: bool,
     ) -> Result<Self> {
         let geometry = module.conv.geometry(shape)?;
+        let Some(norm) = module.norm.batch() else {
+            bail!("there is no compiled step for group norm")
+        };
         Ok(Self {
             names,
-            module: module.clone(),
+            conv: module.conv.clone(),
+            norm: norm.clone(),
             geometry,
             learns,
             convolved: Buffer::default(),
@@ -103,7 +109,7 @@ impl Layer {
         let geometry = self.of(batch);
         let pixels = batch * geometry.out_pixels();
         let lanes = self.lanes(batch);
-        let shards = self.module.norm.shards();
+        let shards = self.norm.shards();
         if self.learns && pixels <= 1 && shards.is_none() {
             let [channels, height, width] = self.shape();
             bail!(
@@ -113,7 +119,7 @@ impl Layer {
         self.convolved.reserve(lanes);
         self.output.reserve(lanes);
         let convolved = &mut self.convolved[..lanes];
-        with_values(self.module.conv.weight(), |weight| match source {
+        with_values(self.conv.weight(), |weight| match source {
             Source::Images(images) => {
                 conv::forward_on_images(images, weight, &geometry, workspace, convolved);
             }
@@ -123,7 +129,7 @@ impl Layer {
         })?;
         let affine = if self.learns {
             self.statistics = norm::statistics(convolved, pixels);
-            let norm = &self.module.norm;
+            let norm = &self.norm;
             self.count = match shards {
                 None => pixels,
                 Some(shards) => {
@@ -136,7 +142,7 @@ impl Layer {
             let (weight, bias) = (lanes_of(norm.weight())?, lanes_of(norm.bias())?);
             norm::affine(&self.statistics, &weight, &bias, norm.eps())
         } else {
-            let (scale, shift) = self.module.norm.scale_and_shift(candle_core::DType::F32)?;
+            let (scale, shift) = self.norm.scale_and_shift(candle_core::DType::F32)?;
             let (scale, shift) = (lanes_of(&scale)?, lanes_of(&shift)?);
             let pairs = scale.into_iter().zip(shift);
             pairs
@@ -160,7 +166,7 @@ impl Layer {
     fn move_running(&self) -> Result<()> {
         let Batch { mean, variance } =
             Batch::of_blocks(&self.statistics, self.geometry.out_channels)?;
-        self.module.norm.move_running(&mean, &variance, self.count)
+        self.norm.move_running(&mean, &variance, self.count)
     }
 
     /// Turns the gradient of the layer's output into that of the convolution's output, which it overwrites, and passes
@@ -176,7 +182,7 @@ impl Layer {
         let lanes = self.lanes(batch);
         let output = masked.then(|| &self.output[..lanes]);
         let convolved = &mut self.convolved[..lanes];
-        let norm = &self.module.norm;
+        let norm = &self.norm;
         let (statistics, eps) = (&self.statistics, norm.eps());
         let weight = lanes_of(norm.weight())?;
         let mut sums = norm::gradient_sums(convolved, gradient, output, statistics);
@@ -215,7 +221,7 @@ impl Layer {
                 conv::grad_weight(input, gradient, &geometry, workspace, &mut result);
             }
         }
-        let shape = self.module.conv.weight().shape();
+        let shape = self.conv.weight().shape();
         receive(format!("{}.weight", self.names[0]), result, shape)
     }
 
@@ -232,7 +238,7 @@ impl Layer {
         result.reserve(lanes);
         let result = &mut result[..lanes];
         let gradient = &self.convolved[..self.lanes(batch)];
-        with_values(self.module.conv.weight(), |weight| {
+        with_values(self.conv.weight(), |weight| {
             conv::grad_input(gradient, weight, &geometry, init, workspace, result);
         })
     }

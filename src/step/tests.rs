@@ -1,6 +1,7 @@
 //! Tests of the compiled step against autograd.
 
 use super::*;
+use crate::model::StemKind;
 use crate::model::{ModelConfig, ShortcutKind, StridePlacement};
 use crate::nn::Parameters;
 use candle_core::{DType, Device, Shape, Tensor, Var};
@@ -11,6 +12,14 @@ fn narrow(name: &str) -> ModelConfig {
     ModelConfig {
         classes: 7,
         ..ModelConfig::named(name).unwrap().with_width(8)
+    }
+}
+
+/// Returns a network of one block per stage: rounding grows with the depth, and most where factors of channels multiply it.
+fn shallow(name: &str) -> ModelConfig {
+    ModelConfig {
+        blocks: vec![1; 4],
+        ..narrow(name)
     }
 }
 
@@ -44,6 +53,21 @@ fn kinds() -> Vec<ModelConfig> {
             shortcut: ShortcutKind::None,
             ..narrow("resnet20")
         },
+        narrow("resnet50d"),
+        narrow("resnet26t").with_width(16),
+        narrow("seresnet18"),
+        shallow("ecaresnet26t").with_width(16),
+        shallow("seresnetaa50d"),
+        shallow("resnetrs50"),
+        ModelConfig {
+            first_reduction: 2,
+            projection_kernel: 3,
+            ..shallow("seresnet50")
+        },
+        ModelConfig {
+            classes: 7,
+            ..ModelConfig::named("test_resnet").unwrap()
+        },
     ]
 }
 
@@ -51,7 +75,7 @@ fn kinds() -> Vec<ModelConfig> {
 /// rounding moves across ReLU's threshold would change all gradients before it.
 fn keep_from_relus_edge(parameters: &Parameters) {
     for (name, variable) in parameters.trainable() {
-        if name.contains("bn") && name.ends_with("bias") || name.ends_with("downsample.1.bias") {
+        if name.ends_with("bias") && !name.starts_with("fc") && !name.ends_with("fc2.bias") {
             let signs = (0..variable.elem_count()).map(|i| if i % 2 == 0 { 8f32 } else { -8.0 });
             let signs = Tensor::from_iter(signs, &Device::Cpu).unwrap();
             variable.set(&signs).unwrap();
@@ -153,7 +177,11 @@ fn a_step_gives_the_gradients_of_autograd_for_every_kind_of_network() {
         let vb = parameters.seeded(3, DType::F32, &Device::Cpu);
         let network = ResNet::new(&config, &vb).unwrap();
         keep_from_relus_edge(&parameters);
-        let (batch, height, width) = (6, 40, 33);
+        let (batch, height, width) = match config.anti_aliasing {
+            AntiAliasing::None => (6, 40, 33),
+            // Their averages leave out an odd edge.
+            _ => (6, 64, 64),
+        };
         let count = batch * config.in_channels * height * width;
         let values: Vec<f32> = (0..count)
             .map(|i| ((i * 7919) % 1009) as f32 / 504.5 - 1.0)
@@ -185,12 +213,13 @@ fn a_step_gives_the_gradients_of_autograd_for_every_kind_of_network() {
                 assert_eq!(ours.len(), expected.len(), "{name}");
                 for (tensor, expected) in &expected {
                     let error = distance(&ours[tensor], expected);
-                    // Some gradients nearly vanish: autograd shows how precise f32 can be.
+                    // Some gradients are small sums of large terms: autograd shows how precise f32 can be.
                     let rounding = distance(&rounded[tensor], expected);
                     // A bias before a batch norm has none at all.
                     let vanishes = norm(&numbers(expected)) < 1e-5 * largest;
                     assert!(
-                        (vanishes || error < 1e-3) && error < 6.0 * rounding + 1e-6,
+                        (vanishes || error < 1e-3_f64.max(3.0 * rounding))
+                            && error < 6.0 * rounding + 1e-6,
                         "{name}, {isa:?}: {tensor}: {error:e}, autograd {rounding:e}"
                     );
                 }

@@ -2,6 +2,7 @@
 
 use crate::cli::args::key_flags::ArchitectureFlags;
 use crate::error::{usage_error, without_backtrace};
+use crate::model::config::canonical_name;
 use crate::model::{Architecture, ModelConfig, StemKind};
 use anyhow::Result;
 
@@ -14,7 +15,15 @@ impl ArchitectureFlags {
     /// Returns the network that the flags describe, with `stem` if given.
     pub fn config(&self, stem: Option<StemKind>) -> Result<ModelConfig> {
         let recipe = &self.0;
+        let name = recipe.arch.as_deref().and_then(canonical_name);
+        if let (Some(name), Some(depth)) = (name, recipe.depth) {
+            return Err(usage_error(
+                format!("--arch {name} and --depth {depth} are two architectures"),
+                "leave one of them out",
+            ));
+        }
         let architecture = Architecture {
+            name,
             depth: recipe.depth.unwrap_or(50),
             stem,
             width: recipe.width,

@@ -2,7 +2,7 @@
 
 use crate::data::dataset::list::EXTENSIONS;
 use crate::error::error_with_hint;
-use crate::model::config::NAMES;
+use crate::model::config::names;
 use std::path::{Path, PathBuf};
 
 /// Names that are suggested, at most.
@@ -36,7 +36,7 @@ fn way_out(path: &Path) -> String {
     if written.contains(['*', '?']) {
         return "it is a pattern that no file matches; in quotes, a pattern is not expanded: pass it without, or pass the folder".to_owned();
     }
-    if written == "sample" || NAMES.contains(&written.as_ref()) {
+    if written == "sample" || names().any(|name| name == written) {
         return format!("it is a model: pass it as `-m {written}`, with an image");
     }
     match suggest(path).as_slice() {

@@ -57,7 +57,7 @@ pub struct Args {
     /// List the models that have names, with their sizes
     ///
     /// Every name that MODEL knows, with its parameters, mult-adds, input and weights; --style json prints them as data.
-    #[arg(long, conflicts_with_all = ["model", "named", "input", "batch_size", "classes", "time", "stem", "depth", "width", "groups", "width_per_group", "plain"])]
+    #[arg(long, conflicts_with_all = ["model", "named", "input", "batch_size", "classes", "time", "stem", "arch", "depth", "width", "groups", "width_per_group", "plain"])]
     list: bool,
     /// Time each layer over RUNS forward passes
     ///

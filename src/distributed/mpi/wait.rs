@@ -29,21 +29,18 @@ pub struct Wait {
 }
 
 impl Wait {
-    /// Starts to wait for an operation that moves `bytes` through shared memory.
-    pub fn in_memory(bytes: usize) -> Self {
-        let moving = Duration::from_nanos((bytes as u64).saturating_mul(1_000_000_000) / SLOW);
+    /// Starts to wait for an operation that moves `bytes`, through shared memory if all processes are on one machine.
+    pub fn new(bytes: usize, is_on_one_machine: bool) -> Self {
+        let nanoseconds = (bytes as u64).saturating_mul(1_000_000_000) / SLOW;
+        let (moving, longest) = if is_on_one_machine {
+            (Duration::from_nanos(nanoseconds), LONGEST_IN_MEMORY)
+        } else {
+            (Duration::ZERO, LONGEST_IN_NETWORK)
+        };
         Self {
             busy_until: Instant::now() + ANSWER + moving,
             pause: Duration::ZERO,
-            longest: LONGEST_IN_MEMORY,
-        }
-    }
-
-    /// Starts to wait for an operation that moves bytes through a network.
-    pub fn in_network() -> Self {
-        Self {
-            longest: LONGEST_IN_NETWORK,
-            ..Self::in_memory(0)
+            longest,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::data::dataset::stratified::FRACTION;
 use crate::error::{Limit, limit};
-use crate::model::config::{CIFAR_DEPTHS, IMAGENET_DEPTHS};
+use crate::model::config::{self, CIFAR_DEPTHS, IMAGENET_DEPTHS};
 use crate::model::{Frozen, Preprocess};
 use crate::text::thousands;
 use serde::de::{DeserializeOwned, IntoDeserializer};
@@ -52,6 +52,19 @@ pub fn held_out(text: &str) -> Parsed<f64> {
 pub fn cropped(text: &str) -> Parsed<f64> {
     let part = text.parse().ok().filter(|&part| (CROPPED.allows)(part));
     part.ok_or_else(|| format!("must be {}", CROPPED.is))
+}
+
+/// Parses the name of an architecture, without a tag; an old name becomes today's.
+pub fn arch(text: &str) -> Parsed<String> {
+    let name = text.trim().to_lowercase();
+    if let Some(known) = config::canonical_name(&name) {
+        return Ok(known.to_owned());
+    }
+    let near = config::names().min_by_key(|known| strsim::levenshtein(&name, known));
+    Err(format!(
+        "must be a name of timm's, such as {}",
+        near.unwrap_or("resnet50d")
+    ))
 }
 
 /// Parses a number of layers.

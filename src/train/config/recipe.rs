@@ -14,7 +14,7 @@ use crate::train::config::key::Group::{
 };
 use crate::train::config::key::{Flag, Key, Value, with_dashes};
 use crate::train::config::parse::{
-    CROPPED, any_case, cropped, depth, finite, frozen, held_out, level, list, positive_level,
+    CROPPED, any_case, arch, cropped, depth, finite, frozen, held_out, level, list, positive_level,
     switch, up_to, whole, word,
 };
 use crate::train::config::table::recipe;
@@ -72,6 +72,12 @@ recipe! {
     /// scratch.
     model: String {
         flag: Flag::text(Source, "MODEL").short('m'), parse: |text| Ok(text.to_owned()), range: [], default: |_| None,
+    }
+    /// Architecture by timm's name, such as resnet50d or seresnet50
+    ///
+    /// All of timm's `models/resnet.py`, which includes torchvision's, and resnet20 to resnet110. In place of `depth`.
+    arch: String {
+        flag: Flag::text(Architecture, "NAME"), parse: arch, range: [], default: |_| None,
     }
     /// Depth: 18, 34, 50, 101, 152; CIFAR: 20, 32, 44, 56, 110
     ///

@@ -47,6 +47,7 @@ impl Recipe {
         }
         if self.model.is_some() {
             file = Self {
+                arch: None,
                 depth: None,
                 stem: None,
                 width: None,
@@ -56,8 +57,13 @@ impl Recipe {
                 zero_init_residual: None,
                 ..file
             };
-        } else if self.depth.is_some() {
+        } else if self.depth.is_some() || self.arch.is_some() {
             file.model = None;
+            if self.arch.is_some() {
+                file.depth = None;
+            } else {
+                file.arch = None;
+            }
         }
         self.or(file)
     }
@@ -154,7 +160,8 @@ impl Recipe {
     /// Returns the heading that precedes `key`; that of the architecture precedes the model or, without a model, the depth.
     fn heading_at(&self, key: &str) -> Option<&'static str> {
         let key = match key {
-            "depth" if self.model.is_none() => "model",
+            "arch" if self.model.is_none() => "model",
+            "depth" if self.model.is_none() && self.arch.is_none() => "model",
             key => key,
         };
         HEADINGS

@@ -2,9 +2,10 @@
 
 use crate::data::DecodeOptions;
 use crate::data::transform::augment::Augmentation;
-use crate::error::{help, usage_error, without_backtrace};
+use crate::error::{help, setting, usage_error, without_backtrace};
 use crate::message;
-use crate::model::{Architecture, Frozen, Preprocess, config::CIFAR_DEPTHS};
+use crate::model::config::{CIFAR_DEPTHS, canonical_name};
+use crate::model::{Architecture, Frozen, ModelConfig, Preprocess, StemKind};
 use crate::text::pluralize;
 use crate::train::config::error::out_of_range;
 use crate::train::config::key::Group;
@@ -208,11 +209,28 @@ fn preprocess(recipe: &Recipe) -> Result<Preprocess> {
 pub fn architecture(recipe: &Recipe, size: [usize; 2]) -> Result<Architecture> {
     recipe.check_ranges(&[Group::Architecture])?;
     let depth = recipe.depth.unwrap_or(50);
+    let name = recipe.arch.as_deref().and_then(canonical_name);
+    if let (Some(name), Some(depth)) = (name, recipe.depth) {
+        return Err(usage_error(
+            message![
+                setting("arch").to(name),
+                " and ",
+                setting("depth").to(depth),
+                " are two architectures",
+            ],
+            "leave one of them out",
+        ));
+    }
+    let is_cifars = match name {
+        Some(name) => ModelConfig::named(name).is_some_and(|config| config.stem == StemKind::Cifar),
+        None => CIFAR_DEPTHS.contains(&depth),
+    };
     let stem = match recipe.stem.unwrap_or(StemRule::Auto) {
-        StemRule::Auto if CIFAR_DEPTHS.contains(&depth) => StemRule::Cifar,
+        StemRule::Auto if is_cifars => StemRule::Cifar,
         stem => stem,
     };
     let architecture = Architecture {
+        name,
         depth,
         stem: Some(stem.at(size)),
         width: recipe.width,

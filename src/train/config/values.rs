@@ -34,7 +34,7 @@ impl StemRule {
 impl From<StemKind> for StemRule {
     fn from(stem: StemKind) -> Self {
         match stem {
-            StemKind::Imagenet => Self::Imagenet,
+            StemKind::Imagenet | StemKind::Deep | StemKind::DeepTiered => Self::Imagenet,
             StemKind::Cifar => Self::Cifar,
         }
     }

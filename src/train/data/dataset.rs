@@ -212,7 +212,9 @@ impl Data {
                 .image_size
                 .context("the defaults have an image size")?;
             let architecture = architecture(&recipe, size.0)?;
-            recipe.depth = Some(architecture.depth);
+            if recipe.arch.is_none() {
+                recipe.depth = Some(architecture.depth);
+            }
             recipe.stem = architecture.stem.map(StemRule::from);
         }
         Ok(recipe)

@@ -67,7 +67,7 @@ impl Features {
         options: FeatureOptions<'_>,
         observer: &mut dyn Observer,
     ) -> Result<Option<Self>> {
-        let weight = model.stem().conv.weight();
+        let weight = model.first_weight();
         let (dtype, device) = (weight.dtype(), weight.device().clone());
         let mut body = Body::new(model, transform.size(), split.len())?;
         let share = Share::new(split.len(), BATCH, options.processes);
@@ -162,7 +162,7 @@ enum Body<'a> {
 impl<'a> Body<'a> {
     /// Prepares `model` for `images` images of height and width `size`.
     fn new(model: &'a ResNet, size: [usize; 2], images: usize) -> Result<Self> {
-        if Backend::of(model.stem().conv.weight()) == Backend::Candle {
+        if Backend::of(model.first_weight()) == Backend::Candle {
             return Ok(Self::Network(model, size));
         }
         let batch = BATCH.min(images);
@@ -180,7 +180,7 @@ impl<'a> Body<'a> {
             }
             Self::Network(model, [height, width]) => {
                 let shape = (images, model.config().in_channels, *height, *width);
-                let weight = model.stem().conv.weight();
+                let weight = model.first_weight();
                 let x = Tensor::from_vec(inputs, shape, &Device::Cpu)?
                     .to_dtype(weight.dtype())?
                     .to_device(weight.device())?;

@@ -83,7 +83,9 @@ impl ForwardBackward {
     pub fn forward(&mut self, input: &Input) -> Result<ForwardOutput> {
         let (logits, features) = match input {
             Input::Features(x) => (self.model.head().forward(x)?, None),
-            Input::Images(x) if Backend::of(x) == Backend::Native => {
+            Input::Images(x)
+                if Backend::of(x) == Backend::Native && Step::supports(self.model.config()) =>
+            {
                 let features = self.features(x)?;
                 (self.model.head().forward(&features)?, Some(features))
             }

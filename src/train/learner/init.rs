@@ -18,6 +18,7 @@ pub(in crate::train) const DEFAULT_MODEL: &str = "resnet50";
 /// Returns the first key of a recipe that describes a new architecture.
 pub(in crate::train) fn architecture_key(overrides: &Recipe) -> Option<&'static str> {
     let given = [
+        ("arch", overrides.arch.is_some()),
         ("depth", overrides.depth.is_some()),
         ("stem", overrides.stem.is_some()),
         ("width", overrides.width.is_some()),

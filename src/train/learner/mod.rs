@@ -229,7 +229,7 @@ impl Learner {
     /// # Errors
     /// If the weights are of another network.
     pub fn model_with(&self, tensors: HashMap<String, Tensor>) -> Result<ResNet> {
-        let weight = self.model().stem().conv.weight();
+        let weight = self.model().first_weight();
         let vb = VarBuilder::from_tensors(tensors, weight.dtype(), weight.device());
         Ok(ResNet::new(self.model().config(), &vb)?)
     }

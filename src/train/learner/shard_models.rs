@@ -49,7 +49,7 @@ impl ShardModels {
             ForwardBackward::new(model.sharing(&group), frozen)
         });
         let passes = passes.collect();
-        let weight = model.stem().conv.weight();
+        let weight = model.first_weight();
         let shape = (1, model.config().in_channels, height, width);
         let image = Tensor::zeros(shape, weight.dtype(), weight.device())?;
         Ok(Self {

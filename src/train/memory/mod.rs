@@ -234,7 +234,7 @@ impl Settings {
 fn learns(call: &ModuleCall, frozen: Frozen) -> bool {
     let part = match call.path.as_str() {
         // Part of the stem, without a name of its own.
-        "relu" | "maxpool" => "conv1",
+        "relu" => "conv1",
         path => path,
     };
     !frozen.holds(part)
@@ -247,6 +247,11 @@ fn is_kept(kind: ModuleKind, dtype: DType, has_sums: bool) -> bool {
     match kind {
         ModuleKind::Conv2d { .. }
         | ModuleKind::BatchNorm2d { .. }
+        | ModuleKind::GroupNorm { .. }
+        | ModuleKind::AvgPool2d { .. }
+        | ModuleKind::BlurPool2d { .. }
+        | ModuleKind::SeModule { .. }
+        | ModuleKind::EcaModule { .. }
         | ModuleKind::MaxPool2d { .. }
         | ModuleKind::PaddedShortcut { .. } => true,
         ModuleKind::Relu => !is_compiled,

@@ -152,6 +152,7 @@ impl Trainer {
     fn model_in_words(&self) -> String {
         let stem = match self.checkpoints.info().config.stem {
             StemKind::Imagenet => "ImageNet",
+            StemKind::Deep | StemKind::DeepTiered => "deep",
             StemKind::Cifar => "CIFAR",
         };
         let start = match &self.config.recipe.model {

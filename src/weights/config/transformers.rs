@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     error::error_with_hint,
-    model::{BlockKind, ModelConfig, Preprocess, ShortcutKind, StemKind, StridePlacement},
+    model::{BlockKind, ModelConfig, Preprocess, StemKind, StridePlacement},
     weights::hints::CORRECT,
 };
 
@@ -82,7 +82,7 @@ pub fn read(value: &Value) -> Result<Configuration> {
         ));
     }
     let (classes, labels) = read_classes(&given)?;
-    let config = convert_config(given, classes)?;
+    let config = convert_config(&given, classes)?;
     Ok(Configuration {
         source: "config.json".to_owned(),
         config: Some(config),
@@ -96,7 +96,7 @@ pub fn read(value: &Value) -> Result<Configuration> {
     })
 }
 
-fn convert_config(given: TransformersConfig, classes: usize) -> Result<ModelConfig> {
+fn convert_config(given: &TransformersConfig, classes: usize) -> Result<ModelConfig> {
     if given.hidden_act != "relu" {
         return Err(error_with_hint(
             format!(
@@ -136,25 +136,21 @@ fn convert_config(given: TransformersConfig, classes: usize) -> Result<ModelConf
             .iter()
             .map(|size| size / expansion)
             .collect(),
-        dilated: vec![false; given.depths.len()],
-        blocks: given.depths,
         stem: StemKind::Imagenet,
         stem_channels: given.embedding_size,
         in_channels: given.num_channels,
-        groups: 1,
-        width_per_group: 64,
         stride_placement: if given.downsample_in_bottleneck {
             StridePlacement::V1
         } else {
             StridePlacement::V15
         },
-        shortcut: ShortcutKind::Projection,
         first_stage_stride: if given.downsample_in_first_stage {
             2
         } else {
             1
         },
         classes,
+        ..ModelConfig::imagenet(block, &given.depths)
     };
     ensure_buildable(&config)?;
     Ok(config)
@@ -202,13 +198,10 @@ mod tests {
                 stem: StemKind::Imagenet,
                 stem_channels: 10,
                 in_channels: 1,
-                groups: 1,
-                width_per_group: 64,
                 stride_placement: StridePlacement::V1,
-                shortcut: ShortcutKind::Projection,
-                dilated: vec![false; 4],
                 first_stage_stride: 2,
                 classes: 3,
+                ..ModelConfig::imagenet(BlockKind::Basic, &[1, 1, 2, 1])
             }
         );
     }

@@ -9,7 +9,7 @@ use super::similar::{describe_existing, suggest_folders};
 use crate::{
     error::{Error, WithKind, command, error_with_hint, setting},
     message,
-    model::{ModelConfig, config::NAMES},
+    model::{ModelConfig, config::names},
     weights::config::timm::timm_architecture,
 };
 
@@ -180,7 +180,7 @@ fn parse_short_name(argument: &str) -> Result<ModelSource> {
 
 fn suggest_model(name: &str) -> anyhow::Error {
     let message = format!("there is no model `{name}`");
-    if NAMES.contains(&name) {
+    if names().any(|known| known == name) {
         return error_with_hint(
             message,
             message![

@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use super::rename::NamedTensors;
 use crate::error::error_with_hint;
+use crate::model::StemKind;
 use crate::weights::format::tensor_info::ElementType;
 
 /// Other networks, each with the prefix of a tensor name that identifies it.
@@ -35,37 +36,14 @@ const NETWORKS: [(&str, &str); 17] = [
 
 /// Returns an error if the tensors belong to a network outside the supported family.
 pub fn ensure_supported(tensors: &NamedTensors) -> Result<()> {
-    let has_blocks = tensors.contains_key("layer1.0.conv1.weight");
-    if let (true, Some(named)) = (has_blocks, tensors.get("conv1.0.weight")) {
-        return Err(error_with_hint(
-            format!(
-                "it is a ResNet-C or ResNet-D, whose stem has three convolutions (`{}`); only the 7x7 and the 3x3 stem are supported",
-                named.raw
-            ),
-            "pass a plain ResNet, such as `resnet50` instead of `resnet50d`",
-        ));
-    }
-    if !tensors.contains_key("conv1.weight") {
+    let stem = StemKind::Deep.layer_names().iter();
+    let is_deep = stem.map(|[conv, _]| format!("{conv}.weight"));
+    let is_deep = is_deep.into_iter().all(|name| tensors.contains_key(&name));
+    if !is_deep && !tensors.contains_key("conv1.weight") {
         return Err(other_network_error(tensors));
     }
     for (name, named) in tensors {
         let raw = &named.raw;
-        if name.ends_with(".downsample.1.weight") && named.info.shape.len() == 4 {
-            return Err(error_with_hint(
-                format!(
-                    "it is a ResNet-D, whose shortcuts pool before they convolve (`{raw}` has four dimensions)"
-                ),
-                "pass a plain ResNet, such as `resnet50` instead of `resnet50d`",
-            ));
-        }
-        if name.contains(".se.") || name.contains(".se_module.") || name.contains(".attn") {
-            return Err(error_with_hint(
-                format!(
-                    "it has attention blocks, as in SE and ECA networks (`{raw}`), which are not supported"
-                ),
-                "pass a plain ResNet, such as `resnet50` instead of `seresnet50` or `ecaresnet50d`",
-            ));
-        }
         if name.contains(".convs.") {
             return Err(error_with_hint(
                 format!(
@@ -81,13 +59,6 @@ pub fn ensure_supported(tensors: &NamedTensors) -> Result<()> {
             ));
         }
     }
-    let has_batch_norm = tensors.keys().any(|name| name.ends_with(".running_mean"));
-    if !has_batch_norm && tensors.contains_key("bn1.weight") {
-        return Err(error_with_hint(
-            "it has no running statistics (`bn1.running_mean`): it uses GroupNorm or another norm, and only batch norm is supported",
-            "pass a model with batch norm, such as `resnet50` instead of `resnet50_gn`",
-        ));
-    }
     let branches = |name: &&String| name.starts_with("stage2.") || name.starts_with("transition1.");
     if let (true, Some(name)) = (
         tensors.contains_key("conv2.weight"),
@@ -101,7 +72,8 @@ pub fn ensure_supported(tensors: &NamedTensors) -> Result<()> {
         ));
     }
     if !tensors.contains_key("fc.weight") {
-        let bare = tensors["conv1.weight"].raw.contains("embedder");
+        let stem = tensors.get("conv1.weight");
+        let bare = stem.is_some_and(|stem| stem.raw.contains("embedder"));
         return Err(error_with_hint(
             "the classifier (`fc.weight` and `fc.bias`) is missing",
             if bare {

@@ -73,6 +73,7 @@ fn the_estimate_is_below_what_a_step_takes_and_above_half_of_it() {
         let others = defaults(&situation, &overrides, &Preprocess::default(), |_| 3);
         let settings = Settings::new(&overrides.or(others)).unwrap();
         let config = Architecture {
+            name: None,
             depth,
             stem: (size <= 64).then_some(StemKind::Cifar),
             width: None,

@@ -123,11 +123,10 @@ fn malformed_and_foreign_files_are_rejected_by_name() {
         ("unknown type", with_header("{\"a\":{\"dtype\":\"F31\",\"shape\":[],\"data_offsets\":[0,4]}}"), "its header is invalid: invalid JSON in header: unknown variant `F31`, expected one of `BOOL`, `F4`, `F6_E2M3`, `F6_E3M2`, `U8`, `I8`, `F8_E5M2`, `F8_E4M3`, `F8_E8M0`, `F8_E4M3FNUZ`, `F8_E5M2FNUZ`, `I16`, `U16`, `F16`, `BF16`, `I32`, `U32`, `F32`, `C64`, `F64`, `I64`, `U64` at line 1 column 53".into()),
         ("longer than described", [whole_file.as_slice(), b"more"].concat(), "its header is invalid: incomplete metadata, file not fully covered".into()),
         ("no tensors", with_header("{}")[..10].to_vec(), "it holds no tensors".into()),
-        ("deep stem", renamed("conv1.weight", "conv1.0.weight"), "it is a ResNet-C or ResNet-D, whose stem has three convolutions (`conv1.0.weight`); only the 7x7 and the 3x3 stem are supported".into()),
-        ("pooled shortcuts", added("layer3.0.downsample.1.weight", &[4, 4, 1, 1]), "it is a ResNet-D, whose shortcuts pool before they convolve (`layer3.0.downsample.1.weight` has four dimensions)".into()),
+        ("a third of a deep stem", renamed("conv1.weight", "conv1.0.weight"), "it is not a known ResNet: it has `bn1.bias` and no `conv1.weight`".into()),
         ("Res2Net", added("layer1.0.convs.0.weight", &[4]), "it is a Res2Net, whose blocks split their channels (`layer1.0.convs.0.weight`), which is not supported".into()),
         ("ShuffleNet", only(&["conv1.0.weight", "stage2.0.branch1.0.weight"]), "it is not a known ResNet: it has `conv1.0.weight` and no `conv1.weight`".into()),
-        ("attention", added("layer1.0.se.fc1.weight", &[4]), "it has attention blocks, as in SE and ECA networks (`layer1.0.se.fc1.weight`), which are not supported".into()),
+        ("attention", added("layer1.0.se.fc1.weight", &[4]), "tensor `layer1.0.se.fc1.weight` has shape [4]: it must have 4 axes".into()),
         ("anti-aliasing", added("layer2.0.conv2.1.filt", &[4]), "it has anti-aliased strides (`layer2.0.conv2.1.filt`), which are not supported".into()),
         ("HRNet", changed(|tensors| {
             tensors.retain(|(name, _)| !name.starts_with("fc"));
@@ -135,7 +134,7 @@ fn malformed_and_foreign_files_are_rejected_by_name() {
                 tensors.push((name.into(), Zeros(Dtype::F32, vec![4])));
             }
         }), "it is an HRNet, with branches at several resolutions (`stage2.0.branches.0.0.conv1.weight`), which is not supported".into()),
-        ("group norm", changed(|tensors| tensors.retain(|(name, _)| !name.contains("running_"))), "it has no running statistics (`bn1.running_mean`): it uses GroupNorm or another norm, and only batch norm is supported".into()),
+        ("group norm", changed(|tensors| tensors.retain(|(name, _)| !name.contains("running_"))), "group norm divides channels into 32 groups, which 8 cannot be".into()),
         ("no classifier", changed(|tensors| tensors.retain(|(name, _)| !name.starts_with("fc"))), "the classifier (`fc.weight` and `fc.bias`) is missing".into()),
         ("VGG", only(&["features.0.weight", "classifier.0.weight"]), "it is not a ResNet: it has `features.0.weight`, like VGG or AlexNet, and no `conv1.weight`".into()),
         ("MobileNet", only(&["features.0.0.weight"]), "it is not a ResNet: it has `features.0.0.weight`, like MobileNet or EfficientNet, and no `conv1.weight`".into()),
@@ -244,8 +243,8 @@ fn unusable_configurations_are_rejected_and_foreign_ones_ignored() {
         "cannot read `CONFIG`: EOF while parsing an object at line 1 column 1"
     );
     assert_eq!(
-        refused("{\"architecture\": \"resnet50d\"}"),
-        "cannot use `CONFIG`: architecture `resnet50d` is not one of the family"
+        refused("{\"architecture\": \"resnest50d\"}"),
+        "cannot use `CONFIG`: architecture `resnest50d` is not one of the family"
     );
     assert_eq!(
         refused("{\"model_type\": \"vit\"}"),

@@ -175,6 +175,7 @@ mod tests {
         "--recipe x",
         "--output x",
         "--dry-run",
+        "--arch resnet50d",
         "--depth 18",
         "--width 4",
         "--groups 1",

@@ -241,7 +241,10 @@ mod tests {
             assert_eq!(hint(line).as_deref(), Some(expected), "{line}");
         }
         for (line, parts) in [
-            ("train --arch", &["--depth", "--groups", "-m resnet50"][..]),
+            (
+                "train --backbone",
+                &["--arch", "--depth", "-m resnet50"][..],
+            ),
             ("train --tta", &[]),
             ("eval --tta", &["--test-size"]),
             ("train --lr-finder", &["--max-steps"]),

@@ -39,16 +39,10 @@ const fn says(
 pub const OPTIONS: &[Suggestion] = &[
     // The model.
     says(
-        "arch a architecture backbone net network model-name",
+        "a architecture backbone net network model-name",
         "arch",
         "",
-        "",
-    ),
-    says(
-        "arch a architecture backbone net network model-name",
-        "depth",
-        "",
-        "pass `--depth 50`, with `--groups` and `--width-per-group` for ResNeXt and Wide ResNet, or `-m resnet50` for pretrained weights",
+        "pass timm's name by `--arch resnet50d`, or `--depth 50`; `-m resnet50` starts from pretrained weights",
     ),
     says(
         "arch a architecture backbone net network model-name",

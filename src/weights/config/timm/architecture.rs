@@ -24,37 +24,15 @@ const IGNORED_ARGUMENTS: [&str; 10] = [
 
 /// Returns the architecture that timm builds under `name` (without a tag), if it is of the family.
 pub fn timm_architecture(name: &str) -> Option<ModelConfig> {
-    let name = name.split('.').next()?;
-    let name = ["tv_", "ssl_", "swsl_", "ig_"]
-        .iter()
-        .find_map(|prefix| name.strip_prefix(prefix))
-        .unwrap_or(name);
-    let with_blocks = |blocks: [usize; 4]| {
-        ModelConfig::from_depth(50).map(|config| ModelConfig {
-            blocks: blocks.to_vec(),
-            ..config
-        })
-    };
-    match name {
-        "resnet26" => with_blocks([2, 2, 2, 2]),
-        "resnet200" => with_blocks([3, 24, 36, 3]),
-        "resnext101_32x4d" | "resnext101_32x16d" | "resnext101_32x32d" | "resnext101_32x48d" => {
-            let width = name.strip_prefix("resnext101_32x")?.strip_suffix('d')?;
-            Some(ModelConfig {
-                width_per_group: width.parse().ok()?,
-                ..ModelConfig::named("resnext101_32x8d")?
-            })
-        }
-        // timm has none of the paper's CIFAR networks.
-        _ => ModelConfig::named(name).filter(|config| config.stem == StemKind::Imagenet),
-    }
+    // timm has none of the paper's CIFAR networks.
+    ModelConfig::named(name.split('.').next()?).filter(|config| config.stem != StemKind::Cifar)
 }
 
 /// Returns the error for an architecture that is not supported.
 pub fn unknown_architecture(name: &str) -> anyhow::Error {
     let error = error_with_hint(
         format!("architecture `{name}` is not one of the family"),
-        "the supported models are resnet18, 26, 34, 50, 101, 152 and 200, resnext50_32x4d, resnext101_32x4d, 32x8d, 32x16d, 32x32d, 32x48d and 64x4d, wide_resnet50_2 and wide_resnet101_2",
+        "the supported models are those of timm's `models/resnet.py`: resnet50, resnet50d, resnext50_32x4d, wide_resnet50_2, seresnet50, ecaresnet50d, resnetrs50 and their relatives",
     );
     error.with_kind(Error::UnsupportedArchitecture)
 }

@@ -107,26 +107,35 @@ enum OwnKeys {
     Partial(Map<String, Value>),
 }
 
+/// The keys of an architecture that are written only if they are unusual.
+const OPTIONAL_KEYS: [&str; 8] = [
+    "stem_pool",
+    "projection_kernel",
+    "first_reduction",
+    "attention",
+    "anti_aliasing",
+    "norm",
+    "stage_kinds",
+    "pruned",
+];
+
 fn parse_own_keys(given: Map<String, Value>) -> Result<OwnKeys> {
     let any = ModelConfig::named("resnet18").map(|config| json!(config));
-    let keys: Vec<&String> = any
+    let keys: Vec<&str> = any
         .iter()
         .filter_map(Value::as_object)
-        .flat_map(Map::keys)
+        .flat_map(|object| object.keys().map(String::as_str))
         .collect();
-    if let Some(unknown) = given.keys().find(|key| !keys.contains(key)) {
+    let is_known = |key: &str| keys.contains(&key) || OPTIONAL_KEYS.contains(&key);
+    if let Some(unknown) = given.keys().find(|key| !is_known(key)) {
+        let known = keys.iter().chain(&OPTIONAL_KEYS);
+        let known: Vec<_> = known.map(|key| format!("`{key}`")).collect();
         return Err(error_with_hint(
             format!("key `resnet` has the unknown entry `{unknown}`"),
-            format!(
-                "the known entries are {}",
-                keys.iter()
-                    .map(|key| format!("`{key}`"))
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            ),
+            format!("the known entries are {}", known.join(", ")),
         ));
     }
-    if given.len() < keys.len() {
+    if !keys.iter().all(|key| given.contains_key(*key)) {
         return Ok(OwnKeys::Partial(given));
     }
     let config: ModelConfig = deserialize(&Value::Object(given)).context("key `resnet`")?;
@@ -159,6 +168,7 @@ fn read_labels(value: &Value) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::config::AntiAliasing;
     use crate::model::{Interpolation, Preprocess, StemKind};
     use crate::weights::provenance::{HeldOutSplit, Selection, TrainingProvenance};
 
@@ -203,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_written_configuration_is_read_back() {
-        for name in crate::model::config::NAMES {
+        for name in crate::model::config::names() {
             let mut config = ModelConfig::named(name).unwrap();
             config.classes = 3;
             let value = written(&config);
@@ -225,10 +235,14 @@ mod tests {
         assert_eq!(named(&config), "resnet50_cifar");
         assert_eq!(named(&config.with_width(8)), "resnet50_custom");
         assert_eq!(named(&ModelConfig::named("resnet20").unwrap()), "resnet20");
-        assert_eq!(
-            named(&timm_architecture("resnet26").unwrap()),
-            "resnet26_custom"
-        );
+        for name in [
+            "resnet26",
+            "seresnet50",
+            "resnetaa50d",
+            "ecaresnet50d_pruned",
+        ] {
+            assert_eq!(named(&timm_architecture(name).unwrap()), name);
+        }
     }
 
     #[test]
@@ -339,16 +353,20 @@ mod tests {
     }
 
     #[test]
-    fn architectures_that_tensors_cannot_tell_apart_are_rejected_by_name() {
-        for name in [
-            "resnetblur50",
-            "resnetaa50",
-            "resnet50d",
-            "seresnet50",
-            "resnet50_gn",
-            "vgg16",
-            "resnet20",
+    fn architectures_that_tensors_cannot_tell_apart_are_told_apart_by_name() {
+        for (name, anti_aliasing) in [
+            ("resnetblur50", AntiAliasing::Blur),
+            ("resnetaa50", AntiAliasing::Average),
+            ("resnet50", AntiAliasing::None),
         ] {
+            let read = read("config.json", &json!({"architecture": name})).unwrap();
+            assert_eq!(read.config.unwrap().anti_aliasing, anti_aliasing);
+        }
+    }
+
+    #[test]
+    fn architectures_of_other_families_are_rejected_by_name() {
+        for name in ["vgg16", "resnetv2_50", "resnest50d", "resnet20"] {
             let error = read("config.json", &json!({"architecture": name})).unwrap_err();
             assert_eq!(
                 error.to_string(),

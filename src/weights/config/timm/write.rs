@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    model::{BlockKind, ModelConfig, Preprocess, StemKind},
+    model::{ModelConfig, Preprocess, StemKind},
     weights::provenance::{KEY, TrainingProvenance},
 };
 
@@ -36,7 +36,7 @@ pub fn write(
         "std": decimals(std),
         "num_classes": config.classes,
         "pool_size": [7, 7],
-        "first_conv": "conv1",
+        "first_conv": config.stem.layer_names()[0][0],
         "classifier": "fc",
     });
     if let Some(size) = test_size {
@@ -77,17 +77,12 @@ fn decimals(values: &[f32]) -> Vec<f64> {
 /// Returns timm's name of the architecture; if timm lacks it, a name of our own, which timm does not know.
 fn architecture_name(config: &ModelConfig) -> String {
     let Some(name) = config.name() else {
-        let layers = match config.block {
-            BlockKind::Basic => 2,
-            BlockKind::Bottleneck => 3,
-        };
-        let depth = 2 + layers * config.blocks.iter().sum::<usize>();
-        return format!("resnet{depth}_custom");
+        return format!("resnet{}_custom", config.depth());
     };
     let usual = ModelConfig::named(name).is_some_and(|named| named.stem == config.stem);
     match config.stem {
         _ if usual => name.to_owned(),
         StemKind::Cifar => format!("{name}_cifar"),
-        StemKind::Imagenet => format!("{name}_imagenet"),
+        StemKind::Imagenet | StemKind::Deep | StemKind::DeepTiered => format!("{name}_imagenet"),
     }
 }

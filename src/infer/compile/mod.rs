@@ -1,18 +1,19 @@
 //! Compilation of a network to a [`Program`]: folds batch norm, fuses what follows a convolution, assigns buffers.
 
-use super::program::{End, Operation, Program, Slot, Step, Workload};
+mod attention;
+mod network;
+
+use super::program::{End, GroupNormStep, Operation, Program, Slot, Step, Workload};
 use super::weights::Weights;
 use crate::model::ResNet;
-use crate::model::block::{Block, ConvNorm, Shortcut};
-use crate::model::config::StemKind;
-use crate::model::resnet::STEM_POOL;
+use crate::model::block::ConvNorm;
+use crate::nn::Norm;
 use anyhow::{Result, bail};
 use candle_core::{DType, Tensor};
 use rayon::prelude::*;
 use resnet_kernels::conv::{Algorithm, Convolution, choose, stem};
 use resnet_kernels::layout::blocks;
-use resnet_kernels::residual::PaddedShortcut;
-use resnet_kernels::{ConvGeometry, OutputInit, pool};
+use resnet_kernels::{ConvGeometry, HalfGeometry, OutputInit, pool};
 
 /// Number of images from which Winograd's weight transform pays off: preparing the weights takes about as long as this
 /// number of images saves.
@@ -44,10 +45,7 @@ pub(super) fn compile(
             width,
         },
     };
-    compiler.stem(network.stem())?;
-    if config.stem == StemKind::Imagenet {
-        compiler.max_pool();
-    }
+    compiler.stem(config.stem, network.stem())?;
     for (stage, blocks) in network.stages().iter().enumerate() {
         for (i, block) in blocks.iter().enumerate() {
             compiler.block(&format!("layer{}.{i}", stage + 1), block)?;
@@ -146,6 +144,7 @@ impl Compiler<'_> {
         };
     }
 
+    /// Compiles a convolution with its norm, which adds the residual and applies `ReLU` if requested.
     fn conv_norm(
         &mut self,
         path: &str,
@@ -161,26 +160,68 @@ impl Compiler<'_> {
         } else {
             Algorithm::Direct
         };
-        let operation = Operation::Convolution {
-            convolution: self.convolution(path, layer, geometry, algorithm)?,
-            init: residual.map_or(OutputInit::Overwrite, |_| OutputInit::Residual),
-            relu,
-        };
-        // The sum overwrites the residual, which nothing reads any more.
-        let output = residual.unwrap_or_else(|| self.free_slot());
+        let convolution = self.convolution(path, layer, geometry, algorithm)?;
         let shape = out_shape(&geometry);
-        self.push_into(output, path.to_owned(), operation, shape, kept);
+        let Norm::Group(_) = layer.norm else {
+            let operation = Operation::Convolution {
+                convolution,
+                init: init_of(residual),
+                relu,
+            };
+            self.push_onto(residual, path, operation, shape, kept);
+            return Ok(());
+        };
+        let operation = Operation::Convolution {
+            convolution,
+            init: OutputInit::Overwrite,
+            relu: false,
+        };
+        self.push(path.to_owned(), operation, shape, kept);
+        self.group_norm(layer, residual, relu)
+    }
+
+    /// Compiles the group norm of a layer whose convolution is the current value; does nothing for batch norm, which is folded.
+    fn group_norm(&mut self, layer: &ConvNorm, residual: Option<Slot>, relu: bool) -> Result<()> {
+        let Norm::Group(norm) = &layer.norm else {
+            return Ok(());
+        };
+        let vector = |tensor: &Tensor| tensor.to_dtype(DType::F32)?.to_vec1::<f32>();
+        let shape = self.value.shape();
+        let operation = Operation::GroupNorm(GroupNormStep {
+            weight: vector(norm.weight())?,
+            bias: vector(norm.bias())?,
+            groups: norm.groups(),
+            eps: norm.eps(),
+            pixels: shape[1] * shape[2],
+            init: init_of(residual),
+            relu,
+        });
+        self.push_onto(residual, "norm", operation, shape, &[]);
         Ok(())
     }
 
+    /// Adds a step as [`Compiler::push`] does, whose result overwrites the residual, which nothing reads any more, if there is one.
+    fn push_onto(
+        &mut self,
+        residual: Option<Slot>,
+        path: &str,
+        operation: Operation,
+        shape: [usize; 3],
+        kept: &[Slot],
+    ) {
+        let output = residual.unwrap_or_else(|| self.free_slot());
+        self.push_into(output, path.to_owned(), operation, shape, kept);
+    }
+
     /// Compiles the first convolution, which reads the images.
-    fn stem(&mut self, layer: &ConvNorm) -> Result<()> {
+    fn first_convolution(&mut self, path: &str, layer: &ConvNorm) -> Result<()> {
         let geometry = self.geometry(layer)?;
         if stem::applies(&geometry) {
-            let convolution = self.convolution("conv1", layer, geometry, Algorithm::Stem)?;
-            let stem = Operation::Stem(convolution);
-            self.push("conv1".to_owned(), stem, out_shape(&geometry), &[]);
-            return Ok(());
+            let convolution = self.convolution(path, layer, geometry, Algorithm::Stem)?;
+            let relu = layer.norm.batch().is_some();
+            let stem = Operation::Stem { convolution, relu };
+            self.push(path.to_owned(), stem, out_shape(&geometry), &[]);
+            return self.group_norm(layer, None, true);
         }
         let ConvGeometry {
             in_channels: channels,
@@ -193,7 +234,7 @@ impl Compiler<'_> {
             pixels: height * width,
         };
         self.push("input".to_owned(), enter, [channels, height, width], &[]);
-        self.conv_norm("conv1", layer, None, true, &[])
+        self.conv_norm(path, layer, None, true, &[])
     }
 
     /// Returns the shapes of a convolution of the current value.
@@ -214,7 +255,7 @@ impl Compiler<'_> {
         Ok(numbers)
     }
 
-    /// Creates a convolution that includes its batch norm: weights and bias are folded in f64.
+    /// Creates a convolution that includes its batch norm, if it has one: weights and bias are folded in f64.
     fn convolution(
         &mut self,
         path: &str,
@@ -222,7 +263,12 @@ impl Compiler<'_> {
         geometry: ConvGeometry,
         algorithm: Algorithm,
     ) -> Result<Convolution> {
-        let (scale, shift) = layer.norm.scale_and_shift(DType::F64)?;
+        let Some(norm) = layer.norm.batch() else {
+            let bias = vec![0.0; geometry.out_channels];
+            let weights = self.read(path, layer.conv.weight())?;
+            return Ok(Convolution::new(weights, &bias, geometry, algorithm));
+        };
+        let (scale, shift) = norm.scale_and_shift(DType::F64)?;
         let scale: Vec<f64> = scale.to_vec1()?;
         let bias: Vec<f32> = shift.to_dtype(DType::F32)?.to_vec1()?;
         let weights = self.read(path, layer.conv.weight())?;
@@ -237,9 +283,9 @@ impl Compiler<'_> {
         Ok(Convolution::new(weights, &bias, geometry, algorithm))
     }
 
-    fn max_pool(&mut self) {
+    fn max_pool(&mut self, windows: [usize; 3]) {
         let channels = self.value.channels;
-        let geometry = pool::geometry(self.value.shape(), STEM_POOL);
+        let geometry = pool::geometry(self.value.shape(), windows);
         let shape = [channels, geometry.out_height(), geometry.out_width()];
         self.push(
             "maxpool".to_owned(),
@@ -249,52 +295,34 @@ impl Compiler<'_> {
         );
     }
 
-    fn block(&mut self, path: &str, block: &Block) -> Result<()> {
-        let input = self.value;
-        let residual = self.shortcut(path, &block.shortcut)?;
-        self.value = input;
-        // The input of the block outlives its first step only if it is the residual itself.
-        let kept: Vec<Slot> = residual.into_iter().collect();
-        let last = block.layers.len() - 1;
-        for (i, layer) in block.layers.iter().enumerate() {
-            let residual = if i == last { residual } else { None };
-            self.conv_norm(
-                &format!("{path}.conv{}", i + 1),
-                layer,
-                residual,
-                true,
-                &kept,
-            )?;
+    /// Compiles a pooling that halves height and width, rounded up or down, of which nothing may be left.
+    fn halve(
+        &mut self,
+        path: String,
+        rounds_up: bool,
+        operation: impl FnOnce(HalfGeometry) -> Operation,
+        kept: &[Slot],
+    ) -> Result<()> {
+        let [channels, height, width] = self.value.shape();
+        let size = [height, width];
+        let out = size.map(|length| {
+            if rounds_up {
+                length.div_ceil(2)
+            } else {
+                length / 2
+            }
+        });
+        if out.contains(&0) {
+            bail!("the image is too small for the network");
         }
+        let geometry = HalfGeometry {
+            planes: blocks(channels),
+            size,
+            out,
+        };
+        let shape = [channels, out[0], out[1]];
+        self.push(path, operation(geometry), shape, kept);
         Ok(())
-    }
-
-    /// Compiles the shortcut and returns the buffer that is added at the end of the block.
-    fn shortcut(&mut self, path: &str, shortcut: &Shortcut) -> Result<Option<Slot>> {
-        let input = self.value;
-        let path = format!("{path}.downsample");
-        match shortcut {
-            Shortcut::None => return Ok(None),
-            Shortcut::Identity => {}
-            Shortcut::Projection(layer) => {
-                self.conv_norm(&format!("{path}.0"), layer, None, false, &[input.slot])?;
-            }
-            Shortcut::Padded { channels, stride } => {
-                let Value { height, width, .. } = input;
-                let operation = Operation::PaddedShortcut(PaddedShortcut {
-                    channels: *channels,
-                    size: [height, width],
-                    stride: *stride,
-                });
-                let shape = [
-                    channels[1],
-                    height.div_ceil(*stride),
-                    width.div_ceil(*stride),
-                ];
-                self.push(path, operation, shape, &[input.slot]);
-            }
-        }
-        Ok(Some(self.value.slot))
     }
 
     fn average_pool(&mut self) {
@@ -313,9 +341,15 @@ impl Compiler<'_> {
     }
 
     fn head(&mut self, network: &ResNet) -> Result<()> {
+        let (weight, bias) = (network.head().weight(), network.head().bias());
+        self.linear("fc", weight, bias, false)
+    }
+
+    /// Compiles a linear layer of the current value, which has one pixel.
+    fn linear(&mut self, path: &str, weight: &Tensor, bias: &Tensor, relu: bool) -> Result<()> {
         let channels = self.value.channels;
-        let bias: Vec<f32> = network.head().bias().to_dtype(DType::F32)?.to_vec1()?;
-        let weight = self.read("fc", network.head().weight())?;
+        let bias: Vec<f32> = bias.to_dtype(DType::F32)?.to_vec1()?;
+        let weight = self.read(path, weight)?;
         let geometry = ConvGeometry {
             batch: 1,
             in_channels: channels,
@@ -331,11 +365,16 @@ impl Compiler<'_> {
         let operation = Operation::Convolution {
             convolution: Convolution::new(weight, &bias, geometry, Algorithm::Direct),
             init: OutputInit::Overwrite,
-            relu: false,
+            relu,
         };
-        self.push("fc".to_owned(), operation, out_shape(&geometry), &[]);
+        self.push(path.to_owned(), operation, out_shape(&geometry), &[]);
         Ok(())
     }
+}
+
+/// Returns what the output of a step holds before it.
+fn init_of(residual: Option<Slot>) -> OutputInit {
+    residual.map_or(OutputInit::Overwrite, |_| OutputInit::Residual)
 }
 
 fn out_shape(geometry: &ConvGeometry) -> [usize; 3] {
