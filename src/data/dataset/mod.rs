@@ -30,7 +30,8 @@ mod suggest_path;
 pub use builtin::BuiltinDataset;
 pub use fake::fake;
 pub use name::DatasetName;
-pub use open::open;
+pub(crate) use open::ensure_same_form;
+pub use open::{open, open_shared};
 pub use split::{ImageStore, Split};
 
 use crate::error::Message;

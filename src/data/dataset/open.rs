@@ -5,12 +5,12 @@ use anyhow::{Context, Result};
 use super::{BuiltinDataset, Dataset, DatasetName, cifar, clipped_gray, folder, idx, sample};
 #[cfg(feature = "datasets")]
 use super::{parquet, shards};
-#[cfg(not(feature = "datasets"))]
-use crate::error::error_with_hint;
-use crate::error::usage_error;
+use crate::distributed::Processes;
+use crate::error::{error_with_hint, setting, usage_error};
 #[cfg(feature = "datasets")]
 use crate::hub::Hub;
 use crate::hub::Progress;
+use crate::message;
 
 /// Opens the dataset `name`, which the user wrote as `written`; downloads report to `progress`.
 ///
@@ -19,6 +19,20 @@ use crate::hub::Progress;
 /// # Errors
 /// When the dataset cannot be downloaded, is missing, damaged or not a dataset, and for random inputs.
 pub fn open(name: &DatasetName, written: &str, progress: &dyn Progress) -> Result<Dataset> {
+    open_shared(name, written, progress, &Processes::alone())
+}
+
+/// Opens the dataset `name` in several processes, as [`open`]; those that see the same shards share their index.
+///
+/// # Errors
+/// Those of [`open`]; when another process opens another form of data, or is gone.
+pub fn open_shared(
+    name: &DatasetName,
+    written: &str,
+    progress: &dyn Progress,
+    processes: &Processes,
+) -> Result<Dataset> {
+    ensure_same_form(name, written, processes)?;
     let mut data = match name {
         DatasetName::Sample => sample::read(),
         DatasetName::Named(known) => download(*known, progress),
@@ -28,11 +42,15 @@ pub fn open(name: &DatasetName, written: &str, progress: &dyn Progress) -> Resul
         },
         DatasetName::Folder(path) => folder::read(path, written),
         #[cfg(feature = "datasets")]
-        DatasetName::Hub(dataset, columns) => shards::hub(dataset, columns, written, progress),
+        DatasetName::Hub(dataset, columns) => {
+            shards::hub(dataset, columns, written, progress, processes)
+        }
         #[cfg(feature = "datasets")]
-        DatasetName::Parquet(pattern, columns) => shards::tables(pattern, columns, written),
+        DatasetName::Parquet(pattern, columns) => {
+            shards::tables(pattern, columns, written, processes)
+        }
         #[cfg(feature = "datasets")]
-        DatasetName::WebDataset(pattern) => shards::tars(pattern, written),
+        DatasetName::WebDataset(pattern) => shards::tars(pattern, written, processes),
         DatasetName::Fake { .. } => Err(usage_error(
             "random inputs are for training only",
             "pass a dataset of images",
@@ -44,6 +62,49 @@ pub fn open(name: &DatasetName, written: &str, progress: &dyn Progress) -> Resul
     let note = clipped_gray::note(splits.into_iter().flatten());
     data.notes.extend(note);
     Ok(data)
+}
+
+/// Rejects data of another form than that of process 0, before the processes exchange what they have of it. They compare its images
+/// themselves.
+///
+/// # Errors
+/// When another process opens another form of data, or is gone.
+pub(crate) fn ensure_same_form(
+    name: &DatasetName,
+    written: &str,
+    processes: &Processes,
+) -> Result<()> {
+    let all = processes.gather_values(&(form(name).to_owned(), written.to_owned()))?;
+    let Some(rank) = all.iter().position(|(form, _)| *form != all[0].0) else {
+        return Ok(());
+    };
+    let [first, other] = [&all[0], &all[rank]].map(|(_, written)| setting("data").to(written));
+    Err(error_with_hint(
+        message![
+            format!("process {rank} has "),
+            other,
+            ", process 0 has ",
+            first
+        ],
+        "give every process the same options",
+    ))
+}
+
+/// Returns a word for the form of the data.
+fn form(name: &DatasetName) -> &'static str {
+    match name {
+        DatasetName::Sample => "sample",
+        DatasetName::Named(_) => "name",
+        DatasetName::Original(..) => "original",
+        DatasetName::Folder(_) => "folder",
+        #[cfg(feature = "datasets")]
+        DatasetName::Hub(..) => "hub",
+        #[cfg(feature = "datasets")]
+        DatasetName::Parquet(..) => "parquet",
+        #[cfg(feature = "datasets")]
+        DatasetName::WebDataset(_) => "tar",
+        DatasetName::Fake { .. } => "fake",
+    }
 }
 
 /// Returns the error of a dataset in a form that this build cannot read.
@@ -74,4 +135,30 @@ fn download(known: BuiltinDataset, progress: &dyn Progress) -> Result<Dataset> {
     };
     let (train, test) = (file("train")?, file("test")?);
     parquet::read(&train, &test, known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::distributed::threads::in_processes;
+    use crate::error::hint_of;
+    use crate::hub::Silent;
+
+    #[test]
+    fn processes_that_open_data_of_other_forms_are_told_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().display().to_string();
+        let errors = in_processes(3, |processes| {
+            let written = match processes.rank() {
+                2 => folder.as_str(),
+                _ => "sample",
+            };
+            let name = DatasetName::parse(written).unwrap();
+            let error = open_shared(&name, written, &Silent, processes).unwrap_err();
+            assert!(hint_of(&error).is_some());
+            error.to_string()
+        });
+        let expected = format!("process 2 has data = {folder}, process 0 has data = sample");
+        assert_eq!(errors.unwrap(), [expected.as_str(); 3]);
+    }
 }

@@ -9,9 +9,12 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
+use anyhow::Result;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::data::dataset::Split;
+use crate::distributed::{Batch, Processes, Share};
 
 use super::files::Inspected;
 
@@ -19,7 +22,7 @@ use super::files::Inspected;
 const CHUNK: usize = 1 << 16;
 
 /// The place of an image in a dataset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Location {
     /// The number of its split.
     pub split: usize,
@@ -28,8 +31,15 @@ pub struct Location {
 }
 
 /// Finds the groups of images with the same content, in the order of their first image; `inspected` has the images of each
-/// of `splits`. Unreadable images are left out.
-pub fn find(splits: &[&Split], inspected: &[Vec<Inspected>]) -> Vec<Vec<Location>> {
+/// of `splits`. Unreadable images are left out. The processes share out the candidates.
+///
+/// # Errors
+/// When another process has other images, or is gone.
+pub fn find(
+    splits: &[&Split],
+    inspected: &[Vec<Inspected>],
+    processes: &Processes,
+) -> Result<Vec<Vec<Location>>> {
     // Sorted, as a map would take several times the memory.
     let mut candidates: Vec<(u64, u32, Location)> = Vec::new();
     for (split, images) in inspected.iter().enumerate() {
@@ -47,12 +57,24 @@ pub fn find(splits: &[&Split], inspected: &[Vec<Inspected>]) -> Vec<Vec<Location
         .filter(|group| group.len() > 1)
         .map(|group| group.iter().map(|(.., location)| *location).collect())
         .collect();
-    let mut groups: Vec<Vec<Location>> = candidates
-        .par_iter()
-        .flat_map_iter(|group| confirm(splits, group))
-        .collect();
+    let mut groups = Vec::new();
+    let batch = candidates.len().div_ceil(processes.size());
+    Share::new(candidates.len(), batch, processes).run(
+        |range| {
+            let groups = candidates[range].par_iter();
+            let items = groups.map(|group| Ok(confirm(splits, group))).collect();
+            let values = Vec::new();
+            Ok(Batch { items, values })
+        },
+        |_, batch| {
+            for confirmed in batch.items {
+                groups.extend(confirmed?);
+            }
+            Ok(())
+        },
+    )?;
     groups.sort_unstable();
-    groups
+    Ok(groups)
 }
 
 /// Divides `candidates` into groups with the same content.
@@ -180,7 +202,7 @@ mod tests {
             length: 1,
             ..Inspected::default()
         };
-        let groups = find(&[&split], &[vec![alike; 6]]);
+        let groups = find(&[&split], &[vec![alike; 6]], &Processes::alone()).unwrap();
         let indices: Vec<Vec<usize>> = groups
             .iter()
             .map(|group| group.iter().map(|location| location.index).collect())

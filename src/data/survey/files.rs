@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::data::dataset::Split;
 use crate::data::image::decode::{DecodeOptions, explain};
 use crate::data::image::large_images::LargeImageGate;
-use crate::data::loader::parallel::ordered_map;
+use crate::distributed::Processes;
 use crate::error::one_line;
+
+use super::shared::shared_map;
 
 /// The most files that look truncated and are decoded to be sure: one in this number of all images, but at least a few. Some
 /// cameras append data to images, so that all of their files look truncated.
@@ -26,7 +28,7 @@ pub enum Inspection {
 }
 
 /// The result of inspecting an image.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Inspected {
     /// Why it cannot be read; `None` when it can, or when nothing speaks against it.
     pub unreadable: Option<String>,
@@ -38,15 +40,17 @@ pub struct Inspected {
     pub is_suspect: bool,
 }
 
-/// Inspects the images of `split` on `workers` threads, in their order, and calls `done` after each.
+/// Inspects the images of `split` on `workers` threads, in their order, and calls `done` after each. The processes share out images in
+/// files; each has those in memory.
 ///
 /// # Errors
-/// When the system gives no thread.
+/// When the system gives no thread; when another process has another split, or is gone.
 pub fn inspect(
     split: &Split,
     inspection: Inspection,
     decoding: DecodeOptions,
     workers: usize,
+    processes: &Processes,
     done: &mut dyn FnMut(),
 ) -> Result<Vec<Inspected>> {
     if inspection == Inspection::Headers && split.is_slow_to_inspect() {
@@ -61,20 +65,20 @@ pub fn inspect(
         return Ok(images.collect());
     }
     let decoder = Decoder::new(split, decoding);
-    let looks = ordered_map(split.len(), workers, move |index| {
+    let look = move |index| {
         let mut image = glance(&decoder.split, index);
         if inspection == Inspection::Full && image.unreadable.is_none() {
             image.unreadable = decoder.failure(index);
         }
         Ok(image)
-    })?;
+    };
     let mut images = Vec::with_capacity(split.len());
-    for image in looks {
-        images.push(image?);
+    shared_map(split.len(), workers, processes, look, |image| {
+        images.push(image);
         done();
-    }
+    })?;
     if inspection == Inspection::Headers {
-        decode_suspects(&mut images, split, decoding, workers)?;
+        decode_suspects(&mut images, split, decoding, workers, processes)?;
     }
     Ok(images)
 }
@@ -117,19 +121,20 @@ fn decode_suspects(
     split: &Split,
     decoding: DecodeOptions,
     workers: usize,
+    processes: &Processes,
 ) -> Result<()> {
     let most = FEWEST_SUSPECTS.max(images.len() / ONE_SUSPECT_IN);
     let suspects = images.iter().enumerate();
     let suspects = suspects.filter(|(_, image)| image.is_suspect && image.unreadable.is_none());
     let suspects: Vec<usize> = suspects.map(|(index, _)| index).take(most).collect();
     let decoder = Decoder::new(&split.select(&suspects), decoding);
-    let failures = ordered_map(suspects.len(), workers, move |index| {
-        Ok(decoder.failure(index))
-    })?;
-    for (index, failure) in suspects.into_iter().zip(failures) {
-        images[index].unreadable = failure?;
-    }
-    Ok(())
+    let decode = move |index| Ok(decoder.failure(index));
+    let mut places = suspects.iter();
+    shared_map(suspects.len(), workers, processes, decode, |failure| {
+        if let Some(&index) = places.next() {
+            images[index].unreadable = failure;
+        }
+    })
 }
 
 /// Decodes images to learn whether they can be read.
@@ -169,9 +174,14 @@ mod tests {
         let paths = names.iter().map(|name| folder.join(name)).collect();
         let split = Split::new(ImageStore::Files(paths), vec![0; names.len()]);
         let mut done = 0;
-        let images = inspect(&split, inspection, DecodeOptions::default(), 2, &mut || {
-            done += 1;
-        });
+        let images = inspect(
+            &split,
+            inspection,
+            DecodeOptions::default(),
+            2,
+            &Processes::alone(),
+            &mut || done += 1,
+        );
         assert_eq!(done, names.len());
         let images = images.unwrap().into_iter();
         images.map(|image| image.unreadable).collect()

@@ -11,12 +11,14 @@
 
 mod duplicates;
 mod files;
+mod shared;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::data::dataset::{Dataset, Split};
 use crate::data::image::decode::DecodeOptions;
+use crate::distributed::Processes;
 use crate::error::Message;
 use duplicates::Location;
 
@@ -156,6 +158,23 @@ impl DatasetSurvey {
         workers: usize,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Self> {
+        let alone = Processes::alone();
+        Self::shared(data, inspection, decoding, workers, &alone, progress)
+    }
+
+    /// Inspects the images of `data`, which all processes have, as [`DatasetSurvey::new`]: each reads a part of them on `workers` threads, and
+    /// all have the same survey.
+    ///
+    /// # Errors
+    /// Those of [`DatasetSurvey::new`]; when another process has other images, or is gone.
+    pub fn shared(
+        data: &Dataset,
+        inspection: Inspection,
+        decoding: DecodeOptions,
+        workers: usize,
+        processes: &Processes,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Self> {
         let splits = [
             ("train", &data.train),
             ("val", &data.val),
@@ -166,10 +185,11 @@ impl DatasetSurvey {
         let (mut unreadable, mut inspected) = (Vec::new(), Vec::new());
         let mut done = 0;
         for (name, split) in &splits {
-            let images = files::inspect(split, inspection, decoding, workers, &mut || {
+            let count = &mut || {
                 done += 1;
                 progress(done);
-            })?;
+            };
+            let images = files::inspect(split, inspection, decoding, workers, processes, count)?;
             for (index, image) in images.iter().enumerate() {
                 if let Some(reason) = &image.unreadable {
                     unreadable.push(UnreadableImage {
@@ -181,7 +201,7 @@ impl DatasetSurvey {
             inspected.push(images);
         }
         let parts: Vec<&Split> = splits.iter().map(|(_, split)| *split).collect();
-        let groups = duplicates::find(&parts, &inspected);
+        let groups = duplicates::find(&parts, &inspected, processes)?;
         let duplicates = groups.iter().map(|group| duplicate(data, &splits, group));
         Ok(Self {
             data: data.name.clone(),

@@ -3,12 +3,14 @@
 use crate::data::dataset::DatasetName;
 use crate::data::image::decode::DecodeOptions;
 use crate::data::survey::{DatasetSurvey, Inspection};
+use crate::distributed::Processes;
 use crate::error::usage_error;
 use crate::hub::Progress;
 use crate::model::Preprocess;
 use crate::text::pluralize;
 use crate::train::config::recipe::Recipe;
 use crate::train::config::settings::Settings;
+use crate::train::context::ExecutionContext;
 use crate::train::data::dataset::Data;
 use crate::train::observe::observer::Observer;
 use anyhow::{Result, bail};
@@ -17,16 +19,16 @@ use std::time::Instant;
 /// The dataset of a run that names none.
 pub(in crate::train) const DEFAULT_DATA: &str = "cifar10";
 
-/// Inspects the data of a new run of `recipe`; `observer` is told of the progress, and of what a folder
+/// Inspects the data of a new run of `recipe`, which all processes have; `observer` is told of the progress, and of what a folder
 /// has. `None` for random numbers.
 ///
 /// # Errors
-/// When an unreadable image was found and the run is strict.
+/// When an unreadable image was found and the run is strict; when another process is gone.
 pub(in crate::train) fn inspect(
     data: &Data,
     recipe: &Recipe,
     settings: &Settings,
-    workers: usize,
+    context: &ExecutionContext,
     observer: &mut dyn Observer,
 ) -> Result<Option<DatasetSurvey>> {
     if matches!(data.name, DatasetName::Fake { .. }) {
@@ -34,7 +36,14 @@ pub(in crate::train) fn inspect(
     }
     let (images, start) = (data.images(), Instant::now());
     let inspected = &mut |done| observer.progress("inspecting images", done, images);
-    let survey = data.survey(Inspection::Headers, settings.decoding, workers, inspected)?;
+    let survey = DatasetSurvey::shared(
+        &data.set,
+        Inspection::Headers,
+        settings.decoding,
+        context.workers,
+        &context.processes,
+        inspected,
+    )?;
     observer.detail(&format!(
         "inspected {} in {:.1} s",
         pluralize(images, "image"),
@@ -74,9 +83,11 @@ pub fn check(
     }
     // A model's preprocessing, so that nothing is noted about the size of a run's images.
     let base = Preprocess::default();
-    let data = Data::open(&name, written, recipe, Some(&base), progress)?;
+    let alone = Processes::alone();
+    let data = Data::open(&name, written, recipe, Some(&base), progress, &alone)?;
     let images = data.images();
-    data.survey(
+    DatasetSurvey::new(
+        &data.set,
         Inspection::Full,
         DecodeOptions::default(),
         workers,

@@ -4,10 +4,9 @@ use crate::data::EvalTransform;
 use crate::data::dataset::fingerprint::{HashedImage, Property, file_sizes, sampled_contents};
 use crate::data::dataset::{self, DatasetName};
 use crate::data::dataset::{Dataset, DatasetKind, Split};
-use crate::data::image::decode::DecodeOptions;
 use crate::data::loader::train::EpochBatches;
-use crate::data::survey::{DatasetSurvey, Inspection};
 use crate::data::transform::augment::Policy;
+use crate::distributed::Processes;
 use crate::error::{self, WithKind, error_with_hint, setting};
 use crate::eval::EvalOptions;
 use crate::hub::Progress;
@@ -29,6 +28,7 @@ use crate::train::observe::observer::Observer;
 use crate::weights::TrainingProvenance;
 use crate::weights::provenance::{HeldOutSplit, canonical};
 use anyhow::{Context, Error, Result};
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::path::{self, Path};
 
@@ -47,6 +47,18 @@ pub(in crate::train) struct Data {
     pub name: DatasetName,
     /// The fraction of the training images that is held out for validation.
     held_out: Option<f64>,
+    fingerprints: OnceCell<Fingerprints>,
+}
+
+/// Hashes of all images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::train) struct Fingerprints {
+    /// Of their names and classes.
+    pub images: String,
+    /// Of the sizes of their files, which detects most changed images.
+    pub sizes: String,
+    /// Of a sample of their contents.
+    pub contents: String,
 }
 
 impl Data {
@@ -56,6 +68,7 @@ impl Data {
         overrides: &Recipe,
         base: Option<&Preprocess>,
         progress: &dyn Progress,
+        processes: &Processes,
     ) -> Result<Self> {
         let seed = overrides.seed.unwrap_or(0);
         let (image, label) = (&overrides.image_column, &overrides.label_column);
@@ -68,6 +81,7 @@ impl Data {
                 let [height, width] = overrides.image_size.map_or(base.size, |size| size.0);
                 let channels = overrides.mean.as_ref().map_or(base.mean.len(), Vec::len);
                 let input = [channels, height, width];
+                dataset::ensure_same_form(name, written, processes)?;
                 ensure_fake(*count, input)?;
                 let mut set = dataset::fake(*count, *classes, input, seed)?;
                 let erases = overrides.random_erase.is_some_and(|part| part > 0.0);
@@ -86,7 +100,8 @@ impl Data {
                 }
                 set
             }
-            _ => dataset::open(name, written, progress).with_kind(error::Error::Dataset)?,
+            _ => dataset::open_shared(name, written, progress, processes)
+                .with_kind(error::Error::Dataset)?,
         };
         if set.train.as_ref().is_none_or(Split::is_empty) {
             return Err(error_with_hint(
@@ -116,6 +131,7 @@ impl Data {
             set,
             name: name.clone(),
             held_out,
+            fingerprints: OnceCell::new(),
         })
     }
 
@@ -294,35 +310,18 @@ impl Data {
         })
     }
 
-    /// Returns a fingerprint of the names and classes of the images.
-    pub fn fingerprint(&self) -> String {
-        self.set.fingerprint(self.splits())
-    }
-
-    /// Returns a fingerprint of the file sizes, which detects most changed images.
-    pub fn sizes(&self) -> String {
-        file_sizes(self.splits())
-    }
-
-    /// Returns a fingerprint of a sample of the images' contents.
-    pub fn contents(&self) -> String {
-        sampled_contents(self.splits())
+    /// Returns the hashes of all images, which are computed once.
+    pub fn fingerprints(&self) -> &Fingerprints {
+        self.fingerprints.get_or_init(|| Fingerprints {
+            images: self.set.fingerprint(self.splits()),
+            sizes: file_sizes(self.splits()),
+            contents: sampled_contents(self.splits()),
+        })
     }
 
     /// Returns the images that a fingerprint of `property` is of, each with the hash up to it.
     pub fn hashed_images(&self, property: Property) -> Vec<HashedImage<'_>> {
         self.set.hashed_images(self.splits(), property)
-    }
-
-    /// Inspects the images on `workers` threads; `inspected` receives the number of those that are done.
-    pub fn survey(
-        &self,
-        inspection: Inspection,
-        decoding: DecodeOptions,
-        workers: usize,
-        inspected: &mut dyn FnMut(usize),
-    ) -> Result<DatasetSurvey> {
-        DatasetSurvey::new(&self.set, inspection, decoding, workers, inspected)
     }
 
     /// Returns the number of images in all splits.

@@ -91,7 +91,8 @@ impl Trainer {
         };
         refuse_missing_stage(overrides.freeze.unwrap_or_default(), network.blocks.len())?;
         let base = checkpoint.as_ref().map(|model| &model.info.preprocess);
-        let data = Data::open(&name, &written, &overrides, base, context.progress)?;
+        let (progress, processes) = (context.progress, &context.processes);
+        let data = Data::open(&name, &written, &overrides, base, progress, processes)?;
         for note in &data.set.notes {
             observer.note(note);
         }
@@ -109,7 +110,8 @@ impl Trainer {
             let base = Preprocess::default();
             let recipe = data.fill(overrides.clone(), Some(&network), &base, &mut NoObserver)?;
             let (settings, _) = settled(&recipe, Some(&network), &data)?;
-            survey = inspect(&data, &recipe, &settings, context.workers, observer)?;
+            ensure_same(&recipe, &settings, &data, context)?;
+            survey = inspect(&data, &recipe, &settings, context, observer)?;
             checkpoint = Some(open_default(&hub)?);
         }
         let info = checkpoint.as_ref().map(|checkpoint| &checkpoint.info);
@@ -121,8 +123,9 @@ impl Trainer {
         let pretrained_on = info.and_then(|info| info.provenance.clone());
         let recipe = data.fill(overrides, model, base, observer)?;
         let (settings, weights) = settled(&recipe, model, &data)?;
+        ensure_same(&recipe, &settings, &data, context)?;
         if survey.is_none() {
-            survey = inspect(&data, &recipe, &settings, context.workers, observer)?;
+            survey = inspect(&data, &recipe, &settings, context, observer)?;
         }
         let start = match checkpoint {
             Some(checkpoint) => Start::of(&checkpoint, &data.set.labels, &settings, observer)?,
@@ -130,20 +133,20 @@ impl Trainer {
         };
         let folder_name = run_name(&data.name.short_name(), &start.config, &settings, &recipe);
         let few = data.warning_of_small_classes();
+        let fingerprints = data.fingerprints().clone();
         let identity = RunIdentity {
             recipe: recipe.to_toml("")?,
             config: start.config,
             labels: data.set.labels.clone(),
-            images: data.fingerprint(),
-            sizes: data.sizes(),
-            contents: Some(data.contents()),
+            images: fingerprints.images,
+            sizes: fingerprints.sizes,
+            contents: Some(fingerprints.contents),
             data: data.location(),
             class_weights: weights.map(|weights| weights.into_iter().map(Exact).collect()),
             device: device_name(&context.device).to_owned(),
             instructions: instructions(settings.dtype, &context.device),
             pretrained_on,
         };
-        same::ensure_same(&identity, &data, &context.processes)?;
         let parts = Parts {
             config: TrainConfig { recipe, settings },
             identity,
@@ -305,6 +308,17 @@ impl Parts {
         };
         Ok((trainer, facts))
     }
+}
+
+/// Rejects a run whose processes have other data or settings, before they share out its images.
+fn ensure_same(
+    recipe: &Recipe,
+    settings: &Settings,
+    data: &Data,
+    context: &ExecutionContext,
+) -> Result<()> {
+    let instructions = instructions(settings.dtype, &context.device);
+    same::ensure_same(&recipe.to_toml("")?, instructions.as_deref(), data, context)
 }
 
 /// Rejects an output in whose place something is.

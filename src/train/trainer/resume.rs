@@ -251,8 +251,10 @@ impl Trainer {
             &recipe,
             Some(&before.preprocess),
             context.progress,
+            &context.processes,
         )?;
-        if data.fingerprint() != identity.images {
+        let fingerprints = data.fingerprints().clone();
+        if fingerprints.images != identity.images {
             return Err(error_with_hint(
                 format!(
                     "the images of dataset `{written}` are not those that the run was started with"
@@ -263,7 +265,7 @@ impl Trainer {
                 ],
             ));
         }
-        let (sizes, contents) = (data.sizes(), Some(data.contents()));
+        let (sizes, contents) = (fingerprints.sizes, Some(fingerprints.contents));
         let is_other = identity.contents.is_some() && identity.contents != contents;
         if sizes != identity.sizes || is_other {
             observer.note(&message![format!(
@@ -307,7 +309,8 @@ impl Trainer {
         }
         identity.recipe = recipe.to_toml("")?;
         together::ensure_shared(&settings, &context.processes)?;
-        same::ensure_same(&identity, &data, &context.processes)?;
+        let instructions = identity.instructions.as_deref();
+        same::ensure_same(&identity.recipe, instructions, &data, context)?;
         let step = progress.step;
         let parts = Parts {
             config: TrainConfig { recipe, settings },

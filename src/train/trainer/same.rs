@@ -9,10 +9,11 @@ use crate::distributed::{Processes, host_name, names_of};
 use crate::error::{Message, error_with_hint, setting};
 use crate::message;
 use crate::text::{pluralize, thousands};
-use crate::train::checkpoint::state::RunIdentity;
 use crate::train::config::recipe::Recipe;
+use crate::train::context::{ExecutionContext, device_name};
 use crate::train::data::dataset::Data;
 use anyhow::Result;
+use candle_core::Device;
 use serde::{Deserialize, Serialize};
 
 /// The settings that decide which images there are, and in which split. Others may follow from the number of images.
@@ -30,25 +31,26 @@ struct Inputs {
     labels: String,
     names: String,
     sizes: String,
-    contents: Option<String>,
+    contents: String,
     device: String,
     instructions: Option<String>,
 }
 
 impl Inputs {
-    fn new(identity: &RunIdentity, data: &Data) -> Self {
+    fn new(recipe: &str, instructions: Option<&str>, data: &Data, device: &Device) -> Self {
         let splits = [&data.set.train, &data.set.val, &data.set.test];
+        let fingerprints = data.fingerprints().clone();
         Self {
             host: host_name(),
-            recipe: identity.recipe.clone(),
+            recipe: recipe.to_owned(),
             counts: splits.map(|split| split.as_ref().map_or(0, Split::len)),
-            classes: identity.labels.len(),
-            labels: hash_of(&identity.labels),
-            names: identity.images.clone(),
-            sizes: identity.sizes.clone(),
-            contents: identity.contents.clone(),
-            device: identity.device.clone(),
-            instructions: identity.instructions.clone(),
+            classes: data.set.labels.len(),
+            labels: hash_of(&data.set.labels),
+            names: fingerprints.images,
+            sizes: fingerprints.sizes,
+            contents: fingerprints.contents,
+            device: device_name(device).to_owned(),
+            instructions: instructions.map(str::to_owned),
         }
     }
 
@@ -63,16 +65,20 @@ impl Inputs {
     }
 }
 
-/// Rejects a run whose processes see different data or settings: names the first process that differs from process 0, and in what.
+/// Rejects a run of the `recipe`, with the `instructions` of a CPU, whose processes see different data or settings: names the first process
+/// that differs from process 0, and in what.
 pub(super) fn ensure_same(
-    identity: &RunIdentity,
+    recipe: &str,
+    instructions: Option<&str>,
     data: &Data,
-    processes: &Processes,
+    context: &ExecutionContext,
 ) -> Result<()> {
+    let processes = &context.processes;
     if processes.size() == 1 {
         return Ok(());
     }
-    let all = processes.gather_values(&Inputs::new(identity, data))?;
+    let own = Inputs::new(recipe, instructions, data, &context.device);
+    let all = processes.gather_values(&own)?;
     let differs = |&rank: &usize| !all[rank].agrees_with(&all[0]);
     let Some(rank) = (1..all.len()).find(differs) else {
         return Ok(());
@@ -86,7 +92,7 @@ pub(super) fn ensure_same(
     let found = match pair.difference() {
         Difference::Inputs => pair.in_inputs()?,
         Difference::Labels => {
-            let all = processes.gather_values(&identity.labels)?;
+            let all = processes.gather_values(&data.set.labels)?;
             pair.in_labels(&all[0], &all[rank])
         }
         Difference::Images(property) => {

@@ -2,6 +2,7 @@
 
 mod check;
 mod run;
+mod shared;
 
 use crate::support::command::{Finished, Resnet};
 use image::{Rgb, RgbImage};

@@ -5,7 +5,7 @@ mod disagreeing;
 mod ended;
 #[cfg(target_os = "linux")]
 mod launched;
-mod refused;
+mod prepared;
 mod sharing;
 mod support;
 mod training;

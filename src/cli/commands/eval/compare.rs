@@ -47,8 +47,8 @@ pub fn run(conditions: &Conditions) -> Result<ExitStatus> {
         (Some(data), Some(name)) => (data.to_owned(), name),
         _ => data::of_runs(&infos, compare)?,
     };
-    let split = conditions.args.split;
-    let images = EvalImages::open(&name, &data, split, &infos, conditions.console)?;
+    let (split, processes) = (conditions.args.split, conditions.processes);
+    let images = EvalImages::open(&name, &data, split, &infos, conditions.console, processes)?;
     // A model that cannot be measured fails before another one is measured.
     let mappings = infos.iter().map(|info| images.map_classes(info));
     let mappings: Vec<MappedImages> = mappings.collect::<Result<_>>()?;

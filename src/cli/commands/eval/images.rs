@@ -5,6 +5,7 @@ use super::leakage::LeakageNote;
 use crate::cli::output::console::Console;
 use crate::data::dataset::{self, DatasetName};
 use crate::data::dataset::{Dataset, Split};
+use crate::distributed::Processes;
 use crate::error::{error_with_hint, usage_error};
 use crate::eval::ClassMapping;
 use crate::weights::provenance::{HELD_OUT, HeldOutSplit, TRAINED_ON};
@@ -84,8 +85,9 @@ impl EvalImages {
         asked: Option<SplitChoice>,
         infos: &[&ModelInfo],
         console: &Console,
+        processes: &Processes,
     ) -> Result<Self> {
-        let data = dataset::open(name, written, console)?;
+        let data = dataset::open_shared(name, written, console, processes)?;
         console.messages(&data.notes);
         let runs = infos.iter().map(|info| info.provenance.as_ref());
         let own = runs.map(|run| run.filter(|run| run.is_of(&data, written)));

@@ -63,7 +63,14 @@ fn one(model: &str, conditions: &Conditions) -> Result<ExitStatus> {
         (Some(data), Some(name)) => (data.clone(), name),
         _ => data::of_runs(&[&info], &[model.to_owned()])?,
     };
-    let images = EvalImages::open(&data_name, &data, args.split, &[&info], console)?;
+    let images = EvalImages::open(
+        &data_name,
+        &data,
+        args.split,
+        &[&info],
+        console,
+        conditions.processes,
+    )?;
     let mapping = images.map_classes(&info)?;
     console.notes(mapping.note.as_slice());
     let (split, labels) = (&mapping.split, &mapping.labels);

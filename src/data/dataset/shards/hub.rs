@@ -11,6 +11,7 @@ use super::index::IndexPlace;
 use super::open::of_tables;
 use super::splits::{SplitFiles, by_name, number};
 use crate::data::dataset::Dataset;
+use crate::distributed::Processes;
 use crate::error::{error_with_hint, usage_error};
 use crate::hub::{Hub, Progress};
 
@@ -56,7 +57,7 @@ impl HubDataset {
     }
 }
 
-/// Reads a dataset from the cache, or downloads it from the hub first.
+/// Reads a dataset from the cache, or downloads it from the hub first; the processes share its index.
 ///
 /// # Errors
 /// When it cannot be fetched, has no parquet files or several configurations, and those of tables.
@@ -65,6 +66,7 @@ pub fn hub(
     named: &ColumnNames,
     name: &str,
     progress: &dyn Progress,
+    processes: &Processes,
 ) -> Result<Dataset> {
     let HubDataset {
         repo,
@@ -117,6 +119,7 @@ pub fn hub(
         named,
         &card.features(&chosen),
         name,
+        processes,
         notes,
     )
 }

@@ -21,31 +21,43 @@ use crate::fs::write_whole;
 
 const MAGIC: &[u8] = b"resnet index 1\n";
 
-/// Writes the index of `shards`, whose files are `names`, whole or not at all.
+/// Writes the index of `shards`, whose files are `names`, to the file at `path`, whole or not at all.
 ///
 /// # Errors
 /// When the file cannot be written.
 pub fn save(path: &Path, shards: &[Shard], names: &[String]) -> Result<()> {
-    write_whole(path, |file| {
-        let mut file = Checked {
-            inner: file,
-            hash: crc32fast::Hasher::new(),
-        };
-        file.write_all(MAGIC)?;
-        write_u32(&mut file, shards.len() as u32)?;
-        for (shard, name) in shards.iter().zip(names) {
-            write_shard(&mut file, shard, name)?;
-        }
-        let checksum = file.hash.finalize();
-        file.inner.write_all(&checksum.to_le_bytes())?;
-        Ok(())
-    })
+    write_whole(path, |file| Ok(write(file, shards.iter(), names)?))
 }
 
-/// Returns the shards in the index at `path`, with the names of their files as paths; `None` if there is no index, or it is
-/// damaged or of another version.
+/// Writes the index of `shards`, whose files are `names`.
+///
+/// # Errors
+/// Those of `file`.
+pub fn write<'a>(
+    file: &mut dyn Write,
+    shards: impl ExactSizeIterator<Item = &'a Shard>,
+    names: &[String],
+) -> io::Result<()> {
+    let mut file = Checked {
+        inner: file,
+        hash: crc32fast::Hasher::new(),
+    };
+    file.write_all(MAGIC)?;
+    write_u32(&mut file, shards.len() as u32)?;
+    for (shard, name) in shards.zip(names) {
+        write_shard(&mut file, shard, name)?;
+    }
+    let checksum = file.hash.finalize();
+    file.inner.write_all(&checksum.to_le_bytes())
+}
+
+/// Returns the shards in the index at `path`, as [`read`]; `None` if there is no index.
 pub fn load(path: &Path) -> Option<Vec<Shard>> {
-    let file = BufReader::with_capacity(1 << 18, File::open(path).ok()?);
+    read(BufReader::with_capacity(1 << 18, File::open(path).ok()?))
+}
+
+/// Returns the shards in an index, with the names of their files as paths; `None` if it is damaged or of another version.
+pub fn read(file: impl Read) -> Option<Vec<Shard>> {
     let mut file = Checked {
         inner: file,
         hash: crc32fast::Hasher::new(),

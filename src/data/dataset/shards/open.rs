@@ -17,14 +17,15 @@ use super::tables::Tables;
 use super::tar;
 use crate::data::dataset::folder::{finish, quoted_list};
 use crate::data::dataset::{Dataset, ImageStore, Split};
+use crate::distributed::Processes;
 use crate::error::error_with_hint;
 use crate::text::pluralize;
 
-/// Reads the dataset in the tar shards that `pattern` names.
+/// Reads the dataset in the tar shards that `pattern` names; the processes share their index.
 ///
 /// # Errors
-/// When shards are missing, torn or compressed, or a sample is not one image with one label.
-pub fn tars(pattern: &str, name: &str) -> Result<Dataset> {
+/// When shards are missing, torn or compressed, or a sample is not one image with one label; when another process is gone.
+pub fn tars(pattern: &str, name: &str, processes: &Processes) -> Result<Dataset> {
     let mut notes = Vec::new();
     let info = Info::find(Path::new(pattern), &mut notes)?;
     let splits = match &info {
@@ -39,14 +40,19 @@ pub fn tars(pattern: &str, name: &str) -> Result<Dataset> {
         names: None,
         column: None,
     };
-    form.dataset(&splits, name, notes)
+    form.dataset(&splits, name, processes, notes)
 }
 
-/// Reads the dataset in the parquet files that `pattern` names.
+/// Reads the dataset in the parquet files that `pattern` names; the processes share their index.
 ///
 /// # Errors
-/// When files are missing, torn or no tables, or do not have one column of images and one of labels.
-pub fn tables(pattern: &str, named: &ColumnNames, name: &str) -> Result<Dataset> {
+/// When files are missing, torn or no tables, or do not have one column of images and one of labels; when another process is gone.
+pub fn tables(
+    pattern: &str,
+    named: &ColumnNames,
+    name: &str,
+    processes: &Processes,
+) -> Result<Dataset> {
     let mut notes = Vec::new();
     let splits = by_name(files(pattern, "parquet")?, &mut notes)?;
     of_tables(
@@ -55,6 +61,7 @@ pub fn tables(pattern: &str, named: &ColumnNames, name: &str) -> Result<Dataset>
         named,
         &Features::default(),
         name,
+        processes,
         notes,
     )
 }
@@ -66,6 +73,7 @@ pub(super) fn of_tables(
     named: &ColumnNames,
     told: &Features,
     name: &str,
+    processes: &Processes,
     notes: Vec<String>,
 ) -> Result<Dataset> {
     let first = splits.iter().flatten().next();
@@ -81,7 +89,7 @@ pub(super) fn of_tables(
             .or_else(|| told.names(&columns.label_path)),
         column: Some(&columns.image_path),
     };
-    form.dataset(splits, name, notes)
+    form.dataset(splits, name, processes, notes)
 }
 
 /// The form of shards.
@@ -98,9 +106,16 @@ struct Form<'a> {
 }
 
 impl Form<'_> {
-    fn dataset(self, splits: &SplitFiles, name: &str, mut notes: Vec<String>) -> Result<Dataset> {
+    fn dataset(
+        self,
+        splits: &SplitFiles,
+        name: &str,
+        processes: &Processes,
+        mut notes: Vec<String>,
+    ) -> Result<Dataset> {
         let files: Vec<PathBuf> = splits.concat();
-        let mut shards = index(&files, self.kind, self.place, self.scan, &mut notes)?;
+        let (kind, place) = (self.kind, self.place);
+        let mut shards = index(&files, kind, place, self.scan, processes, &mut notes)?;
         if let Some(info) = &self.info {
             info.check(&shards)?;
         }

@@ -1,12 +1,12 @@
 //! Processes, which are threads here, whose data or settings differ.
 
-use super::SMALL;
+use super::{SMALL, context};
 use crate::data::dataset::DatasetName;
+use crate::distributed::Processes;
 use crate::distributed::threads::in_processes;
 use crate::hub::Silent;
-use crate::train::checkpoint::state::RunIdentity;
 use crate::train::config::recipe::Recipe;
-use crate::train::config::settings::architecture;
+use crate::train::context::ExecutionContext;
 use crate::train::data::dataset::Data;
 use crate::train::trainer::same::ensure_same;
 use anyhow::Result;
@@ -28,26 +28,14 @@ fn write_images(folder: &Path) {
     }
 }
 
-/// Returns the data and settings of one process.
-fn inputs(folder: &Path, keys: &str) -> Result<(RunIdentity, Data)> {
+/// Returns the recipe and the data of one process.
+fn inputs(folder: &Path, keys: &str) -> Result<(String, Data)> {
     let name = DatasetName::Folder(folder.to_owned());
     let written = folder.display().to_string();
     let recipe = Recipe::parse(keys)?.over(Recipe::parse(SMALL)?);
-    let data = Data::open(&name, &written, &recipe, None, &Silent)?;
-    let identity = RunIdentity {
-        recipe: recipe.to_toml("")?,
-        config: architecture(&recipe, [16; 2])?.config()?,
-        labels: data.set.labels.clone(),
-        images: data.fingerprint(),
-        sizes: data.sizes(),
-        contents: Some(data.contents()),
-        data: data.location(),
-        class_weights: None,
-        device: "cpu".to_owned(),
-        pretrained_on: None,
-        instructions: Some("avx2".to_owned()),
-    };
-    Ok((identity, data))
+    let alone = Processes::alone();
+    let data = Data::open(&name, &written, &recipe, None, &Silent, &alone)?;
+    Ok((recipe.to_toml("")?, data))
 }
 
 /// Compares three processes; the last one sees its own copy of the images after `change`, and has its own `keys`. Returns what the
@@ -66,11 +54,13 @@ fn compared(
             change(&folder);
         }
         let own_keys = if is_last { keys } else { "" };
-        let (mut identity, data) = inputs(&folder, own_keys).unwrap();
-        if is_last {
-            identity.instructions = Some(instructions.to_owned());
-        }
-        let answer = ensure_same(&identity, &data, processes);
+        let (recipe, data) = inputs(&folder, own_keys).unwrap();
+        let instructions = if is_last { instructions } else { "avx2" };
+        let context = ExecutionContext {
+            processes: processes.clone(),
+            ..context()
+        };
+        let answer = ensure_same(&recipe, Some(instructions), &data, &context);
         let answer = answer.map_err(|error| error.to_string());
         answer.map_err(|text| text.replace(folder.to_str().unwrap(), "DATA"))
     });
