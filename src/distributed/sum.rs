@@ -36,6 +36,20 @@ impl Scratch {
 /// Bytes of all nodes together up to which every process gathers and adds all of them: one round of messages instead of three.
 const FEW_BYTES: usize = 256 << 10;
 
+/// Returns the bytes that a sum over `shards` takes in process `rank` beside its nodes, each of `bytes` bytes: the values that it receives,
+/// and a copy of those that it sends if it has several nodes.
+pub fn buffer_bytes(shards: Shards, rank: usize, bytes: u64) -> u64 {
+    let nodes = |rank| shards.nodes(shards.count(), rank).len() as u64;
+    let processes = shards.processes();
+    let all = bytes.saturating_mul((0..processes).map(nodes).sum());
+    match nodes(rank) {
+        _ if processes == 1 => 0,
+        own if all <= FEW_BYTES as u64 => all + own * bytes,
+        1 => all / processes as u64,
+        own => (all / processes as u64).saturating_add(own.saturating_mul(bytes)),
+    }
+}
+
 /// Returns the sum over the first `used` of `shards`, of which `own` has this process's part: its nodes, each with the same number of
 /// values as everywhere.
 ///
@@ -157,4 +171,41 @@ fn sum_in_chunks<T: Element>(
         &lengths,
     )?;
     Ok(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::distributed::threads::group;
+    use std::thread;
+
+    #[test]
+    fn the_buffers_of_a_sum_are_those_that_it_is_known_to_take() {
+        // Many values, and few.
+        for (length, is_few) in [(1_200_000, false), (1200, true)] {
+            for (count, size) in [(2, 2), (4, 4), (8, 4), (6, 2), (5, 4), (3, 1)] {
+                let shards = Shards::new(count, size);
+                let connections = group(size).into_iter().enumerate();
+                thread::scope(|scope| {
+                    for (rank, mut transport) in connections {
+                        scope.spawn(move || {
+                            let nodes = shards.nodes(count, rank);
+                            let sent = nodes.len();
+                            let own = nodes.into_iter().map(|node| (node, vec![1_f32; length]));
+                            let (own, mut scratch) = (own.collect(), Scratch::default());
+                            sum(&mut transport, &mut scratch, shards, count, own, length).unwrap();
+                            let copied = match sent {
+                                1 if !is_few => 0,
+                                sent => 4 * length * sent,
+                            };
+                            let taken = size_of_val(&scratch.0[..]) + copied;
+                            let known = buffer_bytes(shards, rank, 4 * length as u64);
+                            let expected = if size == 1 { 0 } else { taken as u64 };
+                            assert_eq!(known, expected, "{count} on {size}");
+                        });
+                    }
+                });
+            }
+        }
+    }
 }

@@ -61,6 +61,16 @@ impl Shards {
         }
         sum.into_nodes().into_iter().map(|(node, _)| node).collect()
     }
+
+    /// Returns the largest number of nodes that process `rank` has at a time while it adds its shards in order.
+    pub fn most_nodes(self, rank: usize) -> usize {
+        let mut sum = TreeSum::<[f32; 0]>::new(self.count);
+        let counts = self.of(rank).map(|shard| {
+            sum.add(shard..shard + 1, []);
+            sum.nodes.len()
+        });
+        counts.max().unwrap_or(0)
+    }
 }
 
 /// Returns the images of shard `shard` of a batch of `images` that is cut into `used`.
@@ -218,5 +228,19 @@ mod tests {
         assert_eq!(shards.nodes(7, 2).first(), Some(&(4..7)));
         assert_eq!(Shards::new(6, 2).nodes(6, 1), [3..4, 4..6]);
         assert!(shards.nodes(4, 2).is_empty());
+    }
+
+    #[test]
+    fn the_nodes_that_wait_for_others_are_few() {
+        let most = |count, processes| -> Vec<usize> {
+            let shards = Shards::new(count, processes);
+            (0..processes).map(|rank| shards.most_nodes(rank)).collect()
+        };
+        assert_eq!(most(1, 1), [1]);
+        assert_eq!(most(4, 4), [1; 4]);
+        // 0, 01, 01 2, 0123.
+        assert_eq!(most(4, 1), [2]);
+        assert_eq!(most(8, 1), [3]);
+        assert_eq!(most(6, 2), [2, 2]);
     }
 }

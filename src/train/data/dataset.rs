@@ -82,7 +82,7 @@ impl Data {
                 let channels = overrides.mean.as_ref().map_or(base.mean.len(), Vec::len);
                 let input = [channels, height, width];
                 dataset::ensure_same_form(name, written, processes)?;
-                ensure_fake(*count, input)?;
+                ensure_fake(*count, input, processes)?;
                 let mut set = dataset::fake(*count, *classes, input, seed)?;
                 let erases = overrides.random_erase.is_some_and(|part| part > 0.0);
                 if erases

@@ -15,7 +15,7 @@ use std::mem;
 use std::ops::Range;
 
 /// The fewest bytes of a bucket with several variables, except the last: each costs a round of messages.
-const BUCKET_BYTES: usize = 4 << 20;
+pub(in crate::train) const BUCKET_BYTES: usize = 4 << 20;
 
 /// The part of a bucket from which on a variable has one of its own.
 const LARGE: f64 = 0.5;

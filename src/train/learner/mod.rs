@@ -3,7 +3,7 @@
 pub(crate) mod class_weights;
 pub(crate) mod ema;
 pub mod forward_backward;
-mod gradient_sums;
+pub(in crate::train) mod gradient_sums;
 pub(crate) mod gradients;
 pub(in crate::train) mod init;
 mod lockstep;

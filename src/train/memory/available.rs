@@ -1,21 +1,63 @@
-//! Available memory.
+//! The limits of memory on this machine, and what is free within them.
 
-/// Returns the bytes that can still be allocated, `None` if the system does not tell: on Linux the available memory of the
-/// machine or, if that is less, of the process's control groups, plus the free swap space within the limits of the groups.
 #[cfg(target_os = "linux")]
-pub fn available_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let machine = 1024 * field(&text, "MemAvailable:")?;
-    let swap = 1024 * field(&text, "SwapFree:").unwrap_or(0);
-    let memory = groups().filter_map(|folder| room(&folder));
-    let swaps = groups().filter_map(|folder| swap_room(&folder));
-    Some(memory.fold(machine, u64::min) + swaps.fold(swap, u64::min))
+use crate::distributed::host_name;
+use serde::{Deserialize, Serialize};
+
+/// A limit of memory that processes of a machine share: the memory of the machine, or the limit of a control group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryLimit {
+    /// Identifies the limit among those of all machines.
+    pub id: String,
+    /// Bytes that can still be allocated, swap space included.
+    pub free: u64,
 }
 
-/// Returns the bytes that can still be allocated; `None` if the system does not tell.
+/// Returns the limits that this process counts toward, that of the machine first: on Linux the available memory of the machine and what
+/// is left to the process's control groups, each with the free swap space within the limits of the groups. Empty if the system
+/// does not tell.
+#[cfg(target_os = "linux")]
+pub fn limits() -> Vec<MemoryLimit> {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let Some(available) = field(&text, "MemAvailable:") else {
+        return Vec::new();
+    };
+    let swap = 1024 * field(&text, "SwapFree:").unwrap_or(0);
+    let swap = groups()
+        .filter_map(|folder| swap_room(&folder))
+        .fold(swap, u64::min);
+    let machine = machine();
+    let mut limits = vec![MemoryLimit {
+        id: machine.clone(),
+        free: 1024 * available + swap,
+    }];
+    limits.extend(groups().filter_map(|folder| {
+        Some(MemoryLimit {
+            id: format!("{machine} {}", number_of(&folder)),
+            free: room(&folder)? + swap,
+        })
+    }));
+    limits
+}
+
+/// Returns the limits that this process counts toward; empty, as the system does not tell.
 #[cfg(not(target_os = "linux"))]
-pub fn available_bytes() -> Option<u64> {
-    None
+pub fn limits() -> Vec<MemoryLimit> {
+    Vec::new()
+}
+
+/// Returns what tells this machine from others: several may have one name, and the containers of one have several.
+#[cfg(target_os = "linux")]
+fn machine() -> String {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    boot.map_or_else(|_| host_name(), |boot| boot.trim().to_owned())
+}
+
+/// Returns what tells a control group from others of the machine, by whatever path a container has it.
+#[cfg(target_os = "linux")]
+fn number_of(folder: &std::path::Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    folder.metadata().map_or(0, |metadata| metadata.ino())
 }
 
 /// Returns the number after `key` at the start of a line.
@@ -84,7 +126,28 @@ mod tests {
         )
         .unwrap();
         assert_eq!(room(folder.path()), Some(550));
-        assert!(available_bytes().is_some());
+    }
+
+    #[test]
+    fn the_processes_of_a_machine_count_toward_the_same_limits() {
+        let own = limits();
+        let free = own.iter().map(|limit| limit.free).min();
+        assert!(free.is_some_and(|free| free > 0), "{own:?}");
+        let ids = |limits: &[MemoryLimit]| -> Vec<String> {
+            limits.iter().map(|limit| limit.id.clone()).collect()
+        };
+        assert!(!own[0].id.is_empty());
+        assert_eq!(ids(&own), ids(&limits()));
+        let folder = tempfile::tempdir().unwrap();
+        let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
+        for group in [&one, &other] {
+            std::fs::create_dir(group).unwrap();
+        }
+        assert_ne!(number_of(&one), number_of(&other));
+        // By another path, as in a container.
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&one, &link).unwrap();
+        assert_eq!(number_of(&one), number_of(&link));
     }
 
     #[test]

@@ -4,7 +4,10 @@
 //! - for the backward pass the outputs of every trained convolution, batch norm, pooling and padded shortcut, which is all
 //!   that the compiled step of f32 keeps; autograd, used for f64, also keeps those of ReLU and of each block's sum;
 //! - one number per parameter for the weights, the gradients, each optimizer state and the moving average;
-//! - the batch, the next one and the one that is being assembled.
+//! - the batch, the next one and the one that is being assembled, as far as the process has their shards;
+//! - with shards, the sums of their gradients.
+//!
+//! The processes of a machine share its memory, and those of a control group its limit: what they need together must fit.
 //!
 //! Temporary buffers of operations, images being decoded and the program itself are not counted, so that no run is rejected
 //! that would fit. The estimate was calibrated against the peak that Linux reports (`VmHWM`) for steps on random inputs on
@@ -13,18 +16,24 @@
 //! above half of it.
 
 mod available;
+mod demand;
+mod network;
+mod sums;
 
-use crate::error::{Error, Message, WithKind, error_with_hint, setting};
+use crate::distributed::Processes;
+use crate::distributed::tree::Shards;
+use crate::error::setting;
 use crate::message;
-use crate::model::description::{ModuleCall, ModuleKind};
-use crate::model::{Frozen, ModelConfig, ShortcutKind, describe};
+use crate::model::{ModelConfig, ShortcutKind, describe};
 use crate::text::{format_bytes, pluralize};
 use crate::train::config::settings::Settings;
 use crate::train::data::features;
 use crate::train::learner::optimizer::OptimizerKind;
 use anyhow::Result;
-use available::available_bytes;
 use candle_core::{DType, Device};
+use demand::{Demand, out_of_memory};
+use network::{is_kept, learns, numbers, parameters, widest};
+pub use sums::sum_bytes;
 
 /// Batches in memory at a time: the current one, the next, and the one that is being assembled.
 const BATCHES_AT_A_TIME: usize = 3;
@@ -36,68 +45,67 @@ pub(in crate::train) struct Workload {
     pub images: usize,
     /// Batches per epoch.
     pub batches: usize,
-    /// Shards of a batch in a step at a time.
-    pub shards: usize,
+    /// The shards of a batch.
+    pub shards: Shards,
     /// The size of the features that replace the images; `None` if the images are trained on.
     pub cached_feature_bytes: Option<usize>,
     /// Images per validation batch; 0 without validation.
     pub validation_batch: usize,
 }
 
-/// Returns the error for something that does not fit into memory.
-fn out_of_memory(message: String, hint: Message) -> anyhow::Error {
-    error_with_hint(message, hint).with_kind(Error::OutOfMemory)
-}
-
-/// Rejects random inputs that do not fit into memory.
+/// Rejects random inputs that do not fit into memory, of which each process has all.
 ///
 /// # Errors
-/// If `count` inputs of `[C, H, W]` need more than is free.
-pub(in crate::train) fn ensure_fake(count: usize, input: [usize; 3]) -> Result<()> {
+/// If `count` inputs of `[C, H, W]` need more than is free; if another process is gone.
+pub(in crate::train) fn ensure_fake(
+    count: usize,
+    input: [usize; 3],
+    processes: &Processes,
+) -> Result<()> {
     let numbers = input.iter().fold(count, |a, &b| a.saturating_mul(b));
     let needed = numbers.saturating_mul(size_of::<f32>()) as u64;
     let [channels, height, width] = input;
-    match available_bytes().filter(|&available| needed > available) {
-        None => Ok(()),
-        Some(available) => Err(out_of_memory(
-            format!(
-                "{} of {channels}x{height}x{width} need {} of memory, and {} are free",
-                pluralize(count, "input"),
-                format_bytes(needed),
-                format_bytes(available)
-            ),
-            message!["pass fewer inputs, or a smaller ", setting("image-size")],
-        )),
-    }
+    let text = format!(
+        "{} of {channels}x{height}x{width} need {} of memory",
+        pluralize(count, "input"),
+        format_bytes(needed)
+    );
+    let hint = message!["pass fewer inputs, or a smaller ", setting("image-size")];
+    Demand::new(text, needed).ensure_met(hint, processes)
 }
 
-/// Rejects a run on a CPU that needs more memory than is free; returns the bytes that a step needs there, by [`step_bytes`].
+/// Rejects a run on a CPU that needs more memory than is free, with the other processes of the machine; returns the bytes that a step
+/// needs there, by [`step_bytes`] and [`sum_bytes`].
 ///
 /// # Errors
 /// If the system cannot allocate the parameters; on Linux, if steps or validation need more than is free; if the network
-/// cannot take images of this size.
+/// cannot take images of this size; if another process is gone.
 pub(in crate::train) fn ensure(
     config: &ModelConfig,
     settings: &Settings,
     workload: Workload,
     device: &Device,
+    processes: &Processes,
 ) -> Result<Option<u64>> {
     ensure_parameters(config, settings)?;
     if !device.is_cpu() {
         return Ok(None);
     }
-    let mut images = settings
-        .batch_size
-        .min(workload.images)
-        .saturating_mul(workload.shards)
-        .div_ceil(settings.shards);
+    let (shards, rank) = (workload.shards, processes.rank());
+    let own = shards.of(rank).len();
+    let batch = settings.batch_size.min(workload.images);
+    let of_shards = |count| batch.saturating_mul(count).div_ceil(shards.count());
+    let mut images = of_shards(if settings.shares_statistics() { own } else { 1 });
     let step = if let Some(kept) = workload.cached_feature_bytes {
         // Features are computed in batches of this size.
         images = images.min(features::BATCH);
         step_bytes(config, settings, images, 1)?.saturating_add(kept as u64)
     } else {
-        step_bytes(config, settings, images, workload.batches)?
+        let others = of_shards(own).saturating_sub(images);
+        let loaded = loaded_bytes(config, settings, others, workload.batches);
+        step_bytes(config, settings, images, workload.batches)?.saturating_add(loaded)
     };
+    let with_sums = step.saturating_add(sum_bytes(config, settings, shards, rank)?);
     let validated = workload.validation_batch;
     // The compiled step of f32 keeps its memory during validation.
     let kept = if settings.dtype == DType::F32 {
@@ -105,12 +113,9 @@ pub(in crate::train) fn ensure(
     } else {
         0
     };
-    let needed = step.max(validation_bytes(config, settings, validated, kept)?);
-    let Some(available) = available_bytes().filter(|&available| needed > available) else {
-        return Ok(Some(step));
-    };
+    let needed = with_sums.max(validation_bytes(config, settings, validated, kept)?);
     let [height, width] = settings.preprocess.size;
-    let what = if needed == step {
+    let what = if needed == with_sums {
         format!(
             "a step of {} of {height}x{width}",
             pluralize(images, "image")
@@ -119,23 +124,19 @@ pub(in crate::train) fn ensure(
         let validated = pluralize(validated, "image");
         format!("validating {validated} of {height}x{width} at a time")
     };
-    Err(out_of_memory(
-        format!(
-            "{what} needs about {} of memory, and {} are free",
-            format_bytes(needed),
-            format_bytes(available)
-        ),
-        message![
-            "pass a smaller ",
-            setting("batch-size"),
-            " (with ",
-            setting("grad-accumulation").to("N"),
-            " for one step per N batches), ",
-            setting("image-size"),
-            " or ",
-            setting("depth"),
-        ],
-    ))
+    let text = format!("{what} needs about {} of memory", format_bytes(needed));
+    let hint = message![
+        "pass a smaller ",
+        setting("batch-size"),
+        " (with ",
+        setting("grad-accumulation").to("N"),
+        " for one step per N batches), ",
+        setting("image-size"),
+        " or ",
+        setting("depth"),
+    ];
+    Demand::new(text, needed).ensure_met(hint, processes)?;
+    Ok(Some(with_sums))
 }
 
 /// Rejects a network whose parameters, gradients and optimizer state cannot be allocated.
@@ -183,15 +184,22 @@ pub fn step_bytes(
         .iter()
         .filter(|call| learns(call, frozen) && is_kept(call.kind, settings.dtype, has_sums));
     let kept: u64 = kept.map(|call| numbers(&call.output)).sum();
-    let inputs = BATCHES_AT_A_TIME.min(batches) as u64 * numbers(&input);
     let states = settings.numbers_per_parameter();
     let gradients = if settings.grad_accumulation > 1 { 2 } else { 1 };
     let trained = parameters(config, |call| learns(call, frozen))?;
     let numbers = kept.max(widest(&described.calls))
-        + inputs
         + trained * (gradients + states)
         + parameters(config, |_| true)? * (1 + u64::from(settings.ema.is_some()));
-    Ok(numbers.saturating_mul(settings.dtype.size_in_bytes() as u64))
+    let bytes = numbers.saturating_mul(settings.dtype.size_in_bytes() as u64);
+    Ok(bytes.saturating_add(loaded_bytes(config, settings, images, batches)))
+}
+
+/// Returns the bytes of `images` images in each batch that is loaded at a time, in an epoch of `batches` batches.
+fn loaded_bytes(config: &ModelConfig, settings: &Settings, images: usize, batches: usize) -> u64 {
+    let [height, width] = settings.preprocess.size;
+    let numbers = numbers(&[images, config.in_channels, height, width]);
+    let batches = BATCHES_AT_A_TIME.min(batches) as u64;
+    numbers.saturating_mul(batches * settings.dtype.size_in_bytes() as u64)
 }
 
 /// Returns the bytes that a validation batch of `images` images needs, with those that the run keeps between steps: `kept` if
@@ -228,55 +236,4 @@ impl Settings {
             OptimizerKind::Adam | OptimizerKind::Adamw | OptimizerKind::Lamb => 2,
         }
     }
-}
-
-/// Returns whether the part of the network that makes a call is trained.
-fn learns(call: &ModuleCall, frozen: Frozen) -> bool {
-    let part = match call.path.as_str() {
-        // Part of the stem, without a name of its own.
-        "relu" => "conv1",
-        path => path,
-    };
-    !frozen.holds(part)
-}
-
-/// Returns whether the backward pass needs the output of a call; that of a block is its sum before the last ReLU. The compiled
-/// step, used for f32, fuses batch norm, sum and ReLU into one output.
-fn is_kept(kind: ModuleKind, dtype: DType, has_sums: bool) -> bool {
-    let is_compiled = dtype == DType::F32;
-    match kind {
-        ModuleKind::Conv2d { .. }
-        | ModuleKind::BatchNorm2d { .. }
-        | ModuleKind::GroupNorm { .. }
-        | ModuleKind::AvgPool2d { .. }
-        | ModuleKind::BlurPool2d { .. }
-        | ModuleKind::SeModule { .. }
-        | ModuleKind::EcaModule { .. }
-        | ModuleKind::MaxPool2d { .. }
-        | ModuleKind::PaddedShortcut { .. } => true,
-        ModuleKind::Relu => !is_compiled,
-        ModuleKind::BasicBlock | ModuleKind::Bottleneck => has_sums && !is_compiled,
-        _ => false,
-    }
-}
-
-/// Returns the numbers in the input and output of the largest convolution, which are in memory together.
-fn widest(calls: &[ModuleCall]) -> u64 {
-    let convolutions = calls
-        .iter()
-        .filter(|call| matches!(call.kind, ModuleKind::Conv2d { .. }));
-    let both = convolutions.map(|call| numbers(&call.input) + numbers(&call.output));
-    both.max().unwrap_or(0)
-}
-
-/// Returns the parameters of the calls for which `counts` is true.
-fn parameters(config: &ModelConfig, counts: impl Fn(&ModuleCall) -> bool) -> Result<u64> {
-    // The parameters do not depend on the size.
-    let described = describe(config, [1, config.in_channels, 64, 64])?;
-    let calls = described.calls.iter().filter(|call| counts(call));
-    Ok(calls.map(|call| call.kind.parameters() as u64).sum())
-}
-
-fn numbers(shape: &[usize]) -> u64 {
-    shape.iter().map(|&size| size as u64).product()
 }

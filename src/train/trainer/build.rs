@@ -267,15 +267,17 @@ impl Parts {
         let workload = Workload {
             images,
             batches,
-            shards: if settings.shares_statistics() {
-                loader.shards().of(context.processes.rank()).len()
-            } else {
-                1
-            },
+            shards: loader.shards(),
             cached_feature_bytes: loader.unvaried().and_then(kept),
             validation_batch: validation.as_ref().map_or(0, Validation::together),
         };
-        let step_bytes = memory::ensure(config, settings, workload, &context.device)?;
+        let step_bytes = memory::ensure(
+            config,
+            settings,
+            workload,
+            &context.device,
+            &context.processes,
+        )?;
         let steps_an_epoch = steps(settings, batches);
         let schedule = schedule(settings, steps_an_epoch);
         let mut learner = Learner::new(config, settings, loss, schedule, start, &context.device)?;

@@ -1,4 +1,5 @@
-//! What processes do before the first step of a run: they share out the inspection of its images and the index of its shards.
+//! What processes do before the first step of a run: they share out the inspection of its images and the index of its shards, and check
+//! the memory of their machine.
 
 use super::support::{FAMILIES, command, launcher, under};
 use crate::support::shards::tar;
@@ -143,5 +144,26 @@ fn processes_with_copies_of_tar_shards_index_them_and_name_the_one_that_differs(
         let error = "error: process 1 sees image `b.tar:dog/1x.png` in `wds:tars/*.tar` where process 0 sees `b.tar:dog/13.png`\n";
         assert_eq!(stderr.matches(error).count(), 1, "{stderr}");
         assert_eq!(stderr.matches("error: ").count(), 1, "{stderr}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn processes_of_a_machine_that_need_more_memory_than_it_has_are_refused_with_their_number() {
+    let Some(launcher) = launcher() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let line = "train -d fake:2 -b 2 --depth 110 --width 256 --image-size 2048 --dry-run";
+    for family in FAMILIES {
+        let mpi = Some((launcher.as_path(), family, 2));
+        let output = command(folder.path(), line, mpi).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        for expected in [
+            "error: a step of 1 image of 2048x2048 needs about ",
+            " GB of memory, the 2 processes of this machine need ",
+            ", or start fewer processes per machine\n",
+        ] {
+            assert_eq!(stderr.matches(expected).count(), 1, "{stderr}");
+        }
     }
 }

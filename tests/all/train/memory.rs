@@ -2,11 +2,12 @@
 
 use super::{SMALL, command, train};
 use resnet::data::dataset::DatasetKind;
+use resnet::distributed::tree::Shards;
 use resnet::model::{Architecture, Preprocess, StemKind};
 use resnet::train::ImageSize;
 use resnet::train::config::complete::defaults;
 use resnet::train::config::defaults::Situation;
-use resnet::train::memory::step_bytes;
+use resnet::train::memory::{step_bytes, sum_bytes};
 use resnet::train::{OptimizerKind, Recipe, Settings};
 use std::fs;
 
@@ -52,10 +53,12 @@ fn peak(depth: usize, images: usize, size: usize, flags: &str) -> u64 {
 
 #[test]
 fn the_estimate_is_below_what_a_step_takes_and_above_half_of_it() {
-    for (depth, images, size, optimizer, ema) in [
-        (20, 8, 64, OptimizerKind::Sgd, None),
-        (18, 4, 96, OptimizerKind::Adam, Some(0.9)),
-        (50, 2, 64, OptimizerKind::Sgd, None),
+    for (depth, images, size, optimizer, ema, shards) in [
+        (20, 8, 64, OptimizerKind::Sgd, None, 1),
+        (18, 4, 96, OptimizerKind::Adam, Some(0.9), 1),
+        (50, 2, 64, OptimizerKind::Sgd, None, 1),
+        // The sums of the first two shards wait for that of the others.
+        (50, 7, 32, OptimizerKind::Sgd, None, 7),
     ] {
         let overrides = Recipe {
             image_size: Some(ImageSize([size; 2])),
@@ -82,12 +85,15 @@ fn the_estimate_is_below_what_a_step_takes_and_above_half_of_it() {
             plain: false,
         };
         let config = config.config().unwrap();
-        let estimate = step_bytes(&config, &settings, images, 3).unwrap();
+        let sums = sum_bytes(&config, &settings, Shards::new(shards, 1), 0).unwrap();
+        assert_eq!(sums > 0, shards > 1);
+        let estimate = step_bytes(&config, &settings, images / shards, 3).unwrap() + sums;
         let flags = match (optimizer, ema) {
             (OptimizerKind::Adam, Some(_)) => "--optimizer adam --ema 0.9",
             _ => "--stem cifar",
         };
-        let peak = peak(depth, images, size, flags);
+        let flags = format!("{flags} --shards {shards}");
+        let peak = peak(depth, images, size, &flags);
         assert!(estimate < peak, "resnet{depth}: {estimate} of {peak}");
         assert!(2 * estimate > peak, "resnet{depth}: {estimate} of {peak}");
     }
