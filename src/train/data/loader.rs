@@ -363,3 +363,6 @@ impl BatchSampler {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,8 @@ pub(crate) mod optimizer;
 mod shard_models;
 pub mod shards;
 mod synchronized;
+#[cfg(test)]
+mod tests;
 
 use crate::distributed::Processes;
 use crate::distributed::tree::Shards;
