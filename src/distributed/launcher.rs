@@ -109,8 +109,8 @@ impl Launch {
     }
 }
 
-/// Returns the number of tasks of a Slurm job of which this process is none: they were allocated, but not started. `None` if there is
-/// no such job.
+/// Returns the number of tasks that Slurm has allocated for this process's job and not started, as in a batch script that runs a program
+/// without `srun`. `None` if there are none, or if this process is one of them. `variable` reads an environment variable.
 pub fn unused_tasks(variable: impl Fn(&str) -> Option<String>) -> Option<usize> {
     let tasks = variable("SLURM_NTASKS")?.trim().parse().ok()?;
     (tasks > 1 && !is_step(&variable)).then_some(tasks)

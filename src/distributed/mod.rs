@@ -19,9 +19,9 @@ pub mod tree;
 
 pub use arrival::Arrival;
 pub use connect::{Mode, Plan, connect};
-pub(crate) use host::{Binding, host_name, name_of, names_of, share_of_cores};
-pub use launcher::{Launch, Launcher, unused_tasks};
-pub use patience::Patience;
+pub(crate) use host::{Binding, host_name, share_of_cores};
+pub(crate) use launcher::unused_tasks;
+pub use launcher::{Launch, Launcher};
 pub use processes::{Pending, Processes};
 pub use share::{Batch, Share, Stopped};
 pub use transport::{AbortHandle, Transport};

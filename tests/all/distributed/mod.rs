@@ -5,6 +5,7 @@ mod disagreeing;
 mod ended;
 #[cfg(target_os = "linux")]
 mod launched;
+mod not_started;
 mod prepared;
 mod sharing;
 mod support;

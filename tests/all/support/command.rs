@@ -54,6 +54,9 @@ impl Resnet {
             "CLICOLOR",
             "CLICOLOR_FORCE",
             "RAYON_NUM_THREADS",
+            "SLURM_NTASKS",
+            "SLURM_STEP_ID",
+            "SLURM_STEPID",
         ] {
             command.env_remove(variable);
         }
