@@ -7,13 +7,23 @@ use std::io;
 
 /// Returns true if any error in the chain is one of wrong usage.
 pub fn is_usage_error(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        if let Some(error) = cause.downcast_ref::<Error>() {
-            return is_usage_error(error.inner());
-        }
+    has_cause(error, |cause| {
         let error = cause.downcast_ref::<ErrorWithHint>();
         error.is_some_and(|error| error.fault == Fault::Usage)
     })
+}
+
+/// Returns true if `is_match` holds for any error in the chain, or in that of an [`Error`] there.
+pub(crate) fn has_cause(
+    error: &anyhow::Error,
+    is_match: fn(&(dyn std::error::Error + 'static)) -> bool,
+) -> bool {
+    error
+        .chain()
+        .any(|cause| match cause.downcast_ref::<Error>() {
+            Some(error) => has_cause(error.inner(), is_match),
+            None => is_match(cause),
+        })
 }
 
 /// Returns the hint of the outermost error in the chain of `error` that has one, if any.

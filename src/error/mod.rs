@@ -8,7 +8,7 @@ mod message;
 mod sent;
 mod typed;
 
-pub(crate) use chain::replace_hint;
+pub(crate) use chain::{has_cause, replace_hint};
 pub use chain::{hint_of, is_usage_error, message_of, one_line};
 pub(crate) use chain::{why_unreadable, without_backtrace};
 pub(crate) use limit::{Limit, limit};

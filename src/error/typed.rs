@@ -9,17 +9,17 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Error {
-    /// There is no model, file, folder or repository of this name.
+    /// There is no model, run, file, folder or repository of this name.
     ModelNotFound(Cause),
     /// The model is not of the `ResNet` family, or has an option that is not supported.
     UnsupportedArchitecture(Cause),
-    /// A weights file is damaged, truncated, incomplete or not a weights file.
+    /// A weights file or the state of a run is damaged, truncated, incomplete or another file.
     DamagedWeights(Cause),
     /// A configuration or setting is invalid or contradicts another one.
     InvalidConfiguration(Cause),
     /// An image cannot be read, decoded or transformed.
     Image(Cause),
-    /// A dataset does not exist, or its files are damaged.
+    /// A dataset does not exist, its files are damaged, or its images are not those of the run.
     Dataset(Cause),
     /// The hub cannot be reached, or refuses a download.
     Hub(Cause),
@@ -29,7 +29,7 @@ pub enum Error {
     OutOfMemory(Cause),
     /// The device is absent, or an operation on it failed.
     Device(Cause),
-    /// A file or folder cannot be read or written.
+    /// A file or folder cannot be read or written, or another process writes to it.
     Io(Cause),
     /// Any other failure.
     Other(Cause),

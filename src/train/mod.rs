@@ -33,7 +33,7 @@
 //! # }
 //! ```
 //!
-//! An [`Observer`] is told of steps and epochs. [`Trainer::resume`] continues a run that was stopped.
+//! An [`Observer`] is told of steps and epochs. [`Trainer::resume`] resumes a run that was stopped.
 
 pub(crate) mod checkpoint;
 pub mod config;
@@ -54,7 +54,6 @@ pub(crate) use checkpoint::paths::named_run;
 pub use config::recipe::Recipe;
 pub use config::settings::Settings;
 pub use config::values::{BestBy, ClassWeights, ImageSize, StemRule, TrainDType};
-pub use context::ExecutionContext;
 pub use data::check::check;
 pub use learner::ema::Ema;
 pub use learner::gradients::Gradients;
@@ -63,6 +62,6 @@ pub use learner::optimizer::{Optimizer, OptimizerConfig, OptimizerKind};
 pub use observe::observer::{NoObserver, Observer, RunStarted, Step};
 pub use observe::outcome::{Outcome, StopReason, TestMetrics};
 pub use trainer::Trainer;
-pub use trainer::build::Target;
-pub use trainer::builder::{PreparedRun, TrainerBuilder};
-pub use trainer::resume::Length;
+pub use trainer::builder::TrainerBuilder;
+pub use trainer::prepared::PreparedRun;
+pub use trainer::resume_builder::ResumeBuilder;

@@ -1,6 +1,6 @@
 //! Paths of run folders: those that a new run can have, and the errors for others.
 
-use crate::error::{command, error_with_hint, setting, usage_error};
+use crate::error::{Error, WithKind, command, error_with_hint, setting, usage_error};
 use crate::message;
 use crate::run_dir::{LOCK, STATE, is_run};
 use crate::weights::locate::similar::{describe_existing, suggest_folders};
@@ -122,7 +122,8 @@ pub(in crate::train) fn no_run(path: &Path) -> anyhow::Error {
                 setting("resume"),
                 " alone resumes the newest unfinished run",
             ],
-        );
+        )
+        .with_kind(Error::ModelNotFound);
     }
     let mut runs = path
         .parent()
@@ -147,6 +148,7 @@ pub(in crate::train) fn no_run(path: &Path) -> anyhow::Error {
         "there is no such folder".to_owned()
     };
     error_with_hint(format!("cannot resume `{shown}`: {what}"), hint)
+        .with_kind(Error::ModelNotFound)
 }
 
 /// Returns true if a file is not part of a run: its lock, or one that a killed process left unfinished.

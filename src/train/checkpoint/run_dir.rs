@@ -1,7 +1,7 @@
 //! Run folders: exclusive access and the files in them, each written atomically.
 
 use crate::data::DatasetSurvey;
-use crate::error::{error_with_hint, setting};
+use crate::error::{Error, WithKind, error_with_hint, setting};
 use crate::eval::history::COLUMNS;
 use crate::fs::write_whole;
 use crate::message;
@@ -129,7 +129,8 @@ impl RunFolder {
                         path.display()
                     ),
                     "wait until that run ends, or stop it",
-                ));
+                )
+                .with_kind(Error::Io));
             }
             // Some network file systems have no locks; the run continues without one.
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}

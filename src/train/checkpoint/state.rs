@@ -4,7 +4,9 @@
 //! ended inside an epoch) and those of the optimizer; its metadata has [`RunIdentity`] and [`TrainProgress`] as JSON. Renaming it into
 //! place commits everything that a run writes: `best/`, `last/` and `metrics.csv` can be restored from it.
 
-use crate::error::{Message, command, error_with_hint, hint_of, one_line, setting};
+use crate::error::{
+    Error, Message, WithKind, command, error_with_hint, hint_of, one_line, setting,
+};
 use crate::message;
 use crate::model::ModelConfig;
 use crate::train::checkpoint::exact::Exact;
@@ -168,6 +170,7 @@ pub fn read(path: &Path, device: &Device) -> Result<State> {
                 message!["copy it again if it is a copy, or ", begin_anew(path)],
             ),
         })
+        .with_kind(Error::DamagedWeights)
         .with_context(context)?;
     state.on(device).with_context(context)
 }

@@ -56,12 +56,23 @@ pub enum Target {
     Trial(Option<PathBuf>),
 }
 
+impl Target {
+    /// Returns the folder, if one is given.
+    pub(super) fn into_folder(self) -> Option<PathBuf> {
+        match self {
+            Self::Folder(folder) => Some(folder),
+            Self::Dry(folder) | Self::Trial(folder) => folder,
+            Self::Numbered => None,
+        }
+    }
+}
+
 impl Trainer {
     /// Prepares a new run of the recipe `overrides`; `about` becomes the comment at the top of its `config.toml`.
     ///
     /// # Errors
     /// If it cannot be trained; nothing is written then.
-    pub fn start(
+    pub(crate) fn start(
         overrides: Recipe,
         target: &Target,
         about: &str,

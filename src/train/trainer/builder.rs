@@ -1,40 +1,25 @@
 //! The builder of a run, for programs that train.
 
 use crate::data::transform::augment::Policy;
-use crate::distributed::Processes;
 use crate::error::Error;
-use crate::hub::{Progress, Silent};
 use crate::model::{CropMode, Frozen, Interpolation};
 use crate::train::config::argument::Argument;
 use crate::train::config::recipe::{Recipe, for_each_key};
 use crate::train::config::values::{BestBy, ClassWeights, ImageSize, StemRule, TrainDType};
-use crate::train::context::ExecutionContext;
 use crate::train::learner::lr_schedule::Scheduler;
 use crate::train::learner::optimizer::OptimizerKind;
-use crate::train::observe::observer::{NoObserver, Observer};
-use crate::train::observe::outcome::Outcome;
 use crate::train::trainer::Trainer;
 use crate::train::trainer::build::Target;
-use candle_core::Device;
+use crate::train::trainer::prepared::{PreparedRun, RunOptions, option_setters};
 use std::path::PathBuf;
 
 /// A run that is being described: its settings, each of which has a default, its output and its execution environment.
 #[must_use]
 pub struct TrainerBuilder<'a> {
     recipe: Recipe,
-    output: Option<PathBuf>,
-    is_dry: bool,
+    target: Target,
     about: String,
-    has_histograms: bool,
-    context: ExecutionContext<'a>,
-    observer: Option<&'a mut dyn Observer>,
-}
-
-/// A run that is ready to start.
-#[must_use]
-pub struct PreparedRun<'a> {
-    trainer: Trainer,
-    observer: Option<&'a mut dyn Observer>,
+    options: RunOptions<'a>,
 }
 
 impl Trainer {
@@ -51,22 +36,19 @@ impl Trainer {
     /// # }
     /// ```
     pub fn builder<'a>(data: impl Into<String>) -> TrainerBuilder<'a> {
+        Self::from_recipe(Recipe {
+            data: Some(data.into()),
+            ..Recipe::default()
+        })
+    }
+
+    /// Returns the builder of a new run of a recipe, such as one that [`Recipe::read`] reads.
+    pub fn from_recipe<'a>(recipe: Recipe) -> TrainerBuilder<'a> {
         TrainerBuilder {
-            recipe: Recipe {
-                data: Some(data.into()),
-                ..Recipe::default()
-            },
-            output: None,
-            is_dry: false,
+            recipe,
+            target: Target::Numbered,
             about: concat!("resnet ", env!("CARGO_PKG_VERSION"), " as a library").to_owned(),
-            has_histograms: false,
-            context: ExecutionContext {
-                device: Device::Cpu,
-                workers: rayon::current_num_threads(),
-                progress: &Silent,
-                processes: Processes::alone(),
-            },
-            observer: None,
+            options: RunOptions::default(),
         }
     }
 }
@@ -93,6 +75,8 @@ macro_rules! setters {
 
 for_each_key!(setters);
 
+option_setters!(TrainerBuilder);
+
 impl<'a> TrainerBuilder<'a> {
     /// Adds the settings of a recipe for the keys that are not set.
     pub fn recipe(mut self, recipe: Recipe) -> Self {
@@ -102,13 +86,30 @@ impl<'a> TrainerBuilder<'a> {
 
     /// Sets the run folder, a new one. By default it is `runs/<data>-<model>-<n>`.
     pub fn output(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.output = Some(folder.into());
+        let folder = folder.into();
+        self.target = match self.target {
+            Target::Dry(_) => Target::Dry(Some(folder)),
+            Target::Trial(_) => Target::Trial(Some(folder)),
+            Target::Folder(_) | Target::Numbered => Target::Folder(folder),
+        };
         self
     }
 
     /// Lets the run write nothing.
     pub fn dry_run(mut self) -> Self {
-        self.is_dry = true;
+        self.target = Target::Dry(self.target.into_folder());
+        self
+    }
+
+    /// Lets the run write nothing and, with a limit of steps, validate on no more images than it trains on.
+    pub fn trial(mut self) -> Self {
+        self.target = Target::Trial(self.target.into_folder());
+        self
+    }
+
+    /// Sets the output.
+    pub(crate) fn target(mut self, target: Target) -> Self {
+        self.target = target;
         self
     }
 
@@ -118,83 +119,18 @@ impl<'a> TrainerBuilder<'a> {
         self
     }
 
-    /// Adds histograms of the weights after each epoch to the TensorBoard events.
-    pub fn histograms(mut self) -> Self {
-        self.has_histograms = true;
-        self
-    }
-
-    /// Sets the device: a CPU by default.
-    pub fn device(mut self, device: Device) -> Self {
-        self.context.device = device;
-        self
-    }
-
-    /// Sets the number of data-loading threads: by default as many as rayon's. It has no effect on results.
-    pub fn workers(mut self, threads: usize) -> Self {
-        self.context.workers = threads.max(1);
-        self
-    }
-
-    /// Sets who is told of the progress of downloads.
-    pub fn progress(mut self, progress: &'a dyn Progress) -> Self {
-        self.context.progress = progress;
-        self
-    }
-
-    /// Sets who is told of steps, epochs and remarks, and can stop the run.
-    pub fn observer(mut self, observer: &'a mut dyn Observer) -> Self {
-        self.observer = Some(observer);
-        self
-    }
-
     /// Opens data and model, checks the settings and creates the run folder.
     ///
     /// # Errors
     /// If the run cannot be trained; nothing is written then.
-    pub fn start(mut self) -> Result<PreparedRun<'a>, Error> {
-        let target = match self.output {
-            folder if self.is_dry => Target::Dry(folder),
-            Some(folder) => Target::Folder(folder),
-            None => Target::Numbered,
-        };
-        let mut trainer = Trainer::start(
-            self.recipe,
-            &target,
-            &self.about,
-            &self.context,
-            or_none(&mut self.observer, &mut NoObserver),
-        )
-        .map_err(|error| Error::classify(error, Error::Other))?;
-        if self.has_histograms {
-            trainer.write_histograms();
-        }
-        Ok(PreparedRun {
-            trainer,
-            observer: self.observer,
-        })
-    }
-}
-
-impl PreparedRun<'_> {
-    /// Trains until all epochs or steps are done, or the observer wants to stop.
-    ///
-    /// # Errors
-    /// If the loss is not finite, images are unreadable in strict mode, or a file cannot be written; errors of the observer.
-    pub fn run(mut self) -> Result<Outcome, Error> {
-        let mut none = NoObserver;
-        let outcome = self.trainer.run(or_none(&mut self.observer, &mut none));
-        outcome.map_err(|error| Error::classify(error, Error::Other))
-    }
-}
-
-/// Returns the observer, or `none` if there is no other.
-fn or_none<'b>(
-    observer: &'b mut Option<&mut dyn Observer>,
-    none: &'b mut NoObserver,
-) -> &'b mut dyn Observer {
-    match observer {
-        Some(observer) => &mut **observer,
-        None => none,
+    pub fn start(self) -> Result<PreparedRun<'a>, Error> {
+        let Self {
+            recipe,
+            target,
+            about,
+            options,
+        } = self;
+        options
+            .prepare(|context, observer| Trainer::start(recipe, &target, &about, context, observer))
     }
 }

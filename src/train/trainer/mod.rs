@@ -9,7 +9,9 @@ pub mod builder;
 mod epoch;
 mod features;
 pub mod finish;
+pub mod prepared;
 pub mod resume;
+pub mod resume_builder;
 mod same;
 mod step;
 #[cfg(test)]
@@ -53,7 +55,7 @@ pub struct Trainer {
 
 impl Trainer {
     /// Adds histograms of the weights after each epoch to the TensorBoard events.
-    pub fn write_histograms(&mut self) {
+    pub(crate) fn write_histograms(&mut self) {
         self.reporter.events.write_histograms();
     }
 
@@ -62,7 +64,7 @@ impl Trainer {
     /// # Errors
     /// If the loss is not finite, images are unreadable in strict mode, or a file cannot be written; errors of `observer`, after
     /// the state was saved.
-    pub fn run(mut self, observer: &mut dyn Observer) -> Result<Outcome> {
+    pub(crate) fn run(mut self, observer: &mut dyn Observer) -> Result<Outcome> {
         if let Some(reason) = self.stop_reason() {
             self.restore_files()?;
             return self.finished(reason, observer);

@@ -1,7 +1,9 @@
 //! Resuming a run: its state, and the data as it was when the run started.
 
 use crate::data::dataset::DatasetName;
-use crate::error::{Message, command, error_with_hint, message_of, setting, usage_error};
+use crate::error::{
+    Error, Message, WithKind, command, error_with_hint, message_of, setting, usage_error,
+};
 use crate::message;
 use crate::text::pluralize;
 use crate::train::checkpoint::checkpointer::BEST;
@@ -57,7 +59,7 @@ impl Trainer {
     ///
     /// # Errors
     /// If it is not a run folder, its data has changed, or fewer epochs are asked for than are done.
-    pub fn resume(
+    pub(crate) fn start_resumed(
         folder: &Path,
         length: Length,
         context: &ExecutionContext,
@@ -263,7 +265,8 @@ impl Trainer {
                     "restore the images, or start a new run from this one's weights with ",
                     setting("model"),
                 ],
-            ));
+            )
+            .with_kind(Error::Dataset));
         }
         let (sizes, contents) = (fingerprints.sizes, Some(fingerprints.contents));
         let is_other = identity.contents.is_some() && identity.contents != contents;
@@ -345,4 +348,5 @@ fn moved(place: &str) -> anyhow::Error {
         format!("the run's data `{place}` is missing"),
         "move the images back, or put a link to them there, and resume again",
     )
+    .with_kind(Error::Dataset)
 }

@@ -1,10 +1,15 @@
-//! The builder of a run.
+//! The builders of a new and of a resumed run.
 
-use resnet::distributed::Processes;
-use resnet::hub::Silent;
-use resnet::train::NoObserver;
-use resnet::train::{ExecutionContext, OptimizerKind, Recipe, Target, Trainer};
-use resnet::{Error, train::StopReason};
+use super::write_images;
+use resnet::Error;
+use resnet::train::{OptimizerKind, Recipe, ResumeBuilder, Scheduler, StopReason, Trainer};
+use std::fs;
+use std::path::Path;
+
+/// Returns the weights that a run has saved.
+fn weights(run: &Path) -> Vec<u8> {
+    fs::read(run.join("last/model.safetensors")).unwrap()
+}
 
 #[test]
 fn a_built_run_trains_to_the_weights_of_its_recipe() {
@@ -32,20 +37,11 @@ fn a_built_run_trains_to_the_weights_of_its_recipe() {
     assert_eq!(outcome.folder.as_deref(), Some(built.as_path()));
 
     let recipe = "data = 'fake:24:3'\ndepth = 20\nwidth = 4\nimage-size = 16\nmean = [0.5, 0.5, 0.5]\nepochs = 2\nbatch-size = 8\nlr = 0.05\noptimizer = 'adamw'\nno-shuffle = true\nseed = 3";
-    let context = ExecutionContext {
-        device: candle_core::Device::Cpu,
-        workers: 2,
-        progress: &Silent,
-        processes: Processes::alone(),
-    };
-    let target = Target::Folder(by_recipe.clone());
-    let recipe = Recipe::parse(recipe).unwrap();
-    let run = Trainer::start(recipe, &target, "", &context, &mut NoObserver).unwrap();
-    run.run(&mut NoObserver).unwrap();
-    let weights =
-        |run: &std::path::Path| std::fs::read(run.join("last/model.safetensors")).unwrap();
+    let run = Trainer::from_recipe(Recipe::parse(recipe).unwrap());
+    let run = run.workers(2).output(&by_recipe).start().unwrap();
+    run.run().unwrap();
     assert!(weights(&built) == weights(&by_recipe));
-    let config = std::fs::read_to_string(built.join("config.toml")).unwrap();
+    let config = fs::read_to_string(built.join("config.toml")).unwrap();
     assert!(config.starts_with("# resnet "), "{config}");
 }
 
@@ -76,4 +72,82 @@ fn a_wrong_value_is_refused_by_its_setting_and_not_by_a_flag() {
         assert_eq!(error.hint().unwrap().to_string(), hint);
         assert!(!run.exists());
     }
+}
+
+#[test]
+fn a_resumed_run_equals_an_uninterrupted_one_and_can_be_made_longer() {
+    let folder = tempfile::tempdir().unwrap();
+    let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));
+    let builder = || {
+        let builder = Trainer::builder("fake:24:3").depth(20).width(4);
+        let builder = builder.image_size(16).batch_size(8).lr(0.05);
+        builder.scheduler(Scheduler::Constant).workers(1)
+    };
+    let run = builder().epochs(3).output(&whole).start().unwrap();
+    run.run().unwrap();
+    let run = builder().epochs(2).max_steps(2).output(&parts).start();
+    run.unwrap().run().unwrap();
+    let finished = Trainer::resume(&parts).workers(1).start().unwrap();
+    assert_eq!(finished.run().unwrap().reason, StopReason::Done);
+    assert!(weights(&parts) != weights(&whole));
+    let longer = Trainer::resume(&parts).workers(2).max_steps(5).start();
+    longer.unwrap().run().unwrap();
+    assert!(weights(&parts) != weights(&whole));
+    let longer = Trainer::resume(&parts).epochs(3).start().unwrap();
+    let outcome = longer.run().unwrap();
+    assert_eq!(outcome.best.map(|(epoch, _)| epoch), Some(3));
+    assert!(weights(&parts) == weights(&whole));
+}
+
+#[test]
+fn a_run_that_cannot_be_resumed_is_an_error_of_its_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let data = folder.path().join("data");
+    write_images(&data.join("train"), &[("a", 4), ("b", 4)]);
+    write_images(&data.join("val"), &[("a", 2), ("b", 2)]);
+    let builder = Trainer::builder(data.display().to_string())
+        .depth(20)
+        .width(4);
+    let builder = builder.batch_size(4).epochs(2).workers(1).output(&run);
+    builder.start().unwrap().run().unwrap();
+    let error = |builder: ResumeBuilder| builder.start().err().unwrap();
+    let resumed = || Trainer::resume(&run).workers(1);
+
+    let absent = error(Trainer::resume(folder.path().join("absent")));
+    assert!(matches!(absent, Error::ModelNotFound(_)), "{absent:?}");
+    assert!(absent.to_string().ends_with("there is no such folder"));
+    let empty = error(Trainer::resume(folder.path()));
+    assert!(matches!(empty, Error::ModelNotFound(_)), "{empty:?}");
+
+    let shorter = error(resumed().epochs(1));
+    assert!(
+        matches!(shorter, Error::InvalidConfiguration(_)),
+        "{shorter:?}"
+    );
+    assert_eq!(
+        shorter.hint().unwrap().to_string(),
+        "pass more `epochs`, or none"
+    );
+
+    let prepared = resumed().start().unwrap();
+    let used = error(resumed());
+    assert!(matches!(used, Error::Io(_)), "{used:?}");
+    drop(prepared);
+
+    let moved = folder.path().join("moved");
+    fs::rename(&data, &moved).unwrap();
+    let missing = error(resumed());
+    assert!(matches!(missing, Error::Dataset(_)), "{missing:?}");
+    fs::rename(&moved, &data).unwrap();
+    fs::remove_file(data.join("train/a/0.png")).unwrap();
+    let changed = error(resumed());
+    assert!(matches!(changed, Error::Dataset(_)), "{changed:?}");
+    assert!(changed.hint().is_some());
+
+    let state = run.join("state.safetensors");
+    let bytes = fs::read(&state).unwrap();
+    fs::write(&state, &bytes[..bytes.len() / 2]).unwrap();
+    let damaged = error(resumed());
+    assert!(matches!(damaged, Error::DamagedWeights(_)), "{damaged:?}");
 }

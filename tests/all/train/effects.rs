@@ -1,10 +1,8 @@
 //! Every setting of a recipe has the effect that it should, and no other.
 
 use super::{SMALL, data, losses, outcome, trained, write_images};
-use resnet::distributed::Processes;
 use resnet::error::Message;
-use resnet::hub::Silent;
-use resnet::train::{Epoch, ExecutionContext, Observer, Recipe, RunStarted, Step, Target, Trainer};
+use resnet::train::{Epoch, Observer, Recipe, RunStarted, Step, Trainer};
 use std::fs;
 use std::path::Path;
 
@@ -45,15 +43,10 @@ fn losses_of(data: &Path, keys: &str) -> Vec<f64> {
         data: Some(data.display().to_string()),
         ..Recipe::parse(PLAIN).unwrap()
     });
-    let context = ExecutionContext {
-        device: candle_core::Device::Cpu,
-        workers: 1,
-        progress: &Silent,
-        processes: Processes::alone(),
-    };
     let mut losses = Losses::default();
-    let run = Trainer::start(recipe, &Target::Dry(None), "", &context, &mut losses).unwrap();
-    run.run(&mut losses).unwrap();
+    let builder = Trainer::from_recipe(recipe).workers(1).dry_run();
+    let prepared = builder.observer(&mut losses).start().unwrap();
+    prepared.run().unwrap();
     losses.0
 }
 

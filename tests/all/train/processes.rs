@@ -3,9 +3,8 @@
 mod unreadable;
 
 use resnet::distributed::{Processes, threads};
-use resnet::hub::Silent;
-use resnet::train::{ExecutionContext, Length, NoObserver, Recipe, StopReason, Target, Trainer};
-use std::path::{Path, PathBuf};
+use resnet::train::{Recipe, StopReason, Trainer, TrainerBuilder};
+use std::path::Path;
 
 pub(super) const SMALL: &str = "depth = 20\nwidth = 4\nimage-size = 12\nseed = 5\n";
 
@@ -24,13 +23,10 @@ pub(super) fn in_processes<R: Send>(
     results.unwrap()
 }
 
-pub(super) fn context(processes: Processes) -> ExecutionContext<'static> {
-    ExecutionContext {
-        device: candle_core::Device::Cpu,
-        workers: 1,
-        progress: &Silent,
-        processes,
-    }
+/// Returns the builder of a run of the recipe `keys` that `processes` share.
+pub(super) fn shared<'a>(keys: &str, processes: Processes) -> anyhow::Result<TrainerBuilder<'a>> {
+    let builder = Trainer::from_recipe(Recipe::parse(keys)?);
+    Ok(builder.workers(1).processes(processes))
 }
 
 /// Trains the recipe `keys`, beside [`SMALL`], in the run folder `run` on `size` processes.
@@ -40,22 +36,19 @@ pub(super) fn train(keys: &str, run: &Path, size: usize) {
 
 /// Trains a whole recipe.
 pub(super) fn train_recipe(keys: &str, run: &Path, size: usize) {
-    let (keys, target) = (keys.to_owned(), Target::Folder(run.to_owned()));
-    let done = in_processes(size, move |processes| {
-        let recipe = Recipe::parse(&keys)?;
-        let run = Trainer::start(recipe, &target, "", &context(processes), &mut NoObserver)?;
-        run.run(&mut NoObserver)
+    let done = in_processes(size, |processes| {
+        Ok(shared(keys, processes)?.output(run).start()?.run()?)
     });
     for outcome in done {
         assert_eq!(outcome.unwrap().reason, StopReason::Done);
     }
 }
 
-pub(super) fn resume(run: &Path, length: Length, size: usize) {
-    let run: PathBuf = run.to_owned();
-    let done = in_processes(size, move |processes| {
-        let run = Trainer::resume(&run, length, &context(processes), &mut NoObserver)?;
-        run.run(&mut NoObserver)
+/// Resumes a run, to be of this many epochs.
+fn resume(run: &Path, epochs: u64, size: usize) {
+    let done = in_processes(size, |processes| {
+        let builder = Trainer::resume(run).workers(1).processes(processes);
+        Ok(builder.epochs(epochs).start()?.run()?)
     });
     for outcome in done {
         outcome.unwrap();
@@ -86,11 +79,7 @@ pub(super) fn assert_resumes(folder: &Path, keys: &str, numbers: [[usize; 2]; 3]
     for [first, second] in numbers {
         let run = folder.join(format!("{first}-{second}"));
         train(&format!("{keys}\nmax-steps = 2"), &run, first);
-        let length = Length {
-            epochs: Some(2),
-            max_steps: None,
-        };
-        resume(&run, length, second);
+        resume(&run, 2, second);
         assert!(
             results(&run).0 == results(&whole).0,
             "on {first}, then on {second}"
@@ -170,11 +159,9 @@ fn shards_differ_from_a_whole_batch_by_their_statistics() {
 #[test]
 fn more_processes_than_shards_are_refused() {
     let errors = in_processes(3, |processes| {
-        let recipe = Recipe::parse(&format!(
-            "{SMALL}data = 'fake:16:3'\nbatch-size = 8\nshards = 2"
-        ))?;
-        let context = context(processes);
-        Trainer::start(recipe, &Target::Dry(None), "", &context, &mut NoObserver).map(|_| ())
+        let keys = format!("{SMALL}data = 'fake:16:3'\nbatch-size = 8\nshards = 2");
+        let prepared = shared(&keys, processes)?.dry_run().start();
+        Ok(prepared.map(drop)?)
     });
     let error = errors[0].as_ref().unwrap_err();
     assert_eq!(
@@ -187,9 +174,9 @@ fn more_processes_than_shards_are_refused() {
 fn a_process_with_other_data_stops_the_run_by_its_number() {
     let errors = in_processes(2, |processes| {
         let images = if processes.is_first() { 16 } else { 18 };
-        let recipe = Recipe::parse(&format!("{SMALL}data = 'fake:{images}:3'\nbatch-size = 8"))?;
-        let context = context(processes);
-        Trainer::start(recipe, &Target::Dry(None), "", &context, &mut NoObserver).map(|_| ())
+        let keys = format!("{SMALL}data = 'fake:{images}:3'\nbatch-size = 8");
+        let prepared = shared(&keys, processes)?.dry_run().start();
+        Ok(prepared.map(drop)?)
     });
     let error = errors[0].as_ref().unwrap_err();
     assert_eq!(

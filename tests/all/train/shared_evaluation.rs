@@ -1,13 +1,11 @@
 //! Validation, the features of a probe and the test of the best epoch, which processes share out: the results of one process, and stops
 //! and errors of all. The processes are threads.
 
-use super::processes::{context, in_processes, results};
+use super::processes::{in_processes, results, shared};
 use anyhow::{Error, Result};
 use image::{Rgb, RgbImage};
 use resnet::error::{Message, one_line};
-use resnet::train::{
-    Epoch, Length, Observer, Outcome, Recipe, RunStarted, Step, StopReason, Target, Trainer,
-};
+use resnet::train::{Epoch, Observer, Outcome, RunStarted, Step, StopReason, Trainer};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -35,12 +33,11 @@ fn images(folder: &Path) -> PathBuf {
     data
 }
 
-fn recipe(data: &Path, keys: &str) -> Recipe {
+fn recipe(data: &Path, keys: &str) -> String {
     let data = data.display();
-    let text = format!(
+    format!(
         "data = '{data}'\ndepth = 20\nwidth = 4\nimage-size = 12\nseed = 5\nepochs = 2\nbatch-size = 8\nlr = 0.05\nshards = 4\n{keys}"
-    );
-    Recipe::parse(&text).unwrap()
+    )
 }
 
 /// Records events, and stops the run in an event of a task.
@@ -89,21 +86,19 @@ impl Observer for Recorder {
 /// Trains in the run folder `run` on `size` processes, of which one stops in the `n`-th event of a task. Returns the outcome and the events
 /// of each.
 fn train(
-    recipe: &Recipe,
+    recipe: &str,
     run: &Path,
     size: usize,
     stop: Option<(usize, &'static str, usize)>,
 ) -> Vec<Result<(Outcome, Vec<String>)>> {
-    let (recipe, target) = (recipe.clone(), Target::Folder(run.to_owned()));
-    in_processes(size, move |processes| {
+    in_processes(size, |processes| {
         let stop = stop.filter(|(stopper, ..)| *stopper == processes.rank());
         let mut recorder = Recorder {
             stop: stop.map(|(_, task, times)| (task, times)),
             ..Recorder::default()
         };
-        let context = context(processes);
-        let run = Trainer::start(recipe.clone(), &target, "", &context, &mut recorder)?;
-        let outcome = run.run(&mut recorder)?;
+        let builder = shared(recipe, processes)?.output(run);
+        let outcome = builder.observer(&mut recorder).start()?.run()?;
         let events = recorder.events.into_iter();
         let events = events.filter(|event| !event.starts_with("inspecting"));
         Ok((outcome, events.collect()))
@@ -111,14 +106,9 @@ fn train(
 }
 
 fn resume(run: &Path, size: usize) -> Vec<Outcome> {
-    let run = run.to_owned();
-    let done = in_processes(size, move |processes| {
-        let mut recorder = Recorder::default();
-        let length = Length {
-            epochs: None,
-            max_steps: None,
-        };
-        Trainer::resume(&run, length, &context(processes), &mut recorder)?.run(&mut recorder)
+    let done = in_processes(size, |processes| {
+        let builder = Trainer::resume(run).workers(1).processes(processes);
+        Ok(builder.start()?.run()?)
     });
     done.into_iter().map(Result::unwrap).collect()
 }

@@ -1,11 +1,11 @@
 //! Shards that share their batch-norm statistics: equal bits on any number of processes, and the training of one shard.
 
 use super::processes::{
-    SMALL, assert_resumes, assert_same_bits, context, in_processes, results, train, train_recipe,
+    SMALL, assert_resumes, assert_same_bits, in_processes, results, shared, train, train_recipe,
 };
 use super::write_images;
 use candle_core::{DType, Device, Tensor};
-use resnet::train::{NoObserver, Observer, Recipe, RunStarted, Step, Target, Trainer};
+use resnet::train::{Observer, RunStarted, Step};
 use std::fs;
 use std::path::Path;
 
@@ -193,17 +193,16 @@ impl Observer for Failing {
 #[test]
 fn a_process_that_fails_ends_the_sums_of_the_others() {
     let errors = in_processes(2, |processes| {
-        let recipe = Recipe::parse(&format!(
+        let keys = format!(
             "{SMALL}data = 'fake:16:3'\nbatch-size = 8\nshards = 4\nsync-bn = true\nlr = 0.05"
-        ))?;
+        );
         let is_first = processes.is_first();
-        let context = context(processes);
-        let run = Trainer::start(recipe, &Target::Dry(None), "", &context, &mut NoObserver)?;
-        if is_first {
-            run.run(&mut NoObserver)
-        } else {
-            run.run(&mut Failing)
+        let mut failing = Failing;
+        let mut builder = shared(&keys, processes)?.dry_run();
+        if !is_first {
+            builder = builder.observer(&mut failing);
         }
+        Ok(builder.start()?.run()?)
     });
     let errors = errors.iter().map(|done| done.as_ref().unwrap_err());
     let errors: Vec<String> = errors.map(|error| format!("{error:#}")).collect();

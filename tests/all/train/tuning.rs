@@ -2,13 +2,9 @@
 
 use super::{SMALL, data, lines, losses, outcome, train, trained, write_images};
 use image::{Rgb, RgbImage};
-use resnet::distributed::Processes;
-use resnet::hub::Silent;
 use resnet::model::Frozen;
 use resnet::random::Random;
-use resnet::train::Epoch;
-use resnet::train::{ExecutionContext, Length, Observer, Recipe, StopReason, Target, Trainer};
-use resnet::train::{NoObserver, RunStarted, Step};
+use resnet::train::{Epoch, Observer, Recipe, RunStarted, Step, StopReason, Trainer};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -211,27 +207,15 @@ fn a_trial_of_a_probe_computes_only_what_its_steps_need() {
         )
         .unwrap()
     };
-    let context = ExecutionContext {
-        device: candle_core::Device::Cpu,
-        workers: 1,
-        progress: &Silent,
-        processes: Processes::alone(),
-    };
     // Ten steps see each of 40 images.
     for (steps, images) in [(1, 4), (9, 36), (10, 40), (50, 40)] {
         let mut observer = AtFeatures {
             stops: false,
             images: Vec::new(),
         };
-        let run = Trainer::start(
-            recipe(steps),
-            &Target::Trial(None),
-            "",
-            &context,
-            &mut observer,
-        )
-        .unwrap();
-        run.run(&mut observer).unwrap();
+        let builder = Trainer::from_recipe(recipe(steps)).workers(1).trial();
+        let prepared = builder.observer(&mut observer).start().unwrap();
+        prepared.run().unwrap();
         assert_eq!(observer.images.first(), Some(&images), "{steps}");
     }
 }
@@ -278,29 +262,17 @@ fn a_stop_while_features_are_computed_leaves_a_run_that_resumes() {
         ..Recipe::parse("depth = 20\nwidth = 4\nimage-size = 16\nepochs = 1\nfreeze = 'backbone'\n")
             .unwrap()
     };
-    let context = ExecutionContext {
-        device: candle_core::Device::Cpu,
-        workers: 1,
-        progress: &Silent,
-        processes: Processes::alone(),
-    };
     let run = folder.path().join("run");
     let mut stops = AtFeatures {
         stops: true,
         images: Vec::new(),
     };
-    let begun = Trainer::start(
-        recipe,
-        &Target::Folder(run.clone()),
-        "",
-        &context,
-        &mut stops,
-    )
-    .unwrap();
-    let stopped = begun.run(&mut stops).unwrap();
+    let builder = Trainer::from_recipe(recipe).workers(1).output(&run);
+    let prepared = builder.observer(&mut stops).start().unwrap();
+    let stopped = prepared.run().unwrap();
     assert_eq!(stopped.reason, StopReason::Stopped { step: 0 });
-    let resumed = Trainer::resume(&run, Length::default(), &context, &mut NoObserver);
-    let ended = resumed.unwrap().run(&mut NoObserver).unwrap();
+    let resumed = Trainer::resume(&run).workers(1).start().unwrap();
+    let ended = resumed.run().unwrap();
     assert_eq!(ended.reason, StopReason::Done);
     assert!(run.join("best/model.safetensors").is_file());
 }

@@ -17,11 +17,11 @@ use crate::error::{Message, Part, is_usage_error, message_of};
 use crate::eval::history::Epoch;
 use crate::text::pluralize;
 use crate::train::config::values::TrainDType;
-use crate::train::context::device_name;
+use crate::train::context::{ExecutionContext, device_name};
 use crate::train::observe::observer::{Observer, RunStarted, Step};
-use crate::train::{
-    ExecutionContext, Length, Recipe, StopReason, Target, Trainer, newest_unfinished,
-};
+use crate::train::trainer::build::Target;
+use crate::train::trainer::resume::Length;
+use crate::train::{Recipe, StopReason, Trainer, newest_unfinished};
 use anyhow::Result;
 use args::Format;
 use resnet_kernels::cpu;
@@ -74,9 +74,8 @@ pub fn run(
             processes: processes.clone(),
         })
     };
-    let outcome = if let Some(folder) = &args.resume {
+    let prepared = if let Some(folder) = &args.resume {
         let context = context(DTypeChoice::F32)?;
-        let length = length(&overrides);
         let folder = if let Some(folder) = folder.first() {
             folder.clone()
         } else {
@@ -87,12 +86,11 @@ pub fn run(
             ));
             newest
         };
-        let mut run = Trainer::resume(&folder, length, &context, &mut observer)?;
+        let mut builder = Trainer::resume(folder).length(length(&overrides));
         if args.histograms {
-            run.write_histograms();
+            builder = builder.histograms();
         }
-        stop.listen()?;
-        run.run(&mut observer)?
+        builder.context(context).observer(&mut observer).start()?
     } else {
         let flags = overrides.keys();
         let overrides = with_file(args, overrides)?;
@@ -107,17 +105,18 @@ pub fn run(
             None => Target::Numbered,
         };
         let about = format!("resnet {}: {}", version::short(), typed());
-        let begun = Trainer::start(overrides, &target, &about, &context, &mut observer);
-        let mut run = begun.map_err(|error| match &args.recipe {
-            Some(file) => blame_recipe(error, file, &from_file),
-            None => error,
-        })?;
+        let mut builder = Trainer::from_recipe(overrides).target(target).about(about);
         if args.histograms {
-            run.write_histograms();
+            builder = builder.histograms();
         }
-        stop.listen()?;
-        run.run(&mut observer)?
+        let begun = builder.context(context).observer(&mut observer).start();
+        begun.map_err(|error| match &args.recipe {
+            Some(file) => blame_recipe(error.into(), file, &from_file),
+            None => error.into(),
+        })?
     };
+    stop.listen()?;
+    let outcome = prepared.run()?;
     observer.end();
     if let (Some(lost), None) = (observer.lost(), stop.status()) {
         return Err(unread(lost, &outcome));
@@ -201,19 +200,20 @@ fn run_other(
     };
     let stop = Stop::default();
     let mut observer = OtherProcess(&stop);
-    let run = if args.resume.is_some() {
-        let length = length(&overrides);
-        Trainer::resume(Path::new("the run"), length, &context, &mut observer)?
+    let prepared = if args.resume.is_some() {
+        let builder = Trainer::resume("the run").length(length(&overrides));
+        builder.context(context).observer(&mut observer).start()?
     } else {
         let target = if args.dry_run && args.format != Format::Json {
             Target::Trial(None)
         } else {
             Target::Dry(None)
         };
-        Trainer::start(overrides, &target, "", &context, &mut observer)?
+        let builder = Trainer::from_recipe(overrides).target(target);
+        builder.context(context).observer(&mut observer).start()?
     };
     stop.listen()?;
-    let outcome = run.run(&mut observer)?;
+    let outcome = prepared.run()?;
     Ok(status(outcome.reason, &stop))
 }
 

@@ -19,7 +19,7 @@ fn resume(run: &Path, max_steps: Option<u64>) -> (Result<Trainer>, Vec<String>) 
         max_steps,
     };
     let mut observer = Recorded::default();
-    let trainer = Trainer::resume(run, length, &context(), &mut observer);
+    let trainer = Trainer::start_resumed(run, length, &context(), &mut observer);
     (trainer, observer.events)
 }
 
@@ -206,7 +206,7 @@ fn a_run_cannot_end_before_the_step_and_the_epoch_that_it_has_reached() {
         (None, Some(4), "cannot end at step 4: 5 are done"),
     ] {
         let length = Length { epochs, max_steps };
-        let resumed = Trainer::resume(&run, length, &context(), &mut Recorded::default());
+        let resumed = Trainer::start_resumed(&run, length, &context(), &mut Recorded::default());
         let error = resumed.err().unwrap();
         assert!(is_usage_error(&error) && hint_of(&error).is_some());
         assert!(one_line(&error).ends_with(expected), "{}", one_line(&error));
@@ -216,7 +216,7 @@ fn a_run_cannot_end_before_the_step_and_the_epoch_that_it_has_reached() {
         max_steps: None,
     };
     let mut observer = Recorded::default();
-    let resumed = Trainer::resume(&run, length, &context(), &mut observer);
+    let resumed = Trainer::start_resumed(&run, length, &context(), &mut observer);
     resumed.map(drop).unwrap();
     let shorter = "the run now has 3 epochs, not 4: the learning rate follows the new schedule";
     assert!(
@@ -251,7 +251,7 @@ fn a_run_that_ended_inside_an_epoch_is_finished_with_the_same_length_however_it_
     for (epochs, max_steps) in [(None, None), (None, Some(1)), (Some(4), Some(1))] {
         let length = Length { epochs, max_steps };
         let mut observer = Recorded::default();
-        let resumed = Trainer::resume(&run, length, &context(), &mut observer);
+        let resumed = Trainer::start_resumed(&run, length, &context(), &mut observer);
         resumed.map(drop).unwrap();
         let note = format!(
             "note: the run is finished after 1 step; `train with resume = {}, epochs = 4` extends it",

@@ -1,9 +1,9 @@
 //! Images that cannot be read, in the shards of several processes, which are threads here.
 
 use super::super::write_images;
-use super::{SMALL, context, in_processes, results};
+use super::{SMALL, in_processes, results, shared};
 use resnet::error::Message;
-use resnet::train::{Epoch, Observer, Recipe, RunStarted, Step, StopReason, Target, Trainer};
+use resnet::train::{Epoch, Observer, RunStarted, Step, StopReason};
 use std::fs;
 use std::path::Path;
 
@@ -54,12 +54,11 @@ fn train(data: &Path, keys: &str, run: &Path, size: usize) -> Vec<Result<Vec<Str
         "{SMALL}data = '{}'\nbatch-size = 6\nlr = 0.05\nepochs = 2\nshards = 3\n{keys}",
         data.display()
     );
-    let target = Target::Folder(run.to_owned());
-    let done = in_processes(size, move |processes| {
-        let recipe = Recipe::parse(&keys)?;
+    let done = in_processes(size, |processes| {
         let mut observer = Unreadable::default();
-        let run = Trainer::start(recipe, &target, "", &context(processes), &mut observer)?;
-        assert_eq!(run.run(&mut observer)?.reason, StopReason::Done);
+        let builder = shared(&keys, processes)?.output(run);
+        let outcome = builder.observer(&mut observer).start()?.run()?;
+        assert_eq!(outcome.reason, StopReason::Done);
         Ok(observer.0)
     });
     let texts = done
