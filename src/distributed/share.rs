@@ -39,7 +39,7 @@ pub struct Share {
 
 /// The message of a process in a round.
 #[derive(Debug, Serialize, Deserialize)]
-enum Sent<T> {
+enum RoundMessage<T> {
     /// The facts of its batch.
     Batch(Vec<Result<T, SentError>>),
     /// It has no batch in this round.
@@ -113,23 +113,26 @@ impl Share {
         for first in (0..self.batches() + size).step_by(size) {
             let number = first + rank;
             let sent = match &ended {
-                Err(_) => packed::<T>(&Sent::Left, &[]),
+                Err(_) => packed::<T>(&RoundMessage::Left, &[]),
                 Ok(()) if number < self.batches() => pack(compute(self.range(number))),
-                Ok(()) => packed::<T>(&Sent::Nothing, &[]),
+                Ok(()) => packed::<T>(&RoundMessage::Nothing, &[]),
             };
             let all = self.processes.gather(sent?)?;
             ended?;
-            let all: Vec<(Sent<T>, Vec<f64>)> = all
+            let all: Vec<(RoundMessage<T>, Vec<f64>)> = all
                 .iter()
                 .map(|sent| unpacked(sent))
                 .collect::<Result<_>>()?;
-            if all.iter().any(|(sent, _)| matches!(sent, Sent::Left)) {
+            if all
+                .iter()
+                .any(|(sent, _)| matches!(sent, RoundMessage::Left))
+            {
                 return Err(Stopped.into());
             }
             ended = Ok(());
             for (number, (sent, values)) in (first..).zip(all) {
                 match sent {
-                    Sent::Batch(items) if ended.is_ok() => {
+                    RoundMessage::Batch(items) if ended.is_ok() => {
                         let items = items.into_iter();
                         let items = items.map(|item| item.map_err(SentError::into_error));
                         let batch = Batch {
@@ -139,7 +142,7 @@ impl Share {
                         ended = each(self.range(number), batch);
                     }
                     // All processes end here.
-                    Sent::Failed(error) => return ended.and(Err(error.into_error())),
+                    RoundMessage::Failed(error) => return ended.and(Err(error.into_error())),
                     _ => {}
                 }
             }
@@ -217,14 +220,14 @@ fn pack<T: Serialize>(computed: Result<Batch<T>>) -> Result<Vec<u8>> {
         Ok(Batch { items, values }) => {
             let items = items.into_iter();
             let items = items.map(|item| item.map_err(|error| SentError::from(&error)));
-            packed(&Sent::Batch(items.collect()), &values)
+            packed(&RoundMessage::Batch(items.collect()), &values)
         }
-        Err(error) => packed::<T>(&Sent::Failed(SentError::from(&error)), &[]),
+        Err(error) => packed::<T>(&RoundMessage::Failed(SentError::from(&error)), &[]),
     }
 }
 
 /// Returns the length of the JSON of `sent`, the JSON and the bits of `values`.
-fn packed<T: Serialize>(sent: &Sent<T>, values: &[f64]) -> Result<Vec<u8>> {
+fn packed<T: Serialize>(sent: &RoundMessage<T>, values: &[f64]) -> Result<Vec<u8>> {
     let json = serde_json::to_vec(sent)?;
     let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
     bytes.extend(json);
@@ -233,7 +236,7 @@ fn packed<T: Serialize>(sent: &Sent<T>, values: &[f64]) -> Result<Vec<u8>> {
 }
 
 /// Returns what [`packed`] made bytes of.
-fn unpacked<T: DeserializeOwned>(bytes: &[u8]) -> Result<(Sent<T>, Vec<f64>)> {
+fn unpacked<T: DeserializeOwned>(bytes: &[u8]) -> Result<(RoundMessage<T>, Vec<f64>)> {
     let (length, rest) = bytes
         .split_first_chunk()
         .context("a process sent too few bytes")?;

@@ -1,9 +1,7 @@
 //! `--distributed`: the processes that work on a command.
 
 use crate::cli::output::console::Console;
-use crate::distributed::{
-    Binding, Mode, Plan, Processes, connect, share_of_cores, unused_tasks,
-};
+use crate::distributed::{Binding, Mode, Plan, Processes, connect, share_of_cores, unused_tasks};
 use anyhow::Result;
 use clap::ValueEnum;
 use std::sync::Arc;

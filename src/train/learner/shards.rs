@@ -31,14 +31,14 @@ pub struct Learned {
 
 /// The results of a process's shards, which it sends to the others.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Sent {
+pub(super) struct ProcessResults {
     pub shards: Vec<ShardMetrics>,
     /// The numbers and errors of the images that could not be read.
     unreadable: Vec<(usize, SentError)>,
     stop: bool,
 }
 
-impl Sent {
+impl ProcessResults {
     /// Creates the results of a batch before its shards are trained on.
     pub fn new(batch: &TrainBatch, stop: bool) -> Self {
         let unreadable = batch.unreadable.iter();
@@ -130,7 +130,7 @@ impl Learner {
         let statistics = self.moving_statistics();
         let before = copies(&statistics)?;
         let variables = self.optimizer.variables().to_vec();
-        let mut sent = Sent::new(batch, stop);
+        let mut sent = ProcessResults::new(batch, stop);
         let mut sums: GradientSums<T> =
             GradientSums::new(&variables, &statistics, batch.used, shards, processes);
         let mut metrics = None;
@@ -209,7 +209,7 @@ impl Learner {
 impl Learned {
     /// Combines the results of the processes, in the order of the shards; also returns the weight of the images and the number of trained
     /// shards.
-    pub(super) fn of(sent: &[Sent]) -> (Self, f64, usize) {
+    pub(super) fn of(sent: &[ProcessResults]) -> (Self, f64, usize) {
         let mut learned = Self::default();
         let (mut loss, mut weight, mut trained) = (0.0, 0.0, 0);
         for shard in sent.iter().flat_map(|sent| &sent.shards) {

@@ -13,7 +13,7 @@ use crate::train::learner::forward_backward::{ForwardBackward, ForwardOutput, Gr
 use crate::train::learner::gradient_sums::GradientSums;
 use crate::train::learner::lockstep::Role;
 use crate::train::learner::shard_models::Part;
-use crate::train::learner::shards::{Learned, Sent, ShardMetrics, copies, set_all};
+use crate::train::learner::shards::{Learned, ProcessResults, ShardMetrics, copies, set_all};
 use crate::train::learner::{BatchMetrics, Learner};
 use anyhow::{Context, Result};
 use candle_core::{Tensor, WithDType};
@@ -70,7 +70,7 @@ impl Learner {
         let (lockstep, parts) = models.context("the shards have no models")?.begin(batch);
         let loss = &self.loss;
         let forwarded = lockstep.run(parts, |part| Forwarded::new(part, loss))?;
-        let mut sent = Sent::new(batch, stop);
+        let mut sent = ProcessResults::new(batch, stop);
         let with_images = forwarded
             .iter()
             .filter(|shard| matches!(shard.role, Role::Shard(_)));

@@ -86,7 +86,10 @@ fn a_restored_learner_makes_the_following_steps_bit_for_bit() {
         assert!(bits(&restored) != bits(&saved), "{keys}");
         restored.restore(&state(&saved), 3).unwrap();
         for step in 3..6 {
-            assert!(bits(&restored) == bits(&saved), "{keys}: before step {step}");
+            assert!(
+                bits(&restored) == bits(&saved),
+                "{keys}: before step {step}"
+            );
             assert_eq!(
                 train(&mut restored, step),
                 train(&mut saved, step),

@@ -111,7 +111,11 @@ fn the_processes_of_a_resumed_epoch_have_the_shards_of_one_process() {
         let mut epochs = epochs.unwrap().into_iter();
         let mut all = epochs.next().unwrap();
         for of_process in epochs {
-            for (batch, other) in all.iter_mut().flatten().zip(of_process.into_iter().flatten()) {
+            for (batch, other) in all
+                .iter_mut()
+                .flatten()
+                .zip(of_process.into_iter().flatten())
+            {
                 assert_eq!((batch.0, batch.1, batch.2), (other.0, other.1, other.2));
                 batch.3.extend(other.3);
             }
