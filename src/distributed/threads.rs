@@ -13,7 +13,7 @@ use std::time::Duration;
 /// A call waits for the calls of all others. It fails if another connection was dropped or aborted.
 pub fn group(size: usize) -> Vec<ThreadTransport> {
     let exchange = Arc::new(Exchange {
-        state: Mutex::new(State {
+        state: Mutex::new(ExchangeState {
             calls: vec![None; size],
             made: 0,
             last: Arc::default(),
@@ -63,12 +63,12 @@ pub struct ThreadTransport {
 /// The place where the calls of all threads meet.
 #[derive(Debug)]
 struct Exchange {
-    state: Mutex<State>,
+    state: Mutex<ExchangeState>,
     changed: Condvar,
 }
 
 #[derive(Debug)]
-struct State {
+struct ExchangeState {
     /// The call that each thread waits in.
     calls: Vec<Option<Call>>,
     /// Number of calls that all threads made.
@@ -91,7 +91,7 @@ struct Call {
 }
 
 impl Exchange {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ExchangeState> {
         // No code panics while it has the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -127,7 +127,7 @@ impl ThreadTransport {
             state.made += 1;
             self.exchange.changed.notify_all();
         }
-        let waits = |state: &mut State| state.made == made && state.gone.is_none();
+        let waits = |state: &mut ExchangeState| state.made == made && state.gone.is_none();
         let state = self.exchange.changed.wait_while(state, waits);
         let state = state.unwrap_or_else(PoisonError::into_inner);
         if let (true, Some(why)) = (state.made == made, &state.gone) {

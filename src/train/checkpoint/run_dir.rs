@@ -10,7 +10,7 @@ use crate::run_dir::{LOCK, METRICS, RECIPE, STATE, SURVEY, WEIGHTS, is_run};
 use crate::train::checkpoint::layout::SavedModel;
 use crate::train::checkpoint::paths::{ensure_new, is_unfinished, no_run};
 use crate::train::checkpoint::progress::TrainProgress;
-use crate::train::checkpoint::state::{self, RunIdentity, State};
+use crate::train::checkpoint::state::{self, RunIdentity, RunState};
 use crate::train::config::recipe::Recipe;
 use crate::weights::{ModelInfo, write_model};
 use anyhow::{Context, Result};
@@ -91,7 +91,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// If it is not a run folder, or another process writes to it.
-    pub fn resume(path: &Path, device: &Device) -> Result<(Self, State)> {
+    pub fn resume(path: &Path, device: &Device) -> Result<(Self, RunState)> {
         let shown = path.display();
         if !is_run(path) {
             return Err(no_run(path));

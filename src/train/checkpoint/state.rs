@@ -63,7 +63,7 @@ pub struct RunIdentity {
 
 /// The state of a run.
 #[derive(Debug)]
-pub struct State {
+pub struct RunState {
     /// The identity of the run.
     pub identity: RunIdentity,
     /// The progress.
@@ -72,7 +72,7 @@ pub struct State {
     pub tensors: HashMap<String, Tensor>,
 }
 
-impl State {
+impl RunState {
     /// Moves the tensors to `device`.
     pub(in crate::train) fn on(mut self, device: &Device) -> candle_core::Result<Self> {
         for tensor in self.tensors.values_mut() {
@@ -159,7 +159,7 @@ fn is_finite(tensor: &Tensor) -> Result<bool> {
 ///
 /// # Errors
 /// If the file is missing, damaged, or of another version.
-pub fn read(path: &Path, device: &Device) -> Result<State> {
+pub fn read(path: &Path, device: &Device) -> Result<RunState> {
     let context = || format!("cannot read `{}`", path.display());
     let bytes = std::fs::read(path).with_context(context)?;
     let state = parse(&bytes, folder_of(path))
@@ -247,7 +247,7 @@ fn parse_metadata(text: Option<&str>, run: &Path) -> Result<Read> {
     Ok(serde_json::from_value(value)?)
 }
 
-pub(in crate::train) fn parse(bytes: &[u8], run: &Path) -> Result<State> {
+pub(in crate::train) fn parse(bytes: &[u8], run: &Path) -> Result<RunState> {
     let (_, header) = SafeTensors::read_metadata(bytes)?;
     let text = header.metadata().as_ref().and_then(|all| all.get(KEY));
     let Read {
@@ -265,7 +265,7 @@ pub(in crate::train) fn parse(bytes: &[u8], run: &Path) -> Result<State> {
         written.is_none_or(|written| written == found),
         "the checksum of its values does not match"
     );
-    Ok(State {
+    Ok(RunState {
         identity,
         progress,
         tensors: candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?,

@@ -28,12 +28,12 @@ pub(super) enum Role {
 pub(super) struct Lockstep {
     shards: Shards,
     processes: Processes,
-    state: Mutex<State>,
+    state: Mutex<LockstepState>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct LockstepState {
     /// Shards into which the batch is cut.
     used: usize,
     roles: Vec<Role>,
@@ -60,11 +60,11 @@ impl Lockstep {
 
     /// Starts a batch that is cut into `used` shards. Each thread has a role; the shards are in order.
     pub fn begin(&self, used: usize, roles: &[Role]) {
-        *self.lock() = State {
+        *self.lock() = LockstepState {
             used,
             roles: roles.to_vec(),
             given: vec![None; roles.len()],
-            ..State::default()
+            ..LockstepState::default()
         };
     }
 
@@ -144,20 +144,20 @@ impl Lockstep {
             self.changed.notify_all();
             return Ok(total);
         }
-        let waits = |state: &mut State| state.sums == sums && !state.has_failed;
+        let waits = |state: &mut LockstepState| state.sums == sums && !state.has_failed;
         let state = self.changed.wait_while(state, waits);
         let state = state.unwrap_or_else(PoisonError::into_inner);
         ensure!(state.sums != sums, "another shard has failed");
         Ok(state.total.clone())
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, LockstepState> {
         // No code panics while it has the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl LockstepState {
     /// Ends the sums; the first error is the one that is reported.
     fn fail(&mut self, error: anyhow::Error) {
         if !self.has_failed {

@@ -1,6 +1,6 @@
 //! The training loop: epochs of steps, each epoch validated and saved.
 //!
-//! The results of a run are a function of its [`State`](crate::train::checkpoint::state::State): order and augmentation depend on
+//! The results of a run are a function of its [`RunState`](crate::train::checkpoint::state::RunState): order and augmentation depend on
 //! the seed, the epoch and the image, so that a resumed run is bit-identical to an uninterrupted one.
 
 pub(in crate::train) mod announce;

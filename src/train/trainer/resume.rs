@@ -9,7 +9,7 @@ use crate::text::pluralize;
 use crate::train::checkpoint::checkpointer::BEST;
 use crate::train::checkpoint::layout::SavedModel;
 use crate::train::checkpoint::progress::TrainProgress;
-use crate::train::checkpoint::state::{RunIdentity, State, under};
+use crate::train::checkpoint::state::{RunIdentity, RunState, under};
 use crate::train::config::recipe::Recipe;
 use crate::train::config::settings::Settings;
 use crate::train::config::train_config::TrainConfig;
@@ -215,12 +215,12 @@ impl Trainer {
 
     /// Builds the trainer of a `state`; returns also the best weights of the finished epochs, if the run ended inside a later one.
     fn resume_state(
-        state: State,
+        state: RunState,
         length: Length,
         context: &ExecutionContext,
         observer: &mut dyn Observer,
     ) -> Result<(Self, Facts, HashMap<String, Tensor>)> {
-        let State {
+        let RunState {
             mut identity,
             mut progress,
             tensors,

@@ -6,7 +6,7 @@ use crate::message;
 use crate::text::pluralize;
 use crate::train::checkpoint::layout::SavedModel;
 use crate::train::checkpoint::run_dir::RunFolder;
-use crate::train::checkpoint::state::{State, parse};
+use crate::train::checkpoint::state::{RunState, parse};
 use crate::train::config::recipe::Recipe;
 use crate::train::config::settings::Settings;
 use crate::train::context::ExecutionContext;
@@ -55,7 +55,7 @@ fn ensure_shards(shards: usize, processes: &Processes) -> Result<()> {
 pub(super) fn read_state(
     folder: &Path,
     context: &ExecutionContext,
-) -> Result<(Option<RunFolder>, State)> {
+) -> Result<(Option<RunFolder>, RunState)> {
     let processes = &context.processes;
     if processes.is_first() {
         let (run_folder, state) = RunFolder::resume(folder, &context.device)?;

@@ -30,7 +30,7 @@ pub enum Fault {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct HubState {
     /// Commit of each branch or tag, by repository.
     revisions: HashMap<String, HashMap<String, String>>,
     /// Files, by repository and commit.
@@ -46,7 +46,7 @@ struct State {
 #[derive(Debug, Clone)]
 pub struct HubServer {
     address: String,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<HubState>>,
 }
 
 impl HubServer {
@@ -54,7 +54,7 @@ impl HubServer {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let state = Arc::new(Mutex::new(State::default()));
+        let state = Arc::new(Mutex::new(HubState::default()));
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -119,7 +119,7 @@ struct Reply {
     body: Vec<u8>,
 }
 
-fn answer(mut stream: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
+fn answer(mut stream: &TcpStream, state: &Mutex<HubState>) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream).lines();
     let request = lines.next().transpose()?.unwrap_or_default();
     let mut headers = HashMap::new();
@@ -181,7 +181,7 @@ fn answer(mut stream: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     stream.shutdown(Shutdown::Write)
 }
 
-fn reply(state: &State, path: &str, request: &HashMap<String, String>) -> Reply {
+fn reply(state: &HubState, path: &str, request: &HashMap<String, String>) -> Reply {
     if let Some(Fault::Status(status, code)) = state.fault {
         return refusal(status, code, None);
     }
@@ -271,7 +271,7 @@ fn reply(state: &State, path: &str, request: &HashMap<String, String>) -> Reply 
 }
 
 /// Lists the files of a revision.
-fn list(state: &State, repo: &str, revision: &str) -> Reply {
+fn list(state: &HubState, repo: &str, revision: &str) -> Reply {
     let Some(revisions) = state.revisions.get(repo) else {
         return refusal(404, Some("RepoNotFound"), None);
     };

@@ -26,7 +26,7 @@ const MOST_TABLES: usize = 64;
 pub struct Tables {
     /// The path of the images' bytes in the schema.
     column: String,
-    state: Mutex<State>,
+    state: Mutex<TableCache>,
 }
 
 /// A page: its table, its row group and its number there.
@@ -35,7 +35,7 @@ type PageKey = (usize, usize, usize);
 type PageSlot = OnceLock<Result<Page, String>>;
 
 #[derive(Default)]
-struct State {
+struct TableCache {
     /// Open tables, the last used one at the end.
     tables: VecDeque<(usize, Arc<OpenTable>)>,
     /// The first rows of the pages of each row group that was read.
@@ -104,13 +104,14 @@ impl Tables {
         }
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> std::sync::MutexGuard<'_, TableCache> {
         // No thread panics while it holds the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn table(&self, number: usize, path: &Path) -> Result<Arc<OpenTable>> {
-        let known = |state: &State| state.tables.iter().position(|(known, _)| *known == number);
+        let known =
+            |state: &TableCache| state.tables.iter().position(|(known, _)| *known == number);
         if let Some(table) = {
             let mut state = self.state();
             known(&state)

@@ -1,6 +1,6 @@
 use super::*;
 use crate::train::checkpoint::best::Best;
-use crate::train::checkpoint::state::{State, under};
+use crate::train::checkpoint::state::{RunState, under};
 use crate::train::config::values::BestBy;
 use crate::train::example::{identity, model_info, scores, tensor, value};
 use candle_core::Device;
@@ -52,7 +52,7 @@ fn begun(folder: &Path) -> Checkpointer {
 }
 
 /// Opens the run in `folder` as another process would.
-fn resumed(folder: &Path) -> (Checkpointer, State) {
+fn resumed(folder: &Path) -> (Checkpointer, RunState) {
     let (folder, state) = RunFolder::resume(folder, &Device::Cpu).unwrap();
     let mut checkpoints = Checkpointer::new(state.identity.clone(), model_info());
     checkpoints.resume(folder, under(BEST, &state.tensors));
@@ -231,7 +231,7 @@ fn files_that_a_killed_process_did_not_write_are_restored_from_its_state() {
     checkpoints.save(&progress, || Ok(state(2.0))).unwrap();
     let killed = files(run);
     drop(checkpoints);
-    let (checkpoints, State { progress, .. }) = resumed(run);
+    let (checkpoints, RunState { progress, .. }) = resumed(run);
     let restore = |checkpoints: &Checkpointer, progress| {
         checkpoints.restore(progress, || Ok(weights(2.0)), Some(selected(2)))
     };
