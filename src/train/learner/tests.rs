@@ -32,7 +32,7 @@ fn train(learner: &mut Learner, step: u64) -> [u64; 3] {
         let values = (0..BATCH * 3 * SIZE * SIZE).map(|_| random.normal());
         let shape = (BATCH, 3, SIZE, SIZE);
         let images = Tensor::from_vec(values.collect::<Vec<f64>>(), shape, &Device::Cpu).unwrap();
-        let dtype = learner.model().stem().conv.weight().dtype();
+        let dtype = learner.model().first_weight().dtype();
         let mut classes = || (0..BATCH).map(|_| random.below(10) as u32).collect();
         let targets = if is_mixed {
             Targets::Mixed {
