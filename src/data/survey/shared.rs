@@ -40,8 +40,8 @@ pub fn shared_map<T: Serialize + DeserializeOwned + Send + 'static>(
             Ok(Batch { items, values })
         },
         |_, batch| {
-            let items = batch.items.into_iter();
-            items.map(|item| item.map(&mut each)).collect()
+            let mut items = batch.items.into_iter();
+            items.try_for_each(|item| item.map(&mut each))
         },
     )
 }
@@ -92,7 +92,7 @@ mod tests {
             };
             let mut results = Vec::new();
             let done = shared_map(100, 2, processes, work, |result: usize| {
-                results.push(result)
+                results.push(result);
             });
             // The calls of all match.
             processes.barrier().unwrap();

@@ -50,9 +50,10 @@ impl Demand {
         let Some(shortage) = shortage(&all) else {
             return Ok(());
         };
-        let hint = match shortage.ranks.len() {
-            1 => hint,
-            _ => message![hint, ", or start fewer processes per machine"],
+        let hint = if shortage.ranks.len() == 1 {
+            hint
+        } else {
+            message![hint, ", or start fewer processes per machine"]
         };
         Err(out_of_memory(text(&all, &shortage), hint))
     }

@@ -2,6 +2,7 @@
 
 use crate::data::DatasetSurvey;
 use crate::data::dataset::{DatasetName, Split};
+use crate::distributed::Processes;
 use crate::error::{setting, usage_error};
 use crate::message;
 use crate::model::{Frozen, ModelConfig, Preprocess};
@@ -57,6 +58,14 @@ pub enum Target {
 }
 
 impl Target {
+    /// Returns the target of a process: the first alone writes.
+    fn of(&self, processes: &Processes) -> &Self {
+        match self {
+            Self::Folder(_) | Self::Numbered if !processes.is_first() => &Self::Dry(None),
+            target => target,
+        }
+    }
+
     /// Returns the folder, if one is given.
     pub(super) fn into_folder(self) -> Option<PathBuf> {
         match self {
@@ -167,12 +176,7 @@ impl Trainer {
         let (mut trainer, facts) = parts.assemble(data, &start.tensors, context)?;
         trainer.note_seen(&name, observer);
         trainer.receive_weights()?;
-        let dry = Target::Dry(None);
-        // The first process alone writes.
-        let target = match target {
-            Target::Folder(_) | Target::Numbered if !context.processes.is_first() => &dry,
-            target => target,
-        };
+        let target = target.of(&context.processes);
         if let Some(folder) = trainer.open(target, &folder_name, observer)? {
             trainer.begin_folder(folder, about, survey.as_ref())?;
         }

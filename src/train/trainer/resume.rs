@@ -284,22 +284,7 @@ impl Trainer {
             instructions(settings.dtype, &context.device),
             observer,
         );
-        let begun = progress.epoch + u64::from(progress.batch > 0);
-        if settings.epochs < begun {
-            return Err(usage_error(
-                format!(
-                    "cannot end at epoch {}: epoch {begun} has started",
-                    settings.epochs
-                ),
-                message!["pass more ", setting("epochs"), ", or none"],
-            ));
-        }
-        if let Some(steps) = settings.max_steps.filter(|&steps| steps < progress.step) {
-            return Err(usage_error(
-                format!("cannot end at step {steps}: {} are done", progress.step),
-                message!["pass more ", setting("max-steps"), ", or none"],
-            ));
-        }
+        refuse_past_end(&settings, &progress)?;
         if settings.epochs != before.epochs {
             let lr = |settings| schedule(settings, steps_an_epoch).lr(progress.step);
             observer.note(&message![format!(
@@ -324,6 +309,27 @@ impl Trainer {
         trainer.learner.restore(&tensors, step)?;
         Ok((trainer, facts, under(BEST, &tensors)))
     }
+}
+
+/// Rejects an end before the point that the run has reached.
+fn refuse_past_end(settings: &Settings, progress: &TrainProgress) -> Result<()> {
+    let begun = progress.epoch + u64::from(progress.batch > 0);
+    if settings.epochs < begun {
+        return Err(usage_error(
+            format!(
+                "cannot end at epoch {}: epoch {begun} has started",
+                settings.epochs
+            ),
+            message!["pass more ", setting("epochs"), ", or none"],
+        ));
+    }
+    if let Some(steps) = settings.max_steps.filter(|&steps| steps < progress.step) {
+        return Err(usage_error(
+            format!("cannot end at step {steps}: {} are done", progress.step),
+            message!["pass more ", setting("max-steps"), ", or none"],
+        ));
+    }
+    Ok(())
 }
 
 /// Notes that the run was computed with another instruction set than the current one.
