@@ -13,6 +13,7 @@ mod patience;
 pub mod processes;
 pub mod share;
 pub mod sum;
+mod sum_plan;
 pub mod threads;
 mod transport;
 pub mod tree;

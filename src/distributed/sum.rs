@@ -3,9 +3,10 @@
 //! Each process receives its chunk of all nodes, adds them in the tree's order and gives the sum to all: 2 (P - 1) / P of the values
 //! are sent and received per process if each has a single node, as in a ring. MPI promises no order of a sum of its own.
 
+use crate::distributed::sum_plan::{FEW_BYTES, SumPlan};
 use crate::distributed::transport::Transport;
-use crate::distributed::tree::{Shards, TreeSum};
-use anyhow::{Result, ensure};
+use crate::distributed::tree::Shards;
+use anyhow::Result;
 use bytemuck::Pod;
 use std::ops::{AddAssign, Range};
 
@@ -32,9 +33,6 @@ impl Scratch {
         &mut bytemuck::cast_slice_mut(&mut self.0)[..length]
     }
 }
-
-/// Bytes of all nodes together up to which every process gathers and adds all of them: one round of messages instead of three.
-const FEW_BYTES: usize = 256 << 10;
 
 /// Returns the bytes that a sum over `shards` takes in process `rank` beside its nodes, each of `bytes` bytes: the values that it receives,
 /// and a copy of those that it sends if it has several nodes.
@@ -63,79 +61,58 @@ pub(super) fn sum<T: Element>(
     own: Vec<NodeSum<T>>,
     length: usize,
 ) -> Result<Vec<T>> {
-    let (rank, size) = (transport.rank(), transport.size());
-    let all: Vec<_> = (0..size).map(|rank| shards.nodes(used, rank)).collect();
-    let fits = own
-        .iter()
-        .all(|(node, values)| all[rank].contains(node) && values.len() == length);
-    ensure!(
-        own.len() == all[rank].len() && fits,
-        "process {rank} has other parts of a sum over {used} shards than its own"
-    );
-    let own: Vec<Vec<T>> = own.into_iter().map(|(_, values)| values).collect();
-    let count: usize = all.iter().map(Vec::len).sum();
-    if count * length * size_of::<T>() <= FEW_BYTES {
-        return sum_of_gathered(transport, scratch, &all, used, &own, length);
+    let plan = SumPlan::new(shards, used, transport.rank(), length, size_of::<T>());
+    let own = plan.own_values(own, Vec::len)?;
+    if plan.is_divided() {
+        sum_in_chunks(transport, scratch, &plan, own, length)
+    } else {
+        sum_of_gathered(transport, scratch, &plan, &own, length)
     }
-    sum_in_chunks(transport, scratch, &all, used, own, length)
 }
 
-/// Gathers the values of `all` nodes, those of each process, and adds them.
+/// Gathers the values of all nodes and adds them.
 fn sum_of_gathered<T: Element>(
     transport: &mut dyn Transport,
     scratch: &mut Scratch,
-    all: &[Vec<Range<usize>>],
-    used: usize,
+    plan: &SumPlan,
     own: &[Vec<T>],
     length: usize,
 ) -> Result<Vec<T>> {
-    let lengths = all.iter().map(|nodes| nodes.len() * length);
-    let received = scratch.values::<T>(lengths.clone().sum());
-    let lengths: Vec<usize> = lengths.map(|values| values * size_of::<T>()).collect();
+    let lengths: Vec<usize> = plan.node_counts().map(|nodes| nodes * length).collect();
+    let received = scratch.values::<T>(lengths.iter().sum());
+    let lengths: Vec<usize> = lengths
+        .iter()
+        .map(|values| values * size_of::<T>())
+        .collect();
     transport.all_gather(
         bytemuck::cast_slice(&own.concat()),
         bytemuck::cast_slice_mut(received),
         &lengths,
     )?;
-    let total = added(all, used, received, length).map(|values| values.to_vec());
-    Ok(total.unwrap_or_else(|| vec![T::zeroed(); length]))
+    let total = plan.add(nodes_in(received, length));
+    Ok(total.map_or_else(|| vec![T::zeroed(); length], |values| values.to_vec()))
 }
 
-/// Adds the values of `all` nodes, `length` of each; `None` if there are none.
-fn added<'a, T: Element>(
-    all: &[Vec<Range<usize>>],
-    used: usize,
-    values: &'a mut [T],
-    length: usize,
-) -> Option<&'a mut [T]> {
-    let mut tree = TreeSum::new(used);
-    if length > 0 {
-        let nodes = all.iter().flatten();
-        for (node, values) in nodes.zip(values.chunks_exact_mut(length)) {
-            tree.add(node.clone(), values);
-        }
-    }
-    tree.into_nodes().pop().map(|(_, values)| values)
+/// Returns the values of each node, `length` of each.
+fn nodes_in<T>(values: &mut [T], length: usize) -> impl Iterator<Item = &mut [T]> {
+    // Without values there are no nodes either.
+    values.chunks_exact_mut(length.max(1))
 }
 
-/// Receives the own chunk of `all` nodes, those of each process, adds these, and gathers the sums.
+/// Receives the own chunk of all nodes, adds these, and gathers the sums.
 fn sum_in_chunks<T: Element>(
     transport: &mut dyn Transport,
     scratch: &mut Scratch,
-    all: &[Vec<Range<usize>>],
-    used: usize,
+    plan: &SumPlan,
     mut own: Vec<Vec<T>>,
     length: usize,
 ) -> Result<Vec<T>> {
-    let (rank, size, nodes) = (transport.rank(), transport.size(), own.len());
-    let chunks: Vec<Range<usize>> = (0..size)
-        .map(|rank| rank * length / size..(rank + 1) * length / size)
-        .collect();
+    let (nodes, chunks) = (own.len(), plan.chunks());
     let bytes = |values: usize| values * size_of::<T>();
     let mut send = Vec::new();
     if own.len() > 1 {
         send.reserve(own.len() * length);
-        for chunk in &chunks {
+        for chunk in chunks {
             for values in &own {
                 send.extend_from_slice(&values[chunk.clone()]);
             }
@@ -150,9 +127,8 @@ fn sum_in_chunks<T: Element>(
     };
     let send_lengths = chunks.iter().map(|chunk| bytes(nodes * chunk.len()));
     let send_lengths: Vec<usize> = send_lengths.collect();
-    let mine = chunks[rank].len();
-    let lengths = all.iter().map(|nodes| nodes.len() * mine);
-    let lengths: Vec<usize> = lengths.collect();
+    let mine = plan.own_length();
+    let lengths: Vec<usize> = plan.node_counts().map(|nodes| nodes * mine).collect();
     // The others may still compute. Waiting for them takes no core, unlike waiting for bytes.
     transport.barrier()?;
     let received = scratch.values::<T>(lengths.iter().sum());
@@ -163,7 +139,7 @@ fn sum_in_chunks<T: Element>(
         bytemuck::cast_slice_mut(received),
         &receive_lengths,
     )?;
-    let chunk = added(all, used, received, mine).map(|values| &*values);
+    let chunk = plan.add(nodes_in(received, mine)).map(|values| &*values);
     let lengths: Vec<usize> = chunks.iter().map(|chunk| bytes(chunk.len())).collect();
     transport.all_gather(
         bytemuck::cast_slice(chunk.unwrap_or_default()),
