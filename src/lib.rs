@@ -50,7 +50,8 @@
 //! | `png-plots` | plots as PNG beside SVG |
 //! | `mpi` | several processes, by an MPI library that is loaded at run time |
 //!
-//! `cuda`, `cudnn`, `metal`, `accelerate` and `mkl` are off by default, and are candle's.
+//! `cuda`, `cudnn`, `metal`, `accelerate` and `mkl` are off by default, and are candle's. So is `nccl`, which implies `cuda` and `mpi`, and sums
+//! gradients from GPU to GPU.
 
 #![deny(unsafe_code)]
 #![cfg_attr(

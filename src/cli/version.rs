@@ -21,6 +21,7 @@ fn text() -> String {
         ("cudnn", cfg!(feature = "cudnn")),
         ("metal", cfg!(feature = "metal")),
         ("mkl", cfg!(feature = "mkl")),
+        ("nccl", cfg!(feature = "nccl")),
     ]
     .into_iter()
     .filter_map(|(name, built)| built.then_some(name))

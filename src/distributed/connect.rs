@@ -232,6 +232,7 @@ mod tests {
             rank: 1,
             size: 4,
             local_size: None,
+            local_rank: None,
         };
         Plan {
             launch: launcher.map(launch),

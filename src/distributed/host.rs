@@ -49,6 +49,14 @@ pub fn share_of_cores(
     (cores / sharing.max(1)).max(1)
 }
 
+/// Returns the number of process `rank` of `bindings` among those of its machine.
+pub fn local_rank(bindings: &[Binding], rank: usize) -> usize {
+    let before = bindings[..rank].iter();
+    before
+        .filter(|other| other.host == bindings[rank].host)
+        .count()
+}
+
 /// Returns the name of this machine; empty except on Linux.
 pub fn host_name() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname");
@@ -157,6 +165,13 @@ mod tests {
         // Machines of one name, each with one process.
         let same = vec![binding("localhost", 0..8); 2];
         assert_eq!(shares(&same, 8, Some(1)), [8; 2]);
+    }
+
+    #[test]
+    fn processes_are_numbered_on_each_machine() {
+        let hosts = ["a", "b", "b", "a", "b"].map(|host| binding(host, []));
+        let numbers: Vec<usize> = (0..5).map(|rank| local_rank(&hosts, rank)).collect();
+        assert_eq!(numbers, [0, 0, 1, 1, 2]);
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct Launch {
     pub size: usize,
     /// The number of processes on this machine, if the launcher tells.
     pub local_size: Option<usize>,
+    /// The number of this process among those on this machine, if the launcher tells.
+    pub local_rank: Option<usize>,
 }
 
 impl Display for Launcher {
@@ -63,18 +65,20 @@ impl Launch {
     pub fn detect(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>> {
         let number = |name: &str| variable(name)?.trim().parse::<usize>().ok();
         // The innermost launcher first: `mpirun` and `mpiexec` may run inside of Slurm, whose variables then are those of a helper.
-        let found = |launcher, rank, size, local_size| {
+        let found = |launcher, rank, size, local_size, local_rank| {
             Some(Self {
                 launcher,
                 rank: number(rank)?,
                 size: number(size)?,
                 local_size,
+                local_rank,
             })
         };
         let open_mpi = || {
             let local_size = number("OMPI_COMM_WORLD_LOCAL_SIZE");
+            let local_rank = number("OMPI_COMM_WORLD_LOCAL_RANK");
             let (rank, size) = ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE");
-            found(Launcher::OpenMpi, rank, size, local_size)
+            found(Launcher::OpenMpi, rank, size, local_size, local_rank)
         };
         let step = || is_step(&variable).then(|| step_tasks(&variable)).flatten();
         let pmi = || {
@@ -85,7 +89,13 @@ impl Launch {
             } else {
                 Launcher::Pmi
             };
-            found(launcher, "PMI_RANK", "PMI_SIZE", local_size.or_else(step))
+            let local_rank = if is_srun {
+                number("SLURM_LOCALID")
+            } else {
+                number("MPI_LOCALRANKID").or_else(|| number("PMI_LOCAL_RANK"))
+            };
+            let local_size = local_size.or_else(step);
+            found(launcher, "PMI_RANK", "PMI_SIZE", local_size, local_rank)
         };
         let slurm = || {
             let size = if number("SLURM_STEP_NUM_TASKS").is_some() {
@@ -93,7 +103,8 @@ impl Launch {
             } else {
                 "SLURM_NTASKS"
             };
-            found(Launcher::Slurm, "SLURM_PROCID", size, step())
+            let local_rank = number("SLURM_LOCALID");
+            found(Launcher::Slurm, "SLURM_PROCID", size, step(), local_rank)
         };
         let launch = open_mpi().or_else(pmi);
         let launch = launch.or_else(|| is_step(&variable).then(slurm).flatten());
@@ -203,26 +214,26 @@ mod tests {
     #[test]
     fn each_launcher_is_told_by_its_variables() {
         let srun = Launcher::Slurm;
-        let step = "SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=7 SLURM_NTASKS=9 SLURM_PROCID=6 SLURM_NODEID=3 SLURM_STEP_TASKS_PER_NODE=2(x3),1";
+        let step = "SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=7 SLURM_NTASKS=9 SLURM_PROCID=6 SLURM_NODEID=3 SLURM_STEP_TASKS_PER_NODE=2(x3),1 SLURM_LOCALID=0";
         let inside = |inner: &str| format!("{inner} {step}");
-        for (variables, launcher, rank, size, local_size) in [
+        for (variables, launcher, rank, size, local_size, local_rank) in [
             (
-                "OMPI_COMM_WORLD_SIZE=4 OMPI_COMM_WORLD_RANK=3 OMPI_COMM_WORLD_LOCAL_SIZE=2 PMIX_RANK=3".to_owned(),
-                Launcher::OpenMpi, 3, 4, Some(2),
+                "OMPI_COMM_WORLD_SIZE=4 OMPI_COMM_WORLD_RANK=3 OMPI_COMM_WORLD_LOCAL_SIZE=2 OMPI_COMM_WORLD_LOCAL_RANK=1 PMIX_RANK=3".to_owned(),
+                Launcher::OpenMpi, 3, 4, Some(2), Some(1),
             ),
-            ("PMI_SIZE=2 PMI_RANK=0 MPI_LOCALNRANKS=2 MPI_LOCALRANKID=0".to_owned(), Launcher::Pmi, 0, 2, Some(2)),
-            ("PMI_SIZE=8 PMI_RANK=5 PMI_LOCAL_SIZE=4".to_owned(), Launcher::Pmi, 5, 8, Some(4)),
-            ("PMI_SIZE=8 PMI_RANK=5".to_owned(), Launcher::Pmi, 5, 8, None),
-            (step.to_owned(), srun, 6, 7, Some(1)),
-            (step.replace("NODEID=3", "NODEID=2"), srun, 6, 7, Some(2)),
-            ("SLURM_STEPID=3 SLURM_NTASKS=9 SLURM_PROCID=8".to_owned(), srun, 8, 9, None),
-            (inside("PMIX_RANK=6"), srun, 6, 7, Some(1)),
+            ("PMI_SIZE=2 PMI_RANK=0 MPI_LOCALNRANKS=2 MPI_LOCALRANKID=0".to_owned(), Launcher::Pmi, 0, 2, Some(2), Some(0)),
+            ("PMI_SIZE=8 PMI_RANK=5 PMI_LOCAL_SIZE=4 PMI_LOCAL_RANK=1".to_owned(), Launcher::Pmi, 5, 8, Some(4), Some(1)),
+            ("PMI_SIZE=8 PMI_RANK=5".to_owned(), Launcher::Pmi, 5, 8, None, None),
+            (step.to_owned(), srun, 6, 7, Some(1), Some(0)),
+            (step.replace("NODEID=3", "NODEID=2").replace("LOCALID=0", "LOCALID=1"), srun, 6, 7, Some(2), Some(1)),
+            ("SLURM_STEPID=3 SLURM_NTASKS=9 SLURM_PROCID=8".to_owned(), srun, 8, 9, None, None),
+            (inside("PMIX_RANK=6"), srun, 6, 7, Some(1), Some(0)),
             // By Slurm's PMI, and launchers whose helpers `srun` starts.
-            (inside("PMI_RANK=6 PMI_SIZE=7"), srun, 6, 7, Some(1)),
-            (inside("PMI_RANK=1 PMI_SIZE=3 MPI_LOCALNRANKS=3"), Launcher::Pmi, 1, 3, Some(3)),
-            (inside("OMPI_COMM_WORLD_SIZE=4 OMPI_COMM_WORLD_RANK=2"), Launcher::OpenMpi, 2, 4, None),
+            (inside("PMI_RANK=6 PMI_SIZE=7"), srun, 6, 7, Some(1), Some(0)),
+            (inside("PMI_RANK=1 PMI_SIZE=3 MPI_LOCALNRANKS=3"), Launcher::Pmi, 1, 3, Some(3), None),
+            (inside("OMPI_COMM_WORLD_SIZE=4 OMPI_COMM_WORLD_RANK=2"), Launcher::OpenMpi, 2, 4, None, None),
         ] {
-            let expected = Launch { launcher, rank, size, local_size };
+            let expected = Launch { launcher, rank, size, local_size, local_rank };
             assert_eq!(detect(&variables).unwrap(), Some(expected), "{variables}");
         }
     }

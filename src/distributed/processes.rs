@@ -3,12 +3,14 @@
 use crate::distributed::host::name_of;
 use crate::distributed::patience::Patience;
 use crate::distributed::sum::{Element, NodeSum, Scratch, sum};
+use crate::distributed::tensor_sum::TensorExchange;
 use crate::distributed::transport::{AbortHandle, Transport};
 use crate::distributed::tree::Shards;
 use anyhow::{Context, Result, anyhow};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -16,7 +18,15 @@ use std::time::Duration;
 /// The time in which the thread of a transport answers beyond that of its call.
 const ANSWER: Duration = Duration::from_millis(500);
 
-type Job = Box<dyn FnOnce(&mut dyn Transport, &mut Scratch) + Send>;
+type Job = Box<dyn FnOnce(&mut dyn Transport, &mut Resources) + Send>;
+
+/// The memory and the connection that the thread of the transport keeps from call to call.
+#[derive(Default)]
+pub(super) struct Resources {
+    scratch: Scratch,
+    /// The connection between the devices of the processes, if there is one. NCCL's belongs to the thread that makes it.
+    pub exchange: Option<Box<dyn TensorExchange>>,
+}
 
 /// The processes that work on a task, of which this is one. All make the same calls in the same order.
 ///
@@ -29,6 +39,7 @@ pub struct Processes {
     /// The machines of the processes; empty if they are not known.
     hosts: Arc<[String]>,
     patience: Option<Arc<Patience>>,
+    local_rank: usize,
 }
 
 #[derive(Debug)]
@@ -36,6 +47,8 @@ struct Group {
     rank: usize,
     size: usize,
     abort: AbortHandle,
+    /// True if the sums of tensors stay on the devices.
+    has_connected_devices: AtomicBool,
     /// `None` once the thread is to end.
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
@@ -112,9 +125,9 @@ impl Processes {
                 };
                 let (rank, size) = (transport.rank(), transport.size());
                 let _ = made.send(Ok((rank, size, transport.abort_handle())));
-                let mut scratch = Scratch::default();
+                let mut resources = Resources::default();
                 for job in queue {
-                    job(&mut *transport, &mut scratch);
+                    job(&mut *transport, &mut resources);
                 }
             })
             .context("cannot start a thread that exchanges values with other processes")?;
@@ -125,6 +138,7 @@ impl Processes {
             rank,
             size,
             abort,
+            has_connected_devices: AtomicBool::new(false),
             jobs: Some(jobs),
             thread: Some(thread),
         };
@@ -171,6 +185,32 @@ impl Processes {
         self.is_on_one_machine
     }
 
+    /// Sets the number of this process among those of its machine.
+    #[must_use]
+    pub fn with_local_rank(self, local_rank: usize) -> Self {
+        Self { local_rank, ..self }
+    }
+
+    /// Returns the number of this process among those of its machine, from 0.
+    pub fn local_rank(&self) -> usize {
+        self.local_rank
+    }
+
+    /// Returns true if the sums of tensors stay on the devices of the processes.
+    pub(super) fn has_connected_devices(&self) -> bool {
+        let group = self.group.as_ref();
+        group.is_some_and(|group| group.has_connected_devices.load(Ordering::Relaxed))
+    }
+
+    /// Sets whether the sums of tensors stay on the devices of the processes.
+    pub(super) fn set_connected_devices(&self, are_connected: bool) {
+        if let Some(group) = &self.group {
+            group
+                .has_connected_devices
+                .store(are_connected, Ordering::Relaxed);
+        }
+    }
+
     /// Returns the number of this process, from 0.
     pub fn rank(&self) -> usize {
         self.group.as_ref().map_or(0, |group| group.rank)
@@ -199,7 +239,8 @@ impl Processes {
             return ready(Ok(total.unwrap_or_else(|| vec![T::zeroed(); length])));
         }
         let patience = self.patience.clone();
-        self.start_with(move |transport, scratch| {
+        self.start_with(move |transport, resources| {
+            let scratch = &mut resources.scratch;
             let sum = sum(transport, scratch, shards, used, own, length);
             if let Some(patience) = patience {
                 patience.end();
@@ -293,17 +334,17 @@ impl Processes {
         self.start_with(move |transport, _| work(transport))
     }
 
-    /// Lets the thread of the transport do `work` with its memory for sums.
-    fn start_with<R: Send + 'static>(
+    /// Lets the thread of the transport do `work` with what it keeps.
+    pub(super) fn start_with<R: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut dyn Transport, &mut Scratch) -> Result<R> + Send + 'static,
+        work: impl FnOnce(&mut dyn Transport, &mut Resources) -> Result<R> + Send + 'static,
     ) -> Pending<R> {
         let (done, result) = channel();
         let jobs = self.group.as_ref().and_then(|group| group.jobs.as_ref());
         if let Some(jobs) = jobs {
-            let job: Job = Box::new(move |transport, scratch| {
+            let job: Job = Box::new(move |transport, resources| {
                 // Nobody may wait any more.
-                let _ = done.send(work(transport, scratch));
+                let _ = done.send(work(transport, resources));
             });
             // If the thread has failed, the result says so.
             let _ = jobs.send(job);
@@ -326,7 +367,7 @@ pub fn values_of<T: DeserializeOwned>(all: &[Vec<u8>]) -> Result<Vec<T>> {
 }
 
 /// Returns a result that is there.
-fn ready<R>(result: Result<R>) -> Pending<R> {
+pub(super) fn ready<R>(result: Result<R>) -> Pending<R> {
     let (done, pending) = channel();
     let _ = done.send(result);
     Pending {

@@ -1,5 +1,8 @@
 //! Processes that are threads of this one, so that what several processes compute is tested without MPI.
 
+#[cfg(test)]
+pub(crate) mod tensors;
+
 use super::processes::Processes;
 use super::transport::{AbortHandle, Transport, check_parts, ranges};
 use anyhow::{Context, Result, bail, ensure};

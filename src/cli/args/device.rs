@@ -14,7 +14,8 @@ pub enum DeviceChoice {
     /// A GPU if the binary was built for one and the machine has it, otherwise the CPU.
     Auto,
     Cpu,
-    Cuda(usize),
+    /// The GPU with a number, or one for each process.
+    Cuda(Option<usize>),
     Metal,
 }
 
@@ -25,14 +26,14 @@ impl FromStr for DeviceChoice {
         match text.to_lowercase().as_str() {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
-            "cuda" => Ok(Self::Cuda(0)),
+            "cuda" => Ok(Self::Cuda(None)),
             "metal" => Ok(Self::Metal),
             text => {
                 let number = text
                     .strip_prefix("cuda:")
                     .and_then(|number| number.parse().ok());
                 number
-                    .map(Self::Cuda)
+                    .map(|number| Self::Cuda(Some(number)))
                     .ok_or_else(|| "must be auto, cpu, cuda, cuda:N or metal".to_owned())
             }
         }
@@ -40,13 +41,21 @@ impl FromStr for DeviceChoice {
 }
 
 impl DeviceChoice {
-    /// Opens the device and returns it with the type to compute in.
-    pub fn open(self, dtype: DTypeChoice, console: &Console) -> Result<(Device, DType)> {
+    /// Opens the device of the process that is number `local_rank` on its machine, and returns it with the type to compute in.
+    pub fn open(
+        self,
+        dtype: DTypeChoice,
+        local_rank: usize,
+        console: &Console,
+    ) -> Result<(Device, DType)> {
         let device = match self {
             Self::Cpu => Device::Cpu,
-            Self::Auto => automatic(dtype, console),
-            Self::Cuda(number) if cfg!(feature = "cuda") => Device::new_cuda(number)
-                .with_context(|| format!("cannot open device `cuda:{number}`"))?,
+            Self::Auto => automatic(dtype, local_rank, console),
+            Self::Cuda(number) if cfg!(feature = "cuda") => {
+                let number = number.unwrap_or_else(|| gpu_of(local_rank));
+                Device::new_cuda(number)
+                    .with_context(|| format!("cannot open device `cuda:{number}`"))?
+            }
             Self::Metal if cfg!(feature = "metal") => metal()?,
             Self::Cuda(_) => return Err(not_built("cuda")),
             Self::Metal => return Err(not_built("metal")),
@@ -56,10 +65,30 @@ impl DeviceChoice {
     }
 }
 
+/// Returns the number of the GPU of a process: each has one of its own, as long as there are enough.
+fn gpu_of(local_rank: usize) -> usize {
+    // A launcher may let each process see its own GPU alone.
+    local_rank % gpus().max(1)
+}
+
+/// Returns the number of GPUs that this process sees.
+#[cfg(feature = "cuda")]
+fn gpus() -> usize {
+    let count = candle_core::cuda::cudarc::driver::CudaContext::device_count();
+    // Opening a GPU then fails with the reason.
+    count.map_or(0, |count| count as usize)
+}
+
+/// Returns 0: this build uses none.
+#[cfg(not(feature = "cuda"))]
+fn gpus() -> usize {
+    0
+}
+
 /// Returns the GPU that the binary was built for, if the machine has one that computes in `dtype`, otherwise the CPU.
-fn automatic(dtype: DTypeChoice, console: &Console) -> Device {
+fn automatic(dtype: DTypeChoice, local_rank: usize, console: &Console) -> Device {
     let gpu = if cfg!(feature = "cuda") {
-        Device::new_cuda(0).map_err(anyhow::Error::from)
+        Device::new_cuda(gpu_of(local_rank)).map_err(anyhow::Error::from)
     } else if cfg!(feature = "metal") && dtype != DTypeChoice::F64 {
         metal()
     } else {

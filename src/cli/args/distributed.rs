@@ -1,7 +1,11 @@
 //! `--distributed`: the processes that work on a command.
 
 use crate::cli::output::console::Console;
-use crate::distributed::{Binding, Mode, Plan, Processes, connect, share_of_cores, unused_tasks};
+use crate::cli::version;
+use crate::distributed::{
+    Arrival, Binding, Launch, Mode, Patience, Plan, Processes, connect, local_rank,
+    share_of_cores, unused_tasks,
+};
 use anyhow::Result;
 use clap::ValueEnum;
 use std::sync::Arc;
@@ -101,18 +105,22 @@ impl DistributedArgs {
         // By itself: other versions may have other bindings.
         let all = processes.gather_values(&Arrival::new(version::short(), command))?;
         Arrival::ensure_same(&all)?;
-        let local = self.plan()?.and_then(|plan| plan.launch?.local_size);
+        let launch = self.plan()?.and_then(|plan| plan.launch);
+        let local = launch.and_then(|launch| launch.local_size);
+        let numbered = launch.and_then(|launch| launch.local_rank);
         let bindings = processes.gather_values(&Binding::of_this_process())?;
         let share = share_of_cores(&bindings, processes.rank(), cores, local);
         let is_on_one_machine = local.map_or_else(
             || bindings.iter().all(|other| other.host == bindings[0].host),
             |local| local == processes.size(),
         );
+        let local_rank = numbered.unwrap_or_else(|| local_rank(&bindings, processes.rank()));
         let hosts = bindings.into_iter().map(|binding| binding.host).collect();
         let processes = processes
             .clone()
             .on_one_machine(is_on_one_machine)
-            .on_hosts(hosts);
+            .on_hosts(hosts)
+            .with_local_rank(local_rank);
         Ok((processes, share))
     }
 }

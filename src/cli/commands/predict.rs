@@ -113,7 +113,7 @@ pub fn run(
     processes: &Processes,
     console: &Console,
 ) -> Result<ExitStatus> {
-    let (device, dtype) = device.open(args.dtype, console)?;
+    let (device, dtype) = device.open(args.dtype, processes.local_rank(), console)?;
     let inputs = Inputs::receive(&args.inputs, processes, console)?;
     let (paths, failed) = (&inputs.paths, inputs.has_failed);
     // The first process alone writes and prints.

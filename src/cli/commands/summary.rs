@@ -145,7 +145,7 @@ pub fn run(args: &Args, device: DeviceChoice, console: &Console) -> Result<ExitS
     let timed = match args.time {
         None => None,
         Some(runs) => {
-            let (device, dtype) = device.open(args.dtype, console)?;
+            let (device, dtype) = device.open(args.dtype, 0, console)?;
             let times = time_forward(&config, &description, runs as usize, dtype, &device)?;
             let threads = rayon::current_num_threads();
             Some((times, format!("{}, {threads} threads", dtype.as_str())))

@@ -4,15 +4,19 @@
 //! all shards of this process have its gradients, unless all processes are on one machine: what moves the values there are the cores that
 //! compute, so that nothing would be hidden. The division does not change the bits, as each value has a sum of its own.
 
-use crate::distributed::sum::Element;
+mod values;
+
+pub(super) use values::Values;
+
 use crate::distributed::tree::{Shards, TreeSum};
 use crate::distributed::{Pending, Processes};
 use crate::train::learner::forward_backward::Gradient;
-use anyhow::{Context, Result, bail};
-use candle_core::{DType, Device, Storage, Tensor, Var, WithDType};
+use anyhow::{Context, Result};
+use candle_core::{Tensor, Var};
 use std::cmp::Reverse;
 use std::mem;
 use std::ops::Range;
+use values::sum_dtype;
 
 /// The fewest bytes of a bucket with several variables, except the last: each costs a round of messages.
 pub(in crate::train) const BUCKET_BYTES: usize = 4 << 20;
@@ -24,14 +28,14 @@ const LARGE: f64 = 0.5;
 const HEAD: &str = "fc";
 
 /// The sums of the running statistics and of the gradients over the shards of a batch.
-pub(super) struct GradientSums<'a, T> {
+pub(super) struct GradientSums<'a, V: Values> {
     variables: &'a [(String, Var)],
     statistics: &'a [Var],
     shards: Shards,
     /// Shards with images.
     used: usize,
     processes: &'a Processes,
-    buckets: Vec<Bucket<T>>,
+    buckets: Vec<Bucket<V>>,
     /// The ranges of the statistics and of the variables in the buckets, in their order.
     places: Vec<BucketRange>,
     /// True if sums begin before the end of the backward pass.
@@ -39,7 +43,7 @@ pub(super) struct GradientSums<'a, T> {
     /// Shards of this process that have not ended.
     left: usize,
     /// The sums that have begun, in the order of the buckets.
-    begun: Vec<Pending<Vec<T>>>,
+    begun: Vec<Pending<V::Total>>,
 }
 
 /// The values of a variable in a bucket.
@@ -49,42 +53,55 @@ struct BucketRange {
 }
 
 /// Values that are summed together.
-struct Bucket<T> {
+struct Bucket<V> {
     length: usize,
     /// The sums over the shards of this process, of which some are left to be added.
-    sum: TreeSum<Vec<T>>,
+    sum: TreeSum<V>,
     left: usize,
     /// The values of the shard that is being added, of which some are missing.
-    values: Vec<T>,
+    values: Option<V>,
     missing: usize,
+    /// A tensor of the type and on the device of the variables.
+    like: Tensor,
 }
 
-impl<T: Element + WithDType> Bucket<T> {
-    /// Takes the values of a variable in shard `shard`, times `factor`.
-    fn add(&mut self, shard: usize, place: Range<usize>, read: &[T], factor: T) {
-        if self.values.is_empty() {
-            self.values = vec![T::from_f64(0.0); self.length];
+impl<V: Values> Bucket<V> {
+    /// Takes the gradient of a variable in shard `shard`, times `factor`.
+    fn add(
+        &mut self,
+        shard: usize,
+        place: Range<usize>,
+        gradient: Gradient,
+        factor: f64,
+    ) -> Result<()> {
+        if self.values.is_none() {
             self.missing = self.length;
         }
         self.missing -= place.len();
-        for (value, read) in self.values[place].iter_mut().zip(read) {
-            *value = *read * factor;
-        }
+        V::set(
+            &mut self.values,
+            self.length,
+            place,
+            gradient,
+            factor,
+            &self.like,
+        )?;
         if self.missing == 0 {
             self.end_shard(shard);
         }
+        Ok(())
     }
 
     /// Ends a shard with the values that were added, or zeros.
     fn end_shard(&mut self, shard: usize) {
-        let mut values = mem::take(&mut self.values);
-        values.resize(self.length, T::from_f64(0.0));
+        let values = self.values.take();
+        let values = values.unwrap_or_else(|| V::zeros(self.length, &self.like));
         self.sum.add(shard..shard + 1, values);
         self.left -= 1;
     }
 }
 
-impl<'a, T: Element + WithDType> GradientSums<'a, T> {
+impl<'a, V: Values> GradientSums<'a, V> {
     /// Creates the sums over the first `used` of `shards`. `variables` are sorted by name.
     pub fn new(
         variables: &'a [(String, Var)],
@@ -94,7 +111,7 @@ impl<'a, T: Element + WithDType> GradientSums<'a, T> {
         processes: &'a Processes,
     ) -> Self {
         Self {
-            early: !processes.is_on_one_machine(),
+            early: V::ON_DEVICE || !processes.is_on_one_machine(),
             ..Self::in_buckets(variables, statistics, used, shards, processes, BUCKET_BYTES)
         }
     }
@@ -111,21 +128,23 @@ impl<'a, T: Element + WithDType> GradientSums<'a, T> {
         let mut order: Vec<usize> = (0..variables.len()).collect();
         order.sort_by_key(|&i| Reverse(layer(&variables[i].0)));
         let order = order.into_iter().map(|i| statistics.len() + i);
-        let values = |item: usize| match item.checked_sub(statistics.len()) {
-            None => statistics[item].elem_count(),
-            Some(variable) => variables[variable].1.elem_count(),
+        let of = |item: usize| match item.checked_sub(statistics.len()) {
+            None => &statistics[item],
+            Some(variable) => &variables[variable].1,
         };
         // The forward pass ends with the statistics.
         let groups = groups((0..statistics.len()).chain(order), |item| {
-            (values(item) * size_of::<T>()) as f64 / bucket_bytes as f64
+            let value_bytes = sum_dtype(of(item)).size_in_bytes();
+            (of(item).elem_count() * value_bytes) as f64 / bucket_bytes as f64
         });
         let left = shards.own(processes.rank(), used).len();
         let (mut buckets, mut places) = (Vec::new(), Vec::new());
         for (bucket, items) in groups.into_iter().enumerate() {
+            let like = of(items[0]).as_detached_tensor();
             let mut length = 0;
             for item in items {
                 let start = length;
-                length += values(item);
+                length += of(item).elem_count();
                 let values = start..length;
                 places.push((item, BucketRange { bucket, values }));
             }
@@ -133,8 +152,9 @@ impl<'a, T: Element + WithDType> GradientSums<'a, T> {
                 length,
                 sum: TreeSum::new(used),
                 left,
-                values: Vec::new(),
+                values: None,
                 missing: 0,
+                like,
             });
         }
         places.sort_by_key(|(item, _)| *item);
@@ -158,10 +178,8 @@ impl<'a, T: Element + WithDType> GradientSums<'a, T> {
     /// If the device lacks memory.
     pub fn add_statistics(&mut self, shard: usize) -> Result<()> {
         for (statistic, place) in self.statistics.iter().zip(&self.places) {
-            let (bucket, values) = (&mut self.buckets[place.bucket], place.values.clone());
-            read(statistic, |read| {
-                bucket.add(shard, values, read, T::from_f64(1.0));
-            })?;
+            let values = Gradient::Tensor(statistic.as_detached_tensor());
+            self.buckets[place.bucket].add(shard, place.values.clone(), values, 1.0)?;
         }
         Ok(())
     }
@@ -178,22 +196,9 @@ impl<'a, T: Element + WithDType> GradientSums<'a, T> {
             .ok()
             .with_context(|| format!("`{name}` is no variable"))?;
         let BucketRange { bucket, values } = &self.places[self.statistics.len() + number];
-        let (bucket, values) = (&mut self.buckets[*bucket], values.clone());
-        let factor = T::from_f64(factor);
-        match gradient {
-            // A bucket of its own takes them as they are.
-            Gradient::Values(own, _) if T::DTYPE == DType::F32 && values.len() == bucket.length => {
-                bucket.values = bytemuck::cast_vec(own);
-                scale(&mut bucket.values, factor);
-                bucket.end_shard(shard);
-            }
-            gradient => {
-                let tensor = gradient.into_tensor()?;
-                read(&tensor, |read| bucket.add(shard, values, read, factor))?;
-            }
-        }
+        self.buckets[*bucket].add(shard, values.clone(), gradient, factor)?;
         if self.early {
-            self.begin();
+            self.begin()?;
         }
         Ok(())
     }
@@ -215,7 +220,7 @@ impl<'a, T: Element + WithDType> GradientSums<'a, T> {
     /// If another process is gone, or the device lacks memory.
     pub fn finish(mut self, of_gradients: f64, of_statistics: f64) -> Result<[Vec<Tensor>; 2]> {
         let totals = self.begun.drain(..).map(Pending::wait);
-        let mut totals: Vec<Vec<T>> = totals.collect::<Result<_>>()?;
+        let mut totals: Vec<V::Total> = totals.collect::<Result<_>>()?;
         let variables = self.variables.iter().map(|(_, variable)| variable);
         let likes = self.statistics.iter().chain(variables).zip(&self.places);
         let tensors = likes.enumerate().map(|(item, (like, place))| {
@@ -225,15 +230,7 @@ impl<'a, T: Element + WithDType> GradientSums<'a, T> {
                 of_gradients
             };
             let total = &mut totals[place.bucket];
-            let mut values = if place.values.len() == total.len() {
-                mem::take(total)
-            } else {
-                total[place.values.clone()].to_vec()
-            };
-            let factor = T::from_f64(factor);
-            scale(&mut values, factor);
-            let tensor = Tensor::from_vec(values, like.shape(), &Device::Cpu)?;
-            Ok(tensor.to_dtype(like.dtype())?.to_device(like.device())?)
+            V::take(total, place.values.clone(), factor, like)
         });
         let mut statistics: Vec<Tensor> = tensors.collect::<Result<_>>()?;
         let gradients = statistics.split_off(self.statistics.len());
@@ -242,18 +239,21 @@ impl<'a, T: Element + WithDType> GradientSums<'a, T> {
 
     /// Begins the sums of the next buckets that have the values of all shards of this process: all, if it has no shards. All processes begin them
     /// in one order.
-    pub fn begin(&mut self) {
+    ///
+    /// # Errors
+    /// If the device lacks memory.
+    pub fn begin(&mut self) -> Result<()> {
         while let Some(bucket) = self
             .buckets
             .get_mut(self.begun.len())
             .filter(|bucket| bucket.left == 0)
         {
             let own = mem::replace(&mut bucket.sum, TreeSum::new(self.used)).into_nodes();
-            let sum = self
-                .processes
-                .start_sum(self.shards, self.used, own, bucket.length);
+            let (length, like) = (bucket.length, &bucket.like);
+            let sum = V::start_sum(self.processes, self.shards, self.used, own, length, like)?;
             self.begun.push(sum);
         }
+        Ok(())
     }
 }
 
@@ -293,32 +293,6 @@ fn layer(name: &str) -> [usize; 2] {
         _ if stage == HEAD => [usize::MAX, 0],
         _ => [0, 0],
     }
-}
-
-/// Multiplies values by `factor`; spares memory the work if it is 1.
-fn scale<T: WithDType>(values: &mut [T], factor: T) {
-    if factor == T::from_f64(1.0) {
-        return;
-    }
-    for value in values {
-        *value *= factor;
-    }
-}
-
-/// Lets `take` have the values of a tensor.
-fn read<T: WithDType>(tensor: &Tensor, take: impl FnOnce(&[T])) -> Result<()> {
-    let tensor = tensor
-        .detach()
-        .to_dtype(T::DTYPE)?
-        .to_device(&Device::Cpu)?
-        .contiguous()?;
-    let (storage, layout) = tensor.storage_and_layout();
-    let (Storage::Cpu(storage), Some((start, end))) = (&*storage, layout.contiguous_offsets())
-    else {
-        bail!("a tensor on the CPU has no values");
-    };
-    take(&T::cpu_storage_as_slice(storage)?[start..end]);
-    Ok(())
 }
 
 #[cfg(test)]

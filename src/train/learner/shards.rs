@@ -2,18 +2,18 @@
 //! do not depend on the process that holds a shard.
 
 use crate::data::UnreadableImage;
+use crate::distributed::DeviceValues;
 use crate::distributed::processes::{Processes, values_of};
-use crate::distributed::sum::Element;
 use crate::distributed::tree::Shards;
 use crate::error::SentError;
 use crate::nn::{CrossEntropy, Targets};
 use crate::train::data::loader::TrainBatch;
 use crate::train::learner::forward_backward::Gradient;
-use crate::train::learner::gradient_sums::GradientSums;
+use crate::train::learner::gradient_sums::{GradientSums, Values};
 use crate::train::learner::gradients::Gradients;
 use crate::train::learner::{BatchMetrics, Learner, correct};
 use anyhow::Result;
-use candle_core::{DType, Tensor, Var, WithDType};
+use candle_core::{DType, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
 /// The results of a batch in all processes.
@@ -103,20 +103,21 @@ impl Learner {
         shards: Shards,
         processes: &Processes,
     ) -> Result<Learned> {
-        // Half precision is summed in f32.
-        if self
-            .optimizer
-            .variables()
+        let variables = self.optimizer.variables();
+        let is_double = variables
             .iter()
-            .any(|(_, variable)| variable.dtype() == DType::F64)
-        {
-            self.learn_as::<f64>(batch, fewest, stop, shards, processes)
+            .any(|(_, variable)| variable.dtype() == DType::F64);
+        if processes.sums_on(self.model().stem().conv.weight().device()) {
+            self.learn_as::<DeviceValues>(batch, fewest, stop, shards, processes)
+        } else if is_double {
+            self.learn_as::<Vec<f64>>(batch, fewest, stop, shards, processes)
         } else {
-            self.learn_as::<f32>(batch, fewest, stop, shards, processes)
+            // Half precision is summed in f32.
+            self.learn_as::<Vec<f32>>(batch, fewest, stop, shards, processes)
         }
     }
 
-    fn learn_as<T: Element + WithDType>(
+    fn learn_as<V: Values>(
         &mut self,
         batch: &TrainBatch,
         fewest: usize,
@@ -125,13 +126,13 @@ impl Learner {
         processes: &Processes,
     ) -> Result<Learned> {
         if self.shard_models.is_some() {
-            return self.learn_synchronized::<T>(batch, fewest, stop, shards, processes);
+            return self.learn_synchronized::<V>(batch, fewest, stop, shards, processes);
         }
         let statistics = self.moving_statistics();
         let before = copies(&statistics)?;
         let variables = self.optimizer.variables().to_vec();
         let mut sent = ProcessResults::new(batch, stop);
-        let mut sums: GradientSums<T> =
+        let mut sums: GradientSums<V> =
             GradientSums::new(&variables, &statistics, batch.used, shards, processes);
         let mut metrics = None;
         for (i, shard) in batch.shards.iter().enumerate() {
@@ -167,7 +168,7 @@ impl Learner {
             Some(metrics) => metrics,
             None => processes.start_gather(serde_json::to_vec(&sent)?),
         };
-        sums.begin();
+        sums.begin()?;
         let (learned, weight, trained) = Learned::of(&values_of(&metrics.wait()?)?);
         if trained == 0 || !learned.metrics.loss.is_finite() {
             set_all(&statistics, &before)?;

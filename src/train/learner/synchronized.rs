@@ -5,18 +5,17 @@
 //! whose own sums need the order that all processes make them in.
 
 use crate::distributed::Processes;
-use crate::distributed::sum::Element;
 use crate::distributed::tree::Shards;
 use crate::nn::CrossEntropy;
 use crate::train::data::loader::TrainBatch;
 use crate::train::learner::forward_backward::{ForwardBackward, ForwardOutput, Gradient};
-use crate::train::learner::gradient_sums::GradientSums;
+use crate::train::learner::gradient_sums::{GradientSums, Values};
 use crate::train::learner::lockstep::Role;
 use crate::train::learner::shard_models::Part;
 use crate::train::learner::shards::{Learned, ProcessResults, ShardMetrics, copies, set_all};
 use crate::train::learner::{BatchMetrics, Learner};
 use anyhow::{Context, Result};
-use candle_core::{Tensor, WithDType};
+use candle_core::Tensor;
 
 /// A shard after its forward pass.
 struct Forwarded<'a> {
@@ -55,7 +54,7 @@ impl Learner {
     ///
     /// # Errors
     /// If the device lacks memory, or another process is gone.
-    pub(super) fn learn_synchronized<T: Element + WithDType>(
+    pub(super) fn learn_synchronized<V: Values>(
         &mut self,
         batch: &TrainBatch,
         fewest: usize,
@@ -66,10 +65,17 @@ impl Learner {
         let statistics = self.moving_statistics();
         let before = copies(&statistics)?;
         let variables = self.optimizer.variables().to_vec();
+        let device = self.model().stem().conv.weight().device().clone();
         let models = self.shard_models.as_mut();
         let (lockstep, parts) = models.context("the shards have no models")?.begin(batch);
         let loss = &self.loss;
-        let forwarded = lockstep.run(parts, |part| Forwarded::new(part, loss))?;
+        // Candle gives each thread a CUDA stream of its own: a thread waits for its device before another uses the results.
+        device.synchronize()?;
+        let forwarded = lockstep.run(parts, |part| {
+            let forwarded = Forwarded::new(part, loss)?;
+            device.synchronize()?;
+            Ok(forwarded)
+        })?;
         let mut sent = ProcessResults::new(batch, stop);
         let with_images = forwarded
             .iter()
@@ -97,9 +103,10 @@ impl Learner {
             };
             let loss = (shard.loss * share)?;
             let gradients = pass.backward(&output, &loss, &variables, shard.metrics.images)?;
+            device.synchronize()?;
             Ok((role, gradients))
         })?;
-        let mut sums: GradientSums<T> =
+        let mut sums: GradientSums<V> =
             GradientSums::new(&variables, &[], batch.used, shards, processes);
         for (role, gradients) in gradients {
             match role {
@@ -113,7 +120,7 @@ impl Learner {
                 Role::Spare => {}
             }
         }
-        sums.begin();
+        sums.begin()?;
         let [gradients, _] = sums.finish(1.0, 1.0)?;
         self.add_sums(&variables, gradients, learned.images)?;
         Ok(learned)

@@ -167,6 +167,7 @@ impl Trainer {
             instructions: instructions(settings.dtype, &context.device),
             pretrained_on,
         };
+        together::connect_devices(context, observer)?;
         let parts = Parts {
             config: TrainConfig { recipe, settings },
             identity,

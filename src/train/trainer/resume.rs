@@ -299,6 +299,7 @@ impl Trainer {
         together::ensure_shared(&settings, &context.processes)?;
         let instructions = identity.instructions.as_deref();
         same::ensure_same(&identity.recipe, instructions, &data, context)?;
+        together::connect_devices(context, observer)?;
         let step = progress.step;
         let parts = Parts {
             config: TrainConfig { recipe, settings },

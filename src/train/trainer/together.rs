@@ -1,7 +1,7 @@
 //! Agreement of the processes of a run: on the weights and the state of the first process, and on whether to stop.
 
 use crate::distributed::Processes;
-use crate::error::{setting, usage_error};
+use crate::error::{Message, setting, usage_error};
 use crate::message;
 use crate::text::pluralize;
 use crate::train::checkpoint::layout::SavedModel;
@@ -49,6 +49,18 @@ fn ensure_shards(shards: usize, processes: &Processes) -> Result<()> {
             setting("shards").to(processes.size()),
         ],
     ))
+}
+
+/// Lets the processes sum gradients where they compute them, if they can, and notes it if they cannot although the binary was built for it.
+pub(super) fn connect_devices(
+    context: &ExecutionContext,
+    observer: &mut dyn Observer,
+) -> Result<()> {
+    let failure = context.processes.connect_devices(&context.device)?;
+    if let Some(failure) = failure {
+        observer.note(&Message::from(failure));
+    }
+    Ok(())
 }
 
 /// Reads the state of the run in `folder`, which the first process alone sees; it sends it to the others, which have no folder.

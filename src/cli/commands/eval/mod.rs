@@ -37,7 +37,7 @@ pub fn run(
     processes: &Processes,
     console: &Console,
 ) -> Result<ExitStatus> {
-    let (device, dtype) = device.open(args.dtype, console)?;
+    let (device, dtype) = device.open(args.dtype, processes.local_rank(), console)?;
     let conditions = Conditions {
         args,
         device,

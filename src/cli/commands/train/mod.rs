@@ -59,7 +59,7 @@ pub fn run(
     let stop = Stop::default();
     let mut observer = TrainObserver::new(console, args.format == Format::Json, &stop);
     let context = |dtype: DTypeChoice| -> Result<ExecutionContext> {
-        let device = device.open(dtype, console)?.0;
+        let device = device.open(dtype, processes.local_rank(), console)?.0;
         console.detail(format_args!(
             "computing on {} ({}) with {} and {}",
             device_name(&device),
@@ -192,8 +192,9 @@ fn run_other(
         return Ok(ExitStatus::Done);
     }
     let overrides = with_file(args, overrides)?;
+    let (device, _) = device.open(dtype(&overrides), processes.local_rank(), console)?;
     let context = ExecutionContext {
-        device: device.open(dtype(&overrides), console)?.0,
+        device,
         workers: args.workers.count(threads),
         progress: console,
         processes: processes.clone(),

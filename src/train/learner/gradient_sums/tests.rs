@@ -1,8 +1,10 @@
 //! Tests of the sums of gradients.
 
 use super::*;
+use crate::distributed::DeviceValues;
 use crate::distributed::threads::in_processes;
-use candle_core::Shape;
+use crate::distributed::threads::tensors::in_connected_processes;
+use candle_core::{Device, Shape};
 
 /// Returns the variables of a network, sorted by name, and its statistics.
 fn network() -> (Vec<(String, Var)>, Vec<Var>) {
@@ -22,10 +24,10 @@ fn network() -> (Vec<(String, Var)>, Vec<Var>) {
 
 /// Returns the bits of the sums over 3 of `4` shards, of which the second is not trained, on `size` processes. If sums
 /// begin `early`, the gradients come from a compiled step, except those of the head.
-fn totals(size: usize, bucket_bytes: usize, early: bool) -> Vec<Vec<u32>> {
+fn totals<V: Values>(size: usize, bucket_bytes: usize, early: bool) -> Vec<Vec<u32>> {
     let process = |processes: &Processes| {
         let ((variables, statistics), shards) = (network(), Shards::new(4, size));
-        let mut sums: GradientSums<f32> = GradientSums {
+        let mut sums: GradientSums<V> = GradientSums {
             early,
             ..GradientSums::in_buckets(&variables, &statistics, 3, shards, processes, bucket_bytes)
         };
@@ -49,7 +51,7 @@ fn totals(size: usize, bucket_bytes: usize, early: bool) -> Vec<Vec<u32>> {
             }
             sums.end_shard(shard);
         }
-        sums.begin();
+        sums.begin().unwrap();
         let totals = sums.finish(1.5, 0.5).unwrap();
         let bits = |tensor: Tensor| {
             tensor
@@ -64,15 +66,20 @@ fn totals(size: usize, bucket_bytes: usize, early: bool) -> Vec<Vec<u32>> {
             .map(|tensor| bits(tensor).collect())
             .collect()
     };
-    let mut all: Vec<Vec<Vec<u32>>> = in_processes(size, process).unwrap();
+    let all = if V::ON_DEVICE {
+        in_connected_processes(size, process)
+    } else {
+        in_processes(size, process)
+    };
+    let mut all: Vec<Vec<Vec<u32>>> = all.unwrap();
     all.dedup();
     assert_eq!(all.len(), 1, "processes have different sums");
     all.remove(0)
 }
 
 #[test]
-fn sums_have_the_same_bits_in_buckets_of_any_size_on_any_number_of_processes() {
-    let expected = totals(1, usize::MAX, false);
+fn sums_have_the_same_bits_in_buckets_of_any_size_on_any_number_of_processes_and_on_devices() {
+    let expected = totals::<Vec<f32>>(1, usize::MAX, false);
     assert!(
         expected
             .iter()
@@ -80,11 +87,10 @@ fn sums_have_the_same_bits_in_buckets_of_any_size_on_any_number_of_processes() {
     );
     for size in 1..=4 {
         for (bucket_bytes, early) in [(1, true), (20, true), (40, false), (usize::MAX, true)] {
-            assert_eq!(
-                totals(size, bucket_bytes, early),
-                expected,
-                "{size} {bucket_bytes}"
-            );
+            for totals in [totals::<Vec<f32>>, totals::<DeviceValues>] {
+                let found = totals(size, bucket_bytes, early);
+                assert_eq!(found, expected, "{size} {bucket_bytes}");
+            }
         }
     }
 }
