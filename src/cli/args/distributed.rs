@@ -3,8 +3,8 @@
 use crate::cli::output::console::Console;
 use crate::cli::version;
 use crate::distributed::{
-    Arrival, Binding, Launch, Mode, Patience, Plan, Processes, connect, local_rank,
-    share_of_cores, unused_tasks,
+    Arrival, Binding, Launch, Mode, Patience, Plan, Processes, connect, local_rank, share_of_cores,
+    unused_tasks,
 };
 use anyhow::Result;
 use clap::ValueEnum;

@@ -107,7 +107,7 @@ impl Learner {
         let is_double = variables
             .iter()
             .any(|(_, variable)| variable.dtype() == DType::F64);
-        if processes.sums_on(self.model().stem().conv.weight().device()) {
+        if processes.sums_on(self.model().first_weight().device()) {
             self.learn_as::<DeviceValues>(batch, fewest, stop, shards, processes)
         } else if is_double {
             self.learn_as::<Vec<f64>>(batch, fewest, stop, shards, processes)

@@ -65,7 +65,7 @@ impl Learner {
         let statistics = self.moving_statistics();
         let before = copies(&statistics)?;
         let variables = self.optimizer.variables().to_vec();
-        let device = self.model().stem().conv.weight().device().clone();
+        let device = self.model().first_weight().device().clone();
         let models = self.shard_models.as_mut();
         let (lockstep, parts) = models.context("the shards have no models")?.begin(batch);
         let loss = &self.loss;
