@@ -1,7 +1,7 @@
 //! The GPUs of several processes: sums of tensors go from GPU to GPU by NCCL, where each process has one of its own.
 
 use crate::distributed::Processes;
-use crate::distributed::processes::{Pending, ready};
+use crate::distributed::pending::{Pending, ready};
 use crate::distributed::sum_plan::SumPlan;
 use crate::distributed::tensor_sum::{TensorExchange, sum_tensors};
 use crate::distributed::transport::Transport;

@@ -14,6 +14,7 @@ mod mpi;
 #[cfg(feature = "nccl")]
 mod nccl;
 mod patience;
+mod pending;
 pub mod processes;
 pub mod share;
 pub mod sum;
@@ -28,7 +29,9 @@ pub use connect::{Mode, Plan, connect};
 pub(crate) use host::{Binding, host_name, local_rank, name_of, names_of, share_of_cores};
 pub(crate) use launcher::unused_tasks;
 pub use launcher::{Launch, Launcher};
-pub use processes::{Pending, Processes};
+pub use patience::Patience;
+pub use pending::Pending;
+pub use processes::Processes;
 pub use share::{Batch, Share, Stopped};
 pub use tensor_sum::DeviceValues;
 pub use transport::{AbortHandle, Transport};

@@ -2,6 +2,7 @@
 
 use crate::distributed::host::name_of;
 use crate::distributed::patience::Patience;
+use crate::distributed::pending::{Pending, ready};
 use crate::distributed::sum::{Element, NodeSum, Scratch, sum};
 use crate::distributed::tensor_sum::TensorExchange;
 use crate::distributed::transport::{AbortHandle, Transport};
@@ -11,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -61,29 +62,6 @@ impl Drop for Group {
             // A panic was reported where its result was awaited.
             let _ = thread.join();
         }
-    }
-}
-
-/// The result of a call that is under way.
-#[derive(Debug)]
-pub struct Pending<R> {
-    result: Receiver<Result<R>>,
-    patience: Option<Arc<Patience>>,
-}
-
-impl<R> Pending<R> {
-    /// Waits for the result.
-    ///
-    /// # Errors
-    /// Those of the call.
-    pub fn wait(self) -> Result<R> {
-        let result = match &self.patience {
-            Some(patience) => patience.wait(&self.result),
-            None => self.result.recv(),
-        };
-        result.map_err(|_| {
-            anyhow!("the thread that exchanges values with other processes has failed")
-        })?
     }
 }
 
@@ -349,10 +327,7 @@ impl Processes {
             // If the thread has failed, the result says so.
             let _ = jobs.send(job);
         }
-        Pending {
-            result,
-            patience: self.patience.clone(),
-        }
+        Pending::new(result, self.patience.clone())
     }
 }
 
@@ -364,16 +339,6 @@ pub fn values_of<T: DeserializeOwned>(all: &[Vec<u8>]) -> Result<Vec<T>> {
     all.iter()
         .map(|value| Ok(serde_json::from_slice(value)?))
         .collect()
-}
-
-/// Returns a result that is there.
-pub(super) fn ready<R>(result: Result<R>) -> Pending<R> {
-    let (done, pending) = channel();
-    let _ = done.send(result);
-    Pending {
-        result: pending,
-        patience: None,
-    }
 }
 
 fn gather(transport: &mut dyn Transport, bytes: &[u8]) -> Result<Vec<Vec<u8>>> {

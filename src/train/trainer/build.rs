@@ -2,7 +2,6 @@
 
 use crate::data::DatasetSurvey;
 use crate::data::dataset::{DatasetName, Split};
-use crate::distributed::Processes;
 use crate::error::{setting, usage_error};
 use crate::message;
 use crate::model::{Frozen, ModelConfig, Preprocess};
@@ -36,6 +35,7 @@ use crate::train::observe::observer::{NoObserver, Observer};
 use crate::train::observe::reporter::Reporter;
 use crate::train::trainer::Trainer;
 use crate::train::trainer::announce::Facts;
+use crate::train::trainer::target::Target;
 use crate::train::trainer::{same, together};
 use crate::weights::{Checkpoint, ModelInfo, Remote};
 use anyhow::{Context, Result};
@@ -43,38 +43,6 @@ use candle_core::{DType, Device, Tensor};
 use resnet_kernels::cpu;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-
-/// The output of a new run.
-#[derive(Debug, Clone)]
-pub enum Target {
-    /// `runs/<data>-<model>[-finetune|-probe]-<n>`.
-    Numbered,
-    /// This folder.
-    Folder(PathBuf),
-    /// None; the folder, if given, must be one that a run could have.
-    Dry(Option<PathBuf>),
-    /// The same, and with `max-steps` it validates on no more images than it trains on: a trial for people.
-    Trial(Option<PathBuf>),
-}
-
-impl Target {
-    /// Returns the target of a process: the first alone writes.
-    fn of(&self, processes: &Processes) -> &Self {
-        match self {
-            Self::Folder(_) | Self::Numbered if !processes.is_first() => &Self::Dry(None),
-            target => target,
-        }
-    }
-
-    /// Returns the folder, if one is given.
-    pub(super) fn into_folder(self) -> Option<PathBuf> {
-        match self {
-            Self::Folder(folder) => Some(folder),
-            Self::Dry(folder) | Self::Trial(folder) => folder,
-            Self::Numbered => None,
-        }
-    }
-}
 
 impl Trainer {
     /// Prepares a new run of the recipe `overrides`; `about` becomes the comment at the top of its `config.toml`.

@@ -9,8 +9,8 @@ use crate::train::config::values::{BestBy, ClassWeights, ImageSize, StemRule, Tr
 use crate::train::learner::lr_schedule::Scheduler;
 use crate::train::learner::optimizer::OptimizerKind;
 use crate::train::trainer::Trainer;
-use crate::train::trainer::build::Target;
 use crate::train::trainer::prepared::{PreparedRun, RunOptions, option_setters};
+use crate::train::trainer::target::Target;
 use std::path::PathBuf;
 
 /// A run that is being described: its settings, each of which has a default, its output and its execution environment.

@@ -14,6 +14,7 @@ pub mod resume;
 pub mod resume_builder;
 mod same;
 mod step;
+pub mod target;
 #[cfg(test)]
 mod tests;
 mod together;

@@ -11,7 +11,7 @@ use crate::hub::Silent;
 use crate::train::config::recipe::Recipe;
 use crate::train::context::ExecutionContext;
 use crate::train::observe::recorded::Recorded;
-use crate::train::trainer::build::Target;
+use crate::train::trainer::target::Target;
 use candle_core::Device;
 
 /// A small network on random inputs.

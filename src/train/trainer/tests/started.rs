@@ -2,7 +2,7 @@
 
 use super::{dry, notes, start};
 use crate::error::{hint_of, is_usage_error, one_line};
-use crate::train::trainer::build::Target;
+use crate::train::trainer::target::Target;
 use std::fs;
 
 /// Keys, whether they are wrong usage, and the start of the error.
