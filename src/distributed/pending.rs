@@ -3,7 +3,8 @@
 use crate::distributed::patience::Patience;
 use anyhow::{Result, anyhow};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
 
 /// The result of a call that is under way.
 #[derive(Debug)]
@@ -16,6 +17,14 @@ impl<R> Pending<R> {
     /// Creates the result of a call that sends it to `result`; `patience` tells of a long wait.
     pub(super) fn new(result: Receiver<Result<R>>, patience: Option<Arc<Patience>>) -> Self {
         Self { result, patience }
+    }
+
+    /// Waits for the result for at most `time`.
+    ///
+    /// # Errors
+    /// If there is none by then.
+    pub(super) fn wait_for(&self, time: Duration) -> Result<Result<R>, RecvTimeoutError> {
+        self.result.recv_timeout(time)
     }
 
     /// Waits for the result.

@@ -295,7 +295,7 @@ impl Processes {
         if self.group.is_some() {
             let pending = self.start(move |transport| transport.exchange_failures(failure, wait));
             // The thread may be in a call that never ends.
-            let others = pending.result.recv_timeout(wait + ANSWER);
+            let others = pending.wait_for(wait + ANSWER);
             let others = others.ok().and_then(Result::ok).unwrap_or_default();
             let others = others.into_iter().filter(|(_, other)| *other == failure);
             alike.extend(others.map(|(rank, _)| rank));

@@ -42,7 +42,7 @@ use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
 use resnet_kernels::cpu;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 impl Trainer {
     /// Prepares a new run of the recipe `overrides`; `about` becomes the comment at the top of its `config.toml`.
