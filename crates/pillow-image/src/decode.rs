@@ -79,9 +79,13 @@ fn decode_png(bytes: &[u8], options: &DecodeOptions) -> Result<(RgbImage, Orient
     let png = Png::open(bytes)?;
     let (exif, xmp) = (png.metadata.exif(), png.metadata.xmp());
     let orientation = orientation::from_metadata(exif.as_deref(), xmp);
-    let file = png.pixels_alone();
-    let image = open_decoder(&file, Format::Png, options)
-        .and_then(|decoder| read_samples(decoder, Format::Png))
+    let read = |file: Vec<u8>| {
+        let decoder = open_decoder(&file, Format::Png, options)?;
+        read_samples(decoder, Format::Png)
+    };
+    let image = png
+        .pixels_alone()
+        .and_then(read)
         .map_err(|error| match error {
             Error::Damaged { .. } if png.is_cut => Error::Truncated,
             error => error,

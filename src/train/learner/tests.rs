@@ -65,7 +65,11 @@ fn bits(learner: &Learner) -> Vec<(String, Vec<u64>)> {
 }
 
 fn state(learner: &Learner) -> HashMap<String, Tensor> {
-    learner.state().unwrap().into_iter().collect()
+    let tensors = learner.state().unwrap().into_iter();
+    // The tensors of a learner are its variables.
+    tensors
+        .map(|(name, tensor)| (name, tensor.copy().unwrap()))
+        .collect()
 }
 
 #[test]

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub(super) struct Demand {
     /// The name of the machine.
     host: String,
-    /// What needs how much, such as `a step of 8 images needs about 2 GB of memory`.
+    /// The need in words, such as `a step of 8 images needs about 2 GB of memory`.
     text: String,
     bytes: u64,
     limits: Vec<MemoryLimit>,

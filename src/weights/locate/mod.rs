@@ -1,5 +1,6 @@
 //! From the MODEL argument to the files that belong to it.
 
+mod default_tags;
 pub mod fetch;
 pub mod files;
 mod folders;

@@ -4,32 +4,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
+use super::default_tags::{DEFAULT_TAGS, default_tag};
 use super::folders::{WEIGHTS_EXTENSIONS, has_weights_extension, holds_model_or_run};
 use super::similar::{describe_existing, suggest_folders};
 use crate::{
     error::{Error, WithKind, command, error_with_hint, setting},
     message,
-    model::{ModelConfig, config::names},
+    model::{ModelConfig, config::canonical_name},
     weights::config::timm::timm_architecture,
 };
-
-/// timm's default weights for each name.
-const DEFAULT_TAGS: [(&str, &str); 14] = [
-    ("resnet18", "a1_in1k"),
-    ("resnet26", "bt_in1k"),
-    ("resnet34", "a1_in1k"),
-    ("resnet50", "a1_in1k"),
-    ("resnet101", "a1h_in1k"),
-    ("resnet152", "a1h_in1k"),
-    ("resnext50_32x4d", "a1h_in1k"),
-    ("resnext101_32x4d", "fb_ssl_yfcc100m_ft_in1k"),
-    ("resnext101_32x8d", "tv_in1k"),
-    ("resnext101_32x16d", "fb_wsl_ig1b_ft_in1k"),
-    ("resnext101_32x32d", "fb_wsl_ig1b_ft_in1k"),
-    ("resnext101_64x4d", "c1_in1k"),
-    ("wide_resnet50_2", "racm_in1k"),
-    ("wide_resnet101_2", "tv_in1k"),
-];
 
 /// Returns the short names of the hub's models, each with its repository and its network.
 pub fn named_models() -> impl Iterator<Item = (&'static str, String, ModelConfig)> {
@@ -170,22 +153,23 @@ fn parse_short_name(argument: &str) -> Result<ModelSource> {
         Some((base, tag)) => (base, Some(tag)),
         None => (name, None),
     };
-    let default = DEFAULT_TAGS.iter().find(|(name, _)| *name == base);
-    let Some((_, default)) = default else {
+    let today = canonical_name(base);
+    let tag = today.and_then(|today| tag.or_else(|| default_tag(base, today)));
+    let (Some(today), Some(tag)) = (today, tag) else {
         return Err(suggest_model(base));
     };
-    let repository = format!("timm/{base}.{}", tag.unwrap_or(default));
+    let repository = format!("timm/{today}.{tag}");
     build_hub_source(argument, repository, revision.map(str::to_owned), None)
 }
 
 fn suggest_model(name: &str) -> anyhow::Error {
     let message = format!("there is no model `{name}`");
-    if names().any(|known| known == name) {
+    if let Some(known) = canonical_name(name) {
         return error_with_hint(
             message,
             message![
-                "the paper's CIFAR networks have no weights on the hub: train one with `",
-                command("train").with(setting("depth").to("..")),
+                "there are no weights of this network on the hub: train one with `",
+                command("train").with(setting("arch").to(known)),
                 "`"
             ],
         );
@@ -388,7 +372,7 @@ mod tests {
             ),
             (
                 "resnet56",
-                "the paper's CIFAR networks have no weights on the hub: train one with `train with depth = ..`",
+                "there are no weights of this network on the hub: train one with `train with arch = resnet56`",
             ),
         ] {
             let error = parse(argument).unwrap_err();

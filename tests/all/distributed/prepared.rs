@@ -1,4 +1,4 @@
-//! What processes do before the first step of a run: they share out the inspection of its images and the index of its shards, and check
+//! The work of processes before the first step of a run: they share out the inspection of its images and the index of its shards, and check
 //! the memory of their machine.
 
 use super::support::{FAMILIES, command, launcher, under};

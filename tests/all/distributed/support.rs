@@ -47,7 +47,7 @@ pub fn command(folder: &Path, arguments: &str, mpi: Option<(&Path, &str, usize)>
         None => Command::new(program),
     };
     command
-        .args(arguments.split(' '))
+        .args(arguments.split_whitespace())
         .current_dir(folder)
         .stdin(Stdio::null());
     command
@@ -65,7 +65,7 @@ pub fn scripted(
     let mut command = under(launcher, family, processes, "sh");
     command
         .args(["-c", &script, "sh", env!("CARGO_BIN_EXE_resnet")])
-        .args(arguments.split(' '))
+        .args(arguments.split_whitespace())
         .current_dir(folder);
     command
 }

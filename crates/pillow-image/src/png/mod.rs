@@ -6,6 +6,7 @@
 
 mod text;
 
+use std::io;
 use std::ops::ControlFlow;
 
 use crate::error::{Error, Result};
@@ -29,6 +30,8 @@ pub struct Png<'a> {
     pixels: Vec<&'a [u8]>,
     /// True if the file ends before its end mark.
     pub is_cut: bool,
+    /// True if the checksum of a part of the pixels is wrong.
+    is_suspect: bool,
     /// The metadata that may have the orientation.
     pub metadata: Metadata<'a>,
 }
@@ -71,6 +74,12 @@ impl<'a> Chunk<'a> {
         Err(damaged(format!("the checksum of its {name} is wrong")))
     }
 
+    /// Returns true if the data is another than what was written.
+    fn is_suspect(&self) -> bool {
+        self.checksum
+            .is_some_and(|checksum| checksum != checksum_of(*self.kind, self.data))
+    }
+
     /// Returns whether the kind consists of letters, digits and underscores.
     fn is_named(&self) -> bool {
         let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
@@ -102,6 +111,7 @@ impl<'a> Png<'a> {
             }
         };
         let header = header.ok_or_else(|| damaged("it has no header"))?;
+        let mut is_suspect = first.is_suspect();
         let mut pixels = vec![first.data];
         let mut is_cut = first.checksum.is_none();
         // Pixels in a chunk behind another one are not read, nor are the frames of an animation.
@@ -113,6 +123,7 @@ impl<'a> Png<'a> {
             match chunk.kind {
                 b"IDAT" if !are_pixels_over => {
                     pixels.push(chunk.data);
+                    is_suspect |= chunk.is_suspect();
                     is_cut = chunk.checksum.is_none();
                 }
                 b"IEND" | b"fcTL" => break ControlFlow::Continue(()),
@@ -129,13 +140,20 @@ impl<'a> Png<'a> {
             palette: palette.filter(|_| header[9] == INDEXED),
             pixels,
             is_cut,
+            is_suspect,
             metadata,
         })
     }
 
     /// Returns the file with what its pixels need alone.
-    pub fn pixels_alone(&self) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// If a checksum of the pixels' chunks is wrong, and that of the pixels inside is, too: then it is not the frame that is damaged.
+    pub fn pixels_alone(&self) -> Result<Vec<u8>> {
         let data = self.pixels.concat();
+        if self.is_suspect && !is_whole(&data) {
+            return Err(damaged("the checksum of its pixels is wrong"));
+        }
         let mut file = Vec::with_capacity(data.len() + 1024);
         file.extend(SIGNATURE);
         append(&mut file, *b"IHDR", self.header);
@@ -149,7 +167,16 @@ impl<'a> Png<'a> {
         }
         append(&mut file, *b"IDAT", &data);
         append(&mut file, *b"IEND", b"");
-        file
+        Ok(file)
+    }
+}
+
+/// Returns true if compressed data unpacks to what it was made of, as its own checksum tells; data that is cut is whole as far as it goes.
+fn is_whole(data: &[u8]) -> bool {
+    let mut unpacked = flate2::read::ZlibDecoder::new(data);
+    match io::copy(&mut unpacked, &mut io::sink()) {
+        Ok(_) => true,
+        Err(error) => error.kind() == io::ErrorKind::UnexpectedEof,
     }
 }
 

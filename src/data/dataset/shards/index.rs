@@ -56,7 +56,7 @@ struct Index<'a> {
     stamps: Vec<Stamp>,
     /// The files that may hold it, the first choice first.
     places: Vec<PathBuf>,
-    /// Those of the files that are indexed.
+    /// The shards of the files that are indexed.
     shards: Vec<Option<Shard>>,
 }
 

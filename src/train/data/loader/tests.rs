@@ -128,9 +128,9 @@ fn the_processes_of_a_resumed_epoch_have_the_shards_of_one_process() {
 
 #[test]
 fn an_epoch_of_features_that_begins_with_a_later_batch_is_the_rest_of_the_whole_epoch() {
-    let keys = with_size("freeze = 'backbone'\naugment = 'none'\nshards = 2");
-    let (settings, split) = (settings(&keys), images());
-    let config = architecture(&recipe(&keys), [SIZE; 2]);
+    let keys = "freeze = 'backbone'\naugment = 'none'\nshards = 2";
+    let (settings, split) = (settings(&with_size(keys)), images());
+    let config = architecture(&recipe(&with_size(keys)), [SIZE; 2]);
     let config = config.unwrap().config().unwrap();
     let parameters = Parameters::default();
     let model = ResNet::new(&config, &parameters.seeded(1, DType::F32, &Device::Cpu)).unwrap();
@@ -143,7 +143,7 @@ fn an_epoch_of_features_that_begins_with_a_later_batch_is_the_rest_of_the_whole_
     };
     let transform = EvalTransform::new(&settings.preprocess).unwrap();
     let features = Features::of(&model, &split, &transform, options, &mut NoObserver).unwrap();
-    let loader = loader(&keys, &processes).with_features(features.unwrap(), &settings);
-    let [first, second, _] = whole_epochs(&loader, &keys);
+    let loader = loader(keys, &processes).with_features(features.unwrap(), &settings);
+    let [first, second, _] = whole_epochs(&loader, keys);
     assert!(first.len() == 6 && first != second);
 }
