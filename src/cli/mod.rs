@@ -121,11 +121,18 @@ fn internal_error(panic: &(dyn Any + Send)) -> anyhow::Error {
 
 fn run(cli: Cli, console: &Console, connected: &OnceLock<Processes>) -> Result<ExitStatus> {
     let cores = available_cores();
-    let (processes, cores) = match &cli.command {
-        Command::Train(args) => args.distributed.connect(cores, console)?,
-        Command::Eval(args) => args.distributed.connect(cores, console)?,
-        Command::Predict(args) => args.distributed.connect(cores, console)?,
-        Command::Summary(_) => (Processes::alone(), cores),
+    let distributed = cli.command.distributed();
+    let processes = match distributed {
+        Some(distributed) => {
+            let Global {
+                quiet,
+                verbose,
+                log_format,
+                ..
+            } = cli.global;
+            distributed.connect(Console::new(quiet, verbose, log_format))?
+        }
+        None => Processes::alone(),
     };
     // From here on, an error is one of all processes.
     let processes = connected.get_or_init(|| processes);

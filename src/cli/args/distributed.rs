@@ -1,5 +1,6 @@
 //! `--distributed`: the processes that work on a command.
 
+use crate::cli::invocation::asked_for;
 use crate::cli::output::console::Console;
 use crate::cli::version;
 use crate::distributed::{
@@ -51,23 +52,42 @@ impl From<DistributedChoice> for Mode {
 }
 
 impl DistributedArgs {
-    /// Connects this process to the others of its launcher, if there are any; also returns its share of the `cores` that it could
-    /// use alone. A note tells of the tasks of a Slurm job that do nothing.
+    /// Returns those of this process, even if its arguments cannot be parsed.
+    pub fn asked_for() -> Self {
+        Self {
+            distributed: asked_for("--distributed").unwrap_or_default(),
+        }
+    }
+
+    /// Returns what to connect; `None` if this process works alone.
     ///
     /// # Errors
-    /// If a launcher that is not one of MPI started several processes, or they cannot be connected.
-    pub fn connect(self, cores: usize, console: &Console) -> Result<(Processes, usize)> {
-        let Some(plan) = Plan::new(self.distributed.into(), variable)? else {
-            let unused = match self.distributed {
-                DistributedChoice::Auto => unused_tasks(variable),
-                DistributedChoice::Mpi | DistributedChoice::None => None,
-            };
-            if let Some(tasks) = unused {
-                console.note(format_args!(
-                    "the Slurm job has {tasks} tasks, and this process works alone: start the command by `srun --mpi=pmix` (Open MPI) or `srun --mpi=pmi2` (MPICH) to use them all"
-                ));
-            }
-            return Ok((Processes::alone(), cores));
+    /// If a launcher that is not one of MPI started several processes.
+    pub fn plan(self) -> Result<Option<Plan>> {
+        Plan::new(self.distributed.into(), variable)
+    }
+
+    /// Notes the tasks of a Slurm job that do nothing while this process works alone.
+    fn note_unused_tasks(self, console: &Console) {
+        let unused = match self.distributed {
+            DistributedChoice::Auto => unused_tasks(variable),
+            DistributedChoice::Mpi | DistributedChoice::None => None,
+        };
+        if let Some(tasks) = unused {
+            console.note(format_args!(
+                "the Slurm job has {tasks} tasks, and this process works alone: start the command by `srun --mpi=pmix` (Open MPI) or `srun --mpi=pmi2` (MPICH) to use them all"
+            ));
+        }
+    }
+
+    /// Connects this process to the others of its launcher, if there are any. `console` tells of long waits.
+    ///
+    /// # Errors
+    /// Those of [`DistributedArgs::plan`]; if the processes cannot be connected.
+    pub fn connect(self, console: Console) -> Result<Processes> {
+        let Some(plan) = self.plan()? else {
+            self.note_unused_tasks(&console);
+            return Ok(Processes::alone());
         };
         let console = Arc::new(console);
         let tell = {

@@ -81,7 +81,9 @@ pub fn table(models: &[Named], look: Look) -> String {
     let mut text = String::new();
     let mut line = |cells: [&str; 4], weights: &str| {
         let [model, parameters, mult_adds, input] = cells;
-        let row = format!("{model:<18}  {parameters:>11}  {mult_adds:>9}  {input:<9}");
+        // Long names reach into the column of the parameters, so that the longest tag fits.
+        let width = 33_usize.saturating_sub(model.len());
+        let row = format!("{model}{parameters:>width$}  {mult_adds:>9} {input:<9}");
         let row = if is_wide {
             format!("{row}  {weights}")
         } else {
@@ -130,9 +132,12 @@ mod tests {
             },
         );
         assert!(
-            text.contains("\nresnet50             25,557,032      4.1 G  3x224x224  .a1_in1k\n"),
+            text.contains("\nresnet50               25,557,032      4.1 G 3x224x224  .a1_in1k\n"),
             "{text}"
         );
-        assert!(text.contains("\nsample                  269,722"), "{text}");
+        assert!(
+            text.contains("\nsample                    269,722"),
+            "{text}"
+        );
     }
 }

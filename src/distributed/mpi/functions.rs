@@ -97,21 +97,3 @@ pub struct Functions<H> {
     pub abort: Abort<H>,
     pub finalize: Finalize,
 }
-
-/// Returns the address of bytes for MPI. That of an empty slice can be 1, which is `MPI_IN_PLACE` in two of the interfaces.
-pub fn address(bytes: &[u8]) -> *const c_void {
-    if bytes.is_empty() {
-        ptr::null()
-    } else {
-        bytes.as_ptr().cast()
-    }
-}
-
-/// Returns the address of bytes to write to, as [`address`].
-pub fn address_mut(bytes: &mut [u8]) -> *mut c_void {
-    if bytes.is_empty() {
-        ptr::null_mut()
-    } else {
-        bytes.as_mut_ptr().cast()
-    }
-}

@@ -7,6 +7,7 @@ mod ended;
 mod launched;
 mod not_started;
 mod prepared;
+mod refused;
 mod sharing;
 mod support;
 mod training;

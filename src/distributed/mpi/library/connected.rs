@@ -105,11 +105,7 @@ impl<H: Handle> Connected<H> {
         let (shared, lock) = (&self.shared, self.shared.lock());
         let mut request = H::UNSET;
         check(begin(&shared.functions, &raw mut request), name)?;
-        let mut wait = if self.is_on_one_machine {
-            Wait::in_memory(bytes)
-        } else {
-            Wait::in_network()
-        };
+        let mut wait = Wait::new(bytes, self.is_on_one_machine);
         loop {
             let mut done = 0;
             let test = shared.functions.test;
