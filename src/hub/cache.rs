@@ -14,6 +14,12 @@ use std::path::{Path, PathBuf};
 
 use super::name::RepoKind;
 
+/// The extensions of files of weights.
+const WEIGHTS: [&str; 4] = ["safetensors", "bin", "pth", "pt"];
+
+/// The configuration of a model.
+const CONFIG: &str = "config.json";
+
 /// The cached part of a repository.
 #[derive(Debug)]
 pub(super) struct RepoCache {
@@ -66,6 +72,26 @@ impl RepoCache {
     /// Returns true if any file of the commit is in the cache.
     pub fn has_files_of(&self, commit: &str) -> bool {
         fs::read_dir(self.snapshot(commit)).is_ok_and(|mut entries| entries.next().is_some())
+    }
+
+    /// Returns true if weights are in the cache in the folder of `file`, a file of the commit.
+    pub fn has_weights(&self, commit: &str, file: &str) -> bool {
+        let beside = self.snapshot(commit).join(file);
+        let files = fs::read_dir(beside.parent().unwrap_or(&beside));
+        files.into_iter().flatten().flatten().any(|entry| {
+            let path = entry.path();
+            let extension = path.extension().unwrap_or_default();
+            WEIGHTS.iter().any(|known| extension == *known) && path.is_file()
+        })
+    }
+
+    /// Returns true if the commit's configuration, beside `file`, and weights are in the cache: then whoever put them there has
+    /// asked for all files of the model.
+    pub fn has_model(&self, commit: &str, file: &str) -> bool {
+        let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let config = Path::new(folder).join(CONFIG);
+        let config = config.to_string_lossy();
+        self.entry(commit, &config) != CacheEntry::Unknown && self.has_weights(commit, file)
     }
 
     pub fn snapshots(&self) -> PathBuf {

@@ -1,6 +1,8 @@
 //! Errors of files that are not there, with hints.
 
-use super::name::FileRequest;
+#[cfg(feature = "hub")]
+use super::cache::RepoCache;
+use super::name::{FileRequest, Need};
 use super::settings::HubSettings;
 use crate::error::error_with_hint;
 
@@ -9,6 +11,34 @@ use crate::error::error_with_hint;
 pub(super) struct FailedRequest<'a> {
     pub settings: &'a HubSettings,
     pub request: &'a FileRequest<'a>,
+    pub need: Need,
+}
+
+impl FailedRequest<'_> {
+    /// Returns true if the cache has weights of the revision and the file is optional, so that the model can be used without it.
+    #[cfg(feature = "hub")]
+    pub fn is_dispensable(&self) -> bool {
+        let FileRequest {
+            kind,
+            repo,
+            revision,
+            file,
+        } = *self.request;
+        let folder = RepoCache::new(&self.settings.cache, kind, repo);
+        let commit = folder.commit_of(revision);
+        self.need == Need::Optional
+            && commit.is_some_and(|commit| folder.has_weights(&commit, file))
+    }
+
+    /// Returns the way to do without the hub, for a hint.
+    #[cfg(feature = "hub")]
+    pub fn without_hub(&self) -> &'static str {
+        if self.is_dispensable() {
+            "set HF_HUB_OFFLINE=1 to use the files in the cache"
+        } else {
+            self.request.kind.offline_hint()
+        }
+    }
 }
 
 /// Returns the error for a repository that has no such file.
@@ -27,7 +57,9 @@ pub(super) fn no_file_error(failed: &FailedRequest) -> anyhow::Error {
 
 /// Returns the error for a file that is needed from the hub while requests are forbidden, or impossible.
 pub(super) fn offline_error(failed: &FailedRequest) -> anyhow::Error {
-    let FailedRequest { settings, request } = *failed;
+    let FailedRequest {
+        settings, request, ..
+    } = *failed;
     let FileRequest {
         kind,
         repo,
@@ -35,13 +67,17 @@ pub(super) fn offline_error(failed: &FailedRequest) -> anyhow::Error {
         file,
     } = *request;
     let instead = kind.offline_hint();
+    let variable = settings.offline_variable;
     let (why, way_out) = if cfg!(feature = "hub") {
         (
-            "HF_HUB_OFFLINE forbids requests",
-            "unset HF_HUB_OFFLINE to download it once",
+            format!("{variable} forbids requests"),
+            format!("unset {variable} to download it once"),
         )
     } else {
-        ("this build has no feature `hub`", "build with it")
+        (
+            "this build has no feature `hub`".to_owned(),
+            "build with it".to_owned(),
+        )
     };
     error_with_hint(
         format!(

@@ -8,8 +8,8 @@ use std::sync::PoisonError;
 use anyhow::Result;
 
 use super::cache::RepoCache;
-use super::name::{FileRequest, RepoKind};
-use super::{Hub, Need, Progress};
+use super::name::{FileRequest, Need, RepoKind};
+use super::{Hub, Progress};
 use crate::error::{Error, WithKind};
 use crate::fs::write_whole;
 
@@ -104,7 +104,9 @@ impl Hub {
     #[cfg(feature = "hub")]
     fn request_list(&self, request: &FileRequest) -> Result<Vec<String>> {
         if self.settings.offline {
-            return Err(super::failure::offline_error(&self.failed_request(request)));
+            return Err(super::failure::offline_error(
+                &self.failed_request(request, Need::Optional),
+            ));
         }
         let mut connection = self
             .connection
@@ -115,7 +117,9 @@ impl Hub {
 
     #[cfg(not(feature = "hub"))]
     fn request_list(&self, request: &FileRequest) -> Result<Vec<String>> {
-        Err(super::failure::offline_error(&self.failed_request(request)))
+        Err(super::failure::offline_error(
+            &self.failed_request(request, Need::Optional),
+        ))
     }
 }
 

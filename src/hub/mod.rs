@@ -29,7 +29,7 @@ use anyhow::Result;
 use crate::error::{Error, WithKind};
 use cache::{CacheEntry, RepoCache};
 use failure::FailedRequest;
-use name::{FileRequest, RepoKind};
+use name::{FileRequest, Need, RepoKind};
 
 /// Access to the files of repositories of models and datasets: the cache first, then the hub.
 ///
@@ -40,13 +40,6 @@ pub struct Hub {
     /// Created by the first download.
     #[cfg(feature = "hub")]
     connection: Mutex<Option<download::Connection>>,
-}
-
-/// The caller's need of a file.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Need {
-    Required,
-    Optional,
 }
 
 impl Hub {
@@ -87,7 +80,7 @@ impl Hub {
     /// With a hint each, when a name is malformed; the repository, the revision or the file does not
     /// exist, or is private or gated; the hub cannot be reached, does not answer in time, or denies
     /// the request; the download is interrupted repeatedly; the cache cannot be written; or
-    /// `HF_HUB_OFFLINE` is set and the file is not in the cache.
+    /// `HF_HUB_OFFLINE` or `TRANSFORMERS_OFFLINE` is set and the file is not in the cache.
     pub fn file(
         &self,
         repo: &str,
@@ -123,7 +116,8 @@ impl Hub {
     /// cache remembers, too.
     ///
     /// Offline, a file that the cache neither has nor knows to be absent counts as absent if the
-    /// cache holds other files of that commit: Python's programs fetch only what they ask for.
+    /// cache holds other files of that commit: Python's programs fetch only what they ask for. So does a
+    /// file of a commit hash whose configuration and weights are in the cache.
     ///
     /// # Errors
     ///
@@ -145,7 +139,8 @@ impl Hub {
         let found = self
             .find(request, Need::Required, progress)
             .and_then(|found| {
-                found.ok_or_else(|| failure::no_file_error(&self.failed_request(request)))
+                let failed = self.failed_request(request, Need::Required);
+                found.ok_or_else(|| failure::no_file_error(&failed))
             });
         found.with_kind(Error::Hub)
     }
@@ -181,6 +176,13 @@ impl Hub {
         if let Some(known) = answer(&found) {
             return Ok(known);
         }
+        // A commit never changes.
+        if need == Need::Optional
+            && is_pinned(&found.0)
+            && folder.has_model(request.revision, request.file)
+        {
+            return Ok(None);
+        }
         #[cfg(feature = "hub")]
         if !self.settings.offline {
             let _lock = folder.lock(|| progress.wait(request.repo));
@@ -208,13 +210,14 @@ impl Hub {
         if known && need == Need::Optional {
             return Ok(None);
         }
-        Err(failure::offline_error(&self.failed_request(request)))
+        Err(failure::offline_error(&self.failed_request(request, need)))
     }
 
-    fn failed_request<'a>(&'a self, request: &'a FileRequest<'a>) -> FailedRequest<'a> {
+    fn failed_request<'a>(&'a self, request: &'a FileRequest<'a>, need: Need) -> FailedRequest<'a> {
         FailedRequest {
             settings: &self.settings,
             request,
+            need,
         }
     }
 }

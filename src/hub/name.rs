@@ -48,6 +48,13 @@ impl RepoKind {
     }
 }
 
+/// The caller's need of a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    Required,
+    Optional,
+}
+
 /// A file of a revision of a repository, with names that are safe in paths.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FileRequest<'a> {

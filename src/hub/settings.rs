@@ -8,6 +8,9 @@ use anyhow::Result;
 
 use crate::error::error_with_hint;
 
+/// The variables that forbid requests; the first that is not empty counts.
+const OFFLINE: [&str; 2] = ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"];
+
 /// The settings of the hub and its cache.
 #[derive(Clone)]
 pub struct HubSettings {
@@ -19,6 +22,8 @@ pub struct HubSettings {
     pub token: Option<String>,
     /// Forbids all requests.
     pub offline: bool,
+    /// The variable that forbids them, for messages.
+    pub offline_variable: &'static str,
     /// The time without a byte after which a download is given up.
     pub stall_timeout: Duration,
 }
@@ -32,13 +37,14 @@ impl HubSettings {
             endpoint: "https://huggingface.co".to_owned(),
             token: None,
             offline: false,
+            offline_variable: OFFLINE[0],
             stall_timeout: Duration::from_secs(30),
         }
     }
 
     /// Returns the settings of the environment: `HF_HUB_CACHE` or `HF_HOME` (else the user's
     /// cache folder), `HF_ENDPOINT`, `HF_TOKEN` (else the file of a login),
-    /// `HF_HUB_OFFLINE`.
+    /// `HF_HUB_OFFLINE` or `TRANSFORMERS_OFFLINE`. Paths may have variables, such as `$HOME/hub`.
     ///
     /// # Errors
     ///
@@ -55,11 +61,11 @@ impl HubSettings {
         variable: impl Fn(&str) -> Option<String>,
         user_home: Option<&Path>,
     ) -> Result<Self> {
-        let variable = |name| {
+        let variable = |name: &str| {
             let value = variable(name)?.trim().to_owned();
             (!value.is_empty()).then_some(value)
         };
-        let folder = |name| variable(name).map(|value| below_home(&value, user_home));
+        let folder = |name| variable(name).map(|value| expand(&value, user_home, variable));
         let hub_home = folder("HF_HOME")
             .or_else(|| folder("XDG_CACHE_HOME").map(|cache| cache.join("huggingface")))
             .or_else(|| user_home.map(|home| home.join(".cache").join("huggingface")));
@@ -68,19 +74,27 @@ impl HubSettings {
             .or_else(|| hub_home.as_ref().map(|home| home.join("hub")))
             .ok_or_else(no_cache_folder)?;
 
-        let token = variable("HF_TOKEN").or_else(|| {
+        let given = variable("HF_TOKEN").or_else(|| variable("HUGGING_FACE_HUB_TOKEN"));
+        let token = given.or_else(|| {
             let stored = folder("HF_TOKEN_PATH").or_else(|| Some(hub_home?.join("token")))?;
             let token = std::fs::read_to_string(stored).ok()?.trim().to_owned();
             (!token.is_empty()).then_some(token)
         });
-        let offline = variable("HF_HUB_OFFLINE").is_some_and(|value| {
-            ["1", "on", "yes", "true"].contains(&value.to_ascii_lowercase().as_str())
-        });
+        let mut offline = OFFLINE
+            .iter()
+            .filter_map(|name| Some((*name, variable(name)?)));
+        let (offline_variable, offline) = offline.next().unwrap_or_default();
+        let offline = ["1", "on", "yes", "true"].contains(&offline.to_ascii_lowercase().as_str());
         let defaults = Self::new(cache);
         Ok(Self {
             endpoint: variable("HF_ENDPOINT").unwrap_or(defaults.endpoint),
             token,
             offline,
+            offline_variable: if offline {
+                offline_variable
+            } else {
+                OFFLINE[0]
+            },
             ..defaults
         })
     }
@@ -95,7 +109,8 @@ pub(crate) fn assets_folder() -> Option<PathBuf> {
         let value = std::env::var(name)
             .ok()
             .filter(|value| !value.trim().is_empty())?;
-        Some(below_home(value.trim(), user_home.as_deref()))
+        let variable = |name: &str| std::env::var(name).ok();
+        Some(expand(value.trim(), user_home.as_deref(), variable))
     };
     let hub_home = || {
         folder("HF_HOME")
@@ -105,14 +120,48 @@ pub(crate) fn assets_folder() -> Option<PathBuf> {
     folder("HF_ASSETS_CACHE").or_else(|| Some(hub_home()?.join("assets")))
 }
 
-/// Expands `~` at the start of a path to the home directory, as in Python.
-fn below_home(path: &str, user_home: Option<&Path>) -> PathBuf {
-    match (path.strip_prefix('~'), user_home) {
-        (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with(['/', '\\']) => {
+/// Expands `~` at the start of a path to the home directory, and then variables, as in Python.
+fn expand(
+    path: &str,
+    user_home: Option<&Path>,
+    variable: impl Fn(&str) -> Option<String>,
+) -> PathBuf {
+    let rest = path.strip_prefix('~');
+    let below_home = rest.filter(|rest| rest.is_empty() || rest.starts_with(['/', '\\']));
+    match (below_home, user_home) {
+        (Some(rest), Some(home)) => {
+            let rest = expand_variables(rest, variable);
             home.join(rest.trim_start_matches(['/', '\\']))
         }
-        _ => PathBuf::from(path),
+        _ => expand_variables(path, variable).into(),
     }
+}
+
+/// Replaces `$NAME` and `${NAME}` by the values of variables; unknown ones stay as they are written.
+fn expand_variables(text: &str, variable: impl Fn(&str) -> Option<String>) -> String {
+    let mut expanded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find('$') {
+        expanded.push_str(&rest[..start]);
+        let behind = &rest[start + 1..];
+        let braced = behind
+            .strip_prefix('{')
+            .and_then(|open| open.split_once('}'));
+        let (name, length) = braced.map_or_else(
+            || {
+                let is_end = |letter: char| !letter.is_ascii_alphanumeric() && letter != '_';
+                let length = behind.find(is_end).unwrap_or(behind.len());
+                (&behind[..length], length)
+            },
+            |(name, _)| (name, name.len() + 2),
+        );
+        match variable(name).filter(|_| !name.is_empty()) {
+            Some(value) => expanded.push_str(&value),
+            None => expanded.push_str(&rest[start..=start + length]),
+        }
+        rest = &behind[length..];
+    }
+    expanded + rest
 }
 
 /// Returns the error of settings without a folder for the cache.
@@ -132,6 +181,7 @@ impl std::fmt::Debug for HubSettings {
             .field("endpoint", &self.endpoint)
             .field("token", &self.token.as_ref().map(|_| ".."))
             .field("offline", &self.offline)
+            .field("offline_variable", &self.offline_variable)
             .field("stall_timeout", &self.stall_timeout)
             .finish()
     }
@@ -164,6 +214,24 @@ mod tests {
                 "/elsewhere",
             ),
             (&[("HF_HOME", "/h"), ("HF_HUB_CACHE", "")], "/h/hub"),
+            // Variables are expanded once; unknown ones and a lone sign stay.
+            (&[("HF_HUB_CACHE", "$MYC"), ("MYC", "/m")], "/m"),
+            (
+                &[("HF_HUB_CACHE", "${MYC}x/$MYC/y"), ("MYC", "/m")],
+                "/mx//m/y",
+            ),
+            (
+                &[("HF_HOME", "~/$USER/h"), ("USER", "ada")],
+                "/home/ada/ada/h/hub",
+            ),
+            (
+                &[("XDG_CACHE_HOME", "$A"), ("A", "/$B"), ("B", "b")],
+                "/$B/huggingface/hub",
+            ),
+            (
+                &[("HF_HUB_CACHE", "/$NONE/${NONE}/${x/$/$$")],
+                "/$NONE/${NONE}/${x/$/$$",
+            ),
         ] {
             assert_eq!(settings(variables).cache, Path::new(cache), "{variables:?}");
         }
@@ -192,6 +260,26 @@ mod tests {
     }
 
     #[test]
+    fn the_variable_of_transformers_forbids_requests_where_the_hubs_is_not_set() {
+        for (hub, transformers, expected) in [
+            ("", "1", Some("TRANSFORMERS_OFFLINE")),
+            ("1", "", Some("HF_HUB_OFFLINE")),
+            ("1", "0", Some("HF_HUB_OFFLINE")),
+            // As in Python, where any text is true.
+            ("0", "1", None),
+            ("", "0", None),
+        ] {
+            let variables = [
+                ("HF_HUB_OFFLINE", hub),
+                ("TRANSFORMERS_OFFLINE", transformers),
+            ];
+            let settings = settings(&variables);
+            let by = settings.offline.then_some(settings.offline_variable);
+            assert_eq!(by, expected, "{variables:?}");
+        }
+    }
+
+    #[test]
     fn the_token_comes_from_its_variable_or_from_the_file_of_a_login() {
         let home = tempfile::tempdir().unwrap();
         std::fs::write(home.path().join("token"), "hf_stored\n").unwrap();
@@ -202,6 +290,12 @@ mod tests {
             settings(&[stored, given]).token.as_deref(),
             Some("hf_given")
         );
+        let older = ("HUGGING_FACE_HUB_TOKEN", "hf_older");
+        assert_eq!(
+            settings(&[stored, older]).token.as_deref(),
+            Some("hf_older")
+        );
+        assert_eq!(settings(&[older, given]).token.as_deref(), Some("hf_given"));
         assert_eq!(settings(&[("HF_HOME", "/nowhere")]).token, None);
     }
 

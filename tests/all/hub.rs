@@ -2,6 +2,7 @@
 
 mod broken;
 mod cached;
+mod environment;
 mod missing;
 mod models;
 mod progress;

@@ -36,7 +36,18 @@ const ENVIRONMENT: &[Entry] = &[
         "HF_ENDPOINT, HF_TOKEN",
         "Address of the Hugging Face hub, and the token for private repositories.",
     ),
-    ("HF_HUB_OFFLINE", "Set to 1 to send no request at all."),
+    (
+        "HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE",
+        "Set to 1 to send no request at all.",
+    ),
+    (
+        "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY",
+        "Proxies for downloads, and the hosts without one.",
+    ),
+    (
+        "SSL_CERT_FILE, SSL_CERT_DIR",
+        "Certificates to trust in place of the system's, such as those of a company's network.",
+    ),
     (
         "RAYON_NUM_THREADS",
         "Compute threads, unless --threads is given.",

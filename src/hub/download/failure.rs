@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use hf_hub::HFError;
 
+use super::proxy::Proxy;
+use super::unreachable::{proxy_login_error, unreachable_error};
 use crate::error::error_with_hint;
 use crate::hub::failure::{FailedRequest, page_url};
 use crate::hub::name::FileRequest;
@@ -45,13 +47,15 @@ impl DownloadFailure {
 
     /// Returns the message and the hint.
     pub fn into_error(self, failed: &FailedRequest) -> anyhow::Error {
-        let FailedRequest { settings, request } = *failed;
+        let FailedRequest {
+            settings, request, ..
+        } = *failed;
         let FileRequest { repo, file, .. } = *request;
-        let instead = request.kind.offline_hint();
+        let instead = failed.without_hub();
         let endpoint = settings.endpoint.trim_end_matches('/');
         match self {
             Self::Hub(error) => explain_hub(&error, failed),
-            Self::Cache(error) => cache_error(&error, settings),
+            Self::Cache(error) => cache_error(&error, failed),
             Self::Endpoint => endpoint_error(settings),
             Self::NotFound => no_repository_error(failed),
             Self::Stalled(stall_timeout) => error_with_hint(
@@ -101,9 +105,11 @@ pub(super) fn no_revision_error(failed: &FailedRequest) -> anyhow::Error {
 }
 
 fn explain_hub(error: &HFError, failed: &FailedRequest) -> anyhow::Error {
-    let FailedRequest { settings, request } = *failed;
+    let FailedRequest {
+        settings, request, ..
+    } = *failed;
     let FileRequest { repo, file, .. } = *request;
-    let instead = request.kind.offline_hint();
+    let instead = failed.without_hub();
     let endpoint = settings.endpoint.trim_end_matches('/');
     match error {
         HFError::AuthRequired { context } | HFError::Forbidden { context } => {
@@ -111,6 +117,7 @@ fn explain_hub(error: &HFError, failed: &FailedRequest) -> anyhow::Error {
             let server_message = append_server_message(context.server_message.as_deref());
             match (code, settings.token.is_some(), context.status.as_u16()) {
                 (Some("GatedRepo"), has_token, _) => gated_error(failed, has_token),
+                (None, false, 401) => unauthorized_error(failed),
                 (_, false, 401) => no_repository_error(failed),
                 (_, true, 401) => error_with_hint(
                     format!("`{endpoint}` rejected the token for `{repo}`{server_message}"),
@@ -136,6 +143,9 @@ fn explain_hub(error: &HFError, failed: &FailedRequest) -> anyhow::Error {
                 None => "try again later, or set HF_TOKEN".to_owned(),
             },
         ),
+        HFError::Http { context } if context.status.as_u16() == 407 => {
+            proxy_login_error(failed, Proxy::of(endpoint))
+        }
         HFError::Http { context } => error_with_hint(
             format!(
                 "`{endpoint}` answered {} for `{file}` of `{repo}`{}",
@@ -145,16 +155,13 @@ fn explain_hub(error: &HFError, failed: &FailedRequest) -> anyhow::Error {
             format!("try again later, or {instead}"),
         ),
         HFError::Request { source, .. } if source.is_connect() || source.is_timeout() => {
-            error_with_hint(
-                format!("cannot reach `{endpoint}`: {}", innermost_cause(source)),
-                format!("check the network and HF_ENDPOINT, or {instead}"),
-            )
+            unreachable_error(&innermost_cause(source), failed)
         }
         HFError::Request { source, .. } if source.is_builder() => endpoint_error(settings),
         HFError::Request { source, .. } => interrupted_error(&innermost_cause(source), failed),
         HFError::Xet { source, .. } => interrupted_error(&innermost_cause(source.as_ref()), failed),
         HFError::Url(_) => endpoint_error(settings),
-        HFError::Io(error) => cache_error(error, settings),
+        HFError::Io(error) => cache_error(error, failed),
         HFError::MalformedResponse { what, .. } => error_with_hint(
             format!("`{endpoint}` does not answer like a hub: {what}"),
             "check HF_ENDPOINT; the public hub is `https://huggingface.co`",
@@ -179,6 +186,18 @@ fn no_repository_error(failed: &FailedRequest) -> anyhow::Error {
     error_with_hint(format!("`{endpoint}` has no {noun} `{repo}`"), hint)
 }
 
+/// Returns the error of a request without a token that was refused without the hub's reason: a repository that is private, or a
+/// gateway before the hub.
+fn unauthorized_error(failed: &FailedRequest) -> anyhow::Error {
+    let FileRequest { kind, repo, .. } = *failed.request;
+    let noun = kind.noun();
+    let endpoint = failed.settings.endpoint.trim_end_matches('/');
+    error_with_hint(
+        format!("`{endpoint}` has no {noun} `{repo}`, or wants a token for it (401 Unauthorized)"),
+        "check the name and HF_ENDPOINT; if it is private or behind a gateway, set HF_TOKEN to a token that may read it",
+    )
+}
+
 fn gated_error(failed: &FailedRequest, has_token: bool) -> anyhow::Error {
     let page = page_url(failed, "", "");
     let way_out = if has_token {
@@ -196,19 +215,22 @@ fn endpoint_error(settings: &HubSettings) -> anyhow::Error {
     )
 }
 
-fn cache_error(error: &io::Error, settings: &HubSettings) -> anyhow::Error {
+fn cache_error(error: &io::Error, failed: &FailedRequest) -> anyhow::Error {
     let hint = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "free some space, or set HF_HUB_CACHE to a folder on another disk"
         }
         _ => "set HF_HUB_CACHE to a writable folder",
     };
+    let cache = failed.settings.cache.display();
+    let or_without_hub = if failed.is_dispensable() {
+        format!(", or {}", failed.without_hub())
+    } else {
+        String::new()
+    };
     error_with_hint(
-        format!(
-            "cannot write the cache `{}`: {error}",
-            settings.cache.display()
-        ),
-        hint,
+        format!("cannot write the cache `{cache}`: {error}"),
+        format!("{hint}{or_without_hub}"),
     )
 }
 

@@ -2,17 +2,19 @@
 
 mod failure;
 mod lock;
+mod proxy;
 mod staging;
 mod store;
 mod transfer;
+mod unreachable;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 
 use super::cache::RepoCache;
-use super::name::FileRequest;
-use super::{Hub, Need, Progress};
+use super::name::{FileRequest, Need};
+use super::{Hub, Progress};
 pub(super) use transfer::Connection;
 use transfer::FetchOutcome;
 
@@ -34,18 +36,19 @@ impl Hub {
                 revision: commit,
                 ..*request
             };
-            match self.fetch(connection, &pinned, folder, progress)? {
+            match self.fetch(connection, &pinned, folder, need, progress)? {
                 FetchOutcome::File(path) => return Ok(Some(path)),
                 FetchOutcome::NoFile if need == Need::Optional => return Ok(None),
                 // The known commit lacks the file, or no longer exists.
                 FetchOutcome::NoFile | FetchOutcome::NoRevision => {}
             }
         }
-        match self.fetch(connection, request, folder, progress)? {
+        match self.fetch(connection, request, folder, need, progress)? {
             FetchOutcome::File(path) => Ok(Some(path)),
             FetchOutcome::NoFile => Ok(None),
             FetchOutcome::NoRevision => {
-                Err(failure::no_revision_error(&self.failed_request(request)))
+                let failed = self.failed_request(request, need);
+                Err(failure::no_revision_error(&failed))
             }
         }
     }
@@ -56,7 +59,7 @@ impl Hub {
         connection: &mut Option<Connection>,
         request: &FileRequest,
     ) -> Result<Vec<String>> {
-        let failed = self.failed_request(request);
+        let failed = self.failed_request(request, Need::Required);
         let open = match connection.take() {
             Some(open) => Ok(open),
             None => Connection::open(&self.settings),
@@ -76,9 +79,10 @@ impl Hub {
         connection: &mut Option<Connection>,
         request: &FileRequest,
         folder: &RepoCache,
+        need: Need,
         progress: &dyn Progress,
     ) -> Result<FetchOutcome> {
-        let failed = self.failed_request(request);
+        let failed = self.failed_request(request, need);
         let open = match connection.take() {
             Some(open) => open,
             None => {

@@ -14,7 +14,11 @@ fn a_private_repository_needs_the_right_token() {
         message.contains("has no repository `org/name`"),
         "{message}"
     );
-    assert!(hint.contains("set HF_TOKEN"), "{hint}");
+    assert!(message.contains("401"), "{message}");
+    assert!(
+        hint.contains("set HF_TOKEN") && hint.contains("gateway"),
+        "{hint}"
+    );
 
     let error = ask(&scene.hub_with_token("hf_wrong")).unwrap_err();
     let (message, hint) = message_and_hint(&error);
