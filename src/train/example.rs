@@ -57,6 +57,7 @@ pub fn model_info() -> ModelInfo {
         config,
         preprocess: Preprocess::default(),
         labels,
+        label_names: Vec::new(),
         provenance: Some(TrainingProvenance {
             data: "photos".into(),
             held_out: None,

@@ -28,7 +28,8 @@ mod save;
 mod state_dict;
 
 pub use checkpoint::Checkpoint;
-pub use config::labels::imagenet_labels;
+pub(crate) use config::imagenet;
+pub use config::imagenet::imagenet_labels;
 pub(crate) use format::metadata;
 pub use locate::fetch::Fetch;
 pub use locate::hub::Remote;

@@ -35,6 +35,8 @@ pub struct ModelInfo {
     pub preprocess: Preprocess,
     /// One name per class, or empty if the model names none.
     pub labels: Vec<String>,
+    /// The names that `labels` describe, such as `WordNet` ids, by which folders of images are called; empty if they are the same.
+    pub label_names: Vec<String>,
     /// The images that trained and selected the weights, if a run of `resnet` wrote them.
     pub provenance: Option<TrainingProvenance>,
     /// Notes for the user.
@@ -87,6 +89,7 @@ impl ModelInfo {
             knows_in_channels: true,
             classes: None,
             labels: Vec::new(),
+            label_names: Vec::new(),
             preprocess: Preprocess::default(),
             provenance: None,
             notes: Vec::new(),
@@ -154,6 +157,7 @@ impl ModelInfo {
         Ok(Self {
             name,
             labels: labels::or_imagenet_labels(given.labels, config.classes),
+            label_names: given.label_names,
             config,
             preprocess,
             provenance: given.provenance,

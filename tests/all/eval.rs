@@ -67,6 +67,7 @@ fn save(folder: &Path, labels: &[&str], run: Option<TrainingProvenance>) {
         config: config(labels.len()),
         preprocess: preprocess(),
         labels: labels.iter().map(|&label| label.to_owned()).collect(),
+        label_names: Vec::new(),
         provenance: run,
         notes: Vec::new(),
     };

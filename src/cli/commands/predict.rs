@@ -282,11 +282,15 @@ fn read_labels(file: &Path, classes: usize) -> Result<Vec<String>> {
             )
         })
         .with_context(|| format!("cannot read labels `{}`", file.display()))?;
-    let labels: Vec<String> = text
+    let mut labels: Vec<String> = text
         .trim_start_matches('\u{feff}')
         .lines()
         .map(|line| line.trim().to_owned())
         .collect();
+    // Editors and programs leave blank lines at the end.
+    while labels.len() > classes && labels.last().is_some_and(String::is_empty) {
+        labels.pop();
+    }
     if labels.len() != classes {
         bail!(error_with_hint(
             format!(

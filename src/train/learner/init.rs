@@ -7,6 +7,7 @@ use crate::text::pluralize;
 use crate::train::config::recipe::Recipe;
 use crate::train::config::settings::{Settings, architecture};
 use crate::train::observe::observer::Observer;
+use crate::weights::imagenet::{are_imagenet_labels, are_wordnet_ids};
 use crate::weights::{Checkpoint, Fetch};
 use anyhow::Result;
 use candle_core::{Device, Shape, Tensor};
@@ -130,7 +131,10 @@ impl Start {
         if let Some(note) = checkpoint.note() {
             observer.note(&message![note]);
         }
-        let same_names = info.labels.is_empty() || info.labels == labels;
+        let same_names = info.labels.is_empty()
+            || info.labels == labels
+            || info.label_names == labels
+            || are_imagenet_labels(&info.labels) && are_wordnet_ids(labels);
         if config.classes != labels.len() || !same_names {
             tensors.retain(|name, _| !name.starts_with("fc."));
             observer.note(&message![format!(

@@ -274,6 +274,7 @@ impl Parts {
             config: config.clone(),
             preprocess: settings.preprocess.clone(),
             labels: identity.labels.clone(),
+            label_names: Vec::new(),
             notes: Vec::new(),
             provenance: note,
         };

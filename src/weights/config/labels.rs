@@ -3,16 +3,9 @@
 use anyhow::Result;
 use serde_json::Value;
 
+use super::imagenet::{class_of_wordnet_id, imagenet_labels, names_of};
 use crate::error::error_with_hint;
 use crate::weights::hints::CORRECT;
-
-/// One name per class, in class order, as transformers and timm write them: `tabby, tabby cat`.
-const IMAGENET: &str = include_str!("../../../assets/imagenet_classes.txt");
-
-/// Returns the names of `ImageNet`'s 1,000 classes, by index.
-pub fn imagenet_labels() -> Vec<String> {
-    IMAGENET.lines().map(str::to_owned).collect()
-}
 
 /// Returns the labels that a configuration gives under `key`: a list, or a table from class index to name. Names may be
 /// numbers.
@@ -46,26 +39,25 @@ pub fn parse_labels(key: &str, value: &Value) -> Result<Vec<String>> {
     Ok(drop_default_names(labels))
 }
 
-/// Returns the display names: the description of a label, if any. `ImageNet`'s synset IDs mean nothing to a reader, so
-/// without descriptions they count as unnamed.
+/// Returns the display names: the description of a label, if any. `ImageNet`'s `WordNet` ids mean nothing to a reader, so without
+/// descriptions a model of all its classes gets their names.
 pub fn describe_labels(names: &[String], descriptions: Option<&Value>) -> Vec<String> {
-    let synset = |name: &String| {
-        let digits = name.strip_prefix('n').unwrap_or_default();
-        digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_digit())
-    };
     let described = |class: usize, name: &str| match descriptions? {
         Value::Object(by_name) => by_name.get(name)?.as_str(),
         Value::Array(by_class) => by_class.get(class)?.as_str(),
         _ => None,
     };
-    let bare = (0..)
-        .zip(names)
-        .all(|(class, name)| described(class, name).is_none());
-    if names.len() == 1000 && bare && names.is_sorted() && names.iter().all(synset) {
-        return Vec::new();
+    let numbered = || names.iter().enumerate();
+    let is_bare = numbered().all(|(class, name)| described(class, name).is_none());
+    if names.len() == 1000 && is_bare {
+        let of_ids = names
+            .iter()
+            .map(|name| names_of(class_of_wordnet_id(name)?));
+        if let Some(of_ids) = of_ids.collect::<Option<Vec<_>>>() {
+            return of_ids.into_iter().map(str::to_owned).collect();
+        }
     }
-    let shown = (0..).zip(names);
-    shown
+    numbered()
         .map(|(class, name)| described(class, name).unwrap_or(name).to_owned())
         .collect()
 }
@@ -96,16 +88,6 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn imagenets_classes_are_a_thousand_in_their_order() {
-        let labels = imagenet_labels();
-        assert_eq!(labels.len(), 1000);
-        assert!(labels.iter().all(|label| !label.trim().is_empty()));
-        assert_eq!(labels[0], "tench, Tinca tinca");
-        assert_eq!(labels[281], "tabby, tabby cat");
-        assert_eq!(labels[999], "toilet tissue, toilet paper, bathroom tissue");
-    }
-
-    #[test]
     fn only_models_of_a_thousand_unnamed_classes_get_imagenets_labels() {
         assert_eq!(or_imagenet_labels(Vec::new(), 1000).len(), 1000);
         assert!(or_imagenet_labels(Vec::new(), 10).is_empty());
@@ -113,10 +95,17 @@ mod tests {
     }
 
     #[test]
-    fn descriptions_are_shown_and_bare_synsets_are_not() {
+    fn descriptions_are_shown_and_all_of_imagenets_ids_have_its_names() {
         let shown = describe_labels(&["n1".into(), "n2".into()], Some(&json!({"n1": "tench"})));
         assert_eq!(shown, ["tench", "n2"]);
-        let synsets: Vec<String> = (0..1000).map(|i| format!("n{i:08}")).collect();
-        assert!(describe_labels(&synsets, None).is_empty());
+        let ids = include_str!("../../../assets/imagenet_wordnet_ids.txt");
+        let mut ids: Vec<String> = ids.lines().map(str::to_owned).collect();
+        assert_eq!(describe_labels(&ids, None), imagenet_labels());
+        // The order is that of the configuration, and a part of them may be any classes.
+        ids.swap(0, 281);
+        assert_eq!(describe_labels(&ids, None)[0], "tabby, tabby cat");
+        assert_eq!(describe_labels(&ids[..10], None), ids[..10]);
+        let others: Vec<String> = (0..1000).map(|i| format!("n{i:08}")).collect();
+        assert_eq!(describe_labels(&others, None), others);
     }
 }

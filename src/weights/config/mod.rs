@@ -2,6 +2,7 @@
 
 pub mod checks;
 pub mod detect;
+pub mod imagenet;
 pub mod labels;
 mod preprocessor;
 pub mod timm;
@@ -27,6 +28,8 @@ pub struct Configuration {
     pub classes: Option<usize>,
     /// Names of the classes, or empty.
     pub labels: Vec<String>,
+    /// The names that `labels` describe, such as `WordNet` ids; empty if they are the same.
+    pub label_names: Vec<String>,
     /// Preprocessing; mean and std may have another number of channels than the model.
     pub preprocess: Preprocess,
     /// The images that trained and selected the weights, if a run of `resnet` wrote them.
@@ -45,6 +48,7 @@ impl Configuration {
             knows_in_channels: _,
             classes,
             labels,
+            label_names: _,
             preprocess,
             provenance: _,
             notes: _,

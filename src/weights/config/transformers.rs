@@ -81,7 +81,9 @@ pub fn read(value: &Value) -> Result<Configuration> {
             "save transformers' `ResNetForImageClassification`",
         ));
     }
-    let (classes, labels) = read_classes(&given)?;
+    let (classes, names) = read_classes(&given)?;
+    let labels = labels::describe_labels(&names, None);
+    let label_names = if labels == names { Vec::new() } else { names };
     let config = convert_config(&given, classes)?;
     Ok(Configuration {
         source: "config.json".to_owned(),
@@ -90,6 +92,7 @@ pub fn read(value: &Value) -> Result<Configuration> {
         knows_in_channels: true,
         classes: Some(classes),
         labels,
+        label_names,
         preprocess: Preprocess::default(),
         provenance: None,
         notes: Vec::new(),

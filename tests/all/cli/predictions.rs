@@ -171,18 +171,20 @@ fn labels_come_from_a_file_when_one_is_given() {
     let names: Vec<String> = (0..classes)
         .map(|class| format!("name {class}, \"quoted\""))
         .collect();
-    std::fs::write(&labels, names.join("\n")).unwrap();
+    // Blank lines at the end are none of classes.
+    for end in ["", "\n", "\r\n \r\n\n"] {
+        std::fs::write(&labels, names.join("\n") + end).unwrap();
+        let labels = labels.display();
+        let line = format!("predict {CAT} -m {MODEL} -k 1 -f csv --labels {labels}");
+        let done = Resnet::line(&line).run();
+        assert!(
+            done.stdout.contains("\"name "),
+            "{end:?}: {}{}",
+            done.stdout,
+            done.stderr
+        );
+    }
     let labels = labels.to_str().unwrap();
-    let done = Resnet::line(&format!(
-        "predict {CAT} -m {MODEL} -k 1 -f csv --labels {labels}"
-    ))
-    .run();
-    assert!(
-        done.stdout.contains("\"name "),
-        "{}{}",
-        done.stdout,
-        done.stderr
-    );
     std::fs::write(labels, "one\ntwo").unwrap();
     let done = Resnet::line(&format!("predict {CAT} -m {MODEL} --labels {labels}")).run();
     assert_eq!(done.status, 1);

@@ -113,7 +113,8 @@ impl EvalImages {
     /// # Errors
     /// If the classes of the data are not those of the model.
     pub fn map_classes(&self, info: &ModelInfo) -> Result<MappedImages> {
-        let mapping = ClassMapping::new(&info.labels, info.config.classes, &self.labels)
+        let classes = info.config.classes;
+        let mapping = ClassMapping::new(&info.labels, &info.label_names, classes, &self.labels)
             .with_context(|| format!("cannot evaluate `{}` on `{}`", info.name, self.data))?;
         Ok(MappedImages {
             split: mapping.apply(&self.split),

@@ -83,6 +83,7 @@ pub fn read(source: &str, value: &Value) -> Result<Configuration> {
     };
     let provenance = timm.resnet_run.as_ref().map(deserialize).transpose();
     let provenance = provenance.with_context(|| format!("key `{PROVENANCE_KEY}`"))?;
+    let (labels, label_names) = read_labels(value)?;
     let mut notes = Vec::new();
     let mut preprocess = parse_preprocess(timm.pretrained_cfg.unwrap_or(timm.flat), &mut notes)?;
     preprocess.exif = timm.resnet_exif.unwrap_or(true);
@@ -92,7 +93,8 @@ pub fn read(source: &str, value: &Value) -> Result<Configuration> {
         known: known.unwrap_or_default(),
         knows_in_channels,
         classes,
-        labels: read_labels(value)?,
+        labels,
+        label_names,
         preprocess,
         provenance,
         notes,
@@ -143,8 +145,8 @@ fn parse_own_keys(given: Map<String, Value>) -> Result<OwnKeys> {
     Ok(OwnKeys::Whole(config))
 }
 
-/// Returns the class names: from the root, or from `pretrained_cfg`.
-fn read_labels(value: &Value) -> Result<Vec<String>> {
+/// Returns the labels and the names that they describe, if these are others: from the root, or from `pretrained_cfg`.
+fn read_labels(value: &Value) -> Result<(Vec<String>, Vec<String>)> {
     let places = [value, &value["pretrained_cfg"]];
     let given = |key: &str| {
         let found = places
@@ -159,10 +161,9 @@ fn read_labels(value: &Value) -> Result<Vec<String>> {
             None => Vec::new(),
         },
     };
-    Ok(labels::describe_labels(
-        &names,
-        given("label_descriptions").as_ref(),
-    ))
+    let labels = labels::describe_labels(&names, given("label_descriptions").as_ref());
+    let names = if labels == names { Vec::new() } else { names };
+    Ok((labels, names))
 }
 
 #[cfg(test)]
