@@ -4,6 +4,7 @@ mod command_line;
 mod compared;
 mod compared_runs;
 mod honest;
+mod named_classes;
 mod shared;
 
 use std::fs;

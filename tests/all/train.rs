@@ -7,6 +7,7 @@ mod damaged;
 mod disk;
 mod effects;
 mod events;
+mod labels_csv;
 #[cfg(target_os = "linux")]
 mod live;
 #[cfg(target_os = "linux")]

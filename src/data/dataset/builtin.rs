@@ -101,6 +101,7 @@ impl BuiltinDataset {
             train: Some(train),
             val: None,
             test: Some(test),
+            has_splits: true,
             kind: self.kind(),
             preprocess: self.preprocess(),
             notes: Vec::new(),

@@ -46,6 +46,7 @@ impl Dataset {
             train: Some(train),
             val: None,
             test: Some(test),
+            has_splits: true,
             kind,
             preprocess: Preprocess {
                 size: [height, width],

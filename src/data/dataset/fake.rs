@@ -82,6 +82,7 @@ pub fn fake(count: usize, classes: usize, input: [usize; 3], seed: u64) -> Resul
         train: Some(Split::new(ImageStore::Inputs { length, values }, drawn)),
         val: None,
         test: None,
+        has_splits: true,
         kind: DatasetKind::Noise,
         preprocess,
         notes: Vec::new(),

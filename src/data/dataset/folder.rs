@@ -3,310 +3,178 @@
 //! ```text
 //! pets/cat/1.jpg             pets/train/cat/1.jpg    (or training/)
 //! pets/cat/more/2.png        pets/train/dog/2.jpg
-//! pets/dog/3.jpg             pets/val/cat/3.jpg      (or valid/, validation/)
+//! pets/dog/3.jpg             pets/val/cat/3.jpg      (or valid/, validation/, dev/)
 //!                            pets/test/dog/4.jpg     (or testing/)
 //! ```
 //!
-//! A folder without images is a class in `train/`, and is ignored in a folder without splits. Classes are numbered in the
+//! A folder without images is no class, nor is one that a system made, such as `__MACOSX`. Classes are numbered in the
 //! order of their names by code point, as Python sorts. Images are only listed here and decoded when they are used, so that
 //! a folder may be larger than memory.
 
+mod annotated;
+mod class;
+mod classes;
+mod parts;
+
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use super::part_names::{PARTS, part_number};
+use super::list::{Listing, list_flat};
+use super::quoted::{first_of, quoted_list};
 use super::small_images::small_size;
 use super::{Dataset, DatasetKind, ImageStore, Split};
-use crate::data::dataset::list::{Listing, list, list_flat};
-use crate::error::{Message, error_with_hint};
+use crate::error::{Message, error_with_hint, setting};
+use crate::message;
 use crate::model::Preprocess;
 use crate::text::pluralize;
-
-/// The most names in a message.
-const SHOWN: usize = 5;
+use class::{Class, in_class_folders, names};
+use classes::classes;
+use parts::{SplitFolders, leave_out_unlabeled};
 
 /// Reads the names of the classes and of the images in `folder`; `name` is what the user wrote.
 ///
 /// # Errors
-/// When a folder cannot be read or holds no class or no image, the validation set has classes that the training set lacks, a
-/// split has no class folders, or the name of a class is not UTF-8.
+/// When a folder cannot be read or holds no class or no image, a folder is a split by its name and cannot be read as one, the
+/// validation set has classes that the training set lacks, or the name of a class is not UTF-8.
 pub fn read(folder: &Path, name: &str) -> Result<Dataset> {
     let mut notes = Vec::new();
-    let Some(parts) = SplitFolders::find(folder, &mut notes)? else {
-        // A folder that cannot be read is an error, later.
-        let is_class =
-            |class: &Class| !class.files.images.is_empty() || !class.files.errors.is_empty();
-        let (mut classes, empty): (Vec<Class>, Vec<Class>) =
-            classes(folder)?.into_iter().partition(is_class);
-        if classes.is_empty() {
-            classes = empty;
-        } else if !empty.is_empty() {
-            notes.push(format!(
-                "`{}` has folders without images, which are ignored: {}",
-                folder.display(),
-                quoted_list(&names(&empty))
-            ));
-        }
-        let labels = names(&classes);
+    let Some(found) = SplitFolders::find(folder, &mut notes)? else {
+        let classes = classes(folder, &mut notes)?;
+        let labels = labels([&classes]);
         let all = split(folder, classes, &labels, &mut notes)?;
-        return Ok(finish(name, labels, [Some(all), None, None], notes));
+        return Ok(Dataset {
+            has_splits: false,
+            ..finish(name, labels, [Some(all), None, None], notes)
+        });
     };
-    let folders = [&parts.train, &parts.val, &parts.test];
-    let labels = parts.labels()?;
+    let mut parts = found.classes(&mut notes)?;
+    leave_out_unlabeled(&mut parts, &mut notes);
+    // The classes are those of the training set; without one, of the other splits.
+    let labeled = if parts[0].is_some() { 1 } else { parts.len() };
+    let classes = parts[..labeled].iter().flatten();
+    let labels = labels(classes.map(|part| &part.classes));
     let mut splits = [None, None, None];
-    for (place, part) in splits.iter_mut().zip(folders) {
+    for (place, part) in splits.iter_mut().zip(parts) {
         if let Some(part) = part {
-            *place = Some(split(part, classes(part)?, &labels, &mut notes)?);
+            *place = Some(split(&part.path, part.classes, &labels, &mut notes)?);
         }
     }
     Ok(finish(name, labels, splits, notes))
 }
 
-/// A folder of images of one class.
-struct Class {
-    name: String,
-    files: Listing,
+/// Returns the names of the classes with images, sorted.
+fn labels<'a>(parts: impl IntoIterator<Item = &'a Vec<Class>>) -> Vec<String> {
+    let classes = parts
+        .into_iter()
+        .flatten()
+        .filter(|class| !class.is_empty());
+    let names: BTreeSet<&String> = classes.map(|class| &class.name).collect();
+    names.into_iter().cloned().collect()
 }
 
-/// Returns the class folders of a split, sorted by name.
-fn classes(part: &Path) -> Result<Vec<Class>> {
-    let folders = subfolders(part)?;
-    let class = |folder: &PathBuf| {
-        Ok(Class {
-            name: label(folder)?,
-            files: list(folder),
-        })
-    };
-    folders.iter().map(class).collect()
-}
-
-fn names(classes: &[Class]) -> Vec<String> {
-    classes.iter().map(|class| class.name.clone()).collect()
-}
-
-/// The folders of a dataset with splits.
-struct SplitFolders {
-    train: Option<PathBuf>,
-    val: Option<PathBuf>,
-    test: Option<PathBuf>,
-}
-
-impl SplitFolders {
-    /// Returns the splits when there is a `train/` with folders in it, or nothing but splits; else `train` is a class.
-    fn find(folder: &Path, notes: &mut Vec<String>) -> Result<Option<Self>> {
-        let all = subfolders(folder)?;
-        let mut found = PARTS.map(|_| Vec::new());
-        let (mut others, mut has_classes) = (Vec::new(), false);
-        for path in all {
-            let part = part_number(&shown_name(&path));
-            has_classes |= part.is_none();
-            match part {
-                Some(part) if !subfolders(&path)?.is_empty() => found[part].push(path),
-                _ => others.push(path),
-            }
-        }
-        let is_in_parts = !found[0].is_empty()
-            || (others.is_empty() && found.iter().any(|part| !part.is_empty()));
-        if !is_in_parts {
-            return match others.first() {
-                Some(part) if !has_classes => Err(no_class_folders(part)),
-                _ => Ok(None),
-            };
-        }
-        if let Some([first, second, ..]) =
-            found.iter().map(Vec::as_slice).find(|part| part.len() > 1)
-        {
-            return Err(error_with_hint(
-                format!(
-                    "`{}` has both `{}/` and `{}/`",
-                    folder.display(),
-                    shown_name(first),
-                    shown_name(second)
-                ),
-                "rename or remove one of them",
-            ));
-        }
-        if !others.is_empty() {
-            let others: Vec<String> = others.iter().map(|path| shown_name(path)).collect();
-            notes.push(format!(
-                "ignored beside the splits: {}",
-                quoted_list(&others)
-            ));
-        }
-        let [train, val, test] = found.map(|mut part| part.pop());
-        Ok(Some(Self { train, val, test }))
-    }
-
-    /// Returns the classes of the training set; without one, those of the other splits.
-    fn labels(&self) -> Result<Vec<String>> {
-        let mut labels = BTreeSet::new();
-        match &self.train {
-            Some(train) => labels.extend(self::labels(&subfolders(train)?)?),
-            None => {
-                for part in [&self.val, &self.test].into_iter().flatten() {
-                    labels.extend(self::labels(&subfolders(part)?)?);
-                }
-            }
-        }
-        Ok(labels.into_iter().collect())
-    }
-}
-
-/// Returns the folders in `folder` except hidden ones, sorted by name.
-fn subfolders(folder: &Path) -> Result<Vec<PathBuf>> {
-    let cannot = || format!("cannot read folder `{}`", folder.display());
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).with_context(cannot)? {
-        let entry = entry.with_context(cannot)?;
-        let path = entry.path();
-        if !entry.file_name().as_encoded_bytes().starts_with(b".") && path.is_dir() {
-            found.push(path);
-        }
-    }
-    // The order of UTF-8 bytes is that of the code points.
-    found.sort_by(|a, b| {
-        let names = [a, b].map(|path| path.file_name().unwrap_or_default().as_encoded_bytes());
-        names[0].cmp(names[1])
-    });
-    Ok(found)
-}
-
-/// Returns the name of a file or folder in a message.
-fn shown_name(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default();
-    name.to_string_lossy().into_owned()
-}
-
-/// Returns the name of a class by its folder; models store it as text.
-fn label(folder: &Path) -> Result<String> {
-    let name = folder.file_name().unwrap_or_default();
-    let text = name.to_str().map(str::to_owned);
-    text.ok_or_else(|| {
-        error_with_hint(
-            format!(
-                "the name of folder `{}` is not valid UTF-8, but it is the name of a class",
-                folder.display()
-            ),
-            "rename the folder",
-        )
-    })
-}
-
-fn labels(folders: &[PathBuf]) -> Result<Vec<String>> {
-    folders.iter().map(|folder| label(folder)).collect()
-}
-
-/// Returns the images of a split's class folders, class by class.
+/// Returns the images of a split, class by class.
 fn split(
     part: &Path,
-    folders: Vec<Class>,
+    classes: Vec<Class>,
     labels: &[String],
     notes: &mut Vec<String>,
 ) -> Result<Split> {
     let numbers: HashMap<&str, u32> = labels.iter().map(String::as_str).zip(0..).collect();
-    let mut unknown = names(&folders);
-    unknown.retain(|name| !numbers.contains_key(name.as_str()));
-    if !unknown.is_empty() {
-        return Err(error_with_hint(
-            format!(
-                "`{}` has classes that are not in the training set: {}",
-                part.display(),
-                quoted_list(&unknown)
-            ),
-            "correct the names of the folders, or move some of these images to the training set",
-        ));
+    let is_known = |class: &&Class| numbers.contains_key(class.name.as_str());
+    let no_class = classes.is_empty();
+    let mut others = BTreeMap::new();
+    for (ending, count) in classes.iter().flat_map(|class| &class.files.others) {
+        *others.entry(ending.clone()).or_insert(0) += count;
     }
-    let (mut paths, mut classes) = (Vec::new(), Vec::new());
-    let (mut others, mut empty) = (BTreeMap::new(), Vec::new());
-    let no_class = folders.is_empty();
-    for Class { name, files } in folders {
+    let (empty, classes): (Vec<Class>, Vec<Class>) = classes.into_iter().partition(Class::is_empty);
+    let unknown = names(classes.iter().filter(|class| !is_known(class)));
+    if !unknown.is_empty() {
+        return Err(unknown_classes(part, &unknown, labels));
+    }
+    let (mut paths, mut numbered) = (Vec::new(), Vec::new());
+    for Class { name, files } in classes {
         if let Some(error) = files.errors.into_iter().next() {
             return Err(error);
         }
-        for (ending, count) in files.others {
-            *others.entry(ending).or_insert(0) += count;
-        }
-        classes.extend(files.images.iter().map(|_| numbers[name.as_str()]));
-        if files.images.is_empty() {
-            empty.push(name);
-        }
+        numbered.extend(files.images.iter().map(|_| numbers[name.as_str()]));
         paths.extend(files.images);
     }
     let loose = list_flat(part)?;
     if paths.is_empty() {
         return Err(no_images(part, no_class, &loose));
     }
-    if !empty.is_empty() {
+    let shown = part.display();
+    let (known, ignored): (Vec<&Class>, Vec<&Class>) = empty.iter().partition(is_known);
+    if !known.is_empty() {
+        let known = quoted_list(&names(known));
+        notes.push(format!("`{shown}` has classes without images: {known}"));
+    }
+    if !ignored.is_empty() {
         notes.push(format!(
-            "`{}` has classes without images: {}",
-            part.display(),
-            quoted_list(&empty)
+            "`{shown}` has folders without images, which are ignored: {}",
+            quoted_list(&names(ignored))
         ));
     }
-    if !loose.images.is_empty() {
+    // Annotated images may be outside of folders.
+    let mut unused: HashSet<&PathBuf> = loose.images.iter().collect();
+    for path in &paths {
+        unused.remove(path);
+    }
+    if !unused.is_empty() {
         notes.push(format!(
-            "`{}` has {} outside of its class folders, ignored",
-            part.display(),
-            pluralize(loose.images.len(), "image")
+            "`{shown}` has {} outside of its class folders, ignored",
+            pluralize(unused.len(), "image")
         ));
     }
     if !others.is_empty() {
         notes.push(format!(
-            "`{}` has files that are not images, ignored: {}",
-            part.display(),
+            "`{shown}` has files that are not images, ignored: {}",
             endings(&others)
         ));
     }
-    Ok(Split::new(ImageStore::Files(paths), classes))
+    Ok(Split::new(ImageStore::Files(paths), numbered))
 }
 
+/// Returns the error of a split with classes that the training set lacks.
+fn unknown_classes(part: &Path, unknown: &[String], labels: &[String]) -> anyhow::Error {
+    let path = part.display();
+    let message = format!(
+        "`{path}` has classes that are not in the training set: {}",
+        quoted_list(unknown)
+    );
+    match (unknown, labels) {
+        ([only], [first, ..]) if only == annotated::IMAGES => error_with_hint(
+            message,
+            message![
+                format!(
+                    "put the images of each class in their own folder, such as `{path}/{first}`, or name their classes in a file with `"
+                ),
+                setting("labels-csv").to("FILE"),
+                "`"
+            ],
+        ),
+        _ => error_with_hint(
+            message,
+            "correct the names of the folders, or move some of these images to the training set",
+        ),
+    }
+}
+
+/// Returns the error of a folder without class folders that hold images.
 fn no_images(folder: &Path, no_class: bool, loose: &Listing) -> anyhow::Error {
     let path = folder.display();
-    let example = loose
-        .images
-        .first()
-        .map_or("1.jpg".into(), |image| shown_name(image));
-    if !loose.images.is_empty() {
-        return error_with_hint(
-            format!(
-                "`{path}` contains {} but no class folders with images",
-                pluralize(loose.images.len(), "image")
-            ),
-            format!(
-                "put the images of each class in their own folder, such as `{path}/cat/{example}`"
-            ),
-        );
-    }
-    let message = if no_class {
-        format!("`{path}` contains no folders")
-    } else {
-        format!("the folders in `{path}` contain no images")
-    };
-    error_with_hint(
-        message,
-        format!("put the images of each class in their own folder, such as `{path}/cat/{example}`"),
-    )
-}
-
-/// Returns the error of a dataset whose splits, `part` among them, have no class folders.
-fn no_class_folders(part: &Path) -> anyhow::Error {
-    let path = part.display();
-    error_with_hint(
-        format!("`{path}` is a split of a dataset by its name, but contains no class folders"),
-        format!(
-            "put the images of each class in their own folder, such as `{path}/cat/1.jpg`; if this is a class, rename it"
+    let message = match loose.images.len() {
+        0 if no_class => format!("`{path}` contains no folders"),
+        0 => format!("the folders in `{path}` contain no images"),
+        count => format!(
+            "`{path}` contains {} but no class folders with images",
+            pluralize(count, "image")
         ),
-    )
-}
-
-/// Returns at most [`SHOWN`] names and the number of the others.
-pub(super) fn quoted_list(names: &[String]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    first_of(&quoted)
+    };
+    error_with_hint(message, in_class_folders(folder, loose))
 }
 
 /// Returns `.heic (12), .txt (3)`: the most frequent extensions first.
@@ -315,15 +183,6 @@ fn endings(counts: &BTreeMap<String, usize>) -> String {
     sorted.sort_by_key(|(_, count)| Reverse(**count));
     let text = |(ending, count): &(&String, &usize)| format!("{ending} ({count})");
     first_of(&sorted.iter().map(text).collect::<Vec<_>>())
-}
-
-/// Returns at most [`SHOWN`] of `all` and the number of the others.
-fn first_of(all: &[String]) -> String {
-    let listed = all[..all.len().min(SHOWN)].join(", ");
-    match all.len().saturating_sub(SHOWN) {
-        0 => listed,
-        more => format!("{listed} and {more} more"),
-    }
 }
 
 /// Returns the dataset of these splits, of small images or photographs.
@@ -356,6 +215,7 @@ pub(super) fn finish(
         train,
         val,
         test,
+        has_splits: true,
         kind,
         preprocess,
         notes: notes.into_iter().map(Message::from).collect(),

@@ -6,13 +6,16 @@ use std::{fs, io};
 
 use anyhow::{Context, Error, Result};
 
+use super::ignored::{is_hidden, is_ignored_folder};
+
 /// Extensions of image files, in lower case.
 pub const EXTENSIONS: [&str; 11] = [
     "bmp", "dib", "gif", "jfif", "jpe", "jpeg", "jpg", "png", "tif", "tiff", "webp",
 ];
 
 /// Returns the images in `folder` and its subfolders, sorted by path: files with one of the `EXTENSIONS`, in upper or
-/// lower case. Hidden files and folders (`.name`) are left out. Links are followed, but not back into a parent folder.
+/// lower case. Hidden files and folders (`.name`) are left out, and folders that systems make, such as `__MACOSX`. Links are
+/// followed, but not back into a parent folder.
 ///
 /// Also returns one error, with its path, per folder that cannot be read; the images of the others are there.
 pub fn list_images(folder: &Path) -> (Vec<PathBuf>, Vec<Error>) {
@@ -51,6 +54,28 @@ pub fn list_flat(folder: &Path) -> Result<Listing> {
     Ok(found.listing)
 }
 
+/// Returns the folders in `folder`, sorted by name, except hidden ones and those that systems make.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn subfolders(folder: &Path) -> Result<Vec<PathBuf>> {
+    let cannot = || format!("cannot read folder `{}`", folder.display());
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).with_context(cannot)? {
+        let entry = entry.with_context(cannot)?;
+        let path = entry.path();
+        if !is_ignored_folder(&entry.file_name()) && path.is_dir() {
+            found.push(path);
+        }
+    }
+    // The order of UTF-8 bytes is that of the code points.
+    found.sort_by(|a, b| {
+        let names = [a, b].map(|path| path.file_name().unwrap_or_default().as_encoded_bytes());
+        names[0].cmp(names[1])
+    });
+    Ok(found)
+}
+
 #[derive(Default)]
 struct Walk {
     listing: Listing,
@@ -84,15 +109,16 @@ impl Walk {
         self.above.push(true_path);
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
-            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            let name = entry.file_name();
+            if is_hidden(&name) {
                 continue;
             }
             let path = entry.path();
             if path.is_dir() {
-                if depth == Depth::Whole {
+                if depth == Depth::Whole && !is_ignored_folder(&name) {
                     self.collect(&path);
                 }
-            } else if is_image_name(&path) && is_readable_kind(&path) {
+            } else if has_image_extension(&path) && is_readable_kind(&path) {
                 self.listing.images.push(path);
             } else {
                 *self.listing.others.entry(ending(&path)).or_default() += 1;
@@ -116,8 +142,8 @@ fn ending(path: &Path) -> String {
     }
 }
 
-/// Returns whether the extension is that of an image.
-fn is_image_name(path: &Path) -> bool {
+/// Returns whether the extension of a name is that of an image.
+pub fn has_image_extension(path: &Path) -> bool {
     path.extension()
         .and_then(|extension| extension.to_str())
         .is_some_and(|extension| {
@@ -149,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn images_are_found_in_folders_sorted_and_hidden_ones_left_out() -> Result<()> {
+    fn images_are_found_in_folders_sorted_and_those_of_no_user_left_out() -> Result<()> {
         let folder = tempfile::tempdir()?;
         for name in [
             "b/2.JPG",
@@ -158,6 +184,8 @@ mod tests {
             "notes.txt",
             ".hidden.png",
             ".git/x.png",
+            "b/@eaDir/2.JPG/SYNOPHOTO_THUMB_M.png",
+            "__MACOSX/b/2.JPG",
             "png",
         ] {
             touch(folder.path().join(name))?;

@@ -1,6 +1,6 @@
 //! Datasets: images with their classes, in splits.
 //!
-//! Every source of images (original binary files, tables, tar shards, folders, the bundled sample, random numbers) becomes
+//! Every source of images (original binary files, tables, tar shards, folders, labels in a table, the bundled sample, random numbers) becomes
 //! the same [`Dataset`]; its images are 8 bits per sample in memory, or stay in their files until they are used.
 
 pub(crate) mod builtin;
@@ -13,12 +13,15 @@ mod file_ends;
 pub(crate) mod fingerprint;
 pub mod folder;
 pub mod idx;
+pub(crate) mod ignored;
+pub mod labels_csv;
 pub(crate) mod list;
 pub(crate) mod name;
 pub(crate) mod open;
 #[cfg(feature = "datasets")]
 pub mod parquet;
 pub(crate) mod part_names;
+mod quoted;
 pub(crate) mod sample;
 #[cfg(feature = "datasets")]
 pub mod shards;
@@ -26,6 +29,8 @@ mod small_images;
 pub(crate) mod split;
 pub(crate) mod stratified;
 mod suggest_path;
+mod table_options;
+mod with_options;
 
 pub use builtin::BuiltinDataset;
 pub use fake::fake;
@@ -33,6 +38,7 @@ pub use name::DatasetName;
 pub(crate) use open::ensure_same_form;
 pub use open::{open, open_shared};
 pub use split::{ImageStore, Split};
+pub use table_options::{LabelsCsv, TableOptions};
 
 use crate::error::Message;
 use crate::model::Preprocess;
@@ -53,6 +59,8 @@ pub struct Dataset {
     pub val: Option<Split>,
     /// The test set.
     pub test: Option<Split>,
+    /// True if the data tells which images are of which split; else all are in `train`.
+    pub has_splits: bool,
     /// The kind of images.
     pub kind: DatasetKind,
     /// The default preprocessing: their own size, mean and std.

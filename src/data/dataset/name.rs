@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::BuiltinDataset;
 #[cfg(feature = "datasets")]
 use super::shards::HubDataset;
 #[cfg(feature = "datasets")]
 use super::shards::columns::ColumnNames;
 use super::suggest_path::suggest_path;
+use super::{BuiltinDataset, LabelsCsv};
 use crate::error::{error_with_hint, setting, usage_error};
 use crate::message;
 
@@ -27,6 +27,8 @@ pub enum DatasetName {
     Original(BuiltinDataset, PathBuf),
     /// A folder of images.
     Folder(PathBuf),
+    /// A folder of images whose classes a table names.
+    Labeled(PathBuf, LabelsCsv),
     /// A dataset of the hub, in parquet files, with the columns that the user named.
     #[cfg(feature = "datasets")]
     Hub(HubDataset, ColumnNames),
@@ -84,7 +86,7 @@ impl DatasetName {
             Self::Sample => "sample".to_owned(),
             Self::Named(known) | Self::Original(known, _) => known.word().to_owned(),
             Self::Fake { .. } => "fake".to_owned(),
-            Self::Folder(path) => {
+            Self::Folder(path) | Self::Labeled(path, _) => {
                 // `.` has a name too.
                 let whole = path.canonicalize().unwrap_or_else(|_| path.clone());
                 let name = whole.file_name().unwrap_or_default().to_string_lossy();
@@ -111,39 +113,10 @@ impl DatasetName {
     /// Returns whether the images are those of a user: in folders or shards, of any size.
     pub fn is_of_images(&self) -> bool {
         match self {
-            Self::Folder(_) => true,
+            Self::Folder(_) | Self::Labeled(..) => true,
             #[cfg(feature = "datasets")]
             Self::Hub(..) | Self::Parquet(..) | Self::WebDataset(_) => true,
             _ => false,
-        }
-    }
-
-    /// Returns the dataset with the columns of images and labels that the user named.
-    ///
-    /// # Errors
-    /// Wrong usage if there are no columns, as the data is no table.
-    #[cfg_attr(
-        not(feature = "datasets"),
-        expect(clippy::needless_pass_by_value, reason = "no dataset keeps them")
-    )]
-    pub fn with_columns(self, image: Option<String>, label: Option<String>) -> Result<Self> {
-        let key = match (&image, &label) {
-            (Some(_), _) => "image-column",
-            (None, Some(_)) => "label-column",
-            (None, None) => return Ok(self),
-        };
-        match self {
-            #[cfg(feature = "datasets")]
-            Self::Hub(dataset, _) => Ok(Self::Hub(dataset, ColumnNames { image, label })),
-            #[cfg(feature = "datasets")]
-            Self::Parquet(pattern, _) => Ok(Self::Parquet(pattern, ColumnNames { image, label })),
-            _ => Err(usage_error(
-                message![setting(key), " has no effect: the data is not in tables"],
-                message![
-                    "leave it out, or pass `hf:ORG/NAME` or `parquet:PATTERN` as ",
-                    setting("data")
-                ],
-            )),
         }
     }
 }
@@ -224,6 +197,16 @@ fn suggest(written: &str) -> anyhow::Error {
                 format!("pass shards as `wds:{written}`")
             } else if written.ends_with(".parquet") {
                 format!("pass it as `parquet:{written}`")
+            } else if written.to_lowercase().ends_with(".csv") {
+                return error_with_hint(
+                    format!("`{written}` is a file, but a dataset is a folder"),
+                    message![
+                        "pass the folder of its images as ",
+                        setting("data"),
+                        ", and the file as ",
+                        setting("labels-csv")
+                    ],
+                );
             } else {
                 "pass a folder with one folder of images per class; `cifar10:DIR` reads the original files in DIR".to_owned()
             },

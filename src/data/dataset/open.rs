@@ -2,7 +2,9 @@
 
 use anyhow::{Context, Result};
 
-use super::{BuiltinDataset, Dataset, DatasetName, cifar, clipped_gray, folder, idx, sample};
+use super::{
+    BuiltinDataset, Dataset, DatasetName, cifar, clipped_gray, folder, idx, labels_csv, sample,
+};
 #[cfg(feature = "datasets")]
 use super::{parquet, shards};
 use crate::distributed::Processes;
@@ -41,6 +43,7 @@ pub fn open_shared(
             BuiltinDataset::Mnist | BuiltinDataset::FashionMnist => idx::read(folder, *known),
         },
         DatasetName::Folder(path) => folder::read(path, written),
+        DatasetName::Labeled(path, csv) => labels_csv::read(path, csv, written),
         #[cfg(feature = "datasets")]
         DatasetName::Hub(dataset, columns) => {
             shards::hub(dataset, columns, written, progress, processes)
@@ -97,6 +100,7 @@ fn form(name: &DatasetName) -> &'static str {
         DatasetName::Named(_) => "name",
         DatasetName::Original(..) => "original",
         DatasetName::Folder(_) => "folder",
+        DatasetName::Labeled(..) => "labels",
         #[cfg(feature = "datasets")]
         DatasetName::Hub(..) => "hub",
         #[cfg(feature = "datasets")]

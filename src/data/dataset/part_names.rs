@@ -3,7 +3,7 @@
 /// The splits of a dataset, each with the possible names of its folder, the usual one first.
 pub const PARTS: [&[&str]; 3] = [
     &["train", "training"],
-    &["val", "valid", "validation"],
+    &["val", "valid", "validation", "dev"],
     &["test", "testing"],
 ];
 

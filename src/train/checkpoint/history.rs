@@ -1,5 +1,6 @@
 //! The epochs, the data and the settings of the run that made a model.
 
+use crate::data::dataset::TableOptions;
 use crate::eval::history::Epoch;
 use crate::report::comparison::RunSettings;
 use crate::run_dir::{METRICS, RECIPE};
@@ -27,21 +28,26 @@ pub fn epochs_of(model: &str) -> Vec<Epoch> {
 pub fn data_of(model: &str) -> Option<RunData> {
     let recipe = Recipe::read(&run_of(model)?.join(RECIPE)).ok()?;
     Some(RunData {
+        options: recipe.table_options(),
         data: recipe.data?,
-        image_column: recipe.image_column,
-        label_column: recipe.label_column,
     })
 }
 
-/// The dataset of a run, and the columns that it names of tables.
+/// The dataset of a run, and its options of tables.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RunData {
     /// DATA.
     pub data: String,
-    /// The column of the images.
-    pub image_column: Option<String>,
-    /// The column of the labels.
-    pub label_column: Option<String>,
+    /// The columns that are named, and a table of labels.
+    pub options: TableOptions,
+}
+
+impl RunData {
+    /// Returns what tells the data from other data: the table of labels, if any.
+    pub fn identity(&self) -> String {
+        let csv = self.options.labels_csv.as_ref();
+        csv.map_or_else(|| self.data.clone(), |csv| csv.display().to_string())
+    }
 }
 
 /// Returns the settings of that run: the keys of its `config.toml`, and their values as text; `None` if they cannot be read.

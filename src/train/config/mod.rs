@@ -11,6 +11,7 @@ pub(crate) mod recipe;
 mod recipe_file;
 pub(crate) mod settings;
 mod table;
+mod tables;
 pub(crate) mod train_config;
 pub(in crate::train) mod unused;
 pub(in crate::train) mod validate;

@@ -35,22 +35,33 @@ recipe! {
     ///
     /// A name: sample (6,000 images inside the binary), cifar10, cifar100, mnist or fashion-mnist (downloaded once), NAME:DIR
     /// for the original files of one of these in DIR, or fake:N[:CLASSES] (random tensors, for timing). A folder: one folder
-    /// of images per class, either directly or in train/, val/ and test/ (training/, valid/, validation/ and testing/ work too).
+    /// of images per class, either directly or in train/, val/ and test/ (training/, valid/, validation/, dev/ and testing/ work too).
     /// Shards: hf:ORG/NAME (a dataset of the hub), parquet:PATTERN or wds:PATTERN (tar files), such as
     /// 'wds:train-{0000..0127}.tar'. [default: cifar10]
     data: String {
         flag: Flag::text(Source, "DATA").short('d'), parse: |text| Ok(text.to_owned()), range: [], default: |_| None,
     }
-    /// Column of the images in hf: and parquet: data
+    /// Labels of the images in one folder: a CSV file
     ///
-    /// [default: the only column of images]
+    /// A line per image, with its path in the folder (`data`) and its label; a column `split` has train, val or test. The first line
+    /// names the columns.
+    labels_csv: String {
+        flag: Flag::text(Reading, "FILE"), parse: |text| Ok(text.to_owned()), range: [], default: |_| None,
+    }
+    /// Column of the images in hf: and parquet: data, and in `labels-csv`
+    ///
+    /// [default: the only column of images; `path`, `image`, `filename` or alike]
     image_column: String {
         flag: Flag::text(Reading, "NAME"), parse: |text| Ok(text.to_owned()), range: [], default: |_| None,
     }
-    /// Column of the labels in hf: and parquet: data
+    /// Column of the labels in hf: and parquet: data, and in `labels-csv`
     ///
     /// [default: the only column of class labels, or `label`]
     label_column: String {
+        flag: Flag::text(Reading, "NAME"), parse: |text| Ok(text.to_owned()), range: [], default: |_| None,
+    }
+    /// Column of the splits in `labels-csv` [default: `split`, `set` or alike]
+    split_column: String {
         flag: Flag::text(Reading, "NAME"), parse: |text| Ok(text.to_owned()), range: [], default: |_| None,
     }
     /// Fraction to hold out for validation

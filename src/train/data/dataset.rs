@@ -71,8 +71,7 @@ impl Data {
         processes: &Processes,
     ) -> Result<Self> {
         let seed = overrides.seed.unwrap_or(0);
-        let (image, label) = (&overrides.image_column, &overrides.label_column);
-        let name = &name.clone().with_columns(image.clone(), label.clone())?;
+        let name = &name.clone().with_options(overrides.table_options())?;
         let mut set = match name {
             DatasetName::Fake { count, classes } => {
                 let default = Preprocess::default();
@@ -161,7 +160,7 @@ impl Data {
             found.as_deref().unwrap_or(path).display().to_string()
         };
         match &self.name {
-            DatasetName::Folder(path) => absolute(path),
+            DatasetName::Folder(path) | DatasetName::Labeled(path, _) => absolute(path),
             DatasetName::Original(known, path) => format!("{}:{}", known.word(), absolute(path)),
             #[cfg(feature = "datasets")]
             DatasetName::Parquet(pattern, _) => format!("parquet:{}", absolute(Path::new(pattern))),
@@ -183,6 +182,12 @@ impl Data {
         let from_model = model.is_some();
         check_preprocessing(&overrides, base)?;
         overrides.data = Some(self.set.name.clone());
+        // Valid in every working folder, as the images are found again by their own path.
+        if let DatasetName::Labeled(_, csv) = &self.name {
+            let absolute = path::absolute(&csv.path);
+            let absolute = absolute.as_ref().unwrap_or(&csv.path);
+            overrides.labels_csv = Some(absolute.display().to_string());
+        }
         overrides.val_split = self.held_out;
         let situation = Situation {
             kind: self.set.kind,
@@ -303,11 +308,16 @@ impl Data {
             .held_out
             .map(|part| HeldOutSplit::of(&self.set, part, seed));
         (self.set.kind != DatasetKind::Noise).then(|| TrainingProvenance {
-            data: canonical(&self.set.name),
+            data: canonical(&self.identity()),
             held_out,
             selection: None,
             from: from.map(Box::new),
         })
+    }
+
+    /// Returns what tells the data from other data.
+    pub fn identity(&self) -> String {
+        self.name.identity(&self.set.name)
     }
 
     /// Returns the hashes of all images, which are computed once.

@@ -30,7 +30,7 @@ pub(in crate::train) struct Facts {
 }
 
 impl Trainer {
-    /// Notes that the model that the run starts from has already seen images that measure the run; `name` is the dataset's.
+    /// Notes that the model that the run starts from has already seen images that measure the run; `name` tells the dataset from others.
     pub(in crate::train) fn note_seen(&self, name: &str, observer: &mut dyn Observer) {
         let Some(before) = &self.checkpoints.identity().pretrained_on else {
             return;

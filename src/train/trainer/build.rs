@@ -141,7 +141,7 @@ impl Trainer {
             identity,
             progress: TrainProgress::default(),
         };
-        let name = data.set.name.clone();
+        let name = data.identity();
         let (mut trainer, facts) = parts.assemble(data, &start.tensors, context)?;
         trainer.note_seen(&name, observer);
         trainer.receive_weights()?;

@@ -17,7 +17,15 @@ use candle_core::Device;
 use serde::{Deserialize, Serialize};
 
 /// The settings that decide which images there are, and in which split. Others may follow from the number of images.
-const OF_IMAGES: [&str; 5] = ["data", "image-column", "label-column", "val-split", "seed"];
+const OF_IMAGES: [&str; 7] = [
+    "data",
+    "labels-csv",
+    "image-column",
+    "label-column",
+    "split-column",
+    "val-split",
+    "seed",
+];
 
 /// The data and settings of a run in one process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 mod damaged;
 mod fetched;
 mod folders;
+mod labels_csv;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@ use crate::cli::args::device::DTypeChoice;
 use crate::cli::args::distributed::DistributedArgs;
 use crate::cli::args::preprocess::PreprocessArgs;
 use crate::cli::args::workers::WorkersArgs;
-use crate::data::dataset::DatasetName;
+use crate::data::dataset::{DatasetName, TableOptions};
 use anyhow::Result;
 use clap::ValueEnum;
 use std::path::PathBuf;
@@ -28,17 +28,26 @@ pub struct Args {
     /// Dataset: a name or an image folder [default: the run's]
     ///
     /// A name: sample, cifar10, cifar100, mnist or fashion-mnist, or NAME:DIR for the original files of one of these in DIR. A
-    /// folder: one folder of images per class, either directly or in val/ (valid/, validation/) or test/ (testing/). Shards:
+    /// folder: one folder of images per class, either directly or in val/ (valid/, validation/, dev/) or test/ (testing/). Shards:
     /// hf:ORG/NAME (a dataset of the hub), parquet:PATTERN or wds:PATTERN (tar files), such as 'wds:val-{00..49}.tar'. Runs, one
     /// or several on the same data, do not need it.
     #[arg(short, long, value_name = "DATA")]
     pub data: Option<String>,
-    /// Column of the images in hf: and parquet: data [default: the run's, or the only one]
+    /// Labels of the images in one folder: a CSV file
+    ///
+    /// A line per image, with its path in the folder (--data) and its label; a column split has train, val or test. The first line
+    /// names the columns.
+    #[arg(long, value_name = "FILE", requires = "data")]
+    pub labels_csv: Option<PathBuf>,
+    /// Column of the images in hf: and parquet: data, and in --labels-csv [default: the run's, or the only one]
     #[arg(long, value_name = "NAME", requires = "data")]
     pub image_column: Option<String>,
-    /// Column of the labels in hf: and parquet: data [default: the run's, or the only one]
+    /// Column of the labels in hf: and parquet: data, and in --labels-csv [default: the run's, or the only one]
     #[arg(long, value_name = "NAME", requires = "data")]
     pub label_column: Option<String>,
+    /// Column of the splits in --labels-csv [default: split, set or alike]
+    #[arg(long, value_name = "NAME", requires = "labels_csv")]
+    pub split_column: Option<String>,
     /// Part of the dataset: test, val, train or all
     ///
     /// On a run's own data, val is the part that was held out in training, train is exactly what was trained on, and all is a
@@ -99,10 +108,14 @@ impl Args {
 
     /// Returns the dataset that is named, with its columns, if any.
     pub fn named_data(&self) -> Result<Option<DatasetName>> {
-        let named = self.data.as_deref().map(|data| {
-            DatasetName::parse(data)?
-                .with_columns(self.image_column.clone(), self.label_column.clone())
-        });
+        let options = TableOptions {
+            labels_csv: self.labels_csv.clone(),
+            image_column: self.image_column.clone(),
+            label_column: self.label_column.clone(),
+            split_column: self.split_column.clone(),
+        };
+        let named = self.data.as_deref();
+        let named = named.map(|data| DatasetName::parse(data)?.with_options(options));
         named.transpose()
     }
 }

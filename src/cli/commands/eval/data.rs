@@ -47,17 +47,12 @@ pub fn of_runs(infos: &[&ModelInfo], written: &[String]) -> Result<(String, Data
     }
     // A recipe also knows the folder of a named dataset's files.
     let recipes = written.iter().filter_map(|model| data_of(model));
-    let mut same = recipes.filter(|run| canonical(&run.data) == common);
-    let RunData {
-        data,
-        image_column,
-        label_column,
-    } = same.next().unwrap_or_else(|| RunData {
+    let mut same = recipes.filter(|run| canonical(&run.identity()) == common);
+    let RunData { data, options } = same.next().unwrap_or_else(|| RunData {
         data: common.to_owned(),
         ..RunData::default()
     });
-    let name =
-        DatasetName::parse(&data).and_then(|name| name.with_columns(image_column, label_column));
+    let name = DatasetName::parse(&data).and_then(|name| name.with_options(options));
     let name = name.map_err(|_| {
         error_with_hint(
             format!("the data of training, `{data}`, is no longer there"),

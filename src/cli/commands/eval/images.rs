@@ -11,12 +11,13 @@ use crate::eval::ClassMapping;
 use crate::weights::provenance::{HELD_OUT, HeldOutSplit, TRAINED_ON};
 use crate::weights::{ModelInfo, TrainingProvenance};
 use anyhow::{Context, Result};
-use std::path::Path;
 
 /// The images of a dataset that are evaluated, and their role for the models.
 pub struct EvalImages {
     /// The dataset as the user wrote it.
-    pub data: String,
+    data: String,
+    /// The text that tells the data from other data.
+    identity: String,
     part: Part,
     /// The images, in the classes of the data.
     pub split: Split,
@@ -90,7 +91,8 @@ impl EvalImages {
         let data = dataset::open_shared(name, written, console, processes)?;
         console.messages(&data.notes);
         let runs = infos.iter().map(|info| info.provenance.as_ref());
-        let own = runs.map(|run| run.filter(|run| run.is_of(&data, written)));
+        let identity = name.identity(written);
+        let own = runs.map(|run| run.filter(|run| run.is_of(&data, &identity)));
         let own: Vec<Option<&TrainingProvenance>> = own.collect();
         let runs: Vec<&TrainingProvenance> = own.iter().copied().flatten().collect();
         let (part, split) = choose(&data, written, asked, &runs)?;
@@ -102,6 +104,7 @@ impl EvalImages {
         Ok(Self {
             is_own: own.iter().map(Option::is_some).collect(),
             data: written.to_owned(),
+            identity,
             part,
             split,
             labels: data.labels,
@@ -130,7 +133,7 @@ impl EvalImages {
         let data = if self.is_own[place] {
             &run.data
         } else {
-            &self.data
+            &self.identity
         };
         LeakageNote::of(
             &run.exposure(data, self.part.seen_as(run)),
@@ -184,7 +187,7 @@ fn choose(
                         "pass other images with -d, or --split train to evaluate these",
                     ));
                 }
-                None if is_without_splits(data, written) => return all(data, written),
+                None if is_without_splits(data) => return all(data, written),
                 None => None,
             },
         },
@@ -195,7 +198,7 @@ fn choose(
 /// Returns all images of a folder or of shards without splits.
 fn all(data: &Dataset, written: &str) -> Result<(Part, Split)> {
     match &data.train {
-        Some(train) if is_without_splits(data, written) => Ok((Part::All, train.clone())),
+        Some(train) if is_without_splits(data) => Ok((Part::All, train.clone())),
         _ => Err(usage_error(
             format!("`{written}` has splits: --split all is for images without them"),
             format!("pass {}", flags(data).join(" or ")),
@@ -203,15 +206,10 @@ fn all(data: &Dataset, written: &str) -> Result<(Part, Split)> {
     }
 }
 
-/// Returns true if the data is a folder of class folders only, or shards whose names tell no split, all of which is read as train.
-fn is_without_splits(data: &Dataset, written: &str) -> bool {
-    let folder = Path::new(written);
-    data.test.is_none()
-        && data.val.is_none()
-        && data.train.as_ref().is_some_and(|train| {
-            let has_classes = || data.labels.iter().all(|label| folder.join(label).is_dir());
-            train.is_of_shards_without_split() || (train.is_of_files() && has_classes())
-        })
+/// Returns true if the data does not tell splits, as class folders alone and some shards, so that all of it is read as train.
+fn is_without_splits(data: &Dataset) -> bool {
+    let is_without = |train: &Split| !data.has_splits || train.is_of_shards_without_split();
+    data.test.is_none() && data.val.is_none() && data.train.as_ref().is_some_and(is_without)
 }
 
 /// Returns the data with the part held out that its runs held out; `None` if they held out none.
@@ -228,7 +226,7 @@ fn held_out(
         return Ok(None);
     };
     if runs.any(|other| other.held_out.as_ref() != Some(&held_out)) {
-        let way_out = if is_without_splits(data, written) {
+        let way_out = if is_without_splits(data) {
             "pass other images with -d, or --split all to evaluate all of these, most of which the models were trained on"
         } else {
             "pass --split test, or other images with -d"

@@ -169,8 +169,10 @@ mod tests {
     /// Flags that a resumed run cannot be given.
     const REFUSED: &[&str] = &[
         "--data sample",
+        "--labels-csv x",
         "--image-column x",
         "--label-column x",
+        "--split-column x",
         "--model sample",
         "--recipe x",
         "--output x",

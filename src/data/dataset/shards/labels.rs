@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use super::samples::kind;
 use super::shard::{Label, Shard};
-use crate::data::dataset::folder::quoted_list;
+use crate::data::dataset::quoted::quoted_list;
 use crate::error::error_with_hint;
 
 /// The most classes.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::data::dataset::ignored::is_ignored_folder;
 use crate::error::{error_with_hint, usage_error};
 use crate::text::pluralize;
 
@@ -28,7 +29,15 @@ pub fn files(pattern: &str, extension: &str) -> Result<Vec<PathBuf>> {
         let path = Path::new(&name);
         if path.is_dir() {
             let inside = format!("{}/**/*.{extension}", glob::Pattern::escape(&name));
-            found.extend(matches(&inside)?);
+            let is_ignored = |file: &PathBuf| {
+                let below = file.strip_prefix(path).unwrap_or(file).parent();
+                below.is_some_and(|folders| folders.iter().any(is_ignored_folder))
+            };
+            found.extend(
+                matches(&inside)?
+                    .into_iter()
+                    .filter(|file| !is_ignored(file)),
+            );
         } else if path.is_file() {
             found.push(path.to_owned());
         } else if name.contains(['*', '?', '[']) {
@@ -257,7 +266,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         fs::create_dir_all(path("deep/er")).unwrap();
-        for name in ["b.tar", "a.tar", "c.txt", "deep/er/d.tar", ".hidden.tar"] {
+        fs::create_dir_all(path("@eaDir/a.tar")).unwrap();
+        for name in [
+            "b.tar",
+            "a.tar",
+            "c.txt",
+            "deep/er/d.tar",
+            ".hidden.tar",
+            "@eaDir/a.tar/e.tar",
+        ] {
             fs::write(path(name), "").unwrap();
         }
         let found = |pattern: &str| {

@@ -13,6 +13,7 @@ use anyhow::{Result, bail};
 
 use super::label_file::{cls_label, json_label};
 use super::shard::{Label, LabelSource, Record, Shard, Stamp};
+use crate::data::dataset::ignored::is_made_by_system;
 use crate::data::dataset::list::EXTENSIONS;
 use crate::data::dataset::part_names::part_of;
 use crate::error::error_with_hint;
@@ -27,7 +28,8 @@ pub struct Member<'a> {
 }
 
 impl<'a> Member<'a> {
-    /// Divides the name of a member; `None` for hidden ones and those without a dot.
+    /// Divides the name of a member; `None` for hidden ones, those without a dot, and those in a hidden folder or one that a system
+    /// made, such as `__MACOSX`.
     ///
     /// # Errors
     /// When the name leads out of its folder.
@@ -45,6 +47,10 @@ impl<'a> Member<'a> {
         let Some((file, folders)) = parts.split_last() else {
             return Ok(None);
         };
+        let is_in_hidden = folders.last().is_some_and(|folder| folder.starts_with('.'));
+        if is_in_hidden || folders.iter().any(|folder| is_made_by_system(folder)) {
+            return Ok(None);
+        }
         let (stem, ending) = match file.split_once('.') {
             Some((stem, ending)) if !stem.is_empty() && !ending.is_empty() => (stem, ending),
             _ => return Ok(None),
@@ -334,7 +340,18 @@ mod tests {
         assert_eq!(member("a/b.c/1.jpg"), found("a/b.c/1", "jpg", true));
         assert_eq!(member("./a//1.left.PNG"), found("a/1", "left.PNG", true));
         assert_eq!(member("/abs/1.cls"), found("abs/1", "cls", false));
-        for name in ["", ".", "a/", "a/.hidden.jpg", "a/noending", "a/b."] {
+        assert_eq!(member(".all/a/1.jpg"), found(".all/a/1", "jpg", true));
+        for name in [
+            "",
+            ".",
+            "a/",
+            "a/.hidden.jpg",
+            "a/noending",
+            "a/b.",
+            "__MACOSX/a/._1.jpg",
+            "a/@eaDir/1.jpg/SYNOPHOTO_THUMB_M.png",
+            "a/.ipynb_checkpoints/1-checkpoint.jpg",
+        ] {
             assert_eq!(member(name), None, "{name}");
         }
         for name in ["../1.jpg", "a/../../1.jpg"] {

@@ -61,7 +61,6 @@ pub fn split_of(file: &Path) -> Option<usize> {
 /// Returns the number of the split that a word names.
 pub fn number(word: &str) -> Option<usize> {
     let part = match word.to_lowercase().as_str() {
-        "dev" => "val",
         "eval" | "evaluation" => "test",
         _ => part_of(word)?,
     };

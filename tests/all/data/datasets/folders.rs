@@ -13,7 +13,7 @@ fn touch(root: &Path, files: &[&str]) {
     }
 }
 
-fn made(files: &[&str]) -> tempfile::TempDir {
+pub fn made(files: &[&str]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     touch(folder.path(), files);
     folder
@@ -24,7 +24,7 @@ fn read(folder: &tempfile::TempDir) -> anyhow::Result<Dataset> {
 }
 
 /// Returns class and path below the folder, with `/`.
-fn listed(folder: &tempfile::TempDir, split: Option<&Split>) -> Vec<(u32, String)> {
+pub fn listed(folder: &tempfile::TempDir, split: Option<&Split>) -> Vec<(u32, String)> {
     let Some(split) = split else {
         return Vec::new();
     };
@@ -37,7 +37,7 @@ fn listed(folder: &tempfile::TempDir, split: Option<&Split>) -> Vec<(u32, String
     classes.zip((0..split.len()).map(below)).collect()
 }
 
-fn expected(files: &[(u32, &str)]) -> Vec<(u32, String)> {
+pub fn expected(files: &[(u32, &str)]) -> Vec<(u32, String)> {
     files
         .iter()
         .map(|&(class, file)| (class, file.to_owned()))
@@ -117,6 +117,7 @@ fn parts_are_known_by_every_name_and_share_the_classes_of_training() {
         ("training", "valid", "testing"),
         ("Training", "validation", "Test"),
         ("Train", "Val", "test"),
+        ("train", "dev", "testing"),
     ] {
         let folder = made(&[
             &format!("{train}/cat/1.jpg"),
@@ -169,6 +170,7 @@ fn what_is_odd_is_noted() {
     let folder = made(&[
         "train/cat/1.jpg",
         "train/cat/notes.txt",
+        "train/owl/2.jpg",
         "train/dog/deep/list.csv",
         "train/dog/a.HEIC",
         "train/dog/b.heic",
@@ -180,14 +182,14 @@ fn what_is_odd_is_noted() {
     ]);
     fs::create_dir_all(folder.path().join("train/eel")).unwrap();
     let data = read(&folder).unwrap();
-    assert_eq!(data.labels, ["cat", "dog", "eel"]);
+    assert_eq!(data.labels, ["cat", "owl"]);
     let train = folder.path().join("train");
     let train = train.display();
     assert_eq!(
         data.notes,
         [
             "ignored beside the splits: `extra`".to_owned(),
-            format!("`{train}` has classes without images: `dog`, `eel`"),
+            format!("`{train}` has folders without images, which are ignored: `dog`, `eel`"),
             format!("`{train}` has 1 image outside of its class folders, ignored"),
             format!(
                 "`{train}` has files that are not images, ignored: .heic (2), .csv (1), .txt (1), no extension (1)"
@@ -203,20 +205,234 @@ fn what_is_odd_is_noted() {
 }
 
 #[test]
-fn a_folder_without_an_image_is_no_class_where_classes_stand_alone() {
-    let folder = made(&[
-        "cat/1.jpg",
-        "runs/a/config.toml",
-        "dog/2.jpg",
-        ".git/x/3.jpg",
-    ]);
+fn a_folder_without_an_image_is_no_class() {
+    let folder = made(&["cat/1.jpg", "runs/a/log", "dog/2.jpg", ".git/x/3.jpg"]);
     fs::create_dir_all(folder.path().join("eel")).unwrap();
     let data = read(&folder).unwrap();
     assert_eq!(data.labels, ["cat", "dog"]);
     assert_eq!(data.train.unwrap().classes(), [0, 1]);
     let shown = folder.path().display();
-    let note = format!("`{shown}` has folders without images, which are ignored: `eel`, `runs`");
-    assert_eq!(data.notes, [note.into()]);
+    let notes = [
+        format!("`{shown}` has folders without images, which are ignored: `eel`, `runs`"),
+        format!("`{shown}` has files that are not images, ignored: no extension (1)"),
+    ];
+    assert_eq!(data.notes, notes.map(Message::from));
+
+    // Nor in a split; a class of training may lack in another one.
+    let folder = made(&[
+        "train/cat/1.jpg",
+        "train/dog/2.jpg",
+        "val/dog/3.jpg",
+        "val/eel/.4.jpg",
+    ]);
+    for empty in ["train/eel", "train/Unsorted/more", "val/cat", "val/fox"] {
+        fs::create_dir_all(folder.path().join(empty)).unwrap();
+    }
+    let data = read(&folder).unwrap();
+    assert_eq!(data.labels, ["cat", "dog"]);
+    assert_eq!(data.val.unwrap().classes(), [1]);
+    let [train, val] = ["train", "val"].map(|part| folder.path().join(part));
+    let (train, val) = (train.display(), val.display());
+    let notes = [
+        format!("`{train}` has folders without images, which are ignored: `Unsorted`, `eel`"),
+        format!("`{val}` has classes without images: `cat`"),
+        format!("`{val}` has folders without images, which are ignored: `eel`, `fox`"),
+    ];
+    assert_eq!(data.notes, notes.map(Message::from));
+}
+
+#[test]
+fn folders_that_no_user_made_are_no_classes_in_any_layout() {
+    let made_by_systems = [
+        "__MACOSX/._1.jpg",
+        "@eaDir/1.jpg/SYNOPHOTO_THUMB_M.png",
+        "#recycle/3.jpg",
+        "$RECYCLE.BIN/S-1/4.png",
+        ".ipynb_checkpoints/5-checkpoint.jpg",
+        "System Volume Information/6.jpg",
+    ];
+    for (layout, part) in [
+        (&["cat/1.jpg", "dog/2.jpg"][..], ""),
+        (
+            &["train/cat/1.jpg", "train/dog/2.jpg", "val/dog/3.jpg"],
+            "train/",
+        ),
+        (
+            &["train/cat/1.jpg", "train/dog/2.jpg", "val/dog/3.jpg"],
+            "val/",
+        ),
+        (&["train/cat/1.jpg", "train/dog/2.jpg", "val/dog/3.jpg"], ""),
+        (&["cat/1.jpg", "dog/2.jpg"], "cat/"),
+    ] {
+        let folder = made(layout);
+        let clean = read(&folder).unwrap();
+        touch(
+            folder.path(),
+            &made_by_systems
+                .map(|file| format!("{part}{file}"))
+                .each_ref()
+                .map(String::as_str),
+        );
+        let data = read(&folder).unwrap();
+        assert_eq!(data.labels, ["cat", "dog"], "{layout:?} {part}");
+        assert_eq!(
+            listed(&folder, data.train.as_ref()),
+            listed(&folder, clean.train.as_ref())
+        );
+        assert_eq!(
+            listed(&folder, data.val.as_ref()),
+            listed(&folder, clean.val.as_ref())
+        );
+        assert!(data.notes.is_empty(), "{:?}", data.notes);
+    }
+}
+
+#[test]
+fn a_folder_named_as_a_split_that_cannot_be_one_is_refused_with_the_way_out() {
+    let train = ["train/cat/1.jpg", "train/dog/2.jpg"];
+    for (files, part, count) in [
+        (&["val/1.jpg", "val/2.jpg"][..], "val", "its 2 images"),
+        (&["val/cat/1.jpg", "test/9.png"], "test", "its 1 image"),
+        (&["dev/1.jpg", "dev/.hidden/2.jpg"], "dev", "its 1 image"),
+        (
+            &["Valid/__MACOSX/._1.jpg"],
+            "Valid",
+            "contains no class folders",
+        ),
+        (&["val/README"], "val", "contains no class folders"),
+    ] {
+        let folder = made(&train);
+        touch(folder.path(), files);
+        let (message, hint) = failure(read(&folder));
+        let path = folder.path().join(part);
+        let path = path.display();
+        let expected = format!("`{path}` is a split of a dataset by its name, but");
+        assert!(
+            message.contains(&expected) && message.contains(count),
+            "{message}"
+        );
+        assert!(hint.contains(&format!("such as `{path}/cat/")), "{hint}");
+        if count.starts_with("its") {
+            assert!(hint.contains("labels-csv = FILE"), "{hint}");
+        }
+    }
+    let folder = made(&train);
+    fs::create_dir_all(folder.path().join("val")).unwrap();
+    let (_, hint) = failure(read(&folder));
+    assert!(hint.ends_with("or remove the folder"), "{hint}");
+    #[cfg(unix)]
+    {
+        let flat = made(&["1.jpg"]);
+        let folder = made(&train);
+        std::os::unix::fs::symlink(flat.path(), folder.path().join("test")).unwrap();
+        let (message, _) = failure(read(&folder));
+        assert!(message.contains("contains no class folders"), "{message}");
+    }
+    // Beside the classes for training, without `train/`.
+    let folder = made(&["cat/1.jpg", "dog/2.jpg", "val/cat/3.jpg"]);
+    let (message, hint) = failure(read(&folder));
+    assert!(
+        message.contains("has both `cat/` and `val/cat/`"),
+        "{message}"
+    );
+    assert!(hint.contains("/train/`"), "{hint}");
+    // In a folder of an archive.
+    let folder = made(&[
+        "pets/train/cat/1.jpg",
+        "pets/val/cat/2.jpg",
+        "__MACOSX/pets/._x",
+    ]);
+    let (_, hint) = failure(read(&folder));
+    assert_eq!(
+        hint,
+        format!("pass `{}`", folder.path().join("pets").display())
+    );
+    // A class of that name is one, and is noted.
+    let data = read(&made(&["cat/1.jpg", "dog/2.jpg", "val/3.jpg"])).unwrap();
+    assert_eq!(data.labels, ["cat", "dog", "val"]);
+    assert!(
+        data.notes[0]
+            .to_string()
+            .starts_with("`val` is read as a class")
+    );
+}
+
+/// Returns the files of a small Tiny `ImageNet`, with these annotations.
+fn tiny_imagenet(annotations: &str) -> tempfile::TempDir {
+    let folder = made(&[
+        "train/n01443537/images/n01443537_0.JPEG",
+        "train/n01443537/n01443537_boxes.txt",
+        "train/n01629819/images/n01629819_0.JPEG",
+        "val/images/val_0.JPEG",
+        "val/images/val_1.JPEG",
+        "val/images/val_2.JPEG",
+        "test/images/test_0.JPEG",
+        "words.txt",
+    ]);
+    fs::write(folder.path().join("val/val_annotations.txt"), annotations).unwrap();
+    folder
+}
+
+#[test]
+fn annotations_of_images_in_one_folder_are_read_as_tiny_imagenet_has_them() {
+    let folder = tiny_imagenet(
+        "val_0.JPEG\tn01629819\t0\t32\t44\t62\r\nval_1.JPEG\tn01443537\t52\t55\t57\t59\nval_2.JPEG\tn01443537\t4\t0\t60\t55\n\n",
+    );
+    let data = read(&folder).unwrap();
+    assert_eq!(data.labels, ["n01443537", "n01629819"]);
+    let val = [
+        (0, "val/images/val_1.JPEG"),
+        (0, "val/images/val_2.JPEG"),
+        (1, "val/images/val_0.JPEG"),
+    ];
+    assert_eq!(listed(&folder, data.val.as_ref()), expected(&val));
+    assert!(data.test.is_none());
+    let [train, test] = ["train", "test"].map(|part| folder.path().join(part));
+    let notes = [
+        format!("`{}` has no classes, and is not used", test.display()),
+        format!(
+            "`{}` has files that are not images, ignored: .txt (1)",
+            train.display()
+        ),
+    ];
+    assert_eq!(data.notes, notes.map(Message::from));
+    // That split alone.
+    let val = folder::read(&folder.path().join("val"), "val").unwrap();
+    assert_eq!(val.labels, ["n01443537", "n01629819"]);
+    assert_eq!(val.train.unwrap().classes(), [0, 0, 1]);
+
+    let folder = tiny_imagenet("val_0.JPEG\tn01629819\ngone.JPEG\tn01629819\n");
+    let notes = read(&folder).unwrap().notes;
+    let notes: Vec<String> = notes.iter().map(Message::to_string).collect();
+    assert!(
+        notes[0].ends_with("names no class for 2 images, ignored"),
+        "{notes:?}"
+    );
+    assert!(notes[1].starts_with("1 image of `"), "{notes:?}");
+
+    let (message, hint) = failure(read(&tiny_imagenet("val_0.JPEG n01629819\n")));
+    assert!(message.contains("line 1 of `"), "{message}");
+    assert!(hint.contains("tab"), "{hint}");
+
+    // Without that file, there is no class called `images`.
+    let folder = tiny_imagenet("");
+    fs::remove_file(folder.path().join("val/val_annotations.txt")).unwrap();
+    let (message, hint) = failure(read(&folder));
+    assert!(
+        message.ends_with("not in the training set: `images`"),
+        "{message}"
+    );
+    assert!(hint.contains("val/n01443537`"), "{hint}");
+    assert!(hint.contains("labels-csv = FILE"), "{hint}");
+    // Images that were moved into class folders are read from there.
+    let folder = tiny_imagenet("val_0.JPEG\tn01629819\n");
+    fs::remove_dir_all(folder.path().join("test")).unwrap();
+    fs::remove_dir_all(folder.path().join("val/images")).unwrap();
+    touch(
+        folder.path(),
+        &["val/n01443537/val_0.JPEG", "val/images/.keep"],
+    );
+    assert_eq!(read(&folder).unwrap().val.unwrap().classes(), [0]);
 }
 
 #[test]
@@ -305,7 +521,7 @@ fn what_is_no_dataset_is_refused_with_the_way_out() {
     ] {
         let (message, hint) = failure(read(&made(files)));
         assert!(message.contains("contains no class folders"), "{message}");
-        assert!(hint.contains("/cat/1.jpg"), "{hint}");
+        assert!(hint.contains("/cat/"), "{hint}");
     }
 
     let (message, _) = failure(folder::read(Path::new("no/such"), "x"));

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::support::shards::{Table, columns};
+use resnet::data::dataset::TableOptions;
 
 const LABELED: &str = r#""label": {"names": ["cat", "dog"], "_type": "ClassLabel"}"#;
 
@@ -107,7 +108,11 @@ fn columns_are_found_by_their_types_or_by_name() {
     let open_with = |image: Option<&str>, label: Option<&str>| {
         let name = DatasetName::parse(&written).unwrap();
         let name = name
-            .with_columns(image.map(str::to_owned), label.map(str::to_owned))
+            .with_options(TableOptions {
+                image_column: image.map(str::to_owned),
+                label_column: label.map(str::to_owned),
+                ..TableOptions::default()
+            })
             .unwrap();
         open(&name, &written, &Silent)
     };
@@ -183,7 +188,10 @@ fn columns_are_found_by_their_types_or_by_name() {
     // Columns of other data.
     let error = DatasetName::parse("sample")
         .unwrap()
-        .with_columns(None, Some("x".to_owned()))
+        .with_options(TableOptions {
+            label_column: Some("x".to_owned()),
+            ..TableOptions::default()
+        })
         .unwrap_err();
     assert!(error.to_string().contains("has no effect"), "{error}");
 }
