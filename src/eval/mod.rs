@@ -10,6 +10,7 @@ pub mod interval;
 pub mod mcnemar;
 pub(crate) mod metrics;
 pub(crate) mod records;
+mod single_label;
 
 use std::ops::Range;
 use std::time::Instant;
@@ -30,6 +31,7 @@ pub(crate) use class_mapping::ClassMapping;
 pub use history::Epoch;
 pub use metrics::{ClassMetrics, ImageResult, Metrics};
 pub use records::Record;
+pub(crate) use single_label::{ensure_single_label, note_of_outputs};
 
 /// Options of an evaluation.
 #[derive(Debug, Clone)]

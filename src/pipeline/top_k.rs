@@ -1,5 +1,6 @@
 //! The most probable classes of an image by its logits.
 
+use crate::model::OutputFunction;
 use anyhow::Result;
 use serde::Serialize;
 
@@ -10,28 +11,32 @@ pub struct Prediction {
     pub class: usize,
     /// Name of the class, if the model has names.
     pub label: Option<String>,
-    /// Probability: softmax over all classes.
+    /// Value of the model's [`OutputFunction`]: the probability by softmax or sigmoid; the logit for a regression.
     pub probability: f64,
     /// Logit.
     pub logit: f64,
 }
 
-/// Returns the `k` largest logits, the smaller class first if they are equal.
+/// Returns the `k` largest logits and the values of `function`, the smaller class first if they are equal.
 ///
 /// # Errors
 /// As for [`ensure_finite`].
-pub(crate) fn top(logits: &[f64], k: usize, labels: &[String]) -> Result<Vec<Prediction>> {
+pub(crate) fn top(
+    logits: &[f64],
+    k: usize,
+    labels: &[String],
+    function: OutputFunction,
+) -> Result<Vec<Prediction>> {
     ensure_finite(logits)?;
     let mut classes: Vec<usize> = (0..logits.len()).collect();
     // Adding 0 makes -0 equal to it.
     let order = |class: usize| logits[class] + 0.0;
     classes.sort_by(|&a, &b| order(b).total_cmp(&order(a)).then(a.cmp(&b)));
-    let largest = classes.first().map_or(0.0, |&class| logits[class]);
-    let sum: f64 = logits.iter().map(|logit| (logit - largest).exp()).sum();
+    let probabilities = function.apply(logits);
     let prediction = |class: usize| Prediction {
         class,
         label: labels.get(class).cloned(),
-        probability: (logits[class] - largest).exp() / sum,
+        probability: probabilities[class],
         logit: logits[class],
     };
     Ok(classes.into_iter().take(k).map(prediction).collect())
@@ -61,7 +66,13 @@ mod tests {
     #[test]
     fn the_largest_logits_come_first_and_their_probabilities_are_softmax() {
         let labels = ["a", "b", "c"].map(str::to_owned);
-        let predictions = top(&[0.0, 2.0f64.ln(), 0.0], 2, &labels).unwrap();
+        let predictions = top(
+            &[0.0, 2.0f64.ln(), 0.0],
+            2,
+            &labels,
+            OutputFunction::Softmax,
+        )
+        .unwrap();
         assert_eq!(
             predictions.iter().map(|p| p.class).collect::<Vec<_>>(),
             [1, 0]
@@ -72,13 +83,18 @@ mod tests {
 
     #[test]
     fn fewer_classes_than_asked_for_gives_them_all() {
-        assert_eq!(top(&[1.0, 2.0], 5, &[]).unwrap().len(), 2);
+        assert_eq!(
+            top(&[1.0, 2.0], 5, &[], OutputFunction::Softmax)
+                .unwrap()
+                .len(),
+            2
+        );
     }
 
     #[test]
     fn nan_logits_are_an_error() {
         assert!(
-            top(&[1.0, f64::NAN], 1, &[])
+            top(&[1.0, f64::NAN], 1, &[], OutputFunction::Softmax)
                 .unwrap_err()
                 .to_string()
                 .contains("class 1")

@@ -59,6 +59,7 @@ impl Model {
             transform,
             decoding,
             labels,
+            function,
             ..
         } = self.inner();
         let batch = options.batch.clamp(1, paths.len().max(1));
@@ -83,9 +84,10 @@ impl Model {
                 let logits = logits.next().context("the model gave too few logits")?;
                 let features = features.next().unwrap_or_default().to_vec();
                 let cam = cams.next();
-                let predictions = top(logits, options.top, labels).with_context(|| {
-                    format!("cannot predict image `{}`", paths[index].display())
-                })?;
+                let predictions =
+                    top(logits, options.top, labels, *function).with_context(|| {
+                        format!("cannot predict image `{}`", paths[index].display())
+                    })?;
                 let predicted = Predicted {
                     predictions,
                     features,

@@ -6,7 +6,7 @@ use crate::data::{DecodeOptions, EvalTransform};
 use crate::error::{Error, usage_error};
 use crate::explain::{Explanation, explain};
 use crate::infer::{CamTarget, Engine, ForwardOptions, ModelOutput, Workload};
-use crate::model::{ModelConfig, Preprocess};
+use crate::model::{ModelConfig, OutputFunction, Preprocess};
 use crate::pipeline::{NotFinite, Prediction, ensure_finite, load, top};
 use crate::weights::{Checkpoint, ModelInfo};
 use anyhow::{Result, bail};
@@ -31,6 +31,8 @@ pub(super) struct Inner {
     pub transform: EvalTransform,
     pub decoding: DecodeOptions,
     pub labels: Vec<String>,
+    /// Function that turns the logits into the answer.
+    pub function: OutputFunction,
     /// Most images of a pass.
     batch: usize,
     /// The caller's threads, if not rayon's global ones.
@@ -61,7 +63,9 @@ impl Model {
         work: Workload,
         pool: Option<Arc<rayon::ThreadPool>>,
     ) -> Result<Self> {
-        let ModelInfo { config, .. } = &checkpoint.info;
+        let ModelInfo {
+            config, function, ..
+        } = &checkpoint.info;
         let classes = config.classes;
         if !labels.is_empty() && labels.len() != classes {
             bail!("{} labels for {classes} classes", labels.len());
@@ -73,6 +77,7 @@ impl Model {
             transform,
             decoding: DecodeOptions::from(preprocess),
             labels,
+            function: *function,
             batch: work.batch,
             pool,
         })))
@@ -85,6 +90,11 @@ impl Model {
     /// Returns the names of the classes; empty if the model has none.
     pub fn labels(&self) -> &[String] {
         &self.0.labels
+    }
+
+    /// Returns the function that turns the logits into each [`Prediction::probability`].
+    pub fn output_function(&self) -> OutputFunction {
+        self.0.function
     }
 
     /// Returns the architecture.
@@ -107,7 +117,7 @@ impl Model {
         k: usize,
     ) -> Result<Vec<Prediction>, Error> {
         let logits = self.logits(image)?;
-        top(&logits, k, self.labels()).map_err(forward_error)
+        top(&logits, k, self.labels(), self.0.function).map_err(forward_error)
     }
 
     /// Classifies images as [`Model::classify`] does, in batches, decoding them on all threads. There is one result per
@@ -121,7 +131,9 @@ impl Model {
         &'a T: Into<ImageInput<'a>>,
     {
         let rows = self.rows(images, Output::Logits);
-        let top = |logits: Vec<f64>| top(&logits, k, self.labels()).map_err(forward_error);
+        let top = |logits: Vec<f64>| {
+            top(&logits, k, self.labels(), self.0.function).map_err(forward_error)
+        };
         rows.into_iter().map(|row| row.and_then(top)).collect()
     }
 

@@ -1,7 +1,7 @@
 //! Parts of a small run for tests.
 
 use crate::data::dataset::DatasetKind;
-use crate::model::{ModelConfig, Preprocess};
+use crate::model::{ModelConfig, OutputFunction, Preprocess};
 use crate::train::checkpoint::exact::Exact;
 use crate::train::checkpoint::state::RunIdentity;
 use crate::train::config::complete::defaults;
@@ -58,6 +58,7 @@ pub fn model_info() -> ModelInfo {
         preprocess: Preprocess::default(),
         labels,
         label_names: Vec::new(),
+        function: OutputFunction::Softmax,
         provenance: Some(TrainingProvenance {
             data: "photos".into(),
             held_out: None,

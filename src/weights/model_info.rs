@@ -21,7 +21,7 @@ use super::{
 use crate::{
     error::{Error, Message, WithKind, error_with_hint, setting},
     message,
-    model::{ModelConfig, Preprocess, StemKind},
+    model::{ModelConfig, OutputFunction, Preprocess, StemKind},
 };
 
 /// Description of a model without its weights.
@@ -37,6 +37,8 @@ pub struct ModelInfo {
     pub labels: Vec<String>,
     /// The names that `labels` describe, such as `WordNet` ids, by which folders of images are called; empty if they are the same.
     pub label_names: Vec<String>,
+    /// Function that turns the logits into the answer.
+    pub function: OutputFunction,
     /// The images that trained and selected the weights, if a run of `resnet` wrote them.
     pub provenance: Option<TrainingProvenance>,
     /// Notes for the user.
@@ -70,6 +72,7 @@ impl ModelInfo {
             &self.config,
             &self.preprocess,
             &self.labels,
+            self.function,
             self.provenance.as_ref(),
         )
     }
@@ -90,6 +93,7 @@ impl ModelInfo {
             classes: None,
             labels: Vec::new(),
             label_names: Vec::new(),
+            problem: None,
             preprocess: Preprocess::default(),
             provenance: None,
             notes: Vec::new(),
@@ -158,6 +162,7 @@ impl ModelInfo {
             name,
             labels: labels::or_imagenet_labels(given.labels, config.classes),
             label_names: given.label_names,
+            function: OutputFunction::new(given.problem, config.classes),
             config,
             preprocess,
             provenance: given.provenance,

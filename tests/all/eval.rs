@@ -18,7 +18,7 @@ use resnet::distributed::Processes;
 use resnet::error::one_line;
 use resnet::eval::{EvalEvent, EvalOptions, Evaluation, Metrics, evaluate};
 use resnet::infer::Workload;
-use resnet::model::{ModelConfig, Preprocess, ResNet, StemKind};
+use resnet::model::{ModelConfig, OutputFunction, Preprocess, ResNet, StemKind};
 use resnet::nn::Parameters;
 use resnet::pipeline::prepare;
 use resnet::random::Random;
@@ -69,6 +69,7 @@ fn save(folder: &Path, labels: &[&str], run: Option<TrainingProvenance>) {
         preprocess: preprocess(),
         labels: labels.iter().map(|&label| label.to_owned()).collect(),
         label_names: Vec::new(),
+        function: OutputFunction::Softmax,
         provenance: run,
         notes: Vec::new(),
     };

@@ -1,6 +1,7 @@
 //! `resnet predict`: classifies images.
 
 mod inputs;
+mod labels;
 
 use crate::cli::args::device::{DTypeChoice, DeviceChoice};
 use crate::cli::args::distributed::DistributedArgs;
@@ -14,16 +15,19 @@ use crate::cli::output::prediction_file::{Format, PredictionFile};
 use crate::cli::output::predictions::{Choice, Printer};
 use crate::data::note_of_clipped_gray;
 use crate::distributed::Processes;
-use crate::error::{error_with_hint, hint_of, replace_hint, why_unreadable};
+use crate::error::{hint_of, replace_hint, usage_error};
+use crate::eval::note_of_outputs;
 use crate::hub::Progress;
 use crate::infer::Workload;
 use crate::message;
+use crate::model::OutputFunction;
 use crate::predict::{BATCH_SIZE, Explain, Model, PredictOptions};
 use crate::text::pluralize;
 use crate::train::context::device_name;
 use crate::weights::{Checkpoint, Remote};
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use inputs::Inputs;
+use labels::read_labels;
 use std::path::{Path, PathBuf};
 
 /// The default `--model`.
@@ -126,12 +130,13 @@ pub fn run(
     let file = output.map(|file| PredictionFile::create(file, args.format, &all_read));
     let file = file.transpose()?;
     if paths.is_empty() {
-        printer(args, file, is_first)?.finish()?;
+        printer(args, file, is_first, OutputFunction::Softmax)?.finish()?;
         // As with `xargs -r`, nothing to do is no failure; an empty folder has its own error.
         return Ok(ExitStatus::of_inputs(failed));
     }
     if inputs.are_missing {
-        return fail(paths, printer(args, file, is_first)?, console);
+        let printer = printer(args, file, is_first, OutputFunction::Softmax)?;
+        return fail(paths, printer, console);
     }
     read.extend(output);
     let (folder, embedding) = if is_first {
@@ -144,6 +149,15 @@ pub fn run(
     let checkpoint = checkpoint.map_err(|error| offer_others(error, &args.model))?;
     let info = checkpoint.info.clone();
     console.messages(&info.notes);
+    if let Some(note) = note_of_outputs(info.function, info.config.classes) {
+        console.note(note);
+    }
+    if let (Some(_), OutputFunction::None) = (args.min_probability, info.function) {
+        return Err(usage_error(
+            "cannot use --min-probability: the model gives numbers, not probabilities",
+            "leave it out",
+        ));
+    }
     let labels = match &args.labels {
         Some(file) => read_labels(file, info.config.classes)?,
         None => info.labels,
@@ -185,7 +199,7 @@ pub fn run(
         }),
         processes,
     };
-    let mut printer = printer(args, file, is_first)?;
+    let mut printer = printer(args, file, is_first, info.function)?;
     let mut written = Written::new(embedding);
     if printer.is_silent() {
         console.start_images("predict", paths.len());
@@ -218,10 +232,16 @@ pub fn run(
 }
 
 /// Returns the printer of the predictions, which is mute except in the first process.
-fn printer(args: &Args, file: Option<PredictionFile>, is_first: bool) -> Result<Printer> {
+fn printer(
+    args: &Args,
+    file: Option<PredictionFile>,
+    is_first: bool,
+    function: OutputFunction,
+) -> Result<Printer> {
     let choice = Choice {
         min_probability: args.min_probability,
         sort: args.sort,
+        function,
     };
     if is_first {
         Printer::new(args.format, file, choice)
@@ -267,40 +287,4 @@ fn fail(paths: &[PathBuf], mut printer: Printer, console: &Console) -> Result<Ex
     }
     printer.finish()?;
     Ok(ExitStatus::SomeFailed)
-}
-
-/// Reads the names of the classes, one per line.
-fn read_labels(file: &Path, classes: usize) -> Result<Vec<String>> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| {
-            error_with_hint(
-                why_unreadable(&error),
-                format!(
-                    "pass a file of {} with a name each, in the order of the classes",
-                    pluralize(classes, "line")
-                ),
-            )
-        })
-        .with_context(|| format!("cannot read labels `{}`", file.display()))?;
-    let mut labels: Vec<String> = text
-        .trim_start_matches('\u{feff}')
-        .lines()
-        .map(|line| line.trim().to_owned())
-        .collect();
-    // Editors and programs leave blank lines at the end.
-    while labels.len() > classes && labels.last().is_some_and(String::is_empty) {
-        labels.pop();
-    }
-    if labels.len() != classes {
-        bail!(error_with_hint(
-            format!(
-                "cannot use labels `{}`: {} for {}",
-                file.display(),
-                pluralize(labels.len(), "line"),
-                pluralize(classes, "class")
-            ),
-            "give one name per line, in the order of the classes",
-        ));
-    }
-    Ok(labels)
 }

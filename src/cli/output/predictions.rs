@@ -5,13 +5,14 @@ use crate::cli::output::flags::error_line;
 use crate::cli::output::prediction_file::{Format, PredictionFile};
 use crate::cli::output::stdout::print;
 use crate::cli::output::terminal::{Look, printable, stdout_columns};
+use crate::model::OutputFunction;
 use crate::pipeline::Prediction;
 use crate::predict::{Explained, Predicted};
 use crate::report::csv::quoted;
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use console::truncate_str;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 
 /// Number of cells of the longest bar.
@@ -29,6 +30,8 @@ pub struct Choice {
     pub min_probability: Option<f64>,
     /// True if the images with the most probable top class come first.
     pub sort: bool,
+    /// Function that the probabilities are values of.
+    pub function: OutputFunction,
 }
 
 /// Prints the predictions to stdout, each image when it is finished, or collects them for a file.
@@ -83,14 +86,19 @@ impl Printer {
 
     /// Prints the predictions for one image and, in JSON, the file of its explanation.
     pub fn predicted(&mut self, image: &str, predicted: &Predicted) -> Result<()> {
-        let least = self.choice.min_probability.unwrap_or(0.0);
+        let function = self.choice.function;
+        let least = self.choice.min_probability.unwrap_or(f64::NEG_INFINITY);
         let predictions = predicted.predictions.iter();
         let shown: Vec<&Prediction> = predictions
             .filter(|prediction| prediction.probability >= least)
             .collect();
         let lines: Vec<String> = match self.format {
             Format::Json => {
-                let mut line = json!({ "image": image, "predictions": shown });
+                let predictions: Vec<_> = shown.iter().map(|shown| json(shown, function)).collect();
+                let mut line = json!({ "image": image, "predictions": predictions });
+                if function != OutputFunction::Softmax {
+                    line["function"] = json!(function);
+                }
                 if let Some(explained) = &predicted.explained {
                     let Explained { class, label, .. } = explained;
                     let file = explained.file.display().to_string();
@@ -103,7 +111,7 @@ impl Printer {
             Format::Csv => {
                 let ranked = shown.into_iter().zip(1..);
                 ranked
-                    .map(|(prediction, rank)| csv(image, rank, prediction))
+                    .map(|(prediction, rank)| csv(image, rank, prediction, function))
                     .collect()
             }
             Format::Text => {
@@ -112,7 +120,10 @@ impl Printer {
                     lines.push(format!("  no class reaches {}", percent(least)));
                 }
                 for (rank, prediction) in shown.into_iter().enumerate() {
-                    lines.push(text(prediction, rank, self.terminal, self.look));
+                    lines.push(match function {
+                        OutputFunction::None => number(prediction),
+                        _ => text(prediction, rank, self.terminal, self.look),
+                    });
                 }
                 lines
             }
@@ -131,7 +142,7 @@ impl Printer {
             Format::Text => return Ok(()),
         };
         // Sorted images without a prediction come last.
-        self.show(-1.0, line)
+        self.show(f64::NEG_INFINITY, line)
     }
 
     /// Prints the rest, and writes the file; returns its path.
@@ -181,10 +192,7 @@ fn percent(fraction: f64) -> String {
 /// Formats a prediction of `rank`, from 0, as a line, with a bar if stdout is a terminal of `terminal` columns with
 /// room for one.
 fn text(prediction: &Prediction, rank: usize, terminal: Option<usize>, look: Look) -> String {
-    let label = prediction
-        .label
-        .as_deref()
-        .map_or_else(|| format!("class {}", prediction.class), printable);
+    let label = name(prediction);
     let percent = format!("  {:>5.1} %", 100.0 * prediction.probability);
     let Some(columns) = terminal else {
         return format!("{percent}  {label}");
@@ -208,7 +216,28 @@ fn text(prediction: &Prediction, rank: usize, terminal: Option<usize>, look: Loo
     format!("{line}  {}", truncate_str(&label, room.max(1), "…"))
 }
 
-fn csv(image: &str, rank: usize, prediction: &Prediction) -> String {
+/// Returns the prediction as JSON, whose probability is null if it is none.
+fn json(prediction: &Prediction, function: OutputFunction) -> Value {
+    let mut value = json!(prediction);
+    if function == OutputFunction::None {
+        value["probability"] = Value::Null;
+    }
+    value
+}
+
+/// Formats an output that is no probability.
+fn number(prediction: &Prediction) -> String {
+    let name = name(prediction);
+    format!("  {:>9.4}  {name}", prediction.logit)
+}
+
+/// Returns the label, or the number of the class.
+fn name(prediction: &Prediction) -> String {
+    let label = prediction.label.as_deref();
+    label.map_or_else(|| format!("class {}", prediction.class), printable)
+}
+
+fn csv(image: &str, rank: usize, prediction: &Prediction, function: OutputFunction) -> String {
     let Prediction {
         class,
         label,
@@ -216,6 +245,10 @@ fn csv(image: &str, rank: usize, prediction: &Prediction) -> String {
         logit,
     } = prediction;
     let (image, label) = (quoted(image), quoted(label.as_deref().unwrap_or_default()));
+    let probability = match function {
+        OutputFunction::None => String::new(),
+        _ => probability.to_string(),
+    };
     format!("{image},{rank},{class},{label},{probability},{logit},")
 }
 

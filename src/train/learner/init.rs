@@ -1,6 +1,7 @@
 //! The network that a run starts from: new, or pretrained.
 
 use crate::error::{error_with_hint, message_of, setting, usage_error};
+use crate::eval::note_of_outputs;
 use crate::message;
 use crate::model::ModelConfig;
 use crate::text::pluralize;
@@ -135,6 +136,12 @@ impl Start {
             || info.labels == labels
             || info.label_names == labels
             || are_imagenet_labels(&info.labels) && are_wordnet_ids(labels);
+        if let Some(note) = note_of_outputs(info.function, config.classes) {
+            observer.note(&message![
+                note,
+                "; it is trained here with one class per image, by softmax"
+            ]);
+        }
         if config.classes != labels.len() || !same_names {
             tensors.retain(|name, _| !name.starts_with("fc."));
             observer.note(&message![format!(

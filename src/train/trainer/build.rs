@@ -4,7 +4,7 @@ use crate::data::DatasetSurvey;
 use crate::data::dataset::{DatasetName, Split};
 use crate::error::{setting, usage_error};
 use crate::message;
-use crate::model::{Frozen, ModelConfig, Preprocess};
+use crate::model::{Frozen, ModelConfig, OutputFunction, Preprocess};
 use crate::nn::loss::CrossEntropy;
 use crate::ops::Backend;
 use crate::train::checkpoint::checkpointer::{Checkpointer, FirstFiles};
@@ -43,6 +43,9 @@ use candle_core::{DType, Device, Tensor};
 use resnet_kernels::cpu;
 use std::collections::HashMap;
 use std::path::Path;
+
+/// The note on data whose classes leave nothing to learn.
+const ONE_CLASS: &str = "a model of one class learns nothing: softmax of its single output is 1 for every image; add images of another class";
 
 impl Trainer {
     /// Prepares a new run of the recipe `overrides`; `about` becomes the comment at the top of its `config.toml`.
@@ -83,6 +86,9 @@ impl Trainer {
         let data = Data::open(&name, &written, &overrides, base, progress, processes)?;
         for note in &data.set.notes {
             observer.note(note);
+        }
+        if data.set.labels.len() == 1 {
+            observer.note(&message![ONE_CLASS]);
         }
         let mut survey = None;
         if checkpoint.is_none() && architecture_key(&overrides).is_none() && data.is_photographs() {
@@ -275,6 +281,7 @@ impl Parts {
             preprocess: settings.preprocess.clone(),
             labels: identity.labels.clone(),
             label_names: Vec::new(),
+            function: OutputFunction::new(None, config.classes),
             notes: Vec::new(),
             provenance: note,
         };

@@ -1,17 +1,34 @@
 //! Checks that a configuration can be used, and completion of its preprocessing.
 
 use anyhow::{Result, ensure};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
     error::{error_with_hint, without_backtrace},
-    model::{ModelConfig, Preprocess, preprocess},
+    model::{ModelConfig, Preprocess, ProblemType, preprocess},
     weights::hints::CORRECT,
 };
 
 /// Deserializes `value` as a `T`.
 pub fn deserialize<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T> {
     T::deserialize(value).map_err(|error| error_with_hint(error.to_string(), CORRECT))
+}
+
+/// Returns the task of transformers' key `problem_type`, if given.
+///
+/// # Errors
+/// For a task that transformers does not have.
+pub fn parse_problem_type(given: Option<&str>) -> Result<Option<ProblemType>> {
+    let parse = |name: &str| {
+        ProblemType::deserialize(Value::from(name)).map_err(|_| {
+            error_with_hint(
+                format!("`problem_type` is `{name}`: it must be single_label_classification, multi_label_classification or regression"),
+                CORRECT,
+            )
+        })
+    };
+    given.map(parse).transpose()
 }
 
 /// Returns `preprocess` with a mean and std for each of `channels` channels, and a note if they had to be derived.

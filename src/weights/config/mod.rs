@@ -11,7 +11,7 @@ mod transformers;
 use serde_json::{Map, Value};
 
 use super::provenance::TrainingProvenance;
-use crate::model::{ModelConfig, Preprocess};
+use crate::model::{ModelConfig, OutputFunction, Preprocess, ProblemType};
 
 /// The configuration of a model as far as it is given.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +30,8 @@ pub struct Configuration {
     pub labels: Vec<String>,
     /// The names that `labels` describe, such as `WordNet` ids; empty if they are the same.
     pub label_names: Vec<String>,
+    /// Task that the network was trained for, if named.
+    pub problem: Option<ProblemType>,
     /// Preprocessing; mean and std may have another number of channels than the model.
     pub preprocess: Preprocess,
     /// The images that trained and selected the weights, if a run of `resnet` wrote them.
@@ -39,6 +41,11 @@ pub struct Configuration {
 }
 
 impl Configuration {
+    /// Returns the function of the outputs, as far as the configuration tells it.
+    fn function(&self) -> OutputFunction {
+        OutputFunction::new(self.problem, self.classes.unwrap_or_default())
+    }
+
     /// Returns true if `other`, found elsewhere, has the same meaning.
     pub fn means_the_same(&self, other: &Self) -> bool {
         let Self {
@@ -49,6 +56,7 @@ impl Configuration {
             classes,
             labels,
             label_names: _,
+            problem: _,
             preprocess,
             provenance: _,
             notes: _,
@@ -57,6 +65,7 @@ impl Configuration {
             && *known == other.known
             && *classes == other.classes
             && *labels == other.labels
+            && self.function() == other.function()
             && *preprocess == other.preprocess
     }
 }

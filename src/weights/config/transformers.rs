@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Configuration,
-    checks::{deserialize, ensure_buildable},
+    checks::{self, deserialize, ensure_buildable},
     labels,
 };
 use crate::{
@@ -30,6 +30,7 @@ struct TransformersConfig {
     id2label: Option<Map<String, Value>>,
     num_labels: Option<usize>,
     architectures: Option<Vec<String>>,
+    problem_type: Option<String>,
 }
 
 impl Default for TransformersConfig {
@@ -46,6 +47,7 @@ impl Default for TransformersConfig {
             id2label: None,
             num_labels: None,
             architectures: None,
+            problem_type: None,
         }
     }
 }
@@ -85,6 +87,7 @@ pub fn read(value: &Value) -> Result<Configuration> {
     let labels = labels::describe_labels(&names, None);
     let label_names = if labels == names { Vec::new() } else { names };
     let config = convert_config(&given, classes)?;
+    let problem = checks::parse_problem_type(given.problem_type.as_deref())?;
     Ok(Configuration {
         source: "config.json".to_owned(),
         config: Some(config),
@@ -93,6 +96,7 @@ pub fn read(value: &Value) -> Result<Configuration> {
         classes: Some(classes),
         labels,
         label_names,
+        problem,
         preprocess: Preprocess::default(),
         provenance: None,
         notes: Vec::new(),
@@ -226,6 +230,11 @@ mod tests {
                 "hidden_sizes",
                 json!([10, 20, 30, 40]),
                 "`hidden_sizes` has 10: the channels of a bottleneck must be a multiple of 4",
+            ),
+            (
+                "problem_type",
+                json!("ranking"),
+                "`problem_type` is `ranking`: it must be single_label_classification, multi_label_classification or regression",
             ),
             (
                 "model_type",

@@ -4,6 +4,7 @@ mod documents;
 mod embed;
 mod explain;
 mod logs;
+mod output_functions;
 mod predict;
 mod predictions;
 mod program;

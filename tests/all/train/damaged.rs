@@ -172,7 +172,8 @@ fn empty_classes_one_class_and_unknown_classes() {
     write_images(&folder.join("one"), &[("only", 5)]);
     let done = trained(folder, &format!("-d one {SMALL} --epochs 1 -o one-run"));
     assert!(
-        done.stderr.contains("there is only one class, `only`"),
+        done.stderr.contains("there is only one class, `only`")
+            && done.stderr.contains("a model of one class learns nothing"),
         "{}",
         done.stderr
     );

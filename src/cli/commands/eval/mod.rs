@@ -84,7 +84,7 @@ fn one(model: &str, conditions: &Conditions) -> Result<ExitStatus> {
                 logits,
             } => {
                 if let Some(output) = &mut output {
-                    let top = top(logits, TOP, labels)?;
+                    let top = top(logits, TOP, labels, info.function)?;
                     let correct = result.is_correct();
                     output.add_image(&split.name(index), &labels[class], correct, &top);
                 }

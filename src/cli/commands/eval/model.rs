@@ -8,7 +8,7 @@ use crate::cli::output::console::Console;
 use crate::cli::output::flags::with_flags;
 use crate::data::DecodeOptions;
 use crate::distributed::Processes;
-use crate::eval::{EvalEvent, EvalOptions, Evaluation, evaluate};
+use crate::eval::{EvalEvent, EvalOptions, Evaluation, ensure_single_label, evaluate};
 use crate::explain::Explainer;
 use crate::hub::Progress;
 use crate::infer::Workload;
@@ -18,7 +18,7 @@ use crate::report::environment::environment;
 use crate::report::page::Again;
 use crate::train::context::device_name;
 use crate::weights::{Checkpoint, ModelInfo, Remote};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use candle_core::{DType, Device};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -71,7 +71,10 @@ impl<'a> EvalModel<'a> {
     /// Opens the model that a user wrote as MODEL.
     pub fn open(model: &str, conditions: &'a Conditions<'a>, is_one_of_many: bool) -> Result<Self> {
         let checkpoint = Checkpoint::open(model, &Remote::new(conditions.console))?;
-        let preprocess = checkpoint.info.preprocess.clone();
+        let info = &checkpoint.info;
+        ensure_single_label(info.function, info.config.classes)
+            .with_context(|| format!("cannot evaluate model `{}`", info.name))?;
+        let preprocess = info.preprocess.clone();
         let (preprocess, note) = conditions.args.preprocess.apply(preprocess)?;
         let opened = Self {
             checkpoint,

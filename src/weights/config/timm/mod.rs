@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Configuration,
-    checks::{deserialize, ensure_buildable},
+    checks::{deserialize, ensure_buildable, parse_problem_type},
     labels,
 };
 use crate::{
@@ -32,6 +32,7 @@ struct TimmConfig {
     resnet: Option<Map<String, Value>>,
     resnet_run: Option<Value>,
     resnet_exif: Option<bool>,
+    problem_type: Option<String>,
     #[serde(flatten)]
     flat: PretrainedConfig,
 }
@@ -95,6 +96,7 @@ pub fn read(source: &str, value: &Value) -> Result<Configuration> {
         classes,
         labels,
         label_names,
+        problem: parse_problem_type(timm.problem_type.as_deref())?,
         preprocess,
         provenance,
         notes,
@@ -170,7 +172,7 @@ fn read_labels(value: &Value) -> Result<(Vec<String>, Vec<String>)> {
 mod tests {
     use super::*;
     use crate::model::config::AntiAliasing;
-    use crate::model::{Interpolation, Preprocess, StemKind};
+    use crate::model::{Interpolation, OutputFunction, Preprocess, StemKind};
     use crate::weights::provenance::{HeldOutSplit, Selection, TrainingProvenance};
 
     fn preprocess() -> Preprocess {
@@ -209,7 +211,13 @@ mod tests {
 
     fn written(config: &ModelConfig) -> Value {
         let labels = vec!["a".to_owned(); config.classes];
-        write(config, &preprocess(), &labels, Some(&provenance()))
+        write(
+            config,
+            &preprocess(),
+            &labels,
+            OutputFunction::new(None, config.classes),
+            Some(&provenance()),
+        )
     }
 
     #[test]

@@ -3,16 +3,18 @@
 use serde_json::{Value, json};
 
 use crate::{
-    model::{ModelConfig, Preprocess, StemKind},
+    model::{ModelConfig, OutputFunction, Preprocess, StemKind},
     weights::provenance::{KEY, TrainingProvenance},
 };
 
 /// Returns a model's description in timm's form, so that timm loads the architectures that it has, with the key `resnet` for
-/// all of them. `labels` is empty if the model names no classes.
+/// all of them. `labels` is empty if the model names no classes; `problem_type` is
+/// transformers' key, for a function that the number of classes does not tell.
 pub fn write(
     config: &ModelConfig,
     preprocess: &Preprocess,
     labels: &[String],
+    function: OutputFunction,
     provenance: Option<&TrainingProvenance>,
 ) -> Value {
     let Preprocess {
@@ -56,6 +58,9 @@ pub fn write(
     }
     if !labels.is_empty() {
         value["label_names"] = json!(labels);
+    }
+    if let Some(problem) = function.problem_type(config.classes) {
+        value["problem_type"] = json!(problem);
     }
     value["pretrained_cfg"] = pretrained;
     value["resnet"] = json!(config);
