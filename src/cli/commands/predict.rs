@@ -145,19 +145,8 @@ pub fn run(
     } else {
         (None, None)
     };
-    let checkpoint = Checkpoint::open(&args.model, &Remote::new(console));
-    let checkpoint = checkpoint.map_err(|error| offer_others(error, &args.model))?;
+    let checkpoint = open(args, console)?;
     let info = checkpoint.info.clone();
-    console.messages(&info.notes);
-    if let Some(note) = note_of_outputs(info.function, info.config.classes) {
-        console.note(note);
-    }
-    if let (Some(_), OutputFunction::None) = (args.min_probability, info.function) {
-        return Err(usage_error(
-            "cannot use --min-probability: the model gives numbers, not probabilities",
-            "leave it out",
-        ));
-    }
     let labels = match &args.labels {
         Some(file) => read_labels(file, info.config.classes)?,
         None => info.labels,
@@ -229,6 +218,27 @@ pub fn run(
     }
     written.finish(features, folder.as_ref(), console)?;
     Ok(ExitStatus::of_inputs(failed || failures > 0))
+}
+
+/// Opens the model, and tells what is to be known of it.
+///
+/// # Errors
+/// If it cannot be opened, or gives no probabilities where some are asked for.
+fn open(args: &Args, console: &Console) -> Result<Checkpoint> {
+    let checkpoint = Checkpoint::open(&args.model, &Remote::new(console));
+    let checkpoint = checkpoint.map_err(|error| offer_others(error, &args.model))?;
+    let info = &checkpoint.info;
+    console.messages(&info.notes);
+    if let Some(note) = note_of_outputs(info.function, info.config.classes) {
+        console.note(note);
+    }
+    if let (Some(_), OutputFunction::None) = (args.min_probability, info.function) {
+        return Err(usage_error(
+            "cannot use --min-probability: the model gives numbers, not probabilities",
+            "leave it out",
+        ));
+    }
+    Ok(checkpoint)
 }
 
 /// Returns the printer of the predictions, which is mute except in the first process.

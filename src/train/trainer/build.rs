@@ -47,6 +47,16 @@ use std::path::Path;
 /// The note on data whose classes leave nothing to learn.
 const ONE_CLASS: &str = "a model of one class learns nothing: softmax of its single output is 1 for every image; add images of another class";
 
+/// Passes the notes on the data to `observer`.
+fn note_data(data: &Data, observer: &mut dyn Observer) {
+    for note in &data.set.notes {
+        observer.note(note);
+    }
+    if data.set.labels.len() == 1 {
+        observer.note(&message![ONE_CLASS]);
+    }
+}
+
 impl Trainer {
     /// Prepares a new run of the recipe `overrides`; `about` becomes the comment at the top of its `config.toml`.
     ///
@@ -84,12 +94,7 @@ impl Trainer {
         let base = checkpoint.as_ref().map(|model| &model.info.preprocess);
         let (progress, processes) = (context.progress, &context.processes);
         let data = Data::open(&name, &written, &overrides, base, progress, processes)?;
-        for note in &data.set.notes {
-            observer.note(note);
-        }
-        if data.set.labels.len() == 1 {
-            observer.note(&message![ONE_CLASS]);
-        }
+        note_data(&data, observer);
         let mut survey = None;
         if checkpoint.is_none() && architecture_key(&overrides).is_none() && data.is_photographs() {
             overrides.model = Some(DEFAULT_MODEL.to_owned());
