@@ -12,7 +12,7 @@
 #![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use anyhow::{Context, Result, bail, ensure};
-use resnet::distributed::{Mode, Plan, Transport, connect};
+use resnet::distributed::{LaunchedProcesses, Mode, Transport, connect};
 use std::time::{Duration, Instant};
 
 fn main() -> Result<()> {
@@ -20,7 +20,7 @@ fn main() -> Result<()> {
     let task = arguments.next().context("no task")?;
     let rank = arguments.next().map(|rank| rank.parse::<usize>());
     let is_chosen = |own| rank.as_ref() == Some(&Ok(own));
-    let plan = Plan::new(Mode::Auto, |name| std::env::var(name).ok())?;
+    let plan = LaunchedProcesses::detect(Mode::Auto, |name| std::env::var(name).ok())?;
     let mut transport = connect(&plan.context("one process")?)?;
     let (own, size) = (transport.rank(), transport.size());
     match task.as_str() {

@@ -4,7 +4,9 @@ use crate::cli::args::distributed::DistributedArgs;
 use crate::cli::exit::ExitStatus;
 use crate::cli::output::console::Console;
 use crate::cli::output::stdout::is_broken_pipe;
-use crate::distributed::{Arrival, Plan, Processes, Stopped, connect, host_name, name_of};
+use crate::distributed::{
+    Arrival, LaunchedProcesses, Processes, Stopped, connect, host_name, name_of,
+};
 use crate::error::{is_usage_error, one_line};
 use crate::text::pluralize;
 use anyhow::{Error, Result};
@@ -127,7 +129,7 @@ pub fn refuse(error: Error, console: &Console) -> ExitCode {
 }
 
 /// Tells the other processes that this one ends by `failure`. Returns them, and the numbers of those that end alike.
-fn meet(plan: Plan, failure: String) -> Result<(Processes, Vec<usize>)> {
+fn meet(plan: LaunchedProcesses, failure: String) -> Result<(Processes, Vec<usize>)> {
     let processes = Processes::new(move || connect(&plan))?;
     let all = processes.gather_values(&Arrival::failed(failure))?;
     let alike = Arrival::failed_alike(&all, processes.rank());

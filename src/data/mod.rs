@@ -17,7 +17,7 @@ pub use self::image::decode::{DecodeOptions, decode, decode_bytes, rgb_from_dyna
 pub(crate) use dataset::clipped_gray::note_of_files as note_of_clipped_gray;
 pub use dataset::list::list_images;
 pub use loader::eval::EvalLoader;
-pub use loader::train::{Batch, BatchOptions, EpochBatches};
+pub use loader::train::{BatchOptions, EpochBatch, EpochBatches};
 pub use loader::unreadable::UnreadableImage;
 pub use survey::DatasetSurvey;
 pub use transform::augment::{Augmentation, Policy, TrainTransform};

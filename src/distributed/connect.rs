@@ -25,17 +25,17 @@ pub enum Mode {
 
 /// The processes that [`connect`] connects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Plan {
+pub struct LaunchedProcesses {
     /// The launcher, if one is known.
     pub launch: Option<Launch>,
 }
 
-impl Plan {
+impl LaunchedProcesses {
     /// Returns what to connect; `None` if this process works alone. `variable` reads an environment variable.
     ///
     /// # Errors
     /// If a launcher that is not one of MPI started several processes.
-    pub fn new(mode: Mode, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>> {
+    pub fn detect(mode: Mode, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>> {
         let launch = match mode {
             Mode::None => return Ok(None),
             Mode::Auto => Launch::detect(variable)?,
@@ -53,16 +53,16 @@ impl Plan {
 ///
 /// # Errors
 /// If no MPI library can be loaded or initialized, or if it counts other processes than the launcher.
-pub fn connect(plan: &Plan) -> Result<Box<dyn Transport>> {
-    let transport = open(plan)?;
-    match plan.launch {
+pub fn connect(launched: &LaunchedProcesses) -> Result<Box<dyn Transport>> {
+    let transport = open(launched)?;
+    match launched.launch {
         Some(launch) if launch.size != transport.size() => {
             let why = format!(
                 "the MPI library counts {}: it is not the launcher's",
                 pluralize(transport.size(), "process")
             );
             // A process that MPI counts alone ends MPI alone.
-            Err(cannot_connect(plan, &why, named_library(variable)))
+            Err(cannot_connect(launched, &why, named_library(variable)))
         }
         _ => Ok(transport),
     }
@@ -70,26 +70,26 @@ pub fn connect(plan: &Plan) -> Result<Box<dyn Transport>> {
 
 /// Loads the first MPI library that can be loaded and initializes it.
 #[cfg(all(unix, feature = "mpi", not(target_feature = "crt-static")))]
-fn open(plan: &Plan) -> Result<Box<dyn Transport>> {
+fn open(launched: &LaunchedProcesses) -> Result<Box<dyn Transport>> {
     use super::mpi::{MpiTransport, load};
 
-    let candidates = candidates(plan, variable, |path: &Path| path.exists());
+    let candidates = candidates(launched, variable, |path: &Path| path.exists());
     let mut failures = Vec::new();
     for candidate in &candidates {
         match load(candidate.as_os_str()) {
             Ok(library) => {
                 let version = library.version.clone();
-                let launcher = plan.launch.map(|launch| launch.launcher);
+                let launcher = launched.launch.map(|launch| launch.launcher);
                 // Most libraries end the process if another MPI launched it.
                 if launcher.is_some_and(|launcher| !launcher.serves(&version)) {
                     let why = format!("`{}` is of {version}", candidate.display());
-                    return Err(cannot_connect(plan, &why, named_library(variable)));
+                    return Err(cannot_connect(launched, &why, named_library(variable)));
                 }
-                let is_on_one_machine = plan.launch.is_none_or(Launch::is_on_one_machine);
+                let is_on_one_machine = launched.launch.is_none_or(Launch::is_on_one_machine);
                 let world = library.initialize(is_on_one_machine);
                 let world = world.map_err(|error| {
                     let why = format!("{version} fails: {error}");
-                    cannot_connect(plan, &why, named_library(variable))
+                    cannot_connect(launched, &why, named_library(variable))
                 })?;
                 return Ok(Box::new(MpiTransport::new(world)));
             }
@@ -97,12 +97,12 @@ fn open(plan: &Plan) -> Result<Box<dyn Transport>> {
         }
     }
     let why = format!("no MPI library can be loaded: {}", failures.join("; "));
-    Err(cannot_connect(plan, &why, named_library(variable)))
+    Err(cannot_connect(launched, &why, named_library(variable)))
 }
 
 /// Fails: this build has no MPI.
 #[cfg(not(all(unix, feature = "mpi", not(target_feature = "crt-static"))))]
-fn open(plan: &Plan) -> Result<Box<dyn Transport>> {
+fn open(launched: &LaunchedProcesses) -> Result<Box<dyn Transport>> {
     let (why, way_out) = if cfg!(target_feature = "crt-static") {
         (
             "a static binary cannot load an MPI library",
@@ -118,7 +118,7 @@ fn open(plan: &Plan) -> Result<Box<dyn Transport>> {
     };
     let hint = message![way_out, or_alone()];
     Err(error_with_hint(
-        format!("{}, but {why}", started(plan)),
+        format!("{}, but {why}", started(launched)),
         hint,
     ))
 }
@@ -129,7 +129,7 @@ fn open(plan: &Plan) -> Result<Box<dyn Transport>> {
     expect(dead_code, reason = "this build has no MPI")
 )]
 fn candidates(
-    plan: &Plan,
+    launched: &LaunchedProcesses,
     variable: impl Fn(&str) -> Option<String>,
     exists: impl Fn(&Path) -> bool,
 ) -> Vec<PathBuf> {
@@ -149,7 +149,7 @@ fn candidates(
     if let Some(root) = launchers.find_map(|folder| Some(folder.parent()?.to_owned())) {
         folders.extend(["lib", "lib64"].map(|name| root.join(name)));
     }
-    let names = names(plan.launch.map(|launch| launch.launcher));
+    let names = names(launched.launch.map(|launch| launch.launcher));
     let in_folders = folders
         .iter()
         .flat_map(|folder| names.iter().map(|name| folder.join(name)));
@@ -192,8 +192,8 @@ fn names(launcher: Option<Launcher>) -> Vec<&'static str> {
 }
 
 /// Returns the error of processes that would work alone, each on the same task; `named` is the library that the user names.
-fn cannot_connect(plan: &Plan, why: &str, named: Option<String>) -> anyhow::Error {
-    let is_slurm = plan
+fn cannot_connect(launched: &LaunchedProcesses, why: &str, named: Option<String>) -> anyhow::Error {
+    let is_slurm = launched
         .launch
         .is_some_and(|launch| launch.launcher == Launcher::Slurm);
     let way_out = match named {
@@ -202,14 +202,14 @@ fn cannot_connect(plan: &Plan, why: &str, named: Option<String>) -> anyhow::Erro
         None => "put the folder of the launcher's own `mpirun` or `mpiexec` first in PATH, so that the library beside it is loaded, or set RESNET_MPI to the file of that library, such as /opt/mpi/lib/libmpi.so".to_owned(),
     };
     error_with_hint(
-        format!("{}, but {why}", started(plan)),
+        format!("{}, but {why}", started(launched)),
         message![way_out, or_alone()],
     )
 }
 
 /// Says who started how many processes.
-fn started(plan: &Plan) -> String {
-    plan.launch.map_or_else(
+fn started(launched: &LaunchedProcesses) -> String {
+    launched.launch.map_or_else(
         || "several processes are to use MPI".to_owned(),
         |launch| {
             format!(
@@ -226,7 +226,7 @@ mod tests {
     use super::*;
     use crate::error::{hint_of, one_line};
 
-    fn plan(launcher: Option<Launcher>) -> Plan {
+    fn processes_of(launcher: Option<Launcher>) -> LaunchedProcesses {
         let launch = |launcher| Launch {
             launcher,
             rank: 1,
@@ -234,7 +234,7 @@ mod tests {
             local_size: None,
             local_rank: None,
         };
-        Plan {
+        LaunchedProcesses {
             launch: launcher.map(launch),
         }
     }
@@ -247,7 +247,7 @@ mod tests {
                 pairs.find_map(|(key, value)| (*key == name).then(|| (*value).to_owned()))
             };
             let exists = |path: &Path| files.iter().any(|file| Path::new(file) == path);
-            let found = candidates(&plan(launcher), variable, exists).into_iter();
+            let found = candidates(&processes_of(launcher), variable, exists).into_iter();
             found.map(|path| path.display().to_string()).collect()
         };
         let path = ("PATH", "/usr/bin:/opt/mpi/bin");
@@ -303,17 +303,32 @@ mod tests {
             "PMI_SIZE" => Some("4".to_owned()),
             _ => None,
         };
-        let expected = plan(Some(Launcher::Pmi));
-        assert_eq!(Plan::new(Mode::Auto, launched).unwrap(), Some(expected));
-        assert_eq!(Plan::new(Mode::Mpi, launched).unwrap(), Some(expected));
-        assert_eq!(Plan::new(Mode::None, launched).unwrap(), None);
+        let expected = processes_of(Some(Launcher::Pmi));
+        assert_eq!(
+            LaunchedProcesses::detect(Mode::Auto, launched).unwrap(),
+            Some(expected)
+        );
+        assert_eq!(
+            LaunchedProcesses::detect(Mode::Mpi, launched).unwrap(),
+            Some(expected)
+        );
+        assert_eq!(
+            LaunchedProcesses::detect(Mode::None, launched).unwrap(),
+            None
+        );
         let alone = |_: &str| None;
-        assert_eq!(Plan::new(Mode::Auto, alone).unwrap(), None);
-        assert_eq!(Plan::new(Mode::Mpi, alone).unwrap(), Some(plan(None)));
+        assert_eq!(LaunchedProcesses::detect(Mode::Auto, alone).unwrap(), None);
+        assert_eq!(
+            LaunchedProcesses::detect(Mode::Mpi, alone).unwrap(),
+            Some(processes_of(None))
+        );
         // A launcher that is not known.
         let unknown = |name: &str| (name == "PMIX_RANK").then(|| "1".to_owned());
-        assert!(Plan::new(Mode::Auto, unknown).is_err());
-        assert_eq!(Plan::new(Mode::Mpi, unknown).unwrap(), Some(plan(None)));
+        assert!(LaunchedProcesses::detect(Mode::Auto, unknown).is_err());
+        assert_eq!(
+            LaunchedProcesses::detect(Mode::Mpi, unknown).unwrap(),
+            Some(processes_of(None))
+        );
     }
 
     #[test]
@@ -339,7 +354,8 @@ mod tests {
                 "start them with `srun --mpi=pmix` (Open MPI) or `srun --mpi=pmi2` (MPICH), or set RESNET_MPI to the file of the MPI library that srun serves",
             ),
         ] {
-            let error = cannot_connect(&plan(Some(launcher)), "x", named.map(str::to_owned));
+            let error =
+                cannot_connect(&processes_of(Some(launcher)), "x", named.map(str::to_owned));
             assert_eq!(one_line(&error), start);
             let hint = hint_of(&error).unwrap().to_string();
             assert_eq!(hint, format!("{way_out}{alone}"));

@@ -25,13 +25,13 @@ mod transport;
 pub mod tree;
 
 pub use arrival::Arrival;
-pub use connect::{Mode, Plan, connect};
+pub use connect::{LaunchedProcesses, Mode, connect};
 pub(crate) use host::{Binding, host_name, local_rank, name_of, names_of, share_of_cores};
 pub(crate) use launcher::unused_tasks;
 pub use launcher::{Launch, Launcher};
 pub use patience::Patience;
 pub use pending::Pending;
 pub use processes::Processes;
-pub use share::{Batch, Share, Stopped};
+pub use share::{BatchResults, Share, Stopped};
 pub use tensor_sum::DeviceValues;
 pub use transport::{AbortHandle, Transport};

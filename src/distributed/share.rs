@@ -19,7 +19,7 @@ pub struct Stopped;
 
 /// The results of a batch: of each item a fact or an error, and values of all items together.
 #[derive(Debug)]
-pub struct Batch<T> {
+pub struct BatchResults<T> {
     /// Facts of the items, in order.
     pub items: Vec<Result<T>>,
     /// Values, whose bits are kept.
@@ -97,8 +97,8 @@ impl Share {
     /// [`Stopped`]; if another process has another list, or is gone.
     pub fn run<T: Serialize + DeserializeOwned>(
         &self,
-        mut compute: impl FnMut(Range<usize>) -> Result<Batch<T>>,
-        mut each: impl FnMut(Range<usize>, Batch<T>) -> Result<()>,
+        mut compute: impl FnMut(Range<usize>) -> Result<BatchResults<T>>,
+        mut each: impl FnMut(Range<usize>, BatchResults<T>) -> Result<()>,
     ) -> Result<()> {
         let (rank, size) = (self.processes.rank(), self.processes.size());
         if size == 1 {
@@ -135,7 +135,7 @@ impl Share {
                     RoundMessage::Batch(items) if ended.is_ok() => {
                         let items = items.into_iter();
                         let items = items.map(|item| item.map_err(SentError::into_error));
-                        let batch = Batch {
+                        let batch = BatchResults {
                             items: items.collect(),
                             values,
                         };
@@ -215,9 +215,9 @@ impl Processes {
 }
 
 /// Returns the results of a batch, or the error, as bytes.
-fn pack<T: Serialize>(computed: Result<Batch<T>>) -> Result<Vec<u8>> {
+fn pack<T: Serialize>(computed: Result<BatchResults<T>>) -> Result<Vec<u8>> {
     match computed {
-        Ok(Batch { items, values }) => {
+        Ok(BatchResults { items, values }) => {
             let items = items.into_iter();
             let items = items.map(|item| item.map_err(|error| SentError::from(&error)));
             packed(&RoundMessage::Batch(items.collect()), &values)

@@ -21,7 +21,7 @@ use serde::Serialize;
 use crate::data::dataset::Split;
 use crate::data::dataset::fingerprint::hash_of;
 use crate::data::{DecodeOptions, EvalLoader, EvalTransform};
-use crate::distributed::{Batch, Processes, Share};
+use crate::distributed::{BatchResults, Processes, Share};
 use crate::error::{error_with_hint, setting};
 use crate::infer::Engine;
 use crate::message;
@@ -164,9 +164,9 @@ pub fn evaluate(
             values.len() / read.max(1),
             labels.len()
         );
-        Ok(Batch { items, values })
+        Ok(BatchResults { items, values })
     };
-    share.run(compute, |indices, Batch { items, values }| {
+    share.run(compute, |indices, BatchResults { items, values }| {
         let mut rows = values.chunks_exact(labels.len().max(1));
         for (index, outcome) in indices.clone().zip(items) {
             let class = split.classes()[index] as usize;

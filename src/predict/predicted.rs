@@ -1,6 +1,6 @@
 //! The outputs for an image, and the form in which processes exchange those of a batch.
 
-use crate::distributed::Batch;
+use crate::distributed::BatchResults;
 use crate::infer::ClassActivationMap;
 use crate::pipeline::Prediction;
 use anyhow::{Context, Result};
@@ -47,7 +47,7 @@ pub(super) struct Found {
 }
 
 /// Returns the results of a batch to exchange.
-pub(super) fn to_batch(results: impl Iterator<Item = Result<Output>>) -> Batch<Found> {
+pub(super) fn to_batch(results: impl Iterator<Item = Result<Output>>) -> BatchResults<Found> {
     let mut values = Vec::new();
     let items = results.map(|result| {
         let (predicted, cam) = result?;
@@ -73,11 +73,11 @@ pub(super) fn to_batch(results: impl Iterator<Item = Result<Output>>) -> Batch<F
         })
     });
     let items = items.collect();
-    Batch { items, values }
+    BatchResults { items, values }
 }
 
 /// Returns the results that [`to_batch`] made a batch of; `labels` are the names of the classes.
-pub(super) fn of_batch(batch: Batch<Found>, labels: &[String]) -> Vec<Result<Output>> {
+pub(super) fn of_batch(batch: BatchResults<Found>, labels: &[String]) -> Vec<Result<Output>> {
     let mut values = batch.values.into_iter();
     let items = batch.items.into_iter();
     let results = items.map(|item| item.and_then(|found| output(found, &mut values, labels)));

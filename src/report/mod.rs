@@ -82,7 +82,7 @@ pub(crate) fn plots_in(folder: &Path) -> Result<PathBuf> {
 
 /// The batch in torchsummary's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Batch {
+pub enum SummaryBatch {
     /// As -1, with the sizes of one image: torchsummary's default.
     Any,
     /// As the number of images in the description's input, with the sizes of all of them.

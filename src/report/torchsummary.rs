@@ -2,7 +2,7 @@
 //!
 //! The layout is that of torchsummary 1.5.1, <https://github.com/sksq96/pytorch-summary>.
 
-use super::{Batch, rows};
+use super::{SummaryBatch, rows};
 use crate::model::Description;
 use crate::text::thousands;
 
@@ -42,7 +42,7 @@ pub(super) fn parameters(description: &Description) -> usize {
 }
 
 /// Returns the table, as `torchsummary.summary` prints it.
-pub fn render(description: &Description, batch: Batch) -> String {
+pub fn render(description: &Description, batch: SummaryBatch) -> String {
     let line = |character: &str| character.repeat(WIDTH);
     let row =
         |layer: &str, shape: &str, params: &str| format!("{layer:>20}  {shape:>25} {params:>15}");
@@ -64,8 +64,8 @@ pub fn render(description: &Description, batch: Batch) -> String {
     let sizes = Sizes::of(description);
     // Every shape has the batch as a factor, so that the division leaves nothing.
     let images = match batch {
-        Batch::Any => description.input[0],
-        Batch::Given => 1,
+        SummaryBatch::Any => description.input[0],
+        SummaryBatch::Given => 1,
     };
     let megabytes = |bytes: usize| bytes as f64 / MEGABYTE;
     let input = megabytes(sizes.input / images);
@@ -90,10 +90,10 @@ pub fn render(description: &Description, batch: Batch) -> String {
 }
 
 /// Returns a shape as Python prints a list: `[-1, 64, 112, 112]`.
-fn shape(output: &[usize], batch: Batch) -> String {
+fn shape(output: &[usize], batch: SummaryBatch) -> String {
     match batch {
-        Batch::Given => format!("{output:?}"),
-        Batch::Any => {
+        SummaryBatch::Given => format!("{output:?}"),
+        SummaryBatch::Any => {
             output[1..]
                 .iter()
                 .fold("[-1".to_owned(), |text, size| text + &format!(", {size}"))
@@ -109,11 +109,11 @@ mod tests {
 
     #[test]
     fn the_batch_stands_as_minus_one_or_as_its_number() {
-        let table = render(&tiny(2), Batch::Any);
+        let table = render(&tiny(2), SummaryBatch::Any);
         assert!(
             table.contains("            Conv2d-1            [-1, 4, 16, 16]             588\n")
         );
-        let table = render(&tiny(2), Batch::Given);
+        let table = render(&tiny(2), SummaryBatch::Given);
         assert!(
             table.contains("            Conv2d-1             [2, 4, 16, 16]             588\n")
         );
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn lists_of_modules_and_the_network_have_no_row() {
-        let table = render(&tiny(1), Batch::Any);
+        let table = render(&tiny(1), SummaryBatch::Any);
         assert!(!table.contains("Sequential"));
         assert!(!table.contains("ResNet"));
         assert!(table.contains("      BasicBlock-8 "));
@@ -130,10 +130,10 @@ mod tests {
 
     #[test]
     fn sizes_are_of_one_image_unless_the_batch_is_given() {
-        let one = render(&tiny(1), Batch::Given);
+        let one = render(&tiny(1), SummaryBatch::Given);
         let footer = |table: &str| table.split_once("Input size").unwrap().1.to_owned();
-        assert_eq!(footer(&one), footer(&render(&tiny(3), Batch::Any)));
-        assert_ne!(footer(&one), footer(&render(&tiny(3), Batch::Given)));
+        assert_eq!(footer(&one), footer(&render(&tiny(3), SummaryBatch::Any)));
+        assert_ne!(footer(&one), footer(&render(&tiny(3), SummaryBatch::Given)));
         assert_eq!(Sizes::of(&tiny(3)).input, 3 * Sizes::of(&tiny(1)).input);
     }
 }

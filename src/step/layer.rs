@@ -2,7 +2,7 @@
 
 use crate::model::block::ConvNorm;
 use crate::nn::{BatchNorm2d, Conv2d};
-use crate::ops::batch_norm::Statistics as Batch;
+use crate::ops::batch_norm::Statistics as BatchStatistics;
 use crate::ops::{shared_statistics, with_values};
 use candle_core::{Result, Shape, Tensor, bail};
 use resnet_kernels::conv::stem;
@@ -164,8 +164,8 @@ impl Layer {
     }
 
     fn move_running(&self) -> Result<()> {
-        let Batch { mean, variance } =
-            Batch::of_blocks(&self.statistics, self.geometry.out_channels)?;
+        let BatchStatistics { mean, variance } =
+            BatchStatistics::of_blocks(&self.statistics, self.geometry.out_channels)?;
         self.norm.move_running(&mean, &variance, self.count)
     }
 

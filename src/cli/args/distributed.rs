@@ -4,8 +4,8 @@ use crate::cli::invocation::asked_for;
 use crate::cli::output::console::Console;
 use crate::cli::version;
 use crate::distributed::{
-    Arrival, Binding, Launch, Mode, Patience, Plan, Processes, connect, local_rank, share_of_cores,
-    unused_tasks,
+    Arrival, Binding, Launch, LaunchedProcesses, Mode, Patience, Processes, connect, local_rank,
+    share_of_cores, unused_tasks,
 };
 use anyhow::Result;
 use clap::ValueEnum;
@@ -63,8 +63,8 @@ impl DistributedArgs {
     ///
     /// # Errors
     /// If a launcher that is not one of MPI started several processes.
-    pub fn plan(self) -> Result<Option<Plan>> {
-        Plan::new(self.distributed.into(), variable)
+    pub fn plan(self) -> Result<Option<LaunchedProcesses>> {
+        LaunchedProcesses::detect(self.distributed.into(), variable)
     }
 
     /// Notes the tasks of a Slurm job that do nothing while this process works alone.

@@ -26,7 +26,7 @@ use crate::text::pluralize;
 use crate::train::context::device_name;
 use crate::weights::{Checkpoint, Remote};
 use anyhow::Result;
-use inputs::Inputs;
+use inputs::ImageFiles;
 use labels::read_labels;
 use std::path::{Path, PathBuf};
 
@@ -118,7 +118,7 @@ pub fn run(
     console: &Console,
 ) -> Result<ExitStatus> {
     let (device, dtype) = device.open(args.dtype, processes.local_rank(), console)?;
-    let inputs = Inputs::receive(&args.inputs, processes, console)?;
+    let inputs = ImageFiles::receive(&args.inputs, processes, console)?;
     let (paths, failed) = (&inputs.paths, inputs.has_failed);
     // The first process alone writes and prints.
     let is_first = processes.is_first();

@@ -14,7 +14,7 @@ use crate::message;
 use crate::model::config::CIFAR_DEPTHS;
 use crate::model::{ModelConfig, Preprocess, StemKind, describe};
 use crate::report::json::Timing;
-use crate::report::{Batch, json, torchinfo, torchsummary, tree};
+use crate::report::{SummaryBatch, json, torchinfo, torchsummary, tree};
 use crate::text::pluralize;
 use crate::weights::{ModelInfo, Remote};
 use anyhow::Result;
@@ -154,9 +154,9 @@ pub fn run(args: &Args, device: DeviceChoice, console: &Console) -> Result<ExitS
     let mut text = match args.style {
         Style::Torchsummary => {
             let batch = if args.batch_size.is_some() {
-                Batch::Given
+                SummaryBatch::Given
             } else {
-                Batch::Any
+                SummaryBatch::Any
             };
             torchsummary::render(&description, batch)
         }

@@ -62,7 +62,7 @@ pub struct BatchOptions {
 
 /// A training batch, as far as this process has it.
 #[derive(Debug)]
-pub struct Batch {
+pub struct EpochBatch {
     /// From 0 in the epoch.
     pub number: usize,
     /// The images of the whole batch, readable or not.
@@ -92,7 +92,7 @@ pub struct Shard {
 #[derive(Debug)]
 pub struct EpochBatches {
     /// `None` once the threads are to end.
-    ready: Option<Receiver<Batch>>,
+    ready: Option<Receiver<EpochBatch>>,
     stopped: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     /// Batches to come.
@@ -138,7 +138,7 @@ impl EpochBatches {
 }
 
 impl Iterator for EpochBatches {
-    type Item = Result<Batch>;
+    type Item = Result<EpochBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.left == 0 {
@@ -295,13 +295,13 @@ impl BatchMaker {
     fn run(
         &self,
         examples: OrderedMap<Vec<Example>>,
-        batches: &SyncSender<Batch>,
+        batches: &SyncSender<EpochBatch>,
         stop: &AtomicBool,
     ) {
         // The work catches its panics image by image: a chunk is never an error.
         let mut examples = examples.flatten().flatten();
         for cut in &self.cuts {
-            let mut batch = Batch {
+            let mut batch = EpochBatch {
                 number: cut.number,
                 images: cut.images,
                 used: cut.used,

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::data::dataset::Split;
-use crate::distributed::{Batch, Processes, Share};
+use crate::distributed::{BatchResults, Processes, Share};
 
 use super::files::Inspected;
 
@@ -64,7 +64,7 @@ pub fn find(
             let groups = candidates[range].par_iter();
             let items = groups.map(|group| Ok(confirm(splits, group))).collect();
             let values = Vec::new();
-            Ok(Batch { items, values })
+            Ok(BatchResults { items, values })
         },
         |_, batch| {
             for confirmed in batch.items {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::data::loader::parallel::ordered_map;
-use crate::distributed::{Batch, Processes, Share};
+use crate::distributed::{BatchResults, Processes, Share};
 
 /// Rounds in which processes exchange results, if the images are not too many: enough for an even division.
 const ROUNDS: usize = 16;
@@ -37,7 +37,7 @@ pub fn shared_map<T: Serialize + DeserializeOwned + Send + 'static>(
         |items| {
             let items = results.by_ref().take(items.len()).collect();
             let values = Vec::new();
-            Ok(Batch { items, values })
+            Ok(BatchResults { items, values })
         },
         |_, batch| {
             let mut items = batch.items.into_iter();

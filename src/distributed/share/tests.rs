@@ -42,7 +42,7 @@ fn worked(items: usize, processes: &Processes) -> Vec<(Range<usize>, Vec<String>
                     4 => Err(error_with_hint("it is empty", "copy it").context("cannot read")),
                     item => Ok(10 * item),
                 };
-                Ok(Batch {
+                Ok(BatchResults {
                     items: batch.clone().map(item).collect(),
                     values: values(batch),
                 })
@@ -88,7 +88,7 @@ fn ended(
             if failing.contains(&batch.start) {
                 bail!("cannot compute {}", batch.start);
             }
-            Ok(Batch {
+            Ok(BatchResults {
                 items: vec![Ok(())],
                 values: Vec::new(),
             })

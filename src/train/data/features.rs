@@ -2,7 +2,7 @@
 
 use crate::data::dataset::Split;
 use crate::data::{DecodeOptions, EvalLoader, EvalTransform};
-use crate::distributed::{Batch, Processes, Share, Stopped};
+use crate::distributed::{BatchResults, Processes, Share, Stopped};
 use crate::infer::{Plan, Workload};
 use crate::model::{Frozen, ModelConfig, ResNet};
 use crate::nn::Targets;
@@ -83,7 +83,7 @@ impl Features {
                 0 => Vec::new(),
                 _ => body.features(inputs, images)?,
             };
-            Ok(Batch { items, values })
+            Ok(BatchResults { items, values })
         };
         let done = share.run(compute, |indices, batch| {
             let before = classes.len();

@@ -29,7 +29,7 @@ const OF_IMAGES: [&str; 7] = [
 
 /// The data and settings of a run in one process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Inputs {
+struct RunInputs {
     host: String,
     recipe: String,
     /// Images for training, validation and test.
@@ -44,7 +44,7 @@ struct Inputs {
     instructions: Option<String>,
 }
 
-impl Inputs {
+impl RunInputs {
     fn new(recipe: &str, instructions: Option<&str>, data: &Data, device: &Device) -> Self {
         let splits = [&data.set.train, &data.set.val, &data.set.test];
         let fingerprints = data.fingerprints().clone();
@@ -85,7 +85,7 @@ pub(super) fn ensure_same(
     if processes.size() == 1 {
         return Ok(());
     }
-    let own = Inputs::new(recipe, instructions, data, &context.device);
+    let own = RunInputs::new(recipe, instructions, data, &context.device);
     let all = processes.gather_values(&own)?;
     let differs = |&rank: &usize| !all[rank].agrees_with(&all[0]);
     let Some(rank) = (1..all.len()).find(differs) else {
@@ -121,7 +121,7 @@ pub(super) fn ensure_same(
 
 /// The first difference between two processes.
 enum Difference {
-    /// One that their [`Inputs`] tell.
+    /// One that their [`RunInputs`] tell.
     Inputs,
     /// The name of a class.
     Labels,
@@ -134,7 +134,7 @@ struct Pair<'a> {
     rank: usize,
     /// The data as the user wrote it.
     data: &'a str,
-    inputs: [&'a Inputs; 2],
+    inputs: [&'a RunInputs; 2],
 }
 
 impl Pair<'_> {

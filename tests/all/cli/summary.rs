@@ -3,7 +3,7 @@
 
 use crate::support::command::Resnet;
 use resnet::model::{self, Description, ModelConfig};
-use resnet::report::{self, Batch};
+use resnet::report::{self, SummaryBatch};
 use serde_json::json;
 
 /// An expected text and the model it describes.
@@ -88,8 +88,8 @@ fn torchsummarys_table_is_printed_byte_for_byte() {
     assert_covers_all_depths(file);
     for golden in goldens(file) {
         let batch = match golden.value("batch") {
-            Some(_) => Batch::Given,
-            None => Batch::Any,
+            Some(_) => SummaryBatch::Given,
+            None => SummaryBatch::Any,
         };
         golden.assert_equals(&report::torchsummary::render(&golden.description(), batch));
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use resnet::data::dataset::{ImageStore, Split};
 use resnet::data::{
-    Augmentation, Batch, BatchOptions, DecodeOptions, EpochBatches, EvalLoader, EvalTransform,
+    Augmentation, BatchOptions, DecodeOptions, EpochBatch, EpochBatches, EvalLoader, EvalTransform,
     Policy, TrainTransform,
 };
 use resnet::distributed::tree::Shards;
@@ -70,12 +70,16 @@ fn transform(policy: Policy, mixup: f64, cutmix: f64) -> Result<TrainTransform> 
     TrainTransform::new(&preprocess(16), augmentation)
 }
 
-fn batches(split: &Split, transform: &TrainTransform, options: BatchOptions) -> Result<Vec<Batch>> {
+fn batches(
+    split: &Split,
+    transform: &TrainTransform,
+    options: BatchOptions,
+) -> Result<Vec<EpochBatch>> {
     EpochBatches::new(split, transform, options)?.collect()
 }
 
 /// Returns a batch in a form that can be compared bit for bit.
-fn bits(batch: &Batch) -> (usize, Vec<u32>, Targets, Vec<usize>, Vec<String>) {
+fn bits(batch: &EpochBatch) -> (usize, Vec<u32>, Targets, Vec<usize>, Vec<String>) {
     (
         batch.number,
         batch.shards[0]
@@ -143,7 +147,7 @@ fn batches_from_the_middle_of_an_epoch_equal_those_of_the_whole() -> Result<()> 
 fn an_epoch_sees_each_example_once_and_the_next_sees_it_changed() -> Result<()> {
     let split = noise(50, 12, 3);
     let transform = transform(Policy::CropFlip, 0.0, 0.0)?;
-    let input_of = |batches: &[Batch], example: usize| {
+    let input_of = |batches: &[EpochBatch], example: usize| {
         let batch = batches
             .iter()
             .find(|batch| batch.shards[0].indices.contains(&example));

@@ -14,7 +14,7 @@ const END: u8 = 0;
 
 /// The images, which process 0 finds.
 #[derive(Debug, Default)]
-pub struct Inputs {
+pub struct ImageFiles {
     /// Files, in order.
     pub paths: Vec<PathBuf>,
     /// True if a folder could not be read.
@@ -23,7 +23,7 @@ pub struct Inputs {
     pub are_missing: bool,
 }
 
-impl Inputs {
+impl ImageFiles {
     /// Finds the images that `inputs` name in the first process, which sends them to the others.
     ///
     /// # Errors
@@ -91,7 +91,7 @@ impl Inputs {
         bytes
     }
 
-    /// Returns what [`Inputs::to_bytes`] made bytes of; `None` for other bytes.
+    /// Returns what [`ImageFiles::to_bytes`] made bytes of; `None` for other bytes.
     fn of_bytes(bytes: &[u8]) -> Option<Self> {
         let (&[has_failed, are_missing], paths) = bytes.split_first_chunk()?;
         let paths = paths.split_inclusive(|&byte| byte == END);
@@ -142,16 +142,16 @@ mod tests {
         if cfg!(unix) {
             paths.push(path_of(b"\xff\xfe.png"));
         }
-        let inputs = Inputs {
+        let inputs = ImageFiles {
             paths: paths.clone(),
             has_failed: true,
             are_missing: false,
         };
-        let sent = Inputs::of_bytes(&inputs.to_bytes()).unwrap();
+        let sent = ImageFiles::of_bytes(&inputs.to_bytes()).unwrap();
         assert_eq!(sent.paths, paths);
         assert!(sent.has_failed && !sent.are_missing);
-        let none = Inputs::of_bytes(&Inputs::default().to_bytes()).unwrap();
+        let none = ImageFiles::of_bytes(&ImageFiles::default().to_bytes()).unwrap();
         assert!(none.paths.is_empty());
-        assert!(Inputs::of_bytes(b"x").is_none() && Inputs::of_bytes(b"00a").is_none());
+        assert!(ImageFiles::of_bytes(b"x").is_none() && ImageFiles::of_bytes(b"00a").is_none());
     }
 }
