@@ -79,7 +79,7 @@ fn softmax(logits: &[f64]) -> Vec<f64> {
     powers.iter().map(|power| power / sum).collect()
 }
 
-/// Returns `1 / (1 + exp(-x))`.
+/// Returns the logistic function of x, the inverse of `1 + e` to the power of minus x.
 fn sigmoid(logit: f64) -> f64 {
     (1.0 + (-logit).exp()).recip()
 }
