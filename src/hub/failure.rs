@@ -11,6 +11,10 @@ use crate::error::error_with_hint;
 pub(super) struct FailedRequest<'a> {
     pub settings: &'a HubSettings,
     pub request: &'a FileRequest<'a>,
+    #[cfg_attr(
+        not(feature = "hub"),
+        expect(dead_code, reason = "only the cache of the hub can do without a file")
+    )]
     pub need: Need,
 }
 

@@ -24,10 +24,10 @@ pub fn open(name: &DatasetName, written: &str, progress: &dyn Progress) -> Resul
     open_shared(name, written, progress, &Processes::alone())
 }
 
-/// Opens the dataset `name` in several processes, as [`open`]; those that see the same shards share their index.
+/// Opens the dataset `name` in several processes, as [`open()`]; those that see the same shards share their index.
 ///
 /// # Errors
-/// Those of [`open`]; when another process opens another form of data, or is gone.
+/// Those of [`open()`]; when another process opens another form of data, or is gone.
 pub fn open_shared(
     name: &DatasetName,
     written: &str,

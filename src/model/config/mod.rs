@@ -1,4 +1,4 @@
-//! The single description of a residual network: every depth and variant is a row of [`named`]'s table, every option a field.
+//! The single description of a residual network: every depth and variant is a row of a table, every option a field.
 //!
 //! The terms are torchvision's. Stage `i` has `blocks[i]` blocks of `planes[i]` channels; a bottleneck block has four
 //! times as many output channels as planes.
