@@ -34,7 +34,9 @@ fn numbers(value: &Value, key: &str, found: &mut Vec<f64>) {
 
 fn all(lines: &[Value], key: &str) -> Vec<f64> {
     let mut found = Vec::new();
-    lines.iter().for_each(|line| numbers(line, key, &mut found));
+    for line in lines {
+        numbers(line, key, &mut found);
+    }
     assert!(!found.is_empty(), "no `{key}`");
     found
 }
